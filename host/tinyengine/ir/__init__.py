@@ -1,0 +1,7 @@
+"""The intermediate representation: graphs of int8 operators with explicit shapes and quantization."""
+
+from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
+from tinyengine.ir.ops import Activation, OpKind
+from tinyengine.ir.verify import verify
+
+__all__ = ["Activation", "Graph", "OpKind", "Operator", "Port", "Quantization", "Tensor", "verify"]

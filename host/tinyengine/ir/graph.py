@@ -1,0 +1,134 @@
+"""Graphs, operators and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from tinyengine.ir.ops import Attrs, OpKind
+
+DTYPES: dict[str, np.dtype] = {name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "float32")}
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = scale * (q - zero_point); one entry for the tensor, or one per index of ``axis``."""
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+    @property
+    def per_channel(self) -> bool:
+        return len(self.scale) > 1
+
+    def scalar(self) -> tuple[float, int]:
+        """(scale, zero point) of a per-tensor quantization."""
+        if self.per_channel:
+            raise ValueError("a per-channel quantization has no single scale")
+        return self.scale[0], self.zero_point[0]
+
+
+@dataclass
+class Tensor:
+    """A value: ``shape`` with batch 1 in front as in TFLite, ``dtype`` a key of DTYPES, ``data`` for constants."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "int8"
+    quant: Quantization | None = None
+    data: np.ndarray | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.elements * DTYPES[self.dtype].itemsize
+
+    @property
+    def scale(self) -> float:
+        """Per-tensor scale."""
+        assert self.quant is not None
+        return self.quant.scalar()[0]
+
+    @property
+    def zero_point(self) -> int:
+        """Per-tensor zero point."""
+        assert self.quant is not None
+        return self.quant.scalar()[1]
+
+    def hwc(self) -> tuple[int, int, int]:
+        """Shape as (rows, columns, channels); fewer axes count as one row, one column."""
+        dims = (1, 1, 1, *self.shape[1:]) if len(self.shape) > 1 else (1, 1, 1, *self.shape)
+        if len(dims) > 6:
+            raise ValueError(f"{self.name} has more than four axes")
+        return dims[-3], dims[-2], dims[-1]
+
+
+@dataclass
+class Operator:
+    """One operation; ``inputs`` and ``outputs`` are tensor names, constants (weights, bias) included."""
+
+    kind: OpKind
+    name: str
+    inputs: list[str]
+    outputs: list[str]
+    attrs: Attrs
+
+
+@dataclass(frozen=True)
+class Port:
+    """A graph input or output as the file's author sees it.
+
+    ``dtype`` and ``quant`` describe the outside: float32, uint8 or int8. ``tensor`` is the int8 tensor inside; the
+    host (and nobody on the device) converts: ``inside = round(real / scale) + zero_point``, saturated.
+    """
+
+    tensor: str
+    name: str
+    dtype: str
+    quant: Quantization | None = None
+
+
+@dataclass
+class Graph:
+    """Operators in execution order over named tensors."""
+
+    name: str
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    operators: list[Operator] = field(default_factory=list)
+    inputs: list[Port] = field(default_factory=list)
+    outputs: list[Port] = field(default_factory=list)
+
+    def tensor(self, name: str) -> Tensor:
+        return self.tensors[name]
+
+    def activations(self, op: Operator) -> list[Tensor]:
+        """Inputs of ``op`` that are not constants, in order."""
+        return [t for t in (self.tensors[n] for n in op.inputs) if not t.is_constant]
+
+    def producer(self, tensor: str) -> Operator | None:
+        """The operator that writes ``tensor``; None for graph inputs and constants."""
+        return next((op for op in self.operators if tensor in op.outputs), None)
+
+    def consumers(self, tensor: str) -> list[Operator]:
+        """Operators that read ``tensor``, in execution order."""
+        return [op for op in self.operators if tensor in op.inputs]
+
+    def output_tensors(self) -> list[str]:
+        return [port.tensor for port in self.outputs]
+
+    def input_tensors(self) -> list[str]:
+        return [port.tensor for port in self.inputs]
+
+    def constants(self) -> Iterator[Tensor]:
+        return (t for t in self.tensors.values() if t.is_constant)

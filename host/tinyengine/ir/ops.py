@@ -1,0 +1,212 @@
+"""Operators of the IR: one kind and one attribute class each.
+
+Data layout is TFLite's: activations NHWC with N = 1, convolution weights OHWI, depthwise weights 1HW(C*multiplier),
+fully connected weights OI, biases int32 with scale = input scale * weight scale. Paddings are explicit numbers;
+``SAME`` and ``VALID`` do not exist behind the frontend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OpKind(StrEnum):
+    """Name of an operator, as TFLite spells it."""
+
+    CONV_2D = "CONV_2D"
+    DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
+    FULLY_CONNECTED = "FULLY_CONNECTED"
+    ADD = "ADD"
+    SUB = "SUB"
+    MUL = "MUL"
+    AVERAGE_POOL_2D = "AVERAGE_POOL_2D"
+    MAX_POOL_2D = "MAX_POOL_2D"
+    MEAN = "MEAN"
+    PAD = "PAD"
+    RESHAPE = "RESHAPE"  # also SQUEEZE: the bytes stay where they are
+    TRANSPOSE = "TRANSPOSE"
+    CONCATENATION = "CONCATENATION"
+    RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
+    STRIDED_SLICE = "STRIDED_SLICE"
+    SOFTMAX = "SOFTMAX"
+    LOGISTIC = "LOGISTIC"
+    RELU = "RELU"  # RELU6 too: see ActivationAttrs
+    HARD_SWISH = "HARD_SWISH"
+    QUANTIZE = "QUANTIZE"
+    DEQUANTIZE = "DEQUANTIZE"
+
+
+class Activation(StrEnum):
+    """Activation fused into an operator's output clamp."""
+
+    NONE = "none"
+    RELU = "relu"
+    RELU6 = "relu6"
+    RELU_N1_TO_1 = "relu_n1_to_1"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: (height, width) pairs; ``pad`` is (top, bottom, left, right) in pixels."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the output for an input of ``height`` x ``width``."""
+        reach_h = (self.kernel[0] - 1) * self.dilation[0] + 1
+        reach_w = (self.kernel[1] - 1) * self.dilation[1] + 1
+        return (
+            (height + self.pad[0] + self.pad[1] - reach_h) // self.stride[0] + 1,
+            (width + self.pad[2] + self.pad[3] - reach_w) // self.stride[1] + 1,
+        )
+
+
+@dataclass(frozen=True)
+class NoAttrs:
+    """RESHAPE, QUANTIZE, DEQUANTIZE, LOGISTIC, HARD_SWISH: the tensors say everything."""
+
+
+@dataclass(frozen=True)
+class Conv2DAttrs:
+    """inputs: x, weights (O,KH,KW,I), bias (O)."""
+
+    window: Window
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2DAttrs:
+    """inputs: x, weights (1,KH,KW,C*multiplier), bias (C*multiplier); output channel o reads input o // multiplier."""
+
+    window: Window
+    multiplier: int = 1
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class FullyConnectedAttrs:
+    """inputs: x (any shape, flattened), weights (O,I), bias (O)."""
+
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class ElementwiseAttrs:
+    """ADD, SUB, MUL: numpy broadcasting; either input may be a constant."""
+
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class PoolAttrs:
+    """AVERAGE_POOL_2D (divides by the pixels inside the picture), MAX_POOL_2D."""
+
+    window: Window
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class MeanAttrs:
+    """MEAN over ``axes`` of the NHWC input (sorted, non-negative)."""
+
+    axes: tuple[int, ...]
+    keep_dims: bool = False
+
+
+@dataclass(frozen=True)
+class PadAttrs:
+    """Zero padding in real terms (the zero point): ((before, after), ...) per axis."""
+
+    pads: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class TransposeAttrs:
+    """Output axis i is input axis perm[i]."""
+
+    perm: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConcatAttrs:
+    """Any number of inputs, all with the output's quantization."""
+
+    axis: int
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class ResizeNearestAttrs:
+    """Nearest neighbour; output size from the output tensor."""
+
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+
+
+@dataclass(frozen=True)
+class StridedSliceAttrs:
+    """Per axis, masks resolved: first index, step (may be negative); the count is the output's size before ``shrink``."""
+
+    begin: tuple[int, ...]
+    stride: tuple[int, ...]
+    count: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SoftmaxAttrs:
+    """Softmax over the last axis."""
+
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class ActivationAttrs:
+    """A RELU or RELU6 that stands alone (input and output quantization may differ)."""
+
+    activation: Activation
+
+
+Attrs = (
+    NoAttrs
+    | Conv2DAttrs
+    | DepthwiseConv2DAttrs
+    | FullyConnectedAttrs
+    | ElementwiseAttrs
+    | PoolAttrs
+    | MeanAttrs
+    | PadAttrs
+    | TransposeAttrs
+    | ConcatAttrs
+    | ResizeNearestAttrs
+    | StridedSliceAttrs
+    | SoftmaxAttrs
+    | ActivationAttrs
+)
+
+ATTRS_OF: dict[OpKind, type] = {
+    OpKind.CONV_2D: Conv2DAttrs,
+    OpKind.DEPTHWISE_CONV_2D: DepthwiseConv2DAttrs,
+    OpKind.FULLY_CONNECTED: FullyConnectedAttrs,
+    OpKind.ADD: ElementwiseAttrs,
+    OpKind.SUB: ElementwiseAttrs,
+    OpKind.MUL: ElementwiseAttrs,
+    OpKind.AVERAGE_POOL_2D: PoolAttrs,
+    OpKind.MAX_POOL_2D: PoolAttrs,
+    OpKind.MEAN: MeanAttrs,
+    OpKind.PAD: PadAttrs,
+    OpKind.RESHAPE: NoAttrs,
+    OpKind.TRANSPOSE: TransposeAttrs,
+    OpKind.CONCATENATION: ConcatAttrs,
+    OpKind.RESIZE_NEAREST_NEIGHBOR: ResizeNearestAttrs,
+    OpKind.STRIDED_SLICE: StridedSliceAttrs,
+    OpKind.SOFTMAX: SoftmaxAttrs,
+    OpKind.LOGISTIC: NoAttrs,
+    OpKind.RELU: ActivationAttrs,
+    OpKind.HARD_SWISH: NoAttrs,
+    OpKind.QUANTIZE: NoAttrs,
+    OpKind.DEQUANTIZE: NoAttrs,
+}

@@ -1,0 +1,82 @@
+"""Fixed-point arithmetic of TFLite's int8 reference kernels, in exact integers.
+
+Source of the formulas: the TFLite quantization specification and gemmlowp's fixed-point definition
+(saturating rounding doubling high multiply, rounding divide by power of two).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyengine.ir.graph import Quantization
+from tinyengine.ir.ops import Activation
+
+INT8_MIN, INT8_MAX = -128, 127
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """``real`` = multiplier / 2**31 * 2**shift with 2**30 <= multiplier < 2**31; (0, 0) for zero.
+
+    As TFLite's QuantizeMultiplier: the mantissa is rounded half away from zero in double precision.
+    """
+    if real == 0.0:
+        return 0, 0
+    mantissa, shift = math.frexp(real)
+    multiplier = math.floor(abs(mantissa) * (1 << 31) + 0.5)
+    multiplier = -multiplier if mantissa < 0 else multiplier
+    if abs(multiplier) == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    if shift > 30:
+        return (1 << 31) - 1, 30
+    return multiplier, shift
+
+
+def multiply_by_quantized_multiplier(
+    x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int
+) -> np.ndarray:
+    """TFLite's MultiplyByQuantizedMultiplier (double rounding) on int64 arrays holding int32 values; returns int64.
+
+    ``multiplier`` and ``shift`` broadcast against ``x`` (per channel: the last axis).
+    """
+    x = np.asarray(x, np.int64)
+    multiplier = np.asarray(multiplier, np.int64)
+    shift = np.asarray(shift, np.int64)
+    left = np.maximum(shift, 0)
+    right = np.maximum(-shift, 0)
+    wrapped = ((x << left) + (1 << 31)) % (1 << 32) - (1 << 31)
+    product = wrapped * multiplier
+    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    total = product + nudge
+    high = np.where(total >= 0, total >> 31, -((-total) >> 31))  # C division truncates towards zero
+    mask = (np.int64(1) << right) - 1
+    remainder = high & mask
+    threshold = (mask >> 1) + (high < 0)
+    return (high >> right) + (remainder > threshold)
+
+
+def round_half_away(x: np.ndarray | float) -> np.ndarray:
+    """std::round: halves away from zero."""
+    x = np.asarray(x)
+    return np.copysign(np.floor(np.abs(x) + x.dtype.type(0.5)), x)
+
+
+def activation_range(activation: Activation, quant: Quantization) -> tuple[int, int]:
+    """Clamp limits of an int8 output for a fused activation, as TFLite's CalculateActivationRangeQuantized."""
+    scale, zero = quant.scalar()
+
+    def level(real: float) -> int:
+        return zero + int(round_half_away(np.float32(real) / np.float32(scale)))
+
+    low, high = INT8_MIN, INT8_MAX
+    if activation is Activation.RELU:
+        low = max(low, level(0.0))
+    elif activation is Activation.RELU6:
+        low, high = max(low, level(0.0)), min(high, level(6.0))
+    elif activation is Activation.RELU_N1_TO_1:
+        low, high = max(low, level(-1.0)), min(high, level(1.0))
+    return low, high

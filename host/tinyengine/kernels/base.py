@@ -1,0 +1,134 @@
+"""What a C kernel is to the compiler: a call with constants, scratch memory and overlap rules.
+
+A *lowering* turns one operator of the IR into a :class:`KernelCall`. It decides the packing of the constants
+(for exactly the loop that reads them), so the same generated code serves the DSP and the portable build of a kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind
+
+C_TYPES: dict[str, str] = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+    "uint32": "uint32_t",
+    "float32": "float",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the generated code may assume: the core, and which requantization is wanted."""
+
+    cpu: str = "cortex-m4"  # cortex-m4, cortex-m7, host
+    requant: str = "exact"  # exact (TFLite's double rounding), fast
+    optimize: str = "time"  # time, sram, flash
+
+
+@dataclass(frozen=True, eq=False)
+class CArray:
+    """A constant array in flash. ``data`` is one-dimensional with a dtype of C_TYPES; aligned to at least 4 bytes."""
+
+    suffix: str
+    data: np.ndarray
+
+
+CValue = int | float | str | CArray | Mapping[str, "CValue"] | list["CValue"]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How the output may lie over one input that dies in this call.
+
+    ``distance`` = D: the output may start at any address <= (address of the input) - D, however much they overlap;
+    D = 0 is in place, D > 0 says the output must start D bytes before the input, D < 0 lets it start later.
+    ``exact`` restricts the overlap to equal addresses (in-place depthwise, channel by channel).
+    ``None`` instead of an Overlap: they must be disjoint.
+    """
+
+    distance: int = 0
+    exact: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """Byte ranges that a call touches, block by block in execution order; in a block all reads precede all writes.
+
+    Each array has shape (blocks,) and holds offsets from the start of its buffer; an empty range has lo == hi.
+    ``reads`` has one (lo, hi) pair per activation input, ``write`` is the output's. Ranges may be wider than what is
+    really read (conservative), never narrower. Only for calls that access contiguous ranges; a kernel with
+    scattered accesses (channel by channel) declares an exact Overlap and gives one block.
+    """
+
+    reads: tuple[tuple[np.ndarray, np.ndarray], ...]
+    write: tuple[np.ndarray, np.ndarray]
+
+    def distance(self, index: int) -> int:
+        """The smallest valid D of the overlap rule between input ``index`` and the output.
+
+        After block t has written up to write_hi[t], nothing below min over t' > t of read_lo[t'] is read any more.
+        """
+        read_lo, read_hi = self.reads[index]
+        write_hi = np.maximum.accumulate(self.write[1])
+        if len(read_lo) < 2:
+            return -int(read_hi.max(initial=0))
+        far = np.iinfo(np.int64).max // 2
+        lo = np.where(read_hi > read_lo, read_lo, far).astype(np.int64)
+        next_read = np.minimum.accumulate(lo[::-1])[::-1][1:]
+        needed = next_read < far
+        if not needed.any():
+            return -int(read_hi.max(initial=0))
+        return int((write_hi[:-1] - next_read)[needed].max())
+
+
+@dataclass(eq=False)
+class KernelCall:
+    """One call in the generated code: ``function(&params, inputs..., output, scratch)``.
+
+    The C prototype is ``void function(const params_type *p, const int8_t *x0, [const int8_t *x1, ...], int8_t *y[,
+    void *scratch])``, or with ``variadic`` set ``(p, const int8_t *const *inputs, int8_t *y[, void *scratch])``.
+    ``params_type`` None means the output is a view of the first input: no call, the tensors share their bytes.
+    """
+
+    op: Operator
+    function: str
+    header: str  # as in #include "tinyengine/<header>"
+    params_type: str | None
+    params: Mapping[str, CValue] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)  # activation tensors, in call order
+    output: str = ""
+    scratch_bytes: int = 0
+    overlaps: tuple[Overlap | None, ...] = ()  # one per activation input
+    access: Access | None = None  # None: everything is read before, or while, anything is written: no overlap
+    macs: int = 0
+    variadic: bool = False
+    note: str = ""  # one phrase for the generated comment, e.g. the kernel variant
+
+    @property
+    def is_view(self) -> bool:
+        return self.params_type is None
+
+
+Lowering = Callable[[Operator, Graph, Target], KernelCall]
+"""Builds the call; raises UnsupportedOperatorError (one sentence: operator, tensor, index, what could be done)."""
+
+LOWERINGS: dict[OpKind, Lowering] = {}
+
+
+def lowering(*kinds: OpKind) -> Callable[[Lowering], Lowering]:
+    """Register the decorated function as the lowering of ``kinds``."""
+
+    def register(function: Lowering) -> Lowering:
+        for kind in kinds:
+            LOWERINGS[kind] = function
+        return function
+
+    return register

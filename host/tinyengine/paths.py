@@ -1,0 +1,34 @@
+"""Where the project's own files lie: the C library, the firmware, the boards, the models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tinyengine.errors import ToolError
+
+
+def project_root() -> Path:
+    """The checkout that holds lib/, firmware/ and boards/ (``TINYENGINE_ROOT`` overrides the search)."""
+    override = os.environ.get("TINYENGINE_ROOT")
+    candidates = [Path(override)] if override else [Path(__file__).resolve().parents[2], Path.cwd()]
+    for path in candidates:
+        if (path / "lib" / "tinyengine").is_dir() and (path / "platformio.ini").is_file():
+            return path
+    raise ToolError(
+        "the tinyengine checkout (lib/, firmware/, boards/) was not found: install with 'pip install -e .' inside it, "
+        "or set TINYENGINE_ROOT to it"
+    )
+
+
+def cache_dir() -> Path:
+    """Build products that may be deleted at any time."""
+    path = project_root() / ".cache"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def shared_dir() -> Path | None:
+    """The folder of third-party networks and images used by some tests (``TINYENGINE_SHARED``), or None."""
+    path = Path(os.environ.get("TINYENGINE_SHARED") or project_root().parent / "shared")
+    return path if path.is_dir() else None

@@ -1,0 +1,50 @@
+/* What the generated code tells the application about a network.
+ *
+ * The compiler writes one `const te_model` per network. Calling sequence: fill the inputs, call run(), read the
+ * outputs. Inputs are consumed: their bytes may be overwritten during run(), so fill them anew each time.
+ */
+#ifndef TE_MODEL_H
+#define TE_MODEL_H
+
+#include "tinyengine/te_types.h"
+
+/* An input or output: int8, dims[0..rank-1] (batch left out), real value = scale * (q - zero_point). */
+typedef struct te_port {
+    const char *name;
+    int8_t *data; /* inside the arena */
+    uint32_t bytes;
+    float scale;
+    int32_t zero_point;
+    uint8_t rank;
+    uint16_t dims[4];
+} te_port;
+
+/* One layer, for profiles: what it is called and how much work it does. */
+typedef struct te_layer {
+    const char *name, *op;
+    uint32_t macs;
+} te_layer;
+
+/* Called between layers by run_profiled; index counts from 0 and the call comes right after that layer. */
+typedef void (*te_layer_hook)(void *context, uint32_t index);
+
+typedef struct te_model {
+    const char *name;
+    const char *hash; /* first 16 hexadecimal digits of the SHA-256 of the model file and the compile options */
+    const char *metadata; /* the network's MODEL.json in compact form: task, classes, input mapping; "{}" if none */
+    uint8_t *arena;
+    uint32_t arena_bytes;
+    uint32_t macs;
+    uint16_t n_inputs, n_outputs, n_layers;
+    const te_port *inputs, *outputs;
+    const te_layer *layers;
+    void (*run)(void);
+    void (*run_profiled)(te_layer_hook hook, void *context);
+    /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then read the
+     * outputs. Rows hold int8 values. */
+    void (*begin)(void);
+    void (*push_rows)(const int8_t *rows, uint32_t count);
+    void (*finish)(void);
+} te_model;
+
+#endif

@@ -1,0 +1,42 @@
+/* Types shared by all kernels.
+ *
+ * Tensors are int8, rows x columns x channels (HWC), dense. A quantized value q stands for scale * (q - zero).
+ * Parameter structs are constants that the compiler writes into flash; kernels keep no state, allocate nothing,
+ * and have no globals.
+ *
+ * TE_PORTABLE, when defined, builds the portable C twin of every kernel even where the core has the DSP extension;
+ * both twins read the same packed constants and give the same bytes.
+ */
+#ifndef TE_TYPES_H
+#define TE_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
+#define TE_DSP 1
+#else
+#define TE_DSP 0
+#endif
+
+/* Rows, columns, channels. */
+typedef struct te_hwc {
+    uint16_t h, w, c;
+} te_hwc;
+
+/* Sliding window: kernel, stride, dilation as (rows, columns), padding before the first row and column.
+ * Padding after the last follows from the output's size. */
+typedef struct te_window {
+    uint16_t kh, kw, sh, sw, dh, dw, pad_top, pad_left;
+} te_window;
+
+/* Output quantization: real multiplier of channel c = multiplier[c] / 2^31 * 2^shift[c]; result = clamp(that * acc +
+ * zero, min, max). per_tensor != 0: one entry serves all channels. */
+typedef struct te_requant {
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int16_t zero, min, max;
+    uint16_t per_tensor;
+} te_requant;
+
+#endif
