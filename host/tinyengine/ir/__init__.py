@@ -2,6 +2,5 @@
 
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
 from tinyengine.ir.ops import Activation, OpKind
-from tinyengine.ir.verify import verify
 
-__all__ = ["Activation", "Graph", "OpKind", "Operator", "Port", "Quantization", "Tensor", "verify"]
+__all__ = ["Activation", "Graph", "OpKind", "Operator", "Port", "Quantization", "Tensor"]

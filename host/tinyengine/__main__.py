@@ -1,0 +1,5 @@
+"""``python -m tinyengine``."""
+
+from tinyengine.cli.main import main
+
+main()

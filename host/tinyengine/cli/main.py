@@ -1,0 +1,85 @@
+"""``tinyengine``: the group of all commands."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+from rich.console import Console
+
+from tinyengine.errors import TinyEngineError
+from tinyengine.version import describe
+
+COMMANDS: dict[str, str] = {
+    "compile": "Compile a .tflite network to C for a board.",
+    "build": "Compile a network and build the firmware around it.",
+    "flash": "Write a built firmware to a board.",
+    "sim": "Run a simulated board and print its port.",
+    "bench": "Count instructions, SRAM and flash on a simulated core.",
+    "devices": "List serial ports and the boards behind them.",
+    "info": "Ask a device who it is and what it runs.",
+    "infer": "Classify images on a device.",
+    "stream": "Classify a stream of pictures on a device.",
+    "zoo": "List, show and build the networks of the zoo.",
+    "convert": "Convert a Keras network to int8 TFLite.",
+    "fit": "Train a network of the zoo on labelled images.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it runs, so that ``--help`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"tinyengine.cli.{name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", message=describe())
+def cli() -> None:
+    """Deep learning on microcontrollers: compile int8 networks to C, run and stream them on a board.
+
+    \b
+    Example:
+      tinyengine build models/person_tiny.tflite --board sim_stm32f405
+      tinyengine infer photo.jpg --port sim:sim_stm32f405
+    """
+
+
+def main() -> None:
+    """Entry point: user errors end in one sentence and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except TinyEngineError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+        _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+
+
+def _fail(sentence: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {sentence}", style="red", markup=False)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

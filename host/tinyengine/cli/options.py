@@ -1,0 +1,103 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from tinyengine.compiler import CompileOptions
+from tinyengine.errors import TinyEngineError
+from tinyengine.sizes import parse_size
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SizeType(click.ParamType):
+    """A size in bytes: ``65536``, ``64K``, ``1M``."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+SIZE = SizeType()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+
+_COMPILE_OPTIONS = [
+    click.option(
+        "--input",
+        "input_mode",
+        type=click.Choice(["rows", "frame"]),
+        default="frame",
+        show_default=True,
+        help="How the network is fed: whole frames, or rows as they arrive.",
+    ),
+    click.option(
+        "--optimize",
+        type=click.Choice(["time", "sram", "flash"]),
+        default="time",
+        show_default=True,
+        help="What to minimize.",
+    ),
+    click.option("--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has)."),
+    click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has)."),
+    click.option(
+        "--max-recompute",
+        type=click.FloatRange(min=1.0),
+        default=1.0,
+        show_default=True,
+        help="Executed over nominal MACs that are allowed; 1.0 recomputes nothing.",
+    ),
+    click.option(
+        "--requant",
+        type=click.Choice(["exact", "fast"]),
+        default="exact",
+        show_default=True,
+        help="Rounding of outputs: exact equals TFLite's reference kernels bit for bit.",
+    ),
+    click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
+    click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
+]
+
+
+def compile_options(function: F) -> F:
+    """The option group of compile, build, bench and plan; pass the values to :func:`to_compile_options`."""
+    for option in reversed(_COMPILE_OPTIONS):
+        function = option(function)
+    return function
+
+
+def to_compile_options(
+    cpu: str,
+    input_mode: str,
+    optimize: str,
+    sram: int | None,
+    flash: int | None,
+    max_recompute: float,
+    requant: str,
+    train_scheme: str | None,
+    classes: int | None,
+) -> CompileOptions:
+    """CompileOptions from the values of :func:`compile_options`; what is not there yet is refused, never ignored."""
+    if train_scheme is not None or classes is not None:
+        raise TinyEngineError("--train and --classes need training on the device, which this version does not have yet")
+    if requant == "fast":
+        raise TinyEngineError("--requant fast is not available in this version: use --requant exact")
+    return CompileOptions(
+        cpu=cpu,
+        input=input_mode,
+        optimize=optimize,
+        requant=requant,
+        sram=sram,
+        flash=flash,
+        max_recompute=max_recompute,
+    )

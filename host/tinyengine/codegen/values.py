@@ -1,0 +1,85 @@
+"""C literals for constants: deterministic, exact, and short enough to read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tinyengine.kernels.base import C_TYPES, CArray, CValue
+
+LINE_WIDTH = 110
+
+
+def identifier(text: str) -> str:
+    """``text`` as part of a C identifier: lower case, words joined by underscores."""
+    slug = re.sub(r"[^0-9a-zA-Z]+", "_", text).strip("_").lower()
+    return slug[-40:].strip("_") or "unnamed"
+
+
+def string_literal(text: str) -> str:
+    """A C string literal (ASCII, escapes as in JSON, which C shares for these characters)."""
+    escaped = json.dumps(text)  # non-ASCII becomes \uXXXX, a universal character name in C
+    return re.sub(r"\\u00([0-9a-f]{2})", lambda m: f"\\{int(m[1], 16):03o}", escaped)
+
+
+def float_literal(value: float) -> str:
+    """An IEEE single constant, written in hexadecimal so that no digit is lost."""
+    return f"{float(np.float32(value)).hex()}f"
+
+
+def integer_literal(value: int) -> str:
+    """A decimal constant; the most negative int32 has no literal of its own in C."""
+    return "INT32_MIN" if value == -(1 << 31) else str(value)
+
+
+def scalar(value: int | float | str) -> str:
+    """One initializer: numbers as literals, strings verbatim (a C expression)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return "1" if value else "0"
+    if isinstance(value, (float, np.floating)):
+        return float_literal(float(value))
+    return integer_literal(int(value))
+
+
+def initializer(value: CValue, symbol_of: Callable[[CArray], str], indent: int = 4) -> str:
+    """A (nested) designated initializer; arrays are replaced by the names of their symbols."""
+    if isinstance(value, CArray):
+        return symbol_of(value)
+    if isinstance(value, Mapping):
+        parts = [f".{key} = {initializer(item, symbol_of, indent + 4)}" for key, item in value.items()]
+    elif isinstance(value, list):
+        parts = [initializer(item, symbol_of, indent + 4) for item in value]
+    else:
+        return scalar(value)
+    flat = "{" + ", ".join(parts) + "}"
+    if len(flat) + indent <= LINE_WIDTH and "\n" not in flat:
+        return flat
+    pad = " " * indent
+    return "{\n" + "".join(f"{pad}{part},\n" for part in parts) + " " * (indent - 4) + "}"
+
+
+def array_definition(symbol: str, data: np.ndarray) -> str:
+    """``const <type> symbol[n] = {...};`` aligned to 4 bytes."""
+    name = data.dtype.name
+    if name.startswith("uint"):
+        digits = data.dtype.itemsize * 2
+        words = [f"0x{int(v):0{digits}x}" for v in data.ravel()]
+    elif name == "float32":
+        words = [float_literal(float(v)) for v in data.ravel()]
+    else:
+        words = [integer_literal(int(v)) for v in data.ravel()]
+    lines: list[str] = []
+    line = "   "
+    for word in words:
+        if len(line) + len(word) + 2 > LINE_WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {word},"
+    lines.append(line)
+    body = "\n".join(lines)
+    return f"const {C_TYPES[name]} {symbol}[{data.size}] __attribute__((aligned(4))) = {{\n{body}\n}};\n"

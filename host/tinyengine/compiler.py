@@ -1,0 +1,203 @@
+"""The compiler: a model file in, C sources and figures out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinyengine.codegen import NetworkSource, generate
+from tinyengine.errors import BudgetError, ToolError
+from tinyengine.frontend.tflite import load_tflite
+from tinyengine.ir import Graph
+from tinyengine.ir.verify import verify
+from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.memory.plan import MemoryPlan, plan
+from tinyengine.memory.replay import replay
+from tinyengine.metadata import load_metadata
+from tinyengine.passes import optimize
+from tinyengine.schedule import Stage, calls_of, schedule
+from tinyengine.sizes import format_size
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """Everything that may change the generated code. Sizes are bytes; None means no cap."""
+
+    cpu: str = "cortex-m4"
+    input: str = "frame"  # frame, rows
+    optimize: str = "time"  # time, sram, flash
+    requant: str = "exact"  # exact, fast
+    sram: int | None = None
+    flash: int | None = None
+    max_recompute: float = 1.0
+    prefix: str = "network"
+
+    @property
+    def target(self) -> Target:
+        return Target(cpu=self.cpu, requant=self.requant, optimize=self.optimize)
+
+
+@dataclass(eq=False)
+class CompiledModel:
+    """The result: sources by file name, and what they were made from."""
+
+    graph: Graph
+    stages: list[Stage]
+    plan: MemoryPlan
+    sources: dict[str, str]
+    model_hash: str
+    options: CompileOptions
+    metadata_json: str = "{}"
+    code_bytes: int | None = field(default=None)  # filled by whoever compiled the C
+
+    @property
+    def prefix(self) -> str:
+        return self.options.prefix
+
+    @property
+    def calls(self) -> list[KernelCall]:
+        """Calls that execute (no views), in order."""
+        return [call for call in calls_of(self.stages) if not call.is_view]
+
+    @property
+    def macs(self) -> int:
+        return sum(stage.macs for stage in self.stages)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of constant arrays in flash."""
+        seen: dict[int, int] = {}
+
+        def visit(value: object) -> None:
+            if hasattr(value, "data") and hasattr(value, "suffix"):
+                seen[id(value)] = value.data.nbytes
+            elif isinstance(value, dict):
+                for item in value.values():
+                    visit(item)
+            elif isinstance(value, list):
+                for item in value:
+                    visit(item)
+
+        for call in self.calls:
+            visit(dict(call.params))
+        return sum(seen.values())
+
+    def report(self) -> dict[str, object]:
+        """The figures of ``tinyengine compile --json``."""
+        code = self.code_bytes
+        return {
+            "model": self.graph.name,
+            "hash": self.model_hash,
+            "cpu": self.options.cpu,
+            "macs": self.macs,
+            "macs_executed": sum(stage.macs_executed for stage in self.stages),
+            "arena_bytes": self.plan.arena_bytes,
+            "arena_lower_bound": self.plan.lower_bound,
+            "arena_optimal": self.plan.optimal,
+            "activation_peak_bytes": self.plan.activation_peak_bytes,
+            "bottleneck": self.plan.bottleneck,
+            "flash_bytes": {
+                "weights": self.weight_bytes,
+                "code": code,
+                "total": None if code is None else self.weight_bytes + code,
+            },
+            "stages": [self._stage(stage) for stage in self.stages if not all(c.is_view for c in stage.calls)],
+            "layers": [self._layer(call) for call in self.calls],
+        }
+
+    def _stage(self, stage: Stage) -> dict[str, object]:
+        return {
+            "kind": str(stage.kind),
+            "operators": [call.op.name for call in stage.calls],
+            "macs": stage.macs,
+            "macs_executed": stage.macs_executed,
+        }
+
+    def _layer(self, call: KernelCall) -> dict[str, object]:
+        output = self.graph.tensor(call.output)
+        return {
+            "name": call.op.name,
+            "op": str(call.op.kind),
+            "kernel": call.function,
+            "variant": call.note,
+            "macs": call.macs,
+            "input_shapes": [list(self.graph.tensor(name).shape) for name in call.inputs],
+            "output_shape": list(output.shape),
+            "input_addresses": [self.plan.addresses[name] for name in call.inputs],
+            "output_address": self.plan.addresses[call.output],
+            "scratch_bytes": call.scratch_bytes,
+        }
+
+    def write(self, directory: Path) -> None:
+        """Write the sources into ``directory``: all of them or none. Files that would not change are left alone, so
+        that a build system sees no change."""
+        parent = directory.parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=parent, prefix=f".{directory.name}-") as scratch:
+                staged = {name: Path(scratch) / name for name in self.sources}
+                for name, path in staged.items():
+                    path.write_text(self.sources[name], encoding="ascii")
+                for name, path in staged.items():
+                    target = directory / name
+                    if not target.is_file() or target.read_bytes() != path.read_bytes():
+                        os.replace(path, target)
+        except OSError as error:
+            raise ToolError(f"cannot write the generated sources to {directory}: {error.strerror or error}") from error
+
+
+Observer = Callable[[str, Graph], None]
+
+
+def compile_model(path: Path, options: CompileOptions | None = None, observer: Observer | None = None) -> CompiledModel:
+    """Compile a .tflite file; ``observer`` sees the graph after the import and after each pass.
+
+    Raises ModelError for a file that cannot be used and BudgetError when the SRAM cap is too small.
+    """
+    path = Path(path)
+    options = options or CompileOptions()
+    graph = load_tflite(path)
+    metadata = load_metadata(path)
+    identity = hashlib.sha256(path.read_bytes())
+    return compile_graph(graph, options, observer, identity.digest(), metadata.to_json() if metadata else "{}")
+
+
+def compile_graph(
+    graph: Graph,
+    options: CompileOptions | None = None,
+    observer: Observer | None = None,
+    identity: bytes = b"",
+    metadata_json: str = "{}",
+) -> CompiledModel:
+    """Compile a graph that is already in memory (verified here)."""
+    options = options or CompileOptions()
+    verify(graph)
+    if observer:
+        observer("import", graph)
+    graph = optimize(graph, observer)
+    verify(graph)
+    stages = schedule(graph, options.target)
+    calls = calls_of(stages)
+    memory = plan(graph, calls)
+    replay(graph, calls, memory)
+    if options.sram is not None and memory.arena_bytes > options.sram:
+        raise BudgetError(
+            f"the network needs {format_size(memory.arena_bytes)} of SRAM for its activations, but only "
+            f"{format_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
+            f"board with more SRAM"
+        )
+    model_hash = _hash(identity, options, metadata_json)
+    source = NetworkSource(graph, calls, memory, model_hash, metadata_json, options.prefix)
+    return CompiledModel(graph, stages, memory, generate(source), model_hash, options, metadata_json)
+
+
+def _hash(identity: bytes, options: CompileOptions, metadata_json: str) -> str:
+    """Identity of a network on a device: the model file and the options that change what it computes."""
+    meaning = json.dumps({"requant": options.requant, "metadata": metadata_json}, sort_keys=True)
+    return hashlib.sha256(identity + meaning.encode()).hexdigest()[:16]

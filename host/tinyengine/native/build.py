@@ -1,0 +1,187 @@
+"""Builds generated networks with the host's C compiler and runs them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tinyengine.errors import ToolError
+from tinyengine.ir import Graph
+from tinyengine.paths import cache_dir, project_root
+
+HERE = Path(__file__).parent
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
+# No fused multiply-add and no excess precision: float results must equal the device's.
+FLAGS = ["-O2", "-g", "-ffp-contract=off", "-fno-strict-overflow", "-fvisibility=default"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+class Compiled(Protocol):
+    """What is needed of compiler.CompiledModel."""
+
+    graph: Graph
+    prefix: str
+    sources: dict[str, str]
+
+
+class NativeModel:
+    """One network inside a shared library."""
+
+    def __init__(self, library: ctypes.CDLL, index: int, graph: Graph) -> None:
+        self._library = library
+        self._index = index
+        self.graph = graph
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Int8 arrays in the shapes of the graph's inputs -> int8 arrays in the shapes of its outputs."""
+        for i, (port, value) in enumerate(zip(self.graph.inputs, inputs, strict=True)):
+            data = np.ascontiguousarray(value, np.int8).reshape(self.graph.tensor(port.tensor).shape)
+            self._library.native_io(self._index, 0, i, data.ctypes.data_as(ctypes.c_void_p))
+        self._library.native_run(self._index)
+        outputs = []
+        for i, port in enumerate(self.graph.outputs):
+            data = np.empty(self.graph.tensor(port.tensor).shape, np.int8)
+            self._library.native_io(self._index, 1, i, data.ctypes.data_as(ctypes.c_void_p))
+            outputs.append(data)
+        return outputs
+
+
+def host_compiler() -> str:
+    """The host's C compiler: $CC, else cc, gcc or clang."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and shutil.which(name):
+            return name
+    raise ToolError("no C compiler found on this host: install gcc or clang, or set CC to one")
+
+
+def build(compiled: Compiled) -> NativeModel:
+    """Compile one network into a shared library (cached by content) and load it."""
+    return build_many([compiled])[0]
+
+
+def build_many(models: Sequence[Compiled]) -> list[NativeModel]:
+    """Several networks, with different prefixes, in one shared library."""
+    key = _digest(models)
+    path = cache_dir() / "native" / f"{key}.so"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            product = Path(scratch) / "network.so"
+            _compile(models, Path(scratch), product, [*FLAGS, "-shared", "-fPIC"], HERE / "shim.c")
+            shutil.copy(product, path.with_suffix(f".{os.getpid()}"))
+        path.with_suffix(f".{os.getpid()}").replace(path)
+    library = ctypes.CDLL(str(path))
+    return [NativeModel(library, index, model.graph) for index, model in enumerate(models)]
+
+
+def run_many(
+    models: Sequence[Compiled],
+    inputs: Sequence[Sequence[np.ndarray]],
+    sanitize: bool = True,
+    compiler: str | None = None,
+) -> list[list[np.ndarray]]:
+    """Run each network once over its inputs in one process, by default under address and undefined-behaviour
+    sanitizers; a finding raises AssertionError with the sanitizer's report."""
+    with tempfile.TemporaryDirectory() as scratch:
+        program = Path(scratch) / "runner"
+        flags = [*FLAGS, *(SANITIZE if sanitize else [])]
+        _compile(models, Path(scratch), program, flags, HERE / "runner.c", compiler)
+        feed = b"".join(np.ascontiguousarray(x, np.int8).tobytes() for case in inputs for x in case)
+        done = subprocess.run([program], input=feed, capture_output=True, timeout=600, check=False)
+    if done.returncode:
+        raise AssertionError(f"native run failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
+    results: list[list[np.ndarray]] = []
+    offset = 0
+    for model in models:
+        case = []
+        for port in model.graph.outputs:
+            tensor = model.graph.tensor(port.tensor)
+            data = np.frombuffer(done.stdout, np.int8, tensor.nbytes, offset).reshape(tensor.shape)
+            offset += tensor.nbytes
+            case.append(data)
+        results.append(case)
+    return results
+
+
+def library_sources() -> list[Path]:
+    """C files of lib/tinyengine (the portable build needs no assembly)."""
+    return sorted((project_root() / "lib" / "tinyengine" / "src").rglob("*.c"))
+
+
+def _digest(models: Sequence[Compiled]) -> str:
+    digest = hashlib.sha256()
+    for model in models:
+        for name in sorted(model.sources):
+            digest.update(name.encode() + b"\0" + model.sources[name].encode() + b"\0")
+    include = project_root() / "lib" / "tinyengine"
+    for path in [*library_sources(), *sorted(include.rglob("*.h")), HERE / "shim.c"]:
+        digest.update(path.read_bytes())
+    digest.update(" ".join([host_compiler(), *FLAGS]).encode())
+    return digest.hexdigest()[:24]
+
+
+def _compile(
+    models: Sequence[Compiled],
+    scratch: Path,
+    product: Path,
+    flags: list[str],
+    main: Path,
+    compiler: str | None = None,
+) -> None:
+    """Compile generated sources and ``main`` and link them with the kernel library."""
+    compiler = compiler or host_compiler()
+    sources: list[Path] = []
+    for model in models:
+        for name, text in model.sources.items():
+            (scratch / name).write_text(text)
+            if name.endswith(".c"):
+                sources.append(scratch / name)
+    table = scratch / "native_table.c"
+    table.write_text(_table([model.prefix for model in models]))
+    archive = _library_archive(compiler, flags)
+    _run([compiler, *_options(flags), f"-I{scratch}", *map(str, [*sources, table, main, archive]), "-o", str(product)])
+
+
+def _options(flags: list[str]) -> list[str]:
+    return [*WARNINGS, *flags, "-DTE_PORTABLE", f"-I{project_root() / 'lib' / 'tinyengine' / 'include'}"]
+
+
+def _library_archive(compiler: str, flags: list[str]) -> Path:
+    """The kernel library compiled once for these flags: one relocatable object file in the cache."""
+    flags = [flag for flag in flags if flag != "-shared"]
+    digest = hashlib.sha256(" ".join([compiler, *flags]).encode())
+    root = project_root() / "lib" / "tinyengine"
+    for path in [*library_sources(), *sorted(root.rglob("*.h"))]:
+        digest.update(path.name.encode() + path.read_bytes())
+    product = cache_dir() / "native" / f"lib-{digest.hexdigest()[:24]}.o"
+    if not product.exists():
+        product.parent.mkdir(exist_ok=True)
+        partial = product.with_suffix(f".{os.getpid()}")
+        _run([compiler, *_options(flags), "-r", "-nostdlib", *map(str, library_sources()), "-o", str(partial)])
+        partial.replace(product)
+    return product
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"the host's C compiler failed, which is a bug in tinyengine: {done.stderr[:4000]}")
+
+
+def _table(prefixes: Sequence[str]) -> str:
+    includes = "\n".join(f'#include "{prefix}.h"' for prefix in prefixes)
+    entries = ", ".join(f"&{prefix}" for prefix in prefixes)
+    return (
+        f"{includes}\n\nextern const te_model *const native_models[];\nextern const uint32_t native_model_count;\n"
+        f"const te_model *const native_models[] = {{{entries}}};\n"
+        f"const uint32_t native_model_count = {len(prefixes)};\n"
+    )

@@ -1,0 +1,20 @@
+"""Sizes in bytes: KB and K mean 1024 bytes, MB and M 1024 KB, everywhere."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "KIB": 1024, "M": 1 << 20, "MB": 1 << 20, "MIB": 1 << 20}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``65536``, ``64K``, ``64KB``, ``1.5M``; ValueError with a sentence otherwise."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if not match or match[2].upper() not in _UNITS:
+        raise ValueError(f"{text!r} is not a size: write bytes, or a number with K or M (1K = 1024 bytes)")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def format_size(count: int) -> str:
+    """``count`` bytes for a person: bytes below 1 KB, else KB with one decimal."""
+    return f"{count} bytes" if count < 1024 else f"{count / 1024:.1f} KB"
