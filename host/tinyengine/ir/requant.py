@@ -1,0 +1,346 @@
+"""Constants of the int8 arithmetic, operator by operator: what kernels and the NumPy oracle compute with.
+
+One function per family of operators turns scales and zero points into the integers that TFLite's *reference* kernels
+(``OpResolverType.BUILTIN_REF``) use; the precision of every intermediate (float32 here, float64 there) follows the
+``Prepare`` functions of tensorflow/lite/kernels and matters for the last bit. Where TensorFlow Lite Micro prepares
+an operator differently, this follows BUILTIN_REF:
+
+- MUL multiplies the scales in float32, TFLM in float64 (the multiplier may differ in its last bits);
+- LOGISTIC is a table of float32 sigmoids, TFLM evaluates it in fixed point (off by one for a few inputs);
+- SUB negates the second multiplier instead of subtracting (other rounding of exact ties).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.errors import ModelError
+from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
+from tinyengine.ir.ops import (
+    Activation,
+    ActivationAttrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    OpKind,
+    PoolAttrs,
+    SoftmaxAttrs,
+)
+from tinyengine.ir.quantize import (
+    INT8_MAX,
+    INT8_MIN,
+    activation_range,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+    round_half_away,
+)
+
+ADD_LEFT_SHIFT = 20
+"""Headroom that ADD and SUB give their int8 inputs before rescaling them to a common scale."""
+
+SOFTMAX_INTEGER_BITS = 5
+"""Integer bits of the scaled difference that softmax exponentiates (Q5.26)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Requant:
+    """int32 accumulator to int8: ``clamp(acc * multiplier / 2**31 * 2**shift + zero, low, high)``, double rounding.
+
+    ``multiplier`` is int32 and ``shift`` int8, both of shape (channels,), or (1,) if one entry serves all channels.
+    """
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero: int
+    low: int
+    high: int
+
+    @property
+    def per_tensor(self) -> bool:
+        return len(self.multiplier) == 1
+
+    def apply(self, acc: np.ndarray) -> np.ndarray:
+        """Requantize accumulators (any shape, channels last) to int8."""
+        scaled = multiply_by_quantized_multiplier(acc, self.multiplier, self.shift) + self.zero
+        return np.clip(scaled, self.low, self.high).astype(np.int8)
+
+
+def requant_of(real: list[float], output: Tensor, activation: Activation = Activation.NONE) -> Requant:
+    """Requant for real multipliers (one, or one per channel) into ``output`` with a fused activation."""
+    pairs = [quantize_multiplier(value) for value in real]
+    low, high = activation_range(activation, _quant(output))
+    return Requant(
+        np.array([m for m, _ in pairs], np.int32),
+        np.array([s for _, s in pairs], np.int8),
+        output.zero_point,
+        low,
+        high,
+    )
+
+
+def conv_requant(graph: Graph, op: Operator) -> Requant:
+    """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: real multiplier = input scale * weight scale / output scale.
+
+    Convolutions and per-channel fully connected layers compute it in float64 (PopulateConvolutionQuantizationParams);
+    a per-tensor fully connected layer rounds the product of input and weight scale to float32 first
+    (GetQuantizedConvolutionMultipler).
+    """
+    assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | FullyConnectedAttrs)
+    x, weights, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
+    scales = _quant(weights).scale
+    if op.kind is OpKind.FULLY_CONNECTED and len(scales) == 1:
+        real = [float(np.float32(x.scale) * np.float32(scales[0])) / output.scale]
+    else:
+        real = [x.scale * scale / output.scale for scale in scales]
+    return requant_of(real, output, op.attrs.activation)
+
+
+@dataclass(frozen=True)
+class AddParams:
+    """ADD and SUB: each input is shifted left by ``left_shift``, rescaled to twice the larger scale, summed, rescaled.
+
+    For SUB ``multiplier2`` is negative. All shifts are <= 0.
+    """
+
+    zero1: int
+    zero2: int
+    left_shift: int
+    multiplier1: int
+    shift1: int
+    multiplier2: int
+    shift2: int
+    multiplier: int
+    shift: int
+    zero: int
+    low: int
+    high: int
+
+
+def add_params(graph: Graph, op: Operator) -> AddParams:
+    """Constants of ADD and SUB; ModelError if the output scale is too fine for the formula (TFLite refuses it too)."""
+    assert isinstance(op.attrs, ElementwiseAttrs)
+    a, b, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
+    twice_max = 2.0 * max(a.scale, b.scale)
+    out_real = twice_max / ((1 << ADD_LEFT_SHIFT) * output.scale)
+    if out_real >= 1.0:
+        raise ModelError(
+            f"{op.kind} '{op.name}': the scale of output '{output.name}' ({output.scale:g}) is too small beside its "
+            f"inputs' ({twice_max / 2:g}); quantize the model again with representative data"
+        )
+    m1, s1 = quantize_multiplier(a.scale / twice_max)
+    m2, s2 = quantize_multiplier(b.scale / twice_max)
+    m, s = quantize_multiplier(out_real)
+    low, high = activation_range(op.attrs.activation, _quant(output))
+    sign = -1 if op.kind is OpKind.SUB else 1
+    return AddParams(
+        a.zero_point, b.zero_point, ADD_LEFT_SHIFT, m1, s1, sign * m2, s2, m, s, output.zero_point, low, high
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class MulParams:
+    """MUL: ``requant((a - zero1) * (b - zero2))``."""
+
+    zero1: int
+    zero2: int
+    requant: Requant
+
+
+def mul_params(graph: Graph, op: Operator) -> MulParams:
+    """Constants of MUL; the real multiplier is computed in float32 throughout."""
+    assert isinstance(op.attrs, ElementwiseAttrs)
+    a, b, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
+    real = np.float32(a.scale) * np.float32(b.scale) / np.float32(output.scale)
+    return MulParams(a.zero_point, b.zero_point, requant_of([float(real)], output, op.attrs.activation))
+
+
+def pool_range(graph: Graph, op: Operator) -> tuple[int, int]:
+    """Clamp limits of AVERAGE_POOL_2D and MAX_POOL_2D (input and output share their quantization)."""
+    assert isinstance(op.attrs, PoolAttrs)
+    return activation_range(op.attrs.activation, _quant(graph.tensor(op.outputs[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class MeanParams:
+    """MEAN: ``requant(sum(x) - zero * count)``; the multiplier contains 1 / count."""
+
+    zero: int
+    count: int
+    requant: Requant
+
+
+def mean_params(graph: Graph, op: Operator) -> MeanParams:
+    """Constants of MEAN over any axes (QuantizedMeanOrSum): 1 / count is folded in by an integer division."""
+    assert isinstance(op.attrs, MeanAttrs)
+    x, output = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    count = math.prod(x.shape[axis] for axis in op.attrs.axes)
+    multiplier, shift = quantize_multiplier(x.scale / output.scale)
+    extra = min(count.bit_length() - 1, 32, 31 + shift)
+    multiplier = (multiplier << extra) // count
+    requant = Requant(
+        np.array([multiplier], np.int32), np.array([shift - extra], np.int8), output.zero_point, INT8_MIN, INT8_MAX
+    )
+    return MeanParams(x.zero_point, count, requant)
+
+
+@dataclass(frozen=True, eq=False)
+class SoftmaxParams:
+    """Fixed-point softmax.
+
+    ``exp_table[d]`` = exp(-d * scale * beta) in Q0.31 for a difference d = max - x in 0..255, and 0 where
+    d > -diff_min (those elements give -128 and do not count). ``multiplier`` and ``left_shift`` scale a difference to
+    Q5.26, should a kernel prefer to compute the exponential itself.
+    """
+
+    multiplier: int
+    left_shift: int
+    diff_min: int
+    exp_table: np.ndarray  # int32 (256,)
+
+
+def softmax_params(graph: Graph, op: Operator) -> SoftmaxParams:
+    """Constants of SOFTMAX (PreprocessSoftmaxScaling, CalculateInputRadius, and gemmlowp's exp_on_negative_values)."""
+    assert isinstance(op.attrs, SoftmaxAttrs)
+    x = graph.tensor(op.inputs[0])
+    real = float(np.float32(op.attrs.beta)) * x.scale * (1 << (31 - SOFTMAX_INTEGER_BITS))
+    multiplier, left_shift = quantize_multiplier(min(real, float((1 << 31) - 1)))
+    if left_shift < 0:
+        raise ModelError(
+            f"{op.kind} '{op.name}': the scale of input '{x.name}' ({x.scale:g}) is too small for a softmax; "
+            "quantize the model again with representative data"
+        )
+    radius = ((1 << SOFTMAX_INTEGER_BITS) - 1) * (1 << (31 - SOFTMAX_INTEGER_BITS)) / (1 << left_shift)
+    diff_min = -math.floor(radius)
+    differences = -np.arange(256, dtype=np.int64)
+    valid = differences >= diff_min
+    scaled = multiply_by_quantized_multiplier(np.where(valid, differences, 0), multiplier, left_shift)
+    table = np.where(valid, exp_on_negative_values(scaled), 0).astype(np.int32)
+    return SoftmaxParams(multiplier, left_shift, diff_min, table)
+
+
+def rounding_divide_by_pot(x: np.ndarray, exponent: int | np.ndarray) -> np.ndarray:
+    """gemmlowp's RoundingDivideByPOT: halves away from zero; int64 in and out."""
+    x = np.asarray(x, np.int64)
+    exponent = np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def rounding_high_mul(a: np.ndarray, b: np.ndarray | int, bits: int = 32) -> np.ndarray:
+    """gemmlowp's SaturatingRoundingDoublingHighMul for ``bits``-bit operands held in int64."""
+    half = 1 << (bits - 2)
+    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    total = product + np.where(product >= 0, half, 1 - half)
+    high = np.where(total >= 0, total >> (bits - 1), -((-total) >> (bits - 1)))
+    return np.minimum(high, (1 << (bits - 1)) - 1)
+
+
+def exp_on_negative_values(x: np.ndarray) -> np.ndarray:
+    """exp(x) in Q0.31 of x <= 0 in Q5.26, as gemmlowp's exp_on_negative_values; int64 in and out.
+
+    x is split into a multiple of 1/4 and a remainder in [-1/4, 0): the remainder goes through a fourth-order Taylor
+    expansion around -1/8, the multiples through constants exp(-2**k), k = -2..4.
+    """
+    fractional = 31 - SOFTMAX_INTEGER_BITS
+    x = np.asarray(x, np.int64)
+    quarter = 1 << (fractional - 2)
+    remainder = (x & (quarter - 1)) - quarter
+    result = _exp_on_interval(remainder << SOFTMAX_INTEGER_BITS)
+    multiples = remainder - x
+    # exp(-2**k) in Q0.31; the products below round exactly as the fixed-point reference does
+    constants = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+    for exponent, constant in zip(range(-2, 5), constants, strict=True):
+        bit = 1 << (fractional + exponent)
+        result = np.where(multiples & bit, rounding_high_mul(result, constant), result)
+    return np.where(x == 0, (1 << 31) - 1, result)
+
+
+def _exp_on_interval(a: np.ndarray) -> np.ndarray:
+    """exp(a) in Q0.31 for a in [-1/4, 0) in Q0.31 (gemmlowp's exp_on_interval_between_negative_one_quarter_and_0)."""
+    constant_term = 1895147668  # exp(-1/8)
+    third = 715827883  # 1/3
+    x = a + (1 << 28)  # + 1/8
+    x2 = rounding_high_mul(x, x)
+    x3 = rounding_high_mul(x2, x)
+    x4 = rounding_high_mul(x2, x2)
+    x4_over_4 = rounding_divide_by_pot(x4, 2)
+    x4_over_24_x3_over_6_x2_over_2 = rounding_divide_by_pot(rounding_high_mul(x4_over_4 + x3, third) + x2, 1)
+    return constant_term + rounding_high_mul(x + x4_over_24_x3_over_6_x2_over_2, constant_term)
+
+
+def unary_lut(graph: Graph, op: Operator) -> np.ndarray:
+    """int8 table (256,) of LOGISTIC, HARD_SWISH, RELU or int8-to-int8 QUANTIZE: y = table[x + 128]."""
+    x = graph.tensor(op.inputs[0])
+    output = graph.tensor(op.outputs[0])
+    values = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64) - x.zero_point
+    match op.kind:
+        case OpKind.LOGISTIC:
+            return _logistic_table(values, x, output)
+        case OpKind.HARD_SWISH:
+            return _hard_swish_table(values, x, output, op)
+        case OpKind.RELU:
+            assert isinstance(op.attrs, ActivationAttrs)
+            real = float(np.float32(x.scale) / np.float32(output.scale))
+            return requant_of([real], output, op.attrs.activation).apply(values)
+        case OpKind.QUANTIZE:
+            return requant_of([x.scale / output.scale], output).apply(values)
+        case _:
+            raise ValueError(f"{op.kind} is not a function of one value")
+
+
+def _logistic_table(values: np.ndarray, x: Tensor, output: Tensor) -> np.ndarray:
+    """Sigmoid in float32, rounded halves away from zero (LUTPopulate)."""
+    real = np.float32(x.scale) * values.astype(np.float32)
+    # exp in float64 then rounded is what a correctly rounded expf gives
+    exp = np.exp(-real.astype(np.float64)).astype(np.float32)
+    sigmoid = np.float32(1.0) / (np.float32(1.0) + exp)
+    rescaled = round_half_away(sigmoid * (np.float32(1.0) / np.float32(output.scale)))
+    return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def _hard_swish_table(values: np.ndarray, x: Tensor, output: Tensor, op: Operator) -> np.ndarray:
+    """x * relu6(x + 3) / 6 in 16-bit fixed point (HardSwishPrepare and reference_ops::HardSwish)."""
+    hires_scale = np.float32(1.0 / 128.0) * np.float32(x.scale)
+    out_multiplier, out_exponent = quantize_multiplier(float(hires_scale / np.float32(output.scale)))
+    if out_exponent > 0:
+        raise ModelError(
+            f"{op.kind} '{op.name}': the scale of output '{output.name}' ({output.scale:g}) is too small beside its "
+            f"input's ({x.scale:g}); quantize the model again with representative data"
+        )
+    relu_scale = np.float32(3.0) / np.float32(32768.0)
+    relu_multiplier, relu_exponent = quantize_multiplier(float(hires_scale / relu_scale))
+    hires = values << 7
+    preshift = rounding_high_mul(hires, _to_int16(out_multiplier), bits=16)
+    relu = hires
+    if relu_exponent > 0:
+        relu = _saturate16(relu << (relu_exponent - 1))
+    relu = rounding_high_mul(relu, _to_int16(relu_multiplier), bits=16)
+    if relu_exponent > 0:
+        relu = _saturate16(relu << 1)
+    elif relu_exponent < 0:
+        relu = rounding_divide_by_pot(relu, -relu_exponent)
+    relu = (relu + (1 << 15)) >> 1
+    product = relu * preshift
+    truncated = np.where(product >= 0, product >> 15, -((-product) >> 15))
+    result = rounding_divide_by_pot(truncated, -out_exponent) + output.zero_point
+    return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def _to_int16(multiplier: int) -> int:
+    """DownScaleInt32ToInt16Multiplier: Q0.31 to Q0.15, rounded, saturated."""
+    return min((multiplier + (1 << 15)) >> 16, (1 << 15) - 1)
+
+
+def _saturate16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -(1 << 15), (1 << 15) - 1)
+
+
+def _quant(tensor: Tensor) -> Quantization:
+    assert tensor.quant is not None, f"{tensor.name} has no quantization"
+    return tensor.quant
