@@ -1,0 +1,28 @@
+#include "counter.h"
+
+#define TIMER_CTRL (*(volatile uint32_t *)0x40000000u)
+#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
+#define TIMER_ENABLE 1u
+
+#define DUAL_LOAD (*(volatile uint32_t *)0x40002000u)
+#define DUAL_CONTROL (*(volatile uint32_t *)0x40002008u)
+#define DUAL_ENABLE (1u << 7)
+#define DUAL_PRESCALE_256 (2u << 2)
+#define DUAL_32_BIT (1u << 1)
+
+void counter_start(void) {
+    DUAL_CONTROL = DUAL_PRESCALE_256 | DUAL_32_BIT; /* free running: after 0 comes 0xFFFFFFFF */
+    DUAL_LOAD = 0xFFFFFFFFu;
+    DUAL_CONTROL = DUAL_ENABLE | DUAL_PRESCALE_256 | DUAL_32_BIT;
+    TIMER_RELOAD = 0xFFFFFFFFu;
+    COUNTER_FINE = 0xFFFFFFFFu;
+    TIMER_CTRL = TIMER_ENABLE;
+}
+
+uint64_t counter_ticks(counter_value first, counter_value last) {
+    const uint32_t fine = first.fine - last.fine; /* the true count modulo 2^32 */
+    const uint64_t rough = (uint64_t)(first.coarse - last.coarse) * COUNTER_PRESCALE;
+    /* The two differ by a multiple of 2^32 and by less than two coarse ticks: round to the nearest multiple.
+     */
+    return (((rough - fine) + (1u << 31)) & ~(uint64_t)0xFFFFFFFFu) + fine;
+}

@@ -1,0 +1,132 @@
+/* Runs networks inside a simulator: jobs from the file job.bin, results into result.bin (both little-endian).
+ *
+ * job.bin: magic, jobs; per job: model, flags, paint, input bytes, then the inputs one after another.
+ * result.bin: magic, models; the costs of measuring (3 times 64 bits: an empty run, the first and the
+ * following hooks of an empty profile); per job: ticks (64 bits), arena used, guards intact, stack used,
+ * layers, then per layer its ticks since the previous one (64 bits), MACs, operator and name (each a length
+ * and its characters); output bytes and the outputs. Fields without a width have 32 bits.
+ * host/tinyengine/target_runner.py is the other end.
+ */
+#include "measure.h"
+#include "semihosting.h"
+
+#define MAGIC_JOB 0x4A425454u    /* "TTBJ" */
+#define MAGIC_RESULT 0x52425454u /* "TTBR" */
+#define FLAG_PROFILE 1u
+
+enum { STATUS_DONE = 0, STATUS_NO_FILE = 64, STATUS_BAD_JOB, STATUS_WRITE_FAILED, STATUS_MISPLACED_ARENA };
+
+extern const te_model *const bench_models[]; /* written by the host */
+extern const uint32_t bench_model_count;
+extern uint8_t __arena_begin[], __arena_end[];
+
+typedef struct job {
+    uint32_t model, flags, paint, input_bytes;
+} job;
+
+static measure_times times;
+static int32_t results;
+
+static void check(bool condition, uint32_t status, const char *what) {
+    if (condition) return;
+    host_print(what);
+    host_print("\n");
+    host_exit(status);
+}
+
+static void emit(const void *data, uint32_t bytes) {
+    check(host_write(results, data, bytes), STATUS_WRITE_FAILED, "cannot write result.bin");
+}
+
+static void emit_u32(uint32_t value) {
+    emit(&value, sizeof value);
+}
+
+static void emit_u64(uint64_t value) {
+    emit(&value, sizeof value);
+}
+
+static void emit_text(const char *text) {
+    uint32_t length = 0;
+    while (text[length]) length++;
+    emit_u32(length);
+    emit(text, length);
+}
+
+static void emit_costs(void) {
+    measure_run(&times, measure_nothing);
+    emit_u64(counter_ticks(times.before, times.after));
+    measure_profile(&times, measure_nothing_profiled);
+    emit_u64(counter_ticks(times.before, times.layers[0]));
+    emit_u64(counter_ticks(times.layers[0], times.layers[1]));
+}
+
+static void emit_layers(const te_model *model) {
+    emit_u32(times.n_layers);
+    for (uint32_t i = 0; i < times.n_layers; i++) {
+        emit_u64(counter_ticks(i ? times.layers[i - 1] : times.before, times.layers[i]));
+        emit_u32(model->layers[i].macs);
+        emit_text(model->layers[i].op);
+        emit_text(model->layers[i].name);
+    }
+}
+
+static void emit_outputs(const te_model *model) {
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < model->n_outputs; i++) bytes += model->outputs[i].bytes;
+    emit_u32(bytes);
+    for (uint32_t i = 0; i < model->n_outputs; i++) emit(model->outputs[i].data, model->outputs[i].bytes);
+}
+
+static void read_inputs(int32_t jobs, const te_model *model, uint32_t expected) {
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < model->n_inputs; i++) bytes += model->inputs[i].bytes;
+    check(bytes == expected, STATUS_BAD_JOB, "a job's inputs have the wrong size");
+    for (uint32_t i = 0; i < model->n_inputs; i++)
+        check(host_read(jobs, model->inputs[i].data, model->inputs[i].bytes), STATUS_BAD_JOB,
+              "job.bin ends early");
+}
+
+static void run_job(int32_t jobs, const job *todo) {
+    const te_model *model = bench_models[todo->model];
+    const uint8_t paint = (uint8_t)todo->paint;
+    check(model->arena >= __arena_begin && model->arena + model->arena_bytes <= __arena_end,
+          STATUS_MISPLACED_ARENA, "an arena lies outside the section .arena");
+    check(model->n_layers <= MEASURE_MAX_LAYERS, STATUS_BAD_JOB, "too many layers to profile");
+    measure_arena_paint(model, paint);
+    read_inputs(jobs, model, todo->input_bytes);
+    if (todo->flags & FLAG_PROFILE)
+        measure_profile(&times, model->run_profiled);
+    else
+        measure_run(&times, model->run);
+    const uint32_t stack = measure_stack_used();
+    emit_u64(counter_ticks(times.before, times.after));
+    emit_u32(measure_arena_used(model, paint));
+    emit_u32(measure_guards_intact(model, paint));
+    emit_u32(stack);
+    emit_layers(model);
+    emit_outputs(model);
+    host_print("."); /* progress */
+}
+
+int main(void) {
+    const int32_t jobs = host_open_read("job.bin");
+    check(jobs >= 0, STATUS_NO_FILE, "cannot open job.bin");
+    results = host_open_write("result.bin");
+    check(results >= 0, STATUS_NO_FILE, "cannot create result.bin");
+    uint32_t header[2];
+    check(host_read(jobs, header, sizeof header) && header[0] == MAGIC_JOB, STATUS_BAD_JOB,
+          "job.bin is not a job file");
+    counter_start();
+    emit_u32(MAGIC_RESULT);
+    emit_u32(bench_model_count);
+    emit_costs();
+    for (uint32_t i = 0; i < header[1]; i++) {
+        job todo;
+        check(host_read(jobs, &todo, sizeof todo) && todo.model < bench_model_count, STATUS_BAD_JOB,
+              "job.bin is damaged");
+        run_job(jobs, &todo);
+    }
+    host_close(results);
+    return STATUS_DONE;
+}

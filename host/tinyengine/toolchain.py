@@ -1,0 +1,259 @@
+"""C compilers: finding them, compiling with a content-addressed cache, linking, and reading sizes.
+
+One set of flags serves the bench, the code size that ``compile`` reports and the firmware, so that figures agree.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyengine.errors import BudgetError, ToolError
+from tinyengine.paths import cache_dir, project_root
+
+OPTIMIZATION = "-O2"
+WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+# No fused multiply-add: float results must not depend on the core.
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
+LINK_LIBRARY = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
+CACHE_LIMIT = 512 << 20  # bytes of objects kept
+JOBS = 2
+
+CPU_FLAGS: dict[str, tuple[str, ...]] = {
+    "cortex-m4": ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    "cortex-m7": ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
+}
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as files are compiled."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """One GCC: the path of ``gcc`` without that word, e.g. /usr/bin/arm-none-eabi-."""
+
+    prefix: str
+    suffix: str = ""  # ".exe" on Windows
+
+    def tool(self, name: str) -> str:
+        """Path of ``gcc``, ``size``, ``nm``, ``addr2line``."""
+        return f"{self.prefix}{name}{self.suffix}"
+
+    @functools.cached_property
+    def version(self) -> str:
+        """First line of ``gcc --version``: part of every cache key and of the bench's report."""
+        return _run([self.tool("gcc"), "--version"]).splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Bytes of a linked program: instructions, constants, initialized and zeroed variables."""
+
+    code: int
+    rodata: int
+    data: int
+    bss: int
+
+    @property
+    def flash(self) -> int:
+        """What the program takes in flash: initialized variables are stored there too."""
+        return self.code + self.rodata + self.data
+
+
+@functools.cache
+def arm_toolchain() -> Toolchain:
+    """arm-none-eabi-gcc: ``TINYENGINE_ARM_GCC``, else on PATH, else in PlatformIO's package folder."""
+    override = os.environ.get("TINYENGINE_ARM_GCC")
+    if override:
+        found = shutil.which(override)
+        if not found:
+            raise ToolError(f"TINYENGINE_ARM_GCC names {override}, which cannot be run: set it to arm-none-eabi-gcc")
+        return _toolchain_of(found)
+    package = _platformio_core() / "packages" / "toolchain-gccarmnoneeabi" / "bin"
+    found = shutil.which("arm-none-eabi-gcc") or shutil.which("arm-none-eabi-gcc", path=str(package))
+    if not found:
+        raise ToolError(
+            "arm-none-eabi-gcc was not found: install it (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi), "
+            "or let PlatformIO fetch it (pio pkg install -g -t platformio/toolchain-gccarmnoneeabi)"
+        )
+    return _toolchain_of(found)
+
+
+def has_arm_toolchain() -> bool:
+    """Whether :func:`arm_toolchain` would find one."""
+    try:
+        arm_toolchain()
+    except ToolError:
+        return False
+    return True
+
+
+def _toolchain_of(gcc: str) -> Toolchain:
+    match = re.fullmatch(r"(.*)gcc(-[\d.]+)?(\.exe)?", gcc)
+    if not match:
+        raise ToolError(f"{gcc} does not look like a GCC: its name must end in gcc")
+    return Toolchain(match[1], (match[2] or "") + (match[3] or ""))
+
+
+def _platformio_core() -> Path:
+    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
+
+
+def library_dir() -> Path:
+    """lib/tinyengine."""
+    return project_root() / "lib" / "tinyengine"
+
+
+def library_sources() -> list[Path]:
+    """C and assembly files of the kernel library."""
+    source = library_dir() / "src"
+    return sorted(path for path in source.rglob("*") if path.suffix in (".c", ".S"))
+
+
+def device_flags(cpu: str, portable: bool = False) -> tuple[str, ...]:
+    """Compiler flags for code that runs on ``cpu``; ``portable`` leaves the DSP extension unused."""
+    if cpu not in CPU_FLAGS:
+        raise ToolError(f"unknown core {cpu}: choose one of {', '.join(CPU_FLAGS)}")
+    return (*CPU_FLAGS[cpu], OPTIMIZATION, *WARNINGS, *SECTIONS, *(("-DTE_PORTABLE",) if portable else ()))
+
+
+def compile_objects(
+    sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], progress: Progress | None = None
+) -> list[Path]:
+    """Objects of ``sources``, in order. An object is reused when the compiler, the flags, the source and the headers
+    it includes are the same, wherever the files lie. Raises ToolError with the compiler's first error.
+    """
+    toolchain = arm_toolchain()
+    common = hashlib.sha256("\0".join([toolchain.version, *flags]).encode())
+    headers: dict[Path, list[Path]] = {}
+    store = cache_dir() / "objects"
+    store.mkdir(exist_ok=True)
+
+    def compile_one(source: Path) -> Path:
+        key = common.copy()
+        for path in (source, *_included(source, include, headers)):
+            key.update(path.suffix.encode() + b"\0" + path.read_bytes() + b"\0")
+        target = store / f"{key.hexdigest()[:32]}.o"
+        if target.exists():
+            os.utime(target)
+            return target
+        with tempfile.TemporaryDirectory(dir=store, prefix=".new-") as scratch:
+            product = Path(scratch) / "object.o"
+            command = [toolchain.tool("gcc"), *flags, *(f"-I{folder}" for folder in include), "-c", str(source)]
+            _run([*command, "-o", str(product)], what=source.name)
+            os.replace(product, target)
+        return target
+
+    objects: list[Path] = []
+    with ThreadPoolExecutor(JOBS) as pool:
+        for count, path in enumerate(pool.map(compile_one, sources), 1):
+            objects.append(path)
+            if progress:
+                progress(count, len(sources))
+    _prune(store, keep=set(objects))
+    return objects
+
+
+def _included(source: Path, include: Sequence[Path], known: dict[Path, list[Path]]) -> list[Path]:
+    """Headers that ``source`` reaches by ``#include "..."``, sorted; ``known`` remembers each file's own lines."""
+    found: set[Path] = set()
+    todo = [source]
+    while todo:
+        path = todo.pop()
+        if path not in known:
+            names = re.findall(
+                r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', path.read_text("utf-8", "replace"), re.MULTILINE
+            )
+            places = ((folder / name for folder in (path.parent, *include)) for name in names)
+            known[path] = [p.resolve() for p in (next(filter(Path.is_file, c), None) for c in places) if p]
+        todo += [header for header in known[path] if header not in found]
+        found.update(known[path])
+    return sorted(found)
+
+
+def _prune(store: Path, keep: set[Path]) -> None:
+    """Delete the objects used longest ago while the cache is above its limit."""
+    entries = [(path.stat().st_mtime, path.stat().st_size, path) for path in store.glob("*.o")]
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if total <= CACHE_LIMIT:
+            return
+        if path not in keep:
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def link(objects: Sequence[Path], flags: Sequence[str], product: Path, script_dirs: Iterable[Path] = ()) -> None:
+    """Link into ``product``. ``flags`` come before the objects. BudgetError when a memory region overflows."""
+    paths = [f"-L{folder}" for folder in script_dirs]
+    # A response file: the objects of a batch of networks would not fit a command line everywhere.
+    listing = product.with_suffix(".objects")
+    listing.write_text("\n".join(f'"{path.as_posix()}"' for path in objects))
+    command = [arm_toolchain().tool("gcc"), *flags, *paths, f"@{listing}", *LINK_LIBRARY, "-o", str(product)]
+    _run(command, what=product.name)
+
+
+def section_sizes(program: Path) -> Sections:
+    """Sizes of a linked ELF file, by the kind of section."""
+    text = _run([arm_toolchain().tool("size"), "-A", "-d", str(program)])
+    totals = dict.fromkeys(("code", "rodata", "data", "bss"), 0)
+    kinds = {".text": "code", ".init": "code", ".fini": "code", ".rodata": "rodata", ".ARM": "rodata"}
+    kinds |= {".data": "data", ".bss": "bss", ".arena": "bss"}
+    for match in re.finditer(r"^(\.[\w]+)\S*\s+(\d+)\s+\d+\s*$", text, re.MULTILINE):
+        if match[1] in kinds and not match[0].startswith(".ARM.attributes"):
+            totals[kinds[match[1]]] += int(match[2])
+    return Sections(**totals)
+
+
+def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = False) -> Sections:
+    """What the symbol ``root`` (a network) needs on the device and nothing else: its code, the kernels it calls, the
+    parts of the C library they call, its constants and its variables."""
+    include = _include_of(sources)
+    flags = device_flags(cpu, portable)
+    objects = compile_objects([*sources, *library_sources()], flags, include)
+    with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
+        product = Path(scratch) / "footprint.elf"
+        # Entered at the network's table, nothing else keeps anything alive; the addresses do not matter.
+        link(objects, [*CPU_FLAGS[cpu], "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
+        return section_sizes(product)
+
+
+def locate(program: Path, address: int) -> str:
+    """The function that holds ``address``, for messages."""
+    text = _run([arm_toolchain().tool("addr2line"), "-f", "-e", str(program), f"{address:#x}"])
+    return text.splitlines()[0] if text.strip() else "an unknown place"
+
+
+def _include_of(sources: Sequence[Path]) -> list[Path]:
+    return [library_dir() / "include", *sorted({path.parent for path in sources})]
+
+
+def _run(command: Sequence[str], what: str = "") -> str:
+    """Standard output of a tool; ToolError (or BudgetError for a full memory region) with one sentence if it fails."""
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise ToolError(f"{name} cannot be run: {error.strerror or error}") from error
+    if done.returncode == 0:
+        return done.stdout
+    overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", done.stderr)
+    if overflow:
+        raise BudgetError(
+            f"the program does not fit: memory {overflow[1]} of the simulated board is {overflow[2]} bytes too small; "
+            "use a smaller resolution or width"
+        )
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    first = next(
+        (line for line in lines if "error" in line or "undefined reference" in line), lines[0] if lines else ""
+    )
+    raise ToolError(f"{name} failed on {what or 'its input'} (exit code {done.returncode}): {first.strip()}")
