@@ -149,7 +149,7 @@ class ResizeNearestAttrs:
 
 @dataclass(frozen=True)
 class StridedSliceAttrs:
-    """Per axis, masks resolved: first index, step (may be negative); the count is the output's size before ``shrink``."""
+    """Per axis, masks resolved: first index, step (may be negative), count (axes that TFLite drops count 1)."""
 
     begin: tuple[int, ...]
     stride: tuple[int, ...]

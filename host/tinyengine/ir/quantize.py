@@ -62,7 +62,9 @@ def multiply_by_quantized_multiplier(
 def round_half_away(x: np.ndarray | float) -> np.ndarray:
     """std::round: halves away from zero."""
     x = np.asarray(x)
-    return np.copysign(np.floor(np.abs(x) + x.dtype.type(0.5)), x)
+    whole = np.trunc(x)
+    # not floor(|x| + 0.5): the largest float below one half plus one half rounds to one
+    return whole + np.copysign(np.abs(x - whole) >= 0.5, x).astype(x.dtype)
 
 
 def activation_range(activation: Activation, quant: Quantization) -> tuple[int, int]:

@@ -1,0 +1,56 @@
+"""Operators that only move bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.nearest import nearest_sources
+from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.reference.registry import oracle
+
+
+@oracle(OpKind.RESHAPE)
+def reshape(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The same bytes under another shape."""
+    return inputs[0].reshape(graph.tensor(op.outputs[0]).shape)
+
+
+@oracle(OpKind.PAD)
+def pad(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Real zeros around the input: the output's zero point."""
+    assert isinstance(op.attrs, PadAttrs)
+    return np.pad(inputs[0], op.attrs.pads, constant_values=graph.tensor(op.outputs[0]).zero_point)
+
+
+@oracle(OpKind.TRANSPOSE)
+def transpose(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Axes in another order."""
+    assert isinstance(op.attrs, TransposeAttrs)
+    return np.ascontiguousarray(inputs[0].transpose(op.attrs.perm))
+
+
+@oracle(OpKind.CONCATENATION)
+def concatenation(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Inputs one behind the other along an axis."""
+    assert isinstance(op.attrs, ConcatAttrs)
+    return np.concatenate(inputs, axis=op.attrs.axis)
+
+
+@oracle(OpKind.RESIZE_NEAREST_NEIGHBOR)
+def resize_nearest_neighbor(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Every output pixel copies the input pixel it lies in (or is nearest to)."""
+    assert isinstance(op.attrs, ResizeNearestAttrs)
+    x, output = inputs[0], graph.tensor(op.outputs[0])
+    rows = nearest_sources(op.attrs, x.shape[1], output.shape[1])
+    columns = nearest_sources(op.attrs, x.shape[2], output.shape[2])
+    return x[:, rows][:, :, columns]
+
+
+@oracle(OpKind.STRIDED_SLICE)
+def strided_slice(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Every stride-th index of every axis."""
+    assert isinstance(op.attrs, StridedSliceAttrs)
+    a = op.attrs
+    indices = [b + s * np.arange(c) for b, s, c in zip(a.begin, a.stride, a.count, strict=True)]
+    return inputs[0][np.ix_(*indices)]

@@ -1,0 +1,48 @@
+"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.ops import MeanAttrs, PoolAttrs
+from tinyengine.ir.quantize import INT8_MIN
+from tinyengine.ir.requant import mean_params, pool_range
+from tinyengine.reference.registry import oracle
+from tinyengine.reference.windows import pad_picture, taps
+
+
+@oracle(OpKind.AVERAGE_POOL_2D)
+def average_pool_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Mean of the pixels inside the picture, halves away from zero (of the quantized values, zero point included)."""
+    assert isinstance(op.attrs, PoolAttrs)
+    window = op.attrs.window
+    x = inputs[0][0].astype(np.int64)
+    rows, columns = window.output_size(*x.shape[:2])
+    total = sum(pixels for _, _, pixels in taps(pad_picture(x, window, 0), window, rows, columns))
+    inside = pad_picture(np.ones((*x.shape[:2], 1), np.int64), window, 0)
+    count = sum(pixels for _, _, pixels in taps(inside, window, rows, columns))
+    magnitude = (np.abs(total) + count // 2) // count
+    return np.clip(np.where(total > 0, magnitude, -magnitude), *pool_range(graph, op)).astype(np.int8)
+
+
+@oracle(OpKind.MAX_POOL_2D)
+def max_pool_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Largest of the pixels inside the picture."""
+    assert isinstance(op.attrs, PoolAttrs)
+    window = op.attrs.window
+    x = inputs[0][0]
+    rows, columns = window.output_size(*x.shape[:2])
+    result = np.full((rows, columns, x.shape[2]), INT8_MIN, np.int8)
+    for _, _, pixels in taps(pad_picture(x, window, INT8_MIN), window, rows, columns):
+        np.maximum(result, pixels, out=result)
+    return np.clip(result, *pool_range(graph, op)).astype(np.int8)
+
+
+@oracle(OpKind.MEAN)
+def mean(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Sum over the axes, requantized with 1 / count inside the multiplier."""
+    assert isinstance(op.attrs, MeanAttrs)
+    p = mean_params(graph, op)
+    total = inputs[0].astype(np.int64).sum(axis=op.attrs.axes) - p.zero * p.count
+    return p.requant.apply(total)
