@@ -1,0 +1,152 @@
+#include "app.h"
+
+#include "hal.h"
+#include "inference.h"
+#include "link.h"
+#include "protocol.h"
+#include "transfer.h"
+
+#define LONGEST_STRING 96u
+
+enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4 };
+enum { STATISTICS_CLEAR = 1 };
+
+static struct {
+    const te_model *model;
+    uint32_t metadata_bytes;
+    uint32_t lost; /* bytes lost by the serial port since the counters were cleared */
+} state;
+
+/* ---- Who we are ---- */
+
+static status identify(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    const te_model *m = state.model;
+    const uint32_t can = (inference_has_frame() ? CAN_FRAME : 0u) | (inference_has_rows() ? CAN_ROWS : 0u) |
+                         (m->run_profiled ? CAN_PROFILE : 0u);
+    put_u32(answer, m->arena_bytes);
+    put_u32(answer, m->macs);
+    put_u32(answer, state.metadata_bytes);
+    put_u32(answer, hal_count_rate());
+    put_u16(answer, m->n_inputs);
+    put_u16(answer, m->n_outputs);
+    put_u16(answer, m->n_layers);
+    put_u16(answer, (uint16_t)can);
+    const char *strings[] = {FIRMWARE_VERSION, hal_board(), hal_count_unit(), m->name, m->hash};
+    for (uint32_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        put_string(answer, strings[i], LONGEST_STRING);
+    }
+    return STATUS_OK;
+}
+
+/* Request: 0 input or 1 output, index. */
+static status tensor(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    const te_model *m = state.model;
+    if (request[0] > 1 || request[1] >= (request[0] ? m->n_outputs : m->n_inputs)) return STATUS_MALFORMED;
+    const te_port *port = &(request[0] ? m->outputs : m->inputs)[request[1]];
+    uint32_t scale_bits;
+    memcpy(&scale_bits, &port->scale, sizeof scale_bits);
+    put_u32(answer, port->bytes);
+    put_u32(answer, scale_bits);
+    put_u32(answer, (uint32_t)port->zero_point);
+    put_u16(answer, port->rank);
+    for (uint32_t i = 0; i < 4; i++) put_u16(answer, i < port->rank ? port->dims[i] : 1);
+    put_string(answer, port->name, LONGEST_STRING);
+    return STATUS_OK;
+}
+
+/* Request: first layer. Answer: first layer, how many, and of each MACs, name, operator. */
+static status layers(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    const te_model *m = state.model;
+    const uint16_t first = get_u16(request);
+    if (first > m->n_layers) return STATUS_MALFORMED;
+    put_u16(answer, first);
+    put_u16(answer, 0);
+    uint16_t count = 0;
+    for (uint32_t i = first; i < m->n_layers; i++) {
+        const uint32_t before = answer->length;
+        put_u32(answer, m->layers[i].macs);
+        put_string(answer, m->layers[i].name, LONGEST_STRING);
+        put_string(answer, m->layers[i].op, LONGEST_STRING);
+        if (answer->overflow) {
+            answer->length = before;
+            break;
+        }
+        count++;
+    }
+    writer second = {.data = answer->data + 2, .capacity = 2};
+    put_u16(&second, count);
+    return STATUS_OK;
+}
+
+static status metadata_size(uint8_t index, uint32_t *bytes) {
+    (void)index;
+    *bytes = state.metadata_bytes;
+    return STATUS_OK;
+}
+
+static void read_metadata(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+    (void)index;
+    if (length) memcpy(data, state.model->metadata + offset, length);
+}
+
+/* ---- What happened so far ---- */
+
+/* Request: flags. The figures are those before they are cleared. */
+static status statistics(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    const link_counters *line = link_statistics();
+    state.lost += hal_serial_lost();
+    const uint32_t figures[] = {
+        hal_millis(),
+        inference_runs(),
+        inference_last_count(),
+        state.model->arena_bytes,
+        inference_arena_used(),
+        hal_stack_used(),
+        hal_stack_size(),
+        line->frames,
+        line->corrupted,
+        line->too_long,
+        state.lost,
+        protocol_repeats(),
+    };
+    for (uint32_t i = 0; i < sizeof figures / sizeof figures[0]; i++) put_u32(answer, figures[i]);
+    if (request[0] & STATISTICS_CLEAR) {
+        transfer_abort();
+        inference_paint_arena();
+        protocol_clear_statistics();
+        state.lost = 0;
+    }
+    return STATUS_OK;
+}
+
+/* ---- */
+
+void app_init(const te_model *model) {
+    static const command commands[] = {
+        {OP_IDENTIFY, 0, identify}, {OP_TENSOR, 2, tensor},         {OP_LAYERS, 2, layers},
+        {OP_RUN, 0, inference_run}, {OP_STATISTICS, 1, statistics}, {OP_PROFILE, 2, inference_profile},
+    };
+    static const transfer_target targets[] = {
+        {TARGET_FRAME, inference_open_frame, inference_take_frame},
+        {TARGET_ROWS, inference_open_rows, inference_take_rows},
+    };
+    static const transfer_object objects[] = {
+        {OBJECT_METADATA, metadata_size, read_metadata},
+        {OBJECT_OUTPUT, inference_output_size, inference_read_output},
+    };
+    state.model = model;
+    state.metadata_bytes = (uint32_t)strlen(model->metadata);
+    state.lost = 0;
+    protocol_init(commands, sizeof commands / sizeof commands[0]);
+    transfer_init(targets, sizeof targets / sizeof targets[0], objects, sizeof objects / sizeof objects[0]);
+    inference_init(model);
+}
+
+void app_poll(void) {
+    protocol_poll();
+}

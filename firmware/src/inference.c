@@ -1,0 +1,222 @@
+#include "inference.h"
+
+#include "hal.h"
+
+#define MOST_INPUTS 31u /* bits of `loaded` */
+
+static struct {
+    const te_model *model;
+    uint32_t loaded;    /* bit i: input i is complete */
+    uint32_t opened;    /* bit of the input being uploaded */
+    uint32_t expected;  /* its bytes */
+    uint32_t grow;      /* bytes of tensor per byte on the wire: 1, or the channels of a gray upload */
+    bool by_rows;       /* the upload goes through begin, push_rows, finish */
+    bool outputs_valid; /* nothing has touched the arena since the last run */
+    uint32_t count;     /* counter ticks of this run so far */
+    uint32_t runs, last_count, last_ms;
+} state;
+
+void inference_init(const te_model *model) {
+    memset(&state, 0, sizeof state);
+    state.model = model;
+    inference_paint_arena();
+}
+
+uint32_t inference_runs(void) {
+    return state.runs;
+}
+uint32_t inference_last_count(void) {
+    return state.last_count;
+}
+
+/* ---- The arena's high-water mark ---- */
+
+/* Differs from byte to byte, so that no constant fill by a kernel passes for paint. */
+static uint8_t paint(uint32_t i) {
+    return (uint8_t)(i * 151u + 90u);
+}
+
+void inference_paint_arena(void) {
+    for (uint32_t i = 0; i < state.model->arena_bytes; i++) state.model->arena[i] = paint(i);
+    state.loaded = 0;
+    state.outputs_valid = false;
+}
+
+uint32_t inference_arena_used(void) {
+    uint32_t top = state.model->arena_bytes;
+    while (top > 0 && state.model->arena[top - 1] == paint(top - 1)) top--;
+    return top;
+}
+
+/* ---- Inputs ---- */
+
+bool inference_has_frame(void) {
+    return state.model->run != NULL;
+}
+
+static uint32_t row_bytes(void) {
+    const te_port *in = &state.model->inputs[0];
+    return in->rank == 3 && in->dims[0] ? in->bytes / in->dims[0] : 0;
+}
+
+bool inference_has_rows(void) {
+    const te_model *m = state.model;
+    return m->begin && m->push_rows && m->finish && m->n_inputs == 1 && row_bytes() > 0 &&
+           row_bytes() <= LINK_DATA_BYTES;
+}
+
+/* Common to both ways; `bytes` come over the wire. */
+static status open_input(uint8_t index, uint8_t flags, uint32_t bytes) {
+    const te_port *in = &state.model->inputs[index];
+    state.outputs_valid = false;
+    state.loaded &= ~(1u << index);
+    state.opened = 1u << index;
+    state.expected = in->bytes;
+    state.grow = 1;
+    state.count = 0;
+    if (flags & OPEN_GRAY) {
+        if (in->rank != 3 || in->dims[2] == 0 || in->dims[2] > LINK_DATA_BYTES) return STATUS_UNSUPPORTED;
+        state.grow = in->dims[2];
+    }
+    return bytes == in->bytes / state.grow ? STATUS_OK : STATUS_MALFORMED;
+}
+
+/* Spreads each of `length` bytes over `grow` bytes, in place, from the end so that nothing is overwritten
+ * unread. */
+static uint32_t spread(uint8_t *data, uint32_t length, uint32_t grow) {
+    if (grow > 1) {
+        for (uint32_t i = length; i-- > 0;) {
+            const uint8_t v = data[i];
+            for (uint32_t c = 0; c < grow; c++) data[i * grow + c] = v;
+        }
+    }
+    return length * grow;
+}
+
+static void took(uint32_t end) {
+    if (end == state.expected) state.loaded |= state.opened;
+}
+
+status inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+    if (!inference_has_frame()) return STATUS_UNSUPPORTED;
+    if (index >= state.model->n_inputs) return STATUS_MALFORMED;
+    const status code = open_input(index, flags, length);
+    if (state.by_rows) state.loaded = 0; /* rows have run over the other inputs */
+    state.by_rows = false;
+    shape->chunk = (uint16_t)(LINK_DATA_BYTES / state.grow);
+    return code;
+}
+
+status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length) {
+    uint32_t index = 0;
+    while (state.opened >> index != 1u) index++;
+    const uint32_t start = offset * state.grow, bytes = spread(data, length, state.grow);
+    memcpy(state.model->inputs[index].data + start, data, bytes);
+    took(start + bytes);
+    return STATUS_OK;
+}
+
+status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+    if (!inference_has_rows()) return STATUS_UNSUPPORTED;
+    if (index != 0) return STATUS_MALFORMED;
+    const status code = open_input(index, flags, length);
+    if (code != STATUS_OK) return code;
+    state.by_rows = true;
+    shape->unit = (uint16_t)(row_bytes() / state.grow);
+    shape->chunk = (uint16_t)(LINK_DATA_BYTES / row_bytes() * shape->unit);
+    const uint32_t start = hal_count();
+    state.model->begin();
+    state.count = hal_count() - start;
+    return STATUS_OK;
+}
+
+status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
+    const uint32_t bytes = spread(data, length, state.grow);
+    const uint32_t start = hal_count();
+    state.model->push_rows((const int8_t *)data, bytes / row_bytes());
+    state.count += hal_count() - start;
+    took(offset * state.grow + bytes);
+    return STATUS_OK;
+}
+
+/* ---- Running ---- */
+
+/* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs, then as much of them as
+ * fits. */
+status inference_run(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    const te_model *m = state.model;
+    if (m->n_inputs > MOST_INPUTS || state.loaded != (1u << m->n_inputs) - 1u) return STATUS_INCOMPLETE;
+    transfer_abort();
+    if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) protocol_busy(state.last_ms);
+    const uint32_t start_ms = hal_millis(), start = hal_count();
+    if (state.by_rows) {
+        m->finish();
+    } else {
+        state.count = 0;
+        m->run();
+    }
+    state.last_count = state.count + (hal_count() - start);
+    state.last_ms = hal_millis() - start_ms;
+    state.loaded = 0; /* inputs are consumed */
+    state.outputs_valid = true;
+    state.runs++;
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < m->n_outputs; i++) bytes += m->outputs[i].bytes;
+    put_u32(answer, state.runs);
+    put_u32(answer, state.last_count);
+    put_u32(answer, state.last_ms);
+    put_u32(answer, bytes);
+    for (uint32_t i = 0; i < m->n_outputs; i++) {
+        const uint32_t room = answer->capacity - answer->length;
+        put_bytes(answer, m->outputs[i].data, m->outputs[i].bytes < room ? m->outputs[i].bytes : room);
+    }
+    return STATUS_OK;
+}
+
+status inference_output_size(uint8_t index, uint32_t *bytes) {
+    if (!state.outputs_valid || index >= state.model->n_outputs) return STATUS_NOT_THERE;
+    *bytes = state.model->outputs[index].bytes;
+    return STATUS_OK;
+}
+
+void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+    memcpy(data, state.model->outputs[index].data + offset, length);
+}
+
+/* ---- Profile ---- */
+
+typedef struct profile {
+    writer *answer;
+    uint32_t first, layer_start, busy_ms;
+} profile;
+
+static void after_layer(void *context, uint32_t index) {
+    const uint32_t now = hal_count();
+    profile *p = context;
+    if (index >= p->first) put_u32(p->answer, now - p->layer_start); /* the rest waits for another request */
+    if (hal_millis() - p->busy_ms > 500u) {
+        protocol_busy(0);
+        p->busy_ms = hal_millis();
+    }
+    p->layer_start = hal_count();
+}
+
+/* Runs on whatever the arena holds, and answers counter ticks of each layer from the given one on. */
+status inference_profile(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    const te_model *m = state.model;
+    const uint16_t first = get_u16(request);
+    if (m->run_profiled == NULL) return STATUS_UNSUPPORTED;
+    if (first >= m->n_layers) return STATUS_MALFORMED;
+    transfer_abort();
+    state.loaded = 0;
+    state.outputs_valid = false;
+    protocol_busy(state.last_ms);
+    put_u16(answer, first);
+    profile p = {.answer = answer, .first = first, .busy_ms = hal_millis()};
+    p.layer_start = hal_count();
+    m->run_profiled(after_layer, &p);
+    return STATUS_OK;
+}
