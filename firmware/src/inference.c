@@ -51,7 +51,8 @@ uint32_t inference_arena_used(void) {
 /* ---- Inputs ---- */
 
 bool inference_has_frame(void) {
-    return state.model->run != NULL;
+    const te_model *m = state.model;
+    return m->run && m->inputs[0].data && m->n_inputs <= MOST_INPUTS;
 }
 
 static uint32_t row_bytes(void) {

@@ -1,0 +1,172 @@
+"""What a network means: the MODEL.json beside it, a compact copy of which is compiled into the firmware.
+
+Fields, all optional: ``task`` (``classification``, ``detection``, ...), ``classes`` (names, one per output value),
+``input`` with ``mapping``, ``color`` (``rgb`` or ``luma``) and ``resize`` (``bilinear``).
+
+A *mapping* says what number a pixel (0 to 255) stands for. ``pixel-128`` is the int8 value of the tensor itself;
+any other gives the real value, which the tensor's scale and zero point then quantize: ``pixel``, ``pixel/255``,
+``pixel/127.5-1``, in general ``pixel`` with an optional factor (``*`` or ``/`` a number) and an optional offset (``+``
+or ``-`` a number); or an object ``{"scale": s, "offset": o}``, which stands for s * pixel + o.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyengine.errors import DataError
+
+COLORS = ("rgb", "luma")
+RESIZES = ("bilinear",)
+
+_NUMBER = r"\d+(?:\.\d*)?(?:e[+-]?\d+)?"
+_MAPPING = re.compile(rf"pixel(?:([*/])({_NUMBER}))?(?:([+-])({_NUMBER}))?")
+
+
+@dataclass(frozen=True)
+class PixelMapping:
+    """Pixel to input value: ``scale * pixel + offset``; ``quantized`` if that is the int8 value itself, else the real
+    one. ``text`` is how a MODEL.json writes it."""
+
+    scale: float
+    offset: float
+    quantized: bool = False
+    text: str = ""
+
+    def to_int8(self, pixels: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+        """uint8 pixels of any shape as int8 values of a tensor with this scale and zero point, saturated.
+
+        All 256 values are computed once in double precision, halves rounded away from zero as TFLite's QUANTIZE does.
+        """
+        values = self.scale * np.arange(256, dtype=np.float64) + self.offset
+        if not self.quantized:
+            real = values / scale
+            values = np.sign(real) * np.floor(np.abs(real) + 0.5) + zero_point
+        table = np.clip(np.rint(values), -128, 127).astype(np.int8)
+        return table[pixels]
+
+
+def parse_mapping(value: Any) -> PixelMapping:
+    """A mapping as a MODEL.json or an option writes it; raises DataError for anything else."""
+    if isinstance(value, dict) and set(value) <= {"scale", "offset"} and "scale" in value:
+        scale, offset = value["scale"], value.get("offset", 0.0)
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (scale, offset)) and scale != 0:
+            return PixelMapping(float(scale), float(offset))
+    if isinstance(value, str):
+        text = re.sub(r"\s+", "", value.lower())
+        match = _MAPPING.fullmatch(text)
+        if match and not (match[1] == "/" and float(match[2]) == 0):
+            factor = float(match[2] or 1)
+            scale = 1 / factor if match[1] == "/" else factor
+            offset = float(match[4] or 0) * (-1 if match[3] == "-" else 1)
+            return PixelMapping(scale, offset, text == "pixel-128", text)
+    raise DataError(
+        f"{value!r} is not an input mapping: write for example pixel-128, pixel/255 or pixel/127.5-1, "
+        f'or {{"scale": 0.0078, "offset": -1}}'
+    )
+
+
+DEFAULT_MAPPING = parse_mapping("pixel-128")
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """The meaning of a network. Every field has a default, so that a network without a MODEL.json can be used."""
+
+    task: str = "classification"
+    classes: tuple[str, ...] = ()
+    mapping: PixelMapping = DEFAULT_MAPPING
+    color: str = "rgb"
+    resize: str = "bilinear"
+
+    def class_name(self, index: int) -> str:
+        """Name of a class, or its number where there is no name."""
+        return self.classes[index] if index < len(self.classes) else str(index)
+
+    def to_json(self) -> str:
+        """Compact JSON in ASCII with a fixed order of keys: the copy in the firmware."""
+        m = self.mapping
+        data = {
+            "task": self.task,
+            "classes": list(self.classes),
+            "input": {
+                "mapping": m.text or {"scale": m.scale, "offset": m.offset},
+                "color": self.color,
+                "resize": self.resize,
+            },
+        }
+        return json.dumps(data, separators=(",", ":"))
+
+    def override(
+        self,
+        mapping: str | None = None,
+        color: str | None = None,
+        classes: tuple[str, ...] | None = None,
+    ) -> ModelMetadata:
+        """A copy in which whatever is not None replaces the field."""
+        new = self
+        if mapping is not None:
+            new = replace(new, mapping=parse_mapping(mapping))
+        if color is not None:
+            new = replace(new, color=_choice("color", color, COLORS, "the option"))
+        if classes is not None:
+            new = replace(new, classes=classes)
+        return new
+
+
+def parse_metadata(text: str, origin: str) -> ModelMetadata:
+    """Metadata from JSON; ``origin`` says in error messages where it came from. Raises DataError."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{origin} is not valid JSON (line {error.lineno}: {error.msg})") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{origin} must be a JSON object with task, classes and input")
+    inputs = data.get("input", {})
+    if not isinstance(inputs, dict):
+        raise DataError(f'{origin}: "input" must be an object with mapping, color and resize')
+    classes = data.get("classes", [])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise DataError(f'{origin}: "classes" must be a list of names')
+    task = data.get("task", "classification")
+    if not isinstance(task, str):
+        raise DataError(f'{origin}: "task" must be a word such as classification')
+    try:
+        mapping = parse_mapping(inputs.get("mapping", "pixel-128"))
+    except DataError as error:
+        raise DataError(f"{origin}: {error}") from error
+    return ModelMetadata(
+        task=task,
+        classes=tuple(classes),
+        mapping=mapping,
+        color=_choice("color", inputs.get("color", "rgb"), COLORS, origin),
+        resize=_choice("resize", inputs.get("resize", "bilinear"), RESIZES, origin),
+    )
+
+
+def metadata_path(model: Path) -> Path:
+    """Where the MODEL.json of a model file lies: beside it, with the suffix .json."""
+    return model.with_suffix(".json")
+
+
+def load_metadata(model: Path) -> ModelMetadata | None:
+    """The MODEL.json beside a model file, or None where there is none. Raises DataError for a damaged one."""
+    path = metadata_path(Path(model))
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    return parse_metadata(text, str(path))
+
+
+def _choice(field: str, value: Any, allowed: tuple[str, ...], origin: str) -> str:
+    if value not in allowed:
+        raise DataError(f"{origin}: {field} is {value!r}, but must be {' or '.join(allowed)}")
+    return value
