@@ -1,0 +1,71 @@
+"""Which bytes the generic kernels touch, in which order.
+
+An :class:`Access` block promises that its reads precede its writes. A kernel that reads and writes alternately within
+a block (one row of a convolution) is described by two blocks: first everything but the last byte is written, then
+everything is read and the last byte written. Hazards are write-before-read, so moving writes forward and reads
+backward can only make the rule stricter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.kernels.base import Access, Overlap
+
+MAX_BLOCKS = 64  # of an elementwise kernel; more would not change its rule
+
+
+def blocks(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
+    """Access from (lo, hi) pairs, as int64."""
+
+    def pair(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(lo, np.int64), np.asarray(hi, np.int64)
+
+    return Access(tuple(pair(*item) for item in reads), pair(*write))
+
+
+def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
+    """Access of blocks that read and write alternately (module docstring)."""
+    write_lo, write_hi = (np.asarray(x, np.int64) for x in write)
+    last = np.maximum(write_hi - 1, write_lo)
+
+    def doubled(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
+        return np.stack([even, odd], axis=1).ravel()
+
+    twice = []
+    for lo, hi in reads:
+        lo, hi = np.asarray(lo, np.int64), np.asarray(hi, np.int64)
+        twice.append((doubled(lo, lo), doubled(lo, hi)))
+    return Access(tuple(twice), (doubled(write_lo, last), doubled(last, write_hi)))
+
+
+def window_rows(
+    kernel: int, stride: int, dilation: int, pad: int, size: int, outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and one past the last input row under the window of each output row."""
+    origin = np.arange(outputs, dtype=np.int64) * stride - pad
+    first = np.maximum(0, -(origin // dilation))  # ceil(-origin / dilation)
+    end = np.minimum(kernel, -((origin - size) // dilation))
+    lo = np.clip(origin + first * dilation, 0, size)
+    hi = np.clip(origin + (end - 1) * dilation + 1, lo, size)
+    return lo, hi
+
+
+def elementwise(count: int, same_shape: list[int | None]) -> Access:
+    """Access of a kernel that walks ``count`` elements in order.
+
+    ``same_shape`` has an entry per input: None if it is walked alongside the output, else its size in bytes (it is
+    broadcast, hence read again and again). Within a block such a kernel alternates element by element, which for
+    an output that never runs ahead of its input is as good as reading the block first.
+    """
+    steps = min(count, MAX_BLOCKS)
+    edges = np.linspace(0, count, steps + 1).astype(np.int64)
+    walk = (edges[:-1], edges[1:])
+    reads = [walk if size is None else (np.zeros(steps), np.full(steps, size)) for size in same_shape]
+    return blocks(reads, walk)
+
+
+def overlap(access: Access, index: int, output_bytes: int) -> Overlap | None:
+    """The rule that follows from ``access``; None where it would allow no more than lying in front."""
+    distance = access.distance(index)
+    return None if distance >= output_bytes else Overlap(distance)

@@ -1,0 +1,63 @@
+"""Functions of single values as tables, and SOFTMAX, on te_elementwise.h."""
+
+from __future__ import annotations
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.requant import softmax_params, unary_lut
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.checks import require_int8, unsupported
+
+HEADER = "te_elementwise.h"
+
+
+@lowering(OpKind.LOGISTIC, OpKind.HARD_SWISH, OpKind.RELU, OpKind.QUANTIZE)
+def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """256 results, computed here."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    return KernelCall(
+        op,
+        "te_lut_s8",
+        HEADER,
+        "te_lut_params",
+        {"count": y.elements, "table": params.array("table", unary_lut(graph, op), "int8")},
+        inputs=[x.name],
+        output=y.name,
+        overlaps=(Overlap(0),),
+        access=access.elementwise(y.elements, [None]),
+        note="table",
+    )
+
+
+@lowering(OpKind.SOFTMAX)
+def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Exponentials from a table, the reciprocal in fixed point."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    if y.quant is None or y.quant.scalar() != (1.0 / 256.0, -128):
+        raise unsupported(
+            op, graph, "has an output scale other than 1/256 with zero point -128", "convert the model with TensorFlow"
+        )
+    depth = x.shape[-1]
+    return KernelCall(
+        op,
+        "te_softmax_s8",
+        HEADER,
+        "te_softmax_params",
+        {
+            "rows": x.elements // depth,
+            "depth": depth,
+            "exp": params.array("exp", softmax_params(graph, op).exp_table, "int32"),
+        },
+        inputs=[x.name],
+        output=y.name,
+        overlaps=(Overlap(0),),
+        access=access.elementwise(y.elements, [None]),
+    )
+
+
+@lowering(OpKind.DEQUANTIZE)
+def lower_dequantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Refused: behind the passes a DEQUANTIZE can only stand inside the network."""
+    raise unsupported(op, graph, "yields float inside the network", "quantize the model fully to int8")

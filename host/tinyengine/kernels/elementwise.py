@@ -1,0 +1,109 @@
+"""ADD, SUB and MUL with broadcasting, on te_elementwise.h."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.requant import add_params, mul_params
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.checks import require_int8, unsupported
+
+HEADER = "te_elementwise.h"
+
+
+@lowering(OpKind.ADD, OpKind.SUB)
+def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """SUB is ADD whose second multiplier is negative."""
+    p = add_params(graph, op)
+    assert p.left_shift == 20  # built into the kernel
+    return _call(
+        op,
+        graph,
+        "te_add",
+        {
+            "a": {"multiplier": p.multiplier1, "shift": p.shift1, "zero": p.zero1},
+            "b": {"multiplier": p.multiplier2, "shift": p.shift2, "zero": p.zero2},
+            "out": {"multiplier": p.multiplier, "shift": p.shift, "zero": p.zero},
+            "min": p.low,
+            "max": p.high,
+        },
+    )
+
+
+@lowering(OpKind.MUL)
+def lower_mul(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Products of the two offset operands."""
+    p = mul_params(graph, op)
+    return _call(
+        op,
+        graph,
+        "te_mul",
+        {
+            "a": {"zero": p.zero1},
+            "b": {"zero": p.zero2},
+            "out": {
+                "multiplier": int(p.requant.multiplier[0]),
+                "shift": int(p.requant.shift[0]),
+                "zero": p.requant.zero,
+            },
+            "min": p.requant.low,
+            "max": p.requant.high,
+        },
+    )
+
+
+def _call(op: Operator, graph: Graph, function: str, arithmetic: dict[str, CValue]) -> KernelCall:
+    """The call with its strides, its constant operand if it has one, and its overlap rules."""
+    a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    require_int8(op, graph, a, b, y)
+    constants = [t for t in (a, b) if t.is_constant]
+    if len(constants) == 2:
+        raise unsupported(op, graph, "has two constant inputs", "fold it into one constant before exporting the model")
+    values = dict(arithmetic)
+    values["shape"] = _broadcast(op, graph, a, b, y)
+    if constants:
+        values["constant"] = params.array("constant", constants[0].data, "int8")
+        values["constant_first"] = int(a.is_constant)
+    operands = [t for t in (a, b) if not t.is_constant]
+    walked = [t.elements == y.elements for t in operands]
+    return KernelCall(
+        op,
+        f"{function}{'_const' if constants else ''}_s8",
+        HEADER,
+        "te_binary_params",
+        values,
+        inputs=[t.name for t in operands],
+        output=y.name,
+        overlaps=tuple(Overlap(0) if same else None for same in walked),
+        access=access.elementwise(y.elements, [None if w else t.nbytes for w, t in zip(walked, operands, strict=True)]),
+        note="broadcast" if a.elements != b.elements else "",
+    )
+
+
+def _broadcast(op: Operator, graph: Graph, a: Tensor, b: Tensor, y: Tensor) -> dict[str, CValue]:
+    """te_broadcast: the fewest axes that describe both operands."""
+    axes: list[tuple[int, int, int]] = []  # size, stride of a, stride of b; innermost first
+    for size, stride_a, stride_b in zip(
+        reversed(y.shape), _strides(a, len(y.shape)), _strides(b, len(y.shape)), strict=True
+    ):
+        if size == 1:
+            continue
+        if axes and stride_a == axes[-1][1] * axes[-1][0] and stride_b == axes[-1][2] * axes[-1][0]:
+            inner = axes.pop()
+            axes.append((inner[0] * size, inner[1], inner[2]))
+        else:
+            axes.append((size, stride_a, stride_b))
+    if len(axes) > 4:
+        raise unsupported(op, graph, f"broadcasts over {len(axes)} separate axes", "use at most four")
+    axes += [(1, 0, 0)] * (4 - len(axes))
+    size, stride_a, stride_b = (list(column) for column in zip(*reversed(axes), strict=True))
+    return {"dims": size, "stride_a": stride_a, "stride_b": stride_b}
+
+
+def _strides(tensor: Tensor, rank: int) -> list[int]:
+    """Byte stride per axis of a broadcast operand, innermost first; 0 where it repeats."""
+    shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
+    dense = np.cumprod([1, *reversed(shape)])[:-1]
+    return [0 if size == 1 else int(step) for size, step in zip(reversed(shape), dense, strict=True)]

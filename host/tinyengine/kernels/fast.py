@@ -1,0 +1,15 @@
+"""Candidates that are asked before the generic kernels.
+
+Each returns None where it does not apply: another shape, another target, a range check that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.kernels.base import KernelCall, Target
+
+FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
+
+FAST_LOWERINGS: dict[OpKind, list[FastLowering]] = {}

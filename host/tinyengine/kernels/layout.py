@@ -1,0 +1,231 @@
+"""Operators that only move bytes, on te_layout.h: RESHAPE, TRANSPOSE, STRIDED_SLICE, PAD, CONCATENATION, resizing."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.ops import Activation, ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.kernels import access, params
+from tinyengine.kernels.axes import dense_strides, merge_axes
+from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.checks import require_image, require_int8, unsupported
+
+HEADER = "te_layout.h"
+
+
+def view(op: Operator, x: Tensor, y: Tensor) -> KernelCall:
+    """No work: the output is the input's bytes."""
+    return KernelCall(
+        op, "", HEADER, None, inputs=[x.name], output=y.name, overlaps=(Overlap(0, exact=True),), note="view"
+    )
+
+
+@lowering(OpKind.RESHAPE)
+def lower_reshape(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """A view."""
+    return view(op, graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]))
+
+
+@lowering(OpKind.TRANSPOSE)
+def lower_transpose(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """A strided copy, or a view if only axes of size 1 move."""
+    assert isinstance(op.attrs, TransposeAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    strides = dense_strides(x.shape)
+    return _strided_copy(op, graph, x, y, list(y.shape), [strides[axis] for axis in op.attrs.perm], 0)
+
+
+@lowering(OpKind.STRIDED_SLICE)
+def lower_strided_slice(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """A strided copy, or a view if everything is taken."""
+    assert isinstance(op.attrs, StridedSliceAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    dense = dense_strides(x.shape)
+    strides = [step * stride for step, stride in zip(op.attrs.stride, dense, strict=True)]
+    offset = sum(begin * stride for begin, stride in zip(op.attrs.begin, dense, strict=True))
+    return _strided_copy(op, graph, x, y, list(op.attrs.count), strides, offset)
+
+
+def _strided_copy(
+    op: Operator, graph: Graph, x: Tensor, y: Tensor, sizes: list[int], strides: list[int], offset: int
+) -> KernelCall:
+    """y (dense, of ``sizes``) from x at ``offset`` with byte ``strides``."""
+    require_int8(op, graph, x, y)
+    sizes, strides = merge_axes(sizes, strides)
+    if offset == 0 and y.elements == x.elements and (not sizes or (len(sizes) == 1 and strides == [1])):
+        return view(op, x, y)
+    if len(sizes) > 4:
+        raise unsupported(op, graph, f"moves {len(sizes)} separate axes", "use at most four")
+    sizes = [1] * (4 - len(sizes)) + sizes
+    strides = [0] * (4 - len(strides)) + strides
+    touched = _strided_access(sizes, strides, offset)
+    return KernelCall(
+        op,
+        "te_strided_copy_s8",
+        HEADER,
+        "te_strided_copy_params",
+        {"dims": sizes, "stride": strides, "offset": offset},
+        inputs=[x.name],
+        output=y.name,
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+    )
+
+
+def _strided_access(sizes: list[int], strides: list[int], offset: int) -> Access:
+    """One block per innermost line; a line of neighbours is moved as if read at once (memmove)."""
+    start = np.array([offset], np.int64)
+    for size, stride in zip(sizes[:3], strides[:3], strict=True):
+        start = (start[:, None] + np.arange(size) * stride).ravel()
+    span = (sizes[3] - 1) * strides[3]
+    reads = (start + min(span, 0), start + max(span, 0) + 1)
+    edges = np.arange(len(start) + 1) * sizes[3]
+    make = access.blocks if strides[3] == 1 else access.interleaved
+    return make([reads], (edges[:-1], edges[1:]))
+
+
+@lowering(OpKind.PAD)
+def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Padding with the zero point on up to four axes."""
+    assert isinstance(op.attrs, PadAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    sizes, pads = _merge_pads(x.shape, op.attrs.pads)
+    if len(sizes) > 4:
+        raise unsupported(op, graph, f"pads {len(sizes)} separate axes", "use at most four")
+    fill = 4 - len(sizes)
+    sizes, pads = [1] * fill + sizes, [(0, 0)] * fill + pads
+    touched = _pad_access(sizes, pads)
+    return KernelCall(
+        op,
+        "te_pad_s8",
+        HEADER,
+        "te_pad_params",
+        {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": x.zero_point},
+        inputs=[x.name],
+        output=y.name,
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+    )
+
+
+def _merge_pads(shape: tuple[int, ...], pads: tuple[tuple[int, int], ...]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Unpadded axes join the axis outside them, whose padding grows by their size."""
+    sizes: list[int] = []
+    merged: list[tuple[int, int]] = []
+    for size, (before, after) in zip(shape, pads, strict=True):
+        if sizes and before == 0 and after == 0:
+            sizes[-1] *= size
+            merged[-1] = (merged[-1][0] * size, merged[-1][1] * size)
+        else:
+            sizes.append(size)
+            merged.append((before, after))
+    return sizes, merged
+
+
+def _pad_access(sizes: list[int], pads: list[tuple[int, int]]) -> Access:
+    """Per input line a block that fills up to it and a block that moves it (memmove); at the end the last fill."""
+    inside = np.array([0], np.int64)
+    padded = [before + size + after for size, (before, after) in zip(sizes, pads, strict=True)]
+    for size, (before, _), step in zip(sizes[:3], pads[:3], dense_strides(padded)[:3], strict=True):
+        inside = (inside[:, None] + (before + np.arange(size)) * step).ravel()
+    inside = inside + pads[3][0]
+    line = sizes[3]
+    reads = np.arange(len(inside)) * line
+    ends = inside + line
+    fill_from = np.concatenate([[0], ends[:-1]])
+    write_lo = np.concatenate([np.stack([fill_from, inside], 1).ravel(), ends[-1:]])
+    write_hi = np.concatenate([np.stack([inside, ends], 1).ravel(), [prod(padded)]])
+    read_lo = np.concatenate([np.stack([reads, reads], 1).ravel(), [0]])
+    read_hi = np.concatenate([np.stack([reads, reads + line], 1).ravel(), [0]])
+    return access.blocks([(read_lo, read_hi)], (write_lo, write_hi))
+
+
+@lowering(OpKind.CONCATENATION)
+def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The inputs take turns; along the outermost axis there is one turn."""
+    assert isinstance(op.attrs, ConcatAttrs)
+    inputs, y = [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0])
+    require_int8(op, graph, *inputs, y)
+    for tensor in inputs:
+        if tensor.is_constant:
+            raise unsupported(op, graph, f"joins the constant '{tensor.name}'", "feed it as an input of the network")
+        if tensor.quant != y.quant:
+            raise unsupported(
+                op,
+                graph,
+                f"joins '{tensor.name}' whose scale or zero point differs from the output's",
+                "convert the model with a current TensorFlow, which gives them one scale",
+            )
+    if op.attrs.activation is not Activation.NONE:
+        raise unsupported(op, graph, "has a fused activation", "apply the activation in an operator of its own")
+    outer = prod(y.shape[: op.attrs.axis])
+    sizes = np.array([t.elements // outer for t in inputs], np.int64)
+    touched = _concat_access(outer, sizes)
+    return KernelCall(
+        op,
+        "te_concat_s8",
+        HEADER,
+        "te_concat_params",
+        {"outer": outer, "inputs": len(inputs), "bytes": params.array("bytes", sizes, "uint32")},
+        inputs=[t.name for t in inputs],
+        output=y.name,
+        overlaps=tuple(access.overlap(touched, i, y.nbytes) for i in range(len(inputs))),
+        access=touched,
+        variadic=True,
+    )
+
+
+def _concat_access(outer: int, sizes: np.ndarray) -> Access:
+    """One block per turn and input (a memmove)."""
+    turn, which = np.divmod(np.arange(outer * len(sizes)), len(sizes))
+    write_lo = turn * sizes.sum() + np.concatenate([[0], np.cumsum(sizes)])[which]
+    reads = []
+    for i, size in enumerate(sizes):
+        lo = turn * size
+        reads.append((lo, lo + np.where(which == i, size, 0)))
+    return access.blocks(reads, (write_lo, write_lo + sizes[which]))
+
+
+@lowering(OpKind.RESIZE_NEAREST_NEIGHBOR)
+def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Index tables for rows and columns, made here with TFLite's float32 rule."""
+    assert isinstance(op.attrs, ResizeNearestAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    rows, columns = (nearest_indices(op.attrs, x.shape[axis], y.shape[axis]) for axis in (1, 2))
+    line = x.shape[2] * x.shape[3]
+    edges = np.arange(y.shape[1] + 1) * (y.shape[2] * y.shape[3])
+    touched = access.interleaved([(rows * line, (rows + 1) * line)], (edges[:-1], edges[1:]))
+    return KernelCall(
+        op,
+        "te_resize_nearest_s8",
+        HEADER,
+        "te_resize_nearest_params",
+        {
+            "in": params.hwc(x),
+            "out": params.hwc(y),
+            "rows": params.array("rows", rows, "uint16"),
+            "columns": params.array("columns", columns, "uint16"),
+        },
+        inputs=[x.name],
+        output=y.name,
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+    )
+
+
+def nearest_indices(attrs: ResizeNearestAttrs, size: int, outputs: int) -> np.ndarray:
+    """Input index of each output index along one axis, in float32 as TFLite's GetNearestNeighbor computes it."""
+    if attrs.align_corners and outputs > 1:
+        scale = np.float32(size - 1) / np.float32(outputs - 1)
+    else:
+        scale = np.float32(size) / np.float32(outputs)
+    offset = np.float32(0.5) if attrs.half_pixel_centers else np.float32(0)
+    position = (np.arange(outputs, dtype=np.float32) + offset) * scale
+    index = np.floor(position + np.float32(0.5)) if attrs.align_corners else np.floor(position)
+    return np.clip(index.astype(np.int64), 0, size - 1)

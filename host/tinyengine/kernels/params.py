@@ -1,0 +1,55 @@
+"""Pieces of parameter structs that many kernels share (include/tinyengine/te_types.h)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.ir import Tensor
+from tinyengine.ir.ops import Window
+from tinyengine.ir.requant import Requant
+from tinyengine.kernels.base import CArray, CValue
+
+
+def hwc(tensor: Tensor) -> dict[str, CValue]:
+    """te_hwc of a (1, H, W, C) tensor."""
+    h, w, c = tensor.shape[1:]
+    return {"h": h, "w": w, "c": c}
+
+
+def window(value: Window) -> dict[str, CValue]:
+    """te_window."""
+    return {
+        "kh": value.kernel[0],
+        "kw": value.kernel[1],
+        "sh": value.stride[0],
+        "sw": value.stride[1],
+        "dh": value.dilation[0],
+        "dw": value.dilation[1],
+        "pad_top": value.pad[0],
+        "pad_left": value.pad[2],
+    }
+
+
+def requant(value: Requant) -> dict[str, CValue]:
+    """te_requant, with its arrays in flash."""
+    return {
+        "multiplier": CArray("multiplier", value.multiplier.astype(np.int32)),
+        "shift": CArray("shift", value.shift.astype(np.int8)),
+        "zero": value.zero,
+        "min": value.low,
+        "max": value.high,
+        "per_tensor": int(value.per_tensor),
+    }
+
+
+def array(suffix: str, data: np.ndarray, dtype: str) -> CArray:
+    """A flat constant; the values must fit ``dtype``."""
+    flat = np.ascontiguousarray(data).ravel()
+    info = np.iinfo(dtype)
+    assert flat.size == 0 or (flat.min() >= info.min and flat.max() <= info.max), f"{suffix} does not fit {dtype}"
+    return CArray(suffix, flat.astype(dtype))
+
+
+def wrap_int32(values: np.ndarray) -> np.ndarray:
+    """int64 -> int32 modulo 2**32, as the device's accumulators add."""
+    return np.asarray(values, np.int64).astype(np.int32)

@@ -1,0 +1,28 @@
+"""Which kernel runs an operator: the first fast candidate that applies, else the generic one."""
+
+from __future__ import annotations
+
+from tinyengine.ir import Graph, Operator
+
+# The generic lowerings register themselves when their modules are imported.
+from tinyengine.kernels import activation, conv, elementwise, layout, pool  # noqa: F401
+from tinyengine.kernels.base import LOWERINGS, KernelCall, Target
+from tinyengine.kernels.checks import unsupported
+from tinyengine.kernels.fast import FAST_LOWERINGS
+
+
+def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The call for ``op``; UnsupportedOperatorError if no kernel computes it."""
+    for candidate in FAST_LOWERINGS.get(op.kind, []):
+        call = candidate(op, graph, target)
+        if call is not None:
+            return call
+    return lower_generic(op, graph, target)
+
+
+def lower_generic(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The call to the portable kernel that accepts any shape."""
+    generic = LOWERINGS.get(op.kind)
+    if generic is None:
+        raise unsupported(op, graph, "has no kernel", "leave it out of the network or run it on the host")
+    return generic(op, graph, target)
