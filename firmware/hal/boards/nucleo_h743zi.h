@@ -1,0 +1,20 @@
+/* NUCLEO-H743ZI and H743ZI2 (UM1974, UM2407): 8 MHz from the ST-LINK into the bypassed HSE input, the virtual
+ * COM port on USART3, PD8 and PD9; the core is fed by the internal LDO. */
+#ifndef BOARD_CONFIG_H
+#define BOARD_CONFIG_H
+
+#define BOARD_IRQ_COUNT 150 /* RM0433 19.1 */
+#define BOARD_HSE_HZ 8000000u
+#define BOARD_HSE_BYPASS 1
+#define BOARD_UART_BASE 0x40004800u /* USART3, on APB1 */
+#define BOARD_UART_IRQ 39
+#define BOARD_UART_HAS_FIFO 1
+
+#define BOARD_UART_ENABLE_BIT 18 /* of RCC_APB1LENR */
+#define BOARD_UART_PORT GPIOD
+#define BOARD_UART_GPIO_CLOCK 3
+#define BOARD_UART_TX_PIN 8
+#define BOARD_UART_RX_PIN 9
+#define BOARD_UART_FUNCTION 7
+
+#endif

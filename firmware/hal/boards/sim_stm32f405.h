@@ -1,0 +1,13 @@
+/* QEMU's netduinoplus2: an STM32F405RG whose USART1 is the first serial port. Also right for the real
+ * Netduino Plus 2 (25 MHz crystal, USART1 on PA9 and PA10). */
+#ifndef BOARD_CONFIG_H
+#define BOARD_CONFIG_H
+
+#define BOARD_IRQ_COUNT 82 /* RM0090 12.2 */
+#define BOARD_HSE_HZ 25000000u
+#define BOARD_UART_BASE 0x40011000u /* USART1, on APB2 */
+#define BOARD_UART_IRQ 37
+#define BOARD_UART_TX_PIN 9  /* PA9, alternate function 7 */
+#define BOARD_UART_RX_PIN 10 /* PA10 */
+
+#endif

@@ -1,0 +1,67 @@
+/* The host's serial port: one receive ring, filled by the interrupt and emptied by hal_serial_read.
+ *
+ * When the ring is full the reception interrupt is switched off and bytes stay in the peripheral. A simulated
+ * UART then makes the sender wait, so nothing is lost; a real one overruns, which it reports and
+ * hal_serial_lost counts.
+ */
+#include "serial.h"
+#include "cortex_m.h"
+#include "hal.h"
+#include "uart.h"
+
+_Static_assert((HAL_SERIAL_RING & (HAL_SERIAL_RING - 1u)) == 0,
+               "head and tail wrap, so the size is a power of two");
+
+/* head: bytes put in so far, written with the interrupt masked; tail: bytes taken so far, written by the
+ * reader. */
+static uint8_t ring[HAL_SERIAL_RING];
+static volatile uint32_t head, tail, lost;
+
+/* Moves what the peripheral holds into the ring. Runs in the interrupt, or with interrupts masked. */
+static void fill_ring(void) {
+    uint8_t byte;
+    while (head - tail < HAL_SERIAL_RING && uart_take(&byte)) {
+        ring[head % HAL_SERIAL_RING] = byte;
+        head++;
+    }
+    lost += uart_overruns();
+    uart_receive_interrupt(head - tail < HAL_SERIAL_RING);
+}
+
+void serial_interrupt_handler(void) {
+    fill_ring();
+}
+
+bool serial_ring_empty(void) {
+    return head == tail;
+}
+
+size_t hal_serial_read(uint8_t *buffer, size_t max) {
+    size_t count = head - tail;
+    const bool was_full = count == HAL_SERIAL_RING;
+    if (count > max) count = max;
+    for (size_t i = 0; i < count; i++) buffer[i] = ring[(tail + i) % HAL_SERIAL_RING];
+    tail += count;
+    if (was_full && count) {
+        interrupts_off();
+        fill_ring();
+        interrupts_on();
+    }
+    return count;
+}
+
+uint32_t hal_serial_lost(void) {
+    interrupts_off();
+    const uint32_t count = lost;
+    lost = 0;
+    interrupts_on();
+    return count;
+}
+
+void hal_serial_write(const uint8_t *buffer, size_t length) {
+    for (size_t i = 0; i < length; i++) uart_send(buffer[i]);
+}
+
+bool hal_serial_set_baud(uint32_t baud) {
+    return uart_set_baud(baud);
+}

@@ -1,0 +1,10 @@
+/* The host's serial port between the UART's interrupt and the application. */
+#ifndef SERIAL_H
+#define SERIAL_H
+
+#include <stdbool.h>
+
+void serial_interrupt_handler(void);
+bool serial_ring_empty(void);
+
+#endif

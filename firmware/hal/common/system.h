@@ -1,0 +1,27 @@
+/* What the family-specific part of the HAL calls and provides; the application sees only hal.h. */
+#ifndef SYSTEM_H
+#define SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* 1 in boards/<name>.json's defines where the board is a simulator's: the clock tree is not modelled, and
+ * semihosting is there. */
+#ifndef HAL_SIMULATED
+#define HAL_SIMULATED 0
+#endif
+
+/* Starts the millisecond tick from the core clock. */
+void system_tick_start(uint32_t core_hz);
+
+/* Waits until (*reg & mask) == value, for a bounded number of reads; false: it did not happen. */
+bool system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
+
+/* Cycle counter of the core (hardware; simulators don't model it). */
+void dwt_start(void);
+uint32_t dwt_count(void);
+
+/* Instruction and data cache of a Cortex-M7. */
+void cache_enable(void);
+
+#endif

@@ -1,0 +1,104 @@
+/* Arm's MPS2 board with a Cortex-M7, as QEMU's mps2-an500 models it.
+ *
+ * UART and timer are those of the Cortex-M System Design Kit (its technical reference manual, DDI 0479, 4.2
+ * and 4.3). With -icount shift=0 an instruction takes 1 ns of virtual time, so a tick of the 25 MHz timer is
+ * 40 instructions.
+ */
+#include "../common/cortex_m.h"
+#include "../common/system.h"
+#include "../common/uart.h"
+#include "../hal.h"
+
+#include BOARD_HEADER
+
+#define TIMER0_CTRL REG32(0x40000000u)
+#define TIMER0_VALUE REG32(0x40000004u)
+#define TIMER0_RELOAD REG32(0x40000008u)
+
+#define UART_DATA REG32(BOARD_UART_BASE + 0x00u)
+#define UART_STATE REG32(BOARD_UART_BASE + 0x04u)
+#define UART_CTRL REG32(BOARD_UART_BASE + 0x08u)
+#define UART_INTCLEAR REG32(BOARD_UART_BASE + 0x0Cu)
+#define UART_BAUDDIV REG32(BOARD_UART_BASE + 0x10u)
+#define STATE_TX_FULL BIT(0)
+#define STATE_RX_FULL BIT(1)
+#define STATE_RX_OVERRUN BIT(3)
+#define CTRL_TX_ENABLE BIT(0)
+#define CTRL_RX_ENABLE BIT(1)
+#define CTRL_RX_INTERRUPT BIT(3)
+#define INT_RX BIT(1)
+
+#define COUNT_HZ 1000000000u
+#define COUNTS_PER_TICK (COUNT_HZ / BOARD_CORE_HZ)
+
+static uint32_t overruns;
+
+static uint32_t divider(uint32_t baud) {
+    return uart_divider(BOARD_CORE_HZ, baud, 16u, 0xFFFFFu);
+}
+
+void uart_start(uint32_t clock_hz) {
+    (void)clock_hz; /* the bus runs at the core's clock */
+    UART_BAUDDIV = divider(115200u);
+    UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
+    nvic_enable(BOARD_UART_IRQ);
+}
+
+bool uart_take(uint8_t *byte) {
+    UART_INTCLEAR =
+        INT_RX; /* an event, not a level: cleared before looking, a byte that comes later sets it again */
+    const uint32_t state = UART_STATE;
+    if (state & STATE_RX_OVERRUN) {
+        overruns++;
+        UART_STATE = STATE_RX_OVERRUN;
+    }
+    if (!(state & STATE_RX_FULL)) return false;
+    *byte = (uint8_t)UART_DATA;
+    return true;
+}
+
+uint32_t uart_overruns(void) {
+    const uint32_t count = overruns;
+    overruns = 0;
+    return count;
+}
+
+void uart_receive_interrupt(bool enabled) {
+    UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | (enabled ? CTRL_RX_INTERRUPT : 0u);
+}
+
+void uart_send(uint8_t byte) {
+    while (UART_STATE & STATE_TX_FULL) {
+    }
+    UART_DATA = byte;
+}
+
+bool uart_set_baud(uint32_t baud) {
+    const uint32_t value = divider(baud);
+    if (!value) return false;
+    while (UART_STATE & STATE_TX_FULL) {
+    }
+    UART_BAUDDIV = value;
+    return true;
+}
+
+void hal_init(void) {
+    TIMER0_RELOAD = 0xFFFFFFFFu;
+    TIMER0_VALUE = 0xFFFFFFFFu;
+    TIMER0_CTRL = 1;
+    system_tick_start(BOARD_CORE_HZ);
+    uart_start(BOARD_CORE_HZ);
+}
+
+/* The timer counts down; the product wraps where the 32-bit count does, so differences stay right. */
+uint32_t hal_count(void) {
+    return (0xFFFFFFFFu - TIMER0_VALUE) * COUNTS_PER_TICK;
+}
+
+const char *hal_count_unit(void) {
+    return "instructions";
+}
+
+uint32_t hal_count_rate(void) {
+    return COUNT_HZ;
+}

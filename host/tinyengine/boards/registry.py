@@ -1,0 +1,62 @@
+"""Reading boards/<name>.json: PlatformIO's manifest, with our fields under ``tinyengine``."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from tinyengine.boards.board import Board, Serial, Simulator, Upload
+from tinyengine.errors import BoardError
+from tinyengine.paths import project_root
+
+
+def boards_dir() -> Path:
+    """boards/ of the checkout."""
+    return project_root() / "boards"
+
+
+def names() -> list[str]:
+    """All boards, sorted."""
+    return sorted(path.stem for path in boards_dir().glob("*.json"))
+
+
+def load(name: str) -> Board:
+    """The board called ``name``. Raises BoardError when there is none, or its description is damaged."""
+    known = names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BoardError(f"there is no board called '{name}': {hint}the boards are {', '.join(known)}")
+    path = boards_dir() / f"{name}.json"
+    try:
+        return _parse(name, json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise BoardError(f"boards/{path.name} is not JSON ({error.msg}, line {error.lineno}): repair it") from error
+    except KeyError as error:
+        raise BoardError(f"boards/{path.name} lacks the field {error}: see docs/boards.md") from error
+    except (TypeError, ValueError) as error:
+        raise BoardError(f"boards/{path.name} has a field of the wrong kind ({error}): see docs/boards.md") from error
+
+
+def _parse(name: str, manifest: dict[str, Any]) -> Board:
+    build, upload, ours = manifest["build"], manifest["upload"], manifest["tinyengine"]
+    board = Board(
+        name=name,
+        title=str(manifest["name"]),
+        cpu=str(ours["cpu"]),
+        fpu=str(build.get("fpu", "")),
+        sram_bytes=int(ours["sram_bytes"]),
+        flash_bytes=int(ours["flash_bytes"]),
+        reserved_sram_bytes=int(ours["reserved_sram_bytes"]),
+        reserved_flash_bytes=int(ours["reserved_flash_bytes"]),
+        stack_bytes=int(ours["stack_bytes"]),
+        count_unit=str(ours["count_unit"]),
+        serial=Serial(**ours["serial"]),
+        upload=Upload(str(upload["protocol"]), upload.get("openocd_target"), upload.get("pyocd_target")),
+        simulators=tuple(Simulator(kind, dict(settings)) for kind, settings in ours["simulators"].items()),
+    )
+    if board.network_sram_bytes <= 0 or board.network_flash_bytes <= 0:
+        raise ValueError("the firmware's reserve is larger than the memory")
+    return board
