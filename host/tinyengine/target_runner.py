@@ -7,6 +7,7 @@ counting QEMU advances its clock by 256 ns per instruction, so that a 25 MHz tim
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -179,8 +180,8 @@ class BenchImage:
     def _simulate(self, folder: Path, exact: bool, timeout: float, total: int, progress: Progress | None) -> None:
         icount = ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"] if exact else []
         command = [
-            *_qemu(), "-M", MACHINES[self.cpu], "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
-            "-semihosting-config", "enable=on,target=native", *icount, "-kernel", str(self.program.resolve()),
+            *_qemu(), "-M", MACHINES[self.cpu], "-nodefaults", "-display", "none", "-monitor", "none",
+            "-serial", "none", "-semihosting-config", "enable=on,target=native", *icount, "-kernel", str(self.program.resolve()),
         ]  # fmt: skip
         with _process(command, folder) as process:
             output = _watch(process, timeout, total, progress)
@@ -265,7 +266,8 @@ def _model_table(prefixes: Sequence[str]) -> str:
     entries = "".join(f"    &{prefix},\n" for prefix in prefixes)
     return (
         f"{includes}\n\nextern const te_model *const bench_models[];\nextern const uint32_t bench_model_count;\n"
-        f"const te_model *const bench_models[] = {{\n{entries}}};\nconst uint32_t bench_model_count = {len(prefixes)};\n"
+        f"const te_model *const bench_models[] = {{\n{entries}}};\n"
+        f"const uint32_t bench_model_count = {len(prefixes)};\n"
     )
 
 
@@ -301,11 +303,14 @@ def _process(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[
             process.stdout.close()
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies (prctl PR_SET_PDEATHSIG), even by SIGKILL."""
-    import ctypes
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
 
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel kill it when its parent dies, even by SIGKILL."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress | None) -> str:

@@ -82,8 +82,8 @@ def arm_toolchain() -> Toolchain:
     found = shutil.which("arm-none-eabi-gcc") or shutil.which("arm-none-eabi-gcc", path=str(package))
     if not found:
         raise ToolError(
-            "arm-none-eabi-gcc was not found: install it (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi), "
-            "or let PlatformIO fetch it (pio pkg install -g -t platformio/toolchain-gccarmnoneeabi)"
+            "arm-none-eabi-gcc was not found: install it (Debian: apt install gcc-arm-none-eabi "
+            "libnewlib-arm-none-eabi), or let PlatformIO fetch it (pio pkg install -g -t platformio/toolchain-gccarmnoneeabi)"
         )
     return _toolchain_of(found)
 
@@ -161,6 +161,9 @@ def compile_objects(
                 progress(count, len(sources))
     _prune(store, keep=set(objects))
     return objects
+
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
 def _included(source: Path, include: Sequence[Path], known: dict[Path, list[Path]]) -> list[Path]:

@@ -1,0 +1,54 @@
+"""``tinyengine bench``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tinyengine.bench import bench
+from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.cli.progress import step_progress
+from tinyengine.compiler import compile_model
+from tinyengine.report.bench import bench_table
+from tinyengine.target_runner import MACHINES
+
+
+@click.command("bench")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--cpu", type=click.Choice(list(MACHINES)), default="cortex-m4", show_default=True, help="Simulated core."
+)
+@click.option(
+    "--check",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Compare N random inputs with the TFLite reference.",
+)
+@click.option("--portable", is_flag=True, help="Use the portable C kernels instead of the DSP ones.")
+@compile_options
+@json_option
+def command(model: Path, cpu: str, check: int, portable: bool, as_json: bool, **options: object) -> None:
+    """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
+
+    Instructions are exact and repeatable; they are not cycles. With --check, exit code 1 tells that outputs differ
+    from TFLite although --requant exact promises that they do not.
+
+    \b
+    Example:
+      tinyengine bench models/person_tiny.tflite --cpu cortex-m7 --check 20
+    """
+    with step_progress() as progress:
+        progress("compiling the network", 0, 1)
+        compiled = compile_model(model, to_compile_options(cpu, **options))
+        report = bench(compiled, model, check, portable, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+    else:
+        Console(highlight=False).print(bench_table(report))
+    if report.check and report.check.mismatched and report.requant == "exact":
+        sys.exit(1)

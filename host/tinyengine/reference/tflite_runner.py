@@ -1,0 +1,87 @@
+"""TFLite itself as the reference: the original file run by its own reference kernels.
+
+TensorFlow's interpreter with the built-in reference kernels when TensorFlow is installed, else tflite-micro's
+interpreter, whose portable kernels share that code.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tinyengine.errors import ModelError, ToolError
+from tinyengine.optional import tensorflow
+
+
+class TfliteReference(Protocol):
+    """A .tflite file ready to run."""
+
+    name: str
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Values of the file's inputs, in its order, dtypes and shapes -> values of its outputs."""
+        ...
+
+
+class _TensorFlow:
+    """tf.lite.Interpreter with reference kernels, on one core."""
+
+    def __init__(self, path: Path) -> None:
+        tf = tensorflow("run the TFLite reference")
+        self.name = f"TFLite reference kernels (TensorFlow {tf.__version__})"
+        self._interpreter = tf.lite.Interpreter(
+            model_path=str(path),
+            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+            num_threads=1,
+        )
+        self._interpreter.allocate_tensors()
+        self._inputs = self._interpreter.get_input_details()
+        self._outputs = self._interpreter.get_output_details()
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        for detail, value in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(detail["index"], np.reshape(value, detail["shape"]))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(detail["index"]).copy() for detail in self._outputs]
+
+
+class _TfliteMicro:
+    """tflite-micro's interpreter on the host."""
+
+    ARENA_BYTES = 64 << 20  # its own guess, 10 times the file, is too little for small files with big pictures
+
+    def __init__(self, path: Path, inputs: int, outputs: int) -> None:
+        from tflite_micro import runtime
+
+        self.name = "TFLite Micro reference kernels (tflite-micro)"
+        self._interpreter = runtime.Interpreter.from_file(str(path), arena_size=self.ARENA_BYTES)
+        self._shapes = [self._interpreter.get_input_details(i)["shape"] for i in range(inputs)]
+        self._outputs = outputs
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        for index, (shape, value) in enumerate(zip(self._shapes, inputs, strict=True)):
+            self._interpreter.set_input(np.reshape(value, shape), index)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_output(index)) for index in range(self._outputs)]
+
+
+def open_reference(path: Path, inputs: int, outputs: int) -> TfliteReference:
+    """The best reference that is installed, for a file with this many inputs and outputs.
+
+    ToolError when none is installed, ModelError when TFLite itself refuses the file.
+    """
+    try:
+        if importlib.util.find_spec("tensorflow"):
+            return _TensorFlow(path)
+        if importlib.util.find_spec("tflite_micro"):
+            return _TfliteMicro(path, inputs, outputs)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"TFLite cannot run {path}: {str(error).splitlines()[0]}") from error
+    raise ToolError(
+        "comparing with TFLite needs tflite-micro or TensorFlow: run pip install 'tinyengine[check]' "
+        "(or tinyengine[convert] where tflite-micro has no package)"
+    )

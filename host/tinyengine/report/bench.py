@@ -1,0 +1,61 @@
+"""The figures of ``bench`` as a table."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+
+from tinyengine.bench import BenchReport
+from tinyengine.sizes import format_size
+
+
+def bench_table(report: BenchReport) -> Group:
+    """Per layer, then the totals."""
+    return Group(_layer_table(report), _totals(report)) if report.per_layer else Group(_totals(report))
+
+
+def _layer_table(report: BenchReport) -> Table:
+    table = Table(title=f"{report.model} on {report.cpu}", title_justify="left")
+    table.add_column("layer", no_wrap=True, max_width=40)
+    table.add_column("kernel", no_wrap=True)
+    for column in ("MACs", "instructions", "per MAC", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for layer in report.per_layer:
+        table.add_row(
+            layer.name[-40:],
+            layer.kernel.removeprefix("te_"),
+            f"{layer.macs:,}" if layer.macs else "",
+            f"{layer.instructions:,}",
+            f"{layer.instructions / layer.macs:.2f}" if layer.macs else "",
+            f"{100 * layer.instructions / report.instructions:.1f} %",
+        )
+    if report.residue:
+        table.add_row("(between layers)", "", "", f"{report.residue:,}", "", "")
+    return table
+
+
+def _totals(report: BenchReport) -> Table:
+    totals = Table.grid(padding=(0, 2))
+    kind = "portable C kernels" if report.portable else "DSP kernels"
+    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {kind}, {report.requant} requantization")
+    per_mac = f", {report.instructions / report.macs:.2f} per MAC" if report.macs else ""
+    totals.add_row("time", f"{report.instructions:,} instructions for {report.macs:,} MACs{per_mac}")
+    if report.instructions_max != report.instructions:
+        totals.add_row("", f"at most {report.instructions_max:,} over the inputs checked")
+    totals.add_row(
+        "SRAM",
+        f"{format_size(report.arena_bytes)} arena ({format_size(report.arena_high_water)} touched), "
+        f"{format_size(report.stack_bytes)} stack",
+    )
+    flash = report.flash_bytes
+    totals.add_row(
+        "flash", f"{format_size(flash.total)}: {format_size(flash.weights)} weights, {format_size(flash.code)} code"
+    )
+    if report.check:
+        check = report.check
+        verdict = (
+            "all equal" if check.mismatched == 0 else f"{check.mismatched:,} differ, by {check.max_abs_diff} at most"
+        )
+        totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random inputs: {verdict}")
+        totals.add_row("", f"against {check.reference}")
+    return totals
