@@ -17,7 +17,6 @@ from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.memory.plan import MemoryPlan, plan
-from tinyengine.memory.replay import replay
 from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
@@ -184,8 +183,7 @@ def compile_graph(
     verify(graph)
     stages = schedule(graph, options.target)
     calls = calls_of(stages)
-    memory = plan(graph, calls)
-    replay(graph, calls, memory)
+    memory = plan(graph, calls)  # replays its own result byte by byte
     if options.sram is not None and memory.arena_bytes > options.sram:
         raise BudgetError(
             f"the network needs {format_size(memory.arena_bytes)} of SRAM for its activations, but only "

@@ -1,0 +1,56 @@
+"""``tinyengine compile``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tinyengine.boards import load
+from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.compiler import compile_model
+from tinyengine.ir import Graph
+from tinyengine.ir.printer import format_graph
+from tinyengine.report import compile_table, fit, measure_code
+
+
+@click.command("compile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", required=True, help="Board the code is for (see boards/).")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the C sources here.")
+@click.option("--explain", is_flag=True, help="Print the graph after the import and after each pass.")
+@compile_options
+@json_option
+def command(
+    model: Path, board: str, out: Path | None, explain: bool, as_json: bool, **options: object
+) -> None:
+    """Compile the .tflite network MODEL to C for a board.
+
+    Without --out nothing is written: the figures tell whether and how it fits.
+
+    \b
+    Example:
+      tinyengine compile models/person_tiny.tflite --board sim_stm32f405 --out build/person
+    """
+    console = Console(highlight=False)
+    target = load(board)
+
+    def show(name: str, graph: Graph) -> None:
+        console.print(f"-- after {name}", style="bold")
+        console.print(format_graph(graph), markup=False, soft_wrap=True)
+
+    compiled = compile_model(
+        model, to_compile_options(target.cpu, **options), show if explain and not as_json else None
+    )
+    measure_code(compiled)
+    verdict = fit(compiled, target)
+    if out is not None:
+        compiled.write(out)
+    if as_json:
+        click.echo(json.dumps(compiled.report() | {"board": board, "fit": verdict}, indent=2))
+    else:
+        console.print(compile_table(compiled, verdict))
+        if out is not None:
+            console.print(f"wrote {', '.join(compiled.sources)} to {out}")

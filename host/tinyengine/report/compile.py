@@ -1,0 +1,84 @@
+"""The figures of ``compile``: what a network needs, and whether the board has it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from rich.console import Group
+from rich.table import Table
+
+from tinyengine.boards import Board
+from tinyengine.compiler import CompiledModel
+from tinyengine.errors import BudgetError
+from tinyengine.sizes import format_size
+from tinyengine.toolchain import footprint, has_arm_toolchain
+
+
+def measure_code(compiled: CompiledModel) -> None:
+    """Fill ``code_bytes`` by compiling for the device: instructions, tables of the C library and descriptors that the
+    network needs. Left None where there is no Arm compiler: compiling a network to C does not need one."""
+    if not has_arm_toolchain():
+        return
+    with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
+        paths = []
+        for name, text in compiled.sources.items():
+            path = Path(scratch) / name
+            path.write_text(text, encoding="ascii")
+            if path.suffix == ".c":
+                paths.append(path)
+        sections = footprint(paths, compiled.prefix, compiled.options.cpu)
+    compiled.code_bytes = sections.flash - compiled.weight_bytes
+
+
+def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
+    """What the network takes and what the board has for it, in bytes. Raises BudgetError when it does not fit.
+
+    Caps: ``--sram``/``--flash`` when given, else the board's memory less what the firmware keeps for itself.
+    """
+    options = compiled.options
+    sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
+    flash_cap = options.flash if options.flash is not None else board.network_flash_bytes
+    flash = compiled.weight_bytes + (compiled.code_bytes or 0)
+    if compiled.plan.arena_bytes > sram_cap:
+        raise BudgetError(
+            f"{compiled.graph.name} does not fit {board.name}: it needs an arena of "
+            f"{format_size(compiled.plan.arena_bytes)} of SRAM and {format_size(sram_cap)} are there for it "
+            f"({compiled.plan.bottleneck}); use a smaller resolution or width, or a board with more SRAM"
+        )
+    if flash > flash_cap:
+        raise BudgetError(
+            f"{compiled.graph.name} does not fit {board.name}: it needs {format_size(flash)} of flash and "
+            f"{format_size(flash_cap)} are there for it; use a narrower network or a board with more flash"
+        )
+    return {
+        "sram_used": compiled.plan.arena_bytes,
+        "sram_available": sram_cap,
+        "flash_used": flash,
+        "flash_available": flash_cap,
+    }
+
+
+def compile_table(compiled: CompiledModel, verdict: dict[str, int]) -> Group:
+    """Layers and totals."""
+    table = Table(title=f"{compiled.graph.name} ({compiled.model_hash})", title_justify="left")
+    for column, justify in (("layer", "left"), ("output", "right"), ("MACs", "right"), ("kernel", "left")):
+        table.add_column(column, justify=justify)
+    for call in compiled.calls:
+        shape = "x".join(map(str, compiled.graph.tensor(call.output).shape[1:]))
+        table.add_row(call.op.name[-44:], shape, f"{call.macs:,}" if call.macs else "", call.function)
+    code = "not measured, no Arm compiler" if compiled.code_bytes is None else format_size(compiled.code_bytes)
+    plan = compiled.plan
+    totals = Table.grid(padding=(0, 2))
+    totals.add_row("work", f"{compiled.macs:,} MACs")
+    proof = "proven smallest for this order" if plan.optimal else f"lower bound {format_size(plan.lower_bound)}"
+    totals.add_row(
+        "SRAM",
+        f"{format_size(plan.arena_bytes)} arena of {format_size(verdict['sram_available'])} ({proof})",
+    )
+    totals.add_row("", plan.bottleneck)
+    totals.add_row(
+        "flash",
+        f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict['flash_available'])}",
+    )
+    return Group(table, totals)
