@@ -31,6 +31,10 @@ from tinyengine.paths import project_root
 
 MACHINES = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
 QEMU = "qemu-system-arm"
+QEMU_QUIET = [
+    *("-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none"),
+    *("-semihosting-config", "enable=on,target=native"),
+]
 
 # Virtual nanoseconds per instruction are 2 ** ICOUNT_SHIFT; one timer tick is TICK_NS: 6.4 ticks per instruction,
 # so a difference of two readings, each rounded down to a tick, identifies the number of instructions.
@@ -178,11 +182,9 @@ class BenchImage:
         return b"".join(parts)
 
     def _simulate(self, folder: Path, exact: bool, timeout: float, total: int, progress: Progress | None) -> None:
-        icount = ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"] if exact else []
-        command = [
-            *_qemu(), "-M", MACHINES[self.cpu], "-nodefaults", "-display", "none", "-monitor", "none",
-            "-serial", "none", "-semihosting-config", "enable=on,target=native", *icount, "-kernel", str(self.program.resolve()),
-        ]  # fmt: skip
+        command = [_qemu(), *QEMU_QUIET, "-M", MACHINES[self.cpu], "-kernel", str(self.program.resolve())]
+        if exact:
+            command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
         with _process(command, folder) as process:
             output = _watch(process, timeout, total, progress)
         if process.returncode:
@@ -271,14 +273,14 @@ def _model_table(prefixes: Sequence[str]) -> str:
     )
 
 
-def _qemu() -> list[str]:
+def _qemu() -> str:
     found = shutil.which(os.environ.get("TINYENGINE_QEMU") or QEMU)
     if not found:
         raise ToolError(
             f"{QEMU} was not found: install QEMU (Debian: apt install qemu-system-arm; macOS: brew install qemu), "
             "or set TINYENGINE_QEMU to it"
         )
-    return [found]
+    return found
 
 
 @contextlib.contextmanager

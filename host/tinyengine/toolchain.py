@@ -83,7 +83,8 @@ def arm_toolchain() -> Toolchain:
     if not found:
         raise ToolError(
             "arm-none-eabi-gcc was not found: install it (Debian: apt install gcc-arm-none-eabi "
-            "libnewlib-arm-none-eabi), or let PlatformIO fetch it (pio pkg install -g -t platformio/toolchain-gccarmnoneeabi)"
+            "libnewlib-arm-none-eabi), or let PlatformIO fetch it (pio pkg install -g -t "
+            "platformio/toolchain-gccarmnoneeabi)"
         )
     return _toolchain_of(found)
 
