@@ -13,6 +13,7 @@
 #define MAGIC_JOB 0x4A425454u    /* "TTBJ" */
 #define MAGIC_RESULT 0x52425454u /* "TTBR" */
 #define FLAG_PROFILE 1u
+#define PROGRESS "\006" /* on the console after each job */
 
 enum { STATUS_DONE = 0, STATUS_NO_FILE = 64, STATUS_BAD_JOB, STATUS_WRITE_FAILED, STATUS_MISPLACED_ARENA };
 
@@ -106,7 +107,7 @@ static void run_job(int32_t jobs, const job *todo) {
     emit_u32(stack);
     emit_layers(model);
     emit_outputs(model);
-    host_print("."); /* progress */
+    host_print(PROGRESS);
 }
 
 int main(void) {

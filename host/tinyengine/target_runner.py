@@ -46,6 +46,7 @@ FLAG_PROFILE = 1
 PAINTS = (0xA5, 0x5A)
 
 STATUS_FAULT = 70
+PROGRESS = b"\6"  # on the console after each job
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -191,8 +192,8 @@ class BenchImage:
             raise ToolError(self._explain(process.returncode, output))
 
     def _explain(self, status: int, output: str) -> str:
-        lines = [line for line in output.replace(".", "").splitlines() if line.strip()]
-        said = lines[0].strip() if lines else "it said nothing"
+        lines = [line.strip() for line in output.replace(PROGRESS.decode(), "").splitlines()]
+        said = next((line for line in lines if line and "warning:" not in line), "it said nothing")
         if status == STATUS_FAULT:
             place = toolchain.locate(self.program, int(said.split("pc=0x")[1][:8], 16))
             return f"the network crashed the simulated {self.cpu} in {place}, which is a bug in tinyengine ({said})"
@@ -316,7 +317,7 @@ def _die_with_parent() -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress | None) -> str:
-    """Collect the console until the process ends; every dot there is a job done."""
+    """Collect the console until the process ends; it shows PROGRESS for every job done."""
     text = bytearray()
     late = threading.Event()
 
@@ -331,15 +332,15 @@ def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progres
     try:
         while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
             text += chunk
-            if progress and b"." in chunk:
-                progress(text.count(b"."), total)
+            if progress and PROGRESS in chunk:
+                progress(text.count(PROGRESS), total)
         process.wait()
     finally:
         timer.cancel()
     if late.is_set():
         seconds = time.monotonic() - started
         raise ToolError(
-            f"the simulation did not end within {seconds:.0f} seconds after {text.count(b'.')} of {total} runs: "
+            f"the simulation did not end within {seconds:.0f} seconds after {text.count(PROGRESS)} of {total} runs: "
             "the machine is very busy, or a kernel does not return"
         )
     return text.decode("utf-8", "replace")

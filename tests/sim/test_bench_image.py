@@ -1,0 +1,226 @@
+"""The bench image measures what it says it measures: hand-written networks whose costs are known."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.errors import BudgetError, ToolError
+from tinyengine.ir import Graph, Port, Quantization, Tensor
+from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job, instructions_of
+from tinyengine.toolchain import has_arm_toolchain
+
+pytestmark = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+
+ARENA = 64
+X = np.array([[1, 2, 3, 4]], np.int8)
+
+TEMPLATE = """
+#include "{prefix}.h"
+static uint8_t arena[{arena}] __attribute__((aligned(16)));
+{body}
+static void run_profiled(te_layer_hook hook, void *context) {{ {profiled} }}
+static const te_layer layers[] = {{{{"first", "CONV_2D", 5}}, {{"second", "ADD", 6}}}};
+static const te_port in[] = {{{{.name = "x", .data = (int8_t *)arena, .bytes = 4, .scale = 1.0f}}}};
+static const te_port out[] = {{{{.name = "y", .data = (int8_t *)arena + 16, .bytes = 4, .scale = 1.0f}}}};
+const te_model {prefix} = {{.arena = arena, .arena_bytes = {arena}, .n_inputs = 1, .n_outputs = 1, .n_layers = 2,
+    .inputs = in, .outputs = out, .layers = layers, .run = run, .run_profiled = run_profiled}};
+"""
+
+
+@dataclass(eq=False)
+class HandMade:
+    """A network of 4 bytes in, 4 bytes out, with ``body`` defining run()."""
+
+    prefix: str
+    body: str
+    profiled: str = "(void)hook; (void)context; run();"
+    arena: int = ARENA
+    macs: int = 1000
+    graph: Graph = field(init=False)
+
+    def __post_init__(self) -> None:
+        quant = Quantization((1.0,), (0,))
+        tensors = {name: Tensor(name, (1, 4), quant=quant) for name in "xy"}
+        self.graph = Graph(
+            "hand", tensors, inputs=[Port("x", "x", "int8", quant)], outputs=[Port("y", "y", "int8", quant)]
+        )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        header = f'#include "tinyengine/te_model.h"\nextern const te_model {self.prefix};\n'
+        source = TEMPLATE.format(prefix=self.prefix, body=self.body, profiled=self.profiled, arena=self.arena)
+        return {f"{self.prefix}.h": header, f"{self.prefix}.c": source}
+
+
+def spin(prefix: str, loops: int) -> HandMade:
+    """run() executes exactly 2 * loops + 3 instructions."""
+    body = (
+        f"__attribute__((naked)) static void run(void) {{ __asm__ volatile("
+        f'"movw r0, #{loops & 0xFFFF}\\n\\tmovt r0, #{loops >> 16}\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr"); }}'
+    )
+    return HandMade(prefix, body)
+
+
+@pytest.mark.parametrize("cpu", MACHINES)
+def test_counts_every_instruction(cpu: str) -> None:
+    loops = [1, 2, 3, 1000, 65536]
+    with BenchImage([spin(f"spin_{n}", n) for n in loops], cpu) as image:
+        for _ in range(2):
+            runs = image.run([Job(index, [X]) for index in range(len(loops))])
+            assert [run.instructions for run in runs] == [2 * n + 3 for n in loops]
+
+
+def test_counts_beyond_the_wrap_of_the_timer() -> None:
+    """The 25 MHz timer wraps after 671 million instructions."""
+    loops = 350_000_000
+    with BenchImage([spin("spin", loops)], "cortex-m4") as image:
+        assert image.run([Job(0, [X])])[0].instructions == 2 * loops + 3
+
+
+def test_profile_adds_up() -> None:
+    body = """
+__attribute__((naked, noinline)) static void first(void) {
+    __asm__ volatile("movs r0, #100\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr");
+}
+__attribute__((naked, noinline)) static void second(void) {
+    __asm__ volatile("movs r0, #7\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr");
+}
+static void run(void) { first(); second(); }
+"""
+    network = HandMade("network", body, profiled="first(); hook(context, 0); second(); hook(context, 1);")
+    with BenchImage([network], "cortex-m7") as image:
+        plain, profiled = image.run([Job(0, [X]), Job(0, [X], profile=True)])
+    assert [(layer.name, layer.op, layer.macs) for layer in profiled.layers] == [
+        ("first", "CONV_2D", 5),
+        ("second", "ADD", 6),
+    ]
+    # The functions take 202 and 16 instructions; each is called by one more.
+    assert [layer.instructions for layer in profiled.layers] == [203, 17]
+    assert plain.instructions is not None
+    assert 0 <= plain.instructions - (203 + 17) <= 6  # run()'s own entry and return
+
+
+COPY = "for (int i = 0; i < 4; i++) arena[16 + i] = (uint8_t)(arena[i] * 2);"
+
+
+def test_arena_stack_and_outputs() -> None:
+    body = f"""
+static void run(void) {{
+    volatile uint8_t local[400];
+    for (int i = 0; i < 400; i++) local[i] = (uint8_t)i;
+    (void)local[3];
+    {COPY}
+    arena[40] = {PAINTS[0]};
+}}
+"""
+    with BenchImage([HandMade("network", body)], "cortex-m4") as image:
+        runs = image.run([Job(0, [X], paint=paint) for paint in PAINTS])
+    assert [run.arena_used for run in runs] == [20, 41]  # the byte at 40 shows over the other paint
+    assert all(400 <= run.stack_used <= 440 for run in runs)
+    assert all(run.guards_intact for run in runs)
+    assert all(run.outputs[0].tolist() == [[2, 4, 6, 8]] for run in runs)
+
+
+def test_sees_a_write_outside_the_arena() -> None:
+    body = f"static void run(void) {{ {COPY} *(volatile uint8_t *)((uint32_t)arena + {ARENA + 3}u) = 1; }}"
+    clean = f"static void run(void) {{ {COPY} }}"
+    with BenchImage([HandMade("first", body), HandMade("second", clean)], "cortex-m4") as image:
+        runs = image.run([Job(0, [X]), Job(1, [X])])
+    assert [run.guards_intact for run in runs] == [False, True]
+
+
+def test_counting_is_optional() -> None:
+    with BenchImage([spin("spin", 10)], "cortex-m7") as image:
+        run = image.run([Job(0, [X])], exact=False)[0]
+    assert run.instructions is None and not run.layers
+
+
+def test_a_crash_is_one_sentence() -> None:
+    body = "__attribute__((noinline)) static void run(void) { *(volatile uint32_t *)0xF0000000u = 1; }"
+    with (
+        BenchImage([HandMade("network", body)], "cortex-m4") as image,
+        pytest.raises(ToolError, match="crashed the simulated cortex-m4 in run, which is a bug"),
+    ):
+        image.run([Job(0, [X])])
+
+
+def test_an_endless_run_is_ended() -> None:
+    with (
+        BenchImage([HandMade("network", "static void run(void) { for (;;) {} }")], "cortex-m4") as image,
+        pytest.raises(ToolError, match="did not end within 1 seconds after 0 of 1 runs"),
+    ):
+        image.run([Job(0, [X])], timeout=1)
+    assert not _simulators()
+
+
+def test_no_simulator_survives_its_parent() -> None:
+    """Even when the parent is killed outright."""
+    if sys.platform != "linux":
+        pytest.skip("ending with a killed parent is a feature of Linux")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_bench_image import HandMade, X\n"
+        "from tinyengine.target_runner import BenchImage, Job\n"
+        "import tinyengine.target_runner as t\n"
+        "watch = t._watch\n"
+        "def killed(process, *rest):\n"
+        "    print(process.pid, flush=True)\n"
+        "    return watch(process, *rest)\n"
+        "t._watch = killed\n"
+        "image = BenchImage([HandMade('network', 'static void run(void) { for (;;) {} }')], 'cortex-m4')\n"
+        "image.run([Job(0, [X])], timeout=100)\n"
+    )
+    here = str(Path(__file__).parent)
+    parent = subprocess.Popen([sys.executable, "-c", script, here], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if child not in _simulators():
+            return
+        time.sleep(0.05)
+    pytest.fail("QEMU outlived its parent")
+
+
+def _simulators() -> set[int]:
+    """Process ids of running bench simulations."""
+    listing = subprocess.run(["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
+    lines = [line.split(maxsplit=2) for line in listing.splitlines()]
+    return {
+        int(pid) for pid, stat, args in lines[1:] if "tinyengine-bench-" in args and QEMU in args and stat[0] != "Z"
+    }
+
+
+def test_too_large_for_the_simulated_board() -> None:
+    huge = HandMade("network", f"static void run(void) {{ {COPY} }}", arena=5 << 20)
+    with pytest.raises(BudgetError, match=r"memory RAM of the simulated board is .* too small"):
+        BenchImage([huge], "cortex-m4")
+
+
+def test_missing_simulator_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYENGINE_QEMU", "no-such-simulator")
+    with (
+        BenchImage([spin("spin", 10)], "cortex-m4") as image,
+        pytest.raises(ToolError, match=r"was not found: install QEMU .* or set TINYENGINE_QEMU"),
+    ):
+        image.run([Job(0, [X])])
+
+
+def test_ticks_name_instructions_exactly() -> None:
+    """Whatever the phase of the timer when an interval of n instructions begins."""
+    for n in [*range(200), 10**6 + 1, 10**9 + 7]:
+        for phase in range(40):
+            first, last = phase // 40, (phase + 256 * n) // 40
+            assert instructions_of(last - first) == n
