@@ -1,0 +1,261 @@
+"""What translating one operator may ask for and add: the graph so far, the raw tensors, and clear refusals."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NoReturn
+
+import numpy as np
+
+from tinyengine.errors import ModelError, UnsupportedOperatorError
+from tinyengine.frontend.raw import RawModel, RawOperator, RawTensor
+from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
+from tinyengine.ir.ops import Attrs, OpKind
+
+DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT32": "int32", "FLOAT32": "float32"}
+_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
+
+QUANTIZE_HINT = (
+    "convert the model with full integer quantization (a representative data set and "
+    "TFLITE_BUILTINS_INT8 as the only supported operators)"
+)
+
+
+class Context:
+    """A translation in progress."""
+
+    def __init__(self, raw: RawModel, name: str) -> None:
+        self.raw = raw
+        self.graph = Graph(name)
+        self.folded: dict[int, np.ndarray] = {}  # int32 tensors known at compile time though operators compute them
+        self._names = _unique_names(raw.tensors)
+
+    # --- refusals ---
+
+    def where(self, op: RawOperator, tensor: int | None = None) -> str:
+        """'operator 3 (CONV_2D) with tensor 12 (conv1)': what every refusal starts with."""
+        if tensor is None:
+            tensor = op.outputs[0] if op.outputs else -1
+        known = 0 <= tensor < len(self._names)
+        return f"operator {op.index} ({op.kind}) with tensor {tensor} ({self._names[tensor] if known else 'unknown'})"
+
+    def damaged(self, op: RawOperator, what: str, tensor: int | None = None) -> NoReturn:
+        """The file contradicts itself."""
+        raise ModelError(f"{self.where(op, tensor)} {what}: the file is damaged, convert the model again")
+
+    def unsupported(self, op: RawOperator, what: str, instead: str, tensor: int | None = None) -> NoReturn:
+        """A variant that the compiler does not translate, and what could be done instead."""
+        raise UnsupportedOperatorError(f"{self.where(op, tensor)} {what}: {instead}")
+
+    # --- reading ---
+
+    def raw_tensor(self, op: RawOperator, index: int) -> RawTensor:
+        """A tensor of the file by its index."""
+        if not 0 <= index < len(self.raw.tensors):
+            self.damaged(op, "does not exist", index)
+        return self.raw.tensors[index]
+
+    def input_index(self, op: RawOperator, position: int) -> int | None:
+        """Index of the ``position``-th input; None if it is left out."""
+        if position >= len(op.inputs) or op.inputs[position] < 0:
+            return None
+        return op.inputs[position]
+
+    def required(self, op: RawOperator, position: int) -> RawTensor:
+        """The ``position``-th input."""
+        index = self.input_index(op, position)
+        if index is None:
+            self.damaged(op, f"lacks its input {position}")
+        return self.raw_tensor(op, index)
+
+    def output(self, op: RawOperator) -> RawTensor:
+        """The only output."""
+        if len(op.outputs) != 1:
+            self.damaged(op, f"has {len(op.outputs)} outputs instead of one")
+        return self.raw_tensor(op, op.outputs[0])
+
+    def values(self, op: RawOperator, tensor: RawTensor) -> np.ndarray:
+        """Elements of a constant, in its shape (a view of the file)."""
+        if tensor.dtype not in _NUMPY:
+            self.unsupported(op, f"holds {tensor.dtype.lower()} values", QUANTIZE_HINT, tensor.index)
+        dtype = np.dtype(_NUMPY[tensor.dtype])
+        if any(n < 0 for n in tensor.shape) or prod(tensor.shape) * dtype.itemsize != tensor.data.size:
+            self.damaged(op, f"has {tensor.data.size} bytes for shape {list(tensor.shape)}", tensor.index)
+        return tensor.data.view(dtype).reshape(tensor.shape)
+
+    def integers(self, op: RawOperator, position: int, what: str) -> list[int]:
+        """A constant list of integers, such as the axes of a MEAN."""
+        tensor = self.required(op, position)
+        if tensor.index in self.folded:
+            return [int(v) for v in self.folded[tensor.index].reshape(-1)]
+        if tensor.dtype not in ("INT32", "INT64") or not tensor.data.size:
+            self.unsupported(
+                op, f"takes its {what} from the running network", f"make the {what} constant", tensor.index
+            )
+        return [int(v) for v in self.values(op, tensor).reshape(-1)[:64]]
+
+    # --- tensors of the graph ---
+
+    def activation(self, op: RawOperator, position: int, dtypes: tuple[str, ...] = ("INT8",)) -> Tensor:
+        """The ``position``-th input as a tensor of the graph: computed before, or a constant."""
+        tensor = self.required(op, position)
+        self.require_dtype(op, tensor, dtypes)
+        name = self._names[tensor.index]
+        if name not in self.graph.tensors:
+            if not tensor.data.size:
+                self.damaged(op, "is read before any operator has written it", tensor.index)
+            self.constant(op, tensor)
+        return self.graph.tensors[name]
+
+    def constant(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Tensor:
+        """Add a constant of the file to the graph (once)."""
+        name = self._names[tensor.index]
+        if name not in self.graph.tensors:
+            dtype = DTYPE_NAMES.get(tensor.dtype)
+            if dtype is None:
+                self.unsupported(op, f"holds {tensor.dtype.lower()} values", QUANTIZE_HINT, tensor.index)
+            quant = self.quantization(op, tensor, axis)
+            self.graph.tensors[name] = Tensor(name, tensor.shape, dtype, quant, self.values(op, tensor))
+        return self.graph.tensors[name]
+
+    def invent(self, tensor: Tensor) -> Tensor:
+        """Add a constant that the file leaves out (a bias of zeros)."""
+        while tensor.name in self.graph.tensors or tensor.name in self._names:
+            tensor.name += "_"
+        self.graph.tensors[tensor.name] = tensor
+        return tensor
+
+    def quantization(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Quantization | None:
+        """Quantization of an 8-bit tensor (None for others); ``axis`` is where a per-channel one must run along."""
+        if tensor.dtype not in ("INT8", "UINT8"):
+            return None
+        if not tensor.scale:
+            self.unsupported(op, "has no quantization parameters", QUANTIZE_HINT, tensor.index)
+        zero_point = tensor.zero_point or (0,) * len(tensor.scale)
+        if len(zero_point) != len(tensor.scale):
+            self.damaged(op, "has as many scales as zero points only in part", tensor.index)
+        if len(tensor.scale) == 1:
+            return Quantization(tensor.scale, zero_point)
+        if axis is None:
+            self.unsupported(op, "is quantized per channel, which only weights may be", QUANTIZE_HINT, tensor.index)
+        channels = tensor.shape[axis] if axis < len(tensor.shape) else 0
+        if tensor.axis != axis or len(tensor.scale) != channels:
+            self.damaged(op, f"has {len(tensor.scale)} scales for {channels} channels", tensor.index)
+        return Quantization(tensor.scale, zero_point, axis)
+
+    def require_dtype(self, op: RawOperator, tensor: RawTensor, dtypes: tuple[str, ...]) -> None:
+        """Refuse a tensor of another type with what to do about it."""
+        if tensor.dtype in dtypes:
+            return
+        match tensor.dtype:
+            case "FLOAT32" | "FLOAT16" | "BFLOAT16" | "FLOAT64":
+                weights = [self.raw.tensors[i] for i in op.inputs[1:2] if 0 <= i < len(self.raw.tensors)]
+                hybrid = any(w.dtype in ("INT8", "UINT8") for w in weights)
+                what = "has int8 weights but computes in" if hybrid else "computes in"
+                self.unsupported(op, f"{what} {tensor.dtype.lower()}", QUANTIZE_HINT, tensor.index)
+            case "INT16":
+                self.unsupported(
+                    op, "has int16 activations", "quantize the activations to int8 instead of 16x8", tensor.index
+                )
+            case "UINT8":
+                self.unsupported(
+                    op,
+                    "computes in uint8",
+                    "convert the model with int8 inside (uint8 only at the border)",
+                    tensor.index,
+                )
+            case other:
+                self.unsupported(op, f"computes in {other.lower()}", QUANTIZE_HINT, tensor.index)
+
+    # --- building ---
+
+    def add(
+        self,
+        op: RawOperator,
+        kind: OpKind,
+        inputs: list[Tensor],
+        attrs: Attrs,
+        shape: tuple[int, ...],
+        dtypes: tuple[str, ...] = ("INT8",),
+    ) -> None:
+        """Append an operator whose output has ``shape``, which the file must agree with."""
+        output = self.output(op)
+        self.require_dtype(op, output, dtypes)
+        name = self._names[output.index]
+        if name in self.graph.tensors or output.data.size:
+            self.damaged(op, "is written a second time", output.index)
+        self.check_shape(op, output, shape)
+        quant = self.quantization(op, output)
+        self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
+        self.graph.operators.append(
+            Operator(kind, f"{op.kind.lower()}_{op.index}", [t.name for t in inputs], [name], attrs)
+        )
+
+    def check_shape(self, op: RawOperator, tensor: RawTensor, shape: tuple[int, ...]) -> None:
+        """The file's shape, where it is not left to run time, must be what the operator computes."""
+        declared = tensor.signature
+        if len(declared) != len(shape) or any(n not in (-1, m) for n, m in zip(declared, shape, strict=True)):
+            self.damaged(op, f"is declared with shape {list(declared)} but has {list(shape)}", tensor.index)
+
+    def add_input(self, index: int) -> None:
+        """A graph input: batch 1, every other size fixed."""
+        tensor = self._border_tensor(index, "input")
+        if tensor.data.size or self._names[index] in self.graph.tensors:
+            raise ModelError(f"the network's input tensor {index} ({tensor.name}) is a constant or named twice")
+        if any(n == -1 for n in tensor.signature[1:]) or any(n < 1 for n in tensor.shape):
+            raise ModelError(
+                f"input tensor {index} ({tensor.name}) has the dynamic shape {list(tensor.signature)}: "
+                "export the model with a fixed input size"
+            )
+        if len(tensor.shape) > 1 and tensor.shape[0] != 1:
+            raise ModelError(
+                f"input tensor {index} ({tensor.name}) has batch size {tensor.shape[0]}: export the model with batch 1"
+            )
+        quant = self._border_quantization(tensor)
+        name = self._names[index]
+        self.graph.tensors[name] = Tensor(name, tensor.shape, DTYPE_NAMES[tensor.dtype], quant)
+        self.graph.inputs.append(Port(name, name, DTYPE_NAMES[tensor.dtype], quant))
+
+    def add_output(self, index: int) -> None:
+        """A graph output."""
+        tensor = self._border_tensor(index, "output")
+        name = self._names[index]
+        if name not in self.graph.tensors or tensor.data.size:
+            raise ModelError(
+                f"output tensor {index} ({tensor.name}) is not computed by any operator: convert the model again"
+            )
+        self.graph.outputs.append(Port(name, name, DTYPE_NAMES[tensor.dtype], self._border_quantization(tensor)))
+
+    def _border_tensor(self, index: int, what: str) -> RawTensor:
+        if not 0 <= index < len(self.raw.tensors):
+            raise ModelError(f"the network's {what} is tensor {index}, which does not exist: convert the model again")
+        tensor = self.raw.tensors[index]
+        if tensor.dtype not in ("INT8", "UINT8", "FLOAT32"):
+            raise ModelError(
+                f"{what} tensor {index} ({tensor.name}) is {tensor.dtype.lower()}, "
+                "but only int8, uint8 and float32 are supported at the border: convert the model with one of them"
+            )
+        return tensor
+
+    def _border_quantization(self, tensor: RawTensor) -> Quantization | None:
+        if tensor.dtype == "FLOAT32":
+            return None
+        if len(tensor.scale) != 1 or len(tensor.zero_point) != 1:
+            raise ModelError(
+                f"tensor {tensor.index} ({tensor.name}) at the network's border has no quantization parameters: "
+                + QUANTIZE_HINT
+            )
+        return Quantization(tensor.scale, tensor.zero_point)
+
+
+def _unique_names(tensors: list[RawTensor]) -> list[str]:
+    """Names by index; a repeated one gets its index behind it."""
+    seen: set[str] = set()
+    names = []
+    for tensor in tensors:
+        name = tensor.name
+        while name in seen:
+            name = f"{name}_{tensor.index}"
+        seen.add(name)
+        names.append(name)
+    return names

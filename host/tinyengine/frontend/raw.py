@@ -1,0 +1,245 @@
+"""The flatbuffer of a .tflite file as plain Python values: nothing understood yet, everything within bounds.
+
+A file may be cut or damaged anywhere. The flatbuffer library follows offsets blindly, so every failure below it
+(struct.error, IndexError, ...) is turned into one ModelError here, and no length that a file claims is believed
+beyond the size of the file. Array data stay views of the file's bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+from tflite import Model
+
+from tinyengine.errors import ModelError
+
+MAX_RANK = 8
+MAX_LIST = 1 << 16
+"""Longest list of integers or scales (channels of a tensor, inputs of an operator) that is believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawTensor:
+    """A tensor as the file describes it; ``dtype`` in TFLite's spelling (INT8, FLOAT32, ...)."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    signature: tuple[int, ...]  # as ``shape``, with -1 where the size is decided at run time
+    dtype: str
+    data: np.ndarray  # uint8, empty if not a constant
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class RawOperator:
+    """An operator: kind in TFLite's spelling, tensor indices (-1: left out), options by field name."""
+
+    index: int
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, int | float]
+    squeeze_axes: tuple[int, ...] = ()
+    new_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawModel:
+    """The main subgraph."""
+
+    tensors: list[RawTensor]
+    operators: list[RawOperator]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+# kind -> (class of the option table, its scalar fields)
+_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "CONV_2D": (
+        "Conv2DOptions",
+        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
+    ),
+    "DEPTHWISE_CONV_2D": (
+        "DepthwiseConv2DOptions",
+        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
+    ),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat", "KeepNumDims")),
+    "ADD": ("AddOptions", ("FusedActivationFunction",)),
+    "SUB": ("SubOptions", ("FusedActivationFunction",)),
+    "MUL": ("MulOptions", ("FusedActivationFunction",)),
+    "AVERAGE_POOL_2D": (
+        "Pool2DOptions",
+        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
+    ),
+    "MAX_POOL_2D": (
+        "Pool2DOptions",
+        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
+    ),
+    "MEAN": ("ReducerOptions", ("KeepDims",)),
+    "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
+    ),
+    "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
+    "PACK": ("PackOptions", ("Axis", "ValuesCount")),
+}
+
+_KINDS = {v: k for k, v in vars(tflite.BuiltinOperator).items() if not k.startswith("_")}
+_DTYPES = {v: k for k, v in vars(tflite.TensorType).items() if not k.startswith("_")}
+
+
+def read_raw(data: bytes) -> RawModel:
+    """Read the main subgraph of a .tflite file's bytes; ModelError if they are not one."""
+    if len(data) < 16 or data[4:8] != b"TFL3":
+        raise ModelError("this is not a TensorFlow Lite model (no TFL3 mark): pass the .tflite file of the converter")
+    try:
+        return _read_model(data)
+    except ModelError:
+        raise
+    except Exception as error:  # the flatbuffer library meets damaged bytes with whatever struct and numpy raise
+        raise ModelError(
+            f"the file is damaged or cut short ({type(error).__name__} while reading it): copy or convert it again"
+        ) from error
+
+
+def _read_model(data: bytes) -> RawModel:
+    model = Model.GetRootAs(data, 0)
+    limit = len(data) // 4  # every element of a vector of tables takes an offset of four bytes
+    if model.Version() != 3:
+        raise ModelError(f"the model has schema version {model.Version()}, only 3 is understood: convert it again")
+    subgraphs = _bounded(model.SubgraphsLength(), limit)
+    if subgraphs != 1:
+        raise ModelError(
+            f"the model has {subgraphs} subgraphs, only one is supported: export the inference function alone, "
+            "without control flow"
+        )
+    graph = model.Subgraphs(0)
+    codes = [_kind(model.OperatorCodes(i)) for i in range(_bounded(model.OperatorCodesLength(), limit))]
+    tensors = [
+        _read_tensor(model, graph.Tensors(i), i, len(data)) for i in range(_bounded(graph.TensorsLength(), limit))
+    ]
+    operators = [_read_operator(graph.Operators(i), i, codes) for i in range(_bounded(graph.OperatorsLength(), limit))]
+    return RawModel(tensors, operators, _integers(graph.InputsAsNumpy()), _integers(graph.OutputsAsNumpy()))
+
+
+def _bounded(length: int, limit: int) -> int:
+    if length > limit:
+        raise ModelError("the file is damaged: a list in it claims an impossible length; convert the model again")
+    return length
+
+
+def _integers(vector: np.ndarray | int) -> tuple[int, ...]:
+    """A flatbuffer vector of integers as a tuple; the library returns the integer 0 for an absent one."""
+    return () if isinstance(vector, int) else tuple(vector[: _bounded(len(vector), MAX_LIST)].tolist())
+
+
+def _floats(vector: np.ndarray | int) -> tuple[float, ...]:
+    """A flatbuffer vector of float32 as exact Python floats."""
+    return () if isinstance(vector, int) else tuple(vector[: _bounded(len(vector), MAX_LIST)].tolist())
+
+
+def _kind(code: tflite.OperatorCode) -> str:
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number == tflite.BuiltinOperator.CUSTOM:
+        custom = code.CustomCode()
+        return f"custom operator {_printable(custom)}"
+    return _KINDS.get(number, f"operator code {number}")
+
+
+def _printable(name: bytes | None) -> str:
+    """A name that is safe in messages and C comments: letters, digits and a few marks, of bounded length."""
+    text = (name or b"")[:400].decode("utf-8", errors="replace")
+    clean = "".join(c if c.isascii() and (c.isalnum() or c in "_./:;-+") else "_" for c in text)
+    return clean[:160]
+
+
+def _read_tensor(model: Model, tensor: tflite.Tensor, index: int, size: int) -> RawTensor:
+    shape = _integers(tensor.ShapeAsNumpy())
+    signature = _integers(tensor.ShapeSignatureAsNumpy()) or shape
+    if len(shape) > MAX_RANK or len(signature) != len(shape):
+        raise ModelError(f"tensor {index} has a shape that makes no sense: the file is damaged, convert it again")
+    scale: tuple[float, ...] = ()
+    zero_point: tuple[int, ...] = ()
+    axis = 0
+    quantization = tensor.Quantization()
+    if quantization is not None:
+        scale = _floats(quantization.ScaleAsNumpy())
+        zero_point = _integers(quantization.ZeroPointAsNumpy())
+        axis = quantization.QuantizedDimension()
+    return RawTensor(
+        index,
+        _printable(tensor.Name()) or f"tensor_{index}",
+        shape,
+        signature,
+        _DTYPES.get(tensor.Type(), f"type {tensor.Type()}"),
+        _buffer(model, tensor.Buffer(), index, size),
+        scale,
+        zero_point,
+        axis,
+        tensor.Sparsity() is not None,
+    )
+
+
+def _buffer(model: Model, number: int, tensor: int, size: int) -> np.ndarray:
+    if not 0 <= number < _bounded(model.BuffersLength(), size // 4):
+        raise ModelError(f"tensor {tensor} points to buffer {number}, which does not exist: convert the model again")
+    buffer = model.Buffers(number)
+    data = buffer.DataAsNumpy()
+    if isinstance(data, int):
+        if buffer.Offset() > 1:
+            raise ModelError("the model keeps its weights outside the flatbuffer (over 2 GB): use a smaller model")
+        return np.empty(0, np.uint8)
+    return data
+
+
+def _read_operator(op: tflite.Operator, index: int, codes: list[str]) -> RawOperator:
+    code = op.OpcodeIndex()
+    if not 0 <= code < len(codes):
+        raise ModelError(f"operator {index} has code {code}, which does not exist: convert the model again")
+    kind = codes[code]
+    options: dict[str, int | float] = {}
+    squeeze_axes: tuple[int, ...] = ()
+    new_shape: tuple[int, ...] = ()
+    table = op.BuiltinOptions()
+    if kind in _OPTIONS:
+        name, fields = _OPTIONS[kind]
+        # a missing table stands for the schema's defaults, which an empty table reads as well
+        reader = _table(name, table)
+        options = {field: _scalar(getattr(reader, field)) for field in fields}
+    elif kind == "SQUEEZE" and table is not None:
+        squeeze_axes = _integers(_table("SqueezeOptions", table).SqueezeDimsAsNumpy())
+    elif kind == "RESHAPE" and table is not None:
+        new_shape = _integers(_table("ReshapeOptions", table).NewShapeAsNumpy())
+    return RawOperator(
+        index, kind, _integers(op.InputsAsNumpy()), _integers(op.OutputsAsNumpy()), options, squeeze_axes, new_shape
+    )
+
+
+# a flatbuffer table without fields: 4 bytes vtable (its size 4, the table's size 4), then the offset back to it
+_EMPTY_TABLE = bytes((4, 0, 4, 0, 4, 0, 0, 0))
+
+
+def _table(class_name: str, table: flatbuffers.table.Table | None) -> Any:
+    """``table`` seen through one of the schema's option classes."""
+    reader = getattr(tflite, class_name)()
+    if table is None:
+        reader.Init(_EMPTY_TABLE, 4)
+    else:
+        reader.Init(table.Bytes, table.Pos)
+    return reader
+
+
+def _scalar(method: Callable[[], int | float | bool]) -> int | float:
+    value = method()
+    return int(value) if isinstance(value, bool) else value

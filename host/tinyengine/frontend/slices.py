@@ -1,0 +1,73 @@
+"""STRIDED_SLICE: begin, end, strides and masks to plain first index, step and count per axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyengine.frontend.context import Context
+from tinyengine.frontend.raw import RawOperator
+
+
+@dataclass(frozen=True)
+class ResolvedSlice:
+    """What a slice takes of each axis, and the shape of the result (axes that the file drops left out)."""
+
+    begin: tuple[int, ...]
+    stride: tuple[int, ...]
+    count: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+def resolve_slice(context: Context, op: RawOperator, shape: tuple[int, ...]) -> ResolvedSlice:
+    """Resolve masks and negative indices as TFLite's StridedSlice does."""
+    if op.options["EllipsisMask"] or op.options["NewAxisMask"]:
+        context.unsupported(op, "uses an ellipsis or a new axis", "write the slice with one range for each axis")
+    begins = context.integers(op, 1, "begin")
+    ends = context.integers(op, 2, "end")
+    strides = context.integers(op, 3, "strides")
+    if not len(begins) == len(ends) == len(strides) <= len(shape):
+        context.damaged(op, "has ranges that do not fit its input")
+    resolved = []
+    kept = []
+    for axis, size in enumerate(shape):
+        if axis >= len(begins):
+            resolved.append((0, 1, size))
+            kept.append(size)
+            continue
+        if strides[axis] == 0:
+            context.damaged(op, "has a stride of zero")
+        bit = 1 << axis
+        begin, stride, count = _resolve_axis(
+            size,
+            None if op.options["BeginMask"] & bit else begins[axis],
+            None if op.options["EndMask"] & bit else ends[axis],
+            strides[axis],
+            bool(op.options["ShrinkAxisMask"] & bit),
+            bool(op.options["Offset"]),
+        )
+        if count < 1:
+            context.unsupported(op, f"takes nothing of axis {axis}", "remove the empty slice from the network")
+        resolved.append((begin, stride, count))
+        if not op.options["ShrinkAxisMask"] & bit:
+            kept.append(count)
+    begin_of, stride_of, count_of = zip(*resolved, strict=True) if resolved else ((), (), ())
+    return ResolvedSlice(begin_of, stride_of, count_of, tuple(kept))
+
+
+def _resolve_axis(
+    size: int, begin: int | None, end: int | None, stride: int, shrink: bool, offset: bool
+) -> tuple[int, int, int]:
+    """(first index, step, count) of one axis; None stands for a masked bound."""
+    lowest, highest = (0, size) if stride > 0 else (-1, size - 1)
+
+    def clamp(index: int) -> int:
+        return min(max(index + size if index < 0 else index, lowest), highest)
+
+    first = (lowest if stride > 0 else highest) if begin is None else clamp(begin)
+    if shrink:
+        return first, 1, int(0 <= first < size)
+    if end is None:
+        last = highest if stride > 0 else lowest
+    else:
+        last = clamp(first + end if offset else end)
+    return first, stride, max(0, -((first - last) // stride))

@@ -1,0 +1,357 @@
+"""One small function per TFLite operator: raw operator to IR operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from tinyengine.frontend.context import QUANTIZE_HINT, Context
+from tinyengine.frontend.raw import RawOperator, RawTensor
+from tinyengine.frontend.slices import resolve_slice
+from tinyengine.ir.graph import Quantization, Tensor
+from tinyengine.ir.ops import (
+    Activation,
+    ActivationAttrs,
+    ConcatAttrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    NoAttrs,
+    OpKind,
+    PadAttrs,
+    PoolAttrs,
+    ResizeNearestAttrs,
+    SoftmaxAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+    Window,
+)
+from tinyengine.ir.shapes import broadcast_shapes, same_padding
+
+Translator = Callable[[Context, RawOperator], None]
+
+TRANSLATORS: dict[str, Translator] = {}
+
+_ACTIVATIONS = {0: Activation.NONE, 1: Activation.RELU, 2: Activation.RELU_N1_TO_1, 3: Activation.RELU6}
+_SAME, _VALID = 0, 1
+_MAX_STRIDE = 1 << 15
+
+_INSTEAD = {
+    "LEAKY_RELU": "use RELU6 or HARD_SWISH",
+    "PRELU": "use RELU6 or HARD_SWISH",
+    "ELU": "use RELU6 or HARD_SWISH",
+    "GELU": "use HARD_SWISH",
+    "TANH": "use LOGISTIC or HARD_SWISH",
+    "DIV": "multiply by the reciprocal constant (MUL)",
+    "RESIZE_BILINEAR": "use nearest-neighbour interpolation",
+    "TRANSPOSE_CONV": "use RESIZE_NEAREST_NEIGHBOR followed by CONV_2D",
+    "SPLIT": "use two STRIDED_SLICE",
+    "SPLIT_V": "use STRIDED_SLICE for each part",
+    "SLICE": "use STRIDED_SLICE",
+    "SUM": "use MEAN",
+    "REDUCE_MAX": "use MAX_POOL_2D over the whole picture",
+    "PADV2": "pad with zeros (PAD)",
+    "MIRROR_PAD": "pad with zeros (PAD)",
+    "BATCH_MATMUL": "use FULLY_CONNECTED with constant weights",
+    "LOG_SOFTMAX": "use SOFTMAX",
+    "ARG_MAX": "leave the largest output to be found by the application",
+}
+
+
+def translator(*kinds: str) -> Callable[[Translator], Translator]:
+    """Register the decorated function for TFLite's operators ``kinds``."""
+
+    def register(function: Translator) -> Translator:
+        for kind in kinds:
+            TRANSLATORS[kind] = function
+        return function
+
+    return register
+
+
+def translate(context: Context, op: RawOperator) -> None:
+    """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
+    function = TRANSLATORS.get(op.kind)
+    if function is None:
+        instead = _INSTEAD.get(op.kind, "rebuild that part of the network from: " + ", ".join(sorted(TRANSLATORS)))
+        context.unsupported(op, "is not supported", instead)
+    function(context, op)
+
+
+def _activation_of(context: Context, op: RawOperator) -> Activation:
+    number = op.options["FusedActivationFunction"]
+    if number not in _ACTIVATIONS:
+        context.unsupported(op, "has a fused TANH or SIGN_BIT", "use RELU, RELU6 or a separate LOGISTIC")
+    return _ACTIVATIONS[int(number)]
+
+
+def _picture(context: Context, op: RawOperator) -> Tensor:
+    """Input 0 as (1, H, W, C)."""
+    x = context.activation(op, 0)
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        context.unsupported(
+            op,
+            f"has an input of shape {list(x.shape)}",
+            "give it a four-dimensional input (1, rows, columns, channels)",
+        )
+    return x
+
+
+def _window(context: Context, op: RawOperator, x: Tensor, kernel: tuple[int, int], dilated: bool) -> Window:
+    """Window with TFLite's SAME or VALID as explicit numbers."""
+    stride = (int(op.options["StrideH"]), int(op.options["StrideW"]))
+    dilation = (int(op.options["DilationHFactor"]), int(op.options["DilationWFactor"])) if dilated else (1, 1)
+    if not all(0 < n < _MAX_STRIDE for n in (*kernel, *stride, *dilation)):
+        context.damaged(op, f"has kernel {kernel}, stride {stride}, dilation {dilation}")
+    padding = op.options["Padding"]
+    if padding not in (_SAME, _VALID):
+        context.damaged(op, f"has padding code {padding}")
+    pad = (0, 0, 0, 0)
+    if padding == _SAME:
+        pad = (
+            *same_padding(kernel[0], stride[0], dilation[0], x.shape[1]),
+            *same_padding(kernel[1], stride[1], dilation[1], x.shape[2]),
+        )
+    window = Window(kernel, stride, dilation, pad)
+    if min(window.output_size(x.shape[1], x.shape[2])) < 1:
+        context.damaged(op, f"slides a window of {kernel} over a smaller picture of {x.shape[1:3]}")
+    return window
+
+
+def _weights(context: Context, op: RawOperator, rank: int, axis: int) -> Tensor:
+    """Input 1: constant int8 weights of ``rank`` axes, quantized per tensor or along ``axis``."""
+    raw = context.required(op, 1)
+    context.require_dtype(op, raw, ("INT8",))
+    if not raw.data.size or raw.sparse:
+        context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
+    if len(raw.shape) != rank:
+        context.damaged(op, f"has weights of shape {list(raw.shape)}", raw.index)
+    return context.constant(op, raw, axis)
+
+
+def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int) -> Tensor:
+    """Input 2: int32 biases, zeros where the file leaves them out."""
+    index = context.input_index(op, 2)
+    if index is None:
+        assert x.quant is not None and weights.quant is not None
+        scales = tuple(x.quant.scale[0] * s for s in weights.quant.scale)
+        quant = Quantization(scales, (0,) * len(scales), 0 if len(scales) > 1 else None)
+        name = f"{weights.name}_no_bias"
+        return context.invent(Tensor(name, (channels,), "int32", quant, np.zeros(channels, np.int32)))
+    raw = context.raw_tensor(op, index)
+    context.require_dtype(op, raw, ("INT32",))
+    if not raw.data.size or prod(raw.shape) != channels:
+        context.damaged(op, f"has biases of shape {list(raw.shape)} for {channels} channels", raw.index)
+    bias = context.constant(op, raw)
+    if raw.scale:
+        zeros = (0,) * len(raw.scale)
+        bias.quant = Quantization(raw.scale, zeros, 0 if len(raw.scale) > 1 else None)
+    return bias
+
+
+@translator("CONV_2D")
+def conv_2d(context: Context, op: RawOperator) -> None:
+    x = _picture(context, op)
+    weights = _weights(context, op, 4, 0)
+    if weights.shape[3] != x.shape[3]:
+        context.unsupported(
+            op,
+            f"is a grouped convolution ({weights.shape[3]} of {x.shape[3]} channels)",
+            "use ordinary or depthwise convolutions",
+        )
+    window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
+    bias = _bias(context, op, x, weights, weights.shape[0])
+    attrs = Conv2DAttrs(window, _activation_of(context, op))
+    shape = (1, *window.output_size(x.shape[1], x.shape[2]), weights.shape[0])
+    context.add(op, OpKind.CONV_2D, [x, weights, bias], attrs, shape)
+
+
+@translator("DEPTHWISE_CONV_2D")
+def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
+    x = _picture(context, op)
+    weights = _weights(context, op, 4, 3)
+    channels = weights.shape[3]
+    if weights.shape[0] != 1 or channels % x.shape[3]:
+        context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.shape[3]} channels")
+    window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
+    bias = _bias(context, op, x, weights, channels)
+    attrs = DepthwiseConv2DAttrs(window, channels // x.shape[3], _activation_of(context, op))
+    shape = (1, *window.output_size(x.shape[1], x.shape[2]), channels)
+    context.add(op, OpKind.DEPTHWISE_CONV_2D, [x, weights, bias], attrs, shape)
+
+
+@translator("FULLY_CONNECTED")
+def fully_connected(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    weights = _weights(context, op, 2, 0)
+    if op.options["WeightsFormat"]:
+        context.unsupported(op, "has shuffled weights", "convert the model without shuffled weights")
+    outputs, inputs = weights.shape
+    if x.elements != inputs:
+        if inputs and x.elements % inputs == 0:
+            context.unsupported(
+                op,
+                f"is applied to {x.elements // inputs} positions at once",
+                "use a 1x1 CONV_2D for a dense layer on every position",
+            )
+        context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
+    bias = _bias(context, op, x, weights, outputs)
+    shape = (*x.shape[:-1], outputs) if op.options["KeepNumDims"] else (1, outputs)
+    attrs = FullyConnectedAttrs(_activation_of(context, op))
+    context.add(op, OpKind.FULLY_CONNECTED, [x, weights, bias], attrs, shape)
+
+
+@translator("ADD", "SUB", "MUL")
+def elementwise(context: Context, op: RawOperator) -> None:
+    a, b = context.activation(op, 0), context.activation(op, 1)
+    shape = broadcast_shapes(a.shape, b.shape)
+    if shape is None:
+        context.damaged(op, f"combines shapes {list(a.shape)} and {list(b.shape)}")
+    context.add(op, OpKind(op.kind), [a, b], ElementwiseAttrs(_activation_of(context, op)), shape)
+
+
+@translator("AVERAGE_POOL_2D", "MAX_POOL_2D")
+def pool(context: Context, op: RawOperator) -> None:
+    x = _picture(context, op)
+    kernel = (int(op.options["FilterHeight"]), int(op.options["FilterWidth"]))
+    window = _window(context, op, x, kernel, dilated=False)
+    shape = (1, *window.output_size(x.shape[1], x.shape[2]), x.shape[3])
+    context.add(op, OpKind(op.kind), [x], PoolAttrs(window, _activation_of(context, op)), shape)
+
+
+@translator("MEAN")
+def mean(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    rank = len(x.shape)
+    axes = {a + rank if a < 0 else a for a in context.integers(op, 1, "axes")}
+    if not axes <= set(range(rank)):
+        context.damaged(op, f"reduces axes {sorted(axes)} of {rank}")
+    if not axes:
+        context.unsupported(op, "reduces no axis", "remove it from the network")
+    keep = bool(op.options["KeepDims"])
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
+    context.add(op, OpKind.MEAN, [x], MeanAttrs(tuple(sorted(axes)), keep), shape)
+
+
+@translator("PAD")
+def pad(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    numbers = context.integers(op, 1, "paddings")
+    if len(numbers) != 2 * len(x.shape) or min(numbers, default=0) < 0:
+        context.damaged(op, f"has paddings {numbers} for {len(x.shape)} axes")
+    pads = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    shape = tuple(n + before + after for n, (before, after) in zip(x.shape, pads, strict=True))
+    context.add(op, OpKind.PAD, [x], PadAttrs(pads), shape)
+
+
+@translator("RESHAPE")
+def reshape(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    if context.input_index(op, 1) is not None:
+        sizes = context.integers(op, 1, "shape")
+    else:
+        sizes = list(op.new_shape) or list(context.output(op).shape)
+    if sizes.count(-1) == 1:
+        rest = prod(n for n in sizes if n != -1)
+        sizes[sizes.index(-1)] = x.elements // rest if rest > 0 else 0
+    if any(n < 0 for n in sizes) or prod(sizes) != x.elements:
+        context.damaged(op, f"reshapes {list(x.shape)} to {sizes}")
+    context.add(op, OpKind.RESHAPE, [x], NoAttrs(), tuple(sizes))
+
+
+@translator("SQUEEZE")
+def squeeze(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    rank = len(x.shape)
+    axes = {a + rank if a < 0 else a for a in op.squeeze_axes} or {i for i, n in enumerate(x.shape) if n == 1}
+    if not axes <= set(range(rank)) or any(x.shape[a] != 1 for a in axes):
+        context.damaged(op, f"squeezes axes {sorted(axes)} of {list(x.shape)}")
+    context.add(op, OpKind.RESHAPE, [x], NoAttrs(), tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+@translator("TRANSPOSE")
+def transpose(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    rank = len(x.shape)
+    perm = tuple(a + rank if a < 0 else a for a in context.integers(op, 1, "permutation"))
+    if sorted(perm) != list(range(rank)):
+        context.damaged(op, f"permutes {rank} axes by {list(perm)}")
+    context.add(op, OpKind.TRANSPOSE, [x], TransposeAttrs(perm), tuple(x.shape[a] for a in perm))
+
+
+@translator("CONCATENATION")
+def concatenation(context: Context, op: RawOperator) -> None:
+    parts = [context.activation(op, i) for i in range(len(op.inputs))]
+    if not parts:
+        context.damaged(op, "joins nothing")
+    rank = len(parts[0].shape)
+    axis = int(op.options["Axis"])
+    axis = axis + rank if axis < 0 else axis
+    rests = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
+    if not 0 <= axis < rank or len(rests) != 1 or any(len(p.shape) != rank for p in parts):
+        context.damaged(op, f"joins {[list(p.shape) for p in parts]} along axis {axis}")
+    if _activation_of(context, op) is not Activation.NONE:
+        context.unsupported(op, "has a fused activation", "put the activation before the concatenation")
+    first = parts[0].shape
+    shape = (*first[:axis], sum(p.shape[axis] for p in parts), *first[axis + 1 :])
+    context.add(op, OpKind.CONCATENATION, parts, ConcatAttrs(axis), shape)
+
+
+@translator("RESIZE_NEAREST_NEIGHBOR")
+def resize_nearest_neighbor(context: Context, op: RawOperator) -> None:
+    x = _picture(context, op)
+    size = context.integers(op, 1, "size")
+    if len(size) != 2 or min(size) < 1:
+        context.damaged(op, f"resizes to {size}")
+    attrs = ResizeNearestAttrs(bool(op.options["AlignCorners"]), bool(op.options["HalfPixelCenters"]))
+    context.add(op, OpKind.RESIZE_NEAREST_NEIGHBOR, [x], attrs, (1, size[0], size[1], x.shape[3]))
+
+
+@translator("STRIDED_SLICE")
+def strided_slice(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    part = resolve_slice(context, op, x.shape)
+    attrs = StridedSliceAttrs(part.begin, part.stride, part.count)
+    context.add(op, OpKind.STRIDED_SLICE, [x], attrs, part.shape)
+
+
+@translator("SOFTMAX")
+def softmax(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    context.add(op, OpKind.SOFTMAX, [x], SoftmaxAttrs(float(op.options["Beta"])), x.shape)
+
+
+@translator("LOGISTIC", "HARD_SWISH")
+def unary(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    context.add(op, OpKind(op.kind), [x], NoAttrs(), x.shape)
+
+
+@translator("RELU", "RELU6", "RELU_N1_TO_1")
+def relu(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    context.add(op, OpKind.RELU, [x], ActivationAttrs(Activation(op.kind.lower())), x.shape)
+
+
+@translator("QUANTIZE")
+def quantize(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0, ("INT8", "UINT8", "FLOAT32"))
+    if x.is_constant:
+        _refuse_constant(context, op, context.required(op, 0))
+    context.add(op, OpKind.QUANTIZE, [x], NoAttrs(), x.shape, ("INT8", "UINT8"))
+
+
+@translator("DEQUANTIZE")
+def dequantize(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0, ("INT8", "UINT8"))
+    if x.is_constant:
+        _refuse_constant(context, op, context.required(op, 0))
+    context.add(op, OpKind.DEQUANTIZE, [x], NoAttrs(), x.shape, ("FLOAT32",))
+
+
+def _refuse_constant(context: Context, op: RawOperator, raw: RawTensor) -> None:
+    context.unsupported(op, "converts constant weights at run time", QUANTIZE_HINT, raw.index)
