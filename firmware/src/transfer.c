@@ -50,10 +50,12 @@ status transfer_open(uint16_t sequence, const uint8_t *request, uint32_t length,
     return STATUS_UNSUPPORTED;
 }
 
-static void acknowledge(const link_header *data, status code, uint8_t reason) {
-    uint8_t body[LINK_HEADER + 8 + LINK_CRC];
-    writer payload = {.data = body + LINK_HEADER, .capacity = 8};
+/* Bytes taken so far, the offset this acknowledges, why, and how many frames may be under way. */
+static void acknowledge(const link_header *data, uint32_t offset, status code, uint8_t reason) {
+    uint8_t body[LINK_HEADER + 10 + LINK_CRC];
+    writer payload = {.data = body + LINK_HEADER, .capacity = 10};
     put_u32(&payload, state.next);
+    put_u32(&payload, offset);
     put_u8(&payload, reason);
     put_u8(&payload, PROTOCOL_CREDIT);
     const link_header header = {
@@ -69,26 +71,26 @@ static void acknowledge(const link_header *data, status code, uint8_t reason) {
 /* Offset, then bytes; no bytes: the host asks where we are. */
 void transfer_data(const link_header *header, uint8_t *payload) {
     if (header->length < 4) {
-        acknowledge(header, STATUS_MALFORMED, ACK_TAKEN);
-        return;
-    }
-    if (state.open == NULL || header->sequence != state.id) {
-        acknowledge(header, STATUS_NO_TRANSFER, ACK_TAKEN);
+        acknowledge(header, 0, STATUS_MALFORMED, ACK_TAKEN);
         return;
     }
     const uint32_t offset = get_u32(payload), length = header->length - 4u;
+    if (state.open == NULL || header->sequence != state.id) {
+        acknowledge(header, offset, STATUS_NO_TRANSFER, ACK_TAKEN);
+        return;
+    }
     if (length == 0) {
-        acknowledge(header, STATUS_OK, ACK_PROBE);
+        acknowledge(header, offset, STATUS_OK, ACK_PROBE);
     } else if (offset < state.next) {
-        acknowledge(header, STATUS_OK, ACK_REPEATED);
+        acknowledge(header, offset, STATUS_OK, ACK_REPEATED);
     } else if (offset > state.next) {
-        acknowledge(header, STATUS_OK, ACK_GAP);
+        acknowledge(header, offset, STATUS_OK, ACK_GAP);
     } else if (length > state.shape.chunk || length % state.shape.unit || length > state.length - offset) {
-        acknowledge(header, STATUS_BAD_CHUNK, ACK_TAKEN);
+        acknowledge(header, offset, STATUS_BAD_CHUNK, ACK_TAKEN);
     } else {
         const status code = state.open->accept(offset, payload + 4, length);
         if (code == STATUS_OK) state.next += length;
-        acknowledge(header, code, ACK_TAKEN);
+        acknowledge(header, offset, code, ACK_TAKEN);
     }
 }
 

@@ -1,0 +1,363 @@
+"""A device that runs a compiled network: who it is, inference, measurements."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinyengine.device.connection import RATES, Connection, LinkCounters, Timing
+from tinyengine.device.errors import ModelMismatchError, RefusedError, RestartedError
+from tinyengine.device.framing import Op, Status
+from tinyengine.device.transport import Transport, open_port
+from tinyengine.errors import DataError
+from tinyengine.metadata import ModelMetadata, parse_metadata
+
+TARGET_FRAME, TARGET_ROWS = 0, 1
+FLAG_GRAY = 1
+OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
+CAN_FRAME, CAN_ROWS, CAN_PROFILE = 1, 2, 4
+STATISTICS_CLEAR = 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: int8, ``shape`` without the batch; real = scale * (q - zero_point)."""
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device says about itself."""
+
+    protocol: int
+    firmware: str
+    board: str
+    model: str
+    model_hash: str
+    arena_bytes: int
+    macs: int
+    layers: int
+    counter_unit: str  # instructions (simulated) or cycles
+    counter_rate: int  # per second
+    by_frame: bool
+    by_rows: bool
+    has_profile: bool
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    metadata_json: str
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """The MODEL.json that was compiled in; defaults where there was none."""
+        return parse_metadata(self.metadata_json, f"the metadata in the firmware of {self.board}")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Figures of the device since it started, or since they were cleared (line figures and arena mark)."""
+
+    uptime_ms: int
+    runs: int
+    last_count: int  # counter ticks of the last inference
+    arena_bytes: int
+    arena_high_water: int  # bytes of the arena up to the highest one written
+    stack_used: int
+    stack_size: int
+    frames_received: int
+    frames_damaged: int
+    frames_too_long: int
+    bytes_lost: int
+    requests_repeated: int
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer and the counter ticks it took."""
+
+    name: str
+    op: str
+    macs: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """An answer: ``outputs`` int8 in the shapes of the ports, and what it cost."""
+
+    outputs: list[np.ndarray]
+    run: int  # number of this run since the device started
+    count: int  # counter ticks
+    device_seconds: float  # of computing, by the device's counter
+    seconds: float  # for the caller, from the first byte sent to the answer
+    wire_seconds: float  # of those, sending the input (by rows, the device computes meanwhile)
+    input_bytes: int  # sent as input
+
+    @property
+    def wire_share(self) -> float:
+        return self.wire_seconds / self.seconds if self.seconds else 0.0
+
+
+class Device:
+    """A connected device. Use :func:`open_device`, or :meth:`connect` on a transport of your own."""
+
+    def __init__(self, connection: Connection, identity: Identity) -> None:
+        self._connection = connection
+        self.identity = identity
+
+    @classmethod
+    def connect(cls, transport: Transport, timing: Timing | None = None, model_hash: str | None = None) -> Device:
+        """Handshake and identification. ``model_hash``: raise ModelMismatchError if another network runs there."""
+        connection = Connection(transport, timing)
+        connection.handshake()
+        for _ in range(3):
+            try:
+                identity = _identify(connection)
+                break
+            except RestartedError:
+                connection.handshake()
+        else:
+            raise RestartedError(f"the device at {transport.url} restarts again and again: reset it")
+        if model_hash is not None and identity.model_hash != model_hash:
+            raise ModelMismatchError(
+                f"the device runs {identity.model} ({identity.model_hash}), not the network expected ({model_hash}): "
+                f"build and flash that network, or leave the option out"
+            )
+        return cls(connection, identity)
+
+    @property
+    def counters(self) -> LinkCounters:
+        """What happened on the line, as seen from here."""
+        return self._connection.counters
+
+    @property
+    def baud(self) -> int:
+        return self._connection.transport.baud
+
+    def negotiate_baud(self, highest: int = RATES[0]) -> int:
+        """Raise the rate as far as device, computer and cable allow; the rate now in use."""
+        return self._retried(lambda: self._connection.negotiate_baud(highest))
+
+    def set_baud(self, rate: int) -> bool:
+        """Change to one rate; False if that failed and the old one (or 115200) is in use."""
+        return self._retried(lambda: self._connection.change_baud(rate))
+
+    def echo(self, payload: bytes) -> bytes:
+        """The same bytes, by way of the device."""
+        return self._retried(lambda: self._connection.request(Op.ECHO, payload))
+
+    def statistics(self, clear: bool = False) -> Statistics:
+        """Figures of the device; ``clear`` resets the line's figures and the arena mark after they are read."""
+        payload = self._retried(
+            lambda: self._connection.request(Op.STATISTICS, bytes([STATISTICS_CLEAR * clear]), steady=False)
+        )
+        return Statistics(*struct.unpack_from("<12I", payload))
+
+    def profile(self) -> list[LayerProfile]:
+        """Run the network on whatever its memory holds and return what each layer took."""
+        if not self.identity.has_profile:
+            raise RefusedError("this firmware was built without profiling: build and flash it anew", Status.UNSUPPORTED)
+
+        def measure() -> list[int]:
+            counts: list[int] = []
+            while len(counts) < self.identity.layers:
+                answer = self._connection.request(Op.PROFILE, struct.pack("<H", len(counts)), steady=False)
+                counts += struct.unpack_from(f"<{(len(answer) - 2) // 4}I", answer, 2)
+            return counts
+
+        layers = self._retried(self._layers)
+        return [LayerProfile(*layer, count) for layer, count in zip(layers, self._retried(measure), strict=True)]
+
+    def infer(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Inference:
+        """Run the network on int8 inputs, one array for each.
+
+        An input of h x w x c may also be given as h x w x 1: the value of a pixel then stands for all its channels
+        and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
+        """
+        arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+        ports = self.identity.inputs
+        if len(arrays) != len(ports):
+            raise DataError(f"the network has {len(ports)} inputs, but {len(arrays)} were given")
+        rows = not self.identity.by_frame if by_rows is None else by_rows
+        if not (self.identity.by_rows if rows else self.identity.by_frame):
+            way, option = ("rows", "rows") if rows else ("whole frames", "frame")
+            raise RefusedError(
+                f"the network on this board does not take {way}: build it with --input {option}", Status.UNSUPPORTED
+            )
+        payloads = [_wire_bytes(array, port) for array, port in zip(arrays, ports, strict=True)]
+        return self._retried(lambda: self._infer(payloads, rows))
+
+    def infer_rows(self, frame: np.ndarray) -> Inference:
+        """Like :meth:`infer`, computing while the rows arrive."""
+        return self.infer(frame, by_rows=True)
+
+    def reset(self) -> None:
+        """Restart the firmware and connect again."""
+        with contextlib.suppress(RestartedError):  # a repeated request may meet the restarted firmware
+            self._connection.request(Op.RESET)
+        self._reconnect()
+
+    def close(self) -> None:
+        """Leave the device at 115200 baud for whoever comes next (it would return there by itself after a silence)."""
+        with contextlib.suppress(Exception):
+            self._connection.leave()
+
+    # ----
+
+    def _infer(self, payloads: list[tuple[bytes, int]], rows: bool) -> Inference:
+        start = time.monotonic()
+        for index, (data, flags) in enumerate(payloads):
+            self._connection.upload(TARGET_ROWS if rows else TARGET_FRAME, index, data, flags, slow=rows)
+        uploaded = time.monotonic()
+        answer = self._connection.request(Op.RUN, steady=False)
+        run, count, _, total = struct.unpack_from("<4I", answer)
+        data = answer[16:]
+        outputs = self.identity.outputs
+        if total != sum(port.nbytes for port in outputs):
+            raise RestartedError("the device runs another network than before: connect again")
+        if len(data) < total:
+            data = b"".join(self._rest_of_output(index, data) for index in range(len(outputs)))
+        seconds = time.monotonic() - start
+        arrays, offset = [], 0
+        for port in outputs:
+            values = np.frombuffer(data, np.int8, port.nbytes, offset)
+            arrays.append(values.reshape(port.shape).copy())
+            offset += port.nbytes
+        return Inference(
+            outputs=arrays,
+            run=run,
+            count=count,
+            device_seconds=count / self.identity.counter_rate if self.identity.counter_rate else 0.0,
+            seconds=seconds,
+            wire_seconds=uploaded - start,
+            input_bytes=sum(len(payload) for payload, _ in payloads),
+        )
+
+    def _rest_of_output(self, index: int, head: bytes) -> bytes:
+        """Output ``index`` in whole: from the answer as far as it got, the rest by READ."""
+        outputs = self.identity.outputs
+        start = sum(port.nbytes for port in outputs[:index])
+        here = head[start : start + outputs[index].nbytes]
+        if len(here) == outputs[index].nbytes:
+            return here
+        return here + self._connection.download(OBJECT_OUTPUT, index, outputs[index].nbytes, len(here))
+
+    def _layers(self) -> list[tuple[str, str, int]]:
+        layers: list[tuple[str, str, int]] = []
+        while len(layers) < self.identity.layers:
+            answer = self._connection.request(Op.LAYERS, struct.pack("<H", len(layers)))
+            (count,) = struct.unpack_from("<H", answer, 2)
+            position = 4
+            for _ in range(count):
+                (macs,) = struct.unpack_from("<I", answer, position)
+                name, op, rest = answer[position + 4 :].split(b"\0", 2)
+                position = len(answer) - len(rest)
+                layers.append((_text(name), _text(op), macs))
+            if count == 0:
+                raise RefusedError("the device does not list all its layers: build and flash the firmware anew", 0)
+        return layers
+
+    def _retried(self, action: Callable[[], T]) -> T:
+        """Repeat a whole operation when the device has restarted under it: none of them leaves a trace there."""
+        for _ in range(3):
+            try:
+                return action()
+            except RestartedError:
+                self._reconnect()
+        return action()
+
+    def _reconnect(self) -> None:
+        baud = self.baud
+        self._connection.handshake()
+        identity = _identify(self._connection)
+        if identity.model_hash != self.identity.model_hash:
+            raise ModelMismatchError(
+                f"the device restarted with another network ({identity.model}, {identity.model_hash}): connect again"
+            )
+        if baud > self.baud:
+            self._connection.change_baud(baud)
+
+
+@contextlib.contextmanager
+def open_device(
+    url: str,
+    *,
+    model_hash: str | None = None,
+    fast: bool = True,
+    elf: Path | None = None,
+    simulator: str = "qemu",
+) -> Iterator[Device]:
+    """A device for a ``with`` block. ``fast`` negotiates the baud rate; ``elf`` and ``simulator`` serve ``sim:`` URLs."""
+    with open_port(url, elf, simulator) as transport:
+        device = Device.connect(transport, model_hash=model_hash)
+        try:
+            if fast:
+                device.negotiate_baud()
+            yield device
+        finally:
+            device.close()
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """A dataclass of this module as plain JSON values."""
+    return asdict(value)
+
+
+def _identify(connection: Connection) -> Identity:
+    answer = connection.request(Op.IDENTIFY)
+    arena, macs, metadata_bytes, rate, n_inputs, n_outputs, n_layers, can = struct.unpack_from("<4I4H", answer)
+    firmware, board, unit, model, model_hash = (_text(s) for s in answer[24:].split(b"\0")[:5])
+    metadata = connection.download(OBJECT_METADATA, 0, metadata_bytes)
+    return Identity(
+        protocol=connection.limits.version,
+        firmware=firmware,
+        board=board,
+        model=model,
+        model_hash=model_hash,
+        arena_bytes=arena,
+        macs=macs,
+        layers=n_layers,
+        counter_unit=unit,
+        counter_rate=rate,
+        by_frame=bool(can & CAN_FRAME),
+        by_rows=bool(can & CAN_ROWS),
+        has_profile=bool(can & CAN_PROFILE),
+        inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
+        outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
+        metadata_json=_text(metadata),
+    )
+
+
+def _tensor(connection: Connection, direction: int, index: int) -> TensorInfo:
+    answer = connection.request(Op.TENSOR, bytes([direction, index]))
+    nbytes, scale, zero, rank, *dims = struct.unpack_from("<IfiH4H", answer)
+    return TensorInfo(_text(answer[22:].split(b"\0")[0]), tuple(dims[:rank]), scale, zero, nbytes)
+
+
+def _wire_bytes(array: np.ndarray, port: TensorInfo) -> tuple[bytes, int]:
+    """Bytes to send for an input, and the flags of their transfer."""
+    if array.dtype != np.int8:
+        raise DataError(f"the input {port.name} must be int8, not {array.dtype}")
+    if array.size == port.nbytes:
+        return array.tobytes(), 0
+    if len(port.shape) == 3 and array.shape in (port.shape[:2], (*port.shape[:2], 1)):
+        return array.tobytes(), FLAG_GRAY
+    wanted = "x".join(map(str, port.shape))
+    raise DataError(f"the input {port.name} wants {wanted} values, not {'x'.join(map(str, array.shape))}")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
