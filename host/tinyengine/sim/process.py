@@ -1,0 +1,91 @@
+"""A simulator's process: its output, its end, and the certainty that it is gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyengine.errors import ToolError
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+STOP_SECONDS = 5.0
+
+
+class SimulatorProcess:
+    """A running simulator under a supervisor (see supervisor.py), in a session of its own, so that Ctrl-C in the
+    terminal reaches only us."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start ``command``. Raises ToolError when not even the supervisor starts."""
+        self.command = list(command)
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(SUPERVISOR), *self.command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolError(f"the simulator could not be started: {error.strerror or error}") from error
+        self._reader = threading.Thread(target=self._collect, name="simulator output", daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """What the simulator and the firmware's semihosting have printed so far."""
+        with self._changed:
+            return "".join(self._lines)
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self._process.poll()
+
+    def wait_for_line(self, wanted: str, timeout: float) -> str | None:
+        """The first line that contains ``wanted``; None when the simulator ends or ``timeout`` seconds pass before."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                found = next((line for line in self._lines if wanted in line), None)
+                remaining = deadline - time.monotonic()
+                if found is not None or self._ended or remaining <= 0:
+                    return found
+                self._changed.wait(remaining)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Exit status once it has ended; None if ``timeout`` seconds pass before."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """End the simulator and wait until it is gone. May be called more than once."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()  # the supervisor kills the simulator, then ends
+        if self.wait(STOP_SECONDS) is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(STOP_SECONDS)
+        if not self._reader.is_alive():
+            self._process.stdout.close()
+
+    def _collect(self) -> None:
+        assert self._process.stdout is not None
+        for raw in self._process.stdout:
+            with self._changed:
+                self._lines.append(raw.decode("utf-8", "replace"))
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()

@@ -1,0 +1,52 @@
+"""QEMU's command line for our boards, and what it says once it listens.
+
+The serial port is a TCP server on a port that QEMU chooses; the guest starts when the first client connects, so that
+nothing it says is lost. ``-icount shift=0`` makes virtual time advance by exactly 1 ns per instruction.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from tinyengine.boards import Simulator
+from tinyengine.errors import ToolError
+from tinyengine.sim.process import SimulatorProcess
+
+PROGRAM = "qemu-system-arm"
+LISTENING = "waiting for connection on"
+
+
+def find() -> str:
+    """Path of QEMU (``TINYENGINE_QEMU`` overrides the search). Raises ToolError with how to install it."""
+    wanted = os.environ.get("TINYENGINE_QEMU") or PROGRAM
+    found = shutil.which(wanted)
+    if found is None and os.name == "nt":  # the installer does not put it on PATH
+        found = shutil.which(wanted, path=str(Path(os.environ.get("ProgramFiles", "C:\\Program Files")) / "qemu"))
+    if found is None:
+        raise ToolError(
+            f"{wanted} was not found, which simulates the board: install it (Debian and Ubuntu: apt install "
+            "qemu-system-arm, macOS: brew install qemu, Windows: winget install SoftwareFreedomConservancy.QEMU), "
+            "or set TINYENGINE_QEMU to its path"
+        )
+    return found
+
+
+def command(simulator: Simulator, elf: Path, icount: bool) -> list[str]:
+    """The command that runs ``elf``; ``icount`` counts instructions exactly (and makes the simulation slower)."""
+    arguments = [find(), "-M", str(simulator.settings["machine"]), "-display", "none", "-monitor", "none"]
+    arguments += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
+    arguments += ["-serial", "tcp:127.0.0.1:0,server=on,wait=on,nodelay=on"]
+    if icount:
+        arguments += ["-icount", f"shift={int(simulator.settings['icount_shift'])}"]
+    return arguments
+
+
+def listening_url(process: SimulatorProcess, timeout: float) -> str | None:
+    """The URL of the serial port once QEMU listens; None if it ends or stays silent for ``timeout`` seconds."""
+    line = process.wait_for_line(LISTENING, timeout)
+    # The line names the option as we gave it, with port 0, and then the address that was opened.
+    match = re.search(r"tcp:127\.0\.0\.1:([1-9]\d*)", line or "")
+    return f"socket://127.0.0.1:{match[1]}" if match else None

@@ -1,0 +1,65 @@
+"""Renode's script for our boards. Renode is optional; it runs the firmware of the real boards unchanged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from tinyengine.boards import Simulator
+from tinyengine.errors import ToolError
+from tinyengine.paths import project_root
+from tinyengine.sim.process import SimulatorProcess
+
+PROGRAM = "renode"
+READY = "tinyengine: the serial port is open"
+
+
+def find() -> str:
+    """Path of Renode (``TINYENGINE_RENODE`` overrides the search). Raises ToolError with how to install it."""
+    wanted = os.environ.get("TINYENGINE_RENODE") or PROGRAM
+    found = shutil.which(wanted)
+    if found is None:
+        raise ToolError(
+            f"{wanted} was not found, which simulates the board: install Renode 1.15 or newer (renode.io) so that it is "
+            "on PATH, set TINYENGINE_RENODE to its path, or use a board that QEMU simulates"
+        )
+    return found
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago: Renode must be told one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def script(simulator: Simulator, elf: Path, port: int) -> str:
+    """The Monitor commands that set the board up; the rest is in boards/renode/<board>.resc."""
+    folder = project_root() / "boards" / "renode"
+    variables = {
+        "platform": f"@{_quoted(folder / str(simulator.settings['platform']))}",
+        "elf": f"@{_quoted(elf)}",
+        "port": str(port),
+        "uart": str(simulator.settings["uart"]),
+    }
+    lines = [f"${name}={value}" for name, value in variables.items()]
+    return "; ".join([*lines, f"include @{_quoted(folder / 'board.resc')}", f'log "{READY}"'])
+
+
+def command(simulator: Simulator, elf: Path, port: int) -> list[str]:
+    """The command that runs ``elf`` with its serial port on TCP ``port``."""
+    options = ["--disable-gui", "--plain", "--hide-analyzers", "--console"]
+    return [find(), *options, "--execute", script(simulator, elf, port)]
+
+
+def listening_url(process: SimulatorProcess, port: int, timeout: float) -> str | None:
+    """The URL of the serial port once Renode has opened it; None if it ends or stays silent."""
+    return f"socket://127.0.0.1:{port}" if process.wait_for_line(READY, timeout) else None
+
+
+def _quoted(path: Path) -> str:
+    """A path in the Monitor's notation: spaces are escaped, separators are slashes on every system."""
+    return path.resolve().as_posix().replace(" ", "\\ ")
+

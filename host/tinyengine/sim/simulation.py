@@ -1,0 +1,124 @@
+"""Start a simulated board and talk to it over TCP as over a serial port."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from tinyengine import pio
+from tinyengine.boards import Board, Simulator, load, names
+from tinyengine.errors import BoardError, DeviceError, ToolError
+from tinyengine.sim import qemu, renode
+from tinyengine.sim.process import SimulatorProcess
+
+START_SECONDS = {"qemu": 20.0, "renode": 90.0}
+FAULT = "firmware fault: "
+
+
+class Simulation:
+    """A running simulated board. Use it as a context manager, or call :meth:`stop`; should neither happen, it ends
+    with our process."""
+
+    def __init__(self, board: Board, simulator: str, url: str, process: SimulatorProcess) -> None:
+        self.board = board
+        self.simulator = simulator
+        self.url = url  # for pyserial and for --port
+        self._process = process
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def output(self) -> str:
+        """What the simulator, or the firmware through semihosting, has printed."""
+        return self._process.output
+
+    @property
+    def running(self) -> bool:
+        """Whether the simulator has not ended by itself."""
+        return self._process.returncode is None
+
+    def check(self) -> None:
+        """Raises DeviceError, saying why, when the simulator has ended by itself."""
+        if not self.running:
+            raise DeviceError(f"the simulated {self.board.name} stopped: {_last_words(self._process)}")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the simulator ends by itself; False if ``timeout`` seconds pass before."""
+        return self._process.wait(timeout) is not None
+
+    def stop(self) -> None:
+        """End the simulator; it is gone when this returns."""
+        self._process.stop()
+
+
+def start(board_name: str, elf: Path | None = None, simulator: str = "qemu", icount: bool = True) -> Simulation:
+    """Start ``board_name`` with ``elf`` (default: the firmware built last) under ``simulator`` (qemu or renode).
+
+    ``icount`` makes measurements count instructions exactly; without it the simulation is faster and they mean
+    nothing. Raises BoardError (unknown board, or not simulated there), DeviceError (no or no usable firmware),
+    ToolError (simulator missing or failing).
+    """
+    board = load(board_name)
+    description = _description(board, simulator)
+    firmware = _firmware(board, elf)
+    if simulator == "qemu":
+        process = SimulatorProcess(qemu.command(description, firmware, icount))
+    else:
+        port = renode.free_port()
+        process = SimulatorProcess(renode.command(description, firmware, port))
+    try:
+        timeout = START_SECONDS[simulator]
+        if simulator == "qemu":
+            url = qemu.listening_url(process, timeout)
+        else:
+            url = renode.listening_url(process, port, timeout)
+        if url is None:
+            reason = _last_words(process) if process.returncode is not None else f"silent for {timeout:.0f} seconds"
+            raise ToolError(f"{simulator} did not start {board.name}: {reason}")
+    except BaseException:
+        process.stop()
+        raise
+    return Simulation(board, simulator, url, process)
+
+
+def _description(board: Board, simulator: str) -> Simulator:
+    if simulator not in START_SECONDS:
+        raise BoardError(f"there is no simulator called '{simulator}': use {' or '.join(START_SECONDS)}")
+    found = board.simulator(simulator)
+    if found is not None:
+        return found
+    others = [entry.kind for entry in board.simulators]
+    able = [name for name in names() if load(name).simulator(simulator)]
+    way = f"use --simulator {others[0]}, or " if others else "use "
+    raise BoardError(f"{simulator} does not simulate {board.name}: {way}one of {', '.join(able)}")
+
+
+def _firmware(board: Board, elf: Path | None) -> Path:
+    """The file to run, checked, because a simulator would say less about a wrong one."""
+    path = elf or pio.firmware_elf(board.name)
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except FileNotFoundError:
+        build = f"build it with 'tinyengine build MODEL --board {board.name}' or 'pio run -e {board.name}'"
+        raise DeviceError(f"there is no firmware {path}: {build}") from None
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read: {error.strerror or error}") from error
+    elf32_little, arm = b"\x7fELF\x01\x01", 40
+    if len(header) < 20 or header[:6] != elf32_little or struct.unpack_from("<H", header, 18)[0] != arm:
+        raise DeviceError(f"{path} is not a program for an Arm microcontroller: give the firmware.elf of a build")
+    return path.resolve()
+
+
+def _last_words(process: SimulatorProcess) -> str:
+    """The line that explains an end: the firmware's fault, else an error, else the last line."""
+    process.wait(1.0)
+    lines = [line.strip() for line in process.output.splitlines() if line.strip()]
+    lines = [line for line in lines if qemu.LISTENING not in line]
+    telling = [line for line in lines if FAULT in line] or [line for line in lines if "error" in line.lower()] or lines
+    said = telling[-1] if telling else "it said nothing"
+    return f"{said} (exit status {process.returncode})"
