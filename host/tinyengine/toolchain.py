@@ -250,14 +250,16 @@ def _run(command: Sequence[str], what: str = "") -> str:
         raise ToolError(f"{name} cannot be run: {error.strerror or error}") from error
     if done.returncode == 0:
         return done.stdout
-    overflow = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", done.stderr)
-    if overflow:
+    full = re.search(r"region [`'](\w+)' overflowed|will not fit in region [`'](\w+)'", done.stderr)
+    if full:
+        excess = re.search(r"overflowed by (\d+) bytes", done.stderr)
+        size = f"{excess[1]} bytes" if excess else "much"
         raise BudgetError(
-            f"the program does not fit: memory {overflow[1]} of the simulated board is {overflow[2]} bytes too small; "
-            "use a smaller resolution or width"
+            f"the program does not fit: memory {full[1] or full[2]} is {size} too small; use a smaller resolution or width"
         )
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    first = next(
-        (line for line in lines if "error" in line or "undefined reference" in line), lines[0] if lines else ""
-    )
-    raise ToolError(f"{name} failed on {what or 'its input'} (exit code {done.returncode}): {first.strip()}")
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if re.search(r"error:|undefined reference|cannot", line) and "collect2" not in line
+    ]
+    first = (telling or lines or ["no message"])[0]
+    raise ToolError(f"{name} failed on {what or 'its input'} (exit code {done.returncode}): {first}")

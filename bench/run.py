@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""What every network costs on the simulated cores, and what got slower or bigger since the baseline.
+
+\b
+    bench/run.py                          all networks, both cores, DSP kernels
+    bench/run.py models/x.tflite --layers per layer as well
+    bench/run.py --update                 make today's figures the baseline
+
+Networks: models/*.tflite, and those of TINYENGINE_SHARED where it is there. Exit code 1 when a figure is more than 1 %
+above bench/baseline.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from tinyengine.bench import BenchReport, bench
+from tinyengine.cli.progress import step_progress
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.errors import TinyEngineError
+from tinyengine.paths import project_root, shared_dir
+from tinyengine.report.bench import bench_table
+from tinyengine.target_runner import MACHINES
+
+BASELINE = Path(__file__).with_name("baseline.json")
+TOLERANCE = 0.01
+STACK_SLACK = 32  # bytes: one more saved register or spilled value is not a regression
+FIGURES = ("instructions", "arena_bytes", "stack_bytes", "flash_bytes")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The figures of one network in one configuration that are kept in the baseline."""
+
+    compiler: str
+    macs: int
+    instructions: int
+    arena_bytes: int
+    stack_bytes: int
+    flash_bytes: int
+    layers: dict[str, int]  # instructions by "index name"
+
+    @classmethod
+    def of(cls, report: BenchReport) -> Entry:
+        """The entry of a fresh report."""
+        layers = {f"{index} {layer.name}": layer.instructions for index, layer in enumerate(report.per_layer)}
+        return cls(
+            report.compiler,
+            report.macs,
+            report.instructions,
+            report.arena_bytes,
+            report.stack_bytes,
+            report.flash_bytes.total,
+            layers,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure that differs from the baseline."""
+
+    key: str
+    figure: str
+    before: int
+    after: int
+
+    @property
+    def ratio(self) -> float:
+        return self.after / self.before - 1 if self.before else float("inf")
+
+    @property
+    def worse(self) -> bool:
+        """Whether it fails the bench."""
+        slack = STACK_SLACK if self.figure == "stack_bytes" else 0
+        return self.after > self.before * (1 + TOLERANCE) + slack
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.figure} {self.before:,} -> {self.after:,} ({100 * self.ratio:+.1f} %)"
+
+
+def key_of(report: BenchReport) -> str:
+    """Name of a configuration in the baseline."""
+    kernels = "portable" if report.portable else "dsp"
+    return f"{report.model}/{report.cpu}/{kernels}/{report.requant}/{report.optimize}"
+
+
+def load_baseline(path: Path = BASELINE) -> dict[str, Entry]:
+    """Entries by key; empty when there is no baseline yet."""
+    if not path.is_file():
+        return {}
+    return {key: Entry(**value) for key, value in json.loads(path.read_text()).items()}
+
+
+def save_baseline(entries: dict[str, Entry], path: Path = BASELINE) -> None:
+    """Write all entries, sorted; the old file stays until the new one is complete."""
+    text = json.dumps({key: asdict(entries[key]) for key in sorted(entries)}, indent=1) + "\n"
+    scratch = path.with_suffix(".new")
+    scratch.write_text(text)
+    os.replace(scratch, path)
+
+
+def compare(baseline: dict[str, Entry], measured: dict[str, Entry]) -> list[Change]:
+    """Totals that changed, and layers that changed by more than the tolerance, worst first."""
+    changes = []
+    for key, now in measured.items():
+        before = baseline.get(key)
+        if before is None or before.compiler != now.compiler:
+            continue
+        for figure in FIGURES:
+            changes.append(Change(key, figure, getattr(before, figure), getattr(now, figure)))
+        if list(before.layers) == list(now.layers):
+            layers = [Change(key, f"layer {name}", before.layers[name], now.layers[name]) for name in now.layers]
+            changes += [change for change in layers if abs(change.ratio) > TOLERANCE]
+    return sorted((c for c in changes if c.before != c.after), key=lambda c: -c.ratio)
+
+
+def regressions(changes: Sequence[Change]) -> list[Change]:
+    """The changes that fail the bench: totals only, a layer may trade against another."""
+    return [change for change in changes if change.figure in FIGURES and change.worse]
+
+
+def default_models() -> list[Path]:
+    """The project's own networks, then those of TINYENGINE_SHARED."""
+    shared = shared_dir()
+    folders = [project_root() / "models", *([shared / "models" / "networks"] if shared else [])]
+    return [path for folder in folders for path in sorted(folder.glob("*.tflite"))]
+
+
+def summary(reports: Sequence[BenchReport]) -> Table:
+    """One line per network and core."""
+    table = Table(title="inference cost on the simulated core", title_justify="left")
+    for column in ("network", "core", "kernels"):
+        table.add_column(column)
+    for column in ("MACs", "instructions", "per MAC", "arena", "stack", "flash"):
+        table.add_column(column, justify="right")
+    for r in reports:
+        per_mac = f"{r.instructions / r.macs:.3f}" if r.macs else ""
+        kernels = "portable" if r.portable else "DSP"
+        figures = (r.macs, r.instructions, per_mac, r.arena_bytes, r.stack_bytes, r.flash_bytes.total)
+        table.add_row(r.model, r.cpu, kernels, *(f"{v:,}" if isinstance(v, int) else v for v in figures))
+    return table
+
+
+@click.command(help=__doc__)
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--cpu", "cpus", multiple=True, type=click.Choice(list(MACHINES)), help="Only this core (repeatable).")
+@click.option("--portable", is_flag=True, help="The portable C kernels instead of the DSP ones.")
+@click.option("--layers", is_flag=True, help="Print every layer.")
+@click.option("--update", is_flag=True, help="Write the figures into the baseline.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def main(
+    models: tuple[Path, ...], cpus: tuple[str, ...], portable: bool, layers: bool, update: bool, as_json: bool
+) -> None:
+    console = Console(highlight=False, stderr=as_json)
+    reports: list[BenchReport] = []
+    todo = [(path, cpu) for path in models or default_models() for cpu in cpus or MACHINES]
+    with step_progress() as progress:
+        for done, (path, cpu) in enumerate(todo):
+            progress("networks measured", done, len(todo))
+            compiled = compile_model(path, CompileOptions(cpu=cpu))
+            reports.append(bench(compiled, portable=portable))
+    if as_json:
+        click.echo(json.dumps([report.to_json() for report in reports], indent=2))
+    if layers:
+        for report in reports:
+            console.print(bench_table(report))
+    console.print(summary(reports))
+
+    measured = {key_of(report): Entry.of(report) for report in reports}
+    baseline = load_baseline()
+    changes = compare(baseline, measured)
+    for change in changes:
+        console.print(("WORSE " if change in regressions(changes) else "      ") + str(change), markup=False)
+    for key, entry in measured.items():
+        if key not in baseline:
+            console.print(f"new: {key}", markup=False)
+        elif baseline[key].compiler != entry.compiler:
+            console.print(f"not compared: {key} has a baseline by {baseline[key].compiler}", markup=False)
+    if update:
+        save_baseline(baseline | measured)
+        console.print(f"wrote {BASELINE.name}")
+    elif regressions(changes):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TinyEngineError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
