@@ -255,7 +255,8 @@ def _run(command: Sequence[str], what: str = "") -> str:
         excess = re.search(r"overflowed by (\d+) bytes", done.stderr)
         size = f"{excess[1]} bytes" if excess else "much"
         raise BudgetError(
-            f"the program does not fit: memory {full[1] or full[2]} is {size} too small; use a smaller resolution or width"
+            f"the program does not fit: memory {full[1] or full[2]} is {size} too small; "
+            "use a smaller resolution or width"
         )
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     telling = [
