@@ -27,6 +27,7 @@ import numpy as np
 from tinyengine import toolchain
 from tinyengine.errors import ToolError
 from tinyengine.ir import Graph
+from tinyengine.kernels.base import KernelCall
 from tinyengine.paths import project_root
 
 MACHINES = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
@@ -62,7 +63,7 @@ class Compiled(Protocol):
     def prefix(self) -> str: ...
 
     @property
-    def macs(self) -> int: ...
+    def calls(self) -> Sequence[KernelCall]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,8 @@ class BenchImage:
         does not end in time, or the image faults.
         """
         if timeout is None:
-            work = sum(self.models[job.model].macs for job in jobs)
+            macs = [sum(call.macs for call in model.calls) for model in self.models]
+            work = sum(macs[job.model] for job in jobs)
             timeout = 60 + work * 20 / 50e6  # 20 instructions per MAC at 50 million instructions per second
         with tempfile.TemporaryDirectory(prefix="tinyengine-run-") as name:
             folder = Path(name)

@@ -45,7 +45,7 @@ class HandMade:
     body: str
     profiled: str = "(void)hook; (void)context; run();"
     arena: int = ARENA
-    macs: int = 1000
+    calls: tuple[()] = ()
     graph: Graph = field(init=False)
 
     def __post_init__(self) -> None:

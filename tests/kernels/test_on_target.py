@@ -1,0 +1,49 @@
+"""The random operators of the native tests on both simulated cores, with DSP and with portable kernels: the bytes of
+the oracle every time. All networks of a core share one image and one simulation."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from tinyengine.kernels.base import Target
+from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.toolchain import has_arm_toolchain
+
+from tests.kernels.batch import Batch, build_batch
+from tests.kernels.cases import FAMILIES, random_cases
+
+pytestmark = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+
+SEED = 42
+CASES = 24  # per family and placement
+
+
+def batches(cpu: str) -> list[Batch]:
+    """Every family, once with disjoint buffers and once with outputs over inputs as far as the kernels allow."""
+    made = []
+    for family in FAMILIES:
+        cases = random_cases(SEED, family, 2 * CASES)
+        for placement, part in (("apart", cases[:CASES]), ("tight", cases[CASES:])):
+            made.append(build_batch(part, f"{family}_{placement}", placement, target=Target(cpu=cpu)))
+    return made
+
+
+@pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
+@pytest.mark.parametrize("cpu", MACHINES)
+def test_same_bytes_as_the_oracle(cpu: str, portable: bool) -> None:
+    networks = batches(cpu)
+    with BenchImage(networks, cpu, portable) as image:
+        results = image.run([Job(i, batch.inputs) for i, batch in enumerate(networks)], exact=False)
+    complaints = []
+    for batch, result in zip(networks, results, strict=True):
+        try:
+            batch.check(result.outputs)
+        except AssertionError as wrong:
+            complaints.append(f"{batch.prefix}: {wrong}")
+        if not result.guards_intact:
+            complaints.append(f"{batch.prefix}: bytes outside the arena were overwritten")
+    assert not complaints, "\n".join(complaints)
