@@ -300,7 +300,7 @@ def open_device(
     elf: Path | None = None,
     simulator: str = "qemu",
 ) -> Iterator[Device]:
-    """A device for a ``with`` block. ``fast`` negotiates the baud rate; ``elf`` and ``simulator`` serve ``sim:`` URLs."""
+    """A device for a ``with`` block. ``fast`` negotiates the baud rate; ``elf`` and ``simulator`` serve ``sim:``."""
     with open_port(url, elf, simulator) as transport:
         device = Device.connect(transport, model_hash=model_hash)
         try:

@@ -147,9 +147,7 @@ class Connection:
     def _nobody(self, received: int, damaged: int, echoed: bool) -> NoAnswerError | ForeignFirmwareError:
         url = self.transport.url
         if echoed:
-            return ForeignFirmwareError(
-                f"{url} only echoes what is sent: no board answers there (are RX and TX joined?)"
-            )
+            return ForeignFirmwareError(f"{url} only echoes what is sent: there is no board (are RX and TX joined?)")
         if received:
             return ForeignFirmwareError(
                 f"what answers at {url} is not this project's firmware ({received} bytes, none of them understood): "
@@ -164,7 +162,7 @@ class Connection:
         p = answer.payload
         if len(p) < 14 or p[:4] != MAGIC or answer.status not in (Status.OK, Status.VERSION):
             raise ForeignFirmwareError(
-                f"what answers at {self.transport.url} frames its messages like this project's firmware, but is not it: "
+                f"what answers at {self.transport.url} looks like this project's firmware, but is not it: "
                 f"flash the board with 'tinyengine flash'"
             )
         version, lowest, highest, credit, max_payload, silence, trial = struct.unpack_from("<BBBBHHH", p, 4)
@@ -366,12 +364,10 @@ class Connection:
             self._sequence = (self._sequence + 1) & 0xFFFF
             payload = secrets.token_bytes(min(200, self.limits.max_payload))
             try:
-                same = (
-                    self._exchange(Frame(Op.ECHO, self._session, self._sequence, payload), False, patience) == payload
-                )
+                answer = self._exchange(Frame(Op.ECHO, self._session, self._sequence, payload), False, patience)
             except LinkLostError:
                 return False
-            if not same:
+            if answer != payload:
                 return False
         return True
 

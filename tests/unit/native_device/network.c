@@ -1,0 +1,118 @@
+#include "network.h"
+
+#include <string.h>
+
+#include "hal.h"
+
+#define ROWS 40u
+#define ROW (48u * 3u)
+#define INPUT (ROWS * ROW)
+#define MIRROR 2500u
+#define UNUSED 512u /* at the top of the arena: never written, so the high-water mark must stop below it */
+
+static _Alignas(16) uint8_t arena[INPUT + 16 + MIRROR + 16 + 16 + UNUSED];
+static int8_t *const picture = (int8_t *)arena;
+static int8_t *const sums = (int8_t *)arena + INPUT;
+static int8_t *const mirror = (int8_t *)arena + INPUT + 16;
+static int8_t *const calls = (int8_t *)arena + INPUT + 16 + MIRROR;
+static int8_t *const seasoning = (int8_t *)arena + INPUT + 16 + MIRROR + 16;
+
+static uint32_t position, runs, begins, rows_pushed;
+
+/* Input 127, -128, 127, -128 at the start asks for a long run. */
+static void maybe_dawdle(const int8_t *first) {
+    if (first[0] == 127 && first[1] == -128 && first[2] == 127 && first[3] == -128) {
+        const uint32_t start = hal_millis();
+        while (hal_millis() - start < 400u) {
+        }
+    }
+}
+
+static void begin(void) {
+    position = 0;
+    begins++;
+    memset(sums, 0, 10);
+}
+
+static void push_rows(const int8_t *rows, uint32_t count) {
+    if (position == 0) maybe_dawdle(rows);
+    for (uint32_t i = 0; i < count * ROW; i++, position++) {
+        sums[position % 10] = (int8_t)(uint8_t)(sums[position % 10] + rows[i]);
+        if (position < MIRROR) mirror[MIRROR - 1 - position] = (int8_t)(rows[i] ^ 0x5A);
+    }
+    rows_pushed += count;
+}
+
+static void finish(void) {
+    runs++;
+    calls[0] = (int8_t)(uint8_t)runs;
+    calls[1] = (int8_t)(uint8_t)begins;
+    calls[2] = (int8_t)(uint8_t)rows_pushed;
+    calls[3] = (int8_t)(uint8_t)(rows_pushed >> 8);
+}
+
+static void run(void) {
+    begin();
+    push_rows(picture, ROWS);
+#ifdef SECOND_INPUT
+    for (uint32_t i = 0; i < 4; i++) sums[i] = (int8_t)(uint8_t)(sums[i] + seasoning[i]);
+#endif
+    memset(picture, 0x33, INPUT); /* inputs are consumed */
+    finish();
+}
+
+#define LAYERS 300u /* more than one answer holds */
+#define LAYER {"one of many", "add", 7},
+#define TEN(x) x x x x x x x x x x
+static const te_layer layers[LAYERS] = {
+    {"first", "conv_2d", 1000},
+    {"second", "depthwise_conv_2d", 200},
+    /* clang-format off */
+    TEN(TEN(LAYER)) TEN(TEN(LAYER)) TEN(LAYER) TEN(LAYER) TEN(LAYER) TEN(LAYER) TEN(LAYER)
+    TEN(LAYER) TEN(LAYER) TEN(LAYER) TEN(LAYER) LAYER LAYER LAYER LAYER LAYER LAYER LAYER LAYER
+    /* clang-format on */
+};
+
+static void run_profiled(te_layer_hook hook, void *context) {
+    run();
+    for (uint32_t i = 0; i < LAYERS; i++) hook(context, i);
+}
+
+static const te_port inputs[] = {
+    {"picture", picture, INPUT, 0.0078125f, -1, 3, {ROWS, 48, 3, 0}},
+    {"seasoning", seasoning, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
+};
+static const te_port outputs[] = {
+    {"sums", sums, 10, 0.5f, 3, 1, {10, 0, 0, 0}},
+    {"mirror", mirror, MIRROR, 1.0f, 0, 2, {50, 50, 0, 0}},
+    {"calls", calls, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
+};
+
+const te_model network = {
+    .name = "by_hand",
+    .hash = "0123456789abcdef",
+    .metadata = "{\"task\":\"classification\",\"classes\":[\"zero\",\"one\",\"two\"],"
+                "\"input\":{\"mapping\":\"pixel-128\",\"color\":\"rgb\",\"resize\":\"bilinear\"}}",
+    .arena = arena,
+    .arena_bytes = sizeof arena,
+    .macs = 12345,
+#ifdef SECOND_INPUT
+    .n_inputs = 2,
+#else
+    .n_inputs = 1,
+#endif
+    .n_outputs = 3,
+    .n_layers = LAYERS,
+    .inputs = inputs,
+    .outputs = outputs,
+    .layers = layers,
+#ifndef ROWS_ONLY
+    .run = run,
+#endif
+    .run_profiled = run_profiled,
+#ifndef FRAME_ONLY
+    .begin = begin,
+    .push_rows = push_rows,
+    .finish = finish,
+#endif
+};
