@@ -16,13 +16,13 @@ from pathlib import Path
 from SCons.Script import COMMAND_LINE_TARGETS
 
 Import("env")  # noqa: F821  SCons puts it, and env, into this file's namespace
-env = env  # noqa: F821, PLW0127
+env = env  # noqa: F821
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))
 
 
 def fail(sentence):
-    sys.stderr.write("error: %s\n" % sentence)
+    sys.stderr.write(f"error: {sentence}\n")
     env.Exit(1)
 
 
@@ -33,10 +33,8 @@ def python_with_tinyengine():
     for path in (PROJECT / ".venv" / "bin" / "python", PROJECT / ".venv" / "Scripts" / "python.exe"):
         if path.is_file():
             return str(path)
-    fail(
-        "the compiler is not installed for %s: run 'pip install -e .' with that Python, or in a .venv in %s"
-        % (env.subst("$PYTHONEXE"), PROJECT)
-    )
+    own = env.subst("$PYTHONEXE")
+    fail(f"the compiler is not installed for {own}: run 'pip install -e .' with that Python, or in a .venv in {PROJECT}")
 
 
 def fingerprint(model, command):
@@ -56,7 +54,7 @@ def compile_network():
         return Path(ready)
     model = PROJECT / env.GetProjectOption("custom_model")
     if not model.is_file():
-        fail("the network %s does not exist: set custom_model in platformio.ini to a .tflite file" % model)
+        fail(f"the network {model} does not exist: set custom_model in platformio.ini to a .tflite file")
     network = Path(env.subst("$BUILD_DIR")) / "network"
     stamp = Path(env.subst("$BUILD_DIR")) / "network.stamp"
     command = [python_with_tinyengine(), "-m", "tinyengine", "compile", str(model)]
@@ -67,7 +65,7 @@ def compile_network():
         return network
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
-    print("Compiling %s for %s" % (os.path.relpath(model, PROJECT), env["BOARD"]), flush=True)
+    print(f"Compiling {os.path.relpath(model, PROJECT)} for {env['BOARD']}", flush=True)
     # PlatformIO's own compiler, where it fetched one, is on this PATH only.
     environment = {**os.environ, "PATH": env["ENV"]["PATH"]}
     if subprocess.run(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL).returncode:

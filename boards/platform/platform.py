@@ -1,5 +1,6 @@
 """PlatformIO's view of our boards: which packages a build or an upload needs."""
 
+import os
 import shutil
 
 from platformio.public import PlatformBase
@@ -14,7 +15,11 @@ class Tinyengine_mcuPlatform(PlatformBase):  # PlatformIO derives the name from 
         self.packages["toolchain-gccarmnoneeabi"]["optional"] = not builds or bool(shutil.which("arm-none-eabi-gcc"))
 
         board = self.board_config(variables["board"]) if variables.get("board") else {}
-        protocol = variables.get("upload_protocol") or board.get("upload.protocol", "")
+        protocol = (
+            os.environ.get("TINYENGINE_UPLOAD_PROTOCOL")
+            or variables.get("upload_protocol")
+            or board.get("upload.protocol", "")
+        )
         uploads = "upload" in targets and protocol == "openocd"
         self.packages["tool-openocd"]["optional"] = not uploads or bool(shutil.which("openocd"))
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tinyengine.errors import ToolError
+from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import project_root
 
 SETTINGS = {"enable_telemetry": False, "check_platformio_interval": 3650}
@@ -113,11 +113,14 @@ def run(
 ) -> str:
     """``pio run -e board -t target...``; returns its output, each line of which also goes to ``on_line``.
 
-    Raises ToolError, naming the first error in the output, when it fails.
+    Raises BudgetError when a memory of the board overflows, else ToolError, naming the first error in the output,
+    when it fails.
     """
     prepare()
     root = project_root()
     command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(root), "--environment", board]
+    if "nobuild" in targets:  # or PlatformIO deletes the firmware when a source file has come or gone since
+        command.append("--disable-auto-clean")
     for target in targets:
         command += ["--target", target]
     settings = {
@@ -151,6 +154,12 @@ def run(
             raise
     output = "".join(lines)
     if process.returncode:
+        overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", output)
+        if overflow:
+            raise BudgetError(
+                f"the firmware with this network does not fit {board}: {overflow[1]} is {overflow[2]} bytes too small; "
+                "use a smaller resolution or width, or a board with more memory"
+            )
         raise ToolError(f"PlatformIO could not {_what(targets)} {board}: {_first_error(lines)}")
     return output
 

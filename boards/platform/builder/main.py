@@ -98,7 +98,10 @@ size = env.AddPlatformTarget(
     "Calculate program size",
 )
 
-protocol = env.subst("$UPLOAD_PROTOCOL") or board.get("upload.protocol")
+# `tinyengine flash --protocol` comes first, then upload_protocol in platformio.ini, then the board's own.
+protocol = (
+    os.environ.get("TINYENGINE_UPLOAD_PROTOCOL") or env.subst("$UPLOAD_PROTOCOL") or board.get("upload.protocol")
+)
 upload_source = binary
 if protocol == "openocd":
     package = platform.get_package_dir("tool-openocd")

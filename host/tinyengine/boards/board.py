@@ -45,6 +45,7 @@ class Board:
     reserved_sram_bytes: int  # the firmware's own: stack (where it shares the memory), buffers, variables
     reserved_flash_bytes: int  # the firmware's own code and constants
     stack_bytes: int
+    stack_shares_sram: bool  # false where the stack lies in a memory that sram_bytes does not count
     count_unit: str  # of the measurements: instructions (simulated), cycles (hardware)
     serial: Serial
     upload: Upload

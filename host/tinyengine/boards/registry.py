@@ -52,6 +52,7 @@ def _parse(name: str, manifest: dict[str, Any]) -> Board:
         reserved_sram_bytes=int(ours["reserved_sram_bytes"]),
         reserved_flash_bytes=int(ours["reserved_flash_bytes"]),
         stack_bytes=int(ours["stack_bytes"]),
+        stack_shares_sram=bool(ours.get("stack_shares_sram", True)),
         count_unit=str(ours["count_unit"]),
         serial=Serial(**ours["serial"]),
         upload=Upload(str(upload["protocol"]), upload.get("openocd_target"), upload.get("pyocd_target")),

@@ -24,7 +24,8 @@ def find() -> str:
     wanted = os.environ.get("TINYENGINE_QEMU") or PROGRAM
     found = shutil.which(wanted)
     if found is None and os.name == "nt":  # the installer does not put it on PATH
-        found = shutil.which(wanted, path=str(Path(os.environ.get("ProgramFiles", "C:\\Program Files")) / "qemu"))
+        programs = Path(os.environ.get("PROGRAMFILES", "C:\\Program Files"))
+        found = shutil.which(wanted, path=str(programs / "qemu"))
     if found is None:
         raise ToolError(
             f"{wanted} was not found, which simulates the board: install it (Debian and Ubuntu: apt install "

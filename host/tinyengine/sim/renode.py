@@ -22,8 +22,8 @@ def find() -> str:
     found = shutil.which(wanted)
     if found is None:
         raise ToolError(
-            f"{wanted} was not found, which simulates the board: install Renode 1.15 or newer (renode.io) so that it is "
-            "on PATH, set TINYENGINE_RENODE to its path, or use a board that QEMU simulates"
+            f"{wanted} was not found, which simulates the board: install Renode 1.15 or newer (renode.io) so that it "
+            "is on PATH, set TINYENGINE_RENODE to its path, or use a board that QEMU simulates"
         )
     return found
 
@@ -62,4 +62,3 @@ def listening_url(process: SimulatorProcess, port: int, timeout: float) -> str |
 def _quoted(path: Path) -> str:
     """A path in the Monitor's notation: spaces are escaped, separators are slashes on every system."""
     return path.resolve().as_posix().replace(" ", "\\ ")
-

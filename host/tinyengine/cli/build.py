@@ -1,0 +1,39 @@
+"""``tinyengine build``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tinyengine.boards import load
+from tinyengine.build import build
+from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.report import compile_table
+from tinyengine.report.build import build_summary
+
+
+@click.command("build")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", "board_name", required=True, help="Board to build for (see boards/).")
+@compile_options
+@json_option
+def command(model: Path, board_name: str, as_json: bool, **options: object) -> None:
+    """Compile the .tflite network MODEL and build the firmware of a board around it.
+
+    \b
+    Example:
+      tinyengine build models/person_tiny.tflite --board sim_stm32f405
+      tinyengine flash --board nucleo_h743zi
+    """
+    board = load(board_name)
+    with Console(stderr=True).status("starting") as status:
+        firmware = build(model, board, to_compile_options(board.cpu, **options), status.update)
+    if as_json:
+        click.echo(json.dumps(firmware.report(), indent=2))
+    else:
+        console = Console(highlight=False)
+        console.print(compile_table(firmware.compiled, firmware.verdict))
+        console.print(build_summary(firmware), soft_wrap=True)

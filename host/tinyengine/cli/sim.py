@@ -1,0 +1,43 @@
+"""``tinyengine sim``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import click
+
+from tinyengine import sim
+from tinyengine.cli.options import json_option
+
+
+@click.command("sim")
+@click.argument("board")
+@click.option("--elf", type=click.Path(path_type=Path), help="Firmware to run; default: the one built last.")
+@click.option(
+    "--simulator",
+    type=click.Choice(["qemu", "renode"]),
+    default="qemu",
+    show_default=True,
+    help="Program that simulates the board.",
+)
+@json_option
+def command(board: str, elf: Path | None, simulator: str, as_json: bool) -> None:
+    """Run a simulated BOARD until Ctrl-C and print the URL of its serial port.
+
+    Commands that need the board only once can start it themselves: --port sim:BOARD.
+
+    \b
+    Example:
+      tinyengine sim sim_stm32f405
+      tinyengine info --port socket://127.0.0.1:PORT
+    """
+    with sim.start(board, elf=elf, simulator=simulator) as simulation:
+        if as_json:
+            click.echo(json.dumps({"board": board, "simulator": simulator, "url": simulation.url}))
+        else:
+            click.echo(f"{board} is at {simulation.url} (it starts when somebody connects; Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):
+            simulation.wait()
+            simulation.check()

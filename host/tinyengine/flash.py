@@ -1,0 +1,25 @@
+"""Writing a built firmware to a board."""
+
+from __future__ import annotations
+
+from tinyengine import pio
+from tinyengine.boards import Board
+from tinyengine.errors import DeviceError
+
+PROTOCOLS = ("openocd", "pyocd")
+
+
+def flash(board: Board, protocol: str | None = None) -> None:
+    """Write the firmware built last to ``board`` through its debug probe, by ``protocol`` or the board's own.
+
+    Raises DeviceError when there is nothing to write or to write to, ToolError when the upload fails.
+    """
+    if board.is_simulated_only:
+        raise DeviceError(f"{board.name} exists only as a simulation: run it with 'tinyengine sim {board.name}'")
+    elf = pio.firmware_elf(board.name)
+    if not elf.is_file():
+        raise DeviceError(
+            f"there is no firmware for {board.name} yet: run 'tinyengine build MODEL --board {board.name}'"
+        )
+    environment = {"TINYENGINE_UPLOAD_PROTOCOL": protocol} if protocol else {}
+    pio.run(board.name, ["nobuild", "upload"], environment=environment)
