@@ -66,8 +66,6 @@ def _resolve_axis(
     first = (lowest if stride > 0 else highest) if begin is None else clamp(begin)
     if shrink:
         return first, 1, int(0 <= first < size)
-    if end is None:
-        last = highest if stride > 0 else lowest
-    else:
-        last = clamp(first + end if offset else end)
+    unbounded = highest if stride > 0 else lowest
+    last = unbounded if end is None else clamp(first + end if offset else end)
     return first, stride, max(0, -((first - last) // stride))

@@ -1,0 +1,43 @@
+"""Rewrites of the IR that keep every output bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinyengine.ir.graph import Graph
+from tinyengine.ir.verify import verify
+from tinyengine.passes.activation import fuse_activation
+from tinyengine.passes.border import move_conversions_to_border
+from tinyengine.passes.constants import fold_constants
+from tinyengine.passes.dead import remove_dead_code
+from tinyengine.passes.pad import fold_pad
+from tinyengine.passes.transpose import fold_transpose_into_dense, sink_transposes, transposes_to_views
+from tinyengine.passes.views import merge_views
+
+Pass = Callable[[Graph], Graph]
+"""Returns a new graph; the given one stays as it is."""
+
+PASSES: list[Pass] = [
+    remove_dead_code,
+    move_conversions_to_border,
+    fold_constants,
+    fuse_activation,
+    sink_transposes,
+    fold_transpose_into_dense,
+    transposes_to_views,
+    merge_views,
+    fold_pad,
+]
+
+
+def optimize(graph: Graph, observer: Callable[[str, Graph], None] | None = None) -> Graph:
+    """``graph`` after all passes; ``observer`` sees each pass's name and result.
+
+    ModelError if the network converts between float and int8 anywhere but at its border.
+    """
+    for step in PASSES:
+        graph = step(graph)
+        verify(graph)
+        if observer is not None:
+            observer(step.__name__, graph)
+    return graph

@@ -1,0 +1,53 @@
+"""QUANTIZE and DEQUANTIZE at the border become a matter of the host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.ir.graph import Graph, Port
+from tinyengine.ir.ops import OpKind
+from tinyengine.passes.rewrite import graph_pass, replace_reads
+
+
+@graph_pass
+def move_conversions_to_border(graph: Graph) -> None:
+    """Ports of float32 or uint8 point at the int8 tensor inside; the conversion itself leaves the graph.
+
+    ``tinyengine.ir.ports`` converts with the same arithmetic, so nothing changes for the user.
+    """
+    graph.inputs = [_convert_input(graph, port) for port in graph.inputs]
+    graph.outputs = [_convert_output(graph, port) for port in graph.outputs]
+
+
+def _convert_input(graph: Graph, port: Port) -> Port:
+    readers = graph.consumers(port.tensor)
+    if graph.tensor(port.tensor).dtype == "int8" or not readers:
+        return port
+    inside = readers[0].outputs[0]
+    for op in readers:
+        if op.kind is not OpKind.QUANTIZE or graph.tensor(op.outputs[0]).quant != graph.tensor(inside).quant:
+            raise UnsupportedOperatorError(
+                f"input '{port.name}' is converted to int8 in two different ways ({readers[0].name} and {op.name}): "
+                "give the network two inputs, or one quantization"
+            )
+    for op in readers[1:]:
+        replace_reads(graph, op.outputs[0], inside)
+        graph.outputs = [replace(p, tensor=inside) if p.tensor == op.outputs[0] else p for p in graph.outputs]
+    graph.operators = [op for op in graph.operators if not any(op is reader for reader in readers)]
+    return replace(port, tensor=inside)
+
+
+def _convert_output(graph: Graph, port: Port) -> Port:
+    producer = graph.producer(port.tensor)
+    converts = producer is not None and graph.tensor(port.tensor).dtype != "int8"
+    if not converts:
+        return port
+    assert producer is not None
+    inside = producer.inputs[0]
+    if producer.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE) or graph.tensor(inside).dtype != "int8":
+        raise UnsupportedOperatorError(
+            f"output '{port.name}' is converted by {producer.name} from {graph.tensor(inside).dtype}: "
+            "convert the model with int8 inside"
+        )
+    return replace(port, tensor=inside)
