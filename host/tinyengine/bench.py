@@ -130,7 +130,7 @@ def bench(
         raise ValueError("check needs the model's file")
     graph, cpu = compiled.graph, compiled.options.cpu
     outside = random_inputs(graph, max(check, 1))
-    inside = [_inside(graph, values) for values in outside]
+    inside = [inside_values(graph, values) for values in outside]
     with BenchImage([compiled], cpu, portable, _stage(progress, "compiling for the device")) as image:
         # The first input runs twice over different paint: a byte that happens to be written with one paint's value
         # shows up over the other. The second of these runs is the profile.
@@ -166,11 +166,12 @@ def bench(
         arena_high_water=max(run.arena_used for run in runs),
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights),
-        check=_check(graph, model, outside, counted, progress) if check and model else None,
+        check=compare_with_tflite(graph, model, outside, counted, progress) if check and model else None,
     )
 
 
-def _inside(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+def inside_values(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the device gets for one set of inputs."""
     return [to_inside(graph, port, value) for port, value in zip(graph.inputs, values, strict=True)]
 
 
@@ -199,13 +200,14 @@ def _layers(compiled: CompiledModel, profiled: RunResult) -> list[LayerCost]:
     ]
 
 
-def _check(
+def compare_with_tflite(
     graph: Graph,
     model: Path,
     outside: Sequence[Sequence[np.ndarray]],
     runs: Sequence[RunResult],
-    progress: Progress | None,
+    progress: Progress | None = None,
 ) -> Check:
+    """The device's ``runs`` against TFLite running the file ``model`` on the same ``outside`` values."""
     reference = open_reference(model, len(graph.inputs), len(graph.outputs))
     differences = []
     for index, (values, run) in enumerate(zip(outside, runs, strict=True)):

@@ -1,0 +1,164 @@
+"""Whole networks on the simulated cores: every output byte equals TFLite's, in the memory the plan promised."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tinyengine.bench import bench, compare_with_tflite, inside_values, random_inputs
+from tinyengine.cli.main import cli
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.paths import project_root, shared_dir
+from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
+from tinyengine.toolchain import has_arm_toolchain
+
+from tests import networks
+
+pytestmark = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+needs_reference = pytest.mark.skipif(
+    not (importlib.util.find_spec("tensorflow") or importlib.util.find_spec("tflite_micro")),
+    reason="neither TensorFlow nor tflite-micro is installed",
+)
+needs_tensorflow = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
+
+INPUTS = 20
+KERNELS = pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
+CPUS = pytest.mark.parametrize("cpu", MACHINES)
+
+# The families of networks people use, each with 20 inputs; the odd ones, each with a few.
+FAMILIES = ["mobilenet_v1", "mobilenet_v2", "resnet8", "mobilenet_v3", "efficientnet", "detector"]
+ODD_INPUTS = 3
+
+
+def _third_party() -> list[Path]:
+    shared = shared_dir()
+    return sorted((shared / "models" / "networks").glob("*.tflite")) if shared else []
+
+
+def _own() -> list[Path]:
+    return sorted((project_root() / "models").glob("*.tflite"))
+
+
+@needs_reference
+@KERNELS
+@CPUS
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem) for path in [*_own(), *_third_party()]]
+    or [pytest.param(None, marks=pytest.mark.skip(reason="no networks: TINYENGINE_SHARED is not there"))],
+)
+def test_equals_tflite(path: Path, cpu: str, portable: bool) -> None:
+    compiled = compile_model(path, CompileOptions(cpu=cpu))
+    report = bench(compiled, path, check=INPUTS, portable=portable)
+    assert report.check is not None
+    assert report.check.inputs == INPUTS
+    assert (report.check.mismatched, report.check.max_abs_diff) == (0, 0)
+    assert 0 < report.arena_high_water <= report.arena_bytes
+    assert 0 < report.stack_bytes <= 4096
+    assert report.instructions > 0.3 * report.macs
+    layers = sum(layer.instructions for layer in report.per_layer)
+    assert abs(report.residue) <= 20 * len(report.per_layer) and report.instructions == layers + report.residue
+    assert sum(layer.macs for layer in report.per_layer) == report.macs
+    assert report.flash_bytes.weights >= 0 and report.flash_bytes.code > 0
+
+
+@needs_tensorflow
+@KERNELS
+@CPUS
+def test_families_equal_tflite(cpu: str, portable: bool) -> None:
+    _check_all(FAMILIES, cpu, portable, INPUTS)
+
+
+@needs_tensorflow
+@KERNELS
+@CPUS
+def test_odd_networks_equal_tflite(cpu: str, portable: bool) -> None:
+    _check_all([name for name in networks.names() if name not in FAMILIES], cpu, portable, ODD_INPUTS)
+
+
+def _check_all(names: list[str], cpu: str, portable: bool, count: int) -> None:
+    """All networks in one image and one simulation, without counting, which is faster."""
+    paths = {name: networks.path(name) for name in names}
+    models = [compile_model(path, CompileOptions(cpu=cpu, prefix=name)) for name, path in paths.items()]
+    inputs = [random_inputs(model.graph, count) for model in models]
+    jobs = [
+        Job(index, inside_values(model.graph, values), paint=PAINTS[number % 2])
+        for index, model in enumerate(models)
+        for number, values in enumerate(inputs[index])
+    ]
+    with BenchImage(models, cpu, portable) as image:
+        runs = image.run(jobs, exact=False)
+    complaints = []
+    for index, (name, model) in enumerate(zip(names, models, strict=True)):
+        mine = runs[index * count : (index + 1) * count]
+        check = compare_with_tflite(model.graph, paths[name], inputs[index], mine)
+        if check.mismatched:
+            complaints.append(f"{name}: {check}")
+        if not all(run.guards_intact and run.arena_used <= model.plan.arena_bytes for run in mine):
+            complaints.append(f"{name}: wrote outside its arena")
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(scope="module")
+def small() -> Path:
+    """A network that compiles and runs quickly."""
+    if not importlib.util.find_spec("tensorflow"):
+        pytest.skip("TensorFlow is not installed")
+    return networks.path("one_conv")
+
+
+def test_json_keys_are_a_contract(small: Path) -> None:
+    result = CliRunner().invoke(cli, ["bench", str(small), "--cpu", "cortex-m7", "--check", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert set(report) >= {
+        *("instructions", "per_layer", "arena_bytes", "arena_high_water", "stack_bytes", "flash_bytes", "check"),
+        *("model", "cpu", "macs", "requant", "portable", "residue"),
+    }
+    assert set(report["per_layer"][0]) >= {"name", "op", "macs", "instructions"}
+    assert set(report["flash_bytes"]) == {"weights", "code", "total"}
+    assert report["flash_bytes"]["total"] == report["flash_bytes"]["weights"] + report["flash_bytes"]["code"]
+    assert report["check"]["inputs"] == 2 and report["check"]["mismatched"] == 0
+    assert {"outputs", "max_abs_diff"} <= set(report["check"])
+
+
+def test_table_for_people(small: Path) -> None:
+    result = CliRunner().invoke(cli, ["bench", str(small), "--portable"])
+    assert result.exit_code == 0, result.output
+    for word in ("per MAC", "CONV_2D", "instructions", "portable C kernels", "flash"):
+        assert word in result.stdout or word == "CONV_2D"
+
+
+def test_counts_are_repeatable(small: Path) -> None:
+    compiled = compile_model(small, CompileOptions(cpu="cortex-m4"))
+    first, second = (bench(compiled) for _ in range(2))
+    assert first == second
+    assert first.check is None
+
+
+def test_a_wrong_kernel_is_noticed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check would see a single changed weight."""
+    compiled = compile_model(small, CompileOptions(cpu="cortex-m4"))
+    name = next(name for name in compiled.sources if name.endswith("_weights.c"))
+    body, marker = compiled.sources[name], "= {\n    "
+    start = body.index(marker) + len(marker)
+    end = body.index(",", start)
+    literal = body[start:end]
+    assert literal.lstrip("-").isdigit()
+    changed = str(int(literal) // 2 + 7)
+    monkeypatch.setitem(compiled.sources, name, body[:start] + changed + body[end:])
+    report = bench(compiled, small, check=2)
+    assert report.check is not None and report.check.mismatched > 0
+
+
+def test_flash_cap_is_kept(small: Path) -> None:
+    result = CliRunner().invoke(cli, ["bench", str(small), "--flash", "1K"])
+    assert result.exit_code != 0
+    assert "of flash with its kernels" in str(result.exception)

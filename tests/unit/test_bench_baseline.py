@@ -1,0 +1,68 @@
+"""bench/run.py says what got slower or bigger, and fails for the right reasons only."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tinyengine.paths import project_root
+
+
+@pytest.fixture(scope="module")
+def run() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench_run", project_root() / "bench" / "run.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def entry(run: ModuleType):
+    return run.Entry("gcc 12", 1000, 2000, 500, 200, 9000, {"0 stem": 1500, "1 head": 500})
+
+
+def changed(run: ModuleType, entry, **figures):
+    """Regressions of an entry with other figures."""
+    return [c.figure for c in run.regressions(run.compare({"k": entry}, {"k": replace(entry, **figures)}))]
+
+
+@pytest.mark.parametrize(
+    ("figures", "failing"),
+    [
+        ({}, []),
+        ({"instructions": 2020}, []),  # 1 % is allowed
+        ({"instructions": 2021}, ["instructions"]),
+        ({"instructions": 1000}, []),
+        ({"arena_bytes": 506}, ["arena_bytes"]),
+        ({"flash_bytes": 9091}, ["flash_bytes"]),
+        ({"stack_bytes": 232}, []),  # a spilled register or two
+        ({"stack_bytes": 240}, ["stack_bytes"]),
+        ({"layers": {"0 stem": 1900, "1 head": 100}}, []),  # layers inform, totals fail
+    ],
+)
+def test_what_fails(run: ModuleType, entry, figures: dict, failing: list[str]) -> None:
+    assert changed(run, entry, **figures) == failing
+
+
+def test_says_which_layer_changed(run: ModuleType, entry) -> None:
+    now = replace(entry, instructions=2400, layers={"0 stem": 1900, "1 head": 500})
+    told = [str(change) for change in run.compare({"k": entry}, {"k": now})]
+    assert told == ["k: layer 0 stem 1,500 -> 1,900 (+26.7 %)", "k: instructions 2,000 -> 2,400 (+20.0 %)"]
+
+
+def test_another_compiler_is_not_compared(run: ModuleType, entry) -> None:
+    assert changed(run, entry, compiler="gcc 13", instructions=9999) == []
+
+
+def test_baseline_survives_a_round_trip(run: ModuleType, entry, tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    assert run.load_baseline(path) == {}
+    run.save_baseline({"b": entry, "a": entry}, path)
+    assert run.load_baseline(path) == {"a": entry, "b": entry}
+    assert [p.name for p in tmp_path.iterdir()] == ["baseline.json"]
