@@ -1,0 +1,128 @@
+"""``tinyengine fit``: train a network of the zoo on a PC."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tinyengine.recipes.augment import Augmentation
+from tinyengine.recipes.fit import FitOptions, fit
+from tinyengine.recipes.train import Recipe
+from tinyengine.zoo.table import NETWORKS
+
+
+@click.command("fit")
+@click.option(
+    "--data",
+    "data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="Folder with one subfolder per class, or .npz; may be repeated, also with pictures only a teacher labelled.",
+)
+@click.option(
+    "--validate", type=click.Path(path_type=Path), help="Pictures to measure the accuracy with, never trained on."
+)
+@click.option(
+    "--arch", type=click.Choice(list(NETWORKS)), default="person-tiny", show_default=True, help="Network of the zoo."
+)
+@click.option("--resolution", type=int, help="Side of the square input in pixels; default: the network's own.")
+@click.option("--epochs", type=float, default=Recipe().epochs, show_default=True, help="Passes over all pictures.")
+@click.option("--batch", type=int, default=Recipe().batch, show_default=True, help="Pictures per step.")
+@click.option("--rate", type=float, default=Recipe().rate, show_default=True, help="Peak learning rate.")
+@click.option(
+    "--soft-weight",
+    type=float,
+    default=Recipe().soft_weight,
+    show_default=True,
+    help="Share of the teacher beside a label.",
+)
+@click.option(
+    "--min-area",
+    type=float,
+    default=Augmentation().min_area,
+    show_default=True,
+    help="Smallest share of a picture a crop keeps.",
+)
+@click.option(
+    "--cutout", type=float, default=0.0, show_default=True, help="Share of the pictures with a square painted over."
+)
+@click.option("--mixup", type=float, default=0.0, show_default=True, help="Share of the batches blended in pairs.")
+@click.option("--average", type=float, default=Recipe().average, show_default=True, help="Weight averaging per step.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
+@click.option("--threads", type=int, default=1, show_default=True, help="Processor cores to use.")
+@click.option("--limit", type=int, help="Read at most this many pictures of each set.")
+@click.option(
+    "--run",
+    "run",
+    type=click.Path(path_type=Path),
+    default=Path("runs/fit"),
+    show_default=True,
+    help="Folder for checkpoints and log.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --run where it stopped.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The int8 network to write (.tflite); its .json is written beside it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    data: tuple[Path, ...],
+    validate: Path | None,
+    arch: str,
+    resolution: int | None,
+    epochs: float,
+    batch: int,
+    rate: float,
+    soft_weight: float,
+    min_area: float,
+    cutout: float,
+    mixup: float,
+    average: float,
+    seed: int,
+    threads: int,
+    limit: int | None,
+    run: Path,
+    resume: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Train a network of the zoo on labelled pictures and convert it to int8.
+
+    A run can be interrupted at any time and continued with --resume.
+
+    Example: tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
+    """
+    augmentation = Augmentation(min_area=min_area, cutout=cutout, mixup=mixup)
+    recipe = Recipe(
+        epochs=epochs,
+        batch=batch,
+        rate=rate,
+        soft_weight=soft_weight,
+        average=average,
+        seed=seed,
+        augmentation=augmentation,
+    )
+    result = fit(
+        FitOptions(
+            data=list(data),
+            validate=validate,
+            arch=arch,
+            resolution=resolution,
+            recipe=recipe,
+            threads=threads,
+            limit=limit,
+            run=run,
+            resume=resume,
+            out=out,
+        ),
+        quiet=as_json,
+    )
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=2, default=str))

@@ -1,0 +1,33 @@
+"""Packages that only some commands need, imported when they are needed and with one sentence when they are missing."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+from tinyengine.errors import ToolError
+
+
+def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
+    """Import TensorFlow quietly; ``purpose`` ("train a network") completes the sentence shown when it is missing.
+
+    ``threads`` limits the cores it may use. It only has an effect before TensorFlow has run its first operation, which
+    is why a later call with another number is ignored instead of failing.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    if threads is not None:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ToolError(
+            f"TensorFlow is needed to {purpose} and is not installed: run pip install 'tinyengine[convert]'"
+        ) from error
+    if threads is not None:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:  # already running: keep what it has
+            pass
+    return tf

@@ -1,0 +1,76 @@
+"""Augmentation of a batch of pictures inside the training graph, reproducible from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far pictures are changed; every amount may be 0."""
+
+    min_area: float = 0.5  # smallest share of the picture that a crop keeps
+    aspect: float = 1.33  # a crop may be stretched by up to this factor
+    brightness: float = 0.25  # of the full range
+    contrast: float = 0.35  # factors 1 - c to 1 + c
+    saturation: float = 0.5  # factors 1 - s to 1 + s
+    gray: float = 0.08  # share of the pictures turned gray
+    cutout: float = 0.0  # share of the pictures that lose a square of up to half their side
+    mixup: float = 0.0  # share of the batches whose pictures are blended in pairs
+
+
+def augment(pixels: Any, targets: Any, resolution: int, how: Augmentation, seed: Any) -> tuple[Any, Any]:
+    """Crop, flip and recolour: (N, S, S, 3) uint8 -> (N, R, R, 3) float32 in [-1, 1), with the (N, K) targets.
+
+    ``seed`` is an int32 pair; the same seed gives the same batch. The crop is sampled at twice the resolution and
+    averaged 2x2, which stands for the antialiasing that pictures get when they are resized for inference.
+    """
+    import tensorflow as tf  # the caller has checked that it is there; anything else here would be traced
+
+    count = tf.shape(pixels)[0]
+    keys = tf.unstack(tf.random.experimental.stateless_split(seed, 12))
+
+    def uniform(key: int, low: float, high: float, *shape: int):
+        return tf.random.stateless_uniform((count, *shape), keys[key], low, high)
+
+    area = uniform(0, how.min_area, 1.0)
+    stretch = tf.exp(uniform(1, -1.0, 1.0) * 0.5 * tf.math.log(how.aspect))
+    height = tf.minimum(tf.sqrt(area) * stretch, 1.0)
+    width = tf.minimum(tf.sqrt(area) / stretch, 1.0)
+    top, left = uniform(2, 0.0, 1.0) * (1 - height), uniform(3, 0.0, 1.0) * (1 - width)
+    right = left + width
+    flip = uniform(4, 0.0, 1.0) < 0.5
+    boxes = tf.stack([top, tf.where(flip, right, left), top + height, tf.where(flip, left, right)], axis=1)
+    x = tf.image.crop_and_resize(tf.cast(pixels, tf.float32), boxes, tf.range(count), (2 * resolution, 2 * resolution))
+    x = tf.nn.avg_pool2d(x, 2, 2, "VALID") / 128.0 - 1.0
+
+    gray = tf.reduce_mean(x, axis=3, keepdims=True)
+    keep_colour = uniform(5, 1 - how.saturation, 1 + how.saturation, 1, 1, 1)
+    keep_colour = tf.where(uniform(6, 0.0, 1.0, 1, 1, 1) < how.gray, 0.0, keep_colour)
+    x = gray + (x - gray) * keep_colour
+    mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+    x = mean + (x - mean) * uniform(7, 1 - how.contrast, 1 + how.contrast, 1, 1, 1)
+    x = x + 2 * uniform(8, -how.brightness, how.brightness, 1, 1, 1)
+    x = tf.clip_by_value(x, -1.0, 127 / 128)
+
+    if how.cutout > 0:
+        x = _cut_out(tf, x, resolution, how.cutout, uniform(9, 0.0, 1.0, 4))
+    if how.mixup > 0:
+        mixed, share = tf.unstack(tf.random.stateless_uniform((2,), keys[10]))
+        share = tf.where(mixed < how.mixup, share, 1.0)
+        x = share * x + (1 - share) * tf.reverse(x, [0])
+        targets = share * targets + (1 - share) * tf.reverse(targets, [0])
+    return x, targets
+
+
+def _cut_out(tf: Any, x: Any, resolution: int, share: float, chance: Any) -> Any:
+    """Paint a square of 1/8 to 1/2 of the side gray in ``share`` of the pictures; ``chance`` is (N, 4) uniform."""
+    side = tf.where(chance[:, 0] < share, (0.125 + 0.375 * chance[:, 1]) * resolution, 0.0)[:, None]
+    axis = tf.range(resolution, dtype=tf.float32)[None, :]
+
+    def inside(centre: Any) -> Any:
+        return tf.abs(axis - centre[:, None] * resolution) < side / 2
+
+    hole = inside(chance[:, 2])[:, :, None] & inside(chance[:, 3])[:, None, :]
+    return tf.where(hole[..., None], 0.0, x)

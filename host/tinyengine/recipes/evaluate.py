@@ -1,0 +1,77 @@
+"""Accuracy with its uncertainty, of Keras models and of int8 TFLite files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyengine.errors import ModelError
+from tinyengine.optional import tensorflow
+from tinyengine.recipes.pictures import Pictures
+
+
+@dataclass(slots=True)
+class Accuracy:
+    """Percentages; ``interval`` is the 95 % Wilson score interval, ``confusion[truth][answer]`` counts pictures."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    count: int
+    confusion: list[list[int]]
+    by_source: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+
+def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % score interval of a proportion, in per cent (Wilson, 1927)."""
+    share = right / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return 100 * (centre - half), 100 * (centre + half)
+
+
+def score(answers: np.ndarray, pictures: Pictures) -> Accuracy:
+    """Compare (N,) class indices with the labels; pictures without a label do not count."""
+    known = pictures.labels >= 0
+    truth, answers, sources = pictures.labels[known], answers[known], pictures.sources[known]
+    classes = len(pictures.classes)
+    confusion = np.bincount(truth * classes + answers, minlength=classes * classes).reshape(classes, classes)
+    right = truth == answers
+    by_source = {
+        name: (100 * float(right[sources == k].mean()), int((sources == k).sum()))
+        for k, name in enumerate(pictures.source_names)
+        if (sources == k).any()
+    }
+    interval = wilson(int(right.sum()), len(right))
+    return Accuracy(100 * float(right.mean()), interval, len(right), confusion.tolist(), by_source)
+
+
+def keras_outputs(model: Any, pixels: np.ndarray, batch: int = 128) -> np.ndarray:
+    """Outputs (N, K) of a float model for uint8 pictures of its resolution."""
+    tf = tensorflow("evaluate a network")
+    run = tf.function(lambda x: model(tf.cast(x, tf.float32) / 128.0 - 1.0, training=False))
+    return np.concatenate([run(pixels[k : k + batch]).numpy() for k in range(0, len(pixels), batch)])
+
+
+def tflite_outputs(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Dequantized outputs (N, K) of an int8 TFLite file whose input is pixel - 128, by TFLite's reference kernels."""
+    tf = tensorflow("run a TFLite file")
+    interpreter = tf.lite.Interpreter(
+        str(path),
+        num_threads=1,
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+    )
+    interpreter.allocate_tensors()
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    if source["dtype"] != np.int8 or sink["dtype"] != np.int8:
+        raise ModelError(f"{path} is not int8 at its input and output, so it cannot be evaluated as an int8 network")
+    outputs = np.empty((len(pixels), int(np.prod(sink["shape"]))), np.float32)
+    scale, zero_point = sink["quantization"]
+    for k, picture in enumerate(pixels):
+        interpreter.set_tensor(source["index"], (picture.astype(np.int16) - 128).astype(np.int8)[None])
+        interpreter.invoke()
+        outputs[k] = (interpreter.get_tensor(sink["index"]).reshape(-1).astype(np.float32) - zero_point) * scale
+    return outputs

@@ -1,0 +1,145 @@
+"""From pictures to an int8 network beside its MODEL.json: what ``tinyengine fit`` does."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tinyengine.errors import DataError
+from tinyengine.optional import tensorflow
+from tinyengine.recipes import pictures as pictures_
+from tinyengine.recipes.pictures import Pictures
+from tinyengine.recipes.train import Recipe, Status, Training
+from tinyengine.zoo.table import Network, find, macs, parameters
+
+CALIBRATION_PICTURES = 512
+
+
+@dataclass(slots=True)
+class FitOptions:
+    data: list[Path]
+    validate: Path | None
+    arch: str
+    out: Path
+    resolution: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    threads: int = 1
+    limit: int | None = None
+    run: Path = Path("runs/fit")
+    resume: bool = False
+
+
+@dataclass(slots=True)
+class FitResult:
+    """What ``--json`` prints. Accuracies in per cent, None without validation pictures."""
+
+    out: Path
+    arch: str
+    macs: int
+    parameters: int
+    pictures: int
+    steps: int
+    float_accuracy: dict | None
+    int8_accuracy: dict | None
+
+
+def fit(options: FitOptions, quiet: bool = False) -> FitResult:
+    """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
+    tensorflow("train a network", options.threads)
+    if options.out.suffix != ".tflite":
+        raise DataError(f"the output {options.out} must be a .tflite file")
+    if (options.run / "checkpoint.npz").is_file() and not options.resume:
+        raise DataError(
+            f"{options.run} holds an unfinished or finished run: add --resume, or name another --run folder"
+        )
+    network = find(options.arch)
+    network = replace(network, resolution=options.resolution or network.resolution)
+    console = Console(stderr=True, quiet=quiet)
+    with _progress(console) as progress:
+        # pictures are kept larger than the network's input, so that crops of them still have detail
+        data = _load(progress, options.data, network.resolution * 3 // 2, options.limit)
+        validation = _load(progress, [options.validate], network.resolution, None) if options.validate else None
+        network = replace(network, classes=len(data.classes))
+        training = Training(network, options.recipe, data, options.run)
+        if options.resume:
+            training.resume()
+        _train(progress, console, training, validation)
+    return _finish(options, console, network, training, data, validation)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+def _load(progress: Progress, paths: list[Path], size: int, limit: int | None) -> Pictures:
+    sets = []
+    for path in paths:
+        task = progress.add_task(f"reading {path.name}", total=None)
+        sets.append(pictures_.load(path, size, lambda k, n, t=task: progress.update(t, completed=k, total=n), limit))
+        progress.update(task, completed=len(sets[-1]), total=len(sets[-1]))
+    return pictures_.join(sets)
+
+
+def _train(progress: Progress, console: Console, training: Training, validation: Pictures | None) -> None:
+    task = progress.add_task("training", total=training.steps, completed=training.step)
+
+    def listen(status: Status) -> None:
+        text = f"epoch {status.epoch + 1}  loss {status.loss:.3f}  {status.pictures_per_second:.0f} pictures/s"
+        progress.update(task, completed=status.step, description=text)
+        if status.accuracy is not None:
+            console.print(f"epoch {status.epoch + 1}: loss {status.loss:.4f}, accuracy {status.accuracy:.2f} %")
+
+    training.run(validation, listen)
+
+
+def _finish(
+    options: FitOptions,
+    console: Console,
+    network: Network,
+    training: Training,
+    data: Pictures,
+    validation: Pictures | None,
+) -> FitResult:
+    """Convert the trained network with softmax behind it, measure both forms and write the files."""
+    from tinyengine.frontend.keras import picture_samples, quantize
+    from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
+    from tinyengine.zoo.build import keras_model
+
+    model = keras_model(network)
+    for ours, trained in zip(model.weights, training.model.weights, strict=True):
+        ours.assign(trained)
+    console.print("converting to int8 ...")
+    chosen = np.random.default_rng(options.recipe.seed).choice(len(data), min(CALIBRATION_PICTURES, len(data)), False)
+    pixels = np.stack([pictures_.shrink(data.pixels[k], network.resolution) for k in np.sort(chosen)])
+    content = quantize(model, picture_samples(pixels))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = options.out.with_suffix(".partial")
+    partial.write_bytes(content)
+    result = FitResult(
+        options.out, options.arch, macs(network), parameters(network), len(data), training.steps, None, None
+    )
+    if validation is not None:
+        console.print("measuring the int8 network ...")
+        result.float_accuracy = asdict(score(keras_outputs(model, validation.pixels).argmax(1), validation))
+        result.int8_accuracy = asdict(score(tflite_outputs(partial, validation.pixels).argmax(1), validation))
+        console.print(
+            f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
+            f"of {len(validation)} pictures"
+        )
+    description = {
+        "task": "classification",
+        "classes": data.classes,
+        "input": {"mapping": "pixel-128", "color": "rgb", "resize": "bilinear"},
+    }
+    options.out.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, options.out)
+    model.save(options.run / "model.keras")
+    console.print(f"wrote {options.out}")
+    return result

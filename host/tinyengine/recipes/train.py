@@ -1,0 +1,216 @@
+"""The training loop: distillation on augmented pictures, cosine schedule, weight averaging, checkpoints.
+
+A run lives in a folder: ``checkpoint.npz`` (everything needed to continue, replaced atomically), ``log.jsonl`` (one
+line per epoch) and ``best.npz`` (the averaged weights that did best on the validation pictures; a long run of a small
+network ends best, so this usually equals the last epoch). Given the same data, seed and thread count, a run that was
+interrupted and continued takes the same steps as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyengine.errors import DataError
+from tinyengine.optional import tensorflow
+from tinyengine.recipes.augment import Augmentation, augment
+from tinyengine.recipes.evaluate import keras_outputs, score
+from tinyengine.recipes.pictures import Pictures
+from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.table import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result besides data and architecture."""
+
+    epochs: float = 30.0
+    batch: int = 64
+    rate: float = 0.1  # peak learning rate of SGD with Nesterov momentum
+    momentum: float = 0.9
+    warmup: float = 0.04  # share of the steps during which the rate rises linearly
+    weight_decay: float = 4e-5  # L2 penalty on convolution and classifier weights, not on depthwise ones and offsets
+    soft_weight: float = 0.5  # share of the teacher in the target where a label exists too
+    average: float = 0.999  # weight averaging: share of the old average kept at each step
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(slots=True)
+class Status:
+    """What the loop tells its listener after a few steps, and at the end of an epoch with ``accuracy``."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    rate: float
+    pictures_per_second: float
+    accuracy: float | None = None
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine to 0."""
+    warmup = max(1, round(recipe.warmup * steps))
+    if step < warmup:
+        return recipe.rate * (step + 1) / warmup
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+class Training:
+    """One run: construct it, call :meth:`run`, take :attr:`model` (which then holds the averaged weights)."""
+
+    def __init__(self, network: Network, recipe: Recipe, data: Pictures, folder: Path) -> None:
+        self._tf = tensorflow("train a network")
+        self._tf.keras.utils.set_random_seed(recipe.seed)
+        self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
+        self.targets = data.targets(recipe.soft_weight)
+        if self.targets.shape[1] != network.classes:
+            raise DataError(f"the data has {self.targets.shape[1]} classes and the network {network.classes}")
+        if len(data) < recipe.batch:
+            raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
+        self.steps_per_epoch = len(data) // recipe.batch
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.model = keras_model(network, softmax=False)
+        self.step = 0
+        self.history: list[dict[str, Any]] = []
+        variable = self._tf.Variable
+        self._velocity = [variable(self._tf.zeros_like(w), trainable=False) for w in self.model.trainable_variables]
+        self._average = [variable(w, trainable=False) for w in self.model.weights]
+        self._train_step = self._tf.function(self._step)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, validation: Pictures | None, listener: Callable[[Status], None], save_every: float = 120.0) -> None:
+        """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds."""
+        saved = time.monotonic()
+        batch = self.recipe.batch
+        order = self._order(self.step // self.steps_per_epoch)
+        loss_sum, loss_count, started, since = 0.0, 0, time.monotonic(), self.step
+        try:
+            while self.step < self.steps:
+                epoch, within = divmod(self.step, self.steps_per_epoch)
+                if within == 0:
+                    order = self._order(epoch)
+                chosen = np.sort(order[within * batch : (within + 1) * batch])
+                rate = learning_rate(self.recipe, self.step, self.steps)
+                # the average starts short, so that it does not remember the random start
+                keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+                tf = self._tf
+                loss_sum += float(
+                    self._train_step(
+                        tf.constant(self.data.pixels[chosen]),
+                        tf.constant(self.targets[chosen]),
+                        tf.constant(rate, tf.float32),
+                        tf.constant(keep, tf.float32),
+                        tf.constant([self.recipe.seed, self.step], tf.int32),
+                    )
+                )
+                loss_count += 1
+                self.step += 1
+                end_of_epoch = within + 1 == self.steps_per_epoch or self.step == self.steps
+                if self.step % 20 == 0 or end_of_epoch:
+                    speed = (self.step - since) * batch / (time.monotonic() - started)
+                    status = Status(self.step, self.steps, epoch, loss_sum / loss_count, rate, speed)
+                    if end_of_epoch:
+                        self._end_epoch(status, validation)
+                        loss_sum, loss_count, started, since = 0.0, 0, time.monotonic(), self.step
+                    listener(status)
+                if time.monotonic() - saved > save_every:
+                    self.save()
+                    saved = time.monotonic()
+        finally:
+            # also when the user interrupts: nothing but the step under way is lost
+            self.save()
+        self._use_average()
+
+    def save(self) -> None:
+        """Write the checkpoint; a reader sees the old or the new one, never half of one."""
+        arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint()}
+        arrays["history"] = json.dumps(self.history)
+        for prefix, variables in self._state().items():
+            arrays.update({f"{prefix}{k}": v.numpy() for k, v in enumerate(variables)})
+        _write_npz(self.folder / "checkpoint.npz", arrays)
+
+    def resume(self) -> bool:
+        """Continue from the folder's checkpoint; False if there is none, DataError if it is of another run."""
+        path = self.folder / "checkpoint.npz"
+        if not path.is_file():
+            return False
+        with np.load(path, allow_pickle=False) as arrays:
+            if str(arrays["fingerprint"]) != self.fingerprint():
+                raise DataError(
+                    f"{path} belongs to a run with another architecture, data or settings: "
+                    "name another --run folder, or repeat the settings it was started with"
+                )
+            for prefix, variables in self._state().items():
+                for k, variable in enumerate(variables):
+                    variable.assign(arrays[f"{prefix}{k}"])
+            self.step = int(arrays["step"])
+            self.history = json.loads(str(arrays["history"]))
+        return True
+
+    def fingerprint(self) -> str:
+        """Identifies architecture, settings and data."""
+        digest = hashlib.sha256(json.dumps([asdict(self.network), asdict(self.recipe)], sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.targets).tobytes())
+        digest.update(np.ascontiguousarray(self.data.pixels[:: max(1, len(self.data) // 64)]).tobytes())
+        return digest.hexdigest()
+
+    def _state(self) -> dict[str, list[Any]]:
+        return {"weight": self.model.weights, "average": self._average, "velocity": self._velocity}
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.data))
+
+    def _step(self, pixels: Any, targets: Any, rate: Any, keep: Any, seed: Any) -> Any:
+        """One step of SGD with Nesterov momentum and an update of the averaged weights; returns the loss."""
+        tf, recipe = self._tf, self.recipe
+        x, targets = augment(pixels, targets, self.network.resolution, recipe.augmentation, seed)
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self.model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+        for variable, velocity, gradient in zip(variables, self._velocity, tape.gradient(loss, variables), strict=True):
+            if len(variable.shape) >= 2 and "depthwise" not in variable.path:
+                gradient = gradient + recipe.weight_decay * variable
+            velocity.assign(recipe.momentum * velocity + gradient)
+            variable.assign_sub(rate * (gradient + recipe.momentum * velocity))
+        for average, weight in zip(self._average, self.model.weights, strict=True):
+            average.assign(keep * average + (1 - keep) * tf.convert_to_tensor(weight))
+        return loss
+
+    def _end_epoch(self, status: Status, validation: Pictures | None) -> None:
+        if validation is not None:
+            current = [w.numpy() for w in self.model.weights]
+            self._use_average()
+            answers = keras_outputs(self.model, validation.pixels).argmax(axis=1)
+            status.accuracy = score(answers, validation).accuracy
+            if status.accuracy >= max((line["accuracy"] or 0 for line in self.history), default=0):
+                self._write_weights(self.folder / "best.npz")
+            for weight, value in zip(self.model.weights, current, strict=True):
+                weight.assign(value)
+        self.history.append(asdict(status))
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(asdict(status)) + "\n")
+
+    def _use_average(self) -> None:
+        for weight, average in zip(self.model.weights, self._average, strict=True):
+            weight.assign(average)
+
+    def _write_weights(self, path: Path) -> None:
+        _write_npz(path, {f"weight{k}": w.numpy() for k, w in enumerate(self.model.weights)})
+
+
+def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".partial.npz")
+    np.savez(temporary, **arrays)
+    os.replace(temporary, path)
