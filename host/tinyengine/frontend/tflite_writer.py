@@ -1,0 +1,329 @@
+"""The IR back to ``.tflite``: for tests against TFLite's own kernels, and to export networks.
+
+Explicit paddings become SAME or VALID where those say the same, otherwise a PAD before the operator; ports of float32
+or uint8 get their QUANTIZE and DEQUANTIZE back. What ``load_tflite`` reads from the result computes the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import tflite
+
+from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
+from tinyengine.ir.ops import (
+    Activation,
+    ActivationAttrs,
+    ConcatAttrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    OpKind,
+    PadAttrs,
+    PoolAttrs,
+    ResizeNearestAttrs,
+    SoftmaxAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+    Window,
+)
+from tinyengine.ir.shapes import same_padding
+
+_ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
+_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
+_SAME, _VALID = 0, 1
+
+# first operator versions that know int8
+_VERSIONS = {
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "HARD_SWISH": 1,
+    "RESHAPE": 1,
+    "RESIZE_NEAREST_NEIGHBOR": 3,
+    "RELU": 2,
+}
+
+
+@dataclass(frozen=True)
+class _Options:
+    """An option table: its class in the schema and its fields (a tuple becomes a vector of int32)."""
+
+    table: str
+    fields: dict[str, int | float | bool | tuple[int, ...]]
+
+
+@dataclass
+class _File:
+    """What will be written: tensors and operators by index."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+    operators: list[tuple[str, list[int], list[int], _Options | None]] = field(default_factory=list)
+
+    def add(self, tensor: Tensor) -> int:
+        base, number = tensor.name, 1
+        while tensor.name in self.index:
+            number += 1
+            tensor.name = f"{base}_{number}"
+        self.index[tensor.name] = len(self.tensors)
+        self.tensors.append(tensor)
+        return self.index[tensor.name]
+
+    def constant(self, name: str, values: object) -> int:
+        """An int32 list such as axes or a shape."""
+        data = np.array(values, np.int32)
+        return self.add(Tensor(name, data.shape, "int32", None, data))
+
+
+def write_tflite(graph: Graph, path: str | Path) -> None:
+    """Write ``graph`` to a file; UnsupportedOperatorError if TFLite cannot express an operator."""
+    Path(path).write_bytes(tflite_bytes(graph))
+
+
+def tflite_bytes(graph: Graph) -> bytes:
+    """``graph`` as the bytes of a ``.tflite`` file."""
+    file = _File()
+    for tensor in graph.tensors.values():
+        file.add(Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.quant, tensor.data))
+    inputs = [_input_index(file, graph, port.tensor, port.dtype, port.quant) for port in graph.inputs]
+    for op in graph.operators:
+        _add_operator(file, graph, op)
+    outputs = [_output_index(file, graph, port.tensor, port.dtype, port.quant) for port in graph.outputs]
+    return _serialize(file, graph.name, inputs, outputs)
+
+
+def _input_index(file: _File, graph: Graph, name: str, dtype: str, quant: Quantization | None) -> int:
+    inside = graph.tensor(name)
+    if inside.dtype == dtype:
+        return file.index[name]
+    outside = file.add(Tensor(f"{name}_{dtype}", inside.shape, dtype, quant))
+    file.operators.append(("QUANTIZE", [outside], [file.index[name]], None))
+    return outside
+
+
+def _output_index(file: _File, graph: Graph, name: str, dtype: str, quant: Quantization | None) -> int:
+    inside = graph.tensor(name)
+    if inside.dtype == dtype:
+        return file.index[name]
+    outside = file.add(Tensor(f"{name}_{dtype}", inside.shape, dtype, quant))
+    kind = "DEQUANTIZE" if dtype == "float32" else "QUANTIZE"
+    file.operators.append((kind, [file.index[name]], [outside], None))
+    return outside
+
+
+def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
+    inputs = [file.index[name] for name in op.inputs]
+    output = graph.tensor(op.outputs[0])
+    kind: str = op.kind.value
+    options: _Options | None = None
+    match op.attrs:
+        case Conv2DAttrs(window=window, activation=activation):
+            inputs[0], padding = _explicit_pad(file, graph, op, window)
+            options = _Options("Conv2DOptions", {**_sliding(window, padding, activation), **_dilation(window)})
+        case DepthwiseConv2DAttrs(window=window, multiplier=multiplier, activation=activation):
+            inputs[0], padding = _explicit_pad(file, graph, op, window)
+            fields = {**_sliding(window, padding, activation), **_dilation(window), "DepthMultiplier": multiplier}
+            options = _Options("DepthwiseConv2DOptions", fields)
+        case FullyConnectedAttrs(activation=activation):
+            fields = {"FusedActivationFunction": _ACTIVATIONS[activation], "KeepNumDims": len(output.shape) != 2}
+            options = _Options("FullyConnectedOptions", fields)
+        case ElementwiseAttrs(activation=activation):
+            table = {OpKind.ADD: "AddOptions", OpKind.SUB: "SubOptions", OpKind.MUL: "MulOptions"}[op.kind]
+            options = _Options(table, {"FusedActivationFunction": _ACTIVATIONS[activation]})
+        case PoolAttrs(window=window, activation=activation):
+            padding = _padding(window, graph.tensor(op.inputs[0]))
+            if padding is None:
+                raise UnsupportedOperatorError(f"{op.kind} '{op.name}' has paddings {window.pad}: not SAME, not VALID")
+            fields = {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
+            options = _Options("Pool2DOptions", {**_sliding(window, padding, activation), **fields})
+        case MeanAttrs(axes=axes, keep_dims=keep):
+            inputs.append(file.constant(f"{op.name}_axes", axes))
+            options = _Options("ReducerOptions", {"KeepDims": keep})
+        case PadAttrs(pads=pads):
+            inputs.append(file.constant(f"{op.name}_paddings", pads))
+        case TransposeAttrs(perm=perm):
+            inputs.append(file.constant(f"{op.name}_permutation", perm))
+        case ConcatAttrs(axis=axis, activation=activation):
+            fields = {"Axis": axis, "FusedActivationFunction": _ACTIVATIONS[activation]}
+            options = _Options("ConcatenationOptions", fields)
+        case ResizeNearestAttrs(align_corners=align, half_pixel_centers=half):
+            inputs.append(file.constant(f"{op.name}_size", output.shape[1:3]))
+            options = _Options("ResizeNearestNeighborOptions", {"AlignCorners": align, "HalfPixelCenters": half})
+        case StridedSliceAttrs() as attrs:
+            ends = [b + c * s for b, s, c in zip(attrs.begin, attrs.stride, attrs.count, strict=True)]
+            inputs += [
+                file.constant(f"{op.name}_begin", attrs.begin),
+                file.constant(f"{op.name}_end", ends),
+                file.constant(f"{op.name}_strides", attrs.stride),
+            ]
+            options = _Options("StridedSliceOptions", _masks(op, attrs, ends, output.shape))
+        case SoftmaxAttrs(beta=beta):
+            options = _Options("SoftmaxOptions", {"Beta": beta})
+        case ActivationAttrs(activation=activation):
+            kind = activation.value.upper()
+    if op.kind is OpKind.RESHAPE:
+        inputs.append(file.constant(f"{op.name}_shape", output.shape))
+        options = _Options("ReshapeOptions", {"NewShape": output.shape})
+    file.operators.append((kind, inputs, [file.index[output.name]], options))
+
+
+def _sliding(window: Window, padding: int, activation: Activation) -> dict[str, int | float | bool | tuple[int, ...]]:
+    return {
+        "Padding": padding,
+        "StrideH": window.stride[0],
+        "StrideW": window.stride[1],
+        "FusedActivationFunction": _ACTIVATIONS[activation],
+    }
+
+
+def _dilation(window: Window) -> dict[str, int | float | bool | tuple[int, ...]]:
+    return {"DilationHFactor": window.dilation[0], "DilationWFactor": window.dilation[1]}
+
+
+def _padding(window: Window, x: Tensor) -> int | None:
+    """SAME or VALID, if one of them gives the window's paddings."""
+    if not any(window.pad):
+        return _VALID
+    same = (
+        *same_padding(window.kernel[0], window.stride[0], window.dilation[0], x.shape[1]),
+        *same_padding(window.kernel[1], window.stride[1], window.dilation[1], x.shape[2]),
+    )
+    return _SAME if window.pad == same else None
+
+
+def _explicit_pad(file: _File, graph: Graph, op: Operator, window: Window) -> tuple[int, int]:
+    """(input, padding) of a convolution, with a PAD put before it if neither SAME nor VALID fits."""
+    x = graph.tensor(op.inputs[0])
+    padding = _padding(window, x)
+    if padding is not None:
+        return file.index[x.name], padding
+    top, bottom, left, right = window.pad
+    shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3])
+    padded = file.add(Tensor(f"{op.name}_padded", shape, x.dtype, x.quant))
+    paddings = file.constant(f"{op.name}_paddings", ((0, 0), (top, bottom), (left, right), (0, 0)))
+    file.operators.append(("PAD", [file.index[x.name], paddings], [padded], None))
+    return padded, _VALID
+
+
+def _masks(
+    op: Operator, attrs: StridedSliceAttrs, ends: list[int], shape: tuple[int, ...]
+) -> dict[str, int | float | bool | tuple[int, ...]]:
+    """An end before the first element has no index, so it is masked; axes that the output lacks are shrunk."""
+    end_mask = sum(1 << axis for axis, end in enumerate(ends) if end < 0)
+    ones = [axis for axis, count in enumerate(attrs.count) if count == 1]
+    for dropped in combinations(ones, max(len(attrs.count) - len(shape), 0)):
+        if tuple(c for axis, c in enumerate(attrs.count) if axis not in dropped) == shape:
+            return {"EndMask": end_mask, "ShrinkAxisMask": sum(1 << axis for axis in dropped)}
+    raise UnsupportedOperatorError(f"{op.kind} '{op.name}' writes shape {shape}, which a slice of TFLite cannot")
+
+
+# --- flatbuffer ---
+
+
+def _serialize(file: _File, name: str, inputs: list[int], outputs: list[int]) -> bytes:
+    builder = flatbuffers.Builder(1 << 16)
+    codes = sorted({kind for kind, _, _, _ in file.operators})
+    buffers = [_table(builder, "Buffer", {})]
+    tensors = []
+    for tensor in file.tensors:
+        number = 0
+        if tensor.data is not None:
+            builder.StartVector(1, tensor.data.nbytes, 16)  # weights are read in place, so they are aligned
+            builder.head -= tensor.data.nbytes
+            raw = np.ascontiguousarray(tensor.data)
+            raw = raw.astype(raw.dtype.newbyteorder("<"), copy=False).tobytes()
+            builder.Bytes[builder.head : builder.head + len(raw)] = raw
+            data = builder.EndVector()
+            number = len(buffers)
+            buffers.append(_table(builder, "Buffer", {"Data": data}))
+        tensors.append(_tensor(builder, tensor, number))
+    operators = [_operator(builder, codes.index(kind), i, o, options) for kind, i, o, options in file.operators]
+    subgraph = _table(
+        builder,
+        "SubGraph",
+        {
+            "Tensors": _offsets(builder, tensors),
+            "Inputs": _int32s(builder, inputs),
+            "Outputs": _int32s(builder, outputs),
+            "Operators": _offsets(builder, operators),
+            "Name": builder.CreateString(name),
+        },
+    )
+    model = _table(
+        builder,
+        "Model",
+        {
+            "Version": 3,
+            "OperatorCodes": _offsets(builder, [_code(builder, kind) for kind in codes]),
+            "Subgraphs": _offsets(builder, [subgraph]),
+            "Description": builder.CreateString("tinyengine"),
+            "Buffers": _offsets(builder, buffers),
+        },
+    )
+    builder.Finish(model, b"TFL3")
+    return bytes(builder.Output())
+
+
+def _table(builder: flatbuffers.Builder, name: str, fields: dict[str, int | float | bool]) -> int:
+    """Write one table through the schema's functions <name>Start, <name>Add<Field>, <name>End."""
+    getattr(tflite, f"{name}Start")(builder)
+    for key, value in fields.items():
+        getattr(tflite, f"{name}Add{key}")(builder, value)
+    return getattr(tflite, f"{name}End")(builder)
+
+
+def _int32s(builder: flatbuffers.Builder, values: list[int] | tuple[int, ...]) -> int:
+    return builder.CreateNumpyVector(np.array(values, np.int32))
+
+
+def _offsets(builder: flatbuffers.Builder, values: list[int]) -> int:
+    builder.StartVector(4, len(values), 4)
+    for value in reversed(values):
+        builder.PrependUOffsetTRelative(value)
+    return builder.EndVector()
+
+
+def _code(builder: flatbuffers.Builder, kind: str) -> int:
+    number = getattr(tflite.BuiltinOperator, kind)
+    fields = {"DeprecatedBuiltinCode": min(number, 127), "Version": _VERSIONS.get(kind, 2), "BuiltinCode": number}
+    return _table(builder, "OperatorCode", fields)
+
+
+def _tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
+    fields: dict[str, int | float | bool] = {
+        "Shape": _int32s(builder, tensor.shape),
+        "Name": builder.CreateString(tensor.name),
+        "Type": _DTYPES[tensor.dtype],
+        "Buffer": buffer,
+    }
+    if tensor.quant is not None:
+        parts: dict[str, int | float | bool] = {
+            "Scale": builder.CreateNumpyVector(np.array(tensor.quant.scale, np.float32)),
+            "ZeroPoint": builder.CreateNumpyVector(np.array(tensor.quant.zero_point, np.int64)),
+            "QuantizedDimension": tensor.quant.axis or 0,
+        }
+        fields["Quantization"] = _table(builder, "QuantizationParameters", parts)
+    return _table(builder, "Tensor", fields)
+
+
+def _operator(
+    builder: flatbuffers.Builder, code: int, inputs: list[int], outputs: list[int], options: _Options | None
+) -> int:
+    fields: dict[str, int | float | bool] = {
+        "OpcodeIndex": code,
+        "Inputs": _int32s(builder, inputs),
+        "Outputs": _int32s(builder, outputs),
+    }
+    if options is not None:
+        values = {k: _int32s(builder, v) if isinstance(v, tuple) else v for k, v in options.fields.items()}
+        fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, options.table)
+        fields["BuiltinOptions"] = _table(builder, options.table, values)
+    return _table(builder, "Operator", fields)
