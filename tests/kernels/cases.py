@@ -1,0 +1,379 @@
+"""Random single operators with inputs: shapes, strides, paddings, quantizations that kernels must get right.
+
+Everything is drawn from one seed, so ``random_cases(seed, family, count)`` names a reproducible set of tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tinyengine.ir import Activation, Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir.ops import (
+    ActivationAttrs,
+    Attrs,
+    ConcatAttrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    NoAttrs,
+    PadAttrs,
+    PoolAttrs,
+    ResizeNearestAttrs,
+    SoftmaxAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+    Window,
+)
+
+INT32_MAX = (1 << 31) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class OpCase:
+    """A graph of one operator and an int8 array per graph input."""
+
+    graph: Graph
+    inputs: list[np.ndarray]
+
+    def __str__(self) -> str:
+        op = self.graph.operators[0]
+        shapes = [self.graph.tensor(name).shape for name in (*op.inputs, *op.outputs)]
+        return f"{op.kind} {op.attrs} on {shapes}"
+
+
+class Draw:
+    """Random numbers with the distributions that find mistakes: small shapes, edges, full ranges."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def integer(self, low: int, high: int) -> int:
+        """low .. high, both included."""
+        return int(self.rng.integers(low, high + 1))
+
+    def one_of(self, *choices):
+        return choices[self.integer(0, len(choices) - 1)]
+
+    def scale(self, low: float = 1e-3, high: float = 1.0) -> float:
+        """Log-uniform, a float32 as in model files."""
+        return float(np.float32(np.exp(self.rng.uniform(np.log(low), np.log(high)))))
+
+    def zero(self) -> int:
+        return self.one_of(-128, 127, 0, self.integer(-128, 127))
+
+    def quant(self) -> Quantization:
+        return Quantization((self.scale(),), (self.zero(),))
+
+    def output_quant(self) -> Quantization:
+        """One that leaves an activation's range wide most of the time, so that outputs differ."""
+        return Quantization((self.scale(0.01, 0.1),), (self.one_of(-128, -128, 0, self.integer(-128, 0), self.zero()),))
+
+    def int8(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Mostly uniform; sometimes constant at an end, or only the two ends."""
+        kind = self.integer(0, 9)
+        if kind == 0:
+            return np.full(shape, self.one_of(-128, 127), np.int8)
+        if kind == 1:
+            return self.rng.choice(np.array([-128, 127], np.int8), shape)
+        return self.rng.integers(-128, 128, shape, np.int8)
+
+    def picture(self, channels: int | None = None) -> tuple[int, int, int, int]:
+        """(1, H, W, C), not square, with odd channel counts as likely as even ones."""
+        return 1, self.integer(1, 11), self.integer(1, 11), channels or self.integer(1, 19)
+
+    def activation(self) -> Activation:
+        return self.one_of(Activation.NONE, Activation.NONE, *Activation)
+
+
+class Builder:
+    """A graph of one operator, being built."""
+
+    def __init__(self) -> None:
+        self.graph = Graph("case")
+        self.values: list[np.ndarray] = []
+
+    def input(self, name: str, shape: tuple[int, ...], quant: Quantization, value: np.ndarray) -> str:
+        self.graph.tensors[name] = Tensor(name, shape, "int8", quant)
+        self.graph.inputs.append(Port(name, name, "int8", quant))
+        self.values.append(value)
+        return name
+
+    def constant(self, name: str, data: np.ndarray, quant: Quantization) -> str:
+        self.graph.tensors[name] = Tensor(name, data.shape, data.dtype.name, quant, data)
+        return name
+
+    def finish(
+        self, kind: OpKind, inputs: list[str], shape: tuple[int, ...], quant: Quantization, attrs: Attrs
+    ) -> OpCase:
+        self.graph.tensors["y"] = Tensor("y", shape, "int8", quant)
+        self.graph.outputs.append(Port("y", "y", "int8", quant))
+        self.graph.operators.append(Operator(kind, str(kind).lower(), inputs, ["y"], attrs))
+        return OpCase(self.graph, self.values)
+
+
+Family = Callable[[Draw], OpCase]
+FAMILIES: dict[str, Family] = {}
+
+
+def family(function: Family) -> Family:
+    FAMILIES[function.__name__] = function
+    return function
+
+
+def random_cases(seed: int, family: str, count: int) -> list[OpCase]:
+    """``count`` operators of ``family`` (a key of FAMILIES)."""
+    rng = np.random.default_rng([seed, sorted(FAMILIES).index(family)])
+    return [FAMILIES[family](Draw(rng)) for _ in range(count)]
+
+
+# Products of inputs and weights ---------------------------------------------------------------------------------------
+
+
+def _window(draw: Draw, shape: tuple[int, ...], pooling: bool = False) -> Window:
+    """Any window with at least one output; pools always see a pixel."""
+    while True:
+        kernel = draw.one_of((1, 1), (3, 3), (draw.integer(1, 5), draw.integer(1, 5)), (draw.integer(1, 10), 4))
+        dilation = (1, 1) if pooling else draw.one_of((1, 1), (1, 1), (draw.integer(1, 3), draw.integer(1, 3)))
+        stride = draw.one_of((1, 1), (2, 2), (draw.integer(1, 3), draw.integer(1, 3)))
+        limit = [(k - 1) if pooling else k * d for k, d in zip(kernel, dilation, strict=True)]
+        pad = tuple(draw.one_of(0, draw.integer(0, limit[i // 2])) for i in range(4))
+        window = Window(kernel, stride, dilation, pad)
+        rows, columns = window.output_size(shape[1], shape[2])
+        if rows > 0 and columns > 0:
+            return window
+
+
+def _products(draw: Draw, builder: Builder, shape: tuple[int, ...], weights: np.ndarray, axis: int) -> Quantization:
+    """Add input ``x``, weights ``w`` (channels on ``axis``), bias ``b``; return the output's quantization.
+
+    The multipliers are chosen so that outputs mostly stay within int8; sometimes they are 1 or larger.
+    """
+    channels = weights.shape[axis]
+    per_channel = draw.one_of(True, True, False)
+    scales = [draw.scale(0.1, 1.0) for _ in range(channels)] if per_channel else [draw.scale()]
+    quant = Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else None)
+    spread = 74.0 * 74.0 * np.sqrt(weights.size / channels)  # standard deviation of sums of full-range products
+    multiplier = draw.one_of(40.0 / spread, 40.0 / spread, draw.scale(0.05, 3.0) * 40.0 / spread, draw.scale(0.3, 4.0))
+    out = draw.output_quant()
+    in_scale = float(np.float32(out.scale[0] * multiplier / np.median(scales)))
+    builder.input("x", shape, Quantization((in_scale,), (draw.zero(),)), draw.int8(shape))
+    builder.constant("w", weights, quant)
+    bias = draw.rng.normal(0, draw.one_of(0.5, 2.0) * spread, channels).astype(np.int32)
+    if draw.integer(0, 7) == 0:  # a dead channel as converters leave them behind
+        bias[draw.integer(0, channels - 1)] = draw.one_of(-INT32_MAX - 1, INT32_MAX)
+    bias_quant = Quantization(tuple(in_scale * s for s in scales), (0,) * len(scales), 0 if per_channel else None)
+    builder.constant("b", bias, bias_quant)
+    return out
+
+
+@family
+def conv2d(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, outputs = draw.picture(), draw.integer(1, 13)
+    window = _window(draw, shape)
+    weights = draw.int8((outputs, *window.kernel, shape[3]))
+    out = _products(draw, builder, shape, weights, 0)
+    rows, columns = window.output_size(shape[1], shape[2])
+    attrs = Conv2DAttrs(window, draw.activation())
+    return builder.finish(OpKind.CONV_2D, ["x", "w", "b"], (1, rows, columns, outputs), out, attrs)
+
+
+@family
+def pointwise(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, outputs = draw.picture(draw.integer(1, 40)), draw.integer(1, 40)
+    weights = draw.int8((outputs, 1, 1, shape[3]))
+    out = _products(draw, builder, shape, weights, 0)
+    attrs = Conv2DAttrs(Window((1, 1)), draw.activation())
+    return builder.finish(OpKind.CONV_2D, ["x", "w", "b"], (*shape[:3], outputs), out, attrs)
+
+
+@family
+def depthwise(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, multiplier = draw.picture(), draw.one_of(1, 1, 1, 2, draw.integer(1, 5))
+    window = _window(draw, shape)
+    outputs = shape[3] * multiplier
+    weights = draw.int8((1, *window.kernel, outputs))
+    out = _products(draw, builder, shape, weights, 3)
+    rows, columns = window.output_size(shape[1], shape[2])
+    attrs = DepthwiseConv2DAttrs(window, multiplier, draw.activation())
+    return builder.finish(OpKind.DEPTHWISE_CONV_2D, ["x", "w", "b"], (1, rows, columns, outputs), out, attrs)
+
+
+@family
+def fully_connected(draw: Draw) -> OpCase:
+    builder = Builder()
+    inputs, outputs = draw.integer(1, 80), draw.integer(1, 40)
+    shape = draw.one_of((1, inputs), (1, 1, 1, inputs))
+    weights = draw.int8((outputs, inputs))
+    out = _products(draw, builder, shape, weights, 0)
+    attrs = FullyConnectedAttrs(draw.activation())
+    return builder.finish(OpKind.FULLY_CONNECTED, ["x", "w", "b"], (1, outputs), out, attrs)
+
+
+# Element by element ---------------------------------------------------------------------------------------------------
+
+
+@family
+def elementwise(draw: Draw) -> OpCase:
+    """ADD, SUB, MUL: one shape, per channel, squeeze-and-excitation, scalars, constants on either side, general."""
+    builder = Builder()
+    full = draw.picture()
+    _, rows, columns, channels = full
+    shapes = draw.one_of(
+        (full, full),
+        (full, full),
+        (full, (1, 1, 1, channels)),
+        (full, (channels,)),
+        (full, (1,)),
+        (full, (1, rows, 1, channels)),
+        (full, (1, 1, columns, 1)),
+        ((1, rows, 1, channels), (1, 1, columns, 1)),
+    )
+    kind = draw.one_of(OpKind.ADD, OpKind.SUB, OpKind.MUL)
+    quants = [draw.quant(), draw.quant()]
+    constant = draw.one_of(None, None, 1)
+    swap = draw.one_of(False, True)
+    names = []
+    for i, (shape, quant) in enumerate(zip(shapes, quants, strict=True)):
+        value = draw.int8(shape)
+        if i == constant:
+            names.append(builder.constant("k", value, quant))
+        else:
+            names.append(builder.input(f"x{i}", shape, quant, value))
+    product = quants[0].scale[0] * quants[1].scale[0] * 80
+    largest = product if kind is OpKind.MUL else max(q.scale[0] for q in quants)
+    out = Quantization((float(np.float32(largest * draw.scale(0.3, 6.0))),), (draw.one_of(0, draw.zero()),))
+    attrs = ElementwiseAttrs(draw.activation())
+    return builder.finish(kind, names[::-1] if swap else names, tuple(np.broadcast_shapes(*shapes)), out, attrs)
+
+
+@family
+def lut(draw: Draw) -> OpCase:
+    """LOGISTIC, HARD_SWISH, RELU, RELU6, QUANTIZE."""
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    builder.input("x", shape, quant, draw.int8(shape))
+    kind = draw.one_of(OpKind.LOGISTIC, OpKind.HARD_SWISH, OpKind.RELU, OpKind.QUANTIZE)
+    out = Quantization((float(np.float32(quant.scale[0] * draw.scale(0.3, 4.0))),), (draw.zero(),))
+    if kind is OpKind.LOGISTIC:
+        out = Quantization((1 / 256,), (-128,))
+    attrs = ActivationAttrs(draw.one_of(Activation.RELU, Activation.RELU6)) if kind is OpKind.RELU else NoAttrs()
+    return builder.finish(kind, ["x"], shape, out, attrs)
+
+
+@family
+def softmax(draw: Draw) -> OpCase:
+    builder = Builder()
+    depth = draw.one_of(1, 2, draw.integer(1, 30), 400)
+    shape = draw.one_of((1, depth), (1, depth), (1, 2, 3, depth))
+    quant = Quantization((draw.scale(1e-3, 0.5),), (draw.zero(),))
+    builder.input("x", shape, quant, draw.int8(shape))
+    attrs = SoftmaxAttrs(draw.one_of(1.0, 1.0, 0.5, 2.0))
+    return builder.finish(OpKind.SOFTMAX, ["x"], shape, Quantization((1 / 256,), (-128,)), attrs)
+
+
+# Windows and axes -----------------------------------------------------------------------------------------------------
+
+
+@family
+def pool(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    window = _window(draw, shape, pooling=True)
+    builder.input("x", shape, quant, draw.int8(shape))
+    rows, columns = window.output_size(shape[1], shape[2])
+    kind = draw.one_of(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
+    return builder.finish(kind, ["x"], (1, rows, columns, shape[3]), quant, PoolAttrs(window, draw.activation()))
+
+
+@family
+def mean(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    axes = draw.one_of((1, 2), (1, 2), (1,), (2,), (3,), (1, 3), (2, 3), (1, 2, 3))
+    keep = draw.one_of(True, False)
+    builder.input("x", shape, quant, draw.int8(shape))
+    if keep:
+        result = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    else:
+        result = tuple(n for i, n in enumerate(shape) if i not in axes)
+    out = draw.one_of(quant, Quantization((float(np.float32(quant.scale[0] * draw.scale(0.1, 3.0))),), (draw.zero(),)))
+    return builder.finish(OpKind.MEAN, ["x"], result, out, MeanAttrs(axes, keep))
+
+
+# Moving bytes ---------------------------------------------------------------------------------------------------------
+
+
+@family
+def pad(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    builder.input("x", shape, quant, draw.int8(shape))
+    pads = [(0, 0)] + [draw.one_of((0, 0), (draw.integer(0, 3), draw.integer(0, 3))) for _ in range(3)]
+    result = tuple(n + before + after for n, (before, after) in zip(shape, pads, strict=True))
+    return builder.finish(OpKind.PAD, ["x"], result, quant, PadAttrs(tuple(pads)))
+
+
+@family
+def transpose(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    perm = tuple(int(i) for i in draw.rng.permutation(4))
+    builder.input("x", shape, quant, draw.int8(shape))
+    return builder.finish(OpKind.TRANSPOSE, ["x"], tuple(shape[i] for i in perm), quant, TransposeAttrs(perm))
+
+
+@family
+def strided_slice(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    builder.input("x", shape, quant, draw.int8(shape))
+    begin, stride, count = [0], [1], [1]
+    for size in shape[1:]:
+        step = draw.one_of(1, 1, draw.integer(1, 3), -draw.integer(1, 3))
+        first = draw.integer(0, size - 1)
+        room = (size - 1 - first) // step if step > 0 else first // -step
+        begin.append(first)
+        stride.append(step)
+        count.append(draw.integer(1, room + 1))
+    attrs = StridedSliceAttrs(tuple(begin), tuple(stride), tuple(count))
+    return builder.finish(OpKind.STRIDED_SLICE, ["x"], tuple(count), quant, attrs)
+
+
+@family
+def concat(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant, axis = draw.picture(), draw.quant(), draw.integer(1, 3)
+    names, total = [], 0
+    for i in range(draw.integer(1, 5)):
+        size = draw.integer(1, 7)
+        part = (*shape[:axis], size, *shape[axis + 1 :])
+        names.append(builder.input(f"x{i}", part, quant, draw.int8(part)))
+        total += size
+    result = (*shape[:axis], total, *shape[axis + 1 :])
+    return builder.finish(OpKind.CONCATENATION, names, result, quant, ConcatAttrs(axis))
+
+
+@family
+def resize(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    builder.input("x", shape, quant, draw.int8(shape))
+    factor = draw.integer(1, 3)
+    size = draw.one_of((shape[1] * factor, shape[2] * factor), (draw.integer(1, 17), draw.integer(1, 17)))
+    attrs = draw.one_of(ResizeNearestAttrs(), ResizeNearestAttrs(True, False), ResizeNearestAttrs(False, True))
+    return builder.finish(OpKind.RESIZE_NEAREST_NEIGHBOR, ["x"], (1, *size, shape[3]), quant, attrs)
+
+
+@family
+def reshape(draw: Draw) -> OpCase:
+    builder = Builder()
+    shape, quant = draw.picture(), draw.quant()
+    builder.input("x", shape, quant, draw.int8(shape))
+    return builder.finish(OpKind.RESHAPE, ["x"], (1, shape[1] * shape[2], shape[3]), quant, NoAttrs())
