@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyengine.ir import Tensor
+from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Access, Overlap
 
 MAX_BLOCKS = 64  # of an elementwise kernel; more would not change its rule
+MAX_PIXELS = 4096  # described one by one; a larger output costs its rule up to a row, and saves compile time
 
 
 def blocks(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
@@ -39,16 +42,40 @@ def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndar
     return Access(tuple(twice), (doubled(write_lo, last), doubled(last, write_hi)))
 
 
-def window_rows(
+def under_window(
     kernel: int, stride: int, dilation: int, pad: int, size: int, outputs: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past the last input row under the window of each output row."""
+    """First and one past the last input row (or column) under the window of each output row (or column)."""
     origin = np.arange(outputs, dtype=np.int64) * stride - pad
     first = np.maximum(0, -(origin // dilation))  # ceil(-origin / dilation)
     end = np.minimum(kernel, -((origin - size) // dilation))
     lo = np.clip(origin + first * dilation, 0, size)
     hi = np.clip(origin + (end - 1) * dilation + 1, lo, size)
     return lo, hi
+
+
+def window_access(x: Tensor, y: Tensor, window: Window, channelwise: bool = False) -> Access:
+    """A sliding window that completes one output pixel after the other: pixel by pixel, or row by row if many.
+
+    ``channelwise``: output channel c of a pixel reads input channel c only (pools), so that within a pixel the output
+    never runs ahead of what is still needed, as in :func:`elementwise`.
+    """
+    height, width, channels = x.shape[1:]
+    rows, columns, outputs = y.shape[1:]
+    sides = [
+        under_window(window.kernel[i], window.stride[i], window.dilation[i], window.pad[2 * i], size, count)
+        for i, size, count in ((0, height, rows), (1, width, columns))
+    ]
+    (top, bottom), (left, right) = sides
+    if rows * columns > MAX_PIXELS:
+        edges = np.arange(rows + 1) * columns * outputs
+        return interleaved([(top * width * channels, bottom * width * channels)], (edges[:-1], edges[1:]))
+    seen = (bottom > top)[:, None] & (right > left)
+    lo = np.where(seen, top[:, None] * width + left, 0)
+    hi = np.where(seen, (bottom - 1)[:, None] * width + right, 0)
+    edges = np.arange(rows * columns + 1) * outputs
+    make = blocks if channelwise else interleaved
+    return make([(lo.ravel() * channels, hi.ravel() * channels)], (edges[:-1], edges[1:]))
 
 
 def elementwise(count: int, same_shape: list[int | None]) -> Access:

@@ -46,28 +46,9 @@ def check_range(op: Operator, graph: Graph, weights: np.ndarray, axes: tuple[int
         raise unsupported(op, graph, "may overflow a 32-bit accumulator", "split its inputs over several operators")
 
 
-def row_access(x: Tensor, y: Tensor, window: Window) -> Access:
-    """A sliding window that completes one output row after the other."""
-    height, width, channels = x.shape[1:]
-    rows = y.shape[1]
-    lo, hi = access.window_rows(window.kernel[0], window.stride[0], window.dilation[0], window.pad[0], height, rows)
-    line, out_line = width * channels, y.shape[2] * y.shape[3]
-    edges = np.arange(rows + 1) * out_line
-    return access.interleaved([(lo * line, hi * line)], (edges[:-1], edges[1:]))
-
-
 def is_pointwise(window: Window) -> bool:
     """1x1, stride 1, no padding: every pixel stands alone."""
     return window.kernel == (1, 1) and window.stride == (1, 1) and not any(window.pad)
-
-
-def conv_access(x: Tensor, y: Tensor, window: Window) -> Access:
-    """Rows, or single pixels if they stand alone."""
-    if not is_pointwise(window):
-        return row_access(x, y, window)
-    pixels = np.arange(x.shape[1] * x.shape[2] + 1)
-    reads, writes = pixels * x.shape[3], pixels * y.shape[3]
-    return access.interleaved([(reads[:-1], reads[1:])], (writes[:-1], writes[1:]))
 
 
 @lowering(OpKind.CONV_2D)
@@ -86,7 +67,7 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "use one ungrouped or depthwise convolution instead",
         )
     check_range(op, graph, weights, (1, 2, 3))
-    touched = conv_access(x, y, op.attrs.window)
+    touched = access.window_access(x, y, op.attrs.window)
     return KernelCall(
         op,
         "te_conv2d_s8",
@@ -124,7 +105,7 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
     if planar:
         weights = weights.transpose(2, 0, 1)
         bias = params.wrap_int32(bias - x.zero_point * weights.sum(axis=(1, 2)))
-    touched = _whole(x, y) if planar else row_access(x, y, op.attrs.window)
+    touched = _whole(x, y) if planar else access.window_access(x, y, op.attrs.window)
     return KernelCall(
         op,
         "te_depthwise_planar_s8" if planar else "te_depthwise_s8",

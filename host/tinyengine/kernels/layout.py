@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.nearest import nearest_sources
 from tinyengine.ir.ops import Activation, ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
@@ -104,7 +105,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_pad_s8",
         HEADER,
         "te_pad_params",
-        {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": x.zero_point},
+        {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": y.zero_point},
         inputs=[x.name],
         output=y.name,
         overlaps=(access.overlap(touched, 0, y.nbytes),),
@@ -197,10 +198,8 @@ def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    rows, columns = (nearest_indices(op.attrs, x.shape[axis], y.shape[axis]) for axis in (1, 2))
-    line = x.shape[2] * x.shape[3]
-    edges = np.arange(y.shape[1] + 1) * (y.shape[2] * y.shape[3])
-    touched = access.interleaved([(rows * line, (rows + 1) * line)], (edges[:-1], edges[1:]))
+    rows, columns = (nearest_sources(op.attrs, x.shape[axis], y.shape[axis]) for axis in (1, 2))
+    touched = _resize_access(x, rows, columns)
     return KernelCall(
         op,
         "te_resize_nearest_s8",
@@ -219,13 +218,13 @@ def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     )
 
 
-def nearest_indices(attrs: ResizeNearestAttrs, size: int, outputs: int) -> np.ndarray:
-    """Input index of each output index along one axis, in float32 as TFLite's GetNearestNeighbor computes it."""
-    if attrs.align_corners and outputs > 1:
-        scale = np.float32(size - 1) / np.float32(outputs - 1)
-    else:
-        scale = np.float32(size) / np.float32(outputs)
-    offset = np.float32(0.5) if attrs.half_pixel_centers else np.float32(0)
-    position = (np.arange(outputs, dtype=np.float32) + offset) * scale
-    index = np.floor(position + np.float32(0.5)) if attrs.align_corners else np.floor(position)
-    return np.clip(index.astype(np.int64), 0, size - 1)
+def _resize_access(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Access:
+    """One block per output pixel (a memmove), or per output row if there are many."""
+    width, channels = x.shape[2:]
+    if len(rows) * len(columns) > access.MAX_PIXELS:
+        line, out_line = width * channels, len(columns) * channels
+        edges = np.arange(len(rows) + 1) * out_line
+        return access.interleaved([(rows * line, (rows + 1) * line)], (edges[:-1], edges[1:]))
+    source = (rows[:, None] * width + columns).ravel() * channels
+    edges = np.arange(len(source) + 1) * channels
+    return access.blocks([(source, source + channels)], (edges[:-1], edges[1:]))

@@ -11,7 +11,6 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides
 from tinyengine.kernels.base import Access, CValue, KernelCall, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
-from tinyengine.kernels.conv import row_access
 
 HEADER = "te_pool.h"
 FUNCTIONS = {OpKind.AVERAGE_POOL_2D: "te_average_pool_s8", OpKind.MAX_POOL_2D: "te_max_pool_s8"}
@@ -28,13 +27,13 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
     if window.dilation != (1, 1):
         raise unsupported(op, graph, "is dilated", "use a plain window")
     for axis in (0, 1):
-        lo, hi = access.window_rows(
+        lo, hi = access.under_window(
             window.kernel[axis], window.stride[axis], 1, window.pad[2 * axis], x.shape[1 + axis], y.shape[1 + axis]
         )
         if (hi <= lo).any():
             raise unsupported(op, graph, "has windows that lie in the padding alone", "use a padding below the kernel")
     low, high = pool_range(graph, op)
-    touched = row_access(x, y, window)
+    touched = access.window_access(x, y, window, channelwise=True)
     return KernelCall(
         op,
         FUNCTIONS[op.kind],
