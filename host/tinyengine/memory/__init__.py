@@ -1,0 +1,24 @@
+"""The arena: lifetimes, overlap rules, addresses, and the replay that proves them."""
+
+from tinyengine.memory.error import PlacementError
+from tinyengine.memory.lifetime import Buffer, Lifetimes, OverlapRule, Step, lifetimes, scratch_name
+from tinyengine.memory.placement import Placement, lower_bound, place
+from tinyengine.memory.plan import MemoryPlan, StepUsage, plan
+from tinyengine.memory.replay import replay
+
+__all__ = [
+    "Buffer",
+    "Lifetimes",
+    "MemoryPlan",
+    "OverlapRule",
+    "Placement",
+    "PlacementError",
+    "Step",
+    "StepUsage",
+    "lifetimes",
+    "lower_bound",
+    "place",
+    "plan",
+    "replay",
+    "scratch_name",
+]

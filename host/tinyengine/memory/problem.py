@@ -1,0 +1,197 @@
+"""The placement problem as plain integers, for the searches in greedy.py and exact.py.
+
+All sizes and addresses are counted in *grains*, the greatest common divisor of the alignments: rounding a size up to
+whole grains loses nothing, since the next buffer starts at a whole grain anyway.
+
+Two buffers i, j that meet in time are kept apart by a *gap* of three alternatives:
+
+    x[i] >= x[j] + above    i lies above j
+    x[j] >= x[i] + below    j lies above i
+    x[i] == x[j]            only where an exact overlap rule says so
+
+Without a rule, above = size[j] and below = size[i]: disjoint. A rule of distance D with i the input and j the output
+makes ``above`` the smaller min(size[j], D), maybe negative. Everything after this file knows gaps and no rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+from typing import NamedTuple
+
+from tinyengine.memory.lifetime import Buffer, OverlapRule
+
+
+class Gap(NamedTuple):
+    """What keeps i away from j; see above."""
+
+    above: int
+    below: int
+    same: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Buffers 0 .. n-1 with sizes and alignments in grains; ``gaps[i][j]`` exists where i and j constrain each other.
+
+    ``first`` and ``last`` are steps. ``groups`` are sets of buffers that are all alive in one step, only maximal ones.
+    """
+
+    sizes: list[int]
+    aligns: list[int]
+    first: list[int]
+    last: list[int]
+    gaps: list[dict[int, Gap]]
+    groups: list[frozenset[int]]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def subset(self, members: Sequence[int], *, aligned: bool = True) -> Problem:
+        """The problem of ``members`` alone, renumbered in their order; ``aligned`` False forgets the alignments."""
+        index = {member: i for i, member in enumerate(members)}
+        groups = {frozenset(index[i] for i in group if i in index) for group in self.groups}
+        return Problem(
+            [self.sizes[i] for i in members],
+            [self.aligns[i] if aligned else 1 for i in members],
+            [self.first[i] for i in members],
+            [self.last[i] for i in members],
+            [{index[j]: gap for j, gap in self.gaps[i].items() if j in index} for i in members],
+            _maximal(groups),
+        )
+
+    def components(self) -> list[list[int]]:
+        """Sets of buffers that constrain each other, directly or through others; sorted."""
+        seen: set[int] = set()
+        parts = []
+        for start in range(len(self)):
+            if start in seen:
+                continue
+            part, stack = {start}, [start]
+            while stack:
+                new = self.gaps[stack.pop()].keys() - part
+                part |= new
+                stack.extend(new)
+            seen |= part
+            parts.append(sorted(part))
+        return parts
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of buffers constrain each other: the measure of work."""
+        return sum(len(gaps) for gaps in self.gaps) // 2
+
+    def total(self, addresses: Sequence[int]) -> int:
+        return max((x + size for x, size in zip(addresses, self.sizes, strict=True)), default=0)
+
+
+def make_problem(buffers: Sequence[Buffer], rules: Sequence[OverlapRule]) -> tuple[Problem, int]:
+    """The problem and the bytes per grain. Raises ValueError for buffers or rules that make no sense."""
+    index = {buffer.name: i for i, buffer in enumerate(buffers)}
+    if len(index) < len(buffers):
+        raise ValueError("two buffers have the same name")
+    for buffer in buffers:
+        if buffer.size < 0 or buffer.align < 1 or buffer.first > buffer.last:
+            raise ValueError(f"buffer {buffer.name} has a negative size, no alignment, or ends before it begins")
+    by_pair: dict[tuple[int, int], OverlapRule] = {}
+    for rule in rules:
+        i, j = index[rule.before], index[rule.after]
+        if i == j or (i, j) in by_pair or (j, i) in by_pair:
+            raise ValueError(f"more than one overlap rule between {rule.before} and {rule.after}")
+        by_pair[i, j] = rule
+
+    grain = reduce(gcd, (buffer.align for buffer in buffers), 0) or 1
+    sizes = [-(-buffer.size // grain) for buffer in buffers]
+    groups = live_groups(buffers)
+    gaps: list[dict[int, Gap]] = [{} for _ in buffers]
+    for group in groups:
+        for i in group:
+            for j in group:
+                if i < j and j not in gaps[i]:
+                    gap = _gap(i, j, sizes, by_pair, grain)
+                    if gap.above + gap.below > 1:  # else every pair of addresses satisfies it
+                        gaps[i][j] = gap
+                        gaps[j][i] = Gap(gap.below, gap.above, gap.same)
+    aligns = [buffer.align // grain for buffer in buffers]
+    return Problem(sizes, aligns, [b.first for b in buffers], [b.last for b in buffers], gaps, groups), grain
+
+
+def _gap(i: int, j: int, sizes: list[int], rules: dict[tuple[int, int], OverlapRule], grain: int) -> Gap:
+    above, below, same = sizes[j], sizes[i], False
+    if rule := rules.get((i, j)):  # j is the output: x[j] <= x[i] - distance
+        same = rule.exact
+        above = above if rule.exact else min(above, -(-rule.distance // grain))
+    elif rule := rules.get((j, i)):
+        same = rule.exact
+        below = below if rule.exact else min(below, -(-rule.distance // grain))
+    return Gap(above, below, same)
+
+
+def live_groups(buffers: Sequence[Buffer]) -> list[frozenset[int]]:
+    """The sets of (not empty) buffers that are alive together in some step, only the maximal ones."""
+    births = sorted({buffer.first for buffer in buffers})  # a set can only grow where a buffer is born
+    return _maximal({frozenset(i for i, b in enumerate(buffers) if b.size and b.alive(step)) for step in births})
+
+
+def _maximal(groups: set[frozenset[int]]) -> list[frozenset[int]]:
+    ordered = sorted(groups, key=lambda group: (-len(group), sorted(group)))
+    holders: dict[int, list[frozenset[int]]] = {}
+    kept = []
+    for group in ordered:
+        if not group or any(group <= other for other in holders.get(min(group), ())):
+            continue
+        kept.append(group)
+        for member in group:
+            holders.setdefault(member, []).append(group)
+    return kept
+
+
+def round_up(value: int, align: int) -> int:
+    return -(-value // align) * align
+
+
+def round_down(value: int, align: int) -> int:
+    return value // align * align
+
+
+def allowed(problem: Problem, i: int, x: int, addresses: Sequence[int | None]) -> bool:
+    """Whether buffer i may lie at x, given the buffers that have addresses."""
+    for j, (above, below, same) in problem.gaps[i].items():
+        y = addresses[j]
+        if y is not None and x < y + above and y < x + below and not (same and x == y):
+            return False
+    return x >= 0 and x % problem.aligns[i] == 0
+
+
+def candidates(problem: Problem, i: int, addresses: Sequence[int | None], *, below: bool = False) -> list[int]:
+    """Addresses worth a look for i, ascending; aligned, but not all allowed.
+
+    The lowest allowed address is 0, or just above a buffer that has an address, or the same as one. With ``below``
+    also those just below one.
+    """
+    align = problem.aligns[i]
+    found = {0}
+    for j, gap in problem.gaps[i].items():
+        y = addresses[j]
+        if y is not None:
+            found.add(round_up(max(0, y + gap.above), align))
+            if gap.same and y % align == 0:
+                found.add(y)
+            if below:
+                found.add(round_down(max(0, y - gap.below), align))
+    return sorted(found)
+
+
+def lowest_fit(problem: Problem, i: int, addresses: Sequence[int | None]) -> int:
+    """The lowest allowed address of i."""
+    return next(x for x in candidates(problem, i, addresses) if allowed(problem, i, x, addresses))
+
+
+def first_fit(problem: Problem, order: Sequence[int]) -> list[int]:
+    """Place the buffers one after the other, each at the lowest allowed address."""
+    addresses: list[int | None] = [None] * len(problem)
+    for i in order:
+        addresses[i] = lowest_fit(problem, i, addresses)
+    return [x for x in addresses if x is not None]
