@@ -34,7 +34,7 @@ def python_with_tinyengine():
         if path.is_file():
             return str(path)
     own = env.subst("$PYTHONEXE")
-    fail(f"the compiler is not installed for {own}: run 'pip install -e .' with that Python, or in a .venv in {PROJECT}")
+    fail(f"the compiler is not installed for {own}: run 'pip install -e .' with that Python, or in {PROJECT / '.venv'}")
 
 
 def fingerprint(model, command):
