@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.kernels.conv_fast import lower_conv_fast
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
-FAST_LOWERINGS: dict[OpKind, list[FastLowering]] = {}
+FAST_LOWERINGS: dict[OpKind, list[FastLowering]] = {
+    OpKind.CONV_2D: [lower_conv_fast],
+}

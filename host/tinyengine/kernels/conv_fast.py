@@ -1,0 +1,196 @@
+"""CONV_2D on te_conv_fast.h: order of the receptive field, packing of the weights, size of the blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.ops import Conv2DAttrs, Window
+from tinyengine.ir.requant import Requant, conv_requant
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Target
+from tinyengine.kernels.checks import require_image, require_int8
+from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
+
+HEADER = "te_conv_fast.h"
+ROUND_WORDS = {False: 6, True: 10}  # exact, wide: per pair of channels
+
+COLUMN_BYTES = {"time": 6144, "flash": 6144, "sram": 2048}
+"""Scratch for the columns of a block, by what is optimized: widening a weight costs 0.75 instructions per block."""
+
+MIN_BLOCK = {"time": 6, "flash": 6, "sram": 2}
+MAX_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Field:
+    """A receptive field as ``runs`` of ``run_bytes`` contiguous input bytes each, and the order of its values."""
+
+    runs: int
+    run_bytes: int
+
+    @property
+    def groups(self) -> int:
+        """Groups of 4 values: whole ones of each run, then the tails of all runs."""
+        return self.runs * (self.run_bytes // 4) + -(-self.runs * (self.run_bytes % 4) // 4)
+
+    def order(self) -> np.ndarray:
+        """Index into the field (run by run) of each packed weight byte; -1 where nothing corresponds."""
+        index = np.arange(self.runs * self.run_bytes).reshape(self.runs, self.run_bytes)
+        whole = self.run_bytes // 4 * 4
+        tail = index[:, whole:].ravel()
+        tail = np.pad(tail, (0, -len(tail) % 4), constant_values=-1)
+        # a group's bytes are k0 k1 k2 k3, the tail's values arrive as k0 k2 k1 k3
+        tail = tail.reshape(-1, 4)[:, [0, 2, 1, 3]].ravel()
+        return np.concatenate([index[:, :whole].ravel(), tail])
+
+
+def field_of(window: Window, channels: int) -> Field:
+    """Kernel rows are contiguous unless taps are dilated; then every tap is a run of its own."""
+    rows, columns = window.kernel
+    if window.dilation[1] == 1 or columns == 1:
+        return Field(rows, columns * channels)
+    return Field(rows * columns, channels)
+
+
+def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, order: np.ndarray) -> np.ndarray:
+    """The stream of te_conv_fast.h as uint32; ``weights`` (channels, field), ``bias`` (channels,)."""
+    channels = len(weights)
+    padded = np.concatenate([weights, np.zeros((channels, 1), np.int64)], axis=1)
+    packed = np.ascontiguousarray(padded[:, order], np.int8).view("<u4")  # (channels, groups)
+    first = np.arange(0, channels, 2)
+    if channels % 2:
+        first[-1] -= 1
+    pairs = np.stack([first, first + 1], axis=1)  # (pairs, 2)
+    biases = words(bias)[:, 0][pairs]
+    body = packed[pairs].transpose(0, 2, 1).reshape(len(pairs), -1)  # group by group: c0, c1
+    if rounding.wide:
+        table = words(rounding.m, rounding.c, rounding.e, rounding.l, rounding.s)
+        rounds = table[pairs].reshape(len(pairs), -1)
+    else:
+        table = words(rounding.m, rounding.c, rounding.e)
+        rounds = table[pairs].transpose(0, 2, 1).reshape(len(pairs), -1)
+    return np.concatenate([biases, body, rounds], axis=1).ravel()
+
+
+def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """None for a single output channel, and where sums or multipliers exceed the fixed-point formulas."""
+    assert isinstance(op.attrs, Conv2DAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    weights = weights_of(op, graph)
+    channels = y.shape[3]
+    if channels < 2 or weights.shape[3] != x.shape[3]:
+        return None
+    return matrix_call(
+        op,
+        (x, y),
+        op.attrs.window,
+        weights.reshape(channels, -1),
+        bias_of(op, graph, channels),
+        conv_requant(graph, op),
+        target,
+    )
+
+
+def matrix_call(
+    op: Operator,
+    tensors: tuple[Tensor, Tensor],
+    window: Window,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    requant: Requant,
+    target: Target,
+) -> KernelCall | None:
+    """The call for ``weights`` (channels, field); ``tensors`` are pictures, or anything that flattens to one."""
+    x, y = tensors
+    in_shape, out_shape = x.hwc(), y.hwc()
+    rounding = fixed_rounding(requant, sum_range(weights, bias, x.zero_point))
+    if rounding is None:
+        return None
+    pointwise = is_pointwise(window)
+    if pointwise:  # one long row: blocks need not end with the picture's rows
+        in_shape, out_shape = _one_row(in_shape), _one_row(out_shape)
+    field = field_of(window, in_shape[2])
+    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=1))
+    # Doubled columns cost half an instruction per value and save one per output.
+    doubled = not rounding.wide and 2 * len(weights) > field.groups * 4
+    packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
+    block = _block(out_shape, field, target)
+    round_words = ROUND_WORDS[rounding.wide]
+    variant = "wide" if rounding.wide else "exact_doubled" if doubled else "exact"
+    touched = _access(in_shape, out_shape, window, block)
+    values: dict[str, CValue] = {
+        "in": _hwc(in_shape),
+        "out": _hwc(out_shape),
+        "window": params.window(window),
+        "in_zero": x.zero_point,
+        "min": requant.low,
+        "max": requant.high,
+        "n_runs": field.runs,
+        "run_bytes": field.run_bytes,
+        "groups": field.groups,
+        "block": block,
+        "round_words": round_words,
+        "gather": "te_conv_gather_doubled" if doubled else "te_conv_gather",
+        "tiles": f"te_conv_tiles_{variant}",
+        "weights": CArray("weights", packed),
+    }
+    scratch_words = block * 2 * field.groups + 4 * field.groups + 2 + round_words + 3 * field.runs
+    crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
+    return KernelCall(
+        op,
+        "te_conv_fast_s8",
+        HEADER,
+        "te_conv_fast_params",
+        values,
+        inputs=[x.name],
+        output=y.name,
+        scratch_bytes=4 * scratch_words + field.run_bytes * (1 + 2 * field.runs * crosses),
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+        macs=y.elements * weights.shape[1],
+        note=f"{'pointwise' if pointwise else 'columns'} in blocks of {block} pixels, {variant.replace('_', ', ')}",
+    )
+
+
+def _one_row(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    return 1, shape[0] * shape[1], shape[2]
+
+
+def _hwc(shape: tuple[int, int, int]) -> dict[str, CValue]:
+    return dict(zip("hwc", shape, strict=True))
+
+
+def _block(out_shape: tuple[int, int, int], field: Field, target: Target) -> int:
+    """Output pixels per block: even, all blocks of about the same size."""
+    pixels = out_shape[0] * out_shape[1]
+    most = COLUMN_BYTES[target.optimize] // (8 * field.groups) // 2 * 2
+    most = min(max(most, MIN_BLOCK[target.optimize]), MAX_BLOCK)
+    blocks = -(-pixels // most)
+    size = -(-pixels // blocks)
+    return size + size % 2
+
+
+def _leaves_row(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], window: Window) -> bool:
+    last = (out_shape[1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
+    return window.pad[2] > 0 or last > in_shape[1]
+
+
+def _access(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], window: Window, block: int) -> Access:
+    """Each block reads all its input rows (pixels, if pointwise), then writes its pixels."""
+    pixels = out_shape[0] * out_shape[1]
+    first = np.arange(0, pixels, block)
+    last = np.minimum(first + block, pixels)
+    write = (first * out_shape[2], last * out_shape[2])
+    if is_pointwise(window):
+        return access.blocks([(first * in_shape[2], last * in_shape[2])], write)
+    lo, hi = access.under_window(
+        window.kernel[0], window.stride[0], window.dilation[0], window.pad[0], in_shape[0], out_shape[0]
+    )
+    line = in_shape[1] * in_shape[2]
+    return access.blocks([(lo[first // out_shape[1]] * line, hi[(last - 1) // out_shape[1]] * line)], write)

@@ -1,0 +1,100 @@
+"""Requantization constants of the fast kernels (lib/tinyengine/src/support/te_requant_fixed.h).
+
+``exact`` reproduces TFLite's double rounding in at most five instructions, with one multiplier M, one constant C and
+one shift e per channel; it needs real multipliers below 0.5 and sums below 2**30. ``wide`` takes any multiplier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.ir.quantize import multiply_by_quantized_multiplier
+from tinyengine.ir.requant import Requant
+
+SUM_LIMIT = 1 << 30
+"""Sums of products with bias must stay below this: they are doubled before the multiplication."""
+
+MAX_SHIFT = 22
+"""Larger right shifts leave no room for (zero point << shift) in 32 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class SumRange:
+    """Smallest and largest sum (products and bias) of each output channel: int64 (channels,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def magnitude(self) -> np.ndarray:
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+
+def sum_range(weights: np.ndarray, bias: np.ndarray, zero: int) -> SumRange:
+    """Range of ``bias + sum((x - zero) * w)`` over all int8 x; ``weights`` (channels, taps), ``bias`` (channels,).
+
+    Any subset of the taps may be missing (padding), so every tap contributes at least the range [0, 0].
+    """
+    weights, bias = weights.astype(np.int64), bias.astype(np.int64)
+    low_x, high_x = -128 - zero, 127 - zero
+    products = np.stack([weights * low_x, weights * high_x])
+    return SumRange(
+        bias + np.minimum(products.min(axis=0), 0).sum(axis=1),
+        bias + np.maximum(products.max(axis=0), 0).sum(axis=1),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FixedRounding:
+    """Per channel: 31-bit multiplier M, constant C, right shift e; for ``wide`` also left shift l and sign mask s.
+
+    ``constant`` marks channels whose result does not depend on the input: M = 0, and their sums (hence biases, which
+    converters saturate in dead channels) no longer matter.
+    """
+
+    m: np.ndarray
+    c: np.ndarray
+    e: np.ndarray
+    l: np.ndarray  # noqa: E741 - named as in te_requant_fixed.h
+    s: np.ndarray
+    constant: np.ndarray
+    wide: bool
+
+    def bias(self, bias: np.ndarray) -> np.ndarray:
+        """``bias`` with zeros in the constant channels."""
+        return np.where(self.constant, 0, bias)
+
+
+def fixed_rounding(requant: Requant, sums: SumRange) -> FixedRounding | None:
+    """Constants for ``requant`` given the range of the sums; None where the formulas do not reach."""
+    channels = len(sums.low)
+    m = np.broadcast_to(requant.multiplier.astype(np.int64), channels).copy()
+    shift = np.broadcast_to(requant.shift.astype(np.int64), channels).copy()
+    if (m < 0).any():
+        return None
+    result, constant = _constants(requant, sums, m, shift)
+    m[constant], shift[constant] = 0, -1
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    beyond = (sums.magnitude >= SUM_LIMIT >> left) | (right > MAX_SHIFT)
+    if (beyond & ~constant).any():
+        return None
+    zero = np.where(constant, result, requant.zero)
+    c = np.where(right > 0, (1 << np.maximum(right - 1, 0)) + (zero << right), zero)
+    return FixedRounding(m, c, right, left + 1, np.where(right > 0, -1, 0), constant, bool((right == 0).any()))
+
+
+def _constants(requant: Requant, sums: SumRange, m: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Result of each channel for its lowest sum, and whether the highest sum (hence every one) gives the same."""
+    fits = (sums.magnitude < 1 << 31) & (sums.magnitude << np.maximum(shift, 0) < 1 << 31)
+    ends = []
+    for end in (sums.low, sums.high):
+        scaled = multiply_by_quantized_multiplier(np.where(fits, end, 0), m, shift)
+        ends.append(np.clip(scaled + requant.zero, -128, 127))
+    return ends[0], fits & (ends[0] == ends[1])
+
+
+def words(*columns: np.ndarray) -> np.ndarray:
+    """int64 columns (each (n,)) as uint32 rows (n, len(columns)), two's complement."""
+    return (np.stack([np.asarray(c, np.int64) for c in columns], axis=-1) & 0xFFFFFFFF).astype(np.uint32)

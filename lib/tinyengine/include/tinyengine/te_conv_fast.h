@@ -1,0 +1,98 @@
+/* Convolution (any kernel, stride, dilation, padding) as blocks of a matrix product, for cores with SMLAD.
+ *
+ * Block by block of output pixels: *gather* writes the receptive fields of the block's pixels into scratch,
+ * in the order in which the product reads them; then *tiles* computes all output channels of these pixels, 2
+ * pixels x 2 channels at a time. A block's inputs are all read before its outputs are written, so outputs may
+ * trail inputs.
+ *
+ * Each inner kernel is one assembly macro (te_conv_fast_dsp.S) with a portable twin (te_conv_fast_ref.c) that
+ * reads the same constants and the same scratch layout and gives the same bytes.
+ *
+ * COLUMNS (scratch, made by gather): per pair of pixels (p0, p1), per 4 values k0..k3 of their receptive
+ * fields, four words (k0,k2) of p0 | (k0,k2) of p1 | (k1,k3) of p0 | (k1,k3) of p1          two int16 each,
+ * low half first which is what SXTB16 makes of four bytes. Values are raw input bytes; positions outside the
+ * picture hold the input's zero point, so that one bias, less zero * (sum of weights), serves every pixel. An
+ * odd last pixel is its own partner. With te_conv_gather_doubled all values are doubled, which saves the
+ * exact rounding one instruction per output.
+ *
+ * ORDER OF K: the receptive field is a list of *runs* of contiguous input bytes (kernel rows; single taps if
+ * dilated). First all whole groups of 4 bytes of each run; then the 0..3 remaining bytes of each run, one run
+ * after another, as "tail" t0 t1 t2...: the tail's group j holds k0 = t[4j], k2 = t[4j+1], k1 = t[4j+2], k3 =
+ * t[4j+3].
+ *
+ * WEIGHTS (flash), per pair of output channels (c0, c1):
+ *     bias c0 | bias c1 | per group of 4 k: 4 bytes of c0, 4 bytes of c1 | rounding
+ * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, or for te_conv_tiles_wide per
+ * channel M C e l s. With an odd number of channels the last pair is (n-2, n-1) once more; one channel alone
+ * is paired with itself. Before the product the pair's weights are widened to int16 in scratch, in the order
+ * of COLUMNS with channels in place of pixels: 12 instructions per 16 weights.
+ *
+ * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
+ * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: output pointers, ends and the entry into the unrolled
+ * loop are in a stack frame. BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 21 for rounding
+ * exactly (17 with doubled columns) and 18 for bias, loop entry, saturation and stores, and 3 per
+ * TE_CONV_UNROLL groups.
+ */
+#ifndef TE_CONV_FAST_H
+#define TE_CONV_FAST_H
+
+#include "tinyengine/te_types.h"
+
+/* A run of the receptive fields of two neighbouring pixels: offsets from `base`, which advance by step to the
+ * next pair. (Offsets, so that the struct is 12 bytes and needs no alignment beyond 4 on 64-bit hosts too.)
+ */
+typedef struct te_conv_run {
+    int32_t p0, p1, step;
+} te_conv_run;
+
+typedef struct te_conv_gather_args {
+    const int8_t *base;
+    te_conv_run *runs; /* advanced by `pairs` steps */
+    uint32_t n_runs;
+    uint32_t run_groups; /* groups of 4 bytes per run */
+    uint32_t run_tail;   /* and remaining bytes, 0..3 */
+    uint32_t *columns;
+    uint32_t pairs;
+    uint32_t groups; /* per pixel, tail included */
+} te_conv_gather_args;
+
+typedef struct te_conv_tiles_args {
+    const uint32_t *columns;
+    const uint32_t *weights;
+    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 2 words and the rounding */
+    int8_t *out;    /* [pixel][channels] */
+    uint32_t pairs; /* whole pairs of pixels */
+    uint32_t odd;   /* 1: one more pixel */
+    uint32_t channels;
+    uint32_t groups;
+} te_conv_tiles_args;
+
+typedef void te_conv_gather_fn(const te_conv_gather_args *args);
+typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
+
+te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
+/* exact: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier. */
+te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
+
+#define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
+#define TE_CONV_ROUND_WIDE 10
+
+typedef struct te_conv_fast_params {
+    te_hwc in, out;
+    te_window window;
+    int16_t in_zero, min, max;
+    uint16_t n_runs, run_bytes;
+    uint16_t groups; /* of 4 values in a receptive field */
+    uint16_t block;  /* output pixels per block, even */
+    uint16_t round_words;
+    te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked */
+    te_conv_tiles_fn *tiles;
+    const uint32_t *weights;
+} te_conv_fast_params;
+
+/* scratch, in words: block / 2 * 4 * groups for the columns, 4 * groups + 2 + round_words for the weights, 3
+ * * n_runs for the runs; then bytes: run_bytes, and if any field reaches beyond the left or right edge and
+ * dilation is 1, 2 * n_runs * run_bytes more. */
+void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+#endif

@@ -1,0 +1,95 @@
+/* Portable twins of te_conv_fast_dsp.S. */
+#include "tinyengine/te_conv_fast.h"
+
+#include "../support/te_requant_fixed.h"
+
+#if !TE_DSP
+
+/* Halves of the word pair (p0, p1) that starts at `word`: value k of pixel p. */
+static void put(uint32_t *word, uint32_t half, int32_t p0, int32_t p1) {
+    int16_t *h = (int16_t *)word;
+    h[half] = (int16_t)p0;
+    h[2 + half] = (int16_t)p1;
+}
+
+static void gather(const te_conv_gather_args *a, int32_t factor) {
+    uint32_t *column = a->columns;
+    for (uint32_t pair = 0; pair < a->pairs; pair++, column += 4 * a->groups) {
+        uint32_t *word = column, *tail = column + 4 * a->n_runs * a->run_groups;
+        uint32_t t = 0;
+        for (uint32_t r = 0; r < a->n_runs; r++) {
+            te_conv_run *run = &a->runs[r];
+            const int8_t *p0 = a->base + run->p0, *p1 = a->base + run->p1;
+            for (uint32_t g = 0; g < a->run_groups; g++, word += 4, p0 += 4, p1 += 4)
+                for (uint32_t k = 0; k < 4; k++)
+                    put(word + 2 * (k & 1), k >> 1, factor * p0[k], factor * p1[k]);
+            for (uint32_t k = 0; k < a->run_tail; k++, t++)
+                put(tail + 2 * (t >> 1), t & 1, factor * p0[k], factor * p1[k]);
+            run->p0 += run->step;
+            run->p1 += run->step;
+        }
+        for (; t & 3; t++) put(tail + 2 * (t >> 1), t & 1, 0, 0); /* meets zero weights */
+    }
+}
+
+void te_conv_gather(const te_conv_gather_args *args) {
+    gather(args, 1);
+}
+void te_conv_gather_doubled(const te_conv_gather_args *args) {
+    gather(args, 2);
+}
+
+typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round);
+
+static int32_t round_exact(int32_t acc, uint32_t channel, const int32_t *round) {
+    return te_round_exact(2 * acc, round[channel], round[2 + channel], round[4 + channel]);
+}
+
+static int32_t round_exact_doubled(int32_t acc, uint32_t channel, const int32_t *round) {
+    return te_round_exact(acc, round[channel], round[2 + channel], round[4 + channel]);
+}
+
+static int32_t round_wide(int32_t acc, uint32_t channel, const int32_t *round) {
+    const int32_t *r = round + 5 * channel;
+    return te_round_wide(acc, r[0], r[1], r[2], r[3], r[4]);
+}
+
+/* Weight k (in the order of the columns' bytes) of channel 0 or 1 of the pair. */
+static int32_t dot(const uint32_t *columns, uint32_t pixel, const uint32_t *pair, uint32_t channel,
+                   uint32_t groups) {
+    const int16_t *x = (const int16_t *)(columns + pixel);
+    const int8_t *w = (const int8_t *)(pair + 2 + channel);
+    int32_t acc = (int32_t)pair[channel];
+    for (uint32_t g = 0; g < groups; g++, x += 8, w += 8)
+        acc += x[0] * w[0] + x[1] * w[2] + x[4] * w[1] + x[5] * w[3];
+    return acc;
+}
+
+static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
+    const uint32_t *w = a->weights;
+    const uint32_t pixels = 2 * a->pairs + a->odd, words = 2 + 2 * a->groups;
+    for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
+        const uint32_t base = c + 1 < a->channels || !c ? c : c - 1;
+        const int32_t *constants = (const int32_t *)(w + words);
+        for (uint32_t i = 0; i < pixels; i++)
+            for (uint32_t j = 0; j < 2 && base + j < a->channels; j++) {
+                const uint32_t *column = a->columns + (i >> 1) * 4 * a->groups;
+                const int32_t acc = dot(column, i & 1, w, j, a->groups);
+                a->out[i * a->channels + base + j] = (int8_t)round(acc, j, constants);
+            }
+    }
+}
+
+void te_conv_tiles_exact(const te_conv_tiles_args *args) {
+    tiles(args, TE_CONV_ROUND_EXACT, round_exact);
+}
+void te_conv_tiles_exact_doubled(const te_conv_tiles_args *args) {
+    tiles(args, TE_CONV_ROUND_EXACT, round_exact_doubled);
+}
+void te_conv_tiles_wide(const te_conv_tiles_args *args) {
+    tiles(args, TE_CONV_ROUND_WIDE, round_wide);
+}
+
+#else
+typedef int te_conv_fast_ref_is_empty; /* ISO C wants a declaration */
+#endif

@@ -1,0 +1,36 @@
+/* Exact requantization as the fast kernels do it: TFLite's double rounding from constants the host has
+ * prepared.
+ *
+ * With M the 31-bit multiplier and e = -shift >= 1 (real multiplier below 0.5), TFLite's result before
+ * clamping is x = floor((acc * M + 2^30) / 2^31),   r = floor((x - [x < 0] + 2^(e-1)) / 2^e) + zero (halves
+ * away from zero). [x < 0] may be taken from acc: they differ only for x = 0, where both give 0. So r =
+ * (SMMLAR(2 * acc, M, C + (acc >> 31))) >> e   with C = 2^(e-1) + (zero << e) where SMMLAR(a, b, c) = (a * b
+ * + (c << 32) + 2^31) >> 32. Needs |acc| < 2^30.
+ *
+ * "wide" constants serve any multiplier: l = max(shift, 0) + 1 replaces the doubling, and for shift >= 0 e =
+ * 0, C = zero and s = 0 masks the sign away (s = -1 otherwise).
+ */
+#ifndef TE_REQUANT_FIXED_H
+#define TE_REQUANT_FIXED_H
+
+#include "tinyengine/te_types.h"
+
+static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
+    const uint64_t sum = (uint64_t)((int64_t)a * b) + ((uint64_t)(uint32_t)c << 32) + (UINT64_C(1) << 31);
+    return (int32_t)(uint32_t)(sum >> 32);
+}
+
+static inline int32_t te_saturate8(int32_t x) {
+    return x < -128 ? -128 : x > 127 ? 127 : x;
+}
+
+/* doubled = 2 * acc. */
+static inline int32_t te_round_exact(int32_t doubled, int32_t m, int32_t c, int32_t e) {
+    return te_saturate8(te_smmlar(doubled, m, c + (doubled >> 31)) >> e);
+}
+
+static inline int32_t te_round_wide(int32_t acc, int32_t m, int32_t c, int32_t e, int32_t l, int32_t s) {
+    return te_saturate8(te_smmlar((int32_t)((uint32_t)acc << l), m, c + ((acc >> 31) & s)) >> e);
+}
+
+#endif
