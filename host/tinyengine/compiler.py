@@ -20,7 +20,7 @@ from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
-from tinyengine.sizes import format_size
+from tinyengine.sizes import exact_size
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,8 @@ def compile_graph(
     memory = plan(graph, calls)  # replays its own result byte by byte
     if options.sram is not None and memory.arena_bytes > options.sram:
         raise BudgetError(
-            f"the network needs {format_size(memory.arena_bytes)} of SRAM for its activations, but only "
-            f"{format_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
+            f"the network needs {exact_size(memory.arena_bytes)} of SRAM for its activations, but only "
+            f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
             f"board with more SRAM"
         )
     model_hash = _hash(identity, options, metadata_json)

@@ -18,3 +18,8 @@ def parse_size(text: str) -> int:
 def format_size(count: int) -> str:
     """``count`` bytes for a person: bytes below 1 KB, else KB with one decimal."""
     return f"{count} bytes" if count < 1024 else f"{count / 1024:.1f} KB"
+
+
+def exact_size(count: int) -> str:
+    """``count`` bytes without rounding, for figures that are compared with a cap."""
+    return f"{count:,} bytes" if count < 1024 else f"{count:,} bytes ({count / 1024:.1f} KB)"

@@ -22,6 +22,7 @@ def identifier(text: str) -> str:
 def string_literal(text: str) -> str:
     """A C string literal (ASCII, escapes as in JSON, which C shares for these characters)."""
     escaped = json.dumps(text)  # non-ASCII becomes \uXXXX, a universal character name in C
+    escaped = escaped.replace("??", "?\\?")  # no trigraphs
     return re.sub(r"\\u00([0-9a-f]{2})", lambda m: f"\\{int(m[1], 16):03o}", escaped)
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import BudgetError
-from tinyengine.sizes import format_size
+from tinyengine.sizes import exact_size, format_size
 from tinyengine.toolchain import footprint, has_arm_toolchain
 
 
@@ -43,13 +43,13 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
     if compiled.plan.arena_bytes > sram_cap:
         raise BudgetError(
             f"{compiled.graph.name} does not fit {board.name}: it needs an arena of "
-            f"{format_size(compiled.plan.arena_bytes)} of SRAM and {format_size(sram_cap)} are there for it "
+            f"{exact_size(compiled.plan.arena_bytes)} of SRAM and {exact_size(sram_cap)} are there for it "
             f"({compiled.plan.bottleneck}); use a smaller resolution or width, or a board with more SRAM"
         )
     if flash > flash_cap:
         raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs {format_size(flash)} of flash and "
-            f"{format_size(flash_cap)} are there for it; use a narrower network or a board with more flash"
+            f"{compiled.graph.name} does not fit {board.name}: it needs {exact_size(flash)} of flash and "
+            f"{exact_size(flash_cap)} are there for it; use a narrower network or a board with more flash"
         )
     return {
         "sram_used": compiled.plan.arena_bytes,
