@@ -3,9 +3,9 @@
     names()                      all networks that can be asked for
     path("mobilenet_v2")         the .tflite file, built on first use
 
-The weights are random, but scaled per layer so that activations keep unit variance, and the batch-norm statistics are
-random around what the data gives: int8 activations then really use their range, which is what finds arithmetic bugs.
-The cache lies under ``paths.cache_dir()/networks``; its key covers the source of this file and TensorFlow's version.
+The weights are random but fit the data (tinyengine.zoo.random_weights): int8 activations really use their range, which
+is what finds arithmetic bugs. The cache lies under ``paths.cache_dir()/networks``; its key covers TensorFlow's version
+and the sources that decide the files.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tinyengine.frontend import keras as keras_frontend
+from tinyengine.frontend.keras import quantize
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
+from tinyengine.zoo import random_weights
+from tinyengine.zoo.random_weights import random_samples, randomize
 
 SAMPLES = 24
 
@@ -64,68 +69,21 @@ def path(name: str) -> Path:
 
 
 def _key() -> str:
-    from importlib.metadata import version
-
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    digest.update(version("tensorflow").encode())
+    digest = hashlib.sha256(version("tensorflow").encode())
+    for source in (__file__, random_weights.__file__, keras_frontend.__file__):
+        digest.update(Path(source).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _quantized(name: str, recipe: _Recipe) -> bytes:
-    from tinyengine.frontend.keras import quantize
-
     tf = tensorflow("build the networks of the tests")
     seed = zlib.crc32(name.encode())
     tf.keras.utils.set_random_seed(seed)
     model = recipe.build(tf.keras)
     rng = np.random.default_rng(seed)
-    samples = _samples(model.inputs[0].shape[1:], rng)
-    _randomize(model, samples, rng)
+    samples = random_samples(model.inputs[0].shape[1:], SAMPLES, rng)
+    randomize(model, samples, rng)
     return quantize(model, samples)
-
-
-def _samples(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """SAMPLES inputs in [-1, 127/128] that differ in brightness and coarse structure as pictures do.
-
-    White noise alone would leave every spatial mean the same. Both ends of the range occur, which makes the input's
-    scale 1/128 and its zero point 0, the int8 value being pixel - 128.
-    """
-    coarse = (SAMPLES, *(-(-size // 8) for size in shape[:-1]), shape[-1])
-    values = rng.normal(0.0, 0.5, coarse)
-    for axis, size in enumerate(shape[:-1], start=1):
-        values = np.repeat(values, 8, axis=axis).take(np.arange(size), axis=axis)
-    values = values + rng.normal(0.0, 0.3, (SAMPLES, *shape)) + rng.normal(0.0, 0.3, (SAMPLES, *[1] * len(shape)))
-    values.flat[:2] = -1.0, 1.0
-    return values.clip(-1.0, 127 / 128).astype(np.float32)
-
-
-def _randomize(model: Any, samples: np.ndarray, rng: np.random.Generator) -> None:
-    """Random weights and batch-norm statistics under which no layer's output dies or explodes."""
-    keras = tensorflow("build the networks of the tests").keras
-    normalizations = []
-    for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
-            weights = layer.get_weights()
-            shape = weights[0].shape
-            fan_in = np.prod(shape[:2]) if isinstance(layer, keras.layers.DepthwiseConv2D) else np.prod(shape[:-1])
-            # a spread of magnitudes over the output channels makes the per-channel scales differ
-            spread = rng.uniform(0.3, 1.7, shape[-1])
-            weights[0] = (rng.normal(size=shape) * spread * np.sqrt(1.5 / fan_in)).astype(np.float32)
-            if len(weights) > 1:
-                weights[1] = rng.normal(0.0, 0.3, weights[1].shape).astype(np.float32)
-            layer.set_weights(weights)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            scale, offset, mean, variance = layer.get_weights()
-            channels = len(scale)
-            layer.set_weights([rng.uniform(0.5, 1.5, channels), rng.normal(0.3, 0.7, channels), mean, variance])
-            layer.momentum = 0.0
-            normalizations.append(layer)
-    # without momentum one pass in training mode leaves every layer with the statistics of its own input
-    model(samples, training=True)
-    for layer in normalizations:
-        scale, offset, mean, variance = layer.get_weights()
-        mean = mean + 0.1 * np.sqrt(variance) * rng.normal(size=len(mean))
-        layer.set_weights([scale, offset, mean, variance * rng.uniform(0.7, 1.4, len(mean)) + 1e-3])
 
 
 def _network(name: str, about: str) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:

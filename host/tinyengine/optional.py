@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 from tinyengine.errors import ToolError
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Standard error of this process to nowhere, and no Python warnings.
+
+    TensorFlow's C++ side greets and chats there before and whatever its settings say. Failures arrive as exceptions.
+    """
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
@@ -19,7 +43,8 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
     if threads is not None:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
-        import tensorflow as tf
+        with silence():
+            import tensorflow as tf
     except ImportError as error:
         raise ToolError(
             f"TensorFlow is needed to {purpose} and is not installed: run pip install 'tinyengine[convert]'"

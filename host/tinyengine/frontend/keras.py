@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.optional import tensorflow
+from tinyengine.optional import silence, tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +32,8 @@ def quantize(model: keras.Model, samples: np.ndarray) -> bytes:
 
     # the calibrator cannot read variables, so the weights become constants first
     frozen = convert_variables_to_constants_v2(signature.get_concrete_function(*specs))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    with silence():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -47,7 +44,7 @@ def quantize(model: keras.Model, samples: np.ndarray) -> bytes:
 
     converter.representative_dataset = representative
     try:
-        with _quiet():
+        with silence():
             return converter.convert()
     except Exception as error:  # the converter raises whatever its C++ side raised
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -63,21 +60,3 @@ def picture_samples(pixels: np.ndarray) -> np.ndarray:
     samples = pixels.astype(np.float32) / 128.0 - 1.0
     samples[0, 0, 0, :], samples[0, -1, -1, :] = -1.0, 127.0 / 128.0
     return samples
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the converter's chatter from the terminal; its errors arrive as exceptions."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

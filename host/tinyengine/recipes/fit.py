@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tinyengine.errors import DataError
+from tinyengine.frontend.network_file import check_output, write_network
+from tinyengine.metadata import ModelMetadata
 from tinyengine.optional import tensorflow
 from tinyengine.recipes import pictures as pictures_
 from tinyengine.recipes.pictures import Pictures
@@ -52,8 +52,7 @@ class FitResult:
 def fit(options: FitOptions, quiet: bool = False) -> FitResult:
     """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
     tensorflow("train a network", options.threads)
-    if options.out.suffix != ".tflite":
-        raise DataError(f"the output {options.out} must be a .tflite file")
+    check_output(options.out)
     if (options.run / "checkpoint.npz").is_file() and not options.resume:
         raise DataError(
             f"{options.run} holds an unfinished or finished run: add --resume, or name another --run folder"
@@ -119,27 +118,18 @@ def _finish(
     chosen = np.random.default_rng(options.recipe.seed).choice(len(data), min(CALIBRATION_PICTURES, len(data)), False)
     pixels = np.stack([pictures_.shrink(data.pixels[k], network.resolution) for k in np.sort(chosen)])
     content = quantize(model, picture_samples(pixels))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = options.out.with_suffix(".partial")
-    partial.write_bytes(content)
+    write_network(options.out, content, ModelMetadata(classes=tuple(data.classes)))
+    model.save(options.run / "model.keras")
     result = FitResult(
         options.out, options.arch, macs(network), parameters(network), len(data), training.steps, None, None
     )
     if validation is not None:
         console.print("measuring the int8 network ...")
         result.float_accuracy = asdict(score(keras_outputs(model, validation.pixels).argmax(1), validation))
-        result.int8_accuracy = asdict(score(tflite_outputs(partial, validation.pixels).argmax(1), validation))
+        result.int8_accuracy = asdict(score(tflite_outputs(options.out, validation.pixels).argmax(1), validation))
         console.print(
             f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
             f"of {len(validation)} pictures"
         )
-    description = {
-        "task": "classification",
-        "classes": data.classes,
-        "input": {"mapping": "pixel-128", "color": "rgb", "resize": "bilinear"},
-    }
-    options.out.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, options.out)
-    model.save(options.run / "model.keras")
     console.print(f"wrote {options.out}")
     return result
