@@ -46,7 +46,7 @@ def build(model: Path, board: Board, options: CompileOptions, progress: Progress
     tell("measuring the code")
     measure_code(compiled)
     verdict = fit(compiled, board)
-    sources = cache_dir() / "networks" / board.name
+    sources = cache_dir() / "generated" / board.name
     if sources.is_dir() and {path.name for path in sources.iterdir()} != set(compiled.sources):
         shutil.rmtree(sources)  # a file that is no longer generated would be compiled into the firmware
     compiled.write(sources)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
 from tinyengine import pio
 from tinyengine.boards import Board
-from tinyengine.errors import DeviceError
+from tinyengine.errors import DeviceError, ToolError
 
 PROTOCOLS = ("openocd", "pyocd")
 
@@ -20,6 +23,10 @@ def flash(board: Board, protocol: str | None = None) -> None:
     if not elf.is_file():
         raise DeviceError(
             f"there is no firmware for {board.name} yet: run 'tinyengine build MODEL --board {board.name}'"
+        )
+    if (protocol or board.upload.protocol) == "pyocd" and importlib.util.find_spec("pyocd") is None:
+        raise ToolError(
+            f"pyocd is not installed for {sys.executable}: run 'pip install pyocd', or use --protocol openocd"
         )
     environment = {"TINYENGINE_UPLOAD_PROTOCOL": protocol} if protocol else {}
     pio.run(board.name, ["nobuild", "upload"], environment=environment)

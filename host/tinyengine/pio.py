@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tinyengine.errors import BudgetError, ToolError
+from tinyengine.errors import BudgetError, TinyEngineError, ToolError
 from tinyengine.paths import project_root
 
 SETTINGS = {"enable_telemetry": False, "check_platformio_interval": 3650}
@@ -30,7 +30,7 @@ def core_dir() -> Path:
 
 def build_dir(board: str) -> Path:
     """Where ``pio run -e board`` puts its products: firmware.elf, firmware.bin, firmware.map."""
-    return project_root() / ".pio" / "build" / board
+    return Path(os.environ.get("PLATFORMIO_BUILD_DIR") or project_root() / ".pio" / "build") / board
 
 
 def firmware_elf(board: str) -> Path:
@@ -152,20 +152,38 @@ def run(
         except BaseException:
             process.terminate()
             raise
-    output = "".join(lines)
     if process.returncode:
-        overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", output)
-        if overflow:
-            raise BudgetError(
-                f"the firmware with this network does not fit {board}: {overflow[1]} is {overflow[2]} bytes too small; "
-                "use a smaller resolution or width, or a board with more memory"
-            )
-        raise ToolError(f"PlatformIO could not {_what(targets)} {board}: {_first_error(lines)}")
-    return output
+        raise _failure(board, targets, lines)
+    return "".join(lines)
+
+
+def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEngineError:
+    """What went wrong in a run that printed ``lines``."""
+    output = "".join(lines)
+    overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", output)
+    if overflow:
+        return BudgetError(
+            f"the firmware with this network does not fit {board}: {overflow[1]} is {overflow[2]} bytes too small; "
+            "use a smaller resolution or width, or a board with more memory"
+        )
+    reason = _first_error(lines)
+    if "HTTPClientError" in output:
+        reason = (
+            f"it wants to fetch {_missing(targets)}, and its registry does not answer; install that yourself, or try "
+            "again with a network connection"
+        )
+    return ToolError(f"PlatformIO could not {_what(targets)} {board}: {reason}")
 
 
 def _what(targets: Sequence[str]) -> str:
     return "upload the firmware to" if "upload" in targets else "build the firmware for"
+
+
+def _missing(targets: Sequence[str]) -> str:
+    """What a build or an upload takes from PlatformIO's registry when the machine does not have it."""
+    if "upload" in targets:
+        return "openocd"
+    return "arm-none-eabi-gcc (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi)"
 
 
 def _first_error(lines: Sequence[str]) -> str:

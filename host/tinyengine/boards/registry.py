@@ -11,6 +11,8 @@ from tinyengine.boards.board import Board, Serial, Simulator, Upload
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
 
+CPUS = ("cortex-m4", "cortex-m7")
+
 
 def boards_dir() -> Path:
     """boards/ of the checkout."""
@@ -36,12 +38,14 @@ def load(name: str) -> Board:
         raise BoardError(f"boards/{path.name} is not JSON ({error.msg}, line {error.lineno}): repair it") from error
     except KeyError as error:
         raise BoardError(f"boards/{path.name} lacks the field {error}: see docs/boards.md") from error
-    except (TypeError, ValueError) as error:
-        raise BoardError(f"boards/{path.name} has a field of the wrong kind ({error}): see docs/boards.md") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BoardError(f"boards/{path.name} has a field with a wrong value ({error}): see docs/boards.md") from error
 
 
 def _parse(name: str, manifest: dict[str, Any]) -> Board:
     build, upload, ours = manifest["build"], manifest["upload"], manifest["tinyengine"]
+    if ours["cpu"] not in CPUS:
+        raise ValueError(f"cpu is {ours['cpu']}, not one of {', '.join(CPUS)}")
     board = Board(
         name=name,
         title=str(manifest["name"]),

@@ -77,7 +77,8 @@ def start(board_name: str, elf: Path | None = None, simulator: str = "qemu", ico
         else:
             url = renode.listening_url(process, port, timeout)
         if url is None:
-            reason = _last_words(process) if process.returncode is not None else f"silent for {timeout:.0f} seconds"
+            ended = process.wait(1.0) is not None
+            reason = _last_words(process) if ended else f"it was silent for {timeout:.0f} seconds"
             raise ToolError(f"{simulator} did not start {board.name}: {reason}")
     except BaseException:
         process.stop()

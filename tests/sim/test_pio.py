@@ -1,0 +1,198 @@
+"""Builds by PlatformIO: without its registry, for every board, by `tinyengine build` and by a plain `pio run`."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tinyengine import pio, sim
+from tinyengine.boards import load, names
+from tinyengine.build import Firmware, build
+from tinyengine.compiler import CompileOptions
+from tinyengine.device import open_device
+from tinyengine.errors import BudgetError, DeviceError, ToolError
+from tinyengine.flash import flash
+from tinyengine.paths import project_root
+
+from tests import networks
+
+BOARD = "sim_stm32f405"
+TINY = "one_relu"
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    pytest.importorskip("tensorflow", reason="builds its network with TensorFlow")
+    return networks.path(TINY)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Products of our own: the user's .pio is left alone."""
+    folder = tmp_path_factory.mktemp("pio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLATFORMIO_BUILD_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def firmwares(model: Path, build_folder: Path) -> dict[str, Firmware]:
+    """Every board's firmware with the same small network."""
+    return {name: build(model, load(name), CompileOptions(cpu=load(name).cpu)) for name in names()}
+
+
+def test_every_board_builds_and_fits(firmwares: dict[str, Firmware], build_folder: Path) -> None:
+    for name, firmware in firmwares.items():
+        board = firmware.board
+        assert firmware.elf == build_folder / name / "firmware.elf"
+        assert 0 < firmware.flash_bytes < board.flash_bytes
+        assert 0 < firmware.sram_bytes < board.sram_bytes
+        assert firmware.elf.with_suffix(".bin").stat().st_size == pytest.approx(firmware.flash_bytes, abs=64)
+
+
+def test_the_reserve_covers_the_firmware(firmwares: dict[str, Firmware]) -> None:
+    """What a board's description keeps back from networks is what the firmware without a network takes."""
+    for firmware in firmwares.values():
+        board, compiled = firmware.board, firmware.compiled
+        own_sram = firmware.sram_bytes - compiled.plan.arena_bytes
+        own_flash = firmware.flash_bytes - compiled.weight_bytes - (compiled.code_bytes or 0)
+        assert own_sram <= board.reserved_sram_bytes <= own_sram + 8192, board.name
+        assert own_flash <= board.reserved_flash_bytes <= own_flash + 16384, board.name
+
+
+def test_the_firmware_runs(firmwares: dict[str, Firmware]) -> None:
+    for name in ("sim_stm32f405", "sim_cortex_m7"):
+        with sim.start(name) as simulation, open_device(simulation.url) as device:
+            assert device.identity.board == name
+            assert device.identity.model_hash == firmwares[name].compiled.model_hash
+
+
+def test_report(firmwares: dict[str, Firmware]) -> None:
+    report = json.loads(json.dumps(firmwares[BOARD].report()))
+    assert {"macs", "arena_bytes", "flash_bytes", "layers", "stages", "board", "fit", "firmware"} <= set(report)
+    assert report["board"] == BOARD
+    assert Path(report["firmware"]["elf"]).is_file()
+
+
+def pio_run(config: Path, board: str, *targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As a user would type it, with another platformio.ini."""
+    command = [sys.executable, "-m", "platformio", "run", "-d", str(project_root()), "-c", str(config), "-e", board]
+    for target in targets:
+        command += ["-t", target]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path, model: Path) -> Path:
+    """platformio.ini with a small network."""
+    parser = configparser.ConfigParser()
+    parser.read(project_root() / "platformio.ini")
+    parser["env"]["custom_model"] = str(model)
+    with (path := tmp_path / "platformio.ini").open("w") as file:
+        parser.write(file)
+    return path
+
+
+def test_plain_pio_run_compiles_the_network_once(config: Path, build_folder: Path, tmp_path: Path) -> None:
+    own = {"PLATFORMIO_BUILD_DIR": str(tmp_path / "build")}
+    first = pio_run(config, BOARD, **own)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Compiling one_relu.tflite" in first.stdout.replace("../", "") or "one_relu.tflite for" in first.stdout
+    elf = tmp_path / "build" / BOARD / "firmware.elf"
+    built = elf.stat().st_mtime_ns
+    second = pio_run(config, BOARD, **own)
+    assert second.returncode == 0
+    assert "one_relu.tflite for" not in second.stdout
+    assert elf.stat().st_mtime_ns == built
+
+
+def test_pio_run_says_that_the_network_is_missing(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace("one_relu.tflite", "nothing.tflite"))
+    done = pio_run(config, BOARD, PLATFORMIO_BUILD_DIR=str(tmp_path / "build"))
+    assert done.returncode != 0
+    assert "error: the network" in done.stderr
+    assert "set custom_model" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_network_too_big_for_the_board() -> None:
+    """The linker's message, for sizes that only the whole firmware shows."""
+    error = pio._failure(BOARD, [], ["ld: region `RAM' overflowed by 1234 bytes\n", "collect2: error: ld returned 1\n"])
+    assert isinstance(error, BudgetError)
+    assert "RAM is 1234 bytes too small" in str(error)
+
+
+def test_the_registry_does_not_answer() -> None:
+    error = pio._failure(BOARD, ["nobuild", "upload"], ["HTTPClientError: \n"])
+    assert isinstance(error, ToolError)
+    assert "openocd" in str(error)
+
+
+@pytest.fixture
+def upload_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An openocd that writes down how it was called."""
+    record = tmp_path / "arguments"
+    program = tmp_path / "openocd"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{record}\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return record
+
+
+@pytest.mark.parametrize(("name", "target"), [("disco_f746ng", "stm32f7x"), ("nucleo_h743zi", "stm32h7x")])
+def test_flash(firmwares: dict[str, Firmware], upload_program: Path, name: str, target: str) -> None:
+    flash(load(name))
+    image = firmwares[name].elf.with_suffix(".bin")
+    assert upload_program.read_text().splitlines() == [
+        "-f",
+        "interface/stlink.cfg",
+        "-f",
+        f"target/{target}.cfg",
+        "-c",
+        f"program {{{image}}} verify reset exit 0x08000000",
+    ]
+
+
+def test_flash_what_cannot_be_flashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="tinyengine sim sim_stm32f405"):
+        flash(load(BOARD))
+    monkeypatch.setenv("PLATFORMIO_BUILD_DIR", str(tmp_path))
+    with pytest.raises(DeviceError, match="tinyengine build MODEL --board nucleo_h743zi"):
+        flash(load("nucleo_h743zi"))
+
+
+def test_prepare_is_idempotent_and_leaves_a_real_package_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+    pio.prepare()
+    package = tmp_path / "packages" / "tool-scons"
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert package / "scons.py" in times
+    pio.prepare()
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+    (package / "scons.py").write_text("# broken\n")
+    pio.prepare()
+    assert "SCons.Script.main()" in (package / "scons.py").read_text()
+
+    (package / ".piokeep").unlink()  # as PlatformIO installs it
+    (package / "scons.py").write_text("# from the registry\n")
+    pio.prepare()
+    assert (package / "scons.py").read_text() == "# from the registry\n"
+
+
+def test_settings_of_the_user_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+    (tmp_path / "appstate.json").write_text(json.dumps({"settings": {"projects_dir": "/x"}, "cid": 1}))
+    pio.prepare()
+    state = json.loads((tmp_path / "appstate.json").read_text())
+    assert state["cid"] == 1
+    assert state["settings"]["projects_dir"] == "/x"
+    assert state["settings"]["enable_telemetry"] is False

@@ -1,0 +1,203 @@
+"""Starting and stopping simulators: no process stays behind, every mistake is one sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tinyengine import sim
+from tinyengine.errors import BoardError, DeviceError, ToolError
+from tinyengine.sim import simulation as simulation_module
+
+from tests.sim.probe import Probe, build_probe
+
+BOARD = "sim_stm32f405"
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+
+
+@pytest.fixture
+def elf(tmp_path: Path) -> Path:
+    """A firmware at a path of its own, by which its processes can be found."""
+    return build_probe(BOARD, tmp_path)
+
+
+def processes_with(path: Path) -> list[int]:
+    """Processes that have ``path`` in their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(path).encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+        except OSError:
+            pass  # it ended meanwhile
+    return found
+
+
+def gone(path: Path, seconds: float = 10) -> bool:
+    """Whether all processes with ``path`` end within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while processes_with(path):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@needs_proc
+def test_nothing_is_left_after_the_block(elf: Path) -> None:
+    with sim.start(BOARD, elf) as simulation:
+        assert simulation.url.startswith("socket://127.0.0.1:")
+        assert simulation.running
+        assert len(processes_with(elf)) == 2  # the supervisor and QEMU
+    assert not processes_with(elf)
+    simulation.stop()  # once more does no harm
+
+
+@needs_proc
+def test_nothing_is_left_after_an_exception(elf: Path) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"), sim.start(BOARD, elf):
+        raise RuntimeError("on purpose")
+    assert not processes_with(elf)
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("connected", [False, True])
+def test_nothing_is_left_when_we_are_interrupted(elf: Path, number: signal.Signals, connected: bool) -> None:
+    program = (
+        "import sys, time, socket; from pathlib import Path; from tinyengine import sim\n"
+        "s = sim.start(sys.argv[1], Path(sys.argv[2]))\n"
+        "if sys.argv[3] == 'True': c = socket.create_connection(('127.0.0.1', int(s.url.rsplit(':', 1)[1])))\n"
+        "print('started', flush=True); time.sleep(60)\n"
+    )
+    # The file is not in the child's own command line, so that only the simulator's processes are found.
+    link = elf.with_name("link.elf")
+    link.symlink_to(elf)
+    arguments = [sys.executable, "-c", program, BOARD, str(link), str(connected)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"started\n"
+        assert len(processes_with(elf)) == 2
+        child.send_signal(number)
+        assert gone(elf)
+        child.wait(10)
+
+
+@needs_proc
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent was killed")
+def test_nothing_is_left_when_the_supervisor_is_killed(elf: Path) -> None:
+    with sim.start(BOARD, elf) as simulation:
+        supervisors = [
+            pid for pid in processes_with(elf) if b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(supervisors[0], signal.SIGKILL)
+        assert gone(elf)
+        assert simulation.wait(10)
+        with pytest.raises(DeviceError, match=f"the simulated {BOARD} stopped"):
+            simulation.check()
+
+
+def test_two_at_a_time(elf: Path) -> None:
+    with sim.start(BOARD, elf) as one, sim.start(BOARD, elf) as other:
+        assert one.url != other.url
+        probes = [Probe(one.url), Probe(other.url)]
+        probes[0].ask(b"k", 4000)
+        assert probes[1].ask(b"k", 0) < 4000 <= probes[0].ask(b"k", 0)
+        for probe in probes:
+            probe.close()
+
+
+def test_a_new_client_may_come_after_the_first(elf: Path) -> None:
+    with sim.start(BOARD, elf) as simulation:
+        for _ in range(2):
+            probe = Probe(simulation.url)
+            assert probe.ask(b"b", 115200) == 1
+            probe.close()
+
+
+def sentence(error: pytest.ExceptionInfo[Exception]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def test_unknown_board() -> None:
+    with pytest.raises(BoardError) as error:
+        sim.start("sim_stm32f40")
+    assert "did you mean sim_stm32f405?" in sentence(error)
+
+
+def test_unknown_simulator(elf: Path) -> None:
+    with pytest.raises(BoardError) as error:
+        sim.start(BOARD, elf, simulator="simics")
+    assert "qemu or renode" in sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("board", "simulator", "way"),
+    [(BOARD, "renode", "--simulator qemu"), ("disco_f746ng", "qemu", "--simulator renode")],
+)
+def test_board_that_is_not_simulated_there(elf: Path, board: str, simulator: str, way: str) -> None:
+    with pytest.raises(BoardError) as error:
+        sim.start(board, elf, simulator=simulator)
+    assert way in sentence(error)
+
+
+def test_no_firmware_built_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORMIO_BUILD_DIR", str(tmp_path))
+    with pytest.raises(DeviceError) as error:
+        sim.start(BOARD)
+    assert f"tinyengine build MODEL --board {BOARD}" in sentence(error)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a program", b"\x7fELF\x02\x01\x01" + bytes(60)])
+def test_file_that_is_no_firmware(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "firmware.elf"
+    path.write_bytes(content)
+    with pytest.raises(DeviceError) as error:
+        sim.start(BOARD, path)
+    assert "is not a program for an Arm microcontroller" in sentence(error)
+
+
+def test_folder_instead_of_a_firmware(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError) as error:
+        sim.start(BOARD, tmp_path)
+    assert "cannot be read" in sentence(error)
+
+
+def test_qemu_is_missing(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYENGINE_QEMU", "qemu-that-is-not-there")
+    with pytest.raises(ToolError) as error:
+        sim.start(BOARD, elf)
+    assert all(system in sentence(error) for system in ("Debian", "macOS", "Windows"))
+
+
+def fake_qemu(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "fake-qemu"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("TINYENGINE_QEMU", str(path))
+
+
+def test_qemu_fails(elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_qemu(tmp_path, "echo 'qemu: error: no such machine' >&2; exit 3", monkeypatch)
+    with pytest.raises(ToolError) as error:
+        sim.start(BOARD, elf)
+    assert "no such machine (exit status 3)" in sentence(error)
+
+
+@needs_proc
+def test_qemu_is_silent(elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_qemu(tmp_path, "exec sleep 100", monkeypatch)
+    monkeypatch.setitem(simulation_module.START_SECONDS, "qemu", 0.5)
+    with pytest.raises(ToolError) as error:
+        sim.start(BOARD, elf)
+    assert "it was silent for" in sentence(error)
+    assert not processes_with(tmp_path / "fake-qemu")
