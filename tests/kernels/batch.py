@@ -5,8 +5,8 @@ CompiledModel (graph, prefix, sources, calls, plan), so whatever runs compiled m
 on a simulated core elsewhere. ``expected`` is the oracle's answer.
 
 The arena is laid out for the test. ``apart``: all buffers disjoint. ``tight``: each output overlaps one of its
-inputs exactly as far as the kernel's overlap rule permits. Guard bytes between the buffers are poisoned for the
-address sanitizer and checked afterwards.
+inputs as far as the kernel's overlap rule permits, or up to 3 bytes less. Guard bytes between the buffers are poisoned
+for the address sanitizer and checked afterwards.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class _Layout:
         self.scratch: list[int | None] = []
         self.gaps: list[tuple[int, int]] = []
         self.top = 0
-        self.turn = 0  # which input a tight output overlaps, in rotation
+        self.turn = 0  # decides in rotation which input a tight output overlaps, and how far beyond the limit it stays
         self._guard()
 
     def _guard(self) -> None:
@@ -170,7 +170,8 @@ class _Layout:
 
     def _place_pair(self, x: str, x_size: int, y: str, y_size: int, overlap: Overlap) -> None:
         """One region that both cover: y at address(x) - distance, or as little before it as alignment allows."""
-        distance = 0 if overlap.exact else -(-overlap.distance // self.align) * self.align
+        slack = self.turn % 4  # any address up to the limit must do, not the limit alone
+        distance = 0 if overlap.exact else -(-(overlap.distance + slack) // self.align) * self.align
         if distance >= 0:
             distance = min(distance, -(-y_size // self.align) * self.align)  # no farther than side by side
         else:

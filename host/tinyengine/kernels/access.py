@@ -42,23 +42,41 @@ def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndar
     return Access(tuple(twice), (doubled(write_lo, last), doubled(last, write_hi)))
 
 
+def in_step(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
+    """Access of blocks that alternate as well, but whose n-th write needs no byte before the n-th read.
+
+    If the output starts where the block's reads start or before, that is as good as reading the whole block first;
+    the empty block in front makes this hold for the first block too.
+    """
+
+    def led(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([[0], values])
+
+    return blocks([(led(lo), led(hi)) for lo, hi in reads], (led(write[0]), led(write[1])))
+
+
 def under_window(
     kernel: int, stride: int, dilation: int, pad: int, size: int, outputs: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past the last input row (or column) under the window of each output row (or column)."""
+    """First and one past the last input row (or column) under the window of each output row (or column).
+
+    Both ascend: dilated windows at the edges may see rows before those of their predecessors, so the first row is that
+    of this and all later windows, the last that of this and all earlier ones. That widens no overlap rule.
+    """
     origin = np.arange(outputs, dtype=np.int64) * stride - pad
     first = np.maximum(0, -(origin // dilation))  # ceil(-origin / dilation)
     end = np.minimum(kernel, -((origin - size) // dilation))
-    lo = np.clip(origin + first * dilation, 0, size)
-    hi = np.clip(origin + (end - 1) * dilation + 1, lo, size)
-    return lo, hi
+    seen = end > first
+    lo = np.where(seen, origin + first * dilation, size)
+    hi = np.where(seen, origin + (end - 1) * dilation + 1, 0)
+    lo = np.minimum.accumulate(lo[::-1])[::-1]
+    return lo, np.maximum(np.maximum.accumulate(hi), lo)
 
 
 def window_access(x: Tensor, y: Tensor, window: Window, channelwise: bool = False) -> Access:
     """A sliding window that completes one output pixel after the other: pixel by pixel, or row by row if many.
 
-    ``channelwise``: output channel c of a pixel reads input channel c only (pools), so that within a pixel the output
-    never runs ahead of what is still needed, as in :func:`elementwise`.
+    ``channelwise``: output channel c of a pixel reads input channel c only (pools).
     """
     height, width, channels = x.shape[1:]
     rows, columns, outputs = y.shape[1:]
@@ -74,7 +92,7 @@ def window_access(x: Tensor, y: Tensor, window: Window, channelwise: bool = Fals
     lo = np.where(seen, top[:, None] * width + left, 0)
     hi = np.where(seen, (bottom - 1)[:, None] * width + right, 0)
     edges = np.arange(rows * columns + 1) * outputs
-    make = blocks if channelwise else interleaved
+    make = in_step if channelwise else interleaved
     return make([(lo.ravel() * channels, hi.ravel() * channels)], (edges[:-1], edges[1:]))
 
 
@@ -82,14 +100,13 @@ def elementwise(count: int, same_shape: list[int | None]) -> Access:
     """Access of a kernel that walks ``count`` elements in order.
 
     ``same_shape`` has an entry per input: None if it is walked alongside the output, else its size in bytes (it is
-    broadcast, hence read again and again). Within a block such a kernel alternates element by element, which for
-    an output that never runs ahead of its input is as good as reading the block first.
+    broadcast, hence read again and again).
     """
     steps = min(count, MAX_BLOCKS)
     edges = np.linspace(0, count, steps + 1).astype(np.int64)
     walk = (edges[:-1], edges[1:])
     reads = [walk if size is None else (np.zeros(steps), np.full(steps, size)) for size in same_shape]
-    return blocks(reads, walk)
+    return in_step(reads, walk)
 
 
 def overlap(access: Access, index: int, output_bytes: int) -> Overlap | None:
