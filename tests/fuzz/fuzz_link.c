@@ -1,0 +1,411 @@
+/* Feeds the firmware's frame decoder and dispatcher with hostile bytes, under sanitizers.
+ *
+ * Built plainly it has its own generator and is deterministic: fuzz_link INPUTS [SEED]. Built with
+ * -DLIBFUZZER it is an entry point for libFuzzer. Both check, besides what the sanitizers see, that every
+ * byte the device sends belongs to a well-formed answer, and that the network is never run on an incomplete
+ * input.
+ */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "bytes.h"
+#include "cobs.h"
+#include "crc32.h"
+#include "hal.h"
+#include "link.h"
+#include "protocol.h"
+
+/* ---- A small network ---- */
+
+#define ROWS 20u
+#define ROW 60u
+#define INPUT (ROWS * ROW)
+#define LONG_OUTPUT 1500u
+
+static uint8_t arena[INPUT + 8 + LONG_OUTPUT + 20];
+static uint32_t rows_seen, runs;
+
+static void check(bool condition, const char *what) {
+    if (!condition) {
+        fprintf(stderr, "violated: %s\n", what);
+        abort();
+    }
+}
+
+static void run(void) {
+    memset(arena + INPUT, 1, 8 + LONG_OUTPUT);
+    runs++;
+}
+
+static void run_profiled(te_layer_hook hook, void *context) {
+    run();
+    hook(context, 0);
+    hook(context, 1);
+}
+
+static void begin(void) {
+    rows_seen = 0;
+}
+
+static void push_rows(const int8_t *rows, uint32_t count) {
+    check(rows_seen + count <= ROWS, "more rows than the picture has");
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count * ROW; i++) sum += rows[i]; /* all of it may be read */
+    arena[INPUT] = (uint8_t)sum;
+    rows_seen += count;
+}
+
+static void finish(void) {
+    check(rows_seen == ROWS, "finished without all rows");
+    run();
+}
+
+static const te_layer layers[] = {{"a", "conv_2d", 5}, {"b", "add", 6}};
+static const te_port inputs[] = {{"picture", (int8_t *)arena, INPUT, 1, 0, 3, {ROWS, 20, 3, 0}}};
+static const te_port outputs[] = {
+    {"short", (int8_t *)arena + INPUT, 8, 1, 0, 1, {8, 0, 0, 0}},
+    {"long", (int8_t *)arena + INPUT + 8, LONG_OUTPUT, 1, 0, 1, {LONG_OUTPUT, 0, 0, 0}},
+};
+static const te_model model = {
+    .name = "fuzz",
+    .hash = "00",
+    .metadata = "{\"classes\":[]}",
+    .arena = arena,
+    .arena_bytes = sizeof arena,
+    .n_inputs = 1,
+    .n_outputs = 2,
+    .n_layers = 2,
+    .inputs = inputs,
+    .outputs = outputs,
+    .layers = layers,
+    .run = run,
+    .run_profiled = run_profiled,
+    .begin = begin,
+    .push_rows = push_rows,
+    .finish = finish,
+};
+
+/* ---- Hardware that is only memory ---- */
+
+static const uint8_t *line_data;
+static size_t line_left;
+static uint32_t clock_ms;
+static jmp_buf reset_target;
+
+static uint8_t answer_buffer[LINK_BODY];
+static cobs_decoder answer_decoder = {.buffer = answer_buffer, .capacity = sizeof answer_buffer};
+static uint16_t device_session, last_sequence;
+static uint32_t answers, good_answers;
+
+static void check_answer(void) {
+    const size_t length = answer_decoder.length;
+    check(length >= LINK_HEADER + LINK_CRC, "an answer shorter than its header");
+    check(crc32(0, answer_buffer, length - LINK_CRC) == get_u32(answer_buffer + length - LINK_CRC),
+          "an answer with a wrong CRC");
+    check(get_u16(answer_buffer + 6) == length - LINK_HEADER - LINK_CRC, "an answer with a wrong length");
+    check(answer_buffer[0] & OP_ANSWER, "a message that is no answer");
+    check(answer_buffer[1] <= STATUS_BAD_RATE, "an unknown status");
+    answers++;
+    if (answer_buffer[1] == STATUS_OK) good_answers++;
+    if (answer_buffer[0] == (OP_HELLO | OP_ANSWER) && answer_buffer[1] == STATUS_OK) {
+        device_session = get_u16(answer_buffer + 2);
+        last_sequence = get_u16(answer_buffer + 4);
+    }
+}
+
+void hal_init(void) {}
+
+size_t hal_serial_read(uint8_t *buffer, size_t max) {
+    const size_t n = line_left < max ? line_left : max;
+    if (n) memcpy(buffer, line_data, n);
+    line_data += n;
+    line_left -= n;
+    return n;
+}
+
+uint32_t hal_serial_lost(void) {
+    return 0;
+}
+
+void hal_serial_write(const uint8_t *buffer, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        const cobs_event event = cobs_take(&answer_decoder, buffer[i]);
+        if (event == COBS_MORE) continue;
+        check(event == COBS_FRAME || event == COBS_NOTHING, "an answer that is not COBS");
+        if (event == COBS_FRAME) check_answer();
+        cobs_restart(&answer_decoder);
+    }
+}
+
+bool hal_serial_set_baud(uint32_t baud) {
+    return baud >= 9600 && baud <= 2000000;
+}
+void hal_wait(void) {}
+uint32_t hal_millis(void) {
+    return clock_ms;
+}
+uint32_t hal_count(void) {
+    return clock_ms * 1000;
+}
+const char *hal_count_unit(void) {
+    return "ticks";
+}
+uint32_t hal_count_rate(void) {
+    return 1000000;
+}
+const char *hal_board(void) {
+    return "fuzz";
+}
+uint32_t hal_stack_used(void) {
+    return 0;
+}
+uint32_t hal_stack_size(void) {
+    return 0;
+}
+void hal_reset(void) {
+    longjmp(reset_target, 1);
+}
+
+/* One stretch of the line, then the clock moves. */
+static void feed(const uint8_t *data, size_t length, uint32_t milliseconds) {
+    line_data = data;
+    line_left = length;
+    if (setjmp(reset_target)) {
+        device_session = 0;
+        cobs_restart(&answer_decoder);
+        app_init(&model);
+    }
+    while (line_left) app_poll();
+    clock_ms += milliseconds;
+    app_poll();
+}
+
+/* ---- Frames ---- */
+
+static size_t encode(uint8_t *out, uint8_t op, uint16_t session, uint16_t sequence, const uint8_t *payload,
+                     uint32_t length) {
+    static uint8_t body[4096];
+    writer w = {.data = body, .capacity = sizeof body};
+    put_u8(&w, op);
+    put_u8(&w, 0);
+    put_u16(&w, session);
+    put_u16(&w, sequence);
+    put_u16(&w, (uint16_t)length);
+    put_bytes(&w, payload, length);
+    put_u32(&w, crc32(0, body, w.length));
+    size_t n = 0;
+    out[n++] = 0;
+    const uint8_t *from = body;
+    for (size_t left = w.length;;) {
+        const size_t block = cobs_block(from, left);
+        out[n++] = (uint8_t)(block + 1);
+        memcpy(out + n, from, block);
+        n += block;
+        from += block;
+        left -= block;
+        if (left == 0) break;
+        if (block < 254) {
+            from++;
+            left--;
+        }
+    }
+    out[n++] = 0;
+    return n;
+}
+
+static const uint8_t hello_payload[] = {'T', 'I', 'N', 'Y', 1, 1};
+#ifdef LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* First byte even: the rest is the line itself. Odd: the rest is a list of (op, milliseconds / 16, length,
+ * payload), each of which becomes a valid frame. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static uint8_t wire[8192];
+    if (size < 1) return 0;
+    app_init(&model);
+    cobs_restart(&answer_decoder);
+    uint16_t sequence = 1;
+    feed(wire, encode(wire, OP_HELLO, 7, sequence, hello_payload, sizeof hello_payload), 0);
+    if ((data[0] & 1) == 0) {
+        feed(data + 1, size - 1, 10);
+        return 0;
+    }
+    uint16_t transfer = 0;
+    for (size_t i = 1; i + 3 <= size;) {
+        const uint8_t op = data[i];
+        const uint32_t wait = data[i + 1] * 16u;
+        const size_t left = size - i - 3, length = data[i + 2] < left ? data[i + 2] : left;
+        if (op != OP_DATA) sequence++;
+        if (op == OP_OPEN) transfer = sequence;
+        feed(wire, encode(wire, op, 7, op == OP_DATA ? transfer : sequence, data + i + 3, (uint32_t)length),
+             wait);
+        i += 3 + length;
+    }
+    return 0;
+}
+
+#else
+
+/* xorshift64*, G. Marsaglia / S. Vigna: small and the same everywhere. */
+static uint64_t random_state;
+
+static uint32_t any(uint32_t below) {
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)(random_state * 0x2545F4914F6CDD1Dull >> 32) % below;
+}
+
+static void fill(uint8_t *data, uint32_t length) {
+    for (uint32_t i = 0; i < length; i++) data[i] = (uint8_t)(any(4) ? any(256) : 0);
+}
+
+static uint32_t mostly(uint32_t right) {
+    static const uint32_t odd[] = {0,    1,    2,    59,         1199,       1200,      1201,
+                                   1023, 1024, 1025, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    return any(5) ? right : odd[any(sizeof odd / sizeof odd[0])];
+}
+
+static const uint8_t known_ops[] = {OP_HELLO, OP_IDENTIFY, OP_TENSOR, OP_LAYERS, OP_ECHO,       OP_BAUD,
+                                    OP_OPEN,  OP_DATA,     OP_READ,   OP_RUN,    OP_STATISTICS, OP_PROFILE};
+
+static uint16_t transfer;
+static uint32_t upload_next, upload_by_rows, upload_gray;
+
+/* A payload that fits its op, mostly. */
+static uint32_t make_payload(uint8_t op, uint8_t *p) {
+    writer w = {.data = p, .capacity = 2048};
+    if (any(12) == 0) {
+        w.length = any(64);
+        fill(p, w.length);
+        return w.length;
+    }
+    switch (op) {
+    case OP_HELLO:
+        put_bytes(&w, hello_payload, sizeof hello_payload);
+        break;
+    case OP_TENSOR:
+        put_u8(&w, (uint8_t)mostly(any(2)));
+        put_u8(&w, (uint8_t)mostly(any(2)));
+        break;
+    case OP_LAYERS:
+    case OP_PROFILE:
+        put_u16(&w, (uint16_t)mostly(any(3)));
+        break;
+    case OP_ECHO:
+        w.length = any(20) ? any(40) : LINK_PAYLOAD - 2 + any(4);
+        fill(p, w.length);
+        break;
+    case OP_BAUD:
+        put_u32(&w, mostly(any(2) ? 115200 : 1000000));
+        break;
+    case OP_OPEN:
+        upload_by_rows = any(2);
+        upload_gray = any(4) == 0;
+        put_u8(&w, (uint8_t)mostly(upload_by_rows));
+        put_u8(&w, (uint8_t)mostly(0));
+        put_u8(&w, (uint8_t)upload_gray);
+        put_u8(&w, 0);
+        put_u32(&w, mostly(upload_gray ? INPUT / 3 : INPUT));
+        upload_next = 0;
+        break;
+    case OP_DATA: {
+        const uint32_t row = upload_gray ? ROW / 3 : ROW, whole = upload_gray ? INPUT / 3 : INPUT;
+        uint32_t n = upload_by_rows ? row * (1 + any(ROWS)) : 1 + any(whole);
+        if (upload_next + n > whole || any(3) == 0) n = whole - upload_next;
+        if (any(16) == 0) n += any(3);
+        put_u32(&w, mostly(upload_next));
+        fill(p + 4, n);
+        w.length += n;
+        upload_next = any(8) ? upload_next + n : 0;
+        if (upload_next > whole) upload_next = 0;
+        break;
+    }
+    case OP_READ: {
+        const uint32_t size = any(2) ? 8 : LONG_OUTPUT;
+        put_u8(&w, (uint8_t)mostly(any(2)));
+        put_u8(&w, (uint8_t)mostly(size != 8));
+        put_u16(&w, 0);
+        put_u32(&w, mostly(any(size)));
+        put_u32(&w, mostly(any(size)));
+        break;
+    }
+    default:
+        put_u8(&w, (uint8_t)any(2));
+    }
+    return w.length;
+}
+
+static size_t make_frame(uint8_t *out) {
+    uint8_t payload[4096];
+    const bool finish_upload = upload_next && any(2);
+    uint8_t op = finish_upload ? (uint8_t)(any(2) ? OP_DATA : OP_RUN) : known_ops[any(sizeof known_ops)];
+    if (any(40) == 0) op = (uint8_t)(any(8) ? any(256) : OP_RESET);
+    if (op == OP_HELLO && any(4)) op = OP_OPEN;
+    const uint32_t length = make_payload(op, payload);
+    const uint16_t session = op == OP_HELLO ? (uint16_t)(1 + any(3))
+                             : any(50)      ? device_session
+                                            : (uint16_t)any(5);
+    uint16_t sequence = any(20) ? ++last_sequence : (uint16_t)(last_sequence - any(3));
+    if (op == OP_OPEN) transfer = sequence;
+    if (op == OP_DATA && any(20)) sequence = transfer;
+    return encode(out, op, session, sequence, payload, length);
+}
+
+static size_t mutate(uint8_t *data, size_t length) {
+    for (uint32_t times = 1 + any(3); times-- && length > 2;) {
+        const size_t at = any((uint32_t)length), n = 1 + any((uint32_t)(length - at));
+        switch (any(5)) {
+        case 0:
+            data[at] ^= (uint8_t)(1u << any(8));
+            break;
+        case 1:
+            data[at] = (uint8_t)any(256);
+            break;
+        case 2: /* lose */
+            memmove(data + at, data + at + n, length - at - n);
+            length -= n;
+            break;
+        case 3: /* double */
+            memmove(data + at + n, data + at, length - at);
+            length += n;
+            break;
+        default: /* cut */
+            length = at;
+        }
+    }
+    return length;
+}
+
+int main(int argc, char **argv) {
+    const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 0) : 1000000u;
+    random_state = 0x9E3779B97F4A7C15ull + (argc > 2 ? strtoull(argv[2], NULL, 0) : 0);
+    static uint8_t wire[65536];
+    app_init(&model);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t length;
+        const uint32_t kind = any(16);
+        if (kind == 0) {
+            length = any(300);
+            fill(wire, (uint32_t)length);
+        } else if (kind == 1) { /* longer than any frame may be, with few separators */
+            length = any(64) ? any(200) : any(4000);
+            for (size_t k = 0; k < length; k++) wire[k] = (uint8_t)(1 + any(255));
+            if (length) wire[length - 1] = 0;
+        } else {
+            length = make_frame(wire);
+            if (kind < 6) length = mutate(wire, length);
+        }
+        feed(wire, length, any(1000) ? any(3) : any(5000));
+    }
+    printf("inputs %u answers %u ok %u runs %u\n", (unsigned)count, (unsigned)answers, (unsigned)good_answers,
+           (unsigned)runs);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,115 @@
+"""The real firmware sources with a hand-written network, built for the host and reached through a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from tinyengine.device.transport import SocketTransport
+from tinyengine.paths import cache_dir, project_root
+
+SHAPE = (40, 48, 3)
+MODEL_HASH = "0123456789abcdef"
+FASTEST_BAUD = 1_000_000  # as in hal_native.c
+
+
+def expected_outputs(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs "sums" and "mirror" of the hand-written network (see native_device/network.h)."""
+    flat = picture.ravel()
+    sums = np.array([flat[k::10].astype(np.int64).sum() for k in range(10)]).astype(np.int8)
+    return sums, (flat[:2500][::-1] ^ 0x5A).reshape(50, 50)
+
+
+def random_picture(seed: int, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-128, 128, (*SHAPE[:2], channels)).astype(np.int8)
+
+
+@cache
+def build(*defines: str) -> Path:
+    """The executable of a variant, with address and undefined-behaviour sanitizers."""
+    root = project_root()
+    here = root / "tests" / "unit" / "native_device"
+    directory = cache_dir() / "native_device"
+    directory.mkdir(exist_ok=True)
+    name = "_".join(["device", *defines]).lower()
+    # Built beside and moved: test processes running at the same time may build the same file.
+    with contextlib.ExitStack() as stack:
+        scratch = directory / f"{name}.{random.SystemRandom().randrange(1 << 32):x}"
+        stack.callback(scratch.unlink, missing_ok=True)
+        sources = [*sorted((root / "firmware" / "src").glob("*.c")), *sorted(here.glob("*.c"))]
+        includes = [root / "firmware" / "src", root / "firmware" / "hal", root / "lib" / "tinyengine" / "include", here]
+        command = [
+            *("gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wmissing-prototypes", "-pedantic"),
+            *("-Wconversion", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+            *(f"-D{define}" for define in defines),
+            *(f"-I{include}" for include in includes),
+            *map(str, sources),
+            *("-o", str(scratch)),
+        ]
+        subprocess.run(command, check=True)
+        scratch.rename(directory / name)
+    return directory / name
+
+
+class NativeDevice:
+    """A running device: ``url`` for clients, ``baud`` as the device has set it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        word, port = process.stdout.readline().split()
+        assert word == "PORT"
+        self.url = f"socket://127.0.0.1:{port}"
+        self.baud = 115200
+        self.history = [115200]
+        self._reader = threading.Thread(target=self._follow, args=(process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _follow(self, lines: IO[str]) -> None:
+        for line in lines:
+            word, *rest = line.split()
+            if word == "BAUD":
+                self.baud = int(rest[0])
+                self.history.append(self.baud)
+
+
+@contextlib.contextmanager
+def native_device(*defines: str) -> Iterator[NativeDevice]:
+    """Run a variant for a ``with`` block; the sanitizers must have nothing to say at its end."""
+    process = subprocess.Popen([build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    try:
+        yield NativeDevice(process)
+        process.stdin.close()  # its sign to exit
+        assert process.wait(timeout=10) == 0, "the device did not end cleanly"
+    finally:
+        process.kill()
+        process.wait()
+
+
+class BaudTransport(SocketTransport):
+    """A line on which bytes arrive as noise while the two ends have different rates, or above ``limit``."""
+
+    def __init__(self, device: NativeDevice, limit: int = 1 << 30) -> None:
+        super().__init__(device.url)
+        self._device = device
+        self._limit = limit
+        self._random = random.Random(7)
+
+    def _line(self, data: bytes) -> bytes:
+        if self.baud == self._device.baud and self.baud <= self._limit:
+            return data
+        return self._random.randbytes(len(data))
+
+    def read(self, timeout: float) -> bytes:
+        return self._line(super().read(timeout))
+
+    def write(self, data: bytes) -> None:
+        super().write(self._line(data))
