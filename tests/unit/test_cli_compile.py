@@ -1,0 +1,122 @@
+"""``tinyengine compile`` as a user meets it: figures, sources, one sentence for every mistake."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.cli.main import COMMANDS, main
+from tinyengine.frontend.tflite_writer import write_tflite
+
+from tests.unit.test_codegen import small_graph
+
+BOARD = "sim_stm32f405"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "small.tflite"
+    write_tflite(small_graph(), path)
+    return path
+
+
+def tinyengine(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of the command line."""
+    monkeypatch.setattr(sys, "argv", ["tinyengine", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_json_has_the_contract_keys(monkeypatch, capsys, model) -> None:
+    code, out, _ = tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["macs"] == report["macs_executed"] == 6 * 5 * 4 * 9 * 4
+    assert report["arena_bytes"] >= report["activation_peak_bytes"] >= 2 * 120
+    assert set(report["flash_bytes"]) == {"weights", "code", "total"}
+    assert [layer["op"] for layer in report["layers"]] == ["CONV_2D", "ADD"]
+    assert all(stage["kind"] for stage in report["stages"])
+    assert report["fit"]["sram_used"] == report["arena_bytes"]
+
+
+def test_writes_the_sources_and_nothing_without_out(monkeypatch, capsys, model, tmp_path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD)[0] == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    out = tmp_path / "deep" / "out"
+    assert tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD, "--out", out)[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "network.c",
+        "network.h",
+        "network_weights.c",
+        "network_weights.h",
+    ]
+
+
+def test_explain_prints_the_graph_after_each_pass(monkeypatch, capsys, model) -> None:
+    code, out, _ = tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD, "--explain")
+    assert code == 0
+    assert "after import" in out
+    assert "CONV_2D" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--board", "nonsense"], ["nonsense", BOARD]),
+        (["--board", BOARD, "--sram", "1K"], ["1,024 bytes", "SRAM"]),
+        (["--board", BOARD, "--flash", "200"], ["200 bytes", "flash"]),
+        (["--board", BOARD, "--sram", "12 parsecs"], ["parsecs", "size"]),
+        (["--board", BOARD, "--max-recompute", "0.5"], ["0.5"]),
+        (["--board", BOARD, "--train", "last-layer"], ["--train"]),
+        ([], ["--board"]),
+    ],
+)
+def test_mistakes_end_in_one_sentence(monkeypatch, capsys, model, tmp_path, arguments, words) -> None:
+    out = tmp_path / "out"
+    code, _, err = tinyengine(monkeypatch, capsys, "compile", model, "--out", out, *arguments)
+    assert code == 2
+    (sentence,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert all(word in sentence for word in words), sentence
+    assert "Traceback" not in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"TFL3", np.random.default_rng(0).bytes(1000)])
+def test_unreadable_models_end_in_one_sentence(monkeypatch, capsys, tmp_path, content) -> None:
+    path, out = tmp_path / "broken.tflite", tmp_path / "out"
+    if content is not None:
+        path.write_bytes(content)
+    code, _, err = tinyengine(monkeypatch, capsys, "compile", path, "--board", BOARD, "--out", out)
+    assert code == 2
+    assert err.startswith("error: ") and "broken.tflite" in err and "Traceback" not in err
+    assert not out.exists()
+
+
+def test_out_that_is_a_file_is_refused(monkeypatch, capsys, model, tmp_path) -> None:
+    target = tmp_path / "file"
+    target.write_text("mine")
+    code, _, err = tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD, "--out", target)
+    assert code == 2 and "Traceback" not in err
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_with_an_example(monkeypatch, capsys, name) -> None:
+    code, out, _ = tinyengine(monkeypatch, capsys, name, "--help")
+    assert code == 0
+    assert "Example" in out, f"{name} --help shows no example"
+
+
+def test_version_names_package_and_git_state(monkeypatch, capsys) -> None:
+    code, out, _ = tinyengine(monkeypatch, capsys, "--version")
+    assert code == 0
+    assert out.startswith("tinyengine ") and "(" in out
