@@ -1,4 +1,4 @@
-/* Runs each network once: inputs from stdin, then the whole arena to stdout. Gaps are out of bounds while it runs. */
+/* Runs each network once: inputs from stdin, the whole arena to stdout. Gaps are out of bounds meanwhile. */
 #include "runner.h"
 
 #include <stdio.h>
@@ -28,7 +28,8 @@ static int run(const runner_entry *e) {
     memset(m->arena, FILL, m->arena_bytes);
     for (uint32_t i = 0; i < m->n_inputs; i++)
         if (fread(m->inputs[i].data, 1, m->inputs[i].bytes, stdin) != m->inputs[i].bytes) return 2;
-    for (uint32_t i = 0; i < e->gap_count; i++) FORBID(m->arena + e->gaps[i].low, e->gaps[i].high - e->gaps[i].low);
+    for (uint32_t i = 0; i < e->gap_count; i++)
+        FORBID(m->arena + e->gaps[i].low, e->gaps[i].high - e->gaps[i].low);
     m->run();
     ALLOW(m->arena, m->arena_bytes);
     return fwrite(m->arena, 1, m->arena_bytes, stdout) == m->arena_bytes ? 0 : 3;

@@ -1,4 +1,4 @@
-/* Convolutions and fully connected layers: portable kernels for every kernel size, stride, dilation and padding.
+/* Convolutions and fully connected layers: portable kernels for any kernel, stride, dilation and padding.
  *
  * acc(o) = bias[o] + sum (x - in_zero) * w over the taps inside the picture; y = requant(acc).
  * All constants are read-only; x and y are HWC. Memory: see each kernel for how y may overlap x.
@@ -26,16 +26,17 @@ typedef struct te_depthwise_params {
     uint16_t multiplier; /* output channel o reads input channel o / multiplier */
     int16_t in_zero;
     const int8_t *weights; /* te_depthwise_s8: [kh][kw][out.c]; te_depthwise_planar_s8: [out.c][kh][kw] */
-    const int32_t *bias;   /* [out.c]; te_depthwise_planar_s8: less in_zero * (sum of the channel's weights) */
+    const int32_t *bias; /* [out.c]; te_depthwise_planar_s8: less in_zero * (sum of the channel's weights) */
     te_requant requant;
 } te_depthwise_params;
 
 /* Depthwise convolution with any multiplier, output row by output row. */
 void te_depthwise_s8(const te_depthwise_params *p, const int8_t *x, int8_t *y);
 
-/* Depthwise convolution with multiplier 1, channel by channel, so that y may be x: the channel's plane is copied
- * to scratch with its padding, then its outputs replace it. y == x or disjoint.
- * scratch: ((out.h - 1) * sh + (kh - 1) * dh + 1) * ((out.w - 1) * sw + (kw - 1) * dw + 1) bytes. */
+/* Depthwise convolution with multiplier 1, channel by channel, so that y may be x: the channel's plane is
+ * copied to scratch with its padding, then its outputs replace it. y == x or disjoint.
+ *
+ * scratch: rows * columns bytes, rows = (out.h - 1) * sh + (kh - 1) * dh + 1, columns likewise. */
 void te_depthwise_planar_s8(const te_depthwise_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 typedef struct te_fully_connected_params {

@@ -28,8 +28,8 @@ typedef struct te_mean_params {
     int32_t multiplier, shift; /* as in te_requant; 1 / (values per output) is in the multiplier */
 } te_mean_params;
 
-/* y = clamp((sum (x - in_zero)) * multiplier / 2^31 * 2^shift + out_zero). Each output is written when its inputs
- * have been read. */
+/* y = clamp((sum (x - in_zero)) * multiplier / 2^31 * 2^shift + out_zero). Each output is written when its
+ * inputs have been read. */
 void te_mean_s8(const te_mean_params *p, const int8_t *x, int8_t *y);
 
 #endif

@@ -14,7 +14,8 @@ void te_average_pool_s8(const te_pool_params *p, const int8_t *x, int8_t *y) {
             for (int32_t c = 0; c < channels; c++) {
                 int32_t acc = 0;
                 for (int32_t r = 0; r < v.end - v.first; r++)
-                    for (int32_t k = 0; k < h.end - h.first; k++) acc += corner[r * row_bytes + k * channels + c];
+                    for (int32_t k = 0; k < h.end - h.first; k++)
+                        acc += corner[r * row_bytes + k * channels + c];
                 acc = (acc > 0 ? acc + count / 2 : acc - count / 2) / count;
                 *y++ = (int8_t)te_clamp(acc, p->min, p->max);
             }

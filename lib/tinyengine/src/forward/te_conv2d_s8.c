@@ -30,7 +30,8 @@ void te_conv2d_s8(const te_conv2d_params *p, const int8_t *x, int8_t *y) {
                         continue;
                     }
                     for (int32_t kx = h.first; kx < h.end; kx++)
-                        acc += dot(row + (h.origin + kx * dw) * channels, w + kx * channels, channels, p->in_zero);
+                        acc += dot(row + (h.origin + kx * dw) * channels, w + kx * channels, channels,
+                                   p->in_zero);
                 }
                 *y++ = te_requantize(te_wrap_add(acc, p->bias[o]), &p->requant, (uint32_t)o);
             }

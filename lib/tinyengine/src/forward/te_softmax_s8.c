@@ -2,8 +2,8 @@
 
 #include "../support/te_requant.h"
 
-/* 1 / (1 + f) for f with 31 fraction bits in [0, 1), result with 31 fraction bits: Newton-Raphson for 1 / d with
- * d = (1 + f) / 2 in [1/2, 1), three steps from 48/17 - 32/17 d, in Q2.29 and rounded as gemmlowp rounds. */
+/* 1 / (1 + f) for f in [0, 1), both with 31 fraction bits. Newton-Raphson for 1 / d, d = (1 + f) / 2: three
+ * steps from 48/17 - 32/17 d, with 29 fraction bits, rounded as gemmlowp rounds. */
 static int32_t reciprocal_of_one_plus(int32_t f) {
     const int32_t half = (f >> 1) + (1 << 30); /* d, 31 fraction bits */
     int32_t guess = te_wrap_add(1515870810, te_high_mul(half, -1010580540));
@@ -26,7 +26,8 @@ void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
         int32_t largest = INT8_MIN;
         for (uint32_t i = 0; i < p->depth; i++) largest = x[i] > largest ? x[i] : largest;
         int32_t sum = 0; /* 19 fraction bits */
-        for (uint32_t i = 0; i < p->depth; i++) sum = te_wrap_add(sum, te_round_shift(p->exp[largest - x[i]], 12));
+        for (uint32_t i = 0; i < p->depth; i++)
+            sum = te_wrap_add(sum, te_round_shift(p->exp[largest - x[i]], 12));
         /* sum = (1 + f) * 2^(12 - headroom), so its reciprocal is 1 / (1 + f), shifted. */
         const int32_t headroom = leading_zeros((uint32_t)sum);
         const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - UINT32_C(0x80000000));

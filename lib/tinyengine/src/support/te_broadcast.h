@@ -22,7 +22,8 @@ static inline void te_broadcast_loop(const te_binary_params *p, const int8_t *a,
 }
 
 /* The same with the operand p->constant. */
-static inline void te_broadcast_const(const te_binary_params *p, const int8_t *x, int8_t *y, te_binary_op op) {
+static inline void te_broadcast_const(const te_binary_params *p, const int8_t *x, int8_t *y,
+                                      te_binary_op op) {
     if (p->constant_first)
         te_broadcast_loop(p, p->constant, x, y, op);
     else

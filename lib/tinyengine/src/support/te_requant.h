@@ -1,6 +1,6 @@
-/* Requantization, exact: the arithmetic of TFLite's int8 reference kernels (gemmlowp's fixed point, rounded twice).
+/* Exact requantization: the arithmetic of TFLite's int8 reference kernels (fixed point, rounded twice).
  *
- * Right shifts of negative numbers are arithmetic here, as every compiler for the supported targets defines them.
+ * Right shifts of negative numbers are arithmetic here, as every supported compiler defines them.
  */
 #ifndef TE_REQUANT_H
 #define TE_REQUANT_H
@@ -8,7 +8,9 @@
 #include "tinyengine/te_types.h"
 
 /* a + b modulo 2^32: TFLite's accumulators wrap where a converter saturated a bias. */
-static inline int32_t te_wrap_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t te_wrap_add(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
 
 static inline int32_t te_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
