@@ -83,7 +83,7 @@ def instances(draw, most: int = 5, size: int = 6, steps: int = 4) -> tuple[list[
     return buffers, rules
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(instances())
 def test_equals_exhaustive_search(instance):
     buffers, rules = instance
@@ -96,7 +96,7 @@ def test_equals_exhaustive_search(instance):
     assert lower_bound(buffers, rules) <= best
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(instances())
 def test_branch_and_bound_alone_equals_exhaustive_search(instance):
     buffers, rules = instance
@@ -111,7 +111,7 @@ def test_branch_and_bound_alone_equals_exhaustive_search(instance):
     assert again.addresses is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(instances(most=20, size=50, steps=12), st.sampled_from([0, 10, 200]))
 def test_any_budget_gives_a_valid_placement_between_its_bounds(instance, budget):
     buffers, rules = instance

@@ -5,8 +5,6 @@
 3. What is left is made small: buffers that fit whatever the others do are set aside, the rest falls apart into groups
    that constrain each other. Each is improved by *local search* over orders, then by *branch and bound* (exact.py),
    which ends with the optimum or at its node limit.
-4. *Settling*: buffers move within the arena to share the bytes that their rules let them share. This does not make the
-   arena smaller, but the live bytes of the steps that do not decide its size (activation_peak_bytes in plan.py).
 
 Everything is deterministic: the same buffers give the same addresses on every machine.
 """
@@ -20,7 +18,7 @@ from itertools import combinations
 
 from tinyengine.memory.exact import minimize
 from tinyengine.memory.lifetime import Buffer, OverlapRule
-from tinyengine.memory.problem import Gap, Problem, allowed, candidates, first_fit, lowest_fit, make_problem
+from tinyengine.memory.problem import Gap, Problem, first_fit, lowest_fit, make_problem
 
 SEARCH_NODES = 4000  # of branch and bound at most,
 SEARCH_WORK = 400_000  # and so many nodes times pairs: about a second each
@@ -54,9 +52,21 @@ def place(buffers: Sequence[Buffer], rules: Sequence[OverlapRule] = (), budget: 
     if problem.total(addresses) > bound:
         addresses, bound, method = _search(problem, addresses, bound, budget)
     total = problem.total(addresses)
-    addresses = _settle(problem, addresses, total)
     named = {buffer.name: x * grain for buffer, x in zip(buffers, addresses, strict=True)}
     return Placement(named, total * grain, bound * grain, total == bound, method)
+
+
+def place_around(
+    buffers: Sequence[Buffer], rules: Sequence[OverlapRule], fixed: Mapping[str, int]
+) -> tuple[dict[str, int], int]:
+    """Place the buffers that ``fixed`` leaves out, largest first, each as low as possible: (addresses, total)."""
+    problem, grain = make_problem(buffers, rules)
+    addresses = [fixed[b.name] // grain if b.name in fixed else None for b in buffers]
+    for i in _by_size(problem):
+        if addresses[i] is None:
+            addresses[i] = lowest_fit(problem, i, addresses)
+    placed = [x for x in addresses if x is not None]
+    return {b.name: x * grain for b, x in zip(buffers, placed, strict=True)}, problem.total(placed) * grain
 
 
 def lower_bound(buffers: Sequence[Buffer], rules: Sequence[OverlapRule] = ()) -> int:
@@ -237,37 +247,3 @@ def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
         if total < best_total:
             best, best_total = addresses, total
     return best
-
-
-# ---- settling ----
-
-
-def _settle(problem: Problem, addresses: list[int], total: int) -> list[int]:
-    """Move single buffers to where they share most with the buffers that they may overlap, below ``total``."""
-    settled = list(addresses)
-    partners = [[j for j in range(len(problem)) if _may_share(problem, i, j)] for i in range(len(problem))]
-
-    def shared(i: int, x: int) -> int:
-        top = x + problem.sizes[i]
-        return sum(max(0, min(top, settled[j] + problem.sizes[j]) - max(x, settled[j])) for j in partners[i])
-
-    moved = True
-    while moved:  # ends: every move increases the number of shared bytes
-        moved = False
-        for i in (i for i in range(len(problem)) if partners[i]):
-            fits = [
-                x
-                for x in candidates(problem, i, settled, below=True)
-                if x + problem.sizes[i] <= total and allowed(problem, i, x, settled)
-            ]
-            best = max(fits, key=lambda x, i=i: shared(i, x), default=settled[i])
-            if shared(i, best) > shared(i, settled[i]):
-                settled[i] = best
-                moved = True
-    return settled
-
-
-def _may_share(problem: Problem, i: int, j: int) -> bool:
-    """Whether a rule lets i and j share bytes in a step in which both are alive."""
-    meet = problem.first[i] <= problem.last[j] and problem.first[j] <= problem.last[i]
-    return i != j and meet and not _disjoint(problem, i, j)

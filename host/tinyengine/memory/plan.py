@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall
-from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Step, lifetimes
-from tinyengine.memory.placement import Placement, place
+from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Lifetimes, Step, lifetimes
+from tinyengine.memory.placement import Placement, place, place_around
 from tinyengine.memory.replay import replay
 
 
@@ -52,7 +52,7 @@ class MemoryPlan:
     scratch memory, padding and holes do not count.
     ``lower_bound``: no placement of the same buffers under the same rules is smaller; ``optimal`` if it is reached.
     ``usage``: one entry per call, in order; in between 0 and n-1, without the moments before and after the run.
-    ``bottleneck``: a sentence about the step that uses the most bytes.
+    ``bottleneck``: a phrase about the step that uses the most bytes.
     """
 
     addresses: Mapping[str, int]
@@ -75,31 +75,53 @@ def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None
     """
     steps = [Step(call.op.name, call) for call in calls]
     alive = lifetimes(steps, graph)
-    placement = place(alive.buffers, alive.rules, budget)
+    placement = min(_placements(alive, budget), key=lambda p: (p.total, _activation_peak(_moments(steps, alive, p))))
     if check:
         replay(steps, graph, placement)
 
-    residents = [Resident(buffer, placement.addresses[buffer.name]) for buffer in alive.buffers]
-    residents.sort(key=lambda resident: (resident.address, resident.buffer.name))
-    usage = tuple(_usage(index, step.name, residents) for index, step in enumerate(steps))
-    before, after = (_usage(index, "", residents) for index in (BEFORE_RUN, len(steps)))
-    moments = {f"in step {entry.index} ({entry.name})": entry for entry in usage}
-    moments |= {"before the run": before, "after the run": after}
-    when, worst = max(moments.items(), key=lambda moment: moment[1].bytes_used)
+    moments = _moments(steps, alive, placement)
+    worst = max(moments, key=lambda usage: usage.bytes_used)
     return MemoryPlan(
         addresses={tensor: placement.addresses[home] for tensor, home in alive.home.items()},
         scratch=tuple(
             placement.addresses[alive.scratch[index]] if index in alive.scratch else None for index in range(len(steps))
         ),
         arena_bytes=placement.total,
-        activation_peak_bytes=max(entry.activation_bytes for entry in moments.values()),
+        activation_peak_bytes=_activation_peak(moments),
         lower_bound=placement.lower_bound,
         optimal=placement.optimal,
         method=placement.method,
-        usage=usage,
-        bottleneck=_bottleneck(worst, when, graph, placement.total),
+        usage=tuple(moments[1:-1]),
+        bottleneck=_bottleneck(worst, graph, steps, placement.total),
         placement=placement,
     )
+
+
+def _placements(alive: Lifetimes, budget: int | None) -> Iterator[Placement]:
+    """The smallest arena that can be found, and one that begins with the smallest arena for the tensors alone.
+
+    Where scratch memory decides the size of the arena, the first may waste bytes on tensors elsewhere. The second may
+    be larger, or as small and then better.
+    """
+    first = place(alive.buffers, alive.rules, budget)
+    yield first
+    tensors = [buffer for buffer in alive.buffers if buffer.kind == "tensor"]
+    names = {buffer.name for buffer in tensors}
+    rules = [rule for rule in alive.rules if rule.before in names and rule.after in names]
+    addresses, total = place_around(alive.buffers, alive.rules, place(tensors, rules, budget).addresses)
+    yield replace(first, addresses=addresses, total=total, optimal=total == first.lower_bound)
+
+
+def _moments(steps: Sequence[Step], alive: Lifetimes, placement: Placement) -> list[StepUsage]:
+    """The moment before the run, every step, and the moment after the run."""
+    residents = [Resident(buffer, placement.addresses[buffer.name]) for buffer in alive.buffers]
+    residents.sort(key=lambda resident: (resident.address, resident.buffer.name))
+    names = ["the moment before the run", *(step.name for step in steps), "the moment after the run"]
+    return [_usage(index, name, residents) for index, name in enumerate(names, BEFORE_RUN)]
+
+
+def _activation_peak(moments: Iterable[StepUsage]) -> int:
+    return max(usage.activation_bytes for usage in moments)
 
 
 def _usage(index: int, name: str, residents: Iterable[Resident]) -> StepUsage:
@@ -117,20 +139,22 @@ def _covered(residents: Iterable[Resident]) -> int:
     return covered
 
 
-def _bottleneck(usage: StepUsage, when: str, graph: Graph, arena_bytes: int) -> str:
-    """A sentence: "44.0 KB of 45.1 KB in step 3 (project): 37.5 KB x (20x20x96), ..."."""
-    largest_first = sorted(usage.residents, key=lambda resident: -resident.buffer.size)
-    parts = [f"{_kb(resident.buffer.size)} {_describe(resident.buffer, graph)}" for resident in largest_first]
+def _bottleneck(usage: StepUsage, graph: Graph, steps: Sequence[Step], arena_bytes: int) -> str:
+    """A phrase without full stop: "44.0 KB of 45.1 KB in step 3 (add): 37.5 KB output of expand (20x20x96), ..."."""
+    makers = {step.call.output: f"output of {step.name}" for step in steps}
+    parts = []
+    for resident in sorted(usage.residents, key=lambda resident: -resident.buffer.size):
+        buffer = resident.buffer
+        what = buffer.kind
+        if buffer.kind == "tensor":
+            shape = "x".join(str(size) for size in graph.tensor(buffer.name).shape[1:])
+            what = f"{makers.get(buffer.name, f'input {buffer.name}')} ({shape})"
+        parts.append(f"{_kb(buffer.size)} {what}")
     shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
     if shared:
         parts.append(f"of these {_kb(shared)} shared in place")
-    return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} {when}: {', '.join(parts) or 'nothing'}."
-
-
-def _describe(buffer: Buffer, graph: Graph) -> str:
-    if buffer.kind != "tensor":
-        return buffer.kind
-    return f"{buffer.name} ({'x'.join(str(size) for size in graph.tensor(buffer.name).shape[1:])})"
+    when = f"step {usage.index} ({usage.name})" if 0 <= usage.index < len(steps) else usage.name
+    return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} in {when}: {', '.join(parts) or 'nothing'}"
 
 
 def _kb(size: int) -> str:

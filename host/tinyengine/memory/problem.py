@@ -165,28 +165,18 @@ def allowed(problem: Problem, i: int, x: int, addresses: Sequence[int | None]) -
     return x >= 0 and x % problem.aligns[i] == 0
 
 
-def candidates(problem: Problem, i: int, addresses: Sequence[int | None], *, below: bool = False) -> list[int]:
-    """Addresses worth a look for i, ascending; aligned, but not all allowed.
-
-    The lowest allowed address is 0, or just above a buffer that has an address, or the same as one. With ``below``
-    also those just below one.
-    """
-    align = problem.aligns[i]
-    found = {0}
-    for j, gap in problem.gaps[i].items():
-        y = addresses[j]
-        if y is not None:
-            found.add(round_up(max(0, y + gap.above), align))
-            if gap.same and y % align == 0:
-                found.add(y)
-            if below:
-                found.add(round_down(max(0, y - gap.below), align))
-    return sorted(found)
-
-
 def lowest_fit(problem: Problem, i: int, addresses: Sequence[int | None]) -> int:
-    """The lowest allowed address of i."""
-    return next(x for x in candidates(problem, i, addresses) if allowed(problem, i, x, addresses))
+    """The lowest allowed address of i: 0, or just above a buffer that has an address, or the same as one."""
+    align = problem.aligns[i]
+    neighbours = [(gap, y) for j, gap in problem.gaps[i].items() if (y := addresses[j]) is not None]
+    x = 0
+    for low, high in sorted((y - gap.below, y + gap.above) for gap, y in neighbours):  # forbidden: low < x < high
+        if x <= low:
+            break
+        if x < high:
+            x = round_up(high, align)
+    shared = (y for gap, y in neighbours if gap.same and y < x and allowed(problem, i, y, addresses))
+    return min(shared, default=x)
 
 
 def first_fit(problem: Problem, order: Sequence[int]) -> list[int]:
