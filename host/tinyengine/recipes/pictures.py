@@ -53,7 +53,10 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def load(path: Path, size: int, progress: Progress | None = None, limit: int | None = None) -> Pictures:
-    """Read a folder (one subfolder per class) or an .npz file; raises :class:`DataError` if it is neither."""
+    """Read a folder (one subfolder per class) or an .npz file; raises :class:`DataError` if it is neither.
+
+    Of more than ``limit`` pictures an evenly spread part is read.
+    """
     if path.is_dir():
         return _load_folder(path, size, progress, limit)
     if path.suffix == ".npz" and path.is_file():
@@ -84,6 +87,13 @@ def join(sets: list[Pictures]) -> Pictures:
     )
 
 
+def _spread(count: int, limit: int | None) -> np.ndarray:
+    """``limit`` indices (or all) spread evenly over ``count``, so that a part has every class and source."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, max(limit, 1)).astype(int)
+
+
 def _load_npz(path: Path, size: int, progress: Progress | None, limit: int | None) -> Pictures:
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -91,26 +101,27 @@ def _load_npz(path: Path, size: int, progress: Progress | None, limit: int | Non
         jpeg, offset = data["jpeg"], data["offset"]
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
-    count = min(len(offset) - 1, limit or len(offset))
+    chosen = _spread(len(offset) - 1, limit)
+    count = len(chosen)
     pixels = np.empty((count, size, size, 3), np.uint8)
-    for k in range(count):
+    for done, k in enumerate(chosen):
         try:
-            pixels[k] = square(Image.open(io.BytesIO(jpeg[offset[k] : offset[k + 1]].tobytes())), size)
+            pixels[done] = square(Image.open(io.BytesIO(jpeg[offset[k] : offset[k + 1]].tobytes())), size)
         except (OSError, UnidentifiedImageError) as error:
             raise DataError(f"picture {k} of {path} cannot be decoded: {error}") from error
-        if progress and k % 256 == 0:
-            progress(k, count)
-    labels = data["y"][:count].astype(np.int32) if "y" in data else np.full(count, -1, np.int32)
+        if progress and done % 256 == 0:
+            progress(done, count)
+    labels = data["y"][chosen].astype(np.int32) if "y" in data else np.full(count, -1, np.int32)
     if "class_names" in data:
         classes = [str(name) for name in data["class_names"]]
     else:
         classes = ["no_person", "person"] if "p_person" in data else [str(k) for k in range(labels.max() + 1)]
     soft = np.full((count, len(classes)), np.nan, np.float32)
     if "p_person" in data and len(classes) == 2:
-        person = data["p_person"][:count].astype(np.float32)
+        person = data["p_person"][chosen].astype(np.float32)
         soft = np.stack([1 - person, person], axis=1)
     has_source = "src" in data and "src_names" in data
-    sources = data["src"][:count].astype(np.int32) if has_source else np.zeros(count, np.int32)
+    sources = data["src"][chosen].astype(np.int32) if has_source else np.zeros(count, np.int32)
     names = [str(name) for name in data["src_names"]] if has_source else [path.stem]
     return Pictures(pixels, labels, soft, classes, sources, names)
 
@@ -125,8 +136,7 @@ def _load_folder(path: Path, size: int, progress: Progress | None, limit: int | 
     ]
     if len(classes) < 2 or not files:
         raise DataError(f"{path} needs at least two subfolders, one per class, with pictures in them")
-    if limit:
-        files = files[:: max(1, -(-len(files) // limit))]
+    files = [files[k] for k in _spread(len(files), limit)]
     pixels = np.empty((len(files), size, size, 3), np.uint8)
     for k, (file, _) in enumerate(files):
         try:
