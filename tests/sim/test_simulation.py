@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from tinyengine import sim
+from tinyengine.boards import load
 from tinyengine.errors import BoardError, DeviceError, ToolError
+from tinyengine.paths import project_root
+from tinyengine.sim import renode
 from tinyengine.sim import simulation as simulation_module
 
 from tests.sim.probe import Probe, build_probe
@@ -201,3 +205,39 @@ def test_qemu_is_silent(elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         sim.start(BOARD, elf)
     assert "it was silent for" in sentence(error)
     assert not processes_with(tmp_path / "fake-qemu")
+
+
+@pytest.mark.parametrize("board", ["disco_f746ng", "nucleo_h743zi"])
+def test_renode_command_names_the_firmware_and_the_port(
+    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_qemu(tmp_path, "exit 1", monkeypatch)
+    monkeypatch.setenv("TINYENGINE_RENODE", str(tmp_path / "fake-qemu"))
+    description = load(board).simulator("renode")
+    assert description is not None
+    script = renode.command(description, tmp_path / "my firmware.elf", 4000)[-1]
+    assert f"$elf=@{tmp_path.as_posix()}/my\\ firmware.elf; $port=4000; include @" in script
+    resc = (project_root() / "boards" / "renode" / str(description.settings["script"])).read_text()
+    assert f"$ORIGIN/{board}.repl" in resc
+    assert (project_root() / "boards" / "renode" / f"{board}.repl").is_file()
+
+
+def test_renode_is_missing(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYENGINE_RENODE", "renode-that-is-not-there")
+    with pytest.raises(ToolError) as error:
+        sim.start("disco_f746ng", elf, simulator="renode")
+    assert "renode.io" in sentence(error)
+
+
+@pytest.mark.skipif(shutil.which("renode") is None, reason="renode is not on PATH")
+@pytest.mark.parametrize("board", ["disco_f746ng", "nucleo_h743zi"])
+def test_hal_of_the_real_boards_in_renode(board: str, tmp_path: Path) -> None:
+    with sim.start(board, build_probe(board, tmp_path), simulator="renode") as simulation:
+        probe = Probe(simulation.url)
+        probe.send(b"i")
+        assert probe.text() == board
+        assert probe.text() == "cycles"
+        probe.send(b"e", 500, data=bytes(500))
+        assert probe.take(500) == bytes(500)
+        assert probe.ask(b"b", 2_000_000) == 1
+        probe.close()

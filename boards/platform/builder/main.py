@@ -109,7 +109,7 @@ if protocol == "openocd":
     flags += ["-f", "interface/%s.cfg" % board.get("upload.openocd_interface", "stlink")]
     flags += ["-f", "target/%s.cfg" % board.get("upload.openocd_target")]
     offset = board.get("upload.offset_address", "0x08000000")
-    flags += ["-c", '"program {$SOURCE} verify reset exit %s"' % offset]
+    flags += ["-c", "program {$SOURCE} verify reset exit %s" % offset]
     env.Replace(UPLOADER="openocd", UPLOADERFLAGS=flags, UPLOADCMD="$UPLOADER $UPLOADERFLAGS")
 elif protocol == "pyocd":
     upload_source = elf

@@ -36,16 +36,10 @@ def free_port() -> int:
 
 
 def script(simulator: Simulator, elf: Path, port: int) -> str:
-    """The Monitor commands that set the board up; the rest is in boards/renode/<board>.resc."""
-    folder = project_root() / "boards" / "renode"
-    variables = {
-        "platform": f"@{_quoted(folder / str(simulator.settings['platform']))}",
-        "elf": f"@{_quoted(elf)}",
-        "port": str(port),
-        "uart": str(simulator.settings["uart"]),
-    }
-    lines = [f"${name}={value}" for name, value in variables.items()]
-    return "; ".join([*lines, f"include @{_quoted(folder / 'board.resc')}", f'log "{READY}"'])
+    """Monitor commands: run the board's script (boards/renode) with our firmware and port, then say so."""
+    board_script = project_root() / "boards" / "renode" / str(simulator.settings["script"])
+    commands = [f"$elf=@{_quoted(elf)}", f"$port={port}", f"include @{_quoted(board_script)}", f'log "{READY}"']
+    return "; ".join(commands)
 
 
 def command(simulator: Simulator, elf: Path, port: int) -> list[str]:
