@@ -1,0 +1,205 @@
+"""DEPTHWISE_CONV_2D on te_depthwise_fast.h: packing of the taps, range checks of the products, ring of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
+from tinyengine.ir.requant import conv_requant
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
+from tinyengine.kernels.checks import require_image, require_int8
+from tinyengine.kernels.conv import bias_of, weights_of
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
+
+HEADER = "te_depthwise_fast.h"
+KERNELS = (3, 5, 7)
+FIELD_HALF = 1 << 20
+"""A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
+
+
+@dataclass(frozen=True)
+class TapOrder:
+    """Words of a kernel row: (w0, w1) column pairs for two pixels each; None is a zero tap.
+
+    ``top`` taps feed the accumulator's top field, ``bottom`` taps the bottom field; every tap feeds the middle one.
+    """
+
+    words: tuple[tuple[int | None, int | None], ...]
+
+    @property
+    def columns(self) -> list[int | None]:
+        """Kernel column of each packed byte: a word's second tap comes first."""
+        return [column for w0, w1 in self.words for column in (w1, w0)]
+
+    @property
+    def top(self) -> list[int]:
+        return [w0 for w0, _ in self.words if w0 is not None]
+
+    @property
+    def bottom(self) -> list[int]:
+        return [w1 for _, w1 in self.words if w1 is not None]
+
+
+def tap_order(kernel: int, stride: int, lead: int) -> TapOrder:
+    """Stride 1: ``lead`` zero taps, then the columns; stride 2: even columns, then odd ones."""
+    if stride == 1:
+        return TapOrder(_in_pairs([None] * lead + list(range(kernel))))
+    return TapOrder(_in_pairs(list(range(0, kernel, 2))) + _in_pairs(list(range(1, kernel, 2))))
+
+
+def _in_pairs(taps: list[int | None]) -> tuple[tuple[int | None, int | None], ...]:
+    taps = taps + [None] * (len(taps) % 2)
+    return tuple(zip(taps[::2], taps[1::2], strict=True))
+
+
+def fits_fields(weights: np.ndarray, bias: np.ndarray, order: TapOrder) -> np.ndarray:
+    """Which channels' doubled sums stay inside their fields for every int8 input (te_depthwise_fast.h).
+
+    ``weights`` (channels, rows, columns); ``bias`` (channels,) less zero * (sum of weights).
+    """
+
+    def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
+        taps = 2 * weights[:, :, columns].reshape(len(weights), -1)
+        high = start + np.maximum(taps * 127, taps * -128).sum(axis=1)
+        low = start + np.minimum(taps * 127, taps * -128).sum(axis=1)
+        return (low >= -FIELD_HALF) & (high < FIELD_HALF)
+
+    return inside(slice(None), 2 * bias) & inside(order.top, 2 * bias) & inside(order.bottom, 0)
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The ring of rows: te_depthwise_fast_params from ``gather`` to ``first_padding``."""
+
+    gather: str
+    units: int
+    unit_words: int
+    first_unit: int
+    first_padding: int
+
+
+def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
+    """Geometry for rows of ``width`` pixels and ``outputs`` results; None where gathering does not reach."""
+    blocks = outputs // 6 + 1
+    left = window.pad[2]
+    if window.stride[1] == 1:
+        first = (left + 1) // 2  # word
+        units = max(blocks + 1, -(-(first + 3 * -(-width // 6)) // 3))
+        return Ring(f"te_depthwise_gather_{first % 3}", units, 3, first // 3, 0)
+    padding = left % 4
+    if padding and width + padding < 4:
+        return None
+    units = max(3 * blocks + 1, left // 4 + -(-(padding + width) // 4))
+    return Ring("te_depthwise_gather_by_2", units, 2, left // 4, padding)
+
+
+def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    window = op.attrs.window
+    if op.attrs.multiplier != 1 or window.dilation != (1, 1):
+        return None
+    weights = weights_of(op, graph)[0].transpose(2, 0, 1)  # (channels, rows, columns)
+    bias = bias_of(op, graph, y.shape[3])
+    requant = conv_requant(graph, op)
+    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
+    if rounding is None:
+        return None
+    bias = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))
+    ring = _polynomial_ring(window, x, y)
+    lead = window.pad[2] % 2
+    order = (
+        tap_order(window.kernel[1], window.stride[1], lead) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
+    )
+    plain = np.ones(len(weights), bool)
+    if ring:
+        plain = ~(fits_fields(weights, bias, order) | rounding.constant) | (rounding.e == 0)
+    if plain.all():
+        ring = None
+    values: dict[str, CValue] = {
+        "in": params.hwc(x),
+        "out": params.hwc(y),
+        "window": params.window(window),
+        "in_zero": x.zero_point,
+        "min": requant.low,
+        "max": requant.high,
+        "tap_bytes": len(order.columns),
+        "packed": CArray("packed", pack_taps(weights, order)),
+        "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
+        "channels": CArray("channels", _channels(rounding, bias, plain)),
+    }
+    if ring:
+        suffix = "_by_2" if window.stride[1] == 2 else ""
+        values |= {
+            "row": f"te_depthwise_row_{window.kernel[1]}{suffix}",
+            "gather": ring.gather,
+            "units": ring.units,
+            "unit_words": ring.unit_words,
+            "first_unit": ring.first_unit,
+            "first_padding": ring.first_padding,
+        }
+    return KernelCall(
+        op,
+        "te_depthwise_fast_s8",
+        HEADER,
+        "te_depthwise_fast_params",
+        values,
+        inputs=[x.name],
+        output=y.name,
+        scratch_bytes=_scratch_bytes(window, y, ring, len(order.columns)),
+        overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
+        access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),
+        macs=y.elements * window.kernel[0] * window.kernel[1],
+        note=_note(window, ring, plain),
+    )
+
+
+def pack_taps(weights: np.ndarray, order: TapOrder) -> np.ndarray:
+    """int8 [channel][row][byte] of ``weights`` (channels, rows, columns)."""
+    padded = np.concatenate([weights, np.zeros((*weights.shape[:2], 1), np.int64)], axis=2)
+    return padded[:, :, [-1 if column is None else column for column in order.columns]].astype(np.int8).ravel()
+
+
+def trails(window: Window, x: Tensor, y: Tensor) -> bool:
+    """Whether no output pixel is written over an input pixel of a row that is yet to be fetched (in place)."""
+    height, width = x.shape[1:3]
+    rows, columns = y.shape[1:3]
+    row = np.arange(rows)
+    fetched = np.maximum(row * window.stride[0] - window.pad[0] + window.kernel[0], 0)
+    return bool(((fetched >= height) | ((row + 1) * columns <= fetched * width)).all())
+
+
+def _polynomial_ring(window: Window, x: Tensor, y: Tensor) -> Ring | None:
+    rows, columns = window.kernel
+    if rows != columns or rows not in KERNELS or window.stride[1] not in (1, 2):
+        return None
+    return ring_of(window, x.shape[2], y.shape[2])
+
+
+def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    shifts = rounding.e + (rounding.l << 8) + (plain.astype(np.int64) << 16)
+    return words(bias, rounding.m, rounding.c, shifts).view(np.int32).ravel()
+
+
+def _scratch_bytes(window: Window, y: Tensor, ring: Ring | None, tap_bytes: int) -> int:
+    """The larger of both ways: a channel that fails its range check, and the portable build, need the plain rows."""
+    rows, columns = window.kernel
+    width = (y.shape[2] - 1) * window.stride[1] + columns + 1
+    plain = 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
+    if ring is None:
+        return plain
+    polynomial = 4 * (ring.units * ring.unit_words * rows + (2 * rows - 1) * tap_bytes // 2)
+    return max(plain, polynomial)
+
+
+def _note(window: Window, ring: Ring | None, plain: np.ndarray) -> str:
+    if ring is None:
+        return "channel by channel, SMLAD"
+    return f"channel by channel, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"

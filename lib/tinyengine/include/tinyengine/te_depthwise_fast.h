@@ -1,0 +1,95 @@
+/* Depthwise convolution (multiplier 1) as polynomial products, for cores with SMLAL: four
+ * multiply-accumulates per instruction. Channel by channel, so that y may be x.
+ *
+ * THE TRICK. A word holds two pixels a0 + a1 * 2^21 (a signed sum), another two taps w1 + w0 * 2^21. The
+ * 64-bit sum of their products has three fields of 21 bits: a0 w1 | a0 w0 + a1 w1 | a1 w0, lowest first. With
+ * pairs A_i = (b[2i], b[2i+1]) of a padded row b and taps W_m = (w[2m], w[2m+1]) the accumulator S_q = sum
+ * over kernel rows and m of A_{q+m} * W_m holds output 2q in its middle field; output 2q + 1 is the top field
+ * of S_q plus the bottom field of S_{q+1}. Starting S_q at 2^20 + (2 bias + 2^20) * 2^21 + (2 bias - 2^20) *
+ * 2^42 keeps the two lower fields non-negative, so that none borrows from the next. Taps are doubled (exact
+ * rounding wants doubled sums). The host checks per channel that no field can overflow; a channel that fails
+ * runs the plain way: int16 rows and SMLAD.
+ *
+ * PIXELS are raw input bytes with the input's zero point as padding; bias is less zero * (sum of the taps).
+ *
+ * ROWS. The kernel's rows are a ring of `kernel` slots: padded row r is in slot r mod kernel. All slots of a
+ * few neighbouring pixels lie together (a *unit*), so that offsets are constants whatever the width: stride
+ * 1: word[unit][slot][3] = pairs 3 * unit .. + 2 stride 2: word[unit][slot][2] = even pixels b[4 unit], b[4
+ * unit + 2] | odd pixels b[4 unit + 1], b[4 unit + 3] and with stride 2 an output is a stride-1 convolution
+ * of the even pixels with the even taps plus one of the odd.
+ *
+ * TAPS (flash): per kernel row, per word its two bytes (w1, w0): stride 1 words (w0,w1) (w2,w3)..., stride 2
+ * even taps (w0,w2) (w4,w6), then odd taps (w1,w3) (w5,-). With stride 1 and odd padding a zero tap comes
+ * first, so that pairs begin at even pixels. In scratch the table has 2 * kernel - 1 rows, row r again as row
+ * r + kernel: started at the right row it meets the ring's slots in their order.
+ *
+ * REGISTERS of a row kernel: r0 pixels, r1 taps, r4-r9 three accumulators (6 outputs), r10 r11 r12 lr taps of
+ * a row, r2 r3 (and free ones of those) pixels. Starting values, constants and pointers are in a stack frame.
+ * BUDGET per 6 outputs: kernel 3 / 5 / 7: 27 / 60 / 119 for products (stride 2: 30 / 70 / 119), 45 for
+ * unpacking (2.5 per output), exact rounding (4) and storing, 14 for the loop.
+ */
+#ifndef TE_DEPTHWISE_FAST_H
+#define TE_DEPTHWISE_FAST_H
+
+#include "tinyengine/te_types.h"
+
+/* One row of one channel of x into its slot. */
+typedef struct te_depthwise_gather_args {
+    const int8_t *x;
+    int32_t pitch;    /* bytes between pixels */
+    uint32_t *words;  /* the slot in the unit where the row begins */
+    uint32_t width;   /* pixels */
+    int32_t zero;     /* value of the padding */
+    uint32_t unit;    /* bytes between units */
+    uint32_t padding; /* stride 2: padding pixels before the first in its unit, 0..3 */
+} te_depthwise_gather_args;
+
+/* One row of outputs of one channel. */
+typedef struct te_depthwise_row_args {
+    const uint32_t *pixels; /* unit 0, slot 0 */
+    const uint32_t *taps;   /* the row of the table that meets slot 0 */
+    uint32_t start[2];      /* of the accumulators, low word first */
+    int32_t m, c, e;        /* te_requant_fixed.h */
+    int32_t pitch;          /* bytes between outputs */
+    int8_t *y;
+    uint32_t outputs;
+} te_depthwise_row_args;
+
+typedef void te_depthwise_gather_fn(const te_depthwise_gather_args *args);
+typedef void te_depthwise_row_fn(const te_depthwise_row_args *args);
+
+/* Stride 1, by the word of the unit in which the row begins; stride 2. */
+te_depthwise_gather_fn te_depthwise_gather_0, te_depthwise_gather_1, te_depthwise_gather_2,
+    te_depthwise_gather_by_2;
+
+/* Kernel 3, 5, 7 columns and rows; by_2: stride 2 between columns. */
+te_depthwise_row_fn te_depthwise_row_3, te_depthwise_row_5, te_depthwise_row_7;
+te_depthwise_row_fn te_depthwise_row_3_by_2, te_depthwise_row_5_by_2, te_depthwise_row_7_by_2;
+
+/* kernel * words of bytes at `packed` -> (2 * kernel - 1) * words of taps. */
+void te_depthwise_taps(const int8_t *packed, uint32_t kernel, uint32_t words, uint32_t *taps);
+
+typedef struct te_depthwise_fast_params {
+    te_hwc in, out;
+    te_window window;
+    int16_t in_zero, min, max;
+    uint16_t tap_bytes;     /* packed bytes per kernel row */
+    const int8_t *packed;   /* [channel][kernel row][tap_bytes] */
+    const uint8_t *columns; /* [tap_bytes]: which kernel column; any for a zero tap */
+    /* [channel][4]: bias, m, c, and e + (l << 8) + (plain << 16), all as in te_requant_fixed.h; l is 1 for
+     * multipliers below 1, e is 0 from 0.5 on; plain = 1: must not run as polynomial. */
+    const int32_t *channels;
+    /* As polynomial: null row = all channels plain. */
+    te_depthwise_row_fn *row;
+    te_depthwise_gather_fn *gather;
+    uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */
+    uint16_t first_unit;        /* where the gathered row begins */
+    uint16_t first_padding;     /* te_depthwise_gather_args.padding */
+} te_depthwise_fast_params;
+
+/* y == x or disjoint.
+ * scratch: the larger of, in words, units * unit_words * kh + (2 * kh - 1) * tap_bytes / 2 (if row is not
+ * null), and in halfwords, 2-rounded-up of ((out.w - 1) * sw + kw + 1) * kh + (kw + 1) / 2 * 2 * kh. */
+void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+#endif

@@ -1,0 +1,152 @@
+/* Depthwise convolution channel by channel over a ring of rows; the row kernels are in
+ * te_depthwise_fast_{dsp.S,ref.c}. */
+#include "tinyengine/te_depthwise_fast.h"
+
+#include "../support/te_clamp_s8.h"
+#include "../support/te_requant_fixed.h"
+#include "../support/te_smlad.h"
+
+typedef te_depthwise_fast_params params;
+
+/* The constants of one channel, unpacked. */
+typedef struct channel {
+    int32_t bias, m, c, e, l, plain;
+} channel;
+
+static channel channel_of(const params *p, int32_t c) {
+    const int32_t *from = p->channels + 4 * c;
+    const channel ch = {from[0], from[1], from[2], from[3] & 0xff, from[3] >> 8 & 0xff, from[3] >> 16};
+    return ch;
+}
+
+static const int8_t *packed_of(const params *p, int32_t c) {
+    return p->packed + c * p->window.kh * p->tap_bytes;
+}
+
+/* ---- as polynomials
+ * ---------------------------------------------------------------------------------------------- */
+
+static uint32_t pad_word(const params *p) {
+    return (uint32_t)p->in_zero + ((uint32_t)p->in_zero << 21);
+}
+
+/* All slots, or one: the outermost units stay so, gathering writes only between. */
+static void pad(const params *p, uint32_t *words, uint32_t count, uint32_t step) {
+    const uint32_t value = pad_word(p);
+    for (uint32_t u = 0; u < p->units; u++, words += step)
+        for (uint32_t i = 0; i < count; i++) words[i] = value;
+}
+
+static void run_polynomial(const params *p, int32_t c, const int8_t *x, int8_t *y, uint32_t *ring) {
+    const channel ch = channel_of(p, c);
+    const uint32_t kernel = p->window.kh, words = p->tap_bytes / 2u, slot_words = p->unit_words;
+    const uint32_t unit = slot_words * kernel;
+    uint32_t *taps = ring + p->units * unit;
+    te_depthwise_taps(packed_of(p, c), kernel, words, taps);
+
+    const int64_t doubled = 2 * (int64_t)ch.bias, half = 1 << 20;
+    const uint64_t start =
+        (uint64_t)half + ((uint64_t)(doubled + half) << 21) + ((uint64_t)(doubled - half) << 42);
+    const int32_t channels = p->in.c, line = p->in.w * channels;
+    te_depthwise_row_args row = {
+        ring, 0, {(uint32_t)start, (uint32_t)(start >> 32)}, ch.m, ch.c, ch.e, channels, y, p->out.w};
+    te_depthwise_gather_args from = {0, channels, 0, p->in.w, p->in_zero, 4 * unit, p->first_padding};
+
+    uint32_t slot = 0, top = 0;                 /* of the next padded row, and of the window's first */
+    int32_t next = -(int32_t)p->window.pad_top; /* input row that comes next */
+    int32_t missing = p->window.kh;             /* rows until the window is full */
+    for (uint32_t oy = 0; oy < p->out.h; oy++) {
+        for (; missing > 0; missing--, next++) {
+            if (next >= 0 && next < p->in.h) {
+                from.x = x + next * line;
+                from.words = ring + p->first_unit * unit + slot * slot_words;
+                p->gather(&from);
+            } else {
+                pad(p, ring + slot * slot_words, slot_words, unit);
+            }
+            slot = slot + 1 == kernel ? 0 : slot + 1;
+        }
+        row.taps = taps + (top ? kernel - top : 0) * words;
+        p->row(&row);
+        row.y += p->out.w * channels;
+        missing = p->window.sh;
+        top = (top + p->window.sh) % kernel;
+    }
+}
+
+/* ---- plainly
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Rows of int16: a ring of kh of them, then the taps with an even number of columns. */
+typedef struct plain_rows {
+    int16_t *ring, *taps;
+    int32_t width, columns;
+} plain_rows;
+
+static void fetch(const params *p, const plain_rows *r, const int8_t *x, int32_t iy, int16_t *to) {
+    const int32_t channels = p->in.c, left = p->window.pad_left;
+    const int8_t *from = x + iy * p->in.w * channels;
+    const int inside = iy >= 0 && iy < p->in.h;
+    for (int32_t i = 0; i < r->width; i++) {
+        const int32_t ix = i - left;
+        to[i] = inside && ix >= 0 && ix < p->in.w ? from[ix * channels] : p->in_zero;
+    }
+}
+
+static int32_t plain_output(const params *p, const plain_rows *r, int32_t first_slot, int32_t ox,
+                            int32_t sum) {
+    const int16_t *w = r->taps;
+    for (int32_t ky = 0, slot = first_slot; ky < p->window.kh; ky++) {
+        const int16_t *x = r->ring + slot * r->width + ox * p->window.sw;
+        for (int32_t k = 0; k < r->columns; k += 2, w += 2)
+            sum = te_smlad(te_load_pair(x + k), te_load_pair(w), sum);
+        slot = slot + 1 == p->window.kh ? 0 : slot + 1;
+    }
+    return sum;
+}
+
+static void run_plain(const params *p, int32_t c, const int8_t *x, int8_t *y, int16_t *scratch) {
+    const channel ch = channel_of(p, c);
+    const int8_t *packed = packed_of(p, c);
+    const int32_t kernel = p->window.kh, channels = p->in.c;
+    plain_rows r;
+    r.width = (p->out.w - 1) * p->window.sw + p->window.kw +
+              1; /* one more: an odd last tap is loaded with a zero one */
+    r.columns = (p->window.kw + 1) / 2 * 2;
+    r.ring = scratch;
+    r.taps = scratch + (r.width * kernel + 1) / 2 * 2;
+    for (int32_t i = 0; i < kernel * r.columns; i++) r.taps[i] = 0;
+    for (int32_t ky = 0; ky < kernel; ky++)
+        for (int32_t k = 0; k < p->tap_bytes; k++)
+            r.taps[ky * r.columns + p->columns[k]] = (int16_t)(r.taps[ky * r.columns + p->columns[k]] +
+                                                               *packed++); /* zero taps may share a column */
+    int32_t slot = 0, top = 0, next = -p->window.pad_top, missing = kernel;
+    for (int32_t oy = 0; oy < p->out.h; oy++) {
+        for (; missing > 0; missing--, next++) {
+            fetch(p, &r, x, next, r.ring + slot * r.width);
+            slot = slot + 1 == kernel ? 0 : slot + 1;
+        }
+        for (int32_t ox = 0; ox < p->out.w; ox++, y += channels) {
+            const int32_t sum = plain_output(p, &r, top, ox, ch.bias);
+            *y = (int8_t)te_round_wide(sum, ch.m, ch.c, ch.e, ch.l, ch.e ? -1 : 0);
+        }
+        missing = p->window.sh;
+        top = (top + p->window.sh) % kernel;
+    }
+}
+
+void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
+    const uint32_t slots = p->unit_words * (uint32_t)p->window.kh;
+    int ready = 0; /* the ring's outermost units hold padding */
+    for (int32_t c = 0; c < p->in.c; c++) {
+        if (!p->row || channel_of(p, c).plain) {
+            run_plain(p, c, x + c, y + c, scratch);
+            ready = 0;
+            continue;
+        }
+        if (!ready) pad(p, scratch, slots, slots);
+        ready = 1;
+        run_polynomial(p, c, x + c, y + c, scratch);
+    }
+    te_clamp_s8(y, (uint32_t)p->out.h * p->out.w * p->out.c, p->min, p->max);
+}
