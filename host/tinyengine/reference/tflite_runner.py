@@ -6,8 +6,12 @@ interpreter, whose portable kernels share that code.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,17 +31,34 @@ class TfliteReference(Protocol):
         ...
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard error of this process to nowhere: TensorFlow's libraries greet there on being loaded, before any of
+    their settings takes effect. Failures arrive as exceptions all the same."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings(action="ignore"):  # tf.lite.Interpreter is deprecated in favour of a new package
+            yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
 class _TensorFlow:
     """tf.lite.Interpreter with reference kernels, on one core."""
 
     def __init__(self, path: Path) -> None:
-        tf = tensorflow("run the TFLite reference")
+        with _quiet():
+            tf = tensorflow("run the TFLite reference")
+            self._interpreter = tf.lite.Interpreter(
+                model_path=str(path),
+                experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+                num_threads=1,
+            )
         self.name = f"TFLite reference kernels (TensorFlow {tf.__version__})"
-        self._interpreter = tf.lite.Interpreter(
-            model_path=str(path),
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-            num_threads=1,
-        )
         self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()

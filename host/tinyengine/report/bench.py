@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 
 from tinyengine.bench import BenchReport
 from tinyengine.sizes import format_size
+
+NAME_WIDTH = 20  # so that the table fits 80 columns; --json has the full names
 
 
 def bench_table(report: BenchReport) -> Group:
@@ -15,15 +18,15 @@ def bench_table(report: BenchReport) -> Group:
 
 
 def _layer_table(report: BenchReport) -> Table:
-    table = Table(title=f"{report.model} on {report.cpu}", title_justify="left")
-    table.add_column("layer", no_wrap=True, max_width=40)
+    table = Table(title=f"{report.model} on {report.cpu}", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("layer", no_wrap=True)
     table.add_column("kernel", no_wrap=True)
     for column in ("MACs", "instructions", "per MAC", "share"):
         table.add_column(column, justify="right", no_wrap=True)
     for layer in report.per_layer:
         table.add_row(
-            layer.name[-40:],
-            layer.kernel.removeprefix("te_"),
+            layer.name[-NAME_WIDTH:],
+            layer.kernel.removeprefix("te_").removesuffix("_s8")[:NAME_WIDTH],
             f"{layer.macs:,}" if layer.macs else "",
             f"{layer.instructions:,}",
             f"{layer.instructions / layer.macs:.2f}" if layer.macs else "",

@@ -1,0 +1,1 @@
+"""Tests that run firmware and bench images in simulators."""
