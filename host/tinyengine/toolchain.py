@@ -106,7 +106,7 @@ def _toolchain_of(gcc: str) -> Toolchain:
 
 
 def _platformio_core() -> Path:
-    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
+    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or project_root() / ".pio-core")
 
 
 def library_dir() -> Path:
