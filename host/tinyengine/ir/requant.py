@@ -5,9 +5,12 @@ One function per family of operators turns scales and zero points into the integ
 ``Prepare`` functions of tensorflow/lite/kernels and matters for the last bit. Where TensorFlow Lite Micro prepares
 an operator differently, this follows BUILTIN_REF:
 
+- FULLY_CONNECTED rounds once, from a float64 product, since TensorFlow 2.20; before, and in TFLM, twice as the
+  convolutions do (one output in some thousand differs by one);
 - MUL multiplies the scales in float32, TFLM in float64 (the multiplier may differ in its last bits);
-- LOGISTIC is a table of float32 sigmoids, TFLM evaluates it in fixed point (off by one for a few inputs);
-- SUB negates the second multiplier instead of subtracting (other rounding of exact ties).
+- LOGISTIC is a table of float32 sigmoids, TFLM evaluates it in fixed point;
+- SUB negates the second multiplier instead of subtracting (other rounding of exact ties);
+- RELU6 alone requantizes, TFLM's only clamps.
 """
 
 from __future__ import annotations
@@ -49,9 +52,10 @@ SOFTMAX_INTEGER_BITS = 5
 
 @dataclass(frozen=True, eq=False)
 class Requant:
-    """int32 accumulator to int8: ``clamp(acc * multiplier / 2**31 * 2**shift + zero, low, high)``, double rounding.
+    """int32 accumulator to int8: ``clamp(round(acc * multiplier / 2**31 * 2**shift) + zero, low, high)``.
 
     ``multiplier`` is int32 and ``shift`` int8, both of shape (channels,), or (1,) if one entry serves all channels.
+    Rounded twice (to multiples of 2**shift first) as gemmlowp does, or ``once``; halves away from zero.
     """
 
     multiplier: np.ndarray
@@ -59,6 +63,7 @@ class Requant:
     zero: int
     low: int
     high: int
+    once: bool = False
 
     @property
     def per_tensor(self) -> bool:
@@ -66,7 +71,8 @@ class Requant:
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
         """Requantize accumulators (any shape, channels last) to int8."""
-        scaled = multiply_by_quantized_multiplier(acc, self.multiplier, self.shift) + self.zero
+        scale = multiply_rounding_once if self.once else multiply_by_quantized_multiplier
+        scaled = scale(acc, self.multiplier, self.shift) + self.zero
         return np.clip(scaled, self.low, self.high).astype(np.int8)
 
 
@@ -86,18 +92,47 @@ def requant_of(real: list[float], output: Tensor, activation: Activation = Activ
 def conv_requant(graph: Graph, op: Operator) -> Requant:
     """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: real multiplier = input scale * weight scale / output scale.
 
-    Convolutions and per-channel fully connected layers compute it in float64 (PopulateConvolutionQuantizationParams);
-    a per-tensor fully connected layer rounds the product of input and weight scale to float32 first
-    (GetQuantizedConvolutionMultipler).
+    Computed in float64 (PopulateConvolutionQuantizationParams). FULLY_CONNECTED rounds once: its reference kernel is
+    round(double(acc) * real multiplier), which ``exact_multiplier`` reproduces in integers for every accumulator.
     """
     assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | FullyConnectedAttrs)
     x, weights, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
-    scales = _quant(weights).scale
-    if op.kind is OpKind.FULLY_CONNECTED and len(scales) == 1:
-        real = [float(np.float32(x.scale) * np.float32(scales[0])) / output.scale]
-    else:
-        real = [x.scale * scale / output.scale for scale in scales]
-    return requant_of(real, output, op.attrs.activation)
+    real = [x.scale * scale / output.scale for scale in _quant(weights).scale]
+    if op.kind is not OpKind.FULLY_CONNECTED:
+        return requant_of(real, output, op.attrs.activation)
+    pairs = [exact_multiplier(value) for value in real]
+    low, high = activation_range(op.attrs.activation, _quant(output))
+    multipliers, shifts = np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
+    return Requant(multipliers, shifts, output.zero_point, low, high, once=True)
+
+
+def exact_multiplier(real: float) -> tuple[int, int]:
+    """(multiplier, shift) with which ``multiply_rounding_once`` is round(acc * real) in float64, as far as int8 shows.
+
+    The result changes at 255 accumulators on either side of zero (by symmetry the same ones); 31 bits nearly always
+    place them all, else a neighbour of the multiplier does.
+    """
+    multiplier, shift = quantize_multiplier(real)
+    levels = np.arange(1, 256, dtype=np.float64)
+    around = np.ceil((levels - 0.5) / real) + np.array([[-1.0], [0.0], [1.0]])
+    reached = np.where(round_half_away(around * real) >= levels, around, np.inf)
+    first = reached.min(axis=0)  # smallest accumulator that reaches each level
+    levels, first = (a[first < 1 << 31].astype(np.int64) for a in (levels, first))
+    for delta in sorted(range(-16, 17), key=abs):
+        candidate = multiplier + delta
+        if not 0 <= candidate < 1 << 31:
+            continue
+        at, below = (multiply_rounding_once(a, candidate, shift) for a in (first, first - 1))
+        if (at >= levels).all() and (below < levels).all():
+            return candidate, shift
+    return multiplier, shift
+
+
+def multiply_rounding_once(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:
+    """round(x * multiplier / 2**31 * 2**shift), halves away from zero, on int64 arrays holding int32 values."""
+    product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
+    down = 31 - np.asarray(shift, np.int64)
+    return (product + (np.int64(1) << (down - 1)) - (product < 0)) >> down
 
 
 @dataclass(frozen=True)

@@ -281,7 +281,7 @@ def _verify_weights(op: Operator, graph: Graph) -> None:
     if weights.quant.per_channel and weights.quant.axis != axis:
         _fail(op, f"has weights '{weights.name}' quantized along axis {weights.quant.axis} instead of {axis}")
     _verify_bias_scale(op, x, weights, bias, graph.tensor(op.outputs[0]))
-    _verify_sums(op, weights.data, bias.data, axis)
+    _verify_sums(op, weights.data, axis)
 
 
 def _verify_bias_scale(op: Operator, x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:
@@ -294,11 +294,10 @@ def _verify_bias_scale(op: Operator, x: Tensor, weights: Tensor, bias: Tensor, o
         _fail(op, f"has biases '{bias.name}' whose scale is not input scale times weight scale")
 
 
-def _verify_sums(op: Operator, weights: np.ndarray, bias: np.ndarray, axis: int) -> None:
-    """No accumulator may leave int32, whatever the input is."""
+def _verify_sums(op: Operator, weights: np.ndarray, axis: int) -> None:
+    """No sum of products may leave int32, whatever the input is (a saturated bias may make it wrap: so does TFLite)."""
     others = tuple(i for i in range(weights.ndim) if i != axis)
-    largest = np.abs(weights.astype(np.int64)).sum(axis=others) * 255 + np.abs(bias.astype(np.int64).reshape(-1))
-    if largest.max() >= 1 << 31:
+    if (np.abs(weights.astype(np.int32)).sum(axis=others, dtype=np.int64) * 255).max() >= 1 << 31:
         _fail(op, "sums so many products that 32 bits overflow")
 
 

@@ -15,4 +15,4 @@ def fully_connected(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
     x, weights, bias = inputs
     centred = x.reshape(-1).astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
     product = weights.astype(np.float64) @ centred
-    return conv_requant(graph, op).apply(product.astype(np.int64) + bias)
+    return conv_requant(graph, op).apply((product.astype(np.int64) + bias).astype(np.int32))  # wraps as the sum does

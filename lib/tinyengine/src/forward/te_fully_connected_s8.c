@@ -8,7 +8,7 @@ void te_fully_connected_s8(const te_fully_connected_params *p, const int8_t *x, 
         for (uint32_t o = 0; o < p->out; o++, w += p->in) {
             int32_t acc = 0;
             for (uint32_t i = 0; i < p->in; i++) acc += x[i] * w[i];
-            *y++ = te_requantize(te_wrap_add(acc, p->bias[o]), &p->requant, o);
+            *y++ = te_requantize_once(te_wrap_add(acc, p->bias[o]), &p->requant, o);
         }
     }
 }

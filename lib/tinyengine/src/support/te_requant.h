@@ -1,4 +1,5 @@
-/* Exact requantization: the arithmetic of TFLite's int8 reference kernels (fixed point, rounded twice).
+/* Exact requantization: the arithmetic of TFLite's int8 reference kernels (fixed point, mostly rounded
+ * twice).
  *
  * Right shifts of negative numbers are arithmetic here, as every supported compiler defines them.
  */
@@ -40,6 +41,16 @@ static inline int8_t te_requantize(int32_t acc, const te_requant *q, uint32_t ch
     const uint32_t i = q->per_tensor ? 0 : channel;
     const int32_t scaled = te_scale(acc, q->multiplier[i], q->shift[i]);
     return (int8_t)te_clamp(te_wrap_add(scaled, q->zero), q->min, q->max);
+}
+
+/* The same rounded once, halves away from zero: what TFLite's fully connected layers do. */
+static inline int8_t te_requantize_once(int32_t acc, const te_requant *q, uint32_t channel) {
+    const uint32_t i = q->per_tensor ? 0 : channel;
+    const int32_t down = 31 - q->shift[i]; /* 1 .. 62 */
+    const int64_t product = (int64_t)acc * q->multiplier[i];
+    const int64_t scaled = (product + (INT64_C(1) << (down - 1)) - (product < 0 ? 1 : 0)) >> down;
+    const int64_t y = scaled + q->zero;
+    return (int8_t)(y < q->min ? q->min : y > q->max ? q->max : y);
 }
 
 #endif
