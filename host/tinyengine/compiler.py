@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyengine.codegen import NetworkSource, generate
-from tinyengine.errors import BudgetError, ToolError
+from tinyengine.errors import BudgetError, ModelError, ToolError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
@@ -193,6 +193,21 @@ def compile_graph(
     model_hash = _hash(identity, options, metadata_json)
     source = NetworkSource(graph, calls, memory, model_hash, metadata_json, options.prefix)
     return CompiledModel(graph, stages, memory, generate(source), model_hash, options, metadata_json)
+
+
+def model_hashes(path: Path) -> frozenset[str]:
+    """What a device that runs this file may give as its hash: one for each option that changes what is computed.
+
+    Raises ModelError when the file cannot be read, DataError for a damaged MODEL.json.
+    """
+    try:
+        identity = hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError as error:
+        raise ModelError(f"cannot read the network {path}: {error.strerror or error}") from error
+    metadata = load_metadata(path)
+    metadata_json = metadata.to_json() if metadata else "{}"
+    options = (CompileOptions(requant=requant) for requant in ("exact", "fast"))
+    return frozenset(_hash(identity, each, metadata_json) for each in options)
 
 
 def _hash(identity: bytes, options: CompileOptions, metadata_json: str) -> str:

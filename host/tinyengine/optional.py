@@ -56,3 +56,14 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
         except RuntimeError:  # already running: keep what it has
             pass
     return tf
+
+
+def opencv(purpose: str) -> ModuleType:
+    """Import OpenCV; ``purpose`` ("use a camera") completes the sentence shown when it is missing."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise ToolError(
+            f"OpenCV is needed to {purpose} and is not installed: run pip install 'tinyengine[camera]'"
+        ) from error
+    return cv2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,8 +119,10 @@ class Device:
         self.identity = identity
 
     @classmethod
-    def connect(cls, transport: Transport, timing: Timing | None = None, model_hash: str | None = None) -> Device:
-        """Handshake and identification. ``model_hash``: raise ModelMismatchError if another network runs there."""
+    def connect(
+        cls, transport: Transport, timing: Timing | None = None, models: Collection[str] | None = None
+    ) -> Device:
+        """Handshake and identification. ``models``: hashes of networks, ModelMismatchError if another runs."""
         connection = Connection(transport, timing)
         connection.handshake()
         for _ in range(3):
@@ -131,9 +133,9 @@ class Device:
                 connection.handshake()
         else:
             raise RestartedError(f"the device at {transport.url} restarts again and again: reset it")
-        if model_hash is not None and identity.model_hash != model_hash:
+        if models is not None and identity.model_hash not in models:
             raise ModelMismatchError(
-                f"the device runs {identity.model} ({identity.model_hash}), not the network expected ({model_hash}): "
+                f"the device runs {identity.model} ({identity.model_hash}), another network than the one given: "
                 f"build and flash that network, or leave the option out"
             )
         return cls(connection, identity)
@@ -295,17 +297,19 @@ class Device:
 def open_device(
     url: str,
     *,
-    model_hash: str | None = None,
-    fast: bool = True,
+    models: Collection[str] | None = None,
+    highest_baud: int = RATES[0],
     elf: Path | None = None,
     simulator: str = "qemu",
 ) -> Iterator[Device]:
-    """A device for a ``with`` block. ``fast`` negotiates the baud rate; ``elf`` and ``simulator`` serve ``sim:``."""
+    """A device for a ``with`` block, at the fastest rate up to ``highest_baud`` that works.
+
+    ``models``: hashes, one of which its network must have. ``elf`` and ``simulator`` serve ``sim:`` URLs.
+    """
     with open_port(url, elf, simulator) as transport:
-        device = Device.connect(transport, model_hash=model_hash)
+        device = Device.connect(transport, models=models)
         try:
-            if fast:
-                device.negotiate_baud()
+            device.negotiate_baud(highest_baud)
             yield device
         finally:
             device.close()

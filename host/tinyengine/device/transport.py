@@ -18,7 +18,7 @@ from typing import Protocol
 import serial
 from serial.tools import list_ports
 
-from tinyengine.device.errors import LinkLostError, PortAccessError, PortNotFoundError
+from tinyengine.device.errors import LinkLostError, NoAnswerError, PortAccessError, PortNotFoundError
 
 DEFAULT_BAUD = 115200
 
@@ -161,14 +161,19 @@ def open_transport(url: str) -> Transport:
 def open_port(url: str, elf: Path | None = None, simulator: str = "qemu") -> Iterator[Transport]:
     """Open a port for a ``with`` block. ``sim:<board>`` starts that board's simulator (with ``elf``, or the firmware
     built last) and stops it at the end."""
-    with contextlib.ExitStack() as stack:
-        if url.startswith("sim:"):
-            from tinyengine import sim  # only this needs QEMU or Renode
+    if url.startswith("sim:"):
+        from tinyengine import sim  # only this needs QEMU or Renode
 
-            url = stack.enter_context(sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator)).url
-        transport = open_transport(url)
-        stack.callback(transport.close)
-        yield transport
+        with sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator) as simulation:
+            try:
+                with contextlib.closing(open_transport(simulation.url)) as transport:
+                    yield transport
+            except (LinkLostError, NoAnswerError):
+                simulation.check()  # it knows better why
+                raise
+    else:
+        with contextlib.closing(open_transport(url)) as transport:
+            yield transport
 
 
 def port_names() -> list[str]:

@@ -1,0 +1,83 @@
+"""Options of the commands that talk to a device, and how they become one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from tinyengine.compiler import model_hashes
+from tinyengine.device import Device, open_device
+from tinyengine.metadata import ModelMetadata, load_metadata
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DEVICE_OPTIONS = [
+    click.option(
+        "--port",
+        required=True,
+        help="Serial port (/dev/ttyACM0, COM3), socket://HOST:PORT, or sim:BOARD for a simulated board.",
+    ),
+    click.option("--elf", type=click.Path(path_type=Path), help="sim: only: firmware to run (default: built last)."),
+    click.option(
+        "--simulator",
+        type=click.Choice(["qemu", "renode"]),
+        default="qemu",
+        show_default=True,
+        help="sim: only: the program that simulates the board.",
+    ),
+    click.option(
+        "--baud",
+        "highest_baud",
+        type=click.IntRange(min=9600),
+        default=2_000_000,
+        show_default=True,
+        help="Highest rate to negotiate; connections start at 115200.",
+    ),
+]
+
+_MEANING_OPTIONS = [
+    click.option("--model", type=click.Path(path_type=Path), help="Insist that the device runs this .tflite file."),
+    click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says)."),
+    click.option("--color", type=click.Choice(["rgb", "luma"]), help="Colour of what is sent; luma is a third of rgb."),
+    click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all."),
+]
+
+
+def device_options(function: F) -> F:
+    """--port and its companions; pass the values to :func:`connected`."""
+    for option in reversed(_DEVICE_OPTIONS):
+        function = option(function)
+    return function
+
+
+def meaning_options(function: F) -> F:
+    """--model and what overrides its meaning."""
+    for option in reversed(_MEANING_OPTIONS):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def connected(
+    port: str, elf: Path | None, simulator: str, highest_baud: int, model: Path | None = None
+) -> Iterator[Device]:
+    """The device at ``port`` for a ``with`` block; says on standard error that it is being connected."""
+    models = model_hashes(model) if model is not None else None
+    console = Console(stderr=True)
+    with (
+        console.status(f"connecting to {port}") as status,
+        open_device(port, models=models, highest_baud=highest_baud, elf=elf, simulator=simulator) as device,
+    ):
+        status.stop()
+        yield device
+
+
+def meaning(device: Device, model: Path | None, mapping: str | None, color: str | None) -> ModelMetadata:
+    """The network's metadata: from beside MODEL, else from the firmware, with the overrides."""
+    found = load_metadata(model) if model is not None else None
+    return (found or device.identity.metadata).override(mapping=mapping, color=color)

@@ -1,0 +1,53 @@
+"""``tinyengine stream``."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
+from tinyengine.recognition import Recognizer, frames
+from tinyengine.report.recognition import StreamView
+
+
+@click.command("stream")
+@click.option("--source", required=True, help="camera (camera:1: the second), a video file, or a folder of pictures.")
+@click.option("--frames", "limit", type=click.IntRange(min=1), help="Stop after so many frames.")
+@device_options
+@meaning_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per frame.")
+def command(
+    source: str,
+    limit: int | None,
+    port: str,
+    elf: Path | None,
+    simulator: str,
+    highest_baud: int,
+    model: Path | None,
+    mapping: str | None,
+    color: str | None,
+    by_rows: bool | None,
+    as_json: bool,
+) -> None:
+    """Classify a stream of pictures on a device, live; Ctrl-C ends it.
+
+    \b
+    Example:
+      tinyengine stream --port /dev/ttyACM0 --source camera
+      tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
+    """
+    pictures = frames(source)
+    with connected(port, elf, simulator, highest_baud, model) as device, suppress(KeyboardInterrupt):
+        results = Recognizer(device, meaning(device, model, mapping, color), by_rows).stream(pictures, limit)
+        if as_json:
+            for result in results:
+                click.echo(result.json_line())
+            return
+        view = StreamView(device.identity, device.baud)
+        with Live(view.table(), console=Console(highlight=False), refresh_per_second=10) as live:
+            for result in results:
+                live.update(view.add(result))

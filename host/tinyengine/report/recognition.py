@@ -1,0 +1,69 @@
+"""Tables of ``infer`` and ``stream``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from tinyengine.device import Identity
+from tinyengine.recognition import Recognition
+
+
+def _head(identity: Identity, live: bool) -> Table:
+    table = Table(title=f"{identity.model} on {identity.board}")
+    table.add_column("picture", overflow="fold")
+    table.add_column("answer")
+    table.add_column("probability", justify="right")
+    table.add_column("device time", justify="right")
+    if live:
+        table.add_column("frames/s", justify="right")
+        table.add_column("on the wire", justify="right")
+    return table
+
+
+def device_time(identity: Identity, result: Recognition) -> str:
+    """Milliseconds by the device's counter; a simulator counts instructions, which are not time."""
+    if identity.counter_unit == "instructions":
+        return f"{result.inference.count / 1e6:.2f} M instr."
+    return f"{result.inference.device_seconds * 1e3:.1f} ms"
+
+
+def _cells(identity: Identity, result: Recognition) -> list[str]:
+    if result.answer is None:
+        values = [f"{len(output.ravel())} values" for output in result.inference.outputs]
+        return [result.name, ", ".join(values), "", device_time(identity, result)]
+    answer = result.answer
+    return [result.name, answer.name, f"{100 * answer.probability:.1f} %", device_time(identity, result)]
+
+
+def answers_table(identity: Identity, results: Sequence[Recognition]) -> Table:
+    """One row per picture."""
+    table = _head(identity, live=False)
+    for result in results:
+        table.add_row(*_cells(identity, result))
+    return table
+
+
+class StreamView:
+    """The last frames of a stream."""
+
+    def __init__(self, identity: Identity, baud: int, rows: int = 10) -> None:
+        self._identity = identity
+        self._baud = baud
+        self._last: deque[Recognition] = deque(maxlen=rows)
+        self._count = 0
+
+    def add(self, result: Recognition) -> Table:
+        self._last.append(result)
+        self._count += 1
+        return self.table()
+
+    def table(self) -> Table:
+        table = _head(self._identity, live=True)
+        for result in self._last:
+            rate, share = f"{result.frames_per_second:.1f}", f"{100 * result.inference.wire_share:.0f} %"
+            table.add_row(*_cells(self._identity, result), rate, share)
+        table.caption = f"{self._count} frames at {self._baud} baud; Ctrl-C ends"
+        return table
