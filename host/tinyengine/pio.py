@@ -188,7 +188,13 @@ def _missing(targets: Sequence[str]) -> str:
 
 def _first_error(lines: Sequence[str]) -> str:
     """The line that says most: our own sentence, a compiler's or linker's error, else the last line."""
-    patterns = (r"^error: ", r"(?i)\boverflowed by\b", r"(?i)\berror\b", r"(?i)\bnot found\b")
+    patterns = (
+        r"^error: ",
+        r"undefined reference|multiple definition|cannot find|cannot open",
+        r": (fatal )?error: (?!ld returned)",
+        r"(?i)\berror\b",
+        r"(?i)\bnot found\b",
+    )
     for pattern in patterns:
         for line in lines:
             if re.search(pattern, line):

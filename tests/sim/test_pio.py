@@ -136,6 +136,23 @@ def test_the_registry_does_not_answer() -> None:
     assert "openocd" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["Compiling x", "error: the network x.tflite does not exist", "*** Error 1"], "the network x.tflite does not"),
+        (["a.c:1:2: error: unknown type 'foo'", "*** [a.o] Error 1"], "unknown type 'foo'"),
+        (
+            ["ld: main.o: undefined reference to `f'", "collect2: error: ld returned 1 exit status"],
+            "undefined reference",
+        ),
+        (["something", "", "=== [FAILED] ==="], "[FAILED]"),
+        ([], "it said nothing"),
+    ],
+)
+def test_the_line_that_says_most(lines: list[str], expected: str) -> None:
+    assert expected in str(pio._failure(BOARD, [], [f"{line}\n" for line in lines]))
+
+
 @pytest.fixture
 def upload_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An openocd that writes down how it was called."""

@@ -60,7 +60,8 @@ env.Append(
         "-Wl,--gc-sections",
         "-Wl,--fatal-warnings",
         "-Wl,--defsym=_stack_size=%d" % int(board.get("tinyengine.stack_bytes")),
-        "-Wl,-Map," + os.path.join("$BUILD_DIR", "${PROGNAME}.map"),
+        # substituted here, so that a path with a space stays one word
+        "-Wl,-Map," + os.path.join(env.subst("$BUILD_DIR"), "firmware.map"),
     ],
     LIBS=["c", "m", "gcc"],
     BUILDERS=dict(
