@@ -147,22 +147,27 @@ class _Layout:
     def add(self, call: KernelCall, tight: bool) -> None:
         """Place the tensors and scratch memory of one call."""
         chosen = self._choose(call) if tight or call.is_view else None
-        for position, name in enumerate(call.inputs):
-            if position != chosen and name not in self.addresses:
+        for name in call.inputs:
+            if (chosen is None or name != chosen[0]) and name not in self.addresses:
                 self.addresses[name] = self._place(self.graph.tensor(name).nbytes)
         size = self.graph.tensor(call.output).nbytes
         if chosen is None:
             self.addresses[call.output] = self._place(size)
         else:
-            name, overlap = call.inputs[chosen], call.overlaps[chosen]
-            assert overlap is not None
+            name, overlap = chosen
             self._place_pair(name, self.graph.tensor(name).nbytes, call.output, size, overlap)
         self.scratch.append(self._place(call.scratch_bytes) if call.scratch_bytes else None)
 
-    def _choose(self, call: KernelCall) -> int | None:
-        """The input that the output overlaps; each in turn."""
-        able = [i for i, overlap in enumerate(call.overlaps) if overlap is not None]
-        able = [i for i in able if call.inputs.count(call.inputs[i]) == 1]
+    def _choose(self, call: KernelCall) -> tuple[str, Overlap] | None:
+        """The input that the output overlaps, each in turn; a tensor that is read twice has to obey both rules."""
+        rules: dict[str, list[Overlap | None]] = {}
+        for name, overlap in zip(call.inputs, call.overlaps, strict=True):
+            rules.setdefault(name, []).append(overlap)
+        able = [
+            (name, max(found, key=lambda overlap: (overlap.exact, overlap.distance)))
+            for name, found in rules.items()
+            if None not in found
+        ]
         if not able:
             return None
         self.turn += 1

@@ -239,10 +239,13 @@ def elementwise(draw: Draw) -> OpCase:
     quants = [draw.quant(), draw.quant()]
     constant = draw.one_of(None, None, 1)
     swap = draw.one_of(False, True)
+    twice = shapes[0] == shapes[1] and draw.integer(0, 5) == 0
     names = []
     for i, (shape, quant) in enumerate(zip(shapes, quants, strict=True)):
         value = draw.int8(shape)
-        if i == constant:
+        if i == 1 and twice:
+            names.append(names[0])
+        elif i == constant:
             names.append(builder.constant("k", value, quant))
         else:
             names.append(builder.input(f"x{i}", shape, quant, value))
@@ -356,6 +359,9 @@ def concat(draw: Draw) -> OpCase:
         part = (*shape[:axis], size, *shape[axis + 1 :])
         names.append(builder.input(f"x{i}", part, quant, draw.int8(part)))
         total += size
+    if draw.integer(0, 4) == 0:
+        names.append(names[0])
+        total += builder.graph.tensor(names[0]).shape[axis]
     result = (*shape[:axis], total, *shape[axis + 1 :])
     return builder.finish(OpKind.CONCATENATION, names, result, quant, ConcatAttrs(axis))
 
