@@ -41,6 +41,7 @@ class Entry:
     """The figures of one network in one configuration that are kept in the baseline."""
 
     compiler: str
+    hash: str  # of the network
     macs: int
     instructions: int
     arena_bytes: int
@@ -54,6 +55,7 @@ class Entry:
         layers = {f"{index} {layer.name}": layer.instructions for index, layer in enumerate(report.per_layer)}
         return cls(
             report.compiler,
+            report.hash,
             report.macs,
             report.instructions,
             report.arena_bytes,
@@ -107,12 +109,21 @@ def save_baseline(entries: dict[str, Entry], path: Path = BASELINE) -> None:
     os.replace(scratch, path)
 
 
+def incomparable(before: Entry, now: Entry) -> str | None:
+    """Why two entries of one configuration cannot be compared; None if they can."""
+    if before.compiler != now.compiler:
+        return f"its baseline was made with {before.compiler}"
+    if before.hash != now.hash:
+        return "its baseline is another network's of the same name"
+    return None
+
+
 def compare(baseline: dict[str, Entry], measured: dict[str, Entry]) -> list[Change]:
     """Totals that changed, and layers that changed by more than the tolerance, worst first."""
     changes = []
     for key, now in measured.items():
         before = baseline.get(key)
-        if before is None or before.compiler != now.compiler:
+        if before is None or incomparable(before, now):
             continue
         for figure in FIGURES:
             changes.append(Change(key, figure, getattr(before, figure), getattr(now, figure)))
@@ -182,8 +193,8 @@ def main(
     for key, entry in measured.items():
         if key not in baseline:
             console.print(f"new: {key}", markup=False)
-        elif baseline[key].compiler != entry.compiler:
-            console.print(f"not compared: {key} has a baseline by {baseline[key].compiler}", markup=False)
+        elif reason := incomparable(baseline[key], entry):
+            console.print(f"not compared: {key}, {reason}", markup=False)
     if update:
         save_baseline(baseline | measured)
         console.print(f"wrote {BASELINE.name}")

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tinyengine.paths import project_root
+
+from tests import bench_script
 
 
 @pytest.fixture(scope="module")
 def run() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_run", project_root() / "bench" / "run.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return bench_script.load()
 
 
 @pytest.fixture
 def entry(run: ModuleType):
-    return run.Entry("gcc 12", 1000, 2000, 500, 200, 9000, {"0 stem": 1500, "1 head": 500})
+    return run.Entry("gcc 12", "0123", 1000, 2000, 500, 200, 9000, {"0 stem": 1500, "1 head": 500})
 
 
 def changed(run: ModuleType, entry, **figures):
@@ -56,8 +50,11 @@ def test_says_which_layer_changed(run: ModuleType, entry) -> None:
     assert told == ["k: layer 0 stem 1,500 -> 1,900 (+26.7 %)", "k: instructions 2,000 -> 2,400 (+20.0 %)"]
 
 
-def test_another_compiler_is_not_compared(run: ModuleType, entry) -> None:
+def test_another_compiler_or_network_is_not_compared(run: ModuleType, entry) -> None:
     assert changed(run, entry, compiler="gcc 13", instructions=9999) == []
+    assert changed(run, entry, hash="4567", instructions=9999) == []
+    assert "gcc 12" in run.incomparable(entry, replace(entry, compiler="gcc 13"))
+    assert "another network" in run.incomparable(entry, replace(entry, hash="4567"))
 
 
 def test_baseline_survives_a_round_trip(run: ModuleType, entry, tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""No network has become slower or bigger than bench/baseline.json says."""
+
+from __future__ import annotations
+
+import shutil
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+from tinyengine.target_runner import QEMU
+from tinyengine.toolchain import arm_toolchain, has_arm_toolchain
+
+from tests import bench_script
+
+pytestmark = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def run() -> ModuleType:
+    return bench_script.load()
+
+
+def test_nothing_got_worse(run: ModuleType) -> None:
+    if not run.default_models():
+        pytest.skip("no networks: models/ is empty and TINYENGINE_SHARED is not there")
+    compilers = {entry.compiler.rsplit(" ", 1)[0] for entry in run.load_baseline().values()}
+    if arm_toolchain().version not in compilers:
+        pytest.skip(f"the baseline was made by {', '.join(compilers)}, not by {arm_toolchain().version}")
+    result = CliRunner().invoke(run.main, [])
+    assert result.exit_code == 0, result.output
+    assert "not compared" not in result.output and "new:" not in result.output, (
+        f"bench/baseline.json is not up to date (bench/run.py --update):\n{result.output}"
+    )
