@@ -18,6 +18,9 @@ from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, w
 HEADER = "te_conv_fast.h"
 ROUND_WORDS = {False: 6, True: 10}  # exact, wide: per pair of channels
 
+Shape = tuple[int, int, int]
+"""Rows, columns, channels."""
+
 COLUMN_BYTES = {"time": 6144, "flash": 6144, "sram": 2048}
 """Scratch for the columns of a block, by what is optimized: widening a weight costs 0.75 instructions per block."""
 
@@ -89,6 +92,7 @@ def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | 
     return matrix_call(
         op,
         (x, y),
+        (x.hwc(), y.hwc()),
         op.attrs.window,
         weights.reshape(channels, -1),
         bias_of(op, graph, channels),
@@ -100,15 +104,17 @@ def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | 
 def matrix_call(
     op: Operator,
     tensors: tuple[Tensor, Tensor],
+    shapes: tuple[Shape, Shape],
     window: Window,
     weights: np.ndarray,
     bias: np.ndarray,
     requant: Requant,
     target: Target,
 ) -> KernelCall | None:
-    """The call for ``weights`` (channels, field); ``tensors`` are pictures, or anything that flattens to one."""
+    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``."""
+    assert not requant.once
     x, y = tensors
-    in_shape, out_shape = x.hwc(), y.hwc()
+    in_shape, out_shape = shapes
     rounding = fixed_rounding(requant, sum_range(weights, bias, x.zero_point))
     if rounding is None:
         return None
@@ -158,15 +164,15 @@ def matrix_call(
     )
 
 
-def _one_row(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def _one_row(shape: Shape) -> Shape:
     return 1, shape[0] * shape[1], shape[2]
 
 
-def _hwc(shape: tuple[int, int, int]) -> dict[str, CValue]:
+def _hwc(shape: Shape) -> dict[str, CValue]:
     return dict(zip("hwc", shape, strict=True))
 
 
-def _block(out_shape: tuple[int, int, int], field: Field, target: Target) -> int:
+def _block(out_shape: Shape, field: Field, target: Target) -> int:
     """Output pixels per block: even, all blocks of about the same size."""
     pixels = out_shape[0] * out_shape[1]
     most = COLUMN_BYTES[target.optimize] // (8 * field.groups) // 2 * 2
@@ -176,12 +182,12 @@ def _block(out_shape: tuple[int, int, int], field: Field, target: Target) -> int
     return size + size % 2
 
 
-def _leaves_row(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], window: Window) -> bool:
+def _leaves_row(in_shape: Shape, out_shape: Shape, window: Window) -> bool:
     last = (out_shape[1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
     return window.pad[2] > 0 or last > in_shape[1]
 
 
-def _access(in_shape: tuple[int, int, int], out_shape: tuple[int, int, int], window: Window, block: int) -> Access:
+def _access(in_shape: Shape, out_shape: Shape, window: Window, block: int) -> Access:
     """Each block reads all its input rows (pixels, if pointwise), then writes its pixels."""
     pixels = out_shape[0] * out_shape[1]
     first = np.arange(0, pixels, block)

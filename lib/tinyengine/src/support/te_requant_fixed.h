@@ -9,6 +9,12 @@
  *
  * "wide" constants serve any multiplier: l = max(shift, 0) + 1 replaces the doubling, and for shift >= 0 e =
  * 0, C = zero and s = 0 masks the sign away (s = -1 otherwise).
+ *
+ * "once" (fully connected layers) rounds one time, halves away from zero:
+ *     r = (acc * M + 2^(31-shift-1) - [acc < 0]) >> (31 - shift), plus zero
+ * With e = -shift - 1 >= 1 (real multiplier below 0.25) that is the high word of
+ *     acc * M + ((C + (acc >> 31)) << 32) + (uint32_t)(acc >> 31),   C = 2^(e-1) + (zero << e)
+ * (one SMLAL) shifted right by e; a left shift l of acc before brings larger multipliers into that range.
  */
 #ifndef TE_REQUANT_FIXED_H
 #define TE_REQUANT_FIXED_H
@@ -31,6 +37,12 @@ static inline int32_t te_round_exact(int32_t doubled, int32_t m, int32_t c, int3
 
 static inline int32_t te_round_wide(int32_t acc, int32_t m, int32_t c, int32_t e, int32_t l, int32_t s) {
     return te_saturate8(te_smmlar((int32_t)((uint32_t)acc << l), m, c + ((acc >> 31) & s)) >> e);
+}
+
+static inline int32_t te_round_once(int32_t acc, int32_t m, int32_t c, int32_t e) {
+    const int32_t sign = acc >> 31;
+    const uint64_t start = (uint64_t)(uint32_t)(c + sign) << 32 | (uint32_t)sign;
+    return te_saturate8((int32_t)(uint32_t)((start + (uint64_t)((int64_t)acc * m)) >> 32) >> e);
 }
 
 #endif

@@ -1,0 +1,45 @@
+/* Fully connected layer for cores with SMLAD: four outputs at a time, weights widened as they are read.
+ *
+ * X (scratch): per 4 inputs two words, (x0,x2) and (x1,x3), int16.
+ * WEIGHTS (flash), per four outputs (the last four filled up with zeros):
+ *     4 biases | per 4 inputs: 4 bytes of each output | rounding: M C e of each output (te_requant_fixed.h),
+ * or M C e l s for te_dense_wide Biases are less (zero point of x) * (sum of the weights).
+ *
+ * REGISTERS: r0 x, r1 weights, r2 r3 x of 4 inputs, r4-r7 their weights, r8-r11 sums, r12 widened weights, lr
+ * end of x. BUDGET: 18 instructions per 16 MACs, 2 per TE_DENSE_UNROLL * 16, 33 per 4 outputs for rounding
+ * exactly and the rest.
+ */
+#ifndef TE_DENSE_FAST_H
+#define TE_DENSE_FAST_H
+
+#include "tinyengine/te_types.h"
+
+typedef struct te_dense_args {
+    const uint32_t *x;
+    const uint32_t *weights;
+    int8_t *y;
+    uint32_t quads;  /* of outputs */
+    uint32_t groups; /* of 4 inputs */
+} te_dense_args;
+
+typedef void te_dense_fn(const te_dense_args *args);
+
+/* exact: rounding twice, as TFLite's convolutions; once: as its fully connected layers. wide: any multiplier.
+ */
+te_dense_fn te_dense_exact, te_dense_exact_wide, te_dense_once, te_dense_once_wide;
+
+#define TE_DENSE_ROUND 12 /* words of rounding per four outputs */
+#define TE_DENSE_ROUND_WIDE 20
+
+typedef struct te_dense_fast_params {
+    uint32_t rows, in, out; /* y[rows][out] = x[rows][in] * weights^T */
+    int16_t min, max;
+    uint32_t round_words; /* per four outputs */
+    te_dense_fn *quads;   /* the variant to run */
+    const uint32_t *weights;
+} te_dense_fast_params;
+
+/* Each row of x is read before its row of y is written. scratch: 8 bytes per 4 inputs (rounded up). */
+void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+#endif

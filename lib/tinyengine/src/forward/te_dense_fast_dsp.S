@@ -1,0 +1,144 @@
+/* Inner kernels of te_dense_fast.h for Armv7E-M: layouts, registers and budgets are described there. */
+#if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
+
+    .syntax unified
+    .thumb
+
+/* Groups of 4 inputs per pass of the loop, a power of two. */
+#ifndef TE_DENSE_UNROLL
+#define TE_DENSE_UNROLL 4
+#endif
+#define GROUP_CODE_BYTES 72 /* only 32-bit instructions, so that the loop can be entered at any group */
+
+.macro FUNCTION name
+    .section .text.\name, "ax", %progbits
+    .p2align 2
+    .global \name
+    .type \name, %function
+    .thumb_func
+\name:
+.endm
+
+.macro TIMES_X bytes, sum
+    sxtb16  r12, \bytes
+    smlad   \sum, r2, r12, \sum
+    sxtb16  r12, \bytes, ror #8
+    smlad   \sum, r3, r12, \sum
+.endm
+
+.macro GROUP
+    ldrd    r2, r3, [r0], #8
+    ldmia.w r1!, {r4-r7}
+    TIMES_X r4, r8
+    TIMES_X r5, r9
+    TIMES_X r6, r10
+    TIMES_X r7, r11
+.endm
+
+/* Rounding of one sum; r12 and lr are free. */
+.macro EXACT sum, m, c, e
+    add     lr, \c, \sum, asr #31
+    lsl     r12, \sum, #1
+    smmlar  \sum, r12, \m, lr
+    asr     \sum, \sum, \e
+    ssat    \sum, #8, \sum
+.endm
+
+.macro ONCE sum, m, c, e
+    asr     r12, \sum, #31
+    add     lr, \c, r12
+    smlal   r12, lr, \sum, \m
+    asr     \sum, lr, \e
+    ssat    \sum, #8, \sum
+.endm
+
+.macro ROUND_FOUR rounding
+    ldmia   r1!, {r2-r7}            /* M C e, M C e */
+    \rounding r8, r2, r3, r4
+    \rounding r9, r5, r6, r7
+    ldmia   r1!, {r2-r7}
+    \rounding r10, r2, r3, r4
+    \rounding r11, r5, r6, r7
+.endm
+
+/* The same with constants M C e l s in r2-r6. */
+.macro EXACT_WIDE sum
+    and     lr, r6, \sum, asr #31
+    add     lr, lr, r3
+    lsl     r12, \sum, r5
+    smmlar  \sum, r12, r2, lr
+    asr     \sum, \sum, r4
+    ssat    \sum, #8, \sum
+.endm
+
+.macro ONCE_WIDE sum
+    lsl     \sum, \sum, r5
+    ONCE    \sum, r2, r3, r4
+.endm
+
+.macro ROUND_FOUR_WIDE rounding
+    ldmia   r1!, {r2-r6}
+    \rounding r8
+    ldmia   r1!, {r2-r6}
+    \rounding r9
+    ldmia   r1!, {r2-r6}
+    \rounding r10
+    ldmia   r1!, {r2-r6}
+    \rounding r11
+.endm
+
+#define F_ENTRY 0  /* where a pass enters the unrolled loop */
+#define F_X 4
+#define F_X_END 8
+#define F_Y 12
+#define F_QUADS 16
+#define FRAME 24
+
+/* void name(const te_dense_args *args) */
+.macro DENSE name, round, rounding
+FUNCTION \name
+    push    {r4-r11, lr}
+    sub     sp, #FRAME
+    ldmia   r0, {r0, r1, r4-r6}     /* x weights y quads groups */
+    strd    r4, r5, [sp, #F_Y]
+    add     r2, r0, r6, lsl #3
+    strd    r0, r2, [sp, #F_X]
+    rsb     r6, r6, #0              /* skip what the first pass has too many of */
+    and     r6, r6, #(TE_DENSE_UNROLL - 1)
+    movs    r3, #GROUP_CODE_BYTES
+    adr.w   r2, .Lgroups\@
+    mla     r2, r6, r3, r2
+    orr     r2, r2, #1
+    str     r2, [sp, #F_ENTRY]
+.Lquad\@:
+    ldr     r0, [sp, #F_X]
+    ldr     lr, [sp, #F_X_END]
+    ldmia   r1!, {r8-r11}           /* biases */
+    ldr     pc, [sp, #F_ENTRY]
+    .p2align 2
+.Lgroups\@:                         /* the hot loop */
+    .rept TE_DENSE_UNROLL
+    GROUP
+    .endr
+    cmp     r0, lr
+    bne     .Lgroups\@
+    \round  \rounding
+    ldrd    r2, r3, [sp, #F_Y]
+    bfi     r8, r9, #8, #8
+    bfi     r10, r11, #8, #24
+    pkhbt   r8, r8, r10, lsl #16
+    str     r8, [r2], #4
+    subs    r3, #1
+    strd    r2, r3, [sp, #F_Y]
+    bne     .Lquad\@
+    add     sp, #FRAME
+    pop     {r4-r11, pc}
+    .size \name, . - \name
+.endm
+
+    DENSE te_dense_exact, ROUND_FOUR, EXACT
+    DENSE te_dense_once, ROUND_FOUR, ONCE
+    DENSE te_dense_exact_wide, ROUND_FOUR_WIDE, EXACT_WIDE
+    DENSE te_dense_once_wide, ROUND_FOUR_WIDE, ONCE_WIDE
+
+#endif
