@@ -1,8 +1,8 @@
-/* Firmware for tests of the HAL on a simulated board: one-letter commands, numbers as 32-bit little endian. */
+/* Firmware for tests of the HAL on a simulated board: one-letter commands, numbers as 32-bit little endian.
+ */
 #include "hal.h"
 
-static void get(uint8_t *data, uint32_t length)
-{
+static void get(uint8_t *data, uint32_t length) {
     while (length) {
         const size_t n = hal_serial_read(data, length);
         data += n;
@@ -11,21 +11,19 @@ static void get(uint8_t *data, uint32_t length)
     }
 }
 
-static uint32_t get_number(void)
-{
+static uint32_t get_number(void) {
     uint8_t b[4];
     get(b, 4);
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-static void put_number(uint32_t value)
-{
-    const uint8_t b[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
+static void put_number(uint32_t value) {
+    const uint8_t b[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+                          (uint8_t)(value >> 24)};
     hal_serial_write(b, 4);
 }
 
-static void put_text(const char *text)
-{
+static void put_text(const char *text) {
     uint32_t length = 0;
     while (text[length]) length++;
     put_number(length);
@@ -33,27 +31,23 @@ static void put_text(const char *text)
 }
 
 /* n rounds of two instructions: subtract, branch. */
-static __attribute__((noinline)) void spin(uint32_t n)
-{
+static __attribute__((noinline)) void spin(uint32_t n) {
     __asm volatile(".p2align 2\n1: subs %0, %0, #1\n bne 1b" : "+r"(n) : : "cc");
 }
 
-static __attribute__((noinline)) void use_stack(uint32_t bytes)
-{
+static __attribute__((noinline)) void use_stack(uint32_t bytes) {
     uint8_t room[bytes];
     for (uint32_t i = 0; i < bytes; i++) ((volatile uint8_t *)room)[i] = 1;
 }
 
-static __attribute__((noinline)) uint32_t recurse(uint32_t depth)
-{
+static __attribute__((noinline)) uint32_t recurse(uint32_t depth) {
     volatile uint32_t room[64] = {depth};
     return depth ? recurse(depth - 1u) + room[0] : room[0];
 }
 
 static uint8_t buffer[1024];
 
-int main(void)
-{
+int main(void) {
     hal_init();
     for (;;) {
         uint8_t letter;
@@ -65,7 +59,8 @@ int main(void)
                 left -= (uint32_t)n;
                 if (!n) hal_wait();
             }
-        } else if (letter == 's') { /* take n bytes, with n2 spins after each read of at most 256; their sum */
+        } else if (letter ==
+                   's') { /* take n bytes, with n2 spins after each read of at most 256; their sum */
             uint32_t left = get_number(), sum = 0;
             const uint32_t spins = get_number();
             while (left) {

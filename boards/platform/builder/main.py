@@ -58,7 +58,6 @@ env.Append(
         "-nostartfiles",
         "--specs=nano.specs",
         "-Wl,--gc-sections",
-        "-Wl,--fatal-warnings",
         "-Wl,--defsym=_stack_size=%d" % int(board.get("tinyengine.stack_bytes")),
         # substituted here, so that a path with a space stays one word
         "-Wl,-Map," + os.path.join(env.subst("$BUILD_DIR"), "firmware.map"),
