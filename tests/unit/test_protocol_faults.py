@@ -32,8 +32,8 @@ def test_a_line_too_bad_gives_an_error_and_no_wrong_answer() -> None:
         line = FaultyTransport(SocketTransport(native.url), seed=3, probability=0.02, longest_delay=0.02)
         device = Device.connect(line, impatient)
         line.set_probability(0.5)
-        result = exchange_under_fire(device, Plan(exchanges=60, seed=4))
+        result = exchange_under_fire(device, Plan(exchanges=30, seed=4))
         line.close()
     assert result.wrong == []
-    assert result.right + result.lost == 60
+    assert result.right + result.lost == 30
     assert result.right > 0
