@@ -6,6 +6,7 @@ or uint8 get their QUANTIZE and DEQUANTIZE back. What ``load_tflite`` reads from
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -48,7 +49,7 @@ _VERSIONS = {
     "HARD_SWISH": 1,
     "RESHAPE": 1,
     "RESIZE_NEAREST_NEIGHBOR": 3,
-    "RELU": 2,
+    "RELU_N1_TO_1": 1,
 }
 
 
@@ -158,13 +159,19 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
             inputs.append(file.constant(f"{op.name}_size", output.shape[1:3]))
             options = _Options("ResizeNearestNeighborOptions", {"AlignCorners": align, "HalfPixelCenters": half})
         case StridedSliceAttrs() as attrs:
-            ends = [b + c * s for b, s, c in zip(attrs.begin, attrs.stride, attrs.count, strict=True)]
+            dropped = _dropped_axes(op, attrs, output.shape)
+            # TFLite takes one element of a dropped axis forwards, whatever its stride says
+            strides = [1 if axis in dropped else s for axis, s in enumerate(attrs.stride)]
+            ends = [b + c * s for b, s, c in zip(attrs.begin, strides, attrs.count, strict=True)]
             inputs += [
                 file.constant(f"{op.name}_begin", attrs.begin),
                 file.constant(f"{op.name}_end", ends),
-                file.constant(f"{op.name}_strides", attrs.stride),
+                file.constant(f"{op.name}_strides", strides),
             ]
-            options = _Options("StridedSliceOptions", _masks(op, attrs, ends, output.shape))
+            # an end before the first element has no index, so it is masked
+            masked = [axis for axis, end in enumerate(ends) if end < 0]
+            fields = {"EndMask": _bits(masked), "ShrinkAxisMask": _bits(dropped)}
+            options = _Options("StridedSliceOptions", fields)
         case SoftmaxAttrs(beta=beta):
             options = _Options("SoftmaxOptions", {"Beta": beta})
         case ActivationAttrs(activation=activation):
@@ -213,16 +220,17 @@ def _explicit_pad(file: _File, graph: Graph, op: Operator, window: Window) -> tu
     return padded, _VALID
 
 
-def _masks(
-    op: Operator, attrs: StridedSliceAttrs, ends: list[int], shape: tuple[int, ...]
-) -> dict[str, int | float | bool | tuple[int, ...]]:
-    """An end before the first element has no index, so it is masked; axes that the output lacks are shrunk."""
-    end_mask = sum(1 << axis for axis, end in enumerate(ends) if end < 0)
+def _dropped_axes(op: Operator, attrs: StridedSliceAttrs, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes of one element that the output's ``shape`` lacks."""
     ones = [axis for axis, count in enumerate(attrs.count) if count == 1]
     for dropped in combinations(ones, max(len(attrs.count) - len(shape), 0)):
         if tuple(c for axis, c in enumerate(attrs.count) if axis not in dropped) == shape:
-            return {"EndMask": end_mask, "ShrinkAxisMask": sum(1 << axis for axis in dropped)}
+            return dropped
     raise UnsupportedOperatorError(f"{op.kind} '{op.name}' writes shape {shape}, which a slice of TFLite cannot")
+
+
+def _bits(axes: Iterable[int]) -> int:
+    return sum(1 << axis for axis in axes)
 
 
 # --- flatbuffer ---

@@ -333,7 +333,8 @@ def _logistic_table(values: np.ndarray, x: Tensor, output: Tensor) -> np.ndarray
     """Sigmoid in float32, rounded halves away from zero (LUTPopulate)."""
     real = np.float32(x.scale) * values.astype(np.float32)
     # exp in float64 then rounded is what a correctly rounded expf gives
-    exp = np.exp(-real.astype(np.float64)).astype(np.float32)
+    with np.errstate(over="ignore"):  # infinity is right: its sigmoid is zero
+        exp = np.exp(-real.astype(np.float64)).astype(np.float32)
     sigmoid = np.float32(1.0) / (np.float32(1.0) + exp)
     rescaled = round_half_away(sigmoid * (np.float32(1.0) / np.float32(output.scale)))
     return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)

@@ -1,0 +1,47 @@
+"""TensorFlow Lite's own kernels, to compare with: the full interpreter's reference kernels and TFLite Micro."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def require_tensorflow() -> None:
+    """Skip the test where TensorFlow is not installed, or older than the kernels that the oracle follows."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow (the extra 'convert') is not installed")
+    major, minor = (int(part) for part in tf.__version__.split(".")[:2])
+    if (major, minor) < (2, 20):
+        pytest.skip(f"TensorFlow {tf.__version__} rounds fully connected layers as TFLite did before 2.20")
+
+
+def run_builtin_ref(model: bytes | Path, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of ``tf.lite.Interpreter`` with OpResolverType.BUILTIN_REF; skips the test without TensorFlow."""
+    require_tensorflow()
+    import tensorflow as tf
+
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
+    with warnings.catch_warnings(action="ignore"):  # tf.lite.Interpreter is deprecated in favour of a new package
+        interpreter = tf.lite.Interpreter(**source, experimental_op_resolver_type=kernels, num_threads=1)
+    interpreter.allocate_tensors()
+    for details, value in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(details["index"], value.reshape(details["shape"]))
+    interpreter.invoke()
+    return [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+
+
+def run_micro(model: bytes, inputs: list[np.ndarray]) -> np.ndarray:
+    """First output of TFLite Micro; skips the test where tflite_micro is not installed."""
+    pytest.importorskip("tflite_micro", reason="tflite_micro (the extra 'check') is not installed")
+    from tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=4 << 20)
+    for index, value in enumerate(inputs):
+        interpreter.set_input(value, index)
+    interpreter.invoke()
+    return interpreter.get_output(0)

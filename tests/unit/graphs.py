@@ -1,0 +1,212 @@
+"""Hand-made graphs for tests of the host side."""
+
+from __future__ import annotations
+
+import numpy as np
+from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir.ops import (
+    Activation,
+    ActivationAttrs,
+    Attrs,
+    ConcatAttrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    NoAttrs,
+    PadAttrs,
+    PoolAttrs,
+    ResizeNearestAttrs,
+    SoftmaxAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+    Window,
+)
+from tinyengine.ir.shapes import infer_shape
+
+Shape = tuple[int, ...]
+
+
+class GraphBuilder:
+    """Builds a graph operator by operator; every method returns the name of the tensor it makes.
+
+    Scales, zero points and constants come from a seeded generator, scaled so that outputs use their range.
+    """
+
+    def __init__(self, seed: int = 0, name: str = "net") -> None:
+        self.rng = np.random.default_rng(seed)
+        self.graph = Graph(name)
+
+    # --- tensors ---
+
+    def quant(self, low: float = 0.01, high: float = 0.2) -> Quantization:
+        """A random per-tensor quantization; scales are exact float32 values as in a file."""
+        zero = int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))]))
+        return Quantization((float(np.float32(self.rng.uniform(low, high))),), (zero,))
+
+    def tensor(self, shape: Shape, dtype: str = "int8", quant: Quantization | None = None) -> str:
+        name = f"t{len(self.graph.tensors)}"
+        if quant is None and dtype != "float32":
+            quant = self.quant()
+        self.graph.tensors[name] = Tensor(name, shape, dtype, quant)
+        return name
+
+    def constant(self, shape: Shape, quant: Quantization | None = None) -> str:
+        """Random int8 activations known at compile time."""
+        name = self.tensor(shape, "int8", quant)
+        self.graph.tensor(name).data = self.rng.integers(-128, 128, shape).astype(np.int8)
+        return name
+
+    def input(self, *shape: int, dtype: str = "int8", quant: Quantization | None = None) -> str:
+        name = self.tensor(shape, dtype, quant)
+        tensor = self.graph.tensor(name)
+        self.graph.inputs.append(Port(name, name, dtype, tensor.quant))
+        return name
+
+    def output(self, name: str) -> str:
+        tensor = self.graph.tensor(name)
+        self.graph.outputs.append(Port(name, name, tensor.dtype, tensor.quant))
+        return name
+
+    def shape(self, name: str) -> Shape:
+        return self.graph.tensor(name).shape
+
+    def op(
+        self,
+        kind: OpKind,
+        inputs: list[str],
+        attrs: Attrs,
+        shape: Shape | None = None,
+        quant: Quantization | None = None,
+        dtype: str = "int8",
+    ) -> str:
+        """Append an operator; the shape is inferred unless given."""
+        op = Operator(kind, f"{kind.lower()}_{len(self.graph.operators)}", inputs, [""], attrs)
+        inferred = infer_shape(op, self.graph) if shape is None else shape
+        assert inferred is not None
+        name = self.tensor(inferred, dtype, quant)
+        op.outputs = [name]
+        self.graph.operators.append(op)
+        return name
+
+    # --- operators ---
+
+    def _weights(self, x: str, shape: Shape, axis: int, per_channel: bool, taps: int) -> tuple[list[str], Quantization]:
+        """(weights, bias) and an output quantization that the sums will fill."""
+        channels = shape[axis]
+        scales = self.rng.uniform(0.002, 0.02, channels if per_channel else 1).astype(np.float32)
+        zeros = (0,) * len(scales)
+        weights, bias = f"w{len(self.graph.tensors)}", f"b{len(self.graph.tensors)}"
+        quant = Quantization(tuple(scales.tolist()), zeros, axis if per_channel and channels > 1 else None)
+        data = self.rng.integers(-127, 128, shape).astype(np.int8)
+        x_scale = np.float32(self.graph.tensor(x).scale)
+        bias_scales = Quantization(tuple((scales * x_scale).tolist()), zeros, 0 if quant.per_channel else None)
+        biases = self.rng.integers(-3000, 3000, channels).astype(np.int32)
+        self.graph.tensors[weights] = Tensor(weights, shape, "int8", quant, data)
+        self.graph.tensors[bias] = Tensor(bias, (channels,), "int32", bias_scales, biases)
+        typical = float(scales.mean()) * 73 * float(x_scale) * 73 * taps**0.5
+        zero = int(self.rng.integers(-128, 128))
+        return [weights, bias], Quantization((float(np.float32(typical / 50)),), (zero,))
+
+    def conv(
+        self,
+        x: str,
+        channels: int,
+        window: Window,
+        activation: Activation = Activation.NONE,
+        per_channel: bool = True,
+        quant: Quantization | None = None,
+    ) -> str:
+        depth = self.shape(x)[3]
+        shape = (channels, *window.kernel, depth)
+        constants, typical = self._weights(x, shape, 0, per_channel, window.kernel[0] * window.kernel[1] * depth)
+        return self.op(OpKind.CONV_2D, [x, *constants], Conv2DAttrs(window, activation), quant=quant or typical)
+
+    def depthwise(
+        self,
+        x: str,
+        window: Window,
+        multiplier: int = 1,
+        activation: Activation = Activation.NONE,
+        per_channel: bool = True,
+        quant: Quantization | None = None,
+    ) -> str:
+        shape = (1, *window.kernel, self.shape(x)[3] * multiplier)
+        constants, typical = self._weights(x, shape, 3, per_channel, window.kernel[0] * window.kernel[1])
+        attrs = DepthwiseConv2DAttrs(window, multiplier, activation)
+        return self.op(OpKind.DEPTHWISE_CONV_2D, [x, *constants], attrs, quant=quant or typical)
+
+    def dense(self, x: str, outputs: int, activation: Activation = Activation.NONE, per_channel: bool = False) -> str:
+        inputs = self.graph.tensor(x).elements
+        constants, quant = self._weights(x, (outputs, inputs), 0, per_channel, inputs)
+        return self.op(OpKind.FULLY_CONNECTED, [x, *constants], FullyConnectedAttrs(activation), quant=quant)
+
+    def binary(self, kind: OpKind, a: str, b: str, activation: Activation = Activation.NONE) -> str:
+        sa, sb = self.graph.tensor(a).scale, self.graph.tensor(b).scale
+        scale = sa * sb * 60 if kind is OpKind.MUL else (sa + sb) * 0.8
+        quant = Quantization((float(np.float32(scale * self.rng.uniform(0.6, 1.5))),), self.quant().zero_point)
+        return self.op(kind, [a, b], ElementwiseAttrs(activation), quant=quant)
+
+    def pool(self, kind: OpKind, x: str, window: Window, activation: Activation = Activation.NONE) -> str:
+        return self.op(kind, [x], PoolAttrs(window, activation), quant=self.graph.tensor(x).quant)
+
+    def mean(self, x: str, axes: tuple[int, ...], keep: bool = False, same: bool = False) -> str:
+        quant = self.graph.tensor(x).quant if same else self.quant()
+        return self.op(OpKind.MEAN, [x], MeanAttrs(axes, keep), quant=quant)
+
+    def pad(self, x: str, pads: tuple[tuple[int, int], ...]) -> str:
+        return self.op(OpKind.PAD, [x], PadAttrs(pads), quant=self.graph.tensor(x).quant)
+
+    def transpose(self, x: str, *perm: int) -> str:
+        return self.op(OpKind.TRANSPOSE, [x], TransposeAttrs(perm), quant=self.graph.tensor(x).quant)
+
+    def reshape(self, x: str, *shape: int) -> str:
+        return self.op(OpKind.RESHAPE, [x], NoAttrs(), shape, self.graph.tensor(x).quant)
+
+    def concat(self, xs: list[str], axis: int) -> str:
+        return self.op(OpKind.CONCATENATION, xs, ConcatAttrs(axis), quant=self.graph.tensor(xs[0]).quant)
+
+    def resize(self, x: str, height: int, width: int, align: bool = False, half: bool = False) -> str:
+        shape = (1, height, width, self.shape(x)[3])
+        quant = self.graph.tensor(x).quant
+        return self.op(OpKind.RESIZE_NEAREST_NEIGHBOR, [x], ResizeNearestAttrs(align, half), shape, quant)
+
+    def slice(self, x: str, begin: Shape, stride: Shape, count: Shape, shape: Shape | None = None) -> str:
+        attrs = StridedSliceAttrs(begin, stride, count)
+        return self.op(OpKind.STRIDED_SLICE, [x], attrs, shape, self.graph.tensor(x).quant)
+
+    def softmax(self, x: str, beta: float = 1.0) -> str:
+        return self.op(OpKind.SOFTMAX, [x], SoftmaxAttrs(beta), quant=Quantization((1 / 256,), (-128,)))
+
+    def logistic(self, x: str) -> str:
+        return self.op(OpKind.LOGISTIC, [x], NoAttrs(), quant=Quantization((1 / 256,), (-128,)))
+
+    def hard_swish(self, x: str) -> str:
+        scale = self.graph.tensor(x).scale * float(self.rng.uniform(0.6, 1.2))
+        quant = Quantization((float(np.float32(scale)),), self.quant().zero_point)
+        return self.op(OpKind.HARD_SWISH, [x], NoAttrs(), quant=quant)
+
+    def relu(self, x: str, activation: Activation = Activation.RELU, same: bool = False) -> str:
+        quant = self.graph.tensor(x).quant if same else self.quant()
+        return self.op(OpKind.RELU, [x], ActivationAttrs(activation), quant=quant)
+
+    def quantize(self, x: str, dtype: str = "int8", quant: Quantization | None = None) -> str:
+        return self.op(OpKind.QUANTIZE, [x], NoAttrs(), quant=quant or self.quant(), dtype=dtype)
+
+    def dequantize(self, x: str) -> str:
+        return self.op(OpKind.DEQUANTIZE, [x], NoAttrs(), dtype="float32")
+
+
+def random_inputs(graph: Graph, seed: int) -> list[np.ndarray]:
+    """One array per input of the dtype of its tensor, over the whole range."""
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for name in graph.input_tensors():
+        tensor = graph.tensor(name)
+        if tensor.dtype == "float32":
+            arrays.append(rng.normal(0, 4, tensor.shape).astype(np.float32))
+        else:
+            info = np.iinfo(tensor.dtype)
+            arrays.append(rng.integers(info.min, info.max + 1, tensor.shape).astype(tensor.dtype))
+    return arrays

@@ -1,0 +1,151 @@
+"""Damaged model files: whatever the bytes are, the answer is a graph or one sentence."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.errors import ModelError
+from tinyengine.frontend import load_tflite, parse_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.ir import OpKind
+from tinyengine.ir.ops import Activation, Window
+from tinyengine.ir.printer import format_graph
+from tinyengine.passes import optimize
+from tinyengine.paths import shared_dir
+
+from tests.unit.graphs import GraphBuilder
+
+MUTATIONS = 1000
+EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0, 0x10000, 0x7FFF, 0x3F800000]
+
+
+def every_operator() -> bytes:
+    """A small network in which nearly every operator and option occurs."""
+    b = GraphBuilder(1, "everything")
+    x = b.quantize(b.input(1, 8, 8, 3, dtype="float32"))
+    x = b.conv(x, 6, Window((3, 3), (2, 2), pad=(0, 1, 0, 1)), Activation.RELU6)
+    skip = x
+    x = b.depthwise(b.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), Window((3, 3)), 1, Activation.RELU)
+    x = b.binary(OpKind.ADD, x, skip)
+    gate = b.logistic(b.conv(b.mean(x, (1, 2), True), 6, Window((1, 1)), per_channel=False))
+    x = b.hard_swish(b.binary(OpKind.MUL, x, gate))
+    x = b.resize(b.pool(OpKind.MAX_POOL_2D, x, Window((2, 2), (2, 2))), 4, 4)
+    x = b.concat([x, b.slice(x, (0, 3, 0, 0), (1, -1, 1, 1), (1, 4, 4, 6))], 3)
+    x = b.relu(b.transpose(x, 0, 3, 1, 2), Activation.RELU6)
+    x = b.reshape(b.pool(OpKind.AVERAGE_POOL_2D, b.transpose(x, 0, 2, 3, 1), Window((4, 4))), 1, 12)
+    x = b.binary(OpKind.SUB, b.dense(x, 5), b.constant((1, 5)))
+    b.output(b.dequantize(b.softmax(x)))
+    return tflite_bytes(b.graph)
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> bytes:
+    """One random damage: a cut, flipped bits, an overwritten word or block, a moved piece, noise."""
+    out = bytearray(data)
+    # the tables lie at the end of these files: aim there half of the time
+    low = 0 if rng.random() < 0.5 else len(out) // 2
+    at = int(rng.integers(low, len(out)))
+    match int(rng.integers(7)):
+        case 0:
+            return bytes(out[:at])
+        case 1:
+            for _ in range(int(rng.integers(1, 9))):
+                out[int(rng.integers(low, len(out)))] ^= 1 << int(rng.integers(8))
+        case 2:
+            word = EXTREMES[int(rng.integers(len(EXTREMES)))]
+            at &= ~3
+            out[at : at + 4] = word.to_bytes(4, "little")
+        case 3:
+            out[at] = int(rng.integers(256))
+        case 4:
+            size = int(rng.integers(1, 64))
+            out[at : at + size] = rng.bytes(size)
+        case 5:
+            other, size = int(rng.integers(len(out))), int(rng.integers(4, 64))
+            out[at : at + size] = out[other : other + size]
+        case 6:
+            size = int(rng.integers(8, 4096))
+            return out[:8] + rng.bytes(size) if rng.random() < 0.7 else rng.bytes(size)
+    return bytes(out)
+
+
+def check(data: bytes) -> bool:
+    """Load and optimize; True if the file was accepted. Only a ModelError of one line may come out."""
+    try:
+        graph = parse_tflite(data, "damaged.tflite")
+    except ModelError as error:
+        assert str(error).startswith("damaged.tflite: ") and is_one_sentence(str(error)), str(error)
+        return False
+    try:
+        format_graph(optimize(graph))
+    except ModelError as error:
+        assert is_one_sentence(str(error)), str(error)
+        return False
+    return True
+
+
+def is_one_sentence(text: str) -> bool:
+    return "\n" not in text and len(text) < 700 and text.isprintable()
+
+
+def test_the_undamaged_network_is_accepted() -> None:
+    assert check(every_operator())
+
+
+def test_a_thousand_mutations_give_a_sentence_each() -> None:
+    data = every_operator()
+    rng = np.random.default_rng(2024)
+    accepted, slowest = 0, 0.0
+    for _ in range(MUTATIONS):
+        start = time.process_time()
+        accepted += check(mutate(data, rng))
+        slowest = max(slowest, time.process_time() - start)
+    assert slowest < 5.0, f"a damaged file kept the compiler busy for {slowest:.1f} s"
+    assert 0 < accepted < MUTATIONS * 0.9  # the damage does damage
+
+
+def test_damaged_files_do_not_allocate_what_they_claim() -> None:
+    data = every_operator()
+    rng = np.random.default_rng(5)
+    tracemalloc.start()
+    try:
+        for _ in range(150):
+            check(mutate(data, rng))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 << 20, f"a damaged file made the compiler allocate {peak} bytes"
+
+
+def test_every_cut_of_the_tables_gives_a_sentence() -> None:
+    data = every_operator()
+    for size in range(0, len(data), max(1, len(data) // 400)):
+        assert not check(data[:size])
+
+
+def test_mutations_of_a_real_network() -> None:
+    folder = shared_dir()
+    if folder is None:
+        pytest.skip("TINYENGINE_SHARED is absent: no third-party networks to damage")
+    data = (folder / "models" / "networks" / "mlperf_kws_int8.tflite").read_bytes()
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        check(mutate(data, rng))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x1c\x00\x00\x00TFL3", b"\x00" * 100, b"\xff" * 4096])
+def test_files_that_are_something_else(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"^model\.tflite: "):
+        load_tflite(path)
+
+
+def test_missing_files_and_directories(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot read"):
+        load_tflite(tmp_path / "absent.tflite")
+    with pytest.raises(ModelError, match="is a directory"):
+        load_tflite(tmp_path)
