@@ -28,7 +28,7 @@ class Context:
         self.raw = raw
         self.graph = Graph(name)
         self.folded: dict[int, np.ndarray] = {}  # int32 tensors known at compile time though operators compute them
-        self._names = _unique_names(raw.tensors)
+        self._names = unique_names(raw.tensors)
 
     # --- refusals ---
 
@@ -248,7 +248,7 @@ class Context:
         return Quantization(tensor.scale, tensor.zero_point)
 
 
-def _unique_names(tensors: list[RawTensor]) -> list[str]:
+def unique_names(tensors: list[RawTensor]) -> list[str]:
     """Names by index; a repeated one gets its index behind it."""
     seen: set[str] = set()
     names = []

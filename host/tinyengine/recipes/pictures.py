@@ -20,13 +20,15 @@ from tinyengine.errors import DataError
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".gif"}
 
 Progress = Callable[[int, int], None]
+#: side of a square, or height and width
+Size = int | tuple[int, int]
 
 
 @dataclass(slots=True)
 class Pictures:
-    """N square RGB pictures with what is known about them."""
+    """N RGB pictures of one size with what is known about them."""
 
-    pixels: np.ndarray  # (N, S, S, 3) uint8
+    pixels: np.ndarray  # (N, H, W, 3) uint8
     labels: np.ndarray  # (N,) int32, -1 where a picture has no label
     soft: np.ndarray  # (N, K) float32 probabilities by a teacher, NaN where there is none
     classes: list[str]
@@ -44,21 +46,25 @@ class Pictures:
         return (1 - weight) * hard + weight * np.nan_to_num(self.soft)
 
 
-def square(image: Image.Image, size: int) -> np.ndarray:
-    """The whole picture, resized bilinearly (with antialiasing) to size x size RGB, as (size, size, 3) uint8."""
+def resize(image: Image.Image, size: Size) -> np.ndarray:
+    """The whole picture, resized bilinearly (with antialiasing) to RGB of ``size``, as (height, width, 3) uint8."""
+    height, width = _height_width(size)
     image = image.convert("RGB")
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 
-def load(path: Path, size: int, progress: Progress | None = None, limit: int | None = None) -> Pictures:
+def load(
+    path: Path, size: Size, progress: Progress | None = None, limit: int | None = None, labelled: bool = True
+) -> Pictures:
     """Read a folder (one subfolder per class) or an .npz file; raises :class:`DataError` if it is neither.
 
-    Of more than ``limit`` pictures an evenly spread part is read.
+    Of more than ``limit`` pictures an evenly spread part is read. Unless they must be ``labelled``, pictures may also
+    lie in the folder itself.
     """
     if path.is_dir():
-        return _load_folder(path, size, progress, limit)
+        return _load_folder(path, size, progress, limit, labelled)
     if path.suffix == ".npz" and path.is_file():
         return _load_npz(path, size, progress, limit)
     raise DataError(f"{path} holds no pictures: give a folder with one subfolder per class, or an .npz file")
@@ -87,6 +93,10 @@ def join(sets: list[Pictures]) -> Pictures:
     )
 
 
+def _height_width(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
 def _spread(count: int, limit: int | None) -> np.ndarray:
     """``limit`` indices (or all) spread evenly over ``count``, so that a part has every class and source."""
     if limit is None or limit >= count:
@@ -94,7 +104,7 @@ def _spread(count: int, limit: int | None) -> np.ndarray:
     return np.linspace(0, count - 1, max(limit, 1)).astype(int)
 
 
-def _load_npz(path: Path, size: int, progress: Progress | None, limit: int | None) -> Pictures:
+def _load_npz(path: Path, size: Size, progress: Progress | None, limit: int | None) -> Pictures:
     try:
         with np.load(path, allow_pickle=False) as archive:
             data = {key: archive[key] for key in archive.files}
@@ -103,10 +113,10 @@ def _load_npz(path: Path, size: int, progress: Progress | None, limit: int | Non
         raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
     chosen = _spread(len(offset) - 1, limit)
     count = len(chosen)
-    pixels = np.empty((count, size, size, 3), np.uint8)
+    pixels = np.empty((count, *_height_width(size), 3), np.uint8)
     for done, k in enumerate(chosen):
         try:
-            pixels[done] = square(Image.open(io.BytesIO(jpeg[offset[k] : offset[k + 1]].tobytes())), size)
+            pixels[done] = resize(Image.open(io.BytesIO(jpeg[offset[k] : offset[k + 1]].tobytes())), size)
         except (OSError, UnidentifiedImageError) as error:
             raise DataError(f"picture {k} of {path} cannot be decoded: {error}") from error
         if progress and done % 256 == 0:
@@ -126,22 +136,26 @@ def _load_npz(path: Path, size: int, progress: Progress | None, limit: int | Non
     return Pictures(pixels, labels, soft, classes, sources, names)
 
 
-def _load_folder(path: Path, size: int, progress: Progress | None, limit: int | None) -> Pictures:
-    classes = sorted(p.name for p in path.iterdir() if p.is_dir())
+def _load_folder(path: Path, size: Size, progress: Progress | None, limit: int | None, labelled: bool) -> Pictures:
+    classes = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     files = [
         (file, label)
         for label, name in enumerate(classes)
         for file in sorted((path / name).rglob("*"))
         if file.suffix.lower() in _SUFFIXES
     ]
-    if len(classes) < 2 or not files:
-        raise DataError(f"{path} needs at least two subfolders, one per class, with pictures in them")
+    if not labelled and not files:
+        files = [(file, -1) for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
+        classes = ["unknown"]
+    if not files or (labelled and len(classes) < 2):
+        wanted = "at least two subfolders, one per class, with pictures in them" if labelled else "pictures"
+        raise DataError(f"{path} needs {wanted} ({', '.join(sorted(_SUFFIXES))})")
     files = [files[k] for k in _spread(len(files), limit)]
-    pixels = np.empty((len(files), size, size, 3), np.uint8)
+    pixels = np.empty((len(files), *_height_width(size), 3), np.uint8)
     for k, (file, _) in enumerate(files):
         try:
             with Image.open(file) as image:
-                pixels[k] = square(image, size)
+                pixels[k] = resize(image, size)
         except (OSError, UnidentifiedImageError) as error:
             raise DataError(f"{file} cannot be decoded: {error}") from error
         if progress and k % 64 == 0:
@@ -153,4 +167,4 @@ def _load_folder(path: Path, size: int, progress: Progress | None, limit: int | 
 
 def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
     """One picture (S, S, 3) uint8 resized to (size, size, 3)."""
-    return square(Image.fromarray(pixels), size)
+    return resize(Image.fromarray(pixels), size)

@@ -1,0 +1,51 @@
+"""``tinyengine convert``: float Keras models to int8 TFLite."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tinyengine.cli.options import json_option
+from tinyengine.cli.progress import step_progress
+
+
+@click.command("convert")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Pictures (folder, folder per class or .npz), or an .npy with N inputs, that set the activations' ranges.",
+)
+@click.option(
+    "--mapping",
+    default="pixel/127.5-1",
+    show_default=True,
+    help="What a pixel (0 to 255) is to the float model: pixel/127.5-1, pixel/255, pixel, pixel/128-1, ...",
+)
+@click.option("--samples", type=click.IntRange(1), default=256, show_default=True, help="Inputs to calibrate with.")
+@click.option(
+    "--layer-samples", type=click.IntRange(1), default=8, show_default=True, help="Inputs to measure every layer with."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
+@json_option
+def command(
+    model: Path, calibrate: Path, mapping: str, samples: int, layer_samples: int, out: Path, as_json: bool
+) -> None:
+    """Convert a Keras model (.keras, .h5, SavedModel folder) to int8 TFLite and say what that cost.
+
+    Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
+    """
+    from tinyengine.convert import ConvertOptions, convert
+    from tinyengine.report.convert import print_conversion
+
+    options = ConvertOptions(model, calibrate, out, mapping, samples, layer_samples)
+    with step_progress() as progress:
+        result = convert(options, lambda done, total: progress("converting", done, total))
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=2, default=str))
+    else:
+        print_conversion(result)

@@ -1,0 +1,111 @@
+"""``tinyengine convert``: load, calibrate, quantize, measure, write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinyengine.convert.calibration import Calibration, load_calibration
+from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, measure, unfolded_normalizations
+from tinyengine.errors import ModelError
+from tinyengine.frontend.keras import FloatModel, load_model, to_tflite
+from tinyengine.frontend.network_file import check_output, write_network
+from tinyengine.frontend.tflite import parse_tflite
+from tinyengine.ir import Graph
+from tinyengine.metadata import ModelMetadata, PixelMapping, parse_mapping
+from tinyengine.recipes.pictures import Progress
+from tinyengine.reference.tflite_runner import open_reference
+
+
+@dataclass(slots=True)
+class ConvertOptions:
+    model: Path
+    calibrate: Path
+    out: Path
+    mapping: str = "pixel/127.5-1"
+    samples: int = 256
+    layer_samples: int = 8
+
+
+@dataclass(slots=True)
+class Conversion:
+    """What ``--json`` prints. ``worst`` are the layers with the largest own error; decibels, larger is better."""
+
+    out: Path
+    bytes: int
+    operators: dict[str, int]
+    mapping: str
+    unfolded: list[str]
+    measurement: Measurement
+    worst: list[LayerError] = field(default_factory=list)
+
+
+def convert(options: ConvertOptions, progress: Progress | None = None) -> Conversion:
+    """Write the int8 network and say what it cost; nothing is written when anything fails (TinyEngineError)."""
+    report = progress or (lambda done, total: None)
+    check_output(options.out)
+    mapping = parse_mapping(options.mapping)
+    if mapping.quantized:
+        raise ModelError(
+            "pixel-128 is the int8 value; --mapping says what the float model takes, for example pixel/127.5-1"
+        )
+    report(0, 5)
+    model = load_model(options.model)
+    if len(model.input_shapes) != 1:
+        raise ModelError(f"{options.model} has {len(model.input_shapes)} inputs: only models with one can be converted")
+    report(1, 5)
+    calibration = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
+    report(2, 5)
+    content = to_tflite(model, [calibration.values])
+    graph = parse_tflite(content, options.out.name)
+    report(3, 5)
+    measurement = _measure(model, graph, content, calibration, options)
+    report(4, 5)
+    written_mapping = _mapping_of(graph, mapping)
+    classes = _class_names(calibration, graph)
+    color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
+    is_picture = calibration.pictures is not None
+    metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if is_picture else None
+    write_network(options.out, content, metadata)
+    report(5, 5)
+    return Conversion(
+        options.out,
+        len(content),
+        dict(Counter(op.kind.name for op in graph.operators)),
+        written_mapping.text,
+        unfolded_normalizations(graph),
+        measurement,
+        sorted(measurement.layers, key=lambda layer: layer.own_db)[:3],
+    )
+
+
+def _measure(
+    model: FloatModel, graph: Graph, content: bytes, calibration: Calibration, options: ConvertOptions
+) -> Measurement:
+    floating = FloatNetwork(to_tflite(model, None))
+    floating.match(content)
+    outputs = model.output_shapes
+    labels = calibration.labels(outputs[0][-1]) if len(outputs) == 1 else None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.tflite"
+        path.write_bytes(content)
+        int8 = open_reference(path, 1, len(outputs))
+        return measure(graph, int8, floating, calibration.values, labels, options.layer_samples)
+
+
+def _class_names(calibration: Calibration, graph: Graph) -> tuple[str, ...]:
+    """The folder names of the calibration pictures, if the network has one output for each of them."""
+    pictures = calibration.pictures
+    if pictures is None or len(graph.outputs) != 1:
+        return ()
+    elements = graph.tensor(graph.outputs[0].tensor).elements
+    return tuple(pictures.classes) if len(pictures.classes) == elements else ()
+
+
+def _mapping_of(graph: Graph, mapping: PixelMapping) -> PixelMapping:
+    """pixel-128 where the int8 input comes out as exactly that, which the device computes fastest; else as given."""
+    tensor = graph.tensor(graph.inputs[0].tensor)
+    exact = mapping.scale == tensor.scale and round(mapping.offset / tensor.scale) + tensor.zero_point == -128
+    return parse_mapping("pixel-128") if exact else mapping
