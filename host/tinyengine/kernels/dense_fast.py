@@ -31,10 +31,12 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding)
 
 
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """FULLY_CONNECTED; None where sums or multipliers exceed the fixed-point formulas."""
+    """FULLY_CONNECTED on one vector; None where sums or multipliers exceed the fixed-point formulas."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     weights = weights_of(op, graph)
+    if x.elements != weights.shape[1]:
+        return None
     return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), conv_requant(graph, op))
 
 
@@ -53,24 +55,21 @@ def lower_single_pixel(op: Operator, graph: Graph, target: Target) -> KernelCall
 def dense_call(
     op: Operator, tensors: tuple[Tensor, Tensor], weights: np.ndarray, bias: np.ndarray, requant: Requant
 ) -> KernelCall | None:
-    """The call for ``weights`` (outputs, inputs) on the flattened tensors; every row of inputs has its outputs."""
+    """The call for ``weights`` (outputs, inputs) on the flattened tensors."""
     x, y = tensors
     outputs, inputs = weights.shape
-    rows = x.elements // inputs
     rounding = fixed_rounding(requant, sum_range(weights, bias, x.zero_point))
     if rounding is None:
         return None
     folded = rounding.bias(bias - x.zero_point * weights.sum(axis=1))
     variant = f"{'once' if requant.once else 'exact'}{'_wide' if rounding.wide else ''}"
-    row = np.arange(rows)
-    touched = access.blocks([(row * inputs, (row + 1) * inputs)], (row * outputs, (row + 1) * outputs))
+    touched = access.blocks([(np.array([0]), np.array([inputs]))], (np.array([0]), np.array([outputs])))
     return KernelCall(
         op,
         "te_dense_fast_s8",
         HEADER,
         "te_dense_fast_params",
         {
-            "rows": rows,
             "in": inputs,
             "out": outputs,
             "min": requant.low,
@@ -84,6 +83,6 @@ def dense_call(
         scratch_bytes=8 * -(-inputs // 4),
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
-        macs=rows * inputs * outputs,
+        macs=inputs * outputs,
         note=f"four outputs at a time, {variant.replace('_', ', ')}",
     )

@@ -96,7 +96,8 @@ def fixed_rounding(requant: Requant, sums: SumRange) -> FixedRounding | None:
 
 def _constants(requant: Requant, sums: SumRange, m: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Result of each channel for its lowest sum, and whether the highest sum (hence every one) gives the same."""
-    fits = (sums.magnitude < 1 << 31) & (sums.magnitude << np.maximum(shift, 0) < 1 << 31)
+    left = np.maximum(shift, 0)
+    fits = (sums.low << left >= -(1 << 31)) & (sums.high << left < 1 << 31)
     unclamped = replace(requant, multiplier=m, shift=shift, low=-128, high=127)
     low, high = (unclamped.apply(np.where(fits, end, 0)).astype(np.int64) for end in (sums.low, sums.high))
     return low, fits & (low == high)

@@ -32,14 +32,14 @@ te_dense_fn te_dense_exact, te_dense_exact_wide, te_dense_once, te_dense_once_wi
 #define TE_DENSE_ROUND_WIDE 20
 
 typedef struct te_dense_fast_params {
-    uint32_t rows, in, out; /* y[rows][out] = x[rows][in] * weights^T */
+    uint32_t in, out;
     int16_t min, max;
     uint32_t round_words; /* per four outputs */
     te_dense_fn *quads;   /* the variant to run */
     const uint32_t *weights;
 } te_dense_fast_params;
 
-/* Each row of x is read before its row of y is written. scratch: 8 bytes per 4 inputs (rounded up). */
+/* All of x is read before y is written. scratch: 8 bytes per 4 inputs (rounded up). */
 void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

@@ -20,23 +20,18 @@ static void widen(const int8_t *x, uint32_t count, uint32_t *to) {
     *to++ = te_widen_odd(bytes);
 }
 
-static void run_row(const te_dense_fast_params *p, const int8_t *x, int8_t *y, uint32_t *wide) {
-    const uint32_t groups = (p->in + 3) / 4, whole = p->out / 4, rest = p->out % 4;
-    te_dense_args args = {wide, p->weights, y, whole, groups};
-    widen(x, p->in, wide);
-    if (whole) p->quads(&args);
-    if (!rest) return;
-    int8_t last[4];
-    args.weights += whole * (4 + 4 * groups + p->round_words);
-    args.y = last;
-    args.quads = 1;
-    p->quads(&args);
-    memcpy(y + 4 * whole, last, rest);
-}
-
 void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
-    for (uint32_t row = 0; row < p->rows; row++, x += p->in, y += p->out) {
-        run_row(p, x, y, scratch);
-        te_clamp_s8(y, p->out, p->min, p->max);
+    const uint32_t groups = (p->in + 3) / 4, whole = p->out / 4, rest = p->out % 4;
+    te_dense_args args = {scratch, p->weights, y, whole, groups};
+    widen(x, p->in, scratch);
+    if (whole) p->quads(&args);
+    if (rest) {
+        int8_t last[4];
+        args.weights += whole * (4 + 4 * groups + p->round_words);
+        args.y = last;
+        args.quads = 1;
+        p->quads(&args);
+        memcpy(y + 4 * whole, last, rest);
     }
+    te_clamp_s8(y, p->out, p->min, p->max);
 }

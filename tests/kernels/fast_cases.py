@@ -1,0 +1,153 @@
+"""Operators aimed at the fast kernels: every variant, the ends of their loops, sums at the limits of their formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tinyengine.ir import Activation, OpKind, Quantization
+from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, Window
+
+from tests.kernels.cases import Builder, Draw, OpCase
+
+EXTREMES = ("random", "ends", "all -128", "all 127", "against the weights")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the values of a case look like."""
+
+    weights: str = "random"  # one of EXTREMES but the last
+    x: str = "random"  # one of EXTREMES
+    bias: int = 20000  # magnitude
+    multiplier: tuple[float, float] = (0.0005, 0.02)  # range of the real multipliers
+    zero_x: int | None = None
+
+
+def int8(draw: Draw, shape: tuple[int, ...], kind: str) -> np.ndarray:
+    if kind == "all -128":
+        return np.full(shape, -128, np.int8)
+    if kind == "all 127":
+        return np.full(shape, 127, np.int8)
+    if kind == "ends":
+        return draw.rng.choice(np.array([-128, 127], np.int8), shape)
+    return draw.rng.integers(-128, 128, shape, np.int8)
+
+
+def _finish(
+    draw: Draw,
+    kind: OpKind,
+    x: np.ndarray,
+    weights: np.ndarray,
+    axis: int,
+    shape: tuple[int, ...],
+    attrs: Attrs,
+    n: Numbers,
+) -> OpCase:
+    """Weights, bias and scales such that the real multipliers spread over ``n.multiplier``."""
+    builder = Builder()
+    channels = weights.shape[axis]
+    zero_x = draw.integer(-128, 127) if n.zero_x is None else n.zero_x
+    x_scale, y_scale = 0.25, 0.5
+    builder.input("x", x.shape, Quantization((x_scale,), (zero_x,)), x)
+    real = np.exp(draw.rng.uniform(*np.log(n.multiplier), channels))
+    scales = tuple(float(np.float32(r * y_scale / x_scale)) for r in real)
+    builder.constant("w", weights, Quantization(scales, (0,) * channels, axis))
+    bias = draw.rng.integers(-n.bias, n.bias + 1, channels).astype(np.int32)
+    builder.constant("b", bias, Quantization(tuple(x_scale * s for s in scales), (0,) * channels, 0))
+    out = Quantization((y_scale,), (draw.zero(),))
+    return builder.finish(kind, ["x", "w", "b"], shape, out, attrs)
+
+
+def conv(
+    draw: Draw, size: tuple[int, int, int], outputs: int, window: Window, n: Numbers, activation: str = "none"
+) -> OpCase:
+    """CONV_2D on (rows, columns, channels)."""
+    x = int8(draw, (1, *size), n.x)
+    weights = int8(draw, (outputs, *window.kernel, size[2]), n.weights)
+    attrs = Conv2DAttrs(window, Activation(activation))
+    shape = (1, *window.output_size(*size[:2]), outputs)
+    return _finish(draw, OpKind.CONV_2D, x, weights, 0, shape, attrs, n)
+
+
+def depthwise(draw: Draw, size: tuple[int, int, int], window: Window, n: Numbers, activation: str = "none") -> OpCase:
+    """DEPTHWISE_CONV_2D with multiplier 1. ``x`` "against the weights" drives sums to their ends: every pixel has the
+    sign of a random tap of its channel."""
+    weights = int8(draw, (1, *window.kernel, size[2]), n.weights)
+    if n.x == "against the weights":
+        taps = weights.reshape(-1, size[2])
+        chosen = taps[draw.rng.integers(0, len(taps), size[0] * size[1])]
+        x = np.where(chosen < 0, -128, 127).astype(np.int8).reshape(1, *size)
+    else:
+        x = int8(draw, (1, *size), n.x)
+    attrs = DepthwiseConv2DAttrs(window, 1, Activation(activation))
+    shape = (1, *window.output_size(*size[:2]), size[2])
+    return _finish(draw, OpKind.DEPTHWISE_CONV_2D, x, weights, 3, shape, attrs, n)
+
+
+def dense(draw: Draw, inputs: int, outputs: int, n: Numbers) -> OpCase:
+    """FULLY_CONNECTED."""
+    x = int8(draw, (1, inputs), n.x)
+    weights = int8(draw, (outputs, inputs), n.weights)
+    return _finish(draw, OpKind.FULLY_CONNECTED, x, weights, 0, (1, outputs), FullyConnectedAttrs(), n)
+
+
+SMALL = Numbers()
+LARGE = Numbers(multiplier=(0.3, 3.0))
+CLAMPS = ("none", "relu", "relu6", "relu_n1_to_1")
+
+
+def _window(draw: Draw, size: tuple[int, int], kernels: tuple[int, ...], strides: tuple[int, ...]) -> Window:
+    """Square kernels, SAME-like, VALID or any padding smaller than the kernel, with at least one output."""
+    while True:
+        k = draw.one_of(*kernels)
+        stride = (draw.one_of(*strides), draw.one_of(*strides))
+        same = ((k - 1) // 2, k // 2, (k - 1) // 2, k // 2)
+        pad = draw.one_of(same, (0,) * 4, tuple(draw.integer(0, k - 1) for _ in range(4)))
+        window = Window((k, k), stride, (1, 1), pad)
+        if min(window.output_size(*size)) > 0:
+            return window
+
+
+def depthwise_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Kernels 3, 5, 7 (polynomials), now and then another; widths around the loops' blocks of 6."""
+    cases = []
+    for _ in range(count):
+        size = (draw.integer(1, 12), draw.one_of(draw.integer(1, 8), draw.integer(5, 26)), draw.integer(1, 5))
+        window = _window(draw, size[:2], draw.one_of((3, 5, 7), (3, 5, 7), (3, 5, 7), (1, 2, 4, 9)), (1, 1, 2))
+        numbers = draw.one_of(SMALL, SMALL, SMALL, Numbers("random", "against the weights"), LARGE)
+        cases.append(depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS)))
+    return cases
+
+
+def conv_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Fields of 1 to 400 values, 2 to 24 outputs, odd everything."""
+    cases = []
+    for _ in range(count):
+        channels = draw.one_of(draw.integer(1, 9), draw.integer(1, 48))
+        size = (draw.integer(1, 9), draw.integer(1, 13), channels)
+        kernels = (1, 1, 3) if channels > 9 else (1, 2, 3, 5)
+        window = _window(draw, size[:2], kernels, (1, 1, 2))
+        numbers = draw.one_of(SMALL, SMALL, LARGE)
+        cases.append(conv(draw, size, draw.integer(2, 24), window, numbers, draw.one_of("none", "none", *CLAMPS)))
+    return cases
+
+
+def dense_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Vectors that are and are not multiples of 4."""
+    return [dense(draw, draw.integer(1, 70), draw.integer(1, 21), draw.one_of(SMALL, LARGE)) for _ in range(count)]
+
+
+def extreme_cases(draw: Draw) -> list[OpCase]:
+    """Sums at their ends: full-range weights and inputs, all -128, biases up to what the formulas bear and beyond."""
+    cases = []
+    same = {k: Window((k, k), (1, 1), (1, 1), ((k - 1) // 2, k // 2) * 2) for k in (1, 3, 5, 7)}
+    for weights in EXTREMES[:4]:
+        for x in EXTREMES:
+            for bias in (0, 1 << 18, 1 << 20, 1 << 29):
+                n = Numbers(weights, x, bias, (0.00001, 0.001), draw.one_of(-128, 0, 127))
+                kernel = draw.one_of(3, 5, 7)
+                cases.append(depthwise(draw, (6, 9, 3), same[kernel], n))
+                cases.append(conv(draw, (3, 5, 12), 5, same[draw.one_of(1, 3)], n))
+                cases.append(dense(draw, 33, 7, n))
+    return cases

@@ -1,0 +1,176 @@
+"""The fast kernels against the oracle: natively (portable twins) and on both simulated cores (DSP), bit for bit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tinyengine.ir.ops import Window
+from tinyengine.ir.requant import Requant
+from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.kernels.conv_fast import Field
+from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
+from tinyengine.kernels.fixed import fixed_rounding, sum_range
+from tinyengine.kernels.select import lower
+from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.toolchain import has_arm_toolchain
+
+from tests.kernels import fast_cases
+from tests.kernels.batch import Batch, build_batch, run_native
+from tests.kernels.cases import Draw, OpCase
+
+on_target = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+
+FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
+    "conv": fast_cases.conv_cases,
+    "depthwise": fast_cases.depthwise_cases,
+    "dense": fast_cases.dense_cases,
+}
+COUNT = 40
+EXAMPLES = settings(
+    max_examples=2,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+CONV_VARIANTS = {"te_conv_tiles_exact", "te_conv_tiles_exact_doubled", "te_conv_tiles_wide"}
+DENSE_VARIANTS = {"te_dense_once", "te_dense_once_wide"}
+ROW_KERNELS = {f"te_depthwise_row_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
+GATHERS = {f"te_depthwise_gather_{variant}" for variant in ("0", "1", "2", "by_2")}
+
+
+def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
+    return FAMILIES[family](Draw(np.random.default_rng([seed, len(family)])), count)
+
+
+def variant_names(calls: list[KernelCall]) -> set[str]:
+    """Inner kernels the calls use."""
+    keys = ("tiles", "gather", "quads", "row")
+    return {str(call.params[key]) for call in calls for key in keys if key in call.params}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@EXAMPLES
+@given(seed=st.integers(0, 2**32 - 1))
+def test_portable_twins(family: str, seed: int) -> None:
+    cases = cases_of(family, seed)
+    batches = [build_batch(cases, placement, placement) for placement in ("apart", "tight")]
+    for batch, outputs in zip(batches, run_native(batches), strict=True):
+        batch.check(outputs)
+
+
+def test_extreme_sums() -> None:
+    """Full-range weights and inputs, all -128, large biases: fast where the range checks allow, always right."""
+    batch = build_batch(fast_cases.extreme_cases(Draw(np.random.default_rng(3))), "extreme")
+    notes = [call.note for call in batch.calls if call.function == "te_depthwise_fast_s8"]
+    assert any("channels SMLAD" in note for note in notes), "no layer mixes both ways"
+    assert any(note.endswith("SMLAD") for note in notes) and any(note.endswith("SMLAL") for note in notes)
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_small_blocks() -> None:
+    """The least scratch memory: many blocks, each a few pixels."""
+    cases = cases_of("conv", 11)
+    batch = build_batch(cases, "small", "tight", target=Target(optimize="sram"))
+    time = build_batch(cases, "large", "tight")
+    assert sum(c.scratch_bytes for c in batch.calls) < sum(c.scratch_bytes for c in time.calls)
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def target_batches() -> list[Batch]:
+    """The same operators for all cores, chosen so that every variant runs."""
+    batches = [
+        build_batch(cases_of(family, 5, 2 * COUNT), f"{family}_{placement}", placement)
+        for family in FAMILIES
+        for placement in ("apart", "tight")
+    ]
+    extreme = fast_cases.extreme_cases(Draw(np.random.default_rng(3)))
+    return [*batches, build_batch(extreme, "extreme"), build_batch(long_fields(), "fields", "tight")]
+
+
+def long_fields() -> list[OpCase]:
+    """Receptive fields beyond one pass of the unrolled loops, and every number of groups up to there."""
+    draw = Draw(np.random.default_rng(8))
+    lengths = [*range(1, 75), 96, 127, 128, 129, 200, 256, 300]
+    pixel = Window((1, 1))
+    cases = [fast_cases.conv(draw, (1, 3, k), 3, pixel, fast_cases.SMALL) for k in lengths]
+    cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
+    return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
+
+
+def test_every_variant_is_tested() -> None:
+    names = variant_names([call for batch in target_batches() for call in batch.calls])
+    missing = (CONV_VARIANTS | DENSE_VARIANTS | ROW_KERNELS | GATHERS | {"te_dense_exact"}) - names
+    assert not missing
+
+
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
+def test_dsp_kernels(cpu: str) -> None:
+    batches = target_batches()
+    with BenchImage(batches, cpu) as image:
+        results = image.run([Job(i, batch.inputs) for i, batch in enumerate(batches)], exact=False)
+    for batch, result in zip(batches, results, strict=True):
+        batch.check(result.outputs)
+        assert result.guards_intact, batch.prefix
+
+
+# Host side ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runs,run_bytes", [(1, 1), (1, 8), (3, 9), (9, 3), (10, 4), (2, 7)])
+def test_field_order_is_a_permutation(runs: int, run_bytes: int) -> None:
+    field = Field(runs, run_bytes)
+    order = field.order()
+    assert len(order) == 4 * field.groups
+    assert sorted(order[order >= 0]) == list(range(runs * run_bytes))
+    assert field.groups == -(-runs * run_bytes // 4) or run_bytes % 4 == 0
+
+
+@pytest.mark.parametrize(
+    "kernel,stride,lead", [(k, s, lead) for k in (3, 5, 7) for s, lead in ((1, 0), (1, 1), (2, 0))]
+)
+def test_range_check_is_tight(kernel: int, stride: int, lead: int) -> None:
+    """One step below the limit passes, the limit itself fails: in the middle field and in the outer ones."""
+    order = tap_order(kernel, stride, lead)
+    weights = np.zeros((1, kernel, kernel), np.int64)
+    weights[0, 0, 0] = 1
+    reach = (1 << 19) - 128  # |bias| + 128 * |weight| may not exceed 2**19, less one where it is reached upwards
+    assert fits_fields(weights, np.array([-reach]), order)[0]
+    assert not fits_fields(weights, np.array([-reach - 1]), order)[0]
+    assert fits_fields(weights, np.array([reach]), order)[0]
+    assert not fits_fields(weights, np.array([reach + 1]), order)[0]
+    full = np.full((1, kernel, kernel), 127, np.int64)
+    worst = 127 * 128 * kernel * kernel
+    assert fits_fields(full, np.array([0]), order)[0] == (worst <= 1 << 19)
+
+
+def test_dead_channels_do_not_spoil_a_layer() -> None:
+    """A channel with zero weights and a bias that the converter saturated becomes a constant; the rest stays fast."""
+    draw = Draw(np.random.default_rng(1))
+    case = fast_cases.conv(draw, (4, 4, 8), 6, Window((1, 1)), fast_cases.SMALL)
+    graph = case.graph
+    graph.tensor("w").data[2] = 0
+    graph.tensor("b").data[2] = -(1 << 31)
+    call = lower(graph.operators[0], graph, Target())
+    assert call.function == "te_conv_fast_s8"
+    batch = build_batch([case], "dead")
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_sums_beyond_the_formulas_are_refused() -> None:
+    requant = Requant(np.array([1 << 30], np.int32), np.array([-8], np.int8), 0, -128, 127)
+    weights = np.full((1, 4), 127, np.int64)
+    small, large = (sum_range(weights, np.array([b]), 0) for b in (0, (1 << 30) - 1))
+    assert fixed_rounding(requant, small) is not None
+    assert fixed_rounding(requant, large) is None
