@@ -170,7 +170,7 @@ def test_dead_channels_do_not_spoil_a_layer() -> None:
 
 def test_sums_beyond_the_formulas_are_refused() -> None:
     requant = Requant(np.array([1 << 30], np.int32), np.array([-8], np.int8), 0, -128, 127)
-    weights = np.full((1, 4), 127, np.int64)
-    small, large = (sum_range(weights, np.array([b]), 0) for b in (0, (1 << 30) - 1))
-    assert fixed_rounding(requant, small) is not None
-    assert fixed_rounding(requant, large) is None
+    within, beyond = (sum_range(np.full((1, taps), 127, np.int64), np.array([0]), 0) for taps in (66052, 66053))
+    assert within.magnitude[0] < 1 << 30 <= beyond.magnitude[0]
+    assert fixed_rounding(requant, within) is not None
+    assert fixed_rounding(requant, beyond) is None
