@@ -166,7 +166,7 @@ def bench(
         arena_high_water=max(run.arena_used for run in runs),
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights),
-        check=compare_with_tflite(graph, model, outside, counted, progress) if check and model else None,
+        check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
     )
 
 
@@ -200,26 +200,42 @@ def _layers(compiled: CompiledModel, profiled: RunResult) -> list[LayerCost]:
     ]
 
 
-def compare_with_tflite(
-    graph: Graph,
-    model: Path,
-    outside: Sequence[Sequence[np.ndarray]],
-    runs: Sequence[RunResult],
-    progress: Progress | None = None,
-) -> Check:
-    """The device's ``runs`` against TFLite running the file ``model`` on the same ``outside`` values."""
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """TFLite's answers: per set of inputs, per output, int8."""
+
+    reference: str
+    outputs: list[list[np.ndarray]]
+
+
+def expected_outputs(
+    graph: Graph, model: Path, outside: Sequence[Sequence[np.ndarray]], progress: Progress | None = None
+) -> Expected:
+    """What TFLite answers for the file ``model``, as the tensors inside hold it.
+
+    ToolError when no reference is installed, ModelError when TFLite refuses the file.
+    """
     reference = open_reference(model, len(graph.inputs), len(graph.outputs))
-    differences = []
-    for index, (values, run) in enumerate(zip(outside, runs, strict=True)):
-        for port, wanted, got in zip(graph.outputs, reference.run(values), run.outputs, strict=True):
-            expected = to_inside(graph, port, wanted)
-            differences.append(np.abs(expected.astype(np.int32) - got.astype(np.int32)).ravel())
+    answers = []
+    for index, values in enumerate(outside):
+        outputs = reference.run(values)
+        answers.append([to_inside(graph, port, got) for port, got in zip(graph.outputs, outputs, strict=True)])
         if progress:
-            progress("comparing with TFLite", index + 1, len(runs))
+            progress("running TFLite", index + 1, len(outside))
+    return Expected(reference.name, answers)
+
+
+def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
+    """The device's ``runs`` against TFLite, in the same order of inputs."""
+    differences = [
+        np.abs(wanted.astype(np.int32) - got.astype(np.int32)).ravel()
+        for answer, run in zip(expected.outputs, runs, strict=True)
+        for wanted, got in zip(answer, run.outputs, strict=True)
+    ]
     difference = np.concatenate(differences)
     return Check(
-        reference=reference.name,
-        inputs=len(outside),
+        reference=expected.reference,
+        inputs=len(runs),
         outputs=difference.size,
         mismatched=int(np.count_nonzero(difference)),
         max_abs_diff=int(difference.max(initial=0)),

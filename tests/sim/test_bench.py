@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import re
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tinyengine.bench import bench, compare_with_tflite, inside_values, random_inputs
+from tinyengine.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.cli.main import cli
-from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
 from tinyengine.toolchain import has_arm_toolchain
@@ -74,32 +75,41 @@ def test_equals_tflite(path: Path, cpu: str, portable: bool) -> None:
 @KERNELS
 @CPUS
 def test_families_equal_tflite(cpu: str, portable: bool) -> None:
-    _check_all(FAMILIES, cpu, portable, INPUTS)
+    _check_all(tuple(FAMILIES), cpu, portable, INPUTS)
 
 
 @needs_tensorflow
 @KERNELS
 @CPUS
 def test_odd_networks_equal_tflite(cpu: str, portable: bool) -> None:
-    _check_all([name for name in networks.names() if name not in FAMILIES], cpu, portable, ODD_INPUTS)
+    _check_all(tuple(name for name in networks.names() if name not in FAMILIES), cpu, portable, ODD_INPUTS)
 
 
-def _check_all(names: list[str], cpu: str, portable: bool, count: int) -> None:
-    """All networks in one image and one simulation, without counting, which is faster."""
-    paths = {name: networks.path(name) for name in names}
-    models = [compile_model(path, CompileOptions(cpu=cpu, prefix=name)) for name, path in paths.items()]
-    inputs = [random_inputs(model.graph, count) for model in models]
+@functools.cache
+def _compiled(name: str, cpu: str) -> CompiledModel:
+    return compile_model(networks.path(name), CompileOptions(cpu=cpu, prefix=name))
+
+
+@functools.cache
+def _expected(name: str, count: int) -> Expected:
+    graph = _compiled(name, "cortex-m4").graph
+    return expected_outputs(graph, networks.path(name), random_inputs(graph, count))
+
+
+def _check_all(names: tuple[str, ...], cpu: str, portable: bool, count: int) -> None:
+    """All networks in one image and one simulation, without counting."""
+    models = [_compiled(name, cpu) for name in names]
     jobs = [
         Job(index, inside_values(model.graph, values), paint=PAINTS[number % 2])
         for index, model in enumerate(models)
-        for number, values in enumerate(inputs[index])
+        for number, values in enumerate(random_inputs(model.graph, count))
     ]
     with BenchImage(models, cpu, portable) as image:
         runs = image.run(jobs, exact=False)
     complaints = []
     for index, (name, model) in enumerate(zip(names, models, strict=True)):
         mine = runs[index * count : (index + 1) * count]
-        check = compare_with_tflite(model.graph, paths[name], inputs[index], mine)
+        check = compare(_expected(name, count), mine)
         if check.mismatched:
             complaints.append(f"{name}: {check}")
         if not all(run.guards_intact and run.arena_used <= model.plan.arena_bytes for run in mine):
