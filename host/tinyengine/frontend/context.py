@@ -19,6 +19,7 @@ QUANTIZE_HINT = (
     "convert the model with full integer quantization (a representative data set and "
     "TFLITE_BUILTINS_INT8 as the only supported operators)"
 )
+INT16_HINT = "quantize the activations to int8 instead of 16x8"
 
 
 class Context:
@@ -154,9 +155,7 @@ class Context:
                 what = "has int8 weights but computes in" if hybrid else "computes in"
                 self.unsupported(op, f"{what} {tensor.dtype.lower()}", QUANTIZE_HINT, tensor.index)
             case "INT16":
-                self.unsupported(
-                    op, "has int16 activations", "quantize the activations to int8 instead of 16x8", tensor.index
-                )
+                self.unsupported(op, "has int16 activations", INT16_HINT, tensor.index)
             case "UINT8":
                 self.unsupported(
                     op,
@@ -230,6 +229,8 @@ class Context:
         if not 0 <= index < len(self.raw.tensors):
             raise ModelError(f"the network's {what} is tensor {index}, which does not exist: convert the model again")
         tensor = self.raw.tensors[index]
+        if tensor.dtype == "INT16":
+            raise ModelError(f"{what} tensor {index} ({tensor.name}) is int16: {INT16_HINT}")
         if tensor.dtype not in ("INT8", "UINT8", "FLOAT32"):
             raise ModelError(
                 f"{what} tensor {index} ({tensor.name}) is {tensor.dtype.lower()}, "

@@ -158,9 +158,12 @@ def _kind(code: tflite.OperatorCode) -> str:
 
 
 def _printable(name: bytes | None) -> str:
-    """A name that is safe in messages and C comments: letters, digits and a few marks, of bounded length."""
-    text = (name or b"")[:400].decode("utf-8", errors="replace")
-    clean = "".join(c if c.isascii() and (c.isalnum() or c in "_./:;-+") else "_" for c in text)
+    """A name that is safe in messages and C comments: letters, digits and a few marks, of bounded length.
+
+    Converters join the names of operators that they fuse with semicolons; the first says enough.
+    """
+    text = (name or b"")[:400].decode("utf-8", errors="replace").split(";")[0]
+    clean = "".join(c if c.isascii() and (c.isalnum() or c in "_./:-+") else "_" for c in text)
     return clean[:160]
 
 

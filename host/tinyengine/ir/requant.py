@@ -15,6 +15,7 @@ an operator differently, this follows BUILTIN_REF:
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -106,6 +107,7 @@ def conv_requant(graph: Graph, op: Operator) -> Requant:
     return Requant(multipliers, shifts, output.zero_point, low, high, once=True)
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def exact_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) with which ``multiply_rounding_once`` is round(acc * real) in float64, as far as int8 shows.
 
