@@ -15,7 +15,7 @@ from tinyengine.errors import BudgetError, ModelError, ToolError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
-from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.kernels.base import KernelCall, Target, arrays_in
 from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
@@ -70,21 +70,8 @@ class CompiledModel:
     @property
     def weight_bytes(self) -> int:
         """Bytes of constant arrays in flash."""
-        seen: dict[int, int] = {}
-
-        def visit(value: object) -> None:
-            if hasattr(value, "data") and hasattr(value, "suffix"):
-                seen[id(value)] = value.data.nbytes
-            elif isinstance(value, dict):
-                for item in value.values():
-                    visit(item)
-            elif isinstance(value, list):
-                for item in value:
-                    visit(item)
-
-        for call in self.calls:
-            visit(dict(call.params))
-        return sum(seen.values())
+        distinct = {id(array): array.data.nbytes for call in self.calls for array in arrays_in(call.params)}
+        return sum(distinct.values())
 
     def report(self) -> dict[str, object]:
         """The figures of ``tinyengine compile --json``."""

@@ -12,7 +12,7 @@ from math import prod
 from tinyengine import __version__
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
-from tinyengine.kernels.base import C_TYPES, CArray, KernelCall
+from tinyengine.kernels.base import C_TYPES, CArray, CStruct, KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
 
 ARENA_ALIGNMENT = 16
@@ -69,22 +69,31 @@ def _layers(source: NetworkSource) -> list[_Layer]:
 def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tuple[str, CArray]]:
     """id of a CArray -> (symbol, array), in order of first use."""
     symbols: dict[int, tuple[str, CArray]] = {}
-
-    def visit(value: object, layer: _Layer) -> None:
-        if isinstance(value, CArray):
-            if id(value) not in symbols:
-                name = f"{source.prefix}_{layer.index:03d}_{identifier(value.suffix)}"
-                symbols[id(value)] = (name, value)
-        elif isinstance(value, dict):
-            for item in value.values():
-                visit(item, layer)
-        elif isinstance(value, list):
-            for item in value:
-                visit(item, layer)
-
     for layer in layers:
-        visit(dict(layer.call.params), layer)
+        for array in arrays_in(layer.call.params):
+            name = f"{source.prefix}_{layer.index:03d}_{identifier(array.suffix)}"
+            symbols.setdefault(id(array), (name, array))
     return symbols
+
+
+def _structs(layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[list[str], str]:
+    """Definitions of the structs that the layer's parameters point to, inner ones first, and the initializer."""
+    names: dict[int, str] = {}
+    definitions: list[str] = []
+
+    def symbol(value: CArray | CStruct) -> str:
+        if isinstance(value, CArray):
+            return symbols[id(value)][0]
+        if id(value) not in names:
+            bodies = [initializer(item, symbol, 8) for item in value.items]
+            name = f"{layer.symbol}_{identifier(value.suffix)}"
+            listing = ",\n".join(f"    {body}" for body in bodies)
+            definitions.append(f"static const {value.ctype} {name}[{len(bodies)}] = {{\n{listing},\n}};\n")
+            names[id(value)] = name
+        return names[id(value)]
+
+    body = initializer(layer.call.params, symbol)
+    return definitions, body
 
 
 def _banner(source: NetworkSource, what: str) -> str:
@@ -203,7 +212,8 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     out.append(f"static uint8_t arena[{prefix.upper()}_ARENA_BYTES] __attribute__((aligned({ARENA_ALIGNMENT})));\n")
 
     for layer in layers:
-        body = initializer(dict(layer.call.params), lambda array: symbols[id(array)][0])
+        definitions, body = _structs(layer, symbols)
+        out += definitions
         out.append(_describe(source, layer))
         out.append(f"static const {layer.call.params_type} {layer.params} = {body};\n")
         out.append(f"static void {layer.symbol}(void) {{")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tinyengine.kernels.base import C_TYPES, CArray, CValue
+from tinyengine.kernels.base import C_TYPES, CArray, CStruct, CValue
 
 LINE_WIDTH = 110
 
@@ -47,9 +47,9 @@ def scalar(value: int | float | str) -> str:
     return integer_literal(int(value))
 
 
-def initializer(value: CValue, symbol_of: Callable[[CArray], str], indent: int = 4) -> str:
-    """A (nested) designated initializer; arrays are replaced by the names of their symbols."""
-    if isinstance(value, CArray):
+def initializer(value: CValue, symbol_of: Callable[[CArray | CStruct], str], indent: int = 4) -> str:
+    """A (nested) designated initializer; arrays and pointed-to structs are replaced by the names of their symbols."""
+    if isinstance(value, (CArray, CStruct)):
         return symbol_of(value)
     if isinstance(value, Mapping):
         parts = [f".{key} = {initializer(item, symbol_of, indent + 4)}" for key, item in value.items()]

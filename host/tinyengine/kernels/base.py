@@ -6,7 +6,7 @@ A *lowering* turns one operator of the IR into a :class:`KernelCall`. It decides
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +41,31 @@ class CArray:
     data: np.ndarray
 
 
-CValue = int | float | str | CArray | Mapping[str, "CValue"] | list["CValue"]
+@dataclass(frozen=True, eq=False)
+class CStruct:
+    """A constant struct of its own (or, with several items, an array of them); used where a pointer to it is wanted."""
+
+    suffix: str
+    ctype: str
+    items: tuple[Mapping[str, CValue], ...]
+
+
+CValue = int | float | str | CArray | CStruct | Mapping[str, "CValue"] | list["CValue"]
+
+
+def arrays_in(value: CValue) -> Iterator[CArray]:
+    """All arrays that ``value`` holds or points to, in order; one that is used twice comes twice."""
+    if isinstance(value, CArray):
+        yield value
+    elif isinstance(value, CStruct):
+        for item in value.items:
+            yield from arrays_in(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from arrays_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from arrays_in(item)
 
 
 @dataclass(frozen=True)
