@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from tinyengine.bench import BenchReport, bench
@@ -145,18 +146,19 @@ def default_models() -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.tflite"))]
 
 
-def summary(reports: Sequence[BenchReport]) -> Table:
+def summary(reports: Sequence[BenchReport], portable: bool) -> Table:
     """One line per network and core."""
-    table = Table(title="inference cost on the simulated core", title_justify="left")
-    for column in ("network", "core", "kernels"):
-        table.add_column(column)
+    kernels = "portable C kernels" if portable else "DSP kernels"
+    table = Table(title=f"simulated cores, {kernels}", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    for column in ("network", "core"):
+        table.add_column(column, no_wrap=True)
     for column in ("MACs", "instructions", "per MAC", "arena", "stack", "flash"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for r in reports:
         per_mac = f"{r.instructions / r.macs:.3f}" if r.macs else ""
-        kernels = "portable" if r.portable else "DSP"
-        figures = (r.macs, r.instructions, per_mac, r.arena_bytes, r.stack_bytes, r.flash_bytes.total)
-        table.add_row(r.model, r.cpu, kernels, *(f"{v:,}" if isinstance(v, int) else v for v in figures))
+        sizes = (f"{size:,}" for size in (r.arena_bytes, r.stack_bytes, r.flash_bytes.total))
+        name, core = r.model[:20], r.cpu.removeprefix("cortex-")
+        table.add_row(name, core, f"{r.macs:,}", f"{r.instructions:,}", per_mac, *sizes)
     return table
 
 
@@ -183,7 +185,7 @@ def main(
     if layers:
         for report in reports:
             console.print(bench_table(report))
-    console.print(summary(reports))
+    console.print(summary(reports, portable))
 
     measured = {key_of(report): Entry.of(report) for report in reports}
     baseline = load_baseline()

@@ -40,21 +40,13 @@ void fault_handler(void) {
     __asm__ volatile("mrs r0, msp\n\tb fault_report");
 }
 
-__attribute__((used, section(".vectors"))) static void (*const vectors[16])(void) = {
-    (void (*)(void))STACK_TOP,
-    reset_handler,
-    fault_handler,
-    fault_handler,
-    fault_handler,
-    fault_handler,
-    fault_handler,
-    0,
-    0,
-    0,
-    0,
-    fault_handler,
-    fault_handler,
-    0,
-    fault_handler,
-    fault_handler,
+typedef struct vector_table {
+    uint32_t *stack;
+    void (*handlers[15])(void); /* reset first; the numbers are those of the exceptions less 1 */
+} vector_table;
+
+__attribute__((used, section(".vectors"))) static const vector_table vectors = {
+    .stack = STACK_TOP,
+    .handlers = {reset_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
+                 [10] = fault_handler, [11] = fault_handler, [13] = fault_handler, [14] = fault_handler},
 };
