@@ -6,6 +6,7 @@ addresses, and a run function that lists the layers in order. The same input giv
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import prod
 
@@ -69,10 +70,13 @@ def _layers(source: NetworkSource) -> list[_Layer]:
 def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tuple[str, CArray]]:
     """id of a CArray -> (symbol, array), in order of first use."""
     symbols: dict[int, tuple[str, CArray]] = {}
+    uses: Counter[str] = Counter()
     for layer in layers:
         for array in arrays_in(layer.call.params):
-            name = f"{source.prefix}_{layer.index:03d}_{identifier(array.suffix)}"
-            symbols.setdefault(id(array), (name, array))
+            if id(array) not in symbols:
+                name = f"{source.prefix}_{layer.index:03d}_{identifier(array.suffix)}"
+                uses[name] += 1  # a chain has the weights of several operators
+                symbols[id(array)] = (name if uses[name] == 1 else f"{name}_{uses[name]}", array)
     return symbols
 
 
