@@ -42,9 +42,8 @@ EXAMPLES = settings(
 )
 
 CONV_VARIANTS = {"te_conv_tiles_exact", "te_conv_tiles_exact_doubled", "te_conv_tiles_wide"}
-DENSE_VARIANTS = {"te_dense_once", "te_dense_once_wide"}
-ROW_KERNELS = {f"te_depthwise_row_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
-GATHERS = {f"te_depthwise_gather_{variant}" for variant in ("0", "1", "2", "by_2")}
+DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
+DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 
 
 def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
@@ -53,7 +52,7 @@ def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
 
 def variant_names(calls: list[KernelCall]) -> set[str]:
     """Inner kernels the calls use."""
-    keys = ("tiles", "gather", "quads", "row")
+    keys = ("tiles", "gather", "quads", "run")
     return {str(call.params[key]) for call in calls for key in keys if key in call.params}
 
 
@@ -109,9 +108,12 @@ def long_fields() -> list[OpCase]:
 
 
 def test_every_variant_is_tested() -> None:
-    names = variant_names([call for batch in target_batches() for call in batch.calls])
-    missing = (CONV_VARIANTS | DENSE_VARIANTS | ROW_KERNELS | GATHERS | {"te_dense_exact"}) - names
+    calls = [call for batch in target_batches() for call in batch.calls]
+    missing = (CONV_VARIANTS | DENSE_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
     assert not missing
+    rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}
+    phases = {by_2: {phase for run, phase in rings if run.endswith("_by_2") == by_2} for by_2 in (False, True)}
+    assert phases == {False: {0, 1, 2}, True: {0, 1, 2, 3}}, "not every way to gather runs"
 
 
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])

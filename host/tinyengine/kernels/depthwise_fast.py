@@ -73,13 +73,12 @@ def fits_fields(weights: np.ndarray, bias: np.ndarray, order: TapOrder) -> np.nd
 
 @dataclass(frozen=True)
 class Ring:
-    """The ring of rows: te_depthwise_fast_params from ``gather`` to ``first_padding``."""
+    """The ring of rows: te_depthwise_fast_params from ``units`` on."""
 
-    gather: str
     units: int
     unit_words: int
     first_unit: int
-    first_padding: int
+    phase: int
 
 
 def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
@@ -89,12 +88,12 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
     if window.stride[1] == 1:
         first = (left + 1) // 2  # word
         units = max(blocks + 1, -(-(first + 3 * -(-width // 6)) // 3))
-        return Ring(f"te_depthwise_gather_{first % 3}", units, 3, first // 3, 0)
+        return Ring(units, 3, first // 3, first % 3)
     padding = left % 4
     if padding and width + padding < 4:
         return None
     units = max(3 * blocks + 1, left // 4 + -(-(padding + width) // 4))
-    return Ring("te_depthwise_gather_by_2", units, 2, left // 4, padding)
+    return Ring(units, 2, left // 4, padding)
 
 
 def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
@@ -138,12 +137,11 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     if ring:
         suffix = "_by_2" if window.stride[1] == 2 else ""
         values |= {
-            "row": f"te_depthwise_row_{window.kernel[1]}{suffix}",
-            "gather": ring.gather,
+            "run": f"te_depthwise_run_{window.kernel[1]}{suffix}",
             "units": ring.units,
             "unit_words": ring.unit_words,
             "first_unit": ring.first_unit,
-            "first_padding": ring.first_padding,
+            "phase": ring.phase,
         }
     return KernelCall(
         op,
@@ -195,7 +193,7 @@ def _scratch_bytes(window: Window, y: Tensor, ring: Ring | None, tap_bytes: int)
     plain = 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
     if ring is None:
         return plain
-    polynomial = 4 * (ring.units * ring.unit_words * rows + (2 * rows - 1) * tap_bytes // 2)
+    polynomial = 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes)
     return max(plain, polynomial)
 
 

@@ -20,54 +20,50 @@
  *
  * TAPS (flash): per kernel row, per word its two bytes (w1, w0): stride 1 words (w0,w1) (w2,w3)..., stride 2
  * even taps (w0,w2) (w4,w6), then odd taps (w1,w3) (w5,-). With stride 1 and odd padding a zero tap comes
- * first, so that pairs begin at even pixels. In scratch the table has 2 * kernel - 1 rows, row r again as row
- * r + kernel: started at the right row it meets the ring's slots in their order.
+ * first, so that pairs begin at even pixels. In scratch the
+ * table has 2 * kernel rows: row r again as row r + kernel; started at the right row it meets the ring's
+ * slots in order.
  *
- * REGISTERS of a row kernel: r0 pixels, r1 taps, r4-r9 three accumulators (6 outputs), r10 r11 r12 lr taps of
+ * REGISTERS of the products: r0 pixels, r1 taps, r4-r9 three accumulators (6 outputs), r10 r11 r12 lr taps of
  * a row, r2 r3 (and free ones of those) pixels. Starting values, constants and pointers are in a stack frame.
  * BUDGET per 6 outputs: kernel 3 / 5 / 7: 27 / 60 / 119 for products (stride 2: 30 / 70 / 119), 45 for
- * unpacking (2.5 per output), exact rounding (4) and storing, 14 for the loop.
+ * unpacking (2.5 per output), exact rounding (4) and storing, 14 for the loop; 2.5 per input pixel to gather;
+ * about 70 per row.
  */
 #ifndef TE_DEPTHWISE_FAST_H
 #define TE_DEPTHWISE_FAST_H
 
 #include "tinyengine/te_types.h"
 
-/* One row of one channel of x into its slot. */
-typedef struct te_depthwise_gather_args {
-    const int8_t *x;
-    int32_t pitch;    /* bytes between pixels */
-    uint32_t *words;  /* the slot in the unit where the row begins */
-    uint32_t width;   /* pixels */
-    int32_t zero;     /* value of the padding */
-    uint32_t unit;    /* bytes between units */
-    uint32_t padding; /* stride 2: padding pixels before the first in its unit, 0..3 */
-} te_depthwise_gather_args;
-
-/* One row of outputs of one channel. */
-typedef struct te_depthwise_row_args {
-    const uint32_t *pixels; /* unit 0, slot 0 */
-    const uint32_t *taps;   /* the row of the table that meets slot 0 */
-    uint32_t start[2];      /* of the accumulators, low word first */
-    int32_t m, c, e;        /* te_requant_fixed.h */
-    int32_t pitch;          /* bytes between outputs */
+/* Some neighbouring channels of a layer. */
+typedef struct te_depthwise_run_args {
+    const int8_t *x; /* first pixel of the first channel */
+    int32_t pitch;   /* bytes between pixels, of x and y */
+    uint32_t *words; /* slot 0 of the unit where a row's pixels begin */
+    uint32_t width;  /* pixels of a row */
+    int32_t zero;    /* value of the padding */
+    uint32_t unit;   /* bytes between units */
+    uint32_t
+        phase; /* stride 1: word of the unit where a row begins; stride 2: padding pixels before it, 0..3 */
+    uint32_t units;         /* from `words` on */
+    int32_t first;          /* input row of the first output's first kernel row: -padding */
+    int32_t height;         /* rows of x */
+    int32_t line, out_line; /* bytes of a row */
     int8_t *y;
-    uint32_t outputs;
-} te_depthwise_row_args;
+    uint32_t rows, outputs; /* of y; outputs per row */
+    uint32_t stride;        /* between rows */
+    uint32_t *ring, *taps;  /* unit 0; table */
+    const int8_t *packed;
+    const int32_t *constants; /* [channel][4], see te_depthwise_fast_params */
+    uint32_t channels;
+} te_depthwise_run_args;
 
-typedef void te_depthwise_gather_fn(const te_depthwise_gather_args *args);
-typedef void te_depthwise_row_fn(const te_depthwise_row_args *args);
-
-/* Stride 1, by the word of the unit in which the row begins; stride 2. */
-te_depthwise_gather_fn te_depthwise_gather_0, te_depthwise_gather_1, te_depthwise_gather_2,
-    te_depthwise_gather_by_2;
+/* The ring holds padding except where gathered rows go. */
+typedef void te_depthwise_run_fn(const te_depthwise_run_args *args);
 
 /* Kernel 3, 5, 7 columns and rows; by_2: stride 2 between columns. */
-te_depthwise_row_fn te_depthwise_row_3, te_depthwise_row_5, te_depthwise_row_7;
-te_depthwise_row_fn te_depthwise_row_3_by_2, te_depthwise_row_5_by_2, te_depthwise_row_7_by_2;
-
-/* kernel * words of bytes at `packed` -> (2 * kernel - 1) * words of taps. */
-void te_depthwise_taps(const int8_t *packed, uint32_t kernel, uint32_t words, uint32_t *taps);
+te_depthwise_run_fn te_depthwise_run_3, te_depthwise_run_5, te_depthwise_run_7;
+te_depthwise_run_fn te_depthwise_run_3_by_2, te_depthwise_run_5_by_2, te_depthwise_run_7_by_2;
 
 typedef struct te_depthwise_fast_params {
     te_hwc in, out;
@@ -79,17 +75,16 @@ typedef struct te_depthwise_fast_params {
     /* [channel][4]: bias, m, c, and e + (l << 8) + (plain << 16), all as in te_requant_fixed.h; l is 1 for
      * multipliers below 1, e is 0 from 0.5 on; plain = 1: must not run as polynomial. */
     const int32_t *channels;
-    /* As polynomial: null row = all channels plain. */
-    te_depthwise_row_fn *row;
-    te_depthwise_gather_fn *gather;
+    te_depthwise_run_fn *run;   /* null: all channels plain, and the rest does not matter */
     uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */
-    uint16_t first_unit;        /* where the gathered row begins */
-    uint16_t first_padding;     /* te_depthwise_gather_args.padding */
+    uint16_t first_unit;        /* where a row's pixels begin */
+    uint16_t phase;             /* te_depthwise_run_args.phase */
 } te_depthwise_fast_params;
 
 /* y == x or disjoint.
- * scratch: the larger of, in words, units * unit_words * kh + (2 * kh - 1) * tap_bytes / 2 (if row is not
- * null), and in halfwords, 2-rounded-up of ((out.w - 1) * sw + kw + 1) * kh + (kw + 1) / 2 * 2 * kh. */
+ * scratch: the larger of, in words, units * unit_words * kh + kh * tap_bytes (if run is not null), and in
+ * halfwords,
+ * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh. */
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

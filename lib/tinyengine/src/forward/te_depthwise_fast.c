@@ -26,52 +26,39 @@ static const int8_t *packed_of(const params *p, int32_t c) {
 /* ---- as polynomials
  * ---------------------------------------------------------------------------------------------- */
 
-static uint32_t pad_word(const params *p) {
-    return (uint32_t)p->in_zero + ((uint32_t)p->in_zero << 21);
+static void fill_with_padding(const params *p, uint32_t *ring, uint32_t words) {
+    const uint32_t pair = (uint32_t)p->in_zero + ((uint32_t)p->in_zero << 21);
+    for (uint32_t i = 0; i < words; i++) ring[i] = pair;
 }
 
-/* All slots, or one: the outermost units stay so, gathering writes only between. */
-static void pad(const params *p, uint32_t *words, uint32_t count, uint32_t step) {
-    const uint32_t value = pad_word(p);
-    for (uint32_t u = 0; u < p->units; u++, words += step)
-        for (uint32_t i = 0; i < count; i++) words[i] = value;
-}
-
-static void run_polynomial(const params *p, int32_t c, const int8_t *x, int8_t *y, uint32_t *ring) {
-    const channel ch = channel_of(p, c);
-    const uint32_t kernel = p->window.kh, words = p->tap_bytes / 2u, slot_words = p->unit_words;
-    const uint32_t unit = slot_words * kernel;
-    uint32_t *taps = ring + p->units * unit;
-    te_depthwise_taps(packed_of(p, c), kernel, words, taps);
-
-    const int64_t doubled = 2 * (int64_t)ch.bias, half = 1 << 20;
-    const uint64_t start =
-        (uint64_t)half + ((uint64_t)(doubled + half) << 21) + ((uint64_t)(doubled - half) << 42);
-    const int32_t channels = p->in.c, line = p->in.w * channels;
-    te_depthwise_row_args row = {
-        ring, 0, {(uint32_t)start, (uint32_t)(start >> 32)}, ch.m, ch.c, ch.e, channels, y, p->out.w};
-    te_depthwise_gather_args from = {0, channels, 0, p->in.w, p->in_zero, 4 * unit, p->first_padding};
-
-    uint32_t slot = 0, top = 0;                 /* of the next padded row, and of the window's first */
-    int32_t next = -(int32_t)p->window.pad_top; /* input row that comes next */
-    int32_t missing = p->window.kh;             /* rows until the window is full */
-    for (uint32_t oy = 0; oy < p->out.h; oy++) {
-        for (; missing > 0; missing--, next++) {
-            if (next >= 0 && next < p->in.h) {
-                from.x = x + next * line;
-                from.words = ring + p->first_unit * unit + slot * slot_words;
-                p->gather(&from);
-            } else {
-                pad(p, ring + slot * slot_words, slot_words, unit);
-            }
-            slot = slot + 1 == kernel ? 0 : slot + 1;
-        }
-        row.taps = taps + (top ? kernel - top : 0) * words;
-        p->row(&row);
-        row.y += p->out.w * channels;
-        missing = p->window.sh;
-        top = (top + p->window.sh) % kernel;
-    }
+static void run_polynomial(const params *p, int32_t first, int32_t count, const int8_t *x, int8_t *y,
+                           uint32_t *ring) {
+    const uint32_t unit = p->unit_words * (uint32_t)p->window.kh;
+    fill_with_padding(p, ring, p->units * unit);
+    const te_depthwise_run_args args = {
+        .x = x + first,
+        .pitch = p->in.c,
+        .words = ring + p->first_unit * unit,
+        .width = p->in.w,
+        .zero = p->in_zero,
+        .unit = 4 * unit,
+        .phase = p->phase,
+        .units = (uint32_t)p->units - p->first_unit,
+        .first = -(int32_t)p->window.pad_top,
+        .height = p->in.h,
+        .line = p->in.w * p->in.c,
+        .out_line = p->out.w * p->in.c,
+        .y = y + first,
+        .rows = p->out.h,
+        .outputs = p->out.w,
+        .stride = p->window.sh,
+        .ring = ring,
+        .taps = ring + p->units * unit,
+        .packed = packed_of(p, first),
+        .constants = p->channels + 4 * first,
+        .channels = (uint32_t)count,
+    };
+    p->run(&args);
 }
 
 /* ---- plainly
@@ -136,17 +123,17 @@ static void run_plain(const params *p, int32_t c, const int8_t *x, int8_t *y, in
 }
 
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
-    const uint32_t slots = p->unit_words * (uint32_t)p->window.kh;
-    int ready = 0; /* the ring's outermost units hold padding */
-    for (int32_t c = 0; c < p->in.c; c++) {
-        if (!p->row || channel_of(p, c).plain) {
+    const int32_t channels = p->in.c;
+    for (int32_t c = 0; c < channels;) {
+        int32_t end = c;
+        while (p->run && end < channels && !channel_of(p, end).plain) end++;
+        if (end > c) {
+            run_polynomial(p, c, end - c, x, y, scratch);
+            c = end;
+        } else {
             run_plain(p, c, x + c, y + c, scratch);
-            ready = 0;
-            continue;
+            c++;
         }
-        if (!ready) pad(p, scratch, slots, slots);
-        ready = 1;
-        run_polynomial(p, c, x + c, y + c, scratch);
     }
     te_clamp_s8(y, (uint32_t)p->out.h * p->out.w * p->out.c, p->min, p->max);
 }

@@ -176,8 +176,9 @@
 .endm
 #define ADVANCE_7_BY_2 168
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- one row of outputs -------------------------------------------------------------------------------------------- */
 
+/* The stack frame of a run. */
 #define F_START 0      /* starting values, three times */
 #define F_PIXELS 24
 #define F_TAPS 28
@@ -186,7 +187,41 @@
 #define F_BLOCKS 60    /* whole blocks left */
 #define F_LAST 64      /* outputs of the last block, the one carried into it included: 1..6 */
 #define F_DUMMY 68     /* the first block is carried nothing: its first result goes here */
-#define FRAME 72
+#define F_RETURN 72
+#define F_GATHER 76     /* subroutine */
+#define F_SLOTS_END 80  /* of the first gathered unit */
+#define F_ROWS 84       /* outputs rows left */
+#define F_MISSING 88    /* rows to fetch before the next row of outputs */
+#define F_NEXT 92       /* next input row, and at F_HEIGHT the number of them */
+#define F_HEIGHT 96
+#define F_X 100         /* where the next input row begins; kept so that pitch etc. follow: operands of gather */
+#define F_WORDS 108     /* its slot */
+#define F_RING 124      /* constant, and the row of the table that meets slot 0 now */
+#define F_TAP_ROW 128
+#define F_Y 132
+#define F_ROW_BLOCKS 136 /* constants for F_BLOCKS and F_LAST */
+#define F_TAP_STEP 144  /* bytes by which F_TAP_ROW moves back, and the table's begin */
+#define F_TABLE 148
+#define F_ARGS 152      /* te_depthwise_run_args */
+#define A_X (F_ARGS + 0)
+#define A_PITCH (F_ARGS + 4)
+#define A_WORDS (F_ARGS + 8)
+#define A_PHASE (F_ARGS + 24)
+#define A_UNITS (F_ARGS + 28)
+#define A_FIRST (F_ARGS + 32)
+#define A_HEIGHT (F_ARGS + 36)
+#define A_LINE (F_ARGS + 40)
+#define A_OUT_LINE (F_ARGS + 44)
+#define A_Y (F_ARGS + 48)
+#define A_ROWS (F_ARGS + 52)
+#define A_OUTPUTS (F_ARGS + 56)
+#define A_STRIDE (F_ARGS + 60)
+#define A_RING (F_ARGS + 64)
+#define A_TAPS (F_ARGS + 68)
+#define A_PACKED (F_ARGS + 72)
+#define A_CONSTANTS (F_ARGS + 76)
+#define A_CHANNELS (F_ARGS + 80)
+#define FRAME (F_ARGS + 84)
 
 /* M in r1, C in r2, e in r3; r0 is free. */
 .macro ROUND_STORE sum, address:vararg
@@ -259,74 +294,36 @@
     .endif
 .endm
 
-/* void te_depthwise_row_<name>(const te_depthwise_row_args *args) */
-.macro ROW_KERNEL name, advance
-FUNCTION te_depthwise_row_\name
-    push    {r4-r11, lr}
-    sub     sp, #FRAME
-    ldmia   r0, {r0-r9}             /* pixels taps low high M C e pitch y outputs */
-    mov     r10, r2
-    mov     r11, r3
-    stmia   sp, {r2, r3, r10, r11}
-    strd    r2, r3, [sp, #(F_START + 16)]
-    strd    r0, r1, [sp, #F_PIXELS]
-    add     r0, sp, #F_CONSTANTS
-    stmia   r0, {r4-r7}
-    add     r1, sp, #F_DUMMY
-    str     r8, [sp, #(F_CARRY + 8)]
-    str     r1, [sp, #(F_CARRY + 4)]
-    add     r9, #1                  /* the carried output counts */
-    sub     r2, r9, #1
-    movs    r3, #6
-    udiv    r2, r2, r3
-    mls     r9, r2, r3, r9
-    strd    r2, r9, [sp, #F_BLOCKS]
-    cmp     r2, #0
-    beq     .Llast_\name
-.Lblock_\name:
-    BLOCK   PRODUCTS_\name, \advance, 0
+/* All outputs of a row; F_PIXELS, F_TAPS, F_CARRY (but the high word), F_BLOCKS and F_LAST are set. */
+.macro ROW products, advance
+    ldr     r0, [sp, #F_BLOCKS]
+    cmp     r0, #0
+    beq     .Llast\@
+.Lblock\@:
+    BLOCK   \products, \advance, 0
     ldr     r0, [sp, #F_BLOCKS]
     subs    r0, #1
     str     r0, [sp, #F_BLOCKS]
-    bne     .Lblock_\name
-.Llast_\name:
-    BLOCK   PRODUCTS_\name, \advance, 1, .Ldone_\name
-.Ldone_\name:
-    add     sp, #FRAME
-    pop     {r4-r11, pc}
-    .size te_depthwise_row_\name, . - te_depthwise_row_\name
+    bne     .Lblock\@
+.Llast\@:
+    BLOCK   \products, \advance, 1, .Ldone\@
+.Ldone\@:
 .endm
 
-    ROW_KERNEL 3, ADVANCE_3
-    ROW_KERNEL 5, ADVANCE_5
-    ROW_KERNEL 7, ADVANCE_7
-    ROW_KERNEL 3_by_2, ADVANCE_3_BY_2
-    ROW_KERNEL 5_by_2, ADVANCE_5_BY_2
-    ROW_KERNEL 7_by_2, ADVANCE_7_BY_2
+/* ---- gathering one row: subroutines with x pitch words width zero unit in r0-r5 that use all registers ------------- */
 
-/* ---- taps -------------------------------------------------------------------------------------------------------- */
+.macro SUBROUTINE name
+    .section .text.\name, "ax", %progbits
+    .p2align 2
+    .type \name, %function
+    .thumb_func
+\name:
+    str     lr, [sp, #F_RETURN]
+.endm
 
-/* void te_depthwise_taps(const int8_t *packed, uint32_t kernel, uint32_t words, uint32_t *taps) */
-FUNCTION te_depthwise_taps
-    push    {r4-r6, lr}
-    mul     r4, r1, r2              /* words of the table */
-    sub     r5, r4, r2              /* of which these come again */
-    mov     r6, r3
-1:  ldrsb   r12, [r0], #1
-    ldrsb   lr, [r0], #1
-    add     r12, r12, lr, lsl #21
-    lsl     r12, r12, #1
-    str     r12, [r3], #4
-    subs    r4, #1
-    bne     1b
-2:  ldr     r12, [r6], #4
-    str     r12, [r3], #4
-    subs    r5, #1
-    bne     2b
-    pop     {r4-r6, pc}
-    .size te_depthwise_taps, . - te_depthwise_taps
-
-/* ---- gathering ----------------------------------------------------------------------------------------------------- */
+.macro RETURN
+    ldr     pc, [sp, #F_RETURN]
+.endm
 
 /* Six pixels at r0 (pitch r1, 3 and 5 times that in r6 and r7); each 4 bytes of code, so that a partial group can
  * enter at any of them. */
@@ -358,11 +355,8 @@ FUNCTION te_depthwise_taps
     .endif
 .endm
 
-/* void te_depthwise_gather_<phase>(const te_depthwise_gather_args *args) */
 .macro GATHER phase
-FUNCTION te_depthwise_gather_\phase
-    push    {r4-r11, lr}
-    ldmia   r0, {r0-r5}             /* x pitch words width zero unit */
+SUBROUTINE gather_\phase
     add     r6, r1, r1, lsl #1
     add     r7, r6, r1, lsl #1
     subs    r3, #6
@@ -386,8 +380,7 @@ FUNCTION te_depthwise_gather_\phase
     nop
     LOAD_SIX
     STORE_THREE \phase
-3:  pop     {r4-r11, pc}
-    .size te_depthwise_gather_\phase, . - te_depthwise_gather_\phase
+3:  RETURN
 .endm
 
     GATHER  0
@@ -408,10 +401,9 @@ FUNCTION te_depthwise_gather_\phase
     mov     r11, r4
 .endm
 
-/* void te_depthwise_gather_by_2(const te_depthwise_gather_args *args); at least one whole unit of pixels */
-FUNCTION te_depthwise_gather_by_2
-    push    {r4-r11, lr}
-    ldmia   r0, {r0-r5, r12}        /* x pitch words width zero unit padding */
+/* Stride 2; at least one whole unit of pixels, padding before the first included. */
+SUBROUTINE gather_by_2
+    ldr     r12, [sp, #A_PHASE]
     add     r6, r1, r1, lsl #1
     cmp     r12, #0
     beq     1f
@@ -449,7 +441,204 @@ FUNCTION te_depthwise_gather_by_2
     ldrsb.w r9, [r0, r1]
     ldrsb.w r8, [r0, #0]
     STORE_FOUR
-4:  pop     {r4-r11, pc}
-    .size te_depthwise_gather_by_2, . - te_depthwise_gather_by_2
+4:  RETURN
+
+/* ---- channels ------------------------------------------------------------------------------------------------------ */
+
+/* Two packed bytes at r0 -> one word of doubled taps. */
+.macro TAP_WORD word
+    ldrsb   \word, [r0], #1
+    ldrsb   r12, [r0], #1
+    add     \word, \word, r12, lsl #21
+    lsl     \word, \word, #1
+.endm
+
+/* void te_depthwise_run_<name>(const te_depthwise_run_args *args); nm words of taps per row, slots of slot_bytes */
+.macro RUN name, kernel, nm, slot_bytes, advance
+FUNCTION te_depthwise_run_\name
+    push    {r4-r11, lr}
+    sub     sp, #FRAME
+    add     r1, sp, #F_ARGS
+    .rept 3
+    ldmia.w r0!, {r2-r8}
+    stmia   r1!, {r2-r8}
+    .endr
+    ldr     r0, [sp, #A_PHASE]
+    .if \slot_bytes == 12
+    ldr     r1, =gather_0
+    cmp     r0, #1
+    it      eq
+    ldreq   r1, =gather_1
+    it      hi
+    ldrhi   r1, =gather_2
+    .else
+    ldr     r1, =gather_by_2
+    .endif
+    str     r1, [sp, #F_GATHER]
+    ldr     r0, [sp, #A_OUTPUTS]
+    movs    r3, #6
+    udiv    r1, r0, r3
+    mls     r2, r1, r3, r0
+    adds    r2, #1                  /* the carried output counts */
+    strd    r1, r2, [sp, #F_ROW_BLOCKS]
+    ldr     r0, [sp, #A_STRIDE]
+    movs    r3, #\kernel
+    udiv    r1, r0, r3
+    mls     r1, r1, r3, r0
+    movs    r3, #(4 * \nm)
+    mul     r1, r1, r3
+    ldrd    r0, r2, [sp, #A_RING]
+    str     r0, [sp, #F_RING]
+    strd    r1, r2, [sp, #F_TAP_STEP]
+    ldr     r0, [sp, #A_WORDS]
+    add     r0, #(\kernel * \slot_bytes)
+    str     r0, [sp, #F_SLOTS_END]
+    add     r1, sp, #A_X
+    ldmia   r1, {r2-r7}
+    add     r1, sp, #F_X
+    stmia   r1, {r2-r7}
+
+.Lchannel_\name:
+    ldr     r0, [sp, #A_PACKED]
+    ldr     r1, [sp, #A_TAPS]
+    add     r2, r1, #(4 * \kernel * \nm)
+    movs    r3, #\kernel
+.Ltaps_\name:
+    TAP_WORD r4
+    TAP_WORD r5
+    .if \nm == 2
+    stmia   r1!, {r4, r5}
+    stmia   r2!, {r4, r5}
+    .elseif \nm == 3
+    TAP_WORD r6
+    stmia   r1!, {r4-r6}
+    stmia   r2!, {r4-r6}
+    .else
+    TAP_WORD r6
+    TAP_WORD r7
+    stmia   r1!, {r4-r7}
+    stmia   r2!, {r4-r7}
+    .endif
+    subs    r3, #1
+    bne     .Ltaps_\name
+    ldr     r1, [sp, #A_CONSTANTS]
+    ldmia   r1!, {r2, r4, r5, r6}   /* bias M C, e in the lowest byte */
+    strd    r0, r1, [sp, #A_PACKED]
+    uxtb    r6, r6
+    ldr     r7, [sp, #A_PITCH]
+    add     r0, sp, #F_CONSTANTS
+    stmia   r0!, {r4-r7}
+    lsl     r3, r2, #22             /* start = 2^20 + (2 bias + 2^20) 2^21 + (2 bias - 2^20) 2^42 */
+    add     r3, r3, #0x100000
+    lsl     r2, r2, #1
+    add     r4, r2, #0x100000
+    sub     r2, r2, #0x100000
+    asr     r4, r4, #11
+    add     r4, r4, r2, lsl #10
+    strd    r3, r4, [sp, #F_START]
+    strd    r3, r4, [sp, #(F_START + 8)]
+    strd    r3, r4, [sp, #(F_START + 16)]
+    ldr     r0, [sp, #A_TAPS]
+    ldr     r1, [sp, #A_Y]
+    add     r0, r0, #(4 * \kernel * \nm)
+    strd    r0, r1, [sp, #F_TAP_ROW]
+    ldr     r0, [sp, #A_X]
+    ldr     r1, [sp, #A_WORDS]
+    str     r0, [sp, #F_X]
+    str     r1, [sp, #F_WORDS]
+    ldrd    r0, r1, [sp, #A_FIRST]
+    strd    r0, r1, [sp, #F_NEXT]
+    ldr     r0, [sp, #A_ROWS]
+    movs    r1, #\kernel
+    strd    r0, r1, [sp, #F_ROWS]
+
+.Lfetch_\name:
+    ldrd    r6, r7, [sp, #F_NEXT]
+    add     r8, sp, #F_X
+    ldmia   r8, {r0-r5}             /* x pitch words width zero unit */
+    add     r8, r6, #1
+    str     r8, [sp, #F_NEXT]
+    cmp     r6, r7
+    bhs     .Lpadding_\name        /* negative ones too */
+    ldr     r12, [sp, #F_GATHER]
+    blx     r12
+    ldr     r0, [sp, #F_X]
+    ldr     r1, [sp, #A_LINE]
+    add     r0, r1
+    str     r0, [sp, #F_X]
+.Lfetched_\name:
+    ldr     r0, [sp, #F_WORDS]
+    ldr     r1, [sp, #F_SLOTS_END]
+    add     r0, #\slot_bytes
+    cmp     r0, r1
+    it      eq
+    subeq   r0, #(\kernel * \slot_bytes)
+    str     r0, [sp, #F_WORDS]
+    ldr     r0, [sp, #F_MISSING]
+    subs    r0, #1
+    str     r0, [sp, #F_MISSING]
+    bne     .Lfetch_\name
+
+    ldrd    r0, r1, [sp, #F_ROW_BLOCKS]
+    strd    r0, r1, [sp, #F_BLOCKS]
+    ldrd    r0, r1, [sp, #F_RING]   /* and the taps that meet its slot 0 */
+    strd    r0, r1, [sp, #F_PIXELS]
+    ldrd    r2, r3, [sp, #F_TAP_STEP]
+    sub     r1, r1, r2
+    cmp     r1, r3
+    it      ls
+    addls   r1, #(4 * \kernel * \nm)
+    str     r1, [sp, #F_TAP_ROW]
+    add     r0, sp, #F_DUMMY
+    ldr     r1, [sp, #F_Y]
+    ldr     r2, [sp, #A_OUT_LINE]
+    strd    r0, r1, [sp, #(F_CARRY + 4)]
+    add     r1, r2
+    str     r1, [sp, #F_Y]
+    ROW     PRODUCTS_\name, \advance
+    ldr     r0, [sp, #F_ROWS]
+    ldr     r1, [sp, #A_STRIDE]
+    subs    r0, #1
+    strd    r0, r1, [sp, #F_ROWS]
+    bne     .Lfetch_\name
+
+    ldr     r0, [sp, #A_X]
+    ldr     r1, [sp, #A_Y]
+    ldr     r2, [sp, #A_CHANNELS]
+    adds    r0, #1
+    adds    r1, #1
+    str     r0, [sp, #A_X]
+    str     r1, [sp, #A_Y]
+    subs    r2, #1
+    str     r2, [sp, #A_CHANNELS]
+    bne     .Lchannel_\name
+    add     sp, #FRAME
+    pop     {r4-r11, pc}
+
+.Lpadding_\name:
+    add     r8, r4, r4, lsl #21
+    mov     r9, r8
+    mov     r10, r8
+    ldr     r3, [sp, #A_UNITS]
+1:
+    .if \slot_bytes == 12
+    stmia   r2, {r8-r10}
+    .else
+    strd    r8, r9, [r2]
+    .endif
+    add     r2, r5
+    subs    r3, #1
+    bne     1b
+    b       .Lfetched_\name
+    .pool
+    .size te_depthwise_run_\name, . - te_depthwise_run_\name
+.endm
+
+    RUN     3, 3, 2, 12, ADVANCE_3
+    RUN     5, 5, 3, 12, ADVANCE_5
+    RUN     7, 7, 4, 12, ADVANCE_7
+    RUN     3_by_2, 3, 2, 8, ADVANCE_3_BY_2
+    RUN     5_by_2, 5, 3, 8, ADVANCE_5_BY_2
+    RUN     7_by_2, 7, 4, 8, ADVANCE_7_BY_2
 
 #endif
