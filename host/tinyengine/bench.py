@@ -37,6 +37,7 @@ class Check:
     outputs: int  # values compared
     mismatched: int
     max_abs_diff: int
+    binding: bool  # whether this reference rounds as exact requantization does, so that nothing may differ
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class BenchReport:
     stack_bytes: int
     flash_bytes: FlashBytes
     check: Check | None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether outputs differ that must not."""
+        return bool(self.check and self.check.mismatched and self.check.binding and self.requant == "exact")
 
     def to_json(self) -> dict[str, object]:
         """Plain values; ``flash_bytes`` with its total."""
@@ -205,6 +211,7 @@ class Expected:
     """TFLite's answers: per set of inputs, per output, int8."""
 
     reference: str
+    binding: bool
     outputs: list[list[np.ndarray]]
 
 
@@ -222,7 +229,7 @@ def expected_outputs(
         answers.append([to_inside(graph, port, got) for port, got in zip(graph.outputs, outputs, strict=True)])
         if progress:
             progress("running TFLite", index + 1, len(outside))
-    return Expected(reference.name, answers)
+    return Expected(reference.name, reference.binding, answers)
 
 
 def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
@@ -239,4 +246,5 @@ def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
         outputs=difference.size,
         mismatched=int(np.count_nonzero(difference)),
         max_abs_diff=int(difference.max(initial=0)),
+        binding=expected.binding,
     )

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from tinyengine.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
+from tinyengine.errors import ToolError
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
 from tinyengine.toolchain import has_arm_toolchain
@@ -24,10 +25,6 @@ pytestmark = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
     pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
 ]
-needs_reference = pytest.mark.skipif(
-    not (importlib.util.find_spec("tensorflow") or importlib.util.find_spec("tflite_micro")),
-    reason="neither TensorFlow nor tflite-micro is installed",
-)
 needs_tensorflow = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
 INPUTS = 20
@@ -48,7 +45,7 @@ def _own() -> list[Path]:
     return sorted((project_root() / "models").glob("*.tflite"))
 
 
-@needs_reference
+@needs_tensorflow
 @KERNELS
 @CPUS
 @pytest.mark.parametrize(
@@ -171,3 +168,23 @@ def test_flash_cap_is_kept(small: Path) -> None:
     result = CliRunner().invoke(cli, ["bench", str(small), "--flash", "1K"])
     assert result.exit_code != 0
     assert "of flash with its kernels" in str(result.exception)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("tflite_micro"), reason="tflite-micro is not installed")
+def test_tflite_micro_stands_in_for_tensorflow(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without TensorFlow gets the same verdict for a convolution."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    graph = compile_model(small).graph
+    inputs = random_inputs(graph, 3)
+    stand_in = expected_outputs(graph, small, inputs)
+    monkeypatch.undo()
+    assert "tflite-micro" in stand_in.reference and not stand_in.binding
+    for mine, theirs in zip(stand_in.outputs, expected_outputs(graph, small, inputs).outputs, strict=True):
+        assert all((a == b).all() for a, b in zip(mine, theirs, strict=True))
+
+
+def test_without_any_reference_it_says_what_to_install(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=r"run pip install 'tinyengine\[check\]'"):
+        expected_outputs(compile_model(small).graph, small, [])

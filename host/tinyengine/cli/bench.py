@@ -50,5 +50,5 @@ def command(model: Path, cpu: str, check: int, portable: bool, as_json: bool, **
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
         Console(highlight=False).print(bench_table(report))
-    if report.check and report.check.mismatched and report.requant == "exact":
+    if report.wrong:
         sys.exit(1)

@@ -1,7 +1,8 @@
 """TFLite itself as the reference: the original file run by its own reference kernels.
 
 TensorFlow's interpreter with the built-in reference kernels when TensorFlow is installed, else tflite-micro's
-interpreter, whose portable kernels share that code.
+interpreter. Tflite-micro has the same kernels with two exceptions, which differ by 1 now and then: it rounds fully
+connected layers twice (TFLite once, since 2.20), and it approximates the sigmoid.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class TfliteReference(Protocol):
     """A .tflite file ready to run."""
 
     name: str
+    binding: bool  # whether exact arithmetic must give the same bytes
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Values of the file's inputs, in its order, dtypes and shapes -> values of its outputs."""
@@ -50,6 +52,8 @@ def _quiet() -> Iterator[None]:
 class _TensorFlow:
     """tf.lite.Interpreter with reference kernels, on one core."""
 
+    binding = True
+
     def __init__(self, path: Path) -> None:
         with _quiet():
             tf = tensorflow("run the TFLite reference")
@@ -73,6 +77,7 @@ class _TensorFlow:
 class _TfliteMicro:
     """tflite-micro's interpreter on the host."""
 
+    binding = False
     ARENA_BYTES = 64 << 20  # its own guess, 10 times the file, is too little for small files with big pictures
 
     def __init__(self, path: Path, inputs: int, outputs: int) -> None:

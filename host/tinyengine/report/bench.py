@@ -61,4 +61,6 @@ def _totals(report: BenchReport) -> Table:
         )
         totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random inputs: {verdict}")
         totals.add_row("", f"against {check.reference}")
+        if check.mismatched and not check.binding:
+            totals.add_row("", "which rounds fully connected layers and sigmoids otherwise; TensorFlow would be exact")
     return totals
