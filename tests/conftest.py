@@ -1,1 +1,1 @@
-"""Being here, in a package, it makes pytest put the repository root on the path: tests import helpers as tests.<name>."""
+"""Being here, in a package, it makes pytest put the repository root on the path: tests import as tests.<name>."""

@@ -20,15 +20,15 @@ MODEL_HASH = "0123456789abcdef"
 FASTEST_BAUD = 1_000_000  # as in hal_native.c
 
 
-def expected_outputs(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def expected_outputs(picture: np.ndarray, side: int = 50) -> tuple[np.ndarray, np.ndarray]:
     """Outputs "sums" and "mirror" of the hand-written network (see native_device/network.h)."""
     flat = picture.ravel()
     sums = np.array([flat[k::10].astype(np.int64).sum() for k in range(10)]).astype(np.int8)
-    return sums, (flat[:2500][::-1] ^ 0x5A).reshape(50, 50)
+    return sums, (flat[: side * side][::-1] ^ 0x5A).reshape(side, side)
 
 
-def random_picture(seed: int, channels: int = 3) -> np.ndarray:
-    return np.random.default_rng(seed).integers(-128, 128, (*SHAPE[:2], channels)).astype(np.int8)
+def random_picture(seed: int, channels: int = 3, size: tuple[int, int] = SHAPE[:2]) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-128, 128, (*size, channels)).astype(np.int8)
 
 
 @cache

@@ -4,10 +4,14 @@
 
 #include "hal.h"
 
+#ifndef ROWS
 #define ROWS 40u
-#define ROW (48u * 3u)
+#define COLUMNS 48u
+#define SIDE 50u
+#endif
+#define ROW (COLUMNS * 3u)
 #define INPUT (ROWS * ROW)
-#define MIRROR 2500u
+#define MIRROR (SIDE * SIDE)
 #define UNUSED 512u /* at the top of the arena: never written, so the high-water mark must stop below it */
 
 static _Alignas(16) uint8_t arena[INPUT + 16 + MIRROR + 16 + 16 + UNUSED];
@@ -79,12 +83,12 @@ static void run_profiled(te_layer_hook hook, void *context) {
 }
 
 static const te_port inputs[] = {
-    {"picture", picture, INPUT, 0.0078125f, -1, 3, {ROWS, 48, 3, 0}},
+    {"picture", picture, INPUT, 0.0078125f, -1, 3, {ROWS, COLUMNS, 3, 0}},
     {"seasoning", seasoning, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
 };
 static const te_port outputs[] = {
     {"sums", sums, 10, 0.5f, 3, 1, {10, 0, 0, 0}},
-    {"mirror", mirror, MIRROR, 1.0f, 0, 2, {50, 50, 0, 0}},
+    {"mirror", mirror, MIRROR, 1.0f, 0, 2, {SIDE, SIDE, 0, 0}},
     {"calls", calls, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
 };
 
