@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tinyengine.ir import Activation, OpKind, Quantization
-from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, Window
+from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
 
 from tests.kernels.cases import Builder, Draw, OpCase
 
@@ -92,6 +92,18 @@ def dense(draw: Draw, inputs: int, outputs: int, n: Numbers) -> OpCase:
     return _finish(draw, OpKind.FULLY_CONNECTED, x, weights, 0, (1, outputs), FullyConnectedAttrs(), n)
 
 
+def add(draw: Draw, count: int, equal: bool) -> OpCase:
+    """ADD of two tensors of ``count`` elements, the larger scale first or second, or both the same."""
+    builder = Builder()
+    scales = [draw.scale(0.01, 0.1)] * 2 if equal else [draw.scale(0.01, 0.1), draw.scale(0.01, 0.1)]
+    for name, scale in zip("ab", scales, strict=True):
+        kind = draw.one_of("random", "random", "ends", "all -128")
+        builder.input(name, (1, count), Quantization((scale,), (draw.zero(),)), int8(draw, (1, count), kind))
+    out = Quantization((draw.scale(0.01, 0.3),), (draw.zero(),))
+    attrs = ElementwiseAttrs(Activation(draw.one_of("none", "none", *CLAMPS)))
+    return builder.finish(OpKind.ADD, ["a", "b"], (1, count), out, attrs)
+
+
 SMALL = Numbers()
 LARGE = Numbers(multiplier=(0.3, 3.0))
 CLAMPS = ("none", "relu", "relu6", "relu_n1_to_1")
@@ -136,6 +148,14 @@ def conv_cases(draw: Draw, count: int) -> list[OpCase]:
 def dense_cases(draw: Draw, count: int) -> list[OpCase]:
     """Vectors that are and are not multiples of 4."""
     return [dense(draw, draw.integer(1, 70), draw.integer(1, 21), draw.one_of(SMALL, LARGE)) for _ in range(count)]
+
+
+def add_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Every count around the loop's unrolling."""
+    return [
+        add(draw, draw.one_of(draw.integer(1, 9), draw.integer(200, 300)), draw.one_of(False, False, True))
+        for _ in range(count)
+    ]
 
 
 def extreme_cases(draw: Draw) -> list[OpCase]:

@@ -32,6 +32,7 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "conv": fast_cases.conv_cases,
     "depthwise": fast_cases.depthwise_cases,
     "dense": fast_cases.dense_cases,
+    "add": fast_cases.add_cases,
 }
 COUNT = 40
 EXAMPLES = settings(
@@ -43,16 +44,17 @@ EXAMPLES = settings(
 
 CONV_VARIANTS = {"te_conv_tiles_exact", "te_conv_tiles_exact_doubled", "te_conv_tiles_wide"}
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
+ADD_VARIANTS = {"te_add_scaled", "te_add_equal"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 
 
 def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
-    return FAMILIES[family](Draw(np.random.default_rng([seed, len(family)])), count)
+    return FAMILIES[family](Draw(np.random.default_rng([seed, sorted(FAMILIES).index(family)])), count)
 
 
 def variant_names(calls: list[KernelCall]) -> set[str]:
     """Inner kernels the calls use."""
-    keys = ("tiles", "gather", "quads", "run")
+    keys = ("tiles", "gather", "quads", "run", "add")
     return {str(call.params[key]) for call in calls for key in keys if key in call.params}
 
 
@@ -109,7 +111,7 @@ def long_fields() -> list[OpCase]:
 
 def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
-    missing = (CONV_VARIANTS | DENSE_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
+    missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
     assert not missing
     rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}
     phases = {by_2: {phase for run, phase in rings if run.endswith("_by_2") == by_2} for by_2 in (False, True)}

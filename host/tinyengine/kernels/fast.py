@@ -12,10 +12,12 @@ from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
 from tinyengine.kernels.dense_fast import lower_dense_fast, lower_single_pixel
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
+from tinyengine.kernels.elementwise_fast import lower_add_fast
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
 FAST_LOWERINGS: dict[OpKind, list[FastLowering]] = {
+    OpKind.ADD: [lower_add_fast],
     OpKind.CONV_2D: [lower_single_pixel, lower_conv_fast],
     OpKind.DEPTHWISE_CONV_2D: [lower_depthwise_fast],
     OpKind.FULLY_CONNECTED: [lower_dense_fast],

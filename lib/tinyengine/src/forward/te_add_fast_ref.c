@@ -1,0 +1,25 @@
+/* Portable twins of te_add_fast_dsp.S. */
+#include "tinyengine/te_add_fast.h"
+
+#include "../support/te_requant_fixed.h"
+
+#if !TE_DSP
+
+void te_add_scaled(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
+                   uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t doubled = k->ka + a[i] * (1 << 21);
+        const int32_t u = te_smmlar(doubled, k->ma, k->ca + (doubled >> 31)) >> k->ea;
+        y[i] = (int8_t)te_round_exact(k->kb + b[i] * (1 << 20) + 2 * u, k->m, k->c, k->e);
+    }
+}
+
+void te_add_equal(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
+                  uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        y[i] = (int8_t)te_round_exact(k->kb + (a[i] + b[i]) * (1 << 20), k->m, k->c, k->e);
+}
+
+#else
+typedef int te_add_fast_ref_is_empty; /* ISO C wants a declaration */
+#endif
