@@ -34,6 +34,7 @@ from tinyengine.target_runner import MACHINES
 BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.01
 STACK_SLACK = 32  # bytes: one more saved register or spilled value is not a regression
+WORST_LAYERS = 5  # told of a network that became slower
 FIGURES = ("instructions", "arena_bytes", "stack_bytes", "flash_bytes")
 
 
@@ -139,6 +140,17 @@ def regressions(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.figure in FIGURES and change.worse]
 
 
+def worth_telling(changes: Sequence[Change], layers: bool) -> list[Change]:
+    """All totals; of the layers all if ``layers``, else the worst few of networks that became slower."""
+    slower = {change.key for change in changes if change.figure == "instructions" and change.after > change.before}
+    told: list[Change] = []
+    for change in changes:
+        few = sum(other.key == change.key and other.figure not in FIGURES for other in told) < WORST_LAYERS
+        if change.figure in FIGURES or layers or (change.key in slower and change.after > change.before and few):
+            told.append(change)
+    return told
+
+
 def default_models() -> list[Path]:
     """The project's own networks, then those of TINYENGINE_SHARED."""
     shared = shared_dir()
@@ -190,8 +202,9 @@ def main(
     measured = {key_of(report): Entry.of(report) for report in reports}
     baseline = load_baseline()
     changes = compare(baseline, measured)
-    for change in changes:
-        console.print(("WORSE " if change in regressions(changes) else "      ") + str(change), markup=False)
+    failing = regressions(changes)
+    for change in worth_telling(changes, layers):
+        console.print(("WORSE " if change in failing else "      ") + str(change), markup=False, soft_wrap=True)
     for key, entry in measured.items():
         if key not in baseline:
             console.print(f"new: {key}", markup=False)
@@ -200,7 +213,7 @@ def main(
     if update:
         save_baseline(baseline | measured)
         console.print(f"wrote {BASELINE.name}")
-    elif regressions(changes):
+    elif failing:
         sys.exit(1)
 
 

@@ -63,3 +63,17 @@ def test_baseline_survives_a_round_trip(run: ModuleType, entry, tmp_path: Path) 
     run.save_baseline({"b": entry, "a": entry}, path)
     assert run.load_baseline(path) == {"a": entry, "b": entry}
     assert [p.name for p in tmp_path.iterdir()] == ["baseline.json"]
+
+
+def test_tells_the_worst_layers_of_what_became_slower(run: ModuleType) -> None:
+    before = run.Entry("gcc", "0", 1000, 1000, 500, 200, 9000, {f"{i} conv": 100 for i in range(10)})
+    slower = replace(before, instructions=1400, layers={f"{i} conv": 110 + 10 * i for i in range(10)})
+    faster = replace(before, instructions=800, layers={f"{i} conv": 80 for i in range(10)})
+    changes = run.compare({"a": before, "b": before}, {"a": slower, "b": faster})
+    told = [(c.key, c.figure) for c in run.worth_telling(changes, layers=False)]
+    assert told == [
+        *(("a", f"layer {i} conv") for i in (9, 8, 7, 6, 5)),
+        ("a", "instructions"),
+        ("b", "instructions"),
+    ]
+    assert len(run.worth_telling(changes, layers=True)) == 22
