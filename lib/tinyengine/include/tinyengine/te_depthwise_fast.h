@@ -37,7 +37,7 @@
 
 /* Some neighbouring channels of a layer. */
 typedef struct te_depthwise_run_args {
-    const int8_t *x; /* first pixel of the first channel */
+    const int8_t *x; /* first channel of the first row that exists from `first` on */
     int32_t pitch;   /* bytes between pixels, of x and y */
     uint32_t *words; /* slot 0 of the unit where a row's pixels begin */
     uint32_t width;  /* pixels of a row */
@@ -47,7 +47,7 @@ typedef struct te_depthwise_run_args {
         phase; /* stride 1: word of the unit where a row begins; stride 2: padding pixels before it, 0..3 */
     uint32_t units;         /* from `words` on */
     int32_t first;          /* input row of the first output's first kernel row: -padding */
-    int32_t height;         /* rows of x */
+    int32_t segment;        /* rows of x before it wraps, else height */
     int32_t line, out_line; /* bytes of a row */
     int8_t *y;
     uint32_t rows, outputs; /* of y; outputs per row */
@@ -56,6 +56,8 @@ typedef struct te_depthwise_run_args {
     const int8_t *packed;
     const int32_t *constants; /* [channel][4], see te_depthwise_fast_params */
     uint32_t channels;
+    int32_t height;  /* rows of x */
+    int32_t wrapped; /* bytes by which row `segment` lies before the place behind its predecessor */
 } te_depthwise_run_args;
 
 /* The ring holds padding except where gathered rows go. */

@@ -19,8 +19,8 @@
 
 #define TE_NO_ROWS 0xffffu /* instead of the index of a picture */
 
-/* Where a picture's rows lie in the chain's scratch. Of the first and the last picture, which are given at the
- * call, `offset` is not used. */
+/* Where a picture's rows lie in the chain's scratch. Of the first and the last picture, which are given at
+ * the call, `offset` is not used. */
 typedef struct te_rows {
     uint32_t offset, row_bytes;
     uint16_t capacity;

@@ -1,6 +1,6 @@
 /* Walks the output pixels of a convolution block by block: which bytes belong to each pixel's receptive
  * field. */
-#include "tinyengine/te_conv_fast.h"
+#include "../support/te_conv_fast_run.h"
 
 #include "../support/te_clamp_s8.h"
 
@@ -37,14 +37,14 @@ static const int8_t *copy_clipped(const te_conv_fast_params *p, const int8_t *ro
 }
 
 /* Where run `r` of the output pixel (oy, ox) lies: in x, in `outside`, or in a copy at `patch`. */
-static const int8_t *run_of(const te_conv_fast_params *p, const int8_t *x, const layout *s, int32_t oy,
+static const int8_t *run_of(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t oy,
                             int32_t ox, int32_t r, int8_t *patch) {
     const int32_t taps = p->n_runs / p->window.kh; /* runs per kernel row */
     const int32_t ky = taps == 1 ? r : r / taps, kx = taps == 1 ? 0 : r % taps;
     const int32_t iy = oy * p->window.sh - p->window.pad_top + ky * p->window.dh;
     const int32_t ix = ox * p->window.sw - p->window.pad_left + kx * p->window.dw;
     if (iy < 0 || iy >= p->in.h) return s->outside;
-    const int8_t *row = x + iy * p->in.w * p->in.c;
+    const int8_t *row = te_row_of(x, (uint32_t)iy);
     const int32_t first = ix * p->in.c;
     if (first >= 0 && first + p->run_bytes <= p->in.w * p->in.c) return row + first;
     if (first + p->run_bytes <= 0 || first >= p->in.w * p->in.c)
@@ -52,16 +52,17 @@ static const int8_t *run_of(const te_conv_fast_params *p, const int8_t *x, const
     return copy_clipped(p, row, first, patch);
 }
 
-/* Runs of the pixels i and j of the flattened output. */
-static void aim(const te_conv_fast_params *p, const int8_t *x, const layout *s, int32_t i, int32_t j) {
+/* Runs of the pixels i and j of the flattened output, counted from row `first`. */
+static void aim(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t first, int32_t i,
+                int32_t j) {
     const int32_t y0 = i / p->out.w, x0 = i - y0 * p->out.w, y1 = j / p->out.w, x1 = j - y1 * p->out.w;
     const int32_t bytes = p->run_bytes, advance = 2 * p->window.sw * p->in.c;
     for (int32_t r = 0; r < p->n_runs; r++) {
         te_conv_run *run = &s->runs[r];
-        const int8_t *p0 = run_of(p, x, s, y0, x0, r, s->patch + r * bytes);
-        const int8_t *p1 = run_of(p, x, s, y1, x1, r, s->patch + (p->n_runs + r) * bytes);
-        run->p0 = (int32_t)(p0 - x);
-        run->p1 = (int32_t)(p1 - x);
+        const int8_t *p0 = run_of(p, x, s, first + y0, x0, r, s->patch + r * bytes);
+        const int8_t *p1 = run_of(p, x, s, first + y1, x1, r, s->patch + (p->n_runs + r) * bytes);
+        run->p0 = (int32_t)(p0 - x->data);
+        run->p1 = (int32_t)(p1 - x->data);
         run->step = p0 == s->outside ? 0 : advance;
     }
 }
@@ -81,29 +82,35 @@ static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t i, uint32_t mo
     return pairs < most ? pairs : most;
 }
 
-static void gather_block(const te_conv_fast_params *p, const int8_t *x, const layout *s, int32_t first,
-                         int32_t count) {
-    te_conv_gather_args args = {x,          s->runs, p->n_runs, p->run_bytes / 4u, p->run_bytes % 4u,
-                                s->columns, 0,       p->groups};
+static void gather_block(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t row,
+                         int32_t first, int32_t count) {
+    te_conv_gather_args args = {x->data,           s->runs,    p->n_runs, p->run_bytes / 4u,
+                                p->run_bytes % 4u, s->columns, 0,         p->groups};
     for (int32_t i = 0; i < count; i += 2 * (int32_t)args.pairs) {
         const uint32_t plain = plain_pairs(p, first + i, (uint32_t)(count - i) / 2);
         args.pairs = plain ? plain : 1;
-        aim(p, x, s, first + i, first + (i + 1 < count ? i + 1 : i));
+        aim(p, x, s, row, first + i, first + (i + 1 < count ? i + 1 : i));
         p->gather(&args);
         args.columns += args.pairs * 4 * p->groups;
     }
 }
 
-void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
+void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                      uint32_t rows, void *scratch) {
     const layout s = divide(p, scratch);
-    const int32_t pixels = p->out.h * p->out.w;
+    const int32_t pixels = (int32_t)rows * p->out.w;
     for (int32_t first = 0; first < pixels; first += p->block) {
         const int32_t count = pixels - first < p->block ? pixels - first : p->block;
         int8_t *out = y + first * p->out.c;
-        gather_block(p, x, &s, first, count);
+        gather_block(p, x, &s, (int32_t)row, first, count);
         const te_conv_tiles_args args = {s.columns,           p->weights, s.wide,   out,
                                          (uint32_t)count / 2, count & 1,  p->out.c, p->groups};
         p->tiles(&args);
         te_clamp_s8(out, (uint32_t)(count * p->out.c), p->min, p->max);
     }
+}
+
+void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
+    const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
+    te_conv_fast_run(p, &whole, y, 0, p->out.h, scratch);
 }

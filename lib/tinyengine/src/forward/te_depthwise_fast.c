@@ -1,12 +1,19 @@
 /* Depthwise convolution channel by channel over a ring of rows; the row kernels are in
  * te_depthwise_fast_{dsp.S,ref.c}. */
-#include "tinyengine/te_depthwise_fast.h"
+#include "../support/te_depthwise_fast_run.h"
 
 #include "../support/te_clamp_s8.h"
 #include "../support/te_requant_fixed.h"
 #include "../support/te_smlad.h"
 
 typedef te_depthwise_fast_params params;
+
+/* Output rows row .. row + rows - 1, one after the other at y. */
+typedef struct batch {
+    const te_row_view *x;
+    int8_t *y;
+    int32_t row, rows;
+} batch;
 
 /* The constants of one channel, unpacked. */
 typedef struct channel {
@@ -31,12 +38,13 @@ static void fill_with_padding(const params *p, uint32_t *ring, uint32_t words) {
     for (uint32_t i = 0; i < words; i++) ring[i] = pair;
 }
 
-static void run_polynomial(const params *p, int32_t first, int32_t count, const int8_t *x, int8_t *y,
-                           uint32_t *ring) {
+static void run_polynomial(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *ring) {
     const uint32_t unit = p->unit_words * (uint32_t)p->window.kh;
+    const int32_t first = b->row * p->window.sh - p->window.pad_top, existing = first > 0 ? first : 0;
+    const int32_t capacity = (int32_t)b->x->capacity, wrap = existing - existing % capacity + capacity;
     fill_with_padding(p, ring, p->units * unit);
     const te_depthwise_run_args args = {
-        .x = x + first,
+        .x = te_row_of(b->x, (uint32_t)existing) + c,
         .pitch = p->in.c,
         .words = ring + p->first_unit * unit,
         .width = p->in.w,
@@ -44,19 +52,21 @@ static void run_polynomial(const params *p, int32_t first, int32_t count, const 
         .unit = 4 * unit,
         .phase = p->phase,
         .units = (uint32_t)p->units - p->first_unit,
-        .first = -(int32_t)p->window.pad_top,
-        .height = p->in.h,
-        .line = p->in.w * p->in.c,
+        .first = first,
+        .segment = wrap < p->in.h ? wrap : p->in.h,
+        .line = (int32_t)b->x->row_bytes,
         .out_line = p->out.w * p->in.c,
-        .y = y + first,
-        .rows = p->out.h,
+        .y = b->y + c,
+        .rows = (uint32_t)b->rows,
         .outputs = p->out.w,
         .stride = p->window.sh,
         .ring = ring,
         .taps = ring + p->units * unit,
-        .packed = packed_of(p, first),
-        .constants = p->channels + 4 * first,
+        .packed = packed_of(p, c),
+        .constants = p->channels + 4 * c,
         .channels = (uint32_t)count,
+        .height = p->in.h,
+        .wrapped = capacity * (int32_t)b->x->row_bytes,
     };
     p->run(&args);
 }
@@ -70,10 +80,11 @@ typedef struct plain_rows {
     int32_t width, columns;
 } plain_rows;
 
-static void fetch(const params *p, const plain_rows *r, const int8_t *x, int32_t iy, int16_t *to) {
+static void fetch(const params *p, const plain_rows *r, const te_row_view *x, int32_t c, int32_t iy,
+                  int16_t *to) {
     const int32_t channels = p->in.c, left = p->window.pad_left;
-    const int8_t *from = x + iy * p->in.w * channels;
     const int inside = iy >= 0 && iy < p->in.h;
+    const int8_t *from = te_row_of(x, inside ? (uint32_t)iy : 0) + c;
     for (int32_t i = 0; i < r->width; i++) {
         const int32_t ix = i - left;
         to[i] = inside && ix >= 0 && ix < p->in.w ? from[ix * channels] : p->in_zero;
@@ -92,7 +103,7 @@ static int32_t plain_output(const params *p, const plain_rows *r, int32_t first_
     return sum;
 }
 
-static void run_plain(const params *p, int32_t c, const int8_t *x, int8_t *y, int16_t *scratch) {
+static void run_plain(const params *p, int32_t c, const batch *b, int16_t *scratch) {
     const channel ch = channel_of(p, c);
     const int8_t *packed = packed_of(p, c);
     const int32_t kernel = p->window.kh, channels = p->in.c;
@@ -107,10 +118,11 @@ static void run_plain(const params *p, int32_t c, const int8_t *x, int8_t *y, in
         for (int32_t k = 0; k < p->tap_bytes; k++)
             r.taps[ky * r.columns + p->columns[k]] = (int16_t)(r.taps[ky * r.columns + p->columns[k]] +
                                                                *packed++); /* zero taps may share a column */
-    int32_t slot = 0, top = 0, next = -p->window.pad_top, missing = kernel;
-    for (int32_t oy = 0; oy < p->out.h; oy++) {
+    int8_t *y = b->y + c;
+    int32_t slot = 0, top = 0, next = b->row * p->window.sh - p->window.pad_top, missing = kernel;
+    for (int32_t i = 0; i < b->rows; i++) {
         for (; missing > 0; missing--, next++) {
-            fetch(p, &r, x, next, r.ring + slot * r.width);
+            fetch(p, &r, b->x, c, next, r.ring + slot * r.width);
             slot = slot + 1 == kernel ? 0 : slot + 1;
         }
         for (int32_t ox = 0; ox < p->out.w; ox++, y += channels) {
@@ -122,18 +134,25 @@ static void run_plain(const params *p, int32_t c, const int8_t *x, int8_t *y, in
     }
 }
 
-void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
+void te_depthwise_fast_run(const te_depthwise_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                           uint32_t rows, void *scratch) {
+    const batch b = {x, y, (int32_t)row, (int32_t)rows};
     const int32_t channels = p->in.c;
     for (int32_t c = 0; c < channels;) {
         int32_t end = c;
         while (p->run && end < channels && !channel_of(p, end).plain) end++;
         if (end > c) {
-            run_polynomial(p, c, end - c, x, y, scratch);
+            run_polynomial(p, c, end - c, &b, scratch);
             c = end;
         } else {
-            run_plain(p, c, x + c, y + c, scratch);
+            run_plain(p, c, &b, scratch);
             c++;
         }
     }
-    te_clamp_s8(y, (uint32_t)p->out.h * p->out.w * p->out.c, p->min, p->max);
+    te_clamp_s8(y, rows * p->out.w * p->out.c, p->min, p->max);
+}
+
+void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
+    const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
+    te_depthwise_fast_run(p, &whole, y, 0, p->out.h, scratch);
 }

@@ -192,8 +192,8 @@
 #define F_SLOTS_END 80  /* of the first gathered unit */
 #define F_ROWS 84       /* outputs rows left */
 #define F_MISSING 88    /* rows to fetch before the next row of outputs */
-#define F_NEXT 92       /* next input row, and at F_HEIGHT the number of them */
-#define F_HEIGHT 96
+#define F_NEXT 92       /* next input row, and at F_SEGMENT where their row of places ends */
+#define F_SEGMENT 96
 #define F_X 100         /* where the next input row begins; kept so that pitch etc. follow: operands of gather */
 #define F_WORDS 108     /* its slot */
 #define F_RING 124      /* constant, and the row of the table that meets slot 0 now */
@@ -209,7 +209,7 @@
 #define A_PHASE (F_ARGS + 24)
 #define A_UNITS (F_ARGS + 28)
 #define A_FIRST (F_ARGS + 32)
-#define A_HEIGHT (F_ARGS + 36)
+#define A_SEGMENT (F_ARGS + 36)
 #define A_LINE (F_ARGS + 40)
 #define A_OUT_LINE (F_ARGS + 44)
 #define A_Y (F_ARGS + 48)
@@ -221,7 +221,9 @@
 #define A_PACKED (F_ARGS + 72)
 #define A_CONSTANTS (F_ARGS + 76)
 #define A_CHANNELS (F_ARGS + 80)
-#define FRAME (F_ARGS + 84)
+#define A_HEIGHT (F_ARGS + 84)
+#define A_WRAPPED (F_ARGS + 88)
+#define FRAME (F_ARGS + 92)
 
 /* M in r1, C in r2, e in r3; r0 is free. */
 .macro ROUND_STORE sum, address:vararg
@@ -463,6 +465,8 @@ FUNCTION te_depthwise_run_\name
     ldmia.w r0!, {r2-r8}
     stmia   r1!, {r2-r8}
     .endr
+    ldmia   r0!, {r2, r3}
+    stmia   r1!, {r2, r3}
     ldr     r0, [sp, #A_PHASE]
     .if \slot_bytes == 12
     ldr     r1, =gather_0
@@ -559,7 +563,7 @@ FUNCTION te_depthwise_run_\name
     add     r8, r6, #1
     str     r8, [sp, #F_NEXT]
     cmp     r6, r7
-    bhs     .Lpadding_\name        /* negative ones too */
+    bhs     .Lother_\name          /* negative ones too */
     ldr     r12, [sp, #F_GATHER]
     blx     r12
     ldr     r0, [sp, #F_X]
@@ -615,6 +619,16 @@ FUNCTION te_depthwise_run_\name
     add     sp, #FRAME
     pop     {r4-r11, pc}
 
+.Lother_\name:                     /* the row wraps, or is padding */
+    cmp     r6, r7
+    bne     .Lpadding_\name
+    ldrd    r8, r9, [sp, #A_HEIGHT]
+    cmp     r7, r8
+    beq     .Lpadding_\name
+    sub     r0, r9
+    str     r0, [sp, #F_X]
+    strd    r6, r8, [sp, #F_NEXT]
+    b       .Lfetch_\name
 .Lpadding_\name:
     add     r8, r4, r4, lsl #21
     mov     r9, r8

@@ -48,7 +48,9 @@ static void gather_by_2(const te_depthwise_run_args *a, const int8_t *x, uint32_
 
 static void fetch(const state *s, int32_t row, uint32_t slot) {
     const te_depthwise_run_args *a = s->a;
-    const int8_t *x = row >= 0 && row < a->height ? a->x + row * a->line : 0;
+    const int32_t from_x = row - (a->first > 0 ? a->first : 0);
+    const int8_t *x =
+        row < 0 || row >= a->height ? 0 : a->x + from_x * a->line - (row >= a->segment ? a->wrapped : 0);
     if (s->k->stride == 1)
         gather(a, x, a->words + 3 * slot);
     else
