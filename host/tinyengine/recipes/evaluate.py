@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.optional import tensorflow
+from tinyengine.optional import silence, tensorflow
 from tinyengine.recipes.pictures import Pictures
 
 
@@ -59,12 +59,13 @@ def keras_outputs(model: Any, pixels: np.ndarray, batch: int = 128) -> np.ndarra
 def tflite_outputs(path: Path, pixels: np.ndarray) -> np.ndarray:
     """Dequantized outputs (N, K) of an int8 TFLite file whose input is pixel - 128, by TFLite's reference kernels."""
     tf = tensorflow("run a TFLite file")
-    interpreter = tf.lite.Interpreter(
-        str(path),
-        num_threads=1,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-    )
-    interpreter.allocate_tensors()
+    with silence():
+        interpreter = tf.lite.Interpreter(
+            str(path),
+            num_threads=1,
+            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+        )
+        interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     if source["dtype"] != np.int8 or sink["dtype"] != np.int8:
         raise ModelError(f"{path} is not int8 at its input and output, so it cannot be evaluated as an int8 network")

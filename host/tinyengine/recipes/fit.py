@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -131,5 +132,6 @@ def _finish(
             f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
             f"of {len(validation)} pictures"
         )
+    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
     console.print(f"wrote {options.out}")
     return result

@@ -1,0 +1,202 @@
+"""Training recipes: data, augmentation, schedule, checkpoints, and one small training from end to end."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from tinyengine.errors import DataError
+from tinyengine.recipes.augment import Augmentation, augment
+from tinyengine.recipes.evaluate import score, wilson
+from tinyengine.recipes.pictures import Pictures, join, load
+from tinyengine.recipes.train import Recipe, Status, Training, learning_rate
+from tinyengine.zoo.table import Network, parse_blocks
+
+TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)
+
+
+def stripes(count: int, size: int, seed: int) -> Pictures:
+    """Noisy pictures with horizontal (class 0) or vertical (class 1) stripes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    waves = 60 * np.sin(2 * np.pi * (np.arange(size)[None, :] / 8 + rng.random((count, 1))))
+    lines = np.broadcast_to(waves[:, :, None], (count, size, size))
+    lines = np.where(labels[:, None, None] == 1, lines.transpose(0, 2, 1), lines)
+    pixels = (128 + lines[..., None] + rng.normal(0, 20, (count, size, size, 3))).clip(0, 255).astype(np.uint8)
+    soft = np.full((count, 2), np.nan, np.float32)
+    return Pictures(pixels, labels.astype(np.int32), soft, ["rows", "columns"], np.zeros(count, np.int32), ["stripes"])
+
+
+def archive(path: Path, pictures: Pictures, **arrays: np.ndarray) -> None:
+    """Write the npz layout; labels and names only where ``arrays`` has them."""
+    files = []
+    for pixels in pictures.pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+        files.append(buffer.getvalue())
+    offset = np.cumsum([0] + [len(data) for data in files])
+    np.savez(path, jpeg=np.frombuffer(b"".join(files), np.uint8), offset=offset, **arrays)
+
+
+def test_the_npz_layout_is_read_and_soft_labels_are_averaged(tmp_path: Path) -> None:
+    data = stripes(6, 24, 0)
+    person = np.linspace(0, 1, 6).astype(np.float32)
+    archive(tmp_path / "a.npz", data, y=data.labels, class_names=np.array(data.classes), p_person=person)
+    archive(tmp_path / "b.npz", data, p_person=person)
+    labelled, unlabelled = load(tmp_path / "a.npz", 16), load(tmp_path / "b.npz", 16)
+    assert labelled.pixels.shape == (6, 16, 16, 3)
+    assert (labelled.labels == data.labels).all()
+    assert (unlabelled.labels == -1).all()
+    both = join([labelled, unlabelled])
+    targets = both.targets(soft_weight=0.25)
+    assert targets[:6, 1] == pytest.approx(0.75 * data.labels + 0.25 * person)
+    assert targets[6:, 1] == pytest.approx(person)
+    assert targets.sum(axis=1) == pytest.approx(1)
+    assert both.source_names == ["a", "b"]
+
+
+def test_a_part_of_the_pictures_is_spread_over_all(tmp_path: Path) -> None:
+    data = stripes(9, 16, 0)
+    archive(tmp_path / "a.npz", data, y=np.arange(9))
+    assert load(tmp_path / "a.npz", 16, limit=3).labels.tolist() == [0, 4, 8]
+
+
+def test_a_folder_per_class_is_read(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (30, 20), "red").save(tmp_path / label / "a.png")
+    data = load(tmp_path, (10, 12))
+    assert data.pixels.shape == (2, 10, 12, 3)
+    assert data.classes == ["cat", "dog"]
+    assert data.labels.tolist() == [0, 1]
+
+
+def test_data_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "noise.npz").write_bytes(b"noise")
+    for name in ("empty", "noise.npz", "missing"):
+        with pytest.raises(DataError, match=name):
+            load(tmp_path / name, 16)
+    other = stripes(2, 16, 0)
+    other.classes = ["a", "b"]
+    with pytest.raises(DataError, match="different classes"):
+        join([stripes(2, 16, 0), other])
+
+
+def test_the_score_counts_per_class_and_source() -> None:
+    data = stripes(4, 16, 0)
+    data.labels = np.array([0, 1, 1, -1], np.int32)
+    data.sources = np.array([0, 0, 1, 1], np.int32)
+    data.source_names = ["one", "two"]
+    result = score(np.array([0, 0, 1, 1]), data)
+    assert result.confusion == [[1, 0], [1, 1]]
+    assert result.accuracy == pytest.approx(200 / 3)
+    assert result.by_source == {"one": (50.0, 2), "two": (100.0, 1)}
+
+
+def test_the_interval_is_wilsons() -> None:
+    # worked by hand: 80 of 100 right
+    low, high = wilson(80, 100)
+    assert (low, high) == (pytest.approx(71.11, abs=0.01), pytest.approx(86.66, abs=0.01))
+
+
+def test_the_rate_rises_and_falls() -> None:
+    recipe = Recipe(rate=0.2, warmup=0.1)
+    rates = [learning_rate(recipe, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert max(rates) == pytest.approx(0.2)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 1e-3
+
+
+def test_augmentation_is_reproducible_and_stays_in_range() -> None:
+    data = stripes(16, 48, 0)
+    how = Augmentation(cutout=0.5, mixup=1.0)
+    targets = data.targets(0.5)
+    first, mixed = augment(data.pixels, targets, 32, how, [0, 1])
+    again, _ = augment(data.pixels, targets, 32, how, [0, 1])
+    other, _ = augment(data.pixels, targets, 32, how, [0, 2])
+    assert first.shape == (16, 32, 32, 3)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert float(np.min(first)) >= -1.0
+    assert float(np.max(first)) <= 127 / 128
+    assert np.sum(mixed, axis=1) == pytest.approx(1)
+
+
+def test_without_augmentation_the_picture_is_only_flipped() -> None:
+    data = stripes(16, 32, 0)
+    nothing = Augmentation(min_area=1.0, aspect=1.0, brightness=0, contrast=0, saturation=0, gray=0)
+    pixels, _ = augment(data.pixels, data.targets(0.5), 32, nothing, [0, 0])
+    # the crop samples between pixels and averages, which blurs a little: compare 4x4 means
+    means = np.asarray(pixels).reshape(16, 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    plain = (data.pixels / 128.0 - 1).reshape(16, 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    plain_error = np.abs(means - plain).max(axis=(1, 2, 3))
+    flipped_error = np.abs(means - plain[:, :, ::-1]).max(axis=(1, 2, 3))
+    assert (np.minimum(plain_error, flipped_error) < 0.15).all()
+    assert 0 < (plain_error < flipped_error).sum() < 16
+
+
+def test_an_interrupted_run_continues_exactly(tmp_path: Path) -> None:
+    data, validation = stripes(64, 32, 0), stripes(32, 32, 1)
+    recipe = Recipe(epochs=3, batch=16, rate=0.05)
+
+    def stop_after(step: int | None):
+        def listen(status: Status) -> None:
+            if step is not None and status.step >= step:
+                raise KeyboardInterrupt
+
+        return listen
+
+    whole = Training(TINY, recipe, data, tmp_path / "whole")
+    whole.run(validation, stop_after(None))
+    parts = Training(TINY, recipe, data, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        parts.run(validation, stop_after(4))
+    continued = Training(TINY, recipe, data, tmp_path / "parts")
+    assert continued.resume()
+    assert continued.step == 4
+    continued.run(validation, stop_after(None))
+    for a, b in zip(whole.model.weights, continued.model.weights, strict=True):
+        assert np.array_equal(a.numpy(), b.numpy())
+    assert [line["accuracy"] for line in whole.history] == [line["accuracy"] for line in continued.history]
+
+
+def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    data = stripes(32, 32, 0)
+    Training(TINY, Recipe(batch=16), data, tmp_path).save()
+    with pytest.raises(DataError, match="another architecture, data or settings"):
+        Training(TINY, Recipe(batch=16, rate=0.3), data, tmp_path).resume()
+    with pytest.raises(DataError, match="2 classes and the network 5"):
+        Training(Network("n", 32, 8, TINY.blocks, 5), Recipe(batch=16), data, tmp_path)
+    with pytest.raises(DataError, match="smaller --batch"):
+        Training(TINY, Recipe(batch=64), data, tmp_path)
+
+
+def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinyengine.cli.fit import command
+    from tinyengine.zoo import table
+
+    monkeypatch.setitem(table.NETWORKS, "person-tiny", TINY)
+    train, validation = stripes(192, 48, 0), stripes(64, 32, 1)
+    for name, data in (("train", train), ("val", validation)):
+        archive(tmp_path / f"{name}.npz", data, y=data.labels, class_names=np.array(data.classes))
+    arguments = ["--data", str(tmp_path / "train.npz"), "--validate", str(tmp_path / "val.npz"), "--json"]
+    arguments += ["--arch", "person-tiny", "--epochs", "10", "--batch", "16", "--average", "0.9"]
+    arguments += ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "net.tflite")]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["float_accuracy"]["accuracy"] > 90
+    assert abs(figures["float_accuracy"]["accuracy"] - figures["int8_accuracy"]["accuracy"]) < 5
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == figures
+    assert json.loads((tmp_path / "net.json").read_text())["classes"] == ["rows", "columns"]
+    again = CliRunner().invoke(command, arguments)
+    assert isinstance(again.exception, DataError)
+    assert "--resume" in str(again.exception)
