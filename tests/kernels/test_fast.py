@@ -42,7 +42,11 @@ EXAMPLES = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
-CONV_VARIANTS = {"te_conv_tiles_exact", "te_conv_tiles_exact_doubled", "te_conv_tiles_wide"}
+CONV_VARIANTS = {
+    *(f"te_conv_gather{doubled}{run}" for doubled in ("", "_doubled") for run in ("", "_9")),
+    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24")),
+    "te_conv_tiles_wide",
+}
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
 ADD_VARIANTS = {"te_add_scaled", "te_add_equal"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
@@ -106,6 +110,10 @@ def long_fields() -> list[OpCase]:
     pixel = Window((1, 1))
     cases = [fast_cases.conv(draw, (1, 3, k), 3, pixel, fast_cases.SMALL) for k in lengths]
     cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
+    # many outputs for few values make doubled columns pay
+    cases += [fast_cases.conv(draw, (2, 3, k), k, pixel, fast_cases.SMALL) for k in range(2, 33)]
+    stem = Window((3, 3), (2, 2), (1, 1), (0, 1, 0, 1))
+    cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17)]
     return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
 
 

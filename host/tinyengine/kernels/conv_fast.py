@@ -24,6 +24,9 @@ Shape = tuple[int, int, int]
 COLUMN_BYTES = {"time": 6144, "flash": 6144, "sram": 2048}
 """Scratch for the columns of a block, by what is optimized: widening a weight costs 0.75 instructions per block."""
 
+CONSTANT_GROUPS = (2, 4, 6)
+"""Short fields have a variant without a loop over their groups."""
+
 MIN_BLOCK = {"time": 6, "flash": 6, "sram": 2}
 MAX_BLOCK = 256
 
@@ -128,7 +131,7 @@ def matrix_call(
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(out_shape, field, target)
     round_words = ROUND_WORDS[rounding.wide]
-    variant = "wide" if rounding.wide else "exact_doubled" if doubled else "exact"
+    gather, tiles = _variants(field, doubled, rounding.wide)
     touched = _access(in_shape, out_shape, window, block)
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
@@ -142,8 +145,8 @@ def matrix_call(
         "groups": field.groups,
         "block": block,
         "round_words": round_words,
-        "gather": "te_conv_gather_doubled" if doubled else "te_conv_gather",
-        "tiles": f"te_conv_tiles_{variant}",
+        "gather": gather,
+        "tiles": tiles,
         "weights": CArray("weights", packed),
     }
     scratch_words = block * 2 * field.groups + 4 * field.groups + 2 + round_words + 3 * field.runs
@@ -160,8 +163,17 @@ def matrix_call(
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
         macs=y.elements * weights.shape[1],
-        note=f"{'pointwise' if pointwise else 'columns'} in blocks of {block} pixels, {variant.replace('_', ', ')}",
+        note=f"{'pointwise' if pointwise else 'columns'}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
     )
+
+
+def _variants(field: Field, doubled: bool, wide: bool) -> tuple[str, str]:
+    """Names of the inner kernels (te_conv_fast.h)."""
+    gather = "te_conv_gather" + "_doubled" * doubled + "_9" * (field.run_bytes == 9)
+    if wide:
+        return gather, "te_conv_tiles_wide"
+    constant = f"_{4 * field.groups}" if field.groups in CONSTANT_GROUPS else ""
+    return gather, "te_conv_tiles_exact" + "_doubled" * doubled + constant
 
 
 def _one_row(shape: Shape) -> Shape:

@@ -29,9 +29,12 @@
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
  * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: output pointers, ends and the entry into the unrolled
- * loop are in a stack frame. BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 21 for rounding
- * exactly (17 with doubled columns) and 18 for bias, loop entry, saturation and stores, and 3 per
- * TE_CONV_UNROLL groups.
+ * loop are in a stack frame.
+ *
+ * BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 17 for rounding exactly (13 with doubled
+ * columns), 14 for bias, saturation, stores and the loop, 1 to enter the loop over groups and 3 per
+ * TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of channels 12 per 16
+ * weights; per pair of pixels 7 (doubled: 11) per 4 values, and 12 per run.
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H
@@ -71,8 +74,14 @@ typedef void te_conv_gather_fn(const te_conv_gather_args *args);
 typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
 
 te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
-/* exact: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier. */
+te_conv_gather_fn te_conv_gather_9, te_conv_gather_doubled_9; /* for runs of 9 bytes: 3 columns of RGB */
+
+/* exact: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
+ * 8, 16, 24: for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
+te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16,
+    te_conv_tiles_exact_doubled_24;
 
 #define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
 #define TE_CONV_ROUND_WIDE 10
@@ -90,9 +99,9 @@ typedef struct te_conv_fast_params {
     const uint32_t *weights;
 } te_conv_fast_params;
 
-/* scratch, in words: block / 2 * 4 * groups for the columns, 4 * groups + 2 + round_words for the weights, 3
- * * n_runs for the runs; then bytes: run_bytes, and if any field reaches beyond the left or right edge and
- * dilation is 1, 2 * n_runs * run_bytes more. */
+/* scratch: words for the columns (block / 2 * 4 * groups), the weights (4 * groups + 2 + round_words) and the
+ * runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches beyond the
+ * left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

@@ -113,8 +113,8 @@
 /* ---- tiles ----------------------------------------------------------------------------------------------------- */
 
 #define F_WIDE 0       /* these five are loaded together at the end of a tile */
-#define F_OUT0 4
-#define F_OUT1 8
+#define F_NEXT 4       /* where the next tile's first pixel goes */
+#define F_SECOND 8     /* and how far behind it the second: 0 for an odd pixel, its own partner */
 #define F_END 12
 #define F_STEP 16      /* bytes between pixel pairs of the output */
 #define F_ENTRY 20     /* where the tile enters the unrolled loop */
@@ -153,8 +153,8 @@
     stmia   r1!, {r5-r12}
 .endm
 
-/* void name(const te_conv_tiles_args *args) */
-.macro TILES name, round, argument, round_words
+/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any */
+.macro TILES name, round, argument, round_words, groups=0
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -175,6 +175,7 @@ FUNCTION \name
     add     r3, r3, r8, lsl #4
     adds    r3, #8
     str     r3, [sp, #F_WIDE_END]
+    .if !\groups
     sub     r8, #1
     and     r8, r8, #(TE_CONV_UNROLL - 1)
     movs    r1, #GROUP_CODE_BYTES
@@ -182,6 +183,7 @@ FUNCTION \name
     mls     r2, r8, r1, r2
     orr     r2, r2, #1
     str     r2, [sp, #F_ENTRY]
+    .endif
 
 .Lchannels\@:
     ldr     r0, [sp, #F_WEIGHTS]
@@ -214,10 +216,9 @@ FUNCTION \name
     ldrd    r6, r7, [sp, #F_PAIR_BYTES] /* and odd bytes */
     ldr     r8, [sp, #F_CHANNELS]
     add     r2, r2, r5
-    add     r3, r2, r8
     add     r4, r2, r6
     add     r7, r4, r7
-    strd    r2, r3, [sp, #F_OUT0]
+    strd    r2, r8, [sp, #F_NEXT]
     str     r4, [sp, #F_END]
     str     r7, [sp, #F_LAST]
     ldr     r0, [sp, #F_COLUMNS]
@@ -228,6 +229,11 @@ FUNCTION \name
 .Ltile\@:
     ldrd    r10, r12, [r1], #8
     FIRST_GROUP
+    .if \groups
+    .rept \groups - 1
+    GROUP
+    .endr
+    .else
     ldr     pc, [sp, #F_ENTRY]
     .p2align 2
 .Lgroups\@:                         /* the hot loop */
@@ -238,9 +244,10 @@ FUNCTION \name
     ldr     r2, [sp, #F_WIDE_END]
     cmp     r1, r2
     bne     .Lgroups\@
+    .endif
 
     \round  \argument
-    ldmia   sp, {r1-r5}             /* wide out0 out1 end step */
+    ldmia   sp, {r1-r5}             /* wide next second end step */
     ssat    r10, #8, r10
     ssat    r11, #8, r11
     ssat    r12, #8, r12
@@ -248,19 +255,18 @@ FUNCTION \name
     bfi     r10, r12, #8, #24
     bfi     r11, lr, #8, #24
     strh    r10, [r2]
-    strh    r11, [r3]
+    strh    r11, [r2, r3]
     add     r2, r5
-    add     r3, r5
     cmp     r2, r4
-    strd    r2, r3, [sp, #F_OUT0]
+    str     r2, [sp, #F_NEXT]
     bne     .Ltile\@
 
-.Lodd\@:                            /* the odd pixel is its own partner: both results go to the same place */
+.Lodd\@:
     ldr     r6, [sp, #F_LAST]
     cmp     r2, r6
     beq     .Lnext\@
-    strd    r2, r2, [sp, #F_OUT0]
-    str     r6, [sp, #F_END]
+    movs    r3, #0
+    strd    r3, r6, [sp, #F_SECOND]
     b       .Ltile\@
 
 .Lnext\@:                           /* two channels on; an odd number ends with (n-2, n-1) */
@@ -283,6 +289,12 @@ FUNCTION \name
     TILES te_conv_tiles_exact, ROUND_EXACT, 0, 6
     TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, 6
     TILES te_conv_tiles_wide, ROUND_WIDE, , 10
+    TILES te_conv_tiles_exact_8, ROUND_EXACT, 0, 6, 2
+    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, 6, 4
+    TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, 6, 6
+    TILES te_conv_tiles_exact_doubled_8, ROUND_EXACT, 1, 6, 2
+    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, 6, 4
+    TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, 6, 6
 
 /* ---- gather ---------------------------------------------------------------------------------------------------- */
 
@@ -292,8 +304,7 @@ FUNCTION \name
 #define G_PAIRS 12
 #define G_COLUMN_BYTES 16
 #define G_TAIL_OFFSET 20
-#define G_TAIL_AT 24
-#define G_NEXT 28
+#define G_NEXT 24
 #define G_FRAME 32         /* lr holds the base of the runs' offsets */
 
 /* 4 bytes of p0 (r4) and p1 (r5) -> one group at r3. */
@@ -313,8 +324,22 @@ FUNCTION \name
     stmia   r3!, {r6-r9}
 .endm
 
-/* void name(const te_conv_gather_args *args) */
-.macro GATHER name, doubled
+/* A byte each -> a half of the tail at r10. */
+.macro GATHER_TAIL doubled
+    ldrsb   r6, [r4], #1
+    ldrsb   r7, [r5], #1
+    .if \doubled
+    lsl     r6, r6, #1
+    lsl     r7, r7, #1
+    .endif
+    strh    r6, [r10]
+    strh    r7, [r10, #4]
+    add     r10, r10, r11
+    eor     r11, r11, #4
+.endm
+
+/* void name(const te_conv_gather_args *args); run_bytes: their constant number, or 0 for any */
+.macro GATHER name, doubled, run_bytes=0
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #G_FRAME
@@ -331,10 +356,11 @@ FUNCTION \name
 
 .Lpair\@:
     ldrd    r0, r1, [sp, #G_RUNS]
-    ldrd    r10, r11, [sp, #G_COLUMN_BYTES]
-    add     r11, r11, r3
-    add     r10, r10, r3
-    strd    r11, r10, [sp, #G_TAIL_AT]
+    ldrd    r6, r10, [sp, #G_COLUMN_BYTES]
+    add     r10, r10, r3            /* the tail */
+    add     r6, r6, r3
+    str     r6, [sp, #G_NEXT]
+    movs    r11, #2                 /* bytes to the tail's next value: 2, 6, 2, 6... */
 .Lrun\@:
     ldmia   r0, {r4-r6}             /* p0 p1 step */
     add     r7, r4, r6
@@ -342,6 +368,14 @@ FUNCTION \name
     strd    r7, r8, [r0], #12
     add     r4, r4, lr
     add     r5, r5, lr
+    .if \run_bytes
+    .rept \run_bytes / 4
+    GATHER_ONE \doubled
+    .endr
+    .rept \run_bytes % 4
+    GATHER_TAIL \doubled
+    .endr
+    .else
     lsrs    r12, r2, #1
     beq     .Lsingle\@
 .Ltwice\@:
@@ -355,25 +389,14 @@ FUNCTION \name
     GATHER_ONE \doubled
 .Ltail\@:
     ldr     r12, [sp, #G_TAIL]
-    cbz_hi  r12, .Lrun_done\@
-    ldr     r10, [sp, #G_TAIL_AT]
+    cmp     r12, #0
+    beq     .Lrun_done\@
 .Lbyte\@:
-    ldrsb   r6, [r4], #1
-    ldrsb   r7, [r5], #1
-    .if \doubled
-    lsl     r6, r6, #1
-    lsl     r7, r7, #1
-    .endif
-    strh    r6, [r10]
-    strh    r7, [r10, #4]
-    tst     r10, #2                 /* low half, high half, next pair of words */
-    ite     eq
-    addeq   r10, #2
-    addne   r10, #6
+    GATHER_TAIL \doubled
     subs    r12, #1
     bne     .Lbyte\@
-    str     r10, [sp, #G_TAIL_AT]
 .Lrun_done\@:
+    .endif
     subs    r1, #1
     bne     .Lrun\@
     ldr     r3, [sp, #G_NEXT]
@@ -386,13 +409,9 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
-/* CBZ for any register and distance. */
-.macro cbz_hi register, label
-    cmp     \register, #0
-    beq     \label
-.endm
-
     GATHER te_conv_gather, 0
     GATHER te_conv_gather_doubled, 1
+    GATHER te_conv_gather_9, 0, 9
+    GATHER te_conv_gather_doubled_9, 1, 9
 
 #endif

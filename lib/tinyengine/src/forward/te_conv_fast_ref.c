@@ -32,12 +32,14 @@ static void gather(const te_conv_gather_args *a, int32_t factor) {
     }
 }
 
-void te_conv_gather(const te_conv_gather_args *args) {
-    gather(args, 1);
-}
-void te_conv_gather_doubled(const te_conv_gather_args *args) {
-    gather(args, 2);
-}
+#define GATHER(name, factor)                                                                                 \
+    void name(const te_conv_gather_args *args) {                                                             \
+        gather(args, factor);                                                                                \
+    }
+GATHER(te_conv_gather, 1)
+GATHER(te_conv_gather_9, 1)
+GATHER(te_conv_gather_doubled, 2)
+GATHER(te_conv_gather_doubled_9, 2)
 
 typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round);
 
@@ -65,7 +67,7 @@ static int32_t dot(const uint32_t *columns, uint32_t pixel, const uint32_t *pair
     return acc;
 }
 
-static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
+static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
     const uint32_t *w = a->weights;
     const uint32_t pixels = 2 * a->pairs + a->odd, words = 2 + 2 * a->groups;
     for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
@@ -80,15 +82,19 @@ static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, roun
     }
 }
 
-void te_conv_tiles_exact(const te_conv_tiles_args *args) {
-    tiles(args, TE_CONV_ROUND_EXACT, round_exact);
-}
-void te_conv_tiles_exact_doubled(const te_conv_tiles_args *args) {
-    tiles(args, TE_CONV_ROUND_EXACT, round_exact_doubled);
-}
-void te_conv_tiles_wide(const te_conv_tiles_args *args) {
-    tiles(args, TE_CONV_ROUND_WIDE, round_wide);
-}
+#define TILES(name, round_words, round)                                                                      \
+    void name(const te_conv_tiles_args *args) {                                                              \
+        tiles(args, round_words, round);                                                                     \
+    }
+TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_exact_8, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_exact_24, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_exact_doubled_8, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_exact_doubled_24, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 
 #else
 typedef int te_conv_fast_ref_is_empty; /* ISO C wants a declaration */
