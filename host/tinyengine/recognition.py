@@ -117,15 +117,21 @@ def frames(source: str) -> Iterator[Frame]:
 
 
 def _captured(what: int | str, name: str) -> Iterator[Frame]:
-    """Frames that OpenCV captures; a camera's newest ones, since its driver keeps only a few."""
+    """Frames that OpenCV captures; it is opened here and now, so that what is wrong shows before the rest starts."""
     cv2 = opencv("use a camera or a video")
     capture = cv2.VideoCapture(what)
+    if not capture.isOpened():
+        capture.release()
+        way = "is it connected, and may this program use it?" if isinstance(what, int) else "is it a video?"
+        raise DataError(f"{name} cannot be opened: {way}")
+    if isinstance(what, int):
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a slow device shall see now, not some seconds ago
+    return _captured_frames(capture, name)
+
+
+def _captured_frames(capture: Any, name: str) -> Iterator[Frame]:
+    """``capture`` is a cv2.VideoCapture, released at the end."""
     try:
-        if not capture.isOpened():
-            way = "is it connected, and may this program use it?" if isinstance(what, int) else "is it a video?"
-            raise DataError(f"{name} cannot be opened: {way}")
-        if isinstance(what, int):
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a slow device shall see now, not some seconds ago
         number = 0
         while True:
             good, pixels = capture.read()

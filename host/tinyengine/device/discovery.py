@@ -34,7 +34,7 @@ def list_devices(ask: bool = True, progress: Callable[[str], None] = lambda _: N
 
     Other ports (Bluetooth, built-in) are left alone: opening some of them hangs or disturbs what is connected.
     """
-    ports = sorted(list_ports.comports())
+    ports = sorted(list_ports.comports(), key=lambda port: port.device)
     plain = [FoundPort(p.device, p.description or "", p.vid is not None) for p in ports]
     asked = [port for port in plain if port.usb] if ask else []
     if asked:
