@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.memory import Buffer, OverlapRule, lower_bound, place
 from tinyengine.memory.exact import minimize
-from tinyengine.memory.problem import make_problem
+from tinyengine.memory.placement import _easy
+from tinyengine.memory.problem import allowed, first_fit, lowest_fit, make_problem
 
 Addresses = dict[str, int]
 
@@ -130,3 +131,34 @@ def test_without_search_the_bound_still_holds(instance):
     placement = place(buffers, rules, budget=0)
     best = smallest(buffers, rules)
     assert placement.lower_bound <= best <= placement.total
+
+
+@settings(max_examples=300, deadline=None)
+@given(instances(most=8), st.randoms(use_true_random=False))
+def test_first_fit_takes_the_lowest_allowed_address(instance, rng):
+    problem, _ = make_problem(*instance)
+    top = sum(problem.sizes) + sum(problem.aligns)
+    order = list(range(len(problem)))
+    rng.shuffle(order)
+    addresses: list[int | None] = [None] * len(problem)
+    for i in order:
+        lowest = min(x for x in range(top + 1) if allowed(problem, i, x, addresses))
+        assert lowest_fit(problem, i, addresses) == lowest
+        addresses[i] = rng.choice([x for x in range(top + 1) if allowed(problem, i, x, addresses)])  # not only tight
+
+
+@settings(max_examples=300, deadline=None)
+@given(instances(most=8), st.randoms(use_true_random=False))
+def test_buffers_set_aside_fit_wherever_the_others_lie(instance, rng):
+    problem, _ = make_problem(*instance)
+    hard = list(range(len(problem)))
+    rng.shuffle(hard)
+    total = problem.total(first_fit(problem, hard))
+    easy = _easy(problem, total)
+    addresses: list[int | None] = [None] * len(problem)
+    for i in [*(i for i in hard if i not in easy), *reversed(easy)]:
+        fits = [x for x in range(total - problem.sizes[i] + 1) if allowed(problem, i, x, addresses)]
+        assert fits or i not in easy
+        if not fits:
+            return  # the others do not fit themselves
+        addresses[i] = rng.choice(fits)
