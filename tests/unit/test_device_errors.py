@@ -116,15 +116,21 @@ def test_another_version(span: tuple[int, int], advice: str) -> None:
 
 
 def test_the_firmware_refuses_another_version() -> None:
+    decoder = FrameDecoder()
+
+    def ask(line: SocketTransport, request: Frame) -> Frame:
+        line.write(request.encode())
+        while not (answers := list(decoder.feed(line.read(5.0)))):
+            pass
+        (answer,) = answers
+        return answer
+
     with native_device() as native:
         line = SocketTransport(native.url)
-        line.write(Frame(Op.HELLO, 5, 1, b"TINY\x07\x09").encode())
-        (answer,) = FrameDecoder().feed(line.read(5.0))
+        answer = ask(line, Frame(Op.HELLO, 5, 1, b"TINY\x07\x09"))
         assert answer.status == Status.VERSION
         assert answer.payload[4:7] == bytes([0, 1, 1])
-        line.write(Frame(Op.ECHO, 5, 2, b"x").encode())
-        (answer,) = FrameDecoder().feed(line.read(5.0))
-        assert answer.status == Status.NO_SESSION
+        assert ask(line, Frame(Op.ECHO, 5, 2, b"x")).status == Status.NO_SESSION
         line.close()
 
 
