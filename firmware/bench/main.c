@@ -25,7 +25,13 @@ typedef struct job {
     uint32_t model, flags, paint, input_bytes;
 } job;
 
+#define PUSHED_BYTES (512u * 1024u) /* largest input that a network may want by rows */
+
 static measure_times times;
+static struct {
+    const te_model *model;
+    int8_t frame[PUSHED_BYTES]; /* stands for whoever delivers the rows */
+} pushed;
 static int32_t results;
 
 static void check(bool condition, uint32_t status, const char *what) {
@@ -83,9 +89,26 @@ static void read_inputs(int32_t jobs, const te_model *model, uint32_t expected) 
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < model->n_inputs; i++) bytes += model->inputs[i].bytes;
     check(bytes == expected, STATUS_BAD_JOB, "a job's inputs have the wrong size");
-    for (uint32_t i = 0; i < model->n_inputs; i++)
-        check(host_read(jobs, model->inputs[i].data, model->inputs[i].bytes), STATUS_BAD_JOB,
-              "job.bin ends early");
+    check(model->run || bytes <= PUSHED_BYTES, STATUS_BAD_JOB, "the input is too large to be pushed by rows");
+    for (uint32_t i = 0; i < model->n_inputs; i++) {
+        int8_t *data = model->run ? model->inputs[i].data : pushed.frame;
+        check(host_read(jobs, data, model->inputs[i].bytes), STATUS_BAD_JOB, "job.bin ends early");
+    }
+}
+
+static void push_frame(void) {
+    pushed.model->begin();
+    pushed.model->push_rows(pushed.frame, pushed.model->inputs[0].dims[0]);
+}
+
+static void run_pushed(void) {
+    push_frame();
+    pushed.model->finish();
+}
+
+static void run_pushed_profiled(te_layer_hook hook, void *context) {
+    push_frame();
+    pushed.model->run_profiled(hook, context);
 }
 
 static void run_job(int32_t jobs, const job *todo) {
@@ -96,10 +119,11 @@ static void run_job(int32_t jobs, const job *todo) {
     check(model->n_layers <= MEASURE_MAX_LAYERS, STATUS_BAD_JOB, "too many layers to profile");
     measure_arena_paint(model, paint);
     read_inputs(jobs, model, todo->input_bytes);
+    pushed.model = model;
     if (todo->flags & FLAG_PROFILE)
-        measure_profile(&times, model->run_profiled);
+        measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
     else
-        measure_run(&times, model->run);
+        measure_run(&times, model->run ? model->run : run_pushed);
     const uint32_t stack = measure_stack_used();
     emit_u64(counter_ticks(times.before, times.after));
     emit_u32(measure_arena_used(model, paint));

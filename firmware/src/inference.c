@@ -204,12 +204,21 @@ static void after_layer(void *context, uint32_t index) {
     p->layer_start = hal_count();
 }
 
-/* Runs on whatever the arena holds, and answers counter ticks of each layer from the given one on. */
+/* Rows of a network that keeps no frame: what they hold is of no account, but they have to be there. */
+static void push_blank(void) {
+    static const int8_t blank[LINK_DATA_BYTES];
+    const te_model *m = state.model;
+    m->begin();
+    for (uint32_t row = 0; row < m->inputs[0].dims[0]; row++) m->push_rows(blank, 1);
+}
+
+/* Runs on whatever the arena holds, or on blank rows, and answers counter ticks of each layer from the given
+ * one on. */
 status inference_profile(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
     const te_model *m = state.model;
     const uint16_t first = get_u16(request);
-    if (m->run_profiled == NULL) return STATUS_UNSUPPORTED;
+    if (m->run_profiled == NULL || (m->run == NULL && !inference_has_rows())) return STATUS_UNSUPPORTED;
     if (first >= m->n_layers) return STATUS_MALFORMED;
     transfer_abort();
     state.loaded = 0;
@@ -218,6 +227,7 @@ status inference_profile(const uint8_t *request, uint32_t length, writer *answer
     put_u16(answer, first);
     profile p = {.answer = answer, .first = first, .busy_ms = hal_millis()};
     p.layer_start = hal_count();
+    if (m->run == NULL) push_blank();
     m->run_profiled(after_layer, &p);
     return STATUS_OK;
 }

@@ -16,7 +16,7 @@ from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Target, arrays_in
-from tinyengine.memory.plan import MemoryPlan, plan
+from tinyengine.memory.plan import MemoryPlan
 from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
@@ -80,6 +80,7 @@ class CompiledModel:
             "model": self.graph.name,
             "hash": self.model_hash,
             "cpu": self.options.cpu,
+            "input": "rows" if any(call.pushed for call in self.calls) else "frame",
             "macs": self.macs,
             "macs_executed": sum(stage.macs_executed for stage in self.stages),
             "arena_bytes": self.plan.arena_bytes,
@@ -92,29 +93,40 @@ class CompiledModel:
                 "code": code,
                 "total": None if code is None else self.weight_bytes + code,
             },
-            "stages": [self._stage(stage) for stage in self.stages if not all(c.is_view for c in stage.calls)],
+            "stages": self._stages(),
             "layers": [self._layer(call) for call in self.calls],
         }
 
-    def _stage(self, stage: Stage) -> dict[str, object]:
-        return {
-            "kind": str(stage.kind),
-            "operators": [call.op.name for call in stage.calls],
-            "macs": stage.macs,
-            "macs_executed": stage.macs_executed,
-        }
+    def _stages(self) -> list[dict[str, object]]:
+        """Per stage that computes something: its operators, its work, and the bytes of the arena that it uses."""
+        entries: list[dict[str, object]] = []
+        usage = iter(self.plan.usage)
+        for stage in self.stages:
+            sram = max(next(usage).bytes_used for _ in stage.calls)
+            if not all(call.is_view for call in stage.calls):
+                entries.append(
+                    {
+                        "kind": str(stage.kind),
+                        "operators": [op.name for op in stage.operators],
+                        "sram_bytes": sram,
+                        "macs": stage.macs,
+                        "macs_executed": stage.macs_executed,
+                    }
+                )
+        return entries
 
     def _layer(self, call: KernelCall) -> dict[str, object]:
         output = self.graph.tensor(call.output)
+        inputs = [call.pushed.tensor] if call.pushed else call.inputs
         return {
-            "name": call.op.name,
-            "op": str(call.op.kind),
+            "name": call.name,
+            "op": call.kind,
             "kernel": call.function,
             "variant": call.note,
             "macs": call.macs,
-            "input_shapes": [list(self.graph.tensor(name).shape) for name in call.inputs],
+            "input_shapes": [list(self.graph.tensor(name).shape) for name in inputs],
             "output_shape": list(output.shape),
-            "input_addresses": [self.plan.addresses[name] for name in call.inputs],
+            "input_addresses": [self.plan.addresses.get(name) for name in inputs],
             "output_address": self.plan.addresses[call.output],
             "scratch_bytes": call.scratch_bytes,
         }
@@ -168,9 +180,8 @@ def compile_graph(
         observer("import", graph)
     graph = optimize(graph, observer)
     verify(graph)
-    stages = schedule(graph, options.target)
-    calls = calls_of(stages)
-    memory = plan(graph, calls)  # replays its own result byte by byte
+    chosen = schedule(graph, options.target, rows=options.input == "rows", sram=options.sram)
+    stages, memory = chosen.stages, chosen.plan
     if options.sram is not None and memory.arena_bytes > options.sram:
         raise BudgetError(
             f"the network needs {exact_size(memory.arena_bytes)} of SRAM for its activations, but only "
@@ -178,7 +189,7 @@ def compile_graph(
             f"board with more SRAM"
         )
     model_hash = _hash(identity, options, metadata_json)
-    source = NetworkSource(graph, calls, memory, model_hash, metadata_json, options.prefix)
+    source = NetworkSource(graph, calls_of(stages), memory, model_hash, metadata_json, options.prefix)
     return CompiledModel(graph, stages, memory, generate(source), model_hash, options, metadata_json)
 
 

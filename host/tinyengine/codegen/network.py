@@ -63,7 +63,7 @@ def _layers(source: NetworkSource) -> list[_Layer]:
     for position, call in enumerate(source.calls):
         if not call.is_view:
             index = len(layers)
-            layers.append(_Layer(index, call, position, f"layer_{index:03d}_{identifier(call.op.kind)}"))
+            layers.append(_Layer(index, call, position, f"layer_{index:03d}_{identifier(call.kind)}"))
     return layers
 
 
@@ -162,7 +162,9 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
         return f"{_shape(tensor)} @{start}..{start + tensor.nbytes}"
 
     inputs = " and ".join(place(name) for name in call.inputs)
-    text = [f"/* {layer.index} {_comment(call.op.name)}: {call.op.kind}", f" *   {inputs} -> {place(call.output)}"]
+    if call.pushed:
+        inputs = f"{_shape(graph.tensor(call.pushed.tensor))} row by row"
+    text = [f"/* {layer.index} {_comment(call.name)}: {call.kind}", f" *   {inputs} -> {place(call.output)}"]
     work = [f"{call.macs} MACs"] if call.macs else []
     if call.scratch_bytes:
         start = plan.scratch[layer.position]
@@ -200,16 +202,17 @@ def _port(source: NetworkSource, port: Port) -> str:
     tensor = source.graph.tensor(port.tensor)
     dims = _dims(tensor)
     dims = dims if len(dims) <= 4 else (prod(dims[:-3]), *dims[-3:])
-    address = source.plan.addresses[port.tensor]
+    address = source.plan.addresses.get(port.tensor)
+    data = "NULL" if address is None else f"(int8_t *)(arena + {address})"
     return (
-        f"    {{{string_literal(port.name)}, (int8_t *)(arena + {address}), {tensor.nbytes}u, "
+        f"    {{{string_literal(port.name)}, {data}, {tensor.nbytes}u, "
         f"{float_literal(tensor.scale)}, {tensor.zero_point}, {len(dims)}, {{{', '.join(map(str, dims))}}}}},"
     )
 
 
 def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tuple[str, CArray]]) -> str:
     prefix = source.prefix
-    headers = sorted({layer.call.header for layer in layers})
+    headers = sorted({header for layer in layers for header in (layer.call.header, *layer.call.headers)})
     out = [_banner(source, "Layers")]
     out.append(f'#include "{prefix}.h"\n\n#include <string.h>\n\n#include "{prefix}_weights.h"')
     out.append("\n".join(f'#include "tinyengine/{header}"' for header in headers) + "\n")
@@ -220,25 +223,19 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         out += definitions
         out.append(_describe(source, layer))
         out.append(f"static const {layer.call.params_type} {layer.params} = {body};\n")
-        out.append(f"static void {layer.symbol}(void) {{")
-        out += [f"    {line}" for line in _call(source, layer)]
-        out.append("}\n")
+        if not layer.call.pushed:
+            out.append(f"static void {layer.symbol}(void) {{")
+            out += [f"    {line}" for line in _call(source, layer)]
+            out.append("}\n")
 
-    out.append("static void run(void) {")
-    out += [f"    {layer.symbol}();" for layer in layers]
-    out.append("}\n")
-    out.append("static void run_profiled(te_layer_hook hook, void *context) {")
-    for layer in layers:
-        out.append(f"    {layer.symbol}();\n    hook(context, {layer.index});")
-    if not layers:
-        out.append("    (void)hook;\n    (void)context;")
-    out.append("}\n")
-    out.append(_rows(source))
+    pushed = next((layer for layer in layers if layer.call.pushed), None)
+    out += _runs(layers, pushed)
+    out.append(_push(source, pushed) if pushed else _copy_rows(source))
 
     out.append(f"static const te_layer layers[{max(len(layers), 1)}] = {{")
     for layer in layers:
         call = layer.call
-        out.append(f"    {{{string_literal(call.op.name)}, {string_literal(str(call.op.kind))}, {call.macs}u}},")
+        out.append(f"    {{{string_literal(call.name)}, {string_literal(call.kind)}, {call.macs}u}},")
     if not layers:
         out.append('    {"", "", 0},')
     out.append("};\n")
@@ -260,7 +257,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "inputs": "inputs",
         "outputs": "outputs",
         "layers": "layers",
-        "run": "run",
+        "run": "NULL" if pushed else "run",
         "run_profiled": "run_profiled",
         "begin": "begin",
         "push_rows": "push_rows",
@@ -272,7 +269,51 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     return "\n".join(out)
 
 
-def _rows(source: NetworkSource) -> str:
+def _runs(layers: list[_Layer], pushed: _Layer | None) -> list[str]:
+    """The functions run and run_profiled; what is pushed has been computed before."""
+    out = [f"static void {'finish' if pushed else 'run'}(void) {{"]
+    out += [f"    {layer.symbol}();" for layer in layers if layer is not pushed]
+    out += ["}\n", "static void run_profiled(te_layer_hook hook, void *context) {"]
+    for layer in layers:
+        if layer is not pushed:
+            out.append(f"    {layer.symbol}();")
+        out.append(f"    hook(context, {layer.index});")
+    if not layers:
+        out.append("    (void)hook;\n    (void)context;")
+    return [*out, "}\n"]
+
+
+def _push(source: NetworkSource, layer: _Layer) -> str:
+    """The by-rows entry of a network that never holds its input: every row goes to its slot and is computed on."""
+    call = layer.call
+    assert call.pushed is not None
+    tensor = source.graph.tensor(call.pushed.tensor)
+    height = tensor.hwc()[0]
+    row = tensor.nbytes // height
+    scratch = source.plan.scratch[layer.position]
+    assert scratch is not None
+    ring = scratch + call.pushed.offset
+    output = source.plan.addresses[call.output]
+    return f"""static uint32_t rows_received;
+
+static void begin(void) {{
+    rows_received = 0;
+    te_chain_begin(&{layer.params}, arena + {scratch});
+}}
+
+static void push_rows(const int8_t *rows, uint32_t count) {{
+    if (count > {height}u - rows_received) count = {height}u - rows_received;
+    for (; count > 0; count--, rows += {row}) {{
+        memcpy(arena + {ring} + rows_received % {call.pushed.capacity}u * {row}u, rows, {row});
+        rows_received++;
+        te_chain_push(&{layer.params}, (const int8_t *)(arena + {ring}), (int8_t *)(arena + {output}),
+                      arena + {scratch}, 1);
+    }}
+}}
+"""
+
+
+def _copy_rows(source: NetworkSource) -> str:
     """The by-rows entry over a resident frame: rows are copied to their place, finish runs the network."""
     tensor = source.graph.tensor(source.graph.inputs[0].tensor)
     height = tensor.hwc()[0]

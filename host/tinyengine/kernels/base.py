@@ -113,6 +113,16 @@ class Access:
         return int((write_hi[:-1] - next_read)[needed].max())
 
 
+@dataclass(frozen=True)
+class PushedRows:
+    """The rows of network input ``tensor`` that are given to a call one by one: they lie in a ring of ``capacity`` rows
+    at ``offset`` in the call's scratch memory, row y in slot y mod capacity."""
+
+    tensor: str
+    offset: int
+    capacity: int
+
+
 @dataclass(eq=False)
 class KernelCall:
     """One call in the generated code: ``function(&params, inputs..., output, scratch)``.
@@ -135,10 +145,28 @@ class KernelCall:
     macs: int = 0
     variadic: bool = False
     note: str = ""  # one phrase for the generated comment, e.g. the kernel variant
+    ops: tuple[Operator, ...] = ()  # of a chain: all its operators, of which ``op`` is the last
+    headers: tuple[str, ...] = ()  # besides ``header``
+    pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
 
     @property
     def is_view(self) -> bool:
         return self.params_type is None
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators that the call computes."""
+        return self.ops or (self.op,)
+
+    @property
+    def name(self) -> str:
+        """For reports: the operator's name, or the names of the first and the last one."""
+        return self.op.name if len(self.operators) == 1 else f"{self.operators[0].name} .. {self.op.name}"
+
+    @property
+    def kind(self) -> str:
+        """For reports: what the call is an instance of."""
+        return "STREAM" if self.ops else str(self.op.kind)
 
 
 Lowering = Callable[[Operator, Graph, Target], KernelCall]

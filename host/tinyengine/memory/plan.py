@@ -73,7 +73,7 @@ def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None
     ``budget`` limits the nodes of branch and bound (see placement.place). ``check`` replays the plan byte by byte.
     Raises PlacementError if the calls contradict the graph or, which would be a bug, the replay finds a wrong byte.
     """
-    steps = [Step(call.op.name, call) for call in calls]
+    steps = [Step(call.name, call) for call in calls]
     alive = lifetimes(steps, graph)
     placement = min(_placements(alive, budget), key=lambda p: (p.total, _activation_peak(_moments(steps, alive, p))))
     if check:

@@ -14,13 +14,22 @@ static const te_port *port(uint32_t model, int output, uint32_t index) {
 
 uint32_t native_bytes(uint32_t model, int output, uint32_t index) { return port(model, output, index)->bytes; }
 
-/* output 0: copies buffer into the input; output 1: copies the output into buffer. */
+/* output 0: copies buffer into the input, or pushes it by rows; output 1: copies the output into buffer. */
 void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer) {
     const te_port *p = port(model, output, index);
+    if (p->data == NULL) {
+        native_models[model]->begin();
+        native_models[model]->push_rows(buffer, p->dims[0]);
+        return;
+    }
     for (uint32_t i = 0; i < p->bytes; i++) {
         if (output) buffer[i] = p->data[i];
         else p->data[i] = buffer[i];
     }
 }
 
-void native_run(uint32_t model) { native_models[model]->run(); }
+void native_run(uint32_t model) {
+    const te_model *m = native_models[model];
+    if (m->run) m->run();
+    else m->finish();
+}

@@ -1,8 +1,9 @@
 """Stages: the unit of scheduling.
 
-A stage is a run of operators that execute as one piece. Today there is one kind, ``layer``: one operator over whole
-tensors, in place where its kernel's overlap rule allows. Patch and stream stages (halos recomputed, rolling row
-buffers) are further kinds of the same thing: they bring calls with buffers of their own to the same memory planner.
+A stage is a run of operators that execute as one piece: a ``layer`` (one operator over whole tensors, in place where
+its kernel's overlap rule allows) or a ``stream`` (a chain of row operators with rolling row buffers, nothing
+recomputed). Every stage is one kernel call to the memory planner; what a stream keeps for itself is scratch memory of
+its call.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tinyengine.ir import Graph
-from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.kernels.select import lower
+from tinyengine.ir import Operator
+from tinyengine.kernels.base import KernelCall
 
 
 class StageKind(StrEnum):
     """How the operators of a stage are executed."""
 
     LAYER = "layer"
+    STREAM = "stream"
 
 
 @dataclass(eq=False)
@@ -29,17 +30,16 @@ class Stage:
     calls: list[KernelCall]
 
     @property
+    def operators(self) -> list[Operator]:
+        return [op for call in self.calls for op in call.operators]
+
+    @property
     def macs(self) -> int:
         return sum(call.macs for call in self.calls)
 
     @property
     def macs_executed(self) -> int:
         return self.macs
-
-
-def schedule(graph: Graph, target: Target) -> list[Stage]:
-    """Lower every operator and put each in a layer stage, in the graph's order."""
-    return [Stage(StageKind.LAYER, [lower(op, graph, target)]) for op in graph.operators]
 
 
 def calls_of(stages: list[Stage]) -> list[KernelCall]:

@@ -2,6 +2,9 @@
  *
  * The compiler writes one `const te_model` per network. Calling sequence: fill the inputs, call run(), read the
  * outputs. Inputs are consumed: their bytes may be overwritten during run(), so fill them anew each time.
+ *
+ * A network compiled for input by rows may hold no more of its input than a few rows: then run and inputs[0].data are
+ * NULL, and begin, push_rows, finish are the only way.
  */
 #ifndef TE_MODEL_H
 #define TE_MODEL_H
@@ -11,7 +14,7 @@
 /* An input or output: int8, dims[0..rank-1] (batch left out), real value = scale * (q - zero_point). */
 typedef struct te_port {
     const char *name;
-    int8_t *data; /* inside the arena */
+    int8_t *data; /* inside the arena; NULL for an input that is never there as a whole */
     uint32_t bytes;
     float scale;
     int32_t zero_point;
@@ -39,6 +42,7 @@ typedef struct te_model {
     const te_port *inputs, *outputs;
     const te_layer *layers;
     void (*run)(void);
+    /* Like run, or, where run is NULL, like finish: the hook of the layer that push_rows computed comes at once. */
     void (*run_profiled)(te_layer_hook hook, void *context);
     /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then read the
      * outputs. Rows hold int8 values. */

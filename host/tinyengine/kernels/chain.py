@@ -1,0 +1,146 @@
+"""A chain of row operators as one call of te_chain_s8 (te_rows.h): where its rings, sums and counters lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyengine.ir import Graph
+from tinyengine.kernels.access import overlap
+from tinyengine.kernels.base import CStruct, CValue, KernelCall, PushedRows
+from tinyengine.kernels.flow import Flow, RowWindow, resident_access, simulate
+from tinyengine.kernels.rows import RowOp
+
+HEADER = "te_rows.h"
+GRAIN = 4  # alignment of rings and of scratch memory inside the chain
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Offsets in the scratch memory of a chain.
+
+    ``rings`` per picture but the last (of a resident picture 0 it is None), ``scratch`` per operator, ``state``.
+    """
+
+    rings: tuple[int | None, ...]
+    scratch: tuple[int, ...]
+    state: int
+    total: int
+
+
+def row_window(op: RowOp, skip: int | None) -> RowWindow:
+    """How the rows of ``op`` depend on each other; ``skip`` is the picture behind ``op.skip``."""
+    return RowWindow(
+        in_rows=op.in_h,
+        out_rows=op.out_h,
+        reach=op.reach,
+        stride=op.stride,
+        pad_top=op.pad_top,
+        skip=skip,
+        rows=op.rows,
+        first=min(op.rows, op.out_h),
+        accumulates=op.accumulates,
+        consumes=op.consumes,
+        order=op.order,
+    )
+
+
+def row_bytes(shape: tuple[int, int, int]) -> int:
+    """Bytes of one row of a picture of ``shape`` (rows, columns, channels)."""
+    return shape[1] * shape[2]
+
+
+def layout(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> Layout:
+    """Rings first, then what operators keep for themselves, then what they share, then the counters."""
+    top = 0
+
+    def take(size: int) -> int:
+        nonlocal top
+        start = top
+        top += -(-size // GRAIN) * GRAIN
+        return start
+
+    rings: list[int | None] = []
+    for index, (op, rows) in enumerate(zip(ops, keep, strict=True)):
+        rings.append(take(rows * row_bytes(op.in_shape)) if index or pushed else None)
+    own = {index: take(op.scratch_bytes) for index, op in enumerate(ops) if op.keeps_scratch}
+    shared = take(max((op.scratch_bytes for op in ops if not op.keeps_scratch), default=0))
+    state = take(2 * (len(ops) + 1))
+    return Layout(tuple(rings), tuple(own.get(index, shared) for index in range(len(ops))), state, top)
+
+
+def chain_call(ops: Sequence[RowOp], graph: Graph, *, pushed: bool = False) -> KernelCall:
+    """The call that runs ``ops`` one behind the other, row by row.
+
+    Each reads what the one before it makes; ``skip`` of each is the output of an earlier one or the chain's input.
+    ``pushed``: the input is not there as a whole, its rows come one by one into a ring.
+    """
+    tensors = [ops[0].x, *(op.y for op in ops)]
+    for index, op in enumerate(ops):
+        if op.x != tensors[index]:
+            raise ValueError(f"{op.ops[0].name} reads {op.x} and not {tensors[index]}, which the chain makes before it")
+    skips = [None if op.skip is None else tensors[: index + 1].index(op.skip) for index, op in enumerate(ops)]
+    windows = [row_window(op, skip) for op, skip in zip(ops, skips, strict=True)]
+    keep = Flow.of(windows).keep
+    places = layout(ops, keep, pushed)
+    x, y = graph.tensor(tensors[0]), graph.tensor(tensors[-1])
+
+    capacities = [*keep, ops[-1].out_shape[0]]
+    if not pushed:
+        capacities[0] = ops[0].in_h
+    shapes = [*(op.in_shape for op in ops), ops[-1].out_shape]
+    rows: list[dict[str, CValue]] = [
+        {"offset": offset or 0, "row_bytes": row_bytes(shape), "capacity": capacity}
+        for offset, shape, capacity in zip((*places.rings, None), shapes, capacities, strict=True)
+    ]
+    items = [
+        _row_op(index, op, window, scratch)
+        for index, (op, window, scratch) in enumerate(zip(ops, windows, places.scratch, strict=True))
+    ]
+    params: dict[str, CValue] = {
+        "ops": CStruct("ops", "te_row_op", tuple(items)),
+        "rows": CStruct("rows", "te_rows", tuple(rows)),
+        "n_ops": len(ops),
+        "n_rows": len(rows),
+        "state": places.state,
+    }
+    access = None
+    if not pushed:
+        access = resident_access(windows, simulate(windows), row_bytes(shapes[0]), row_bytes(shapes[-1]))
+    operators = tuple(operator for op in ops for operator in op.ops)
+    return KernelCall(
+        operators[-1],
+        "te_chain_s8",
+        HEADER,
+        "te_chain",
+        params,
+        inputs=[] if pushed else [x.name],
+        output=y.name,
+        scratch_bytes=places.total,
+        overlaps=() if access is None else (overlap(access, 0, y.nbytes),),
+        access=access,
+        macs=sum(op.macs for op in ops),
+        note=f"{len(ops)} row operators",
+        ops=operators,
+        headers=tuple(dict.fromkeys(op.header for op in ops)),
+        pushed=PushedRows(x.name, places.rings[0] or 0, keep[0]) if pushed else None,
+    )
+
+
+def _row_op(index: int, op: RowOp, window: RowWindow, scratch: int) -> dict[str, CValue]:
+    return {
+        "run": op.function,
+        "params": CStruct(f"op_{index}", op.params_type, (op.params,)),
+        "x": index,
+        "y": index + 1,
+        "skip": "TE_NO_ROWS" if window.skip is None else window.skip,
+        "in_h": window.in_rows,
+        "out_h": window.out_rows,
+        "reach": window.reach,
+        "stride": window.stride,
+        "pad_top": window.pad_top,
+        "rows": window.rows,
+        "first": window.first,
+        "accumulates": int(window.accumulates),
+        "scratch": scratch,
+    }

@@ -1,0 +1,30 @@
+"""Estimates of time: instructions that a row operator takes beyond the layers that compute the same."""
+
+from __future__ import annotations
+
+from tinyengine.ir import Graph, OpKind
+from tinyengine.kernels.base import Target
+from tinyengine.kernels.rows import RowOp
+
+CALL = 150
+"""Instructions to start a batch: the controller, its addresses, a kernel's prologue."""
+
+WIDEN = 0.75
+"""Instructions per weight and block of pixels: a convolution widens its weights once per block."""
+
+GATHER = 1.0
+"""Instructions per value that a depthwise convolution fetches for its window."""
+
+
+def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
+    """About what ``op`` costs more than its layers, each of which widens its weights once per block and fetches every
+    value once."""
+    batches = -(-op.out_h // op.rows)
+    extra = float(CALL * batches)
+    for operator in op.ops:
+        if operator.kind is OpKind.CONV_2D:
+            extra += WIDEN * batches * graph.tensor(operator.inputs[1]).elements
+        elif operator.kind is OpKind.DEPTHWISE_CONV_2D:
+            _, width, channels = op.in_shape
+            extra += GATHER * width * channels * max(0, batches * op.window_rows - op.in_h)
+    return int(extra)
