@@ -29,32 +29,62 @@ from tinyengine.zoo.table import NETWORKS
 @click.option(
     "--arch", type=click.Choice(list(NETWORKS)), default="person-tiny", show_default=True, help="Network of the zoo."
 )
-@click.option("--resolution", type=int, help="Side of the square input in pixels; default: the network's own.")
-@click.option("--epochs", type=float, default=Recipe().epochs, show_default=True, help="Passes over all pictures.")
-@click.option("--batch", type=int, default=Recipe().batch, show_default=True, help="Pictures per step.")
-@click.option("--rate", type=float, default=Recipe().rate, show_default=True, help="Peak learning rate.")
+@click.option(
+    "--resolution", type=click.IntRange(16, 512), help="Side of the square input in pixels; default: the network's own."
+)
+@click.option(
+    "--epochs",
+    type=click.FloatRange(0, min_open=True),
+    default=Recipe().epochs,
+    show_default=True,
+    help="Passes over all pictures.",
+)
+@click.option("--batch", type=click.IntRange(2), default=Recipe().batch, show_default=True, help="Pictures per step.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    default=Recipe().rate,
+    show_default=True,
+    help="Peak learning rate.",
+)
 @click.option(
     "--soft-weight",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=Recipe().soft_weight,
     show_default=True,
     help="Share of the teacher beside a label.",
 )
 @click.option(
     "--min-area",
-    type=float,
+    type=click.FloatRange(0.01, 1),
     default=Augmentation().min_area,
     show_default=True,
     help="Smallest share of a picture a crop keeps.",
 )
 @click.option(
-    "--cutout", type=float, default=0.0, show_default=True, help="Share of the pictures with a square painted over."
+    "--cutout",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the pictures with a square painted over.",
 )
-@click.option("--mixup", type=float, default=0.0, show_default=True, help="Share of the batches blended in pairs.")
-@click.option("--average", type=float, default=Recipe().average, show_default=True, help="Weight averaging per step.")
+@click.option(
+    "--mixup",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the batches blended in pairs.",
+)
+@click.option(
+    "--average",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=Recipe().average,
+    show_default=True,
+    help="Weight averaging per step.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
-@click.option("--threads", type=int, default=1, show_default=True, help="Processor cores to use.")
-@click.option("--limit", type=int, help="Read at most this many pictures of each set.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor cores to use.")
+@click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
 @click.option(
     "--run",
     "run",
