@@ -53,6 +53,11 @@ static inline void barrier(void) {
     __asm volatile("dsb\n\tisb" ::: "memory");
 }
 
+/* Keeps the compiler from moving accesses across it: enough between code and its interrupts. */
+static inline void compiler_barrier(void) {
+    __asm volatile("" ::: "memory");
+}
+
 static inline void interrupts_off(void) {
     __asm volatile("cpsid i" ::: "memory");
 }

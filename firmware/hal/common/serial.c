@@ -16,6 +16,7 @@ _Static_assert((HAL_SERIAL_RING & (HAL_SERIAL_RING - 1u)) == 0,
  * reader. */
 static uint8_t ring[HAL_SERIAL_RING];
 static volatile uint32_t head, tail, lost;
+static volatile bool full; /* the reception interrupt is off */
 
 /* Moves what the peripheral holds into the ring. Runs in the interrupt, or with interrupts masked. */
 static void fill_ring(void) {
@@ -25,7 +26,8 @@ static void fill_ring(void) {
         head++;
     }
     lost += uart_overruns();
-    uart_receive_interrupt(head - tail < HAL_SERIAL_RING);
+    full = head - tail == HAL_SERIAL_RING;
+    uart_receive_interrupt(!full);
 }
 
 void serial_interrupt_handler(void) {
@@ -38,12 +40,16 @@ bool serial_ring_empty(void) {
 
 size_t hal_serial_read(uint8_t *buffer, size_t max) {
     size_t count = head - tail;
-    const bool was_full = count == HAL_SERIAL_RING;
     if (count > max) count = max;
+    compiler_barrier(); /* the ring is read after `head` and before `tail` gives its bytes free */
     for (size_t i = 0; i < count; i++) buffer[i] = ring[(tail + i) % HAL_SERIAL_RING];
+    compiler_barrier();
     tail += count;
-    if (was_full && count) {
+    /* Asked only now: the interrupt may have filled the ring while we copied. */
+    if (full && count) {
         interrupts_off();
+        /* On before draining: a byte that comes meanwhile leaves its request pending. */
+        uart_receive_interrupt(true);
         fill_ring();
         interrupts_on();
     }
