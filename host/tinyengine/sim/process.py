@@ -62,11 +62,13 @@ class SimulatorProcess:
                 self._changed.wait(remaining)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Exit status once it has ended; None if ``timeout`` seconds pass before."""
+        """Exit status once it has ended, all its output collected; None if ``timeout`` seconds pass before."""
         try:
-            return self._process.wait(timeout)
+            status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        self._reader.join(STOP_SECONDS)
+        return status
 
     def stop(self) -> None:
         """End the simulator and wait until it is gone. May be called more than once."""
@@ -75,8 +77,7 @@ class SimulatorProcess:
             self._process.stdin.close()  # the supervisor kills the simulator, then ends
         if self.wait(STOP_SECONDS) is None:
             self._process.kill()
-            self._process.wait()
-        self._reader.join(STOP_SECONDS)
+            self.wait()
         if not self._reader.is_alive():
             self._process.stdout.close()
 
