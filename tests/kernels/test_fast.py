@@ -44,7 +44,7 @@ EXAMPLES = settings(
 
 CONV_VARIANTS = {
     *(f"te_conv_gather{doubled}{run}" for doubled in ("", "_doubled") for run in ("", "_9")),
-    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24")),
+    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}

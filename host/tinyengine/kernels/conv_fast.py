@@ -24,7 +24,7 @@ Shape = tuple[int, int, int]
 COLUMN_BYTES = {"time": 6144, "flash": 6144, "sram": 2048}
 """Scratch for the columns of a block, by what is optimized: widening a weight costs 0.75 instructions per block."""
 
-CONSTANT_GROUPS = (2, 4, 6)
+CONSTANT_GROUPS = (2, 4, 6, 7)
 """Short fields have a variant without a loop over their groups."""
 
 MIN_BLOCK = {"time": 6, "flash": 6, "sram": 2}

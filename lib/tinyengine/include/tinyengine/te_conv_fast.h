@@ -77,11 +77,12 @@ te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
 te_conv_gather_fn te_conv_gather_9, te_conv_gather_doubled_9; /* for runs of 9 bytes: 3 columns of RGB */
 
 /* exact: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * 8, 16, 24: for fields of as many values. */
+ * 8, 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
-te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16,
-    te_conv_tiles_exact_doubled_24;
+te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24,
+    te_conv_tiles_exact_28;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_24, te_conv_tiles_exact_doubled_28;
 
 #define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
 #define TE_CONV_ROUND_WIDE 10

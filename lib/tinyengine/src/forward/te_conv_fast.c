@@ -36,60 +36,77 @@ static const int8_t *copy_clipped(const te_conv_fast_params *p, const int8_t *ro
     return patch;
 }
 
-/* Where run `r` of the output pixel (oy, ox) lies: in x, in `outside`, or in a copy at `patch`. */
-static const int8_t *run_of(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t oy,
-                            int32_t ox, int32_t r, int8_t *patch) {
-    const int32_t taps = p->n_runs / p->window.kh; /* runs per kernel row */
-    const int32_t ky = taps == 1 ? r : r / taps, kx = taps == 1 ? 0 : r % taps;
-    const int32_t iy = oy * p->window.sh - p->window.pad_top + ky * p->window.dh;
-    const int32_t ix = ox * p->window.sw - p->window.pad_left + kx * p->window.dw;
-    if (iy < 0 || iy >= p->in.h) return s->outside;
-    const int8_t *row = te_row_of(x, (uint32_t)iy);
-    const int32_t first = ix * p->in.c;
-    if (first >= 0 && first + p->run_bytes <= p->in.w * p->in.c) return row + first;
-    if (first + p->run_bytes <= 0 || first >= p->in.w * p->in.c)
-        return s->outside; /* always so for single taps */
+/* The run that begins at column ix of a row (null: outside): in x, in `outside`, or copied to `patch`. */
+static const int8_t *locate(const te_conv_fast_params *p, const layout *s, const int8_t *row, int32_t ix,
+                            int8_t *patch) {
+    const int32_t first = ix * p->in.c, row_bytes = p->in.w * p->in.c;
+    if (!row) return s->outside;
+    if (first >= 0 && first + p->run_bytes <= row_bytes) return row + first;
+    if (first + p->run_bytes <= 0 || first >= row_bytes) return s->outside; /* always so for single taps */
     return copy_clipped(p, row, first, patch);
 }
 
-/* Runs of the pixels i and j of the flattened output, counted from row `first`. */
-static void aim(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t first, int32_t i,
-                int32_t j) {
-    const int32_t y0 = i / p->out.w, x0 = i - y0 * p->out.w, y1 = j / p->out.w, x1 = j - y1 * p->out.w;
-    const int32_t bytes = p->run_bytes, advance = 2 * p->window.sw * p->in.c;
-    for (int32_t r = 0; r < p->n_runs; r++) {
-        te_conv_run *run = &s->runs[r];
-        const int8_t *p0 = run_of(p, x, s, first + y0, x0, r, s->patch + r * bytes);
-        const int8_t *p1 = run_of(p, x, s, first + y1, x1, r, s->patch + (p->n_runs + r) * bytes);
-        run->p0 = (int32_t)(p0 - x->data);
-        run->p1 = (int32_t)(p1 - x->data);
-        run->step = p0 == s->outside ? 0 : advance;
+/* The runs of output pixel (oy, ox), as the first (0) or second (1) pixel of a pair. */
+static void aim(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t oy, int32_t ox,
+                int second) {
+    const te_window *k = &p->window;
+    const int32_t taps = p->n_runs == k->kh ? 1 : k->kw; /* runs per kernel row */
+    const int32_t left = ox * k->sw - k->pad_left, advance = 2 * k->sw * p->in.c;
+    int32_t iy = oy * k->sh - k->pad_top;
+    int8_t *patch = s->patch + (second ? p->n_runs * p->run_bytes : 0);
+    te_conv_run *run = s->runs;
+    for (int32_t ky = 0; ky < k->kh; ky++, iy += k->dh) {
+        const int8_t *row = iy >= 0 && iy < p->in.h ? te_row_of(x, (uint32_t)iy) : 0;
+        for (int32_t kx = 0; kx < taps; kx++, run++, patch += p->run_bytes) {
+            const int32_t offset = (int32_t)(locate(p, s, row, left + kx * k->dw, patch) - x->data);
+            if (second) {
+                run->p1 = offset;
+            } else {
+                run->p0 = offset;
+                run->step = row ? advance : 0;
+            }
+        }
     }
 }
 
-/* How many pairs from pixel i on lie side by side in one row with whole fields: they share one list of runs.
- */
-static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t i, uint32_t most) {
+/* The same for the pixel to the right of the first, if both fields lie inside the row. */
+static void aim_beside(const te_conv_fast_params *p, const layout *s) {
+    for (uint32_t r = 0; r < p->n_runs; r++) s->runs[r].p1 = s->runs[r].p0 + s->runs[r].step / 2;
+}
+
+/* How many pairs from column ox on have whole fields inside the row: they share one list of runs. */
+static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t ox, uint32_t most) {
     const int32_t reach = (p->window.kw - 1) * p->window.dw + 1, stride = p->window.sw;
-    const int32_t ox = i % p->out.w;
     const int32_t first = ox * stride - p->window.pad_left;
-    if (first < 0) return 0;
     const int32_t room = p->in.w - reach - first; /* how far the field may still move right */
-    if (room < 0) return 0;
+    if (first < 0 || room < 0) return 0;
     int32_t pixels = room / stride + 1;
     if (pixels > p->out.w - ox) pixels = p->out.w - ox;
     const uint32_t pairs = (uint32_t)pixels / 2;
     return pairs < most ? pairs : most;
 }
 
+/* Pixels first .. first + count - 1 of the output flattened from row `row` on. */
 static void gather_block(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t row,
                          int32_t first, int32_t count) {
     te_conv_gather_args args = {x->data,           s->runs,    p->n_runs, p->run_bytes / 4u,
                                 p->run_bytes % 4u, s->columns, 0,         p->groups};
-    for (int32_t i = 0; i < count; i += 2 * (int32_t)args.pairs) {
-        const uint32_t plain = plain_pairs(p, first + i, (uint32_t)(count - i) / 2);
-        args.pairs = plain ? plain : 1;
-        aim(p, x, s, row, first + i, first + (i + 1 < count ? i + 1 : i));
+    int32_t oy = first / p->out.w, ox = first - oy * p->out.w;
+    oy += row;
+    for (; count > 0; count -= 2 * (int32_t)args.pairs) {
+        const uint32_t plain = plain_pairs(p, ox, (uint32_t)count / 2);
+        aim(p, x, s, oy, ox, 0);
+        if (plain) {
+            aim_beside(p, s);
+            args.pairs = plain;
+            ox += 2 * (int32_t)plain;
+        } else {
+            if (count > 1 && ++ox == p->out.w) oy++, ox = 0;
+            aim(p, x, s, oy, ox, 1); /* an odd last pixel is its own partner */
+            args.pairs = 1;
+            ox++;
+        }
+        if (ox == p->out.w) oy++, ox = 0;
         p->gather(&args);
         args.columns += args.pairs * 4 * p->groups;
     }

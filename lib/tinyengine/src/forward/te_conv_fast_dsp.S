@@ -292,9 +292,11 @@ FUNCTION \name
     TILES te_conv_tiles_exact_8, ROUND_EXACT, 0, 6, 2
     TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, 6, 4
     TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, 6, 6
+    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, 6, 7
     TILES te_conv_tiles_exact_doubled_8, ROUND_EXACT, 1, 6, 2
     TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, 6, 4
     TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, 6, 6
+    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, 6, 7
 
 /* ---- gather ---------------------------------------------------------------------------------------------------- */
 

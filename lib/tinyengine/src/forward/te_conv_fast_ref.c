@@ -90,10 +90,12 @@ TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_8, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_24, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_8, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_24, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 
 #else
