@@ -72,7 +72,7 @@ def test_explain_prints_the_graph_after_each_pass(monkeypatch, capsys, model) ->
     ("arguments", "words"),
     [
         (["--board", "nonsense"], ["nonsense", BOARD]),
-        (["--board", BOARD, "--sram", "1K"], ["1,024 bytes", "SRAM"]),
+        (["--board", BOARD, "--sram", "64"], ["64 bytes", "SRAM"]),
         (["--board", BOARD, "--flash", "200"], ["200 bytes", "flash"]),
         (["--board", BOARD, "--sram", "12 parsecs"], ["parsecs", "size"]),
         (["--board", BOARD, "--max-recompute", "0.5"], ["0.5"]),

@@ -14,6 +14,7 @@ from tinyengine.version import describe
 
 COMMANDS: dict[str, str] = {
     "compile": "Compile a .tflite network to C for a board.",
+    "plan": "Show how a network would use the SRAM of a board.",
     "build": "Compile a network and build the firmware around it.",
     "flash": "Write a built firmware to a board.",
     "sim": "Run a simulated board and print its port.",

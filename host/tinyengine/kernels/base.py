@@ -147,6 +147,7 @@ class KernelCall:
     note: str = ""  # one phrase for the generated comment, e.g. the kernel variant
     ops: tuple[Operator, ...] = ()  # of a chain: all its operators, of which ``op`` is the last
     headers: tuple[str, ...] = ()  # besides ``header``
+    scratch_parts: tuple[tuple[int, str], ...] = ()  # for reports: bytes and what they are for, if more than one thing
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
 
     @property

@@ -123,8 +123,22 @@ def chain_call(ops: Sequence[RowOp], graph: Graph, *, pushed: bool = False) -> K
         note=f"{len(ops)} row operators",
         ops=operators,
         headers=tuple(dict.fromkeys(op.header for op in ops)),
+        scratch_parts=_parts(ops, keep, places),
         pushed=PushedRows(x.name, places.rings[0] or 0, keep[0]) if pushed else None,
     )
+
+
+def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[tuple[int, str], ...]:
+    """The rings, and the rest as one."""
+    parts = []
+    for index, (op, rows, offset) in enumerate(zip(ops, keep, places.rings, strict=True)):
+        if offset is not None:
+            _, width, channels = op.in_shape
+            source = f"of {ops[index - 1].ops[-1].name}" if index else "of the input"
+            shape = f"{rows} rows of {width}x{channels}"
+            parts.append((rows * row_bytes(op.in_shape), f"row buffer {source} ({shape}, {op.reach} under the window)"))
+    rest = places.total - sum(size for size, _ in parts)
+    return (*parts, (rest, "sums and columns of row operators"))
 
 
 def _row_op(index: int, op: RowOp, window: RowWindow, scratch: int) -> dict[str, CValue]:

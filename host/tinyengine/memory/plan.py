@@ -11,6 +11,9 @@ from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Lifetimes, Step, life
 from tinyengine.memory.placement import Placement, place, place_around
 from tinyengine.memory.replay import replay
 
+NAMED_PARTS = 5
+"""How many things the phrase about the bottleneck names."""
+
 
 @dataclass(frozen=True)
 class Resident:
@@ -142,14 +145,17 @@ def _covered(residents: Iterable[Resident]) -> int:
 def _bottleneck(usage: StepUsage, graph: Graph, steps: Sequence[Step], arena_bytes: int) -> str:
     """A phrase without full stop: "44.0 KB of 45.1 KB in step 3 (add): 37.5 KB output of expand (20x20x96), ..."."""
     makers = {step.call.output: f"output of {step.name}" for step in steps}
-    parts = []
-    for resident in sorted(usage.residents, key=lambda resident: -resident.buffer.size):
+    held: list[tuple[int, str]] = []
+    for resident in usage.residents:
         buffer = resident.buffer
-        what = buffer.kind
         if buffer.kind == "tensor":
             shape = "x".join(str(size) for size in graph.tensor(buffer.name).shape[1:])
-            what = f"{makers.get(buffer.name, f'input {buffer.name}')} ({shape})"
-        parts.append(f"{_kb(buffer.size)} {what}")
+            held.append((buffer.size, f"{makers.get(buffer.name, f'input {buffer.name}')} ({shape})"))
+        else:
+            held += steps[usage.index].call.scratch_parts or [(buffer.size, buffer.kind)]
+    parts = [f"{_kb(size)} {what}" for size, what in sorted(held, key=lambda part: -part[0])[:NAMED_PARTS]]
+    if len(held) > NAMED_PARTS:
+        parts.append(f"{len(held) - NAMED_PARTS} smaller ones")
     shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
     if shared:
         parts.append(f"of these {_kb(shared)} shared in place")
