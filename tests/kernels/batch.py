@@ -87,7 +87,10 @@ def build_batch(
     generic kernels must bear, 4 is what the memory planner promises to all kernels.
     """
     graph, inputs = _merge(cases)
-    calls = [lower(op, graph, target or Target()) for op in graph.operators]
+    operators = iter(graph.operators)
+    calls = [
+        case.call([next(operators) for _ in case.graph.operators], graph, target or Target(), lower) for case in cases
+    ]
     layout = _Layout(graph, align)
     for call in calls:
         layout.add(call, tight=placement == "tight")

@@ -28,6 +28,7 @@ from tinyengine.ir.ops import (
     TransposeAttrs,
     Window,
 )
+from tinyengine.kernels.base import KernelCall, Lowering, Target
 
 INT32_MAX = (1 << 31) - 1
 
@@ -38,6 +39,11 @@ class OpCase:
 
     graph: Graph
     inputs: list[np.ndarray]
+
+    def call(self, operators: list[Operator], graph: Graph, target: Target, lower: Lowering) -> KernelCall:
+        """The call for this case's ``operators`` as they are called in ``graph`` (a merged one)."""
+        [op] = operators
+        return lower(op, graph, target)
 
     def __str__(self) -> str:
         op = self.graph.operators[0]

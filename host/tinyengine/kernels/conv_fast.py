@@ -16,6 +16,7 @@ from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
 
 HEADER = "te_conv_fast.h"
+PARAMS_TYPE = "te_conv_fast_params"
 ROUND_WORDS = {False: 6, True: 10}  # exact, wide: per pair of channels
 
 Shape = tuple[int, int, int]
@@ -115,29 +116,68 @@ def matrix_call(
     target: Target,
 ) -> KernelCall | None:
     """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``."""
-    assert not requant.once
     x, y = tensors
+    if is_pointwise(window):  # one long row: blocks need not end with the picture's rows
+        shapes = _one_row(shapes[0]), _one_row(shapes[1])
+    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0])
+    if matrix is None:
+        return None
+    touched = _access(*shapes, window, matrix.block)
+    return KernelCall(
+        op,
+        "te_conv_fast_s8",
+        HEADER,
+        PARAMS_TYPE,
+        matrix.params,
+        inputs=[x.name],
+        output=y.name,
+        scratch_bytes=matrix.scratch_bytes,
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+        macs=y.elements * weights.shape[1],
+        note=matrix.note,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A convolution as te_conv_fast_params; ``block`` pixels at a time."""
+
+    params: dict[str, CValue]
+    scratch_bytes: int
+    block: int
+    note: str
+
+
+def matrix_of(
+    zero: int,
+    shapes: tuple[Shape, Shape],
+    window: Window,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    requant: Requant,
+    target: Target,
+    rows: int,
+) -> Matrix | None:
+    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time."""
+    assert not requant.once
     in_shape, out_shape = shapes
-    rounding = fixed_rounding(requant, sum_range(weights, bias, x.zero_point))
+    rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
     if rounding is None:
         return None
-    pointwise = is_pointwise(window)
-    if pointwise:  # one long row: blocks need not end with the picture's rows
-        in_shape, out_shape = _one_row(in_shape), _one_row(out_shape)
     field = field_of(window, in_shape[2])
-    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=1))
+    folded = rounding.bias(bias - zero * weights.sum(axis=1))
     # Doubled columns cost half an instruction per value and save one per output.
     doubled = not rounding.wide and 2 * len(weights) > field.groups * 4
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
-    block = _block(out_shape, field, target)
+    block = _block(rows * out_shape[1], field, target)
     round_words = ROUND_WORDS[rounding.wide]
     gather, tiles = _variants(field, doubled, rounding.wide)
-    touched = _access(in_shape, out_shape, window, block)
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
         "out": _hwc(out_shape),
         "window": params.window(window),
-        "in_zero": x.zero_point,
+        "in_zero": zero,
         "min": requant.low,
         "max": requant.high,
         "n_runs": field.runs,
@@ -151,19 +191,12 @@ def matrix_call(
     }
     scratch_words = block * 2 * field.groups + 4 * field.groups + 2 + round_words + 3 * field.runs
     crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
-    return KernelCall(
-        op,
-        "te_conv_fast_s8",
-        HEADER,
-        "te_conv_fast_params",
+    kind = "pointwise" if is_pointwise(window) else "columns"
+    return Matrix(
         values,
-        inputs=[x.name],
-        output=y.name,
-        scratch_bytes=4 * scratch_words + field.run_bytes * (1 + 2 * field.runs * crosses),
-        overlaps=(access.overlap(touched, 0, y.nbytes),),
-        access=touched,
-        macs=y.elements * weights.shape[1],
-        note=f"{'pointwise' if pointwise else 'columns'}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
+        4 * scratch_words + field.run_bytes * (1 + 2 * field.runs * crosses),
+        block,
+        f"{kind}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
     )
 
 
@@ -184,9 +217,8 @@ def _hwc(shape: Shape) -> dict[str, CValue]:
     return dict(zip("hwc", shape, strict=True))
 
 
-def _block(out_shape: Shape, field: Field, target: Target) -> int:
+def _block(pixels: int, field: Field, target: Target) -> int:
     """Output pixels per block: even, all blocks of about the same size."""
-    pixels = out_shape[0] * out_shape[1]
     most = COLUMN_BYTES[target.optimize] // (8 * field.groups) // 2 * 2
     most = min(max(most, MIN_BLOCK[target.optimize]), MAX_BLOCK)
     blocks = -(-pixels // most)

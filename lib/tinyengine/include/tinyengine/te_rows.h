@@ -70,4 +70,10 @@ static inline int8_t *te_row_of(const te_row_view *v, uint32_t row) {
     return v->data + row % v->capacity * v->row_bytes;
 }
 
+/* How many of the `count` rows from `row` on lie one after the other. */
+static inline uint32_t te_rows_in_line(const te_row_view *v, uint32_t row, uint32_t count) {
+    const uint32_t room = v->capacity - row % v->capacity;
+    return room < count ? room : count;
+}
+
 #endif

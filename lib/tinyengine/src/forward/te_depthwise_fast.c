@@ -8,11 +8,11 @@
 
 typedef te_depthwise_fast_params params;
 
-/* Output rows row .. row + rows - 1, one after the other at y. */
+/* Output rows row .. row + rows - 1, the first one at y. */
 typedef struct batch {
     const te_row_view *x;
     int8_t *y;
-    int32_t row, rows;
+    int32_t row, rows, line; /* line: bytes between rows of y */
 } batch;
 
 /* The constants of one channel, unpacked. */
@@ -55,7 +55,7 @@ static void run_polynomial(const params *p, int32_t c, int32_t count, const batc
         .first = first,
         .segment = wrap < p->in.h ? wrap : p->in.h,
         .line = (int32_t)b->x->row_bytes,
-        .out_line = p->out.w * p->in.c,
+        .out_line = b->line,
         .y = b->y + c,
         .rows = (uint32_t)b->rows,
         .outputs = p->out.w,
@@ -125,34 +125,45 @@ static void run_plain(const params *p, int32_t c, const batch *b, int16_t *scrat
             fetch(p, &r, b->x, c, next, r.ring + slot * r.width);
             slot = slot + 1 == kernel ? 0 : slot + 1;
         }
-        for (int32_t ox = 0; ox < p->out.w; ox++, y += channels) {
+        for (int32_t ox = 0; ox < p->out.w; ox++) {
             const int32_t sum = plain_output(p, &r, top, ox, ch.bias);
-            *y = (int8_t)te_round_wide(sum, ch.m, ch.c, ch.e, ch.l, ch.e ? -1 : 0);
+            y[ox * channels] = (int8_t)te_round_wide(sum, ch.m, ch.c, ch.e, ch.l, ch.e ? -1 : 0);
         }
+        y += b->line;
         missing = p->window.sh;
         top = (top + p->window.sh) % kernel;
     }
 }
 
-void te_depthwise_fast_run(const te_depthwise_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
-                           uint32_t rows, void *scratch) {
-    const batch b = {x, y, (int32_t)row, (int32_t)rows};
+static void run_all_channels(const params *p, const batch *b, void *scratch) {
     const int32_t channels = p->in.c;
     for (int32_t c = 0; c < channels;) {
         int32_t end = c;
         while (p->run && end < channels && !channel_of(p, end).plain) end++;
         if (end > c) {
-            run_polynomial(p, c, end - c, &b, scratch);
+            run_polynomial(p, c, end - c, b, scratch);
             c = end;
         } else {
-            run_plain(p, c, &b, scratch);
+            run_plain(p, c, b, scratch);
             c++;
         }
     }
-    te_clamp_s8(y, rows * p->out.w * p->out.c, p->min, p->max);
+}
+
+void te_depthwise_fast_run(const te_depthwise_fast_params *p, const te_row_view *x, const te_row_view *y,
+                           uint32_t to, uint32_t row, uint32_t rows, void *scratch) {
+    for (uint32_t made = 0, count; made < rows; made += count) {
+        count = te_rows_in_line(y, to + made, rows - made);
+        const batch b = {x, te_row_of(y, to + made), (int32_t)(row + made), (int32_t)count,
+                         (int32_t)y->row_bytes};
+        run_all_channels(p, &b, scratch);
+        for (uint32_t i = 0; i < count; i++)
+            te_clamp_s8(b.y + i * y->row_bytes, (uint32_t)p->out.w * p->out.c, p->min, p->max);
+    }
 }
 
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
-    const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
-    te_depthwise_fast_run(p, &whole, y, 0, p->out.h, scratch);
+    const te_row_view from = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
+    const te_row_view to = {y, (uint32_t)p->out.w * p->out.c, p->out.h};
+    te_depthwise_fast_run(p, &from, &to, 0, 0, p->out.h, scratch);
 }

@@ -1,24 +1,7 @@
-#include "tinyengine/te_pool.h"
-
-#include "../support/te_requant.h"
-#include "../support/te_taps.h"
+#include "../support/te_pool_row.h"
 
 void te_max_pool_s8(const te_pool_params *p, const int8_t *x, int8_t *y) {
-    const int32_t channels = p->in.c, row_bytes = p->in.w * channels;
-    for (int32_t oy = 0; oy < p->out.h; oy++) {
-        const te_taps v = te_taps_of(oy, p->window.sh, p->window.pad_top, p->window.kh, 1, p->in.h);
-        for (int32_t ox = 0; ox < p->out.w; ox++) {
-            const te_taps h = te_taps_of(ox, p->window.sw, p->window.pad_left, p->window.kw, 1, p->in.w);
-            const int8_t *corner = x + (v.origin + v.first) * row_bytes + (h.origin + h.first) * channels;
-            for (int32_t c = 0; c < channels; c++) {
-                int32_t best = INT8_MIN;
-                for (int32_t r = 0; r < v.end - v.first; r++)
-                    for (int32_t k = 0; k < h.end - h.first; k++) {
-                        const int32_t value = corner[r * row_bytes + k * channels + c];
-                        if (value > best) best = value;
-                    }
-                *y++ = (int8_t)te_clamp(best, p->min, p->max);
-            }
-        }
-    }
+    const te_row_view whole = te_pool_whole(p, x);
+    for (uint32_t row = 0; row < p->out.h; row++, y += p->out.w * p->out.c)
+        te_pool_row(p, &whole, row, y, te_pool_maximum);
 }

@@ -5,10 +5,9 @@
 #include "tinyengine/te_depthwise_fast.h"
 #include "tinyengine/te_rows.h"
 
-/* Output rows row .. row + rows - 1, one after the other at y. They may lie where rows of x lie that no other
- * output row needs, pixel by pixel not behind them: a channel's rows are written when those under its window
- * have been read. */
-void te_depthwise_fast_run(const te_depthwise_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
-                           uint32_t rows, void *scratch);
+/* Output rows row .. row + rows - 1 as rows to .. to + rows - 1 of y. They may lie where rows of x lie that
+ * no later output row needs: row `to + i` of y over the i-th row under the window or before it. */
+void te_depthwise_fast_run(const te_depthwise_fast_params *p, const te_row_view *x, const te_row_view *y,
+                           uint32_t to, uint32_t row, uint32_t rows, void *scratch);
 
 #endif

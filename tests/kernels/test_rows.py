@@ -1,0 +1,55 @@
+"""Chains of row operators against the oracle: random small networks, computed row by row in rings of the least rows."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.toolchain import has_arm_toolchain
+
+from tests.kernels.batch import build_batch, run_native
+from tests.kernels.chain_cases import random_chains
+
+on_target = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+]
+EXAMPLES = settings(
+    max_examples=3,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+CHAINS = 60
+ROW_FUNCTIONS = {
+    f"te_{name}_rows"
+    for name in ("conv", "depthwise", "depthwise_project", "add", "lut", "average_pool", "max_pool", "mean", "average")
+}
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 2**32 - 1))
+def test_portable_chains(seed: int) -> None:
+    """Scratch memory and rings are fenced by the address sanitizer; outputs lie over inputs as far as chains allow."""
+    batches = [build_batch(random_chains(seed, CHAINS), placement, placement) for placement in ("apart", "tight")]
+    for batch, outputs in zip(batches, run_native(batches), strict=True):
+        batch.check(outputs)
+
+
+def test_every_row_operator_is_tested() -> None:
+    batch = build_batch(random_chains(1, CHAINS), "all")
+    assert {item["run"] for call in batch.calls for item in call.params["ops"].items} == ROW_FUNCTIONS
+
+
+@pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
+def test_chains_on_target(cpu: str, portable: bool) -> None:
+    batches = [build_batch(random_chains(seed, CHAINS), f"chains_{seed}", "tight") for seed in (1, 2)]
+    with BenchImage(batches, cpu, portable) as image:
+        results = image.run([Job(i, batch.inputs) for i, batch in enumerate(batches)], exact=False)
+    for batch, result in zip(batches, results, strict=True):
+        batch.check(result.outputs)
+        assert result.guards_intact, batch.prefix
