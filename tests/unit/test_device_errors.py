@@ -101,6 +101,21 @@ def test_another_protocol_in_the_same_frames() -> None:
         connect(url)
 
 
+@pytest.mark.parametrize("length", [0, 3, 24, 40])
+def test_answers_that_are_cut_short(length: int) -> None:
+    """The handshake is right and every frame is whole, but what follows is less than the protocol says."""
+    decoder = FrameDecoder()
+    hello = b"TINY" + bytes([1, 1, 1, 3, 4, 4, 0xB8, 0x0B, 0xF4, 1])
+
+    def answer(data: bytes) -> bytes:
+        payloads = ((f, hello if f.op == Op.HELLO else b"\1" * length) for f in decoder.feed(data))
+        return b"".join(Frame(f.op | 0x80, f.session, f.sequence, payload).encode() for f, payload in payloads)
+
+    with peer(answer) as url, pytest.raises(ForeignFirmwareError) as error:
+        connect(url)
+    assert "build and flash" in one_sentence(error)
+
+
 @pytest.mark.parametrize(("span", "advice"), [((2, 3), "update this package"), ((0, 0), "flash the board")])
 def test_another_version(span: tuple[int, int], advice: str) -> None:
     decoder = FrameDecoder()

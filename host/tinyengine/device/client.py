@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from tinyengine.device.connection import RATES, Connection, LinkCounters, Timing
 from tinyengine.device.errors import ModelMismatchError, RefusedError, RestartedError
-from tinyengine.device.framing import Op, Status
+from tinyengine.device.framing import Op, Status, answer_not_understood, fields
 from tinyengine.device.transport import Transport, open_port
 from tinyengine.errors import DataError
 from tinyengine.metadata import ModelMetadata, parse_metadata
@@ -166,7 +167,7 @@ class Device:
         payload = self._retried(
             lambda: self._connection.request(Op.STATISTICS, bytes([STATISTICS_CLEAR * clear]), steady=False)
         )
-        return Statistics(*struct.unpack_from("<12I", payload))
+        return Statistics(*fields("<12I", payload))
 
     def profile(self) -> list[LayerProfile]:
         """Run the network on whatever its memory holds and return what each layer took."""
@@ -177,7 +178,9 @@ class Device:
             counts: list[int] = []
             while len(counts) < self.identity.layers:
                 answer = self._connection.request(Op.PROFILE, struct.pack("<H", len(counts)), steady=False)
-                counts += struct.unpack_from(f"<{(len(answer) - 2) // 4}I", answer, 2)
+                if len(answer) < 6:
+                    raise answer_not_understood()
+                counts += fields(f"<{(len(answer) - 2) // 4}I", answer, 2)
             return counts
 
         layers = self._retried(self._layers)
@@ -225,7 +228,7 @@ class Device:
             self._connection.upload(TARGET_ROWS if rows else TARGET_FRAME, index, data, flags, slow=rows)
         uploaded = time.monotonic()
         answer = self._connection.request(Op.RUN, steady=False)
-        run, count, _, total = struct.unpack_from("<4I", answer)
+        run, count, _, total = fields("<4I", answer)
         data = answer[16:]
         outputs = self.identity.outputs
         if total != sum(port.nbytes for port in outputs):
@@ -261,13 +264,12 @@ class Device:
         layers: list[tuple[str, str, int]] = []
         while len(layers) < self.identity.layers:
             answer = self._connection.request(Op.LAYERS, struct.pack("<H", len(layers)))
-            (count,) = struct.unpack_from("<H", answer, 2)
+            (count,) = fields("<H", answer, 2)
             position = 4
             for _ in range(count):
-                (macs,) = struct.unpack_from("<I", answer, position)
-                name, op, rest = answer[position + 4 :].split(b"\0", 2)
-                position = len(answer) - len(rest)
-                layers.append((_text(name), _text(op), macs))
+                (macs,) = fields("<I", answer, position)
+                (name, op), position = _strings(answer, position + 4, 2)
+                layers.append((name, op, macs))
             if count == 0:
                 raise RefusedError("the device does not list all its layers: build and flash the firmware anew", 0)
         return layers
@@ -322,8 +324,8 @@ def as_json(value: Any) -> dict[str, Any]:
 
 def _identify(connection: Connection) -> Identity:
     answer = connection.request(Op.IDENTIFY)
-    arena, macs, metadata_bytes, rate, n_inputs, n_outputs, n_layers, can = struct.unpack_from("<4I4H", answer)
-    firmware, board, unit, model, model_hash = (_text(s) for s in answer[24:].split(b"\0")[:5])
+    arena, macs, metadata_bytes, rate, n_inputs, n_outputs, n_layers, can = fields("<4I4H", answer)
+    (firmware, board, unit, model, model_hash), _ = _strings(answer, 24, 5)
     metadata = connection.download(OBJECT_METADATA, 0, metadata_bytes)
     return Identity(
         protocol=connection.limits.version,
@@ -347,8 +349,11 @@ def _identify(connection: Connection) -> Identity:
 
 def _tensor(connection: Connection, direction: int, index: int) -> TensorInfo:
     answer = connection.request(Op.TENSOR, bytes([direction, index]))
-    nbytes, scale, zero, rank, *dims = struct.unpack_from("<IfiH4H", answer)
-    return TensorInfo(_text(answer[22:].split(b"\0")[0]), tuple(dims[:rank]), scale, zero, nbytes)
+    nbytes, scale, zero, rank, *dims = fields("<IfiH4H", answer)
+    (name,), _ = _strings(answer, 22, 1)
+    if prod(dims[:rank]) != nbytes:
+        raise answer_not_understood()
+    return TensorInfo(name, tuple(dims[:rank]), scale, zero, nbytes)
 
 
 def _wire_bytes(array: np.ndarray, port: TensorInfo) -> tuple[bytes, int]:
@@ -361,6 +366,14 @@ def _wire_bytes(array: np.ndarray, port: TensorInfo) -> tuple[bytes, int]:
         return array.tobytes(), FLAG_GRAY
     wanted = "x".join(map(str, port.shape))
     raise DataError(f"the input {port.name} wants {wanted} values, not {'x'.join(map(str, array.shape))}")
+
+
+def _strings(answer: bytes, position: int, count: int) -> tuple[list[str], int]:
+    """``count`` zero-terminated strings from ``position`` on, and the position behind them."""
+    *strings, rest = answer[position:].split(b"\0", count)
+    if len(strings) != count:
+        raise answer_not_understood()
+    return [_text(string) for string in strings], len(answer) - len(rest)
 
 
 def _text(data: bytes) -> str:

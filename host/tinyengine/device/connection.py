@@ -20,7 +20,7 @@ from tinyengine.device.errors import (
     RefusedError,
     RestartedError,
 )
-from tinyengine.device.framing import ANSWER, Frame, FrameDecoder, Op, Status
+from tinyengine.device.framing import ANSWER, Frame, FrameDecoder, Op, Status, fields
 from tinyengine.device.transport import DEFAULT_BAUD, Transport
 
 MAGIC = b"TINY"
@@ -165,7 +165,7 @@ class Connection:
                 f"what answers at {self.transport.url} looks like this project's firmware, but is not it: "
                 f"flash the board with 'tinyengine flash'"
             )
-        version, lowest, highest, credit, max_payload, silence, trial = struct.unpack_from("<BBBBHHH", p, 4)
+        version, lowest, highest, credit, max_payload, silence, trial = fields("<BBBBHHH", p, 4)
         if answer.status == Status.VERSION:
             newer = "newer: update this package" if lowest > VERSIONS[1] else "older: flash the board anew"
             raise ProtocolVersionError(
@@ -236,7 +236,7 @@ class Connection:
         patience = self.timing.busy if slow else self.timing.patience
         shape = self.request(Op.OPEN, struct.pack("<BBBxI", target, index, flags, len(data)))
         transfer = self._sequence
-        unit, chunk = struct.unpack_from("<HH", shape)
+        unit, chunk = fields("<HH", shape)
         chunk -= chunk % max(unit, 1)
         if chunk == 0:
             raise RefusedError("the device offers no room for a transfer: build and flash the firmware anew", 0)
@@ -269,7 +269,7 @@ class Connection:
             if not self._answers(frame, Op.DATA, transfer):
                 continue
             self._check(frame)
-            next_offset, offset, reason, credit = struct.unpack_from("<IIBB", frame.payload)
+            next_offset, offset, reason, credit = fields("<IIBB", frame.payload)
             if taken < next_offset <= sent:
                 taken, attempt, rewound = next_offset, 0, None
                 progress, give_up = now, now + patience

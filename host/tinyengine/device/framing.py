@@ -7,8 +7,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from cobs import cobs
+
+from tinyengine.device.errors import ForeignFirmwareError
 
 HEADER = struct.Struct("<BBHHH")  # op, status, session, sequence, payload length
 CRC = struct.Struct("<I")
@@ -82,6 +85,19 @@ def decode_body(encoded: bytes) -> Frame | None:
     if zlib.crc32(content) != crc or length != len(payload):
         return None
     return Frame(op, session, sequence, payload, status)
+
+
+def fields(layout: str, payload: bytes, offset: int = 0) -> tuple[Any, ...]:
+    """Numbers of an answer, as ``struct`` unpacks them. Raises ForeignFirmwareError when the answer is too short."""
+    try:
+        return struct.unpack_from(layout, payload, offset)
+    except struct.error as error:
+        raise answer_not_understood() from error
+
+
+def answer_not_understood() -> ForeignFirmwareError:
+    """For answers that are whole, but not what the protocol says."""
+    return ForeignFirmwareError("the firmware's answers do not follow the protocol: build and flash it anew")
 
 
 class FrameDecoder:
