@@ -5,6 +5,7 @@ One set of flags serves the bench, the code size that ``compile`` reports and th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -144,7 +145,7 @@ def compile_objects(
         for path in (source, *_included(source, include, headers)):
             key.update(path.suffix.encode() + b"\0" + path.read_bytes() + b"\0")
         target = store / f"{key.hexdigest()[:32]}.o"
-        if target.exists():
+        with contextlib.suppress(FileNotFoundError):  # not there, or just deleted by another process
             os.utime(target)
             return target
         with tempfile.TemporaryDirectory(dir=store, prefix=".new-") as scratch:
@@ -174,9 +175,7 @@ def _included(source: Path, include: Sequence[Path], known: dict[Path, list[Path
     while todo:
         path = todo.pop()
         if path not in known:
-            names = re.findall(
-                r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', path.read_text("utf-8", "replace"), re.MULTILINE
-            )
+            names = _INCLUDE.findall(path.read_text("utf-8", "replace"))
             places = ((folder / name for folder in (path.parent, *include)) for name in names)
             known[path] = [p.resolve() for p in (next(filter(Path.is_file, c), None) for c in places) if p]
         todo += [header for header in known[path] if header not in found]
@@ -186,7 +185,10 @@ def _included(source: Path, include: Sequence[Path], known: dict[Path, list[Path
 
 def _prune(store: Path, keep: set[Path]) -> None:
     """Delete the objects used longest ago while the cache is above its limit."""
-    entries = [(path.stat().st_mtime, path.stat().st_size, path) for path in store.glob("*.o")]
+    entries = []
+    for path in store.glob("*.o"):
+        with contextlib.suppress(FileNotFoundError):  # another process prunes as well
+            entries.append((path.stat().st_mtime, path.stat().st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if total <= CACHE_LIMIT:
