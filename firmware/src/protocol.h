@@ -5,11 +5,9 @@
 #include "bytes.h"
 
 #define PROTOCOL_VERSION 1u
-#define PROTOCOL_BAUD 115200u /* where every connection starts, and where silence leads back to */
-#define PROTOCOL_SILENCE_MS                                                                                  \
-    3000u                          /* nothing understood for so long at another rate: back to PROTOCOL_BAUD  \
-                                    */
-#define PROTOCOL_TRIAL_MS 500u     /* a new rate must carry a first good frame within this time */
+#define PROTOCOL_BAUD 115200u      /* where every connection starts, and where silence leads back to */
+#define PROTOCOL_SILENCE_MS 3000u  /* nothing understood for so long at another rate: back to 115200 baud */
+#define PROTOCOL_TRIAL_MS 1000u    /* a new rate must carry a first good frame within this time */
 #define PROTOCOL_CREDIT 3u         /* data frames that the receive ring holds beside a few small requests */
 #define PROTOCOL_BUSY_AFTER_MS 50u /* work that takes longer is announced */
 
