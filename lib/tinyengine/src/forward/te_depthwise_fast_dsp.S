@@ -188,15 +188,19 @@
 #define F_LAST 64      /* outputs of the last block, the one carried into it included: 1..6 */
 #define F_DUMMY 68     /* the first block is carried nothing: its first result goes here */
 #define F_RETURN 72
-#define F_GATHER 76     /* subroutine */
-#define F_SLOTS_END 80  /* of the first gathered unit */
-#define F_ROWS 84       /* outputs rows left */
-#define F_MISSING 88    /* rows to fetch before the next row of outputs */
-#define F_NEXT 92       /* next input row, and at F_SEGMENT where their row of places ends */
-#define F_SEGMENT 96
-#define F_X 100         /* where the next input row begins; kept so that pitch etc. follow: operands of gather */
-#define F_WORDS 108     /* its slot */
-#define F_RING 124      /* constant, and the row of the table that meets slot 0 now */
+#define F_GATHER 76    /* subroutine */
+#define F_COUNT 80     /* rows it is asked for */
+#define F_X 84         /* where the next input row begins, and its slot */
+#define F_WORDS 88
+#define F_PASSES 92    /* of the gathering loop, where each row enters it and where it goes on behind it: constants */
+#define F_ENTRY 96
+#define F_TAIL 100
+#define F_NEXT 104     /* next input row, and the row at which their row of places ends */
+#define F_SEGMENT 108
+#define F_ROWS 112     /* output rows left */
+#define F_MISSING 116  /* rows to fetch before the next row of outputs */
+#define F_LEFT 120     /* slots before the ring begins again */
+#define F_RING 124     /* constant, and the row of the table that meets slot 0 now */
 #define F_TAP_ROW 128
 #define F_Y 132
 #define F_ROW_BLOCKS 136 /* constants for F_BLOCKS and F_LAST */
@@ -206,6 +210,9 @@
 #define A_X (F_ARGS + 0)
 #define A_PITCH (F_ARGS + 4)
 #define A_WORDS (F_ARGS + 8)
+#define A_WIDTH (F_ARGS + 12)
+#define A_ZERO (F_ARGS + 16)
+#define A_UNIT (F_ARGS + 20)
 #define A_PHASE (F_ARGS + 24)
 #define A_UNITS (F_ARGS + 28)
 #define A_FIRST (F_ARGS + 32)
@@ -312,8 +319,12 @@
 .Ldone\@:
 .endm
 
-/* ---- gathering one row: subroutines with x pitch words width zero unit in r0-r5 that use all registers ------------- */
+/* ---- gathering rows: subroutines that use all registers -------------------------------------------------------------- */
 
+#define UNROLL 4
+
+/* In front of each: where the loop ends, bytes of code per group of pixels, and what follows for each number of pixels
+ * that remain. Only words with pixels are written; the others hold padding. */
 .macro SUBROUTINE name
     .section .text.\name, "ax", %progbits
     .p2align 2
@@ -321,68 +332,132 @@
     .thumb_func
 \name:
     str     lr, [sp, #F_RETURN]
+    ldr     r1, [sp, #A_PITCH]
+    ldr     r5, [sp, #A_UNIT]
+    add     r6, r1, r1, lsl #1
 .endm
 
-.macro RETURN
+/* The next row's x in r0, slot in r2; then into the loop, with the passes in r3. */
+.macro GATHER_ROW slot_bytes
+    ldrd    r0, r2, [sp, #F_X]
+    ldr     r8, [sp, #A_LINE]
+    add     r9, r2, #\slot_bytes
+    add     r8, r8, r0
+    strd    r8, r9, [sp, #F_X]
+    ldr     r3, [sp, #F_PASSES]
+.endm
+
+.macro GATHER_NEXT row
+    ldr     r8, [sp, #F_COUNT]
+    subs    r8, #1
+    str     r8, [sp, #F_COUNT]
+    bne     \row
     ldr     pc, [sp, #F_RETURN]
 .endm
 
-/* Six pixels at r0 (pitch r1, 3 and 5 times that in r6 and r7); each 4 bytes of code, so that a partial group can
- * enter at any of them. */
-.macro LOAD_SIX
-    ldrsb.w lr, [r0, r7]
-    ldrsb.w r12, [r0, r1, lsl #2]
-    ldrsb.w r11, [r0, r6]
-    ldrsb.w r10, [r0, r1, lsl #1]
-    ldrsb.w r9, [r0, r1]
+/* Six pixels at r0 (pitch r1, 3 and 5 times that in r6 and r7) into three words, to word `phase` of the unit at r2 and
+ * on; the units are r5 bytes apart. Instructions of 4 bytes only, so that the loop can be entered at any group. */
+.macro GATHER_SIX phase
     ldrsb.w r8, [r0, #0]
-.endm
-
-/* Three words to word `phase` of the unit at r2 and on; the units are r5 bytes apart. */
-.macro STORE_THREE phase
+    ldrsb.w r9, [r0, r1]
+    ldrsb.w r10, [r0, r1, lsl #1]
+    ldrsb.w r11, [r0, r6]
+    ldrsb.w r12, [r0, r1, lsl #2]
+    ldrsb.w lr, [r0, r7]
+    add     r0, r0, r6, lsl #1
     add     r8, r8, r9, lsl #21
     add     r9, r10, r11, lsl #21
     add     r10, r12, lr, lsl #21
     .if \phase == 0
-    stmia   r2, {r8-r10}
-    add     r2, r2, r5
+    stmia.w r2, {r8-r10}
+    add.w   r2, r2, r5
     .elseif \phase == 1
     strd    r8, r9, [r2, #4]
-    add     r2, r2, r5
+    add.w   r2, r2, r5
     str     r10, [r2]
     .else
     str     r8, [r2, #8]
-    add     r2, r2, r5
+    add.w   r2, r2, r5
     strd    r9, r10, [r2]
     .endif
 .endm
 
+/* \pixels that remain, 1..5. */
+.macro GATHER_TAIL phase, pixels
+    .if \pixels == 1
+    ldr     r9, [sp, #A_ZERO]
+    .else
+    ldrsb   r9, [r0, r1]
+    .endif
+    ldrsb   r8, [r0]
+    add     r8, r8, r9, lsl #21
+    .if \pixels > 2
+    .if \pixels == 3
+    ldr     r11, [sp, #A_ZERO]
+    .endif
+    ldrsb   r10, [r0, r1, lsl #1]
+    .if \pixels > 3
+    ldrsb   r11, [r0, r6]
+    .endif
+    add     r10, r10, r11, lsl #21
+    .endif
+    .if \pixels > 4
+    ldr     lr, [sp, #A_ZERO]
+    ldrsb   r12, [r0, r1, lsl #2]
+    add     r12, r12, lr, lsl #21
+    .endif
+    str     r8, [r2, #(4 * \phase)]
+    .if \phase == 2
+    add     r2, r2, r5
+    .endif
+    .if \pixels > 2
+    str     r10, [r2, #(4 * ((\phase + 1) % 3))]
+    .endif
+    .if \phase == 1
+    add     r2, r2, r5
+    .endif
+    .if \pixels > 4
+    str     r12, [r2, #(4 * ((\phase + 2) % 3))]
+    .endif
+.endm
+
 .macro GATHER phase
+    .section .text.gather_\phase, "ax", %progbits
+    .p2align 2
+table_\phase:
+    .word   gather_\phase, .Lcheck_\phase + 1, 48 + 4 * ((\phase + 1) / 2 - \phase / 3)
+    .word   .Ltail_\phase\()0 + 1, .Ltail_\phase\()1 + 1, .Ltail_\phase\()2 + 1
+    .word   .Ltail_\phase\()3 + 1, .Ltail_\phase\()4 + 1, .Ltail_\phase\()5 + 1
 SUBROUTINE gather_\phase
-    add     r6, r1, r1, lsl #1
     add     r7, r6, r1, lsl #1
-    subs    r3, #6
-    blo     2f
-1:  LOAD_SIX
-    add     r0, r0, r6, lsl #1
-    STORE_THREE \phase
-    subs    r3, #6
-    bhs     1b
-2:  adds    r3, #6                  /* 0..5 pixels are left; padding after them */
-    beq     3f
-    mov     r8, r4
-    mov     r9, r4
-    mov     r10, r4
-    mov     r11, r4
-    mov     r12, r4
-    mov     lr, r4
-    rsb     r3, r3, #6
-    lsls    r3, r3, #2
-    add     pc, r3
-    nop
-    LOAD_SIX
-    STORE_THREE \phase
-3:  RETURN
+.Lrow_\phase:
+    GATHER_ROW 12
+    ldr     pc, [sp, #F_ENTRY]
+    .p2align 2
+.Lgroups_\phase:
+    .rept UNROLL
+    GATHER_SIX \phase
+    .endr
+.Lcheck_\phase:
+    subs    r3, #1
+    bne     .Lgroups_\phase
+    ldr     pc, [sp, #F_TAIL]
+.Ltail_\phase\()1:
+    GATHER_TAIL \phase, 1
+    GATHER_NEXT .Lrow_\phase
+.Ltail_\phase\()2:
+    GATHER_TAIL \phase, 2
+    GATHER_NEXT .Lrow_\phase
+.Ltail_\phase\()3:
+    GATHER_TAIL \phase, 3
+    GATHER_NEXT .Lrow_\phase
+.Ltail_\phase\()4:
+    GATHER_TAIL \phase, 4
+    GATHER_NEXT .Lrow_\phase
+.Ltail_\phase\()5:
+    GATHER_TAIL \phase, 5
+.Ltail_\phase\()0:
+    GATHER_NEXT .Lrow_\phase
 .endm
 
     GATHER  0
@@ -393,57 +468,69 @@ SUBROUTINE gather_\phase
     add     r8, r8, r10, lsl #21
     add     r9, r9, r11, lsl #21
     strd    r8, r9, [r2]
-    add     r2, r2, r5
+    add.w   r2, r2, r5
 .endm
 
-.macro ALL_PADDING
+/* Stride 2: units of four pixels, the first of which may begin with padding; x is where it would begin. */
+    .section .text.gather_by_2, "ax", %progbits
+    .p2align 2
+table_by_2:
+    .word   gather_by_2, .Lcheck_by_2 + 1, 36
+    .word   .Ltail_by_2_0 + 1, .Ltail_by_2_1 + 1, .Ltail_by_2_2 + 1, .Ltail_by_2_3 + 1
+SUBROUTINE gather_by_2
+    ldr     r4, [sp, #A_ZERO]
+.Lrow_by_2:
+    GATHER_ROW 8
+    ldr     r12, [sp, #A_PHASE]
+    cmp     r12, #1
+    blo     1f
     mov     r8, r4
     mov     r9, r4
     mov     r10, r4
-    mov     r11, r4
-.endm
-
-/* Stride 2; at least one whole unit of pixels, padding before the first included. */
-SUBROUTINE gather_by_2
-    ldr     r12, [sp, #A_PHASE]
-    add     r6, r1, r1, lsl #1
-    cmp     r12, #0
-    beq     1f
-    mls     r0, r12, r1, r0         /* where the unit's first pixel would be */
-    add     r3, r3, r12
-    ALL_PADDING
-    sub     r12, #1
-    lsls    r7, r12, #2
-    add     pc, r7                  /* the padding pixels are skipped */
-    nop
+    bhi     2f
+    ldrsb   r9, [r0, r1]
+2:  cmp     r12, #3
+    beq     3f
+    ldrsb   r10, [r0, r1, lsl #1]
+3:  ldrsb   r11, [r0, r6]
+    STORE_FOUR
+    add     r0, r0, r1, lsl #2
+1:  ldr     pc, [sp, #F_ENTRY]
+    .p2align 2
+.Lgroups_by_2:
+    .rept UNROLL
+    ldrsb.w r8, [r0]
     ldrsb.w r9, [r0, r1]
     ldrsb.w r10, [r0, r1, lsl #1]
     ldrsb.w r11, [r0, r6]
-    STORE_FOUR
     add     r0, r0, r1, lsl #2
-    sub     r3, #4
-1:  subs    r3, #4
-    blo     3f
-2:  ldrsb   r8, [r0]
+    STORE_FOUR
+    .endr
+.Lcheck_by_2:
+    subs    r3, #1
+    bne     .Lgroups_by_2
+    ldr     pc, [sp, #F_TAIL]
+.Ltail_by_2_1:
+    ldrsb   r8, [r0]
+    add     r8, r8, r4, lsl #21
+    str     r8, [r2]
+    GATHER_NEXT .Lrow_by_2
+.Ltail_by_2_2:
+    ldrsb   r8, [r0]
+    ldrsb   r9, [r0, r1]
+    add     r8, r8, r4, lsl #21
+    add     r9, r9, r4, lsl #21
+    strd    r8, r9, [r2]
+    GATHER_NEXT .Lrow_by_2
+.Ltail_by_2_3:
+    ldrsb   r8, [r0]
     ldrsb   r9, [r0, r1]
     ldrsb   r10, [r0, r1, lsl #1]
-    ldrsb   r11, [r0, r6]
-    add     r0, r0, r1, lsl #2
-    STORE_FOUR
-    subs    r3, #4
-    bhs     2b
-3:  adds    r3, #4
-    beq     4f
-    ALL_PADDING
-    rsb     r3, r3, #3
-    lsls    r3, r3, #2
-    add     pc, r3
-    nop
-    ldrsb.w r10, [r0, r1, lsl #1]
-    ldrsb.w r9, [r0, r1]
-    ldrsb.w r8, [r0, #0]
-    STORE_FOUR
-4:  RETURN
+    add     r9, r9, r4, lsl #21
+    add     r8, r8, r10, lsl #21
+    strd    r8, r9, [r2]
+.Ltail_by_2_0:
+    GATHER_NEXT .Lrow_by_2
 
 /* ---- channels ------------------------------------------------------------------------------------------------------ */
 
@@ -468,17 +555,38 @@ FUNCTION te_depthwise_run_\name
     ldmia   r0!, {r2, r3}
     stmia   r1!, {r2, r3}
     ldr     r0, [sp, #A_PHASE]
+    ldr     r1, [sp, #A_WIDTH]
     .if \slot_bytes == 12
-    ldr     r1, =gather_0
+    ldr     r8, =table_0
     cmp     r0, #1
     it      eq
-    ldreq   r1, =gather_1
+    ldreq   r8, =table_1
     it      hi
-    ldrhi   r1, =gather_2
+    ldrhi   r8, =table_2
+    movs    r3, #6
+    udiv    r2, r1, r3
     .else
-    ldr     r1, =gather_by_2
+    ldr     r8, =table_by_2
+    ldrd    r4, r5, [sp, #A_X]      /* and pitch */
+    mls     r4, r0, r5, r4
+    str     r4, [sp, #A_X]
+    add     r1, r1, r0
+    cmp     r0, #0
+    it      ne
+    subne   r1, #4                  /* a unit that begins with padding is not the loop's */
+    movs    r3, #4
+    lsrs    r2, r1, #2
     .endif
-    str     r1, [sp, #F_GATHER]
+    mls     r1, r2, r3, r1          /* groups in r2, pixels that remain in r1 */
+    ldmia   r8!, {r4, r5, r6}
+    ldr     r7, [r8, r1, lsl #2]
+    and     r1, r2, #(UNROLL - 1)
+    mls     r5, r1, r6, r5
+    lsrs    r2, r2, #2
+    adds    r2, #1
+    str     r4, [sp, #F_GATHER]
+    strd    r2, r5, [sp, #F_PASSES]
+    str     r7, [sp, #F_TAIL]
     ldr     r0, [sp, #A_OUTPUTS]
     movs    r3, #6
     udiv    r1, r0, r3
@@ -494,13 +602,6 @@ FUNCTION te_depthwise_run_\name
     ldrd    r0, r2, [sp, #A_RING]
     str     r0, [sp, #F_RING]
     strd    r1, r2, [sp, #F_TAP_STEP]
-    ldr     r0, [sp, #A_WORDS]
-    add     r0, #(\kernel * \slot_bytes)
-    str     r0, [sp, #F_SLOTS_END]
-    add     r1, sp, #A_X
-    ldmia   r1, {r2-r7}
-    add     r1, sp, #F_X
-    stmia   r1, {r2-r7}
 
 .Lchannel_\name:
     ldr     r0, [sp, #A_PACKED]
@@ -548,39 +649,43 @@ FUNCTION te_depthwise_run_\name
     strd    r0, r1, [sp, #F_TAP_ROW]
     ldr     r0, [sp, #A_X]
     ldr     r1, [sp, #A_WORDS]
-    str     r0, [sp, #F_X]
-    str     r1, [sp, #F_WORDS]
+    strd    r0, r1, [sp, #F_X]
     ldrd    r0, r1, [sp, #A_FIRST]
     strd    r0, r1, [sp, #F_NEXT]
     ldr     r0, [sp, #A_ROWS]
     movs    r1, #\kernel
     strd    r0, r1, [sp, #F_ROWS]
+    str     r1, [sp, #F_LEFT]
 
-.Lfetch_\name:
+.Lfetch_\name:                     /* as many rows at once as lie and go one after the other */
     ldrd    r6, r7, [sp, #F_NEXT]
-    add     r8, sp, #F_X
-    ldmia   r8, {r0-r5}             /* x pitch words width zero unit */
-    add     r8, r6, #1
-    str     r8, [sp, #F_NEXT]
+    ldrd    r8, r9, [sp, #F_MISSING]
     cmp     r6, r7
     bhs     .Lother_\name          /* negative ones too */
+    sub     r10, r7, r6
+    cmp     r10, r8
+    it      hi
+    movhi   r10, r8
+    cmp     r10, r9
+    it      hi
+    movhi   r10, r9
+    add     r6, r6, r10
+    sub     r8, r8, r10
+    sub     r9, r9, r10
+    str     r6, [sp, #F_NEXT]
+    strd    r8, r9, [sp, #F_MISSING]
     ldr     r12, [sp, #F_GATHER]
+    str     r10, [sp, #F_COUNT]
     blx     r12
-    ldr     r0, [sp, #F_X]
-    ldr     r1, [sp, #A_LINE]
-    add     r0, r1
-    str     r0, [sp, #F_X]
 .Lfetched_\name:
-    ldr     r0, [sp, #F_WORDS]
-    ldr     r1, [sp, #F_SLOTS_END]
-    add     r0, #\slot_bytes
-    cmp     r0, r1
-    it      eq
-    subeq   r0, #(\kernel * \slot_bytes)
-    str     r0, [sp, #F_WORDS]
-    ldr     r0, [sp, #F_MISSING]
-    subs    r0, #1
-    str     r0, [sp, #F_MISSING]
+    ldrd    r0, r1, [sp, #F_MISSING]
+    cmp     r1, #0
+    bne     1f
+    ldr     r1, [sp, #A_WORDS]
+    movs    r2, #\kernel
+    str     r1, [sp, #F_WORDS]
+    str     r2, [sp, #F_LEFT]
+1:  cmp     r0, #0
     bne     .Lfetch_\name
 
     ldrd    r0, r1, [sp, #F_ROW_BLOCKS]
@@ -620,16 +725,26 @@ FUNCTION te_depthwise_run_\name
     pop     {r4-r11, pc}
 
 .Lother_\name:                     /* the row wraps, or is padding */
+    ldr     r0, [sp, #F_X]
     cmp     r6, r7
     bne     .Lpadding_\name
-    ldrd    r8, r9, [sp, #A_HEIGHT]
-    cmp     r7, r8
+    ldrd    r10, r11, [sp, #A_HEIGHT]
+    cmp     r7, r10
     beq     .Lpadding_\name
-    sub     r0, r9
+    sub     r0, r11
     str     r0, [sp, #F_X]
-    strd    r6, r8, [sp, #F_NEXT]
+    strd    r6, r10, [sp, #F_NEXT]
     b       .Lfetch_\name
 .Lpadding_\name:
+    add     r6, #1
+    sub     r8, #1
+    sub     r9, #1
+    str     r6, [sp, #F_NEXT]
+    strd    r8, r9, [sp, #F_MISSING]
+    ldr     r2, [sp, #F_WORDS]
+    ldrd    r4, r5, [sp, #A_ZERO]   /* and unit */
+    add     r3, r2, #\slot_bytes
+    str     r3, [sp, #F_WORDS]
     add     r8, r4, r4, lsl #21
     mov     r9, r8
     mov     r10, r8
