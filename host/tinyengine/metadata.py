@@ -1,4 +1,5 @@
-"""What a network means: the MODEL.json beside it, a compact copy of which is compiled into the firmware.
+"""What a network means: the MODEL.json beside it (``net.json`` for ``net.tflite``), a compact copy of which is compiled
+into the firmware.
 
 Fields, all optional: ``task`` (``classification``, ``detection``, ...), ``classes`` (names, one per output value),
 ``input`` with ``mapping``, ``color`` (``rgb`` or ``luma``) and ``resize`` (``bilinear``).

@@ -24,7 +24,12 @@ def project_root() -> Path:
 def cache_dir() -> Path:
     """Build products that may be deleted at any time."""
     path = project_root() / ".cache"
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ToolError(
+            f"the folder {path} cannot be made ({error.strerror}): use a checkout that you may write to"
+        ) from error
     return path
 
 

@@ -43,7 +43,7 @@ warnings = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-prom
 env.Append(
     ASFLAGS=machine,
     ASPPFLAGS=["-x", "assembler-with-cpp"],
-    CCFLAGS=[*machine, "-O2", "-g", "-ffunction-sections", "-fdata-sections", *warnings],
+    CCFLAGS=[*machine, "-O2", "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off", *warnings],
     CFLAGS=["-std=gnu11", "-Wmissing-prototypes", "-Wstrict-prototypes"],
     CPPDEFINES=[
         ("F_CPU", "$BOARD_F_CPU"),

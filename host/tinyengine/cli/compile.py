@@ -23,9 +23,7 @@ from tinyengine.report import compile_table, fit, measure_code
 @click.option("--explain", is_flag=True, help="Print the graph after the import and after each pass.")
 @compile_options
 @json_option
-def command(
-    model: Path, board: str, out: Path | None, explain: bool, as_json: bool, **options: object
-) -> None:
+def command(model: Path, board: str, out: Path | None, explain: bool, as_json: bool, **options: object) -> None:
     """Compile the .tflite network MODEL to C for a board.
 
     Without --out nothing is written: the figures tell whether and how it fits.

@@ -73,6 +73,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a full disk, a file taken away meanwhile
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
 

@@ -16,7 +16,6 @@ from tinyengine.device.errors import ForeignFirmwareError
 HEADER = struct.Struct("<BBHHH")  # op, status, session, sequence, payload length
 CRC = struct.Struct("<I")
 ANSWER = 0x80
-MAX_PAYLOAD = 0xFFFF
 
 
 class Op(IntEnum):

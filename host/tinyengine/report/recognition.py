@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 
@@ -64,6 +65,7 @@ class StreamView:
         table = _head(self._identity, live=True)
         for result in self._last:
             rate, share = f"{result.frames_per_second:.1f}", f"{100 * result.inference.wire_share:.0f} %"
-            table.add_row(*_cells(self._identity, result), rate, share)
+            _, *cells = _cells(self._identity, result)
+            table.add_row(Path(result.name).name, *cells, rate, share)  # a whole path would leave no room
         table.caption = f"{self._count} frames at {self._baud} baud; Ctrl-C ends"
         return table

@@ -33,7 +33,7 @@ typedef void (*te_layer_hook)(void *context, uint32_t index);
 
 typedef struct te_model {
     const char *name;
-    const char *hash; /* first 16 hexadecimal digits of the SHA-256 of the model file and the compile options */
+    const char *hash; /* 16 hexadecimal digits: the model file, its metadata and the rounding that was compiled */
     const char *metadata; /* the network's MODEL.json in compact form: task, classes, input mapping; "{}" if none */
     uint8_t *arena;
     uint32_t arena_bytes;
