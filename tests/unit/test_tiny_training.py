@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tinyengine import native
 from tinyengine.compiler import compile_graph
-from tinyengine.errors import ModelError
+from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.frontend.tiny_training import build_tiny_training, load_tiny_training, safe_biases
@@ -164,6 +165,28 @@ def test_files_are_read_and_missing_ones_named(
     path.with_suffix(".npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(ModelError, match="not a tiny-training network"):
         load_tiny_training(path)
+
+
+def test_the_convert_command_writes_a_tflite(
+    files: tuple[dict[str, Any], dict[str, np.ndarray]], graph: Graph, tmp_path: Path
+) -> None:
+    from tinyengine.cli.convert import command
+
+    source, out = tmp_path / "tiny.json", tmp_path / "converted.tflite"
+    source.write_text(json.dumps(files[0]))
+    np.savez(source.with_suffix(".npz"), **files[1])
+    result = CliRunner().invoke(command, [str(source), "--from", "tiny-training", "-o", str(out), "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["bytes"] == out.stat().st_size and figures["operators"]["ADD"] == 3
+    x = picture(graph)
+    np.testing.assert_array_equal(run(load_tflite(out), [x])[0], run(graph, [x])[0])
+    assert out.with_suffix(".json").is_file()
+    over = CliRunner().invoke(command, [str(source), "--from", "tiny-training", "-o", str(tmp_path / "tiny.tflite")])
+    assert isinstance(over.exception, DataError) and "would overwrite" in str(over.exception)
+    assert json.loads(source.read_text()) == files[0]
+    missing = CliRunner().invoke(command, [str(source), "-o", str(out)])
+    assert missing.exit_code == 2 and "Missing option '--calibrate'" in missing.output
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
