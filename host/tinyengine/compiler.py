@@ -32,6 +32,7 @@ class CompileOptions:
     optimize: str = "time"  # time, sram, flash
     requant: str = "exact"  # exact, fast
     sram: int | None = None
+    sram_available: int | None = None  # what the board has: schedules try to fit it, ``report.fit`` judges
     flash: int | None = None
     max_recompute: float = 1.0
     prefix: str = "network"
@@ -180,7 +181,8 @@ def compile_graph(
         observer("import", graph)
     graph = optimize(graph, observer)
     verify(graph)
-    chosen = schedule(graph, options.target, rows=options.input == "rows", sram=options.sram)
+    cap = options.sram if options.sram is not None else options.sram_available
+    chosen = schedule(graph, options.target, rows=options.input == "rows", sram=cap)
     stages, memory = chosen.stages, chosen.plan
     if options.sram is not None and memory.arena_bytes > options.sram:
         raise BudgetError(

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from tinyengine.cli.main import COMMANDS, main
 from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.ir.ops import Window
 
+from tests.unit.graphs import GraphBuilder
 from tests.unit.test_codegen import small_graph
 
 BOARD = "sim_stm32f405"
@@ -88,6 +90,20 @@ def test_mistakes_end_in_one_sentence(monkeypatch, capsys, model, tmp_path, argu
     assert all(word in sentence for word in words), sentence
     assert "Traceback" not in err
     assert not out.exists()
+
+
+def test_a_network_too_big_for_layers_streams_by_itself(monkeypatch, capsys, tmp_path) -> None:
+    """Layers of 160x160x8 do not fit 128 KB; the chain of them does, without any option."""
+    b = GraphBuilder(1, "wide")
+    x = b.conv(b.input(1, 160, 160, 1), 8, Window((3, 3), pad=(1, 1, 1, 1)))
+    b.output(b.conv(x, 4, Window((3, 3), (4, 4), pad=(1, 1, 1, 1))))
+    path = tmp_path / "wide.tflite"
+    write_tflite(b.graph, path)
+    code, out, _ = tinyengine(monkeypatch, capsys, "compile", path, "--board", BOARD, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["arena_bytes"] <= report["fit"]["sram_available"] < 160 * 160 * 8
+    assert [stage["kind"] for stage in report["stages"]] == ["stream"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"TFL3", np.random.default_rng(0).bytes(1000)])

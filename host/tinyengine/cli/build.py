@@ -30,7 +30,12 @@ def command(model: Path, board_name: str, as_json: bool, **options: object) -> N
     """
     board = load(board_name)
     with Console(stderr=True).status("starting") as status:
-        firmware = build(model, board, to_compile_options(board.cpu, **options), status.update)
+        firmware = build(
+            model,
+            board,
+            to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options),
+            status.update,
+        )
     if as_json:
         click.echo(json.dumps(firmware.report(), indent=2))
     else:

@@ -40,7 +40,9 @@ def command(model: Path, board: str, out: Path | None, explain: bool, as_json: b
         console.print(format_graph(graph), markup=False, soft_wrap=True)
 
     compiled = compile_model(
-        model, to_compile_options(target.cpu, **options), show if explain and not as_json else None
+        model,
+        to_compile_options(target.cpu, sram_available=target.network_sram_bytes, **options),
+        show if explain and not as_json else None,
     )
     measure_code(compiled)
     verdict = fit(compiled, target)

@@ -86,8 +86,11 @@ def to_compile_options(
     requant: str,
     train_scheme: str | None,
     classes: int | None,
+    sram_available: int | None = None,
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`; what is not there yet is refused.
+
+    ``sram_available``: what the board has for the arena.
 
     ``max_recompute`` is a cap, and no schedule of this version recomputes anything, so every cap holds.
     """
@@ -101,6 +104,7 @@ def to_compile_options(
         optimize=optimize,
         requant=requant,
         sram=sram,
+        sram_available=sram_available,
         flash=flash,
         max_recompute=max_recompute,
     )

@@ -27,7 +27,7 @@ def command(model: Path, board_name: str, as_json: bool, **options: object) -> N
       tinyengine plan models/person_tiny.tflite --board sim_stm32f405 --optimize sram --input rows
     """
     board = load(board_name)
-    compiled = compile_model(model, to_compile_options(board.cpu, **options))
+    compiled = compile_model(model, to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options))
     if as_json:
         click.echo(json.dumps(plan_figures(compiled, board), indent=2))
     else:

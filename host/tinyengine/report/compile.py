@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tinyengine.boards import Board
-from tinyengine.compiler import CompiledModel
+from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.errors import BudgetError
 from tinyengine.sizes import exact_size, format_size
 from tinyengine.toolchain import footprint, has_arm_toolchain
@@ -44,7 +44,8 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
         raise BudgetError(
             f"{compiled.graph.name} does not fit {board.name}: it needs an arena of "
             f"{exact_size(compiled.plan.arena_bytes)} of SRAM and {exact_size(sram_cap)} are there for it "
-            f"({compiled.plan.bottleneck}); use a smaller resolution or width, or a board with more SRAM"
+            f"({compiled.plan.bottleneck}); use {_less_sram(options)}a smaller resolution or width, or a board with "
+            "more SRAM"
         )
     if flash > flash_cap:
         raise BudgetError(
@@ -57,6 +58,13 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
         "flash_used": flash,
         "flash_available": flash_cap,
     }
+
+
+def _less_sram(options: CompileOptions) -> str:
+    """The options that would need less SRAM and have not been used."""
+    streams = "" if options.input == "rows" else "--input rows"
+    smallest = "" if options.optimize == "sram" else "--optimize sram"
+    return "".join(f"{option}, " for option in (streams, smallest) if option)
 
 
 def compile_table(compiled: CompiledModel, verdict: dict[str, int]) -> Group:
