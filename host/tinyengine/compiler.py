@@ -137,11 +137,11 @@ class CompiledModel:
         parent = directory.parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            directory.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=parent, prefix=f".{directory.name}-") as scratch:
                 staged = {name: Path(scratch) / name for name in self.sources}
                 for name, path in staged.items():
                     path.write_text(self.sources[name], encoding="ascii")
+                directory.mkdir(exist_ok=True)  # only now: a full disk leaves no empty directory
                 for name, path in staged.items():
                     target = directory / name
                     if not target.is_file() or target.read_bytes() != path.read_bytes():

@@ -14,6 +14,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, Tensor
 from tinyengine.ir.ops import Conv2DAttrs, ElementwiseAttrs, NoAttrs, Window
+from tinyengine.paths import project_root
 
 
 def small_graph(name: str = "small", label: str = "x") -> Graph:
@@ -113,11 +114,11 @@ def test_rows_entry_equals_the_frame_entry(tmp_path) -> None:
         "        network.finish();\n    }\n"
         "    return fwrite(network.outputs[0].data, 1, 120, stdout) != 120;\n}\n"
     )
-    root = native.build.__globals__["project_root"]()
+    root = project_root()
     program = tmp_path / "rows"
     sources = [*map(str, tmp_path.glob("*.c")), *map(str, (root / "lib/tinyengine/src").rglob("*.c"))]
     include = [f"-I{tmp_path}", f"-I{root / 'lib/tinyengine/include'}"]
-    subprocess.run(["cc", "-DTE_PORTABLE", *include, *sources, "-o", str(program)], check=True)
+    subprocess.run([native.host_compiler(), "-DTE_PORTABLE", *include, *sources, "-o", str(program)], check=True)
     done = subprocess.run([program], input=x.tobytes(), capture_output=True, check=True)
     expected = reference.run(compiled.graph, [x])[0]
     np.testing.assert_array_equal(np.frombuffer(done.stdout, np.int8).reshape(expected.shape), expected)
@@ -132,12 +133,24 @@ def test_options_that_change_results_change_the_hash() -> None:
     assert prefix.model_hash == plain.model_hash
 
 
+def test_text_reaches_the_device_as_utf8(tmp_path) -> None:
+    texts = ["café", '{"classes": ["Mensch \U0001f642", "niemand"]}', "1\x002", "%s ??= \\", "line\nbreak\t"]
+    lines = [f"    fwrite({string_literal(text)}, 1, {len(text.encode())}, stdout);" for text in texts]
+    source = tmp_path / "text.c"
+    source.write_text("#include <stdio.h>\nint main(void) {\n" + "\n".join(lines) + "\n    return 0;\n}\n", "ascii")
+    program = tmp_path / "text"
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([native.host_compiler(), *flags, str(source), "-o", str(program)], check=True)
+    assert subprocess.run([program], capture_output=True, check=True).stdout == "".join(texts).encode()
+
+
 def test_literals() -> None:
     assert scalar(-(1 << 31)) == "INT32_MIN"
     assert float.fromhex(float_literal(0.1)[:-1]) == float(np.float32(0.1))
     assert identifier("model/a;b c") == "model_a_b_c"
     assert identifier("δ") == "unnamed"
     assert string_literal('a"b\\\x07') == '"a\\"b\\\\\\007"'
+    assert string_literal("??/1") == '"?\\077/1"'
     assert initializer({"a": 1, "b": [1, 2]}, str) == "{.a = 1, .b = {1, 2}}"
     assert "const uint32_t x[2] __attribute__((aligned(4))) = {\n    0x00000001, 0xffffffff,\n};" in array_definition(
         "x", np.array([1, 0xFFFFFFFF], np.uint32)

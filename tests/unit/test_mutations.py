@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tinyengine.errors import ModelError
+from tinyengine.compiler import compile_graph
+from tinyengine.errors import ModelError, TinyEngineError
 from tinyengine.frontend import load_tflite, parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import OpKind
@@ -105,6 +106,23 @@ def test_a_thousand_mutations_give_a_sentence_each() -> None:
         slowest = max(slowest, time.process_time() - start)
     assert slowest < 5.0, f"a damaged file kept the compiler busy for {slowest:.1f} s"
     assert 0 < accepted < MUTATIONS * 0.9  # the damage does damage
+
+
+def test_what_the_loader_accepts_compiles_or_gives_a_sentence() -> None:
+    data = every_operator()
+    rng = np.random.default_rng(99)
+    compiled = refused = 0
+    while compiled < 40:
+        try:
+            graph = parse_tflite(mutate(data, rng), "damaged.tflite")
+            sources = compile_graph(graph).sources
+        except TinyEngineError as error:
+            refused += 1
+            assert is_one_sentence(str(error)), str(error)
+        else:
+            compiled += 1
+            assert "const te_model network" in sources["network.c"]
+    assert refused > 0
 
 
 def test_damaged_files_do_not_allocate_what_they_claim() -> None:

@@ -1,4 +1,4 @@
-"""``tinyengine convert``: float Keras models to int8 TFLite."""
+"""``tinyengine convert``: float Keras models, and int8 networks of other formats, to int8 TFLite."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from tinyengine.cli.progress import step_progress
 @click.command("convert")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
+    "--from",
+    "source",
+    type=click.Choice(["keras", "tiny-training"]),
+    default="keras",
+    show_default=True,
+    help="Format of MODEL; tiny-training (.json with its .npz) is int8 already and needs no calibration.",
+)
+@click.option(
     "--calibrate",
     type=click.Path(path_type=Path),
-    required=True,
     help="Pictures (folder, folder per class or .npz), or an .npy with N inputs, that set the activations' ranges.",
 )
 @click.option(
@@ -33,12 +40,24 @@ from tinyengine.cli.progress import step_progress
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
 @json_option
 def command(
-    model: Path, calibrate: Path, mapping: str, samples: int, layer_samples: int, out: Path, as_json: bool
+    model: Path,
+    source: str,
+    calibrate: Path | None,
+    mapping: str,
+    samples: int,
+    layer_samples: int,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Convert a Keras model (.keras, .h5, SavedModel folder) to int8 TFLite and say what that cost.
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """
+    if source == "tiny-training":
+        _import_tiny_training(model, out, as_json)
+        return
+    if calibrate is None:
+        raise click.UsageError("Missing option '--calibrate': a float model needs data that sets the ranges.")
     from tinyengine.convert import ConvertOptions, convert
     from tinyengine.report.convert import print_conversion
 
@@ -49,3 +68,14 @@ def command(
         click.echo(json.dumps(asdict(result), indent=2, default=str))
     else:
         print_conversion(result)
+
+
+def _import_tiny_training(model: Path, out: Path, as_json: bool) -> None:
+    from tinyengine.convert.tiny_training import convert_tiny_training
+
+    result = convert_tiny_training(model, out)
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=2, default=str))
+    else:
+        operators = ", ".join(f"{count} {name}" for name, count in result.operators.items())
+        click.echo(f"{result.out}: {result.bytes:,} bytes; {operators}")

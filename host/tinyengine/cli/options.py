@@ -58,7 +58,7 @@ _COMPILE_OPTIONS = [
         type=click.FloatRange(min=1.0),
         default=1.0,
         show_default=True,
-        help="Executed over nominal MACs that are allowed; 1.0 recomputes nothing.",
+        help="Executed over nominal MACs that are allowed; no schedule of this version recomputes anything.",
     ),
     click.option(
         "--requant",
@@ -90,7 +90,10 @@ def to_compile_options(
     train_scheme: str | None,
     classes: int | None,
 ) -> CompileOptions:
-    """CompileOptions from the values of :func:`compile_options`; what is not there yet is refused, never ignored."""
+    """CompileOptions from the values of :func:`compile_options`; what is not there yet is refused.
+
+    ``max_recompute`` is a cap, and no schedule of this version recomputes anything, so every cap holds.
+    """
     if train_scheme is not None or classes is not None:
         raise TinyEngineError("--train and --classes need training on the device, which this version does not have yet")
     return CompileOptions(

@@ -52,7 +52,8 @@ def list_(as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     for title in ("network", "input", "classes", "MACs", "params", "int8 top-1", "ours"):
         numeric = title in ("MACs", "params", "int8 top-1")
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=True)
+        # a narrow terminal folds the path, never a figure
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=title != "ours", overflow="fold")
     for entry in entries:
         table.add_row(
             entry.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
@@ -20,10 +19,13 @@ def identifier(text: str) -> str:
 
 
 def string_literal(text: str) -> str:
-    """A C string literal (ASCII, escapes as in JSON, which C shares for these characters)."""
-    escaped = json.dumps(text)  # non-ASCII becomes \uXXXX, a universal character name in C
-    escaped = escaped.replace("??", "?\\?")  # no trigraphs
-    return re.sub(r"\\u00([0-9a-f]{2})", lambda m: f"\\{int(m[1], 16):03o}", escaped)
+    """A C string literal of ``text`` in UTF-8, ASCII only: other bytes, and a second ? in a row, as octal escapes."""
+    special = {0x22: '\\"', 0x5C: "\\\\"}
+    out = ""
+    for byte in text.encode("utf-8", "replace"):
+        plain = 0x20 <= byte < 0x7F and not (byte == 0x3F and out.endswith("?"))
+        out += special.get(byte) or (chr(byte) if plain else f"\\{byte:03o}")
+    return f'"{out}"'
 
 
 def float_literal(value: float) -> str:

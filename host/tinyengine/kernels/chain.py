@@ -28,8 +28,9 @@ class Layout:
     total: int
 
 
-def row_window(op: RowOp, skip: int | None) -> RowWindow:
-    """How the rows of ``op`` depend on each other; ``skip`` is the picture behind ``op.skip``."""
+def row_window(op: RowOp, skip: int | None, first: int) -> RowWindow:
+    """How the rows of ``op`` depend on each other; ``skip`` is the picture behind ``op.skip``, ``first`` the rows of
+    its first batch."""
     return RowWindow(
         in_rows=op.in_h,
         out_rows=op.out_h,
@@ -38,7 +39,7 @@ def row_window(op: RowOp, skip: int | None) -> RowWindow:
         pad_top=op.pad_top,
         skip=skip,
         rows=op.rows,
-        first=min(op.rows, op.out_h),
+        first=first,
         accumulates=op.accumulates,
         consumes=op.consumes,
         order=op.order,
@@ -69,10 +70,13 @@ def layout(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> Layout:
     return Layout(tuple(rings), tuple(own.get(index, shared) for index in range(len(ops))), state, top)
 
 
-def chain_call(ops: Sequence[RowOp], graph: Graph, *, pushed: bool = False) -> KernelCall:
+def chain_call(
+    ops: Sequence[RowOp], graph: Graph, *, firsts: Sequence[int] | None = None, pushed: bool = False
+) -> KernelCall:
     """The call that runs ``ops`` one behind the other, row by row.
 
     Each reads what the one before it makes; ``skip`` of each is the output of an earlier one or the chain's input.
+    ``firsts``: rows of each operator's first batch, by default as many as in the others.
     ``pushed``: the input is not there as a whole, its rows come one by one into a ring.
     """
     tensors = [ops[0].x, *(op.y for op in ops)]
@@ -80,7 +84,8 @@ def chain_call(ops: Sequence[RowOp], graph: Graph, *, pushed: bool = False) -> K
         if op.x != tensors[index]:
             raise ValueError(f"{op.ops[0].name} reads {op.x} and not {tensors[index]}, which the chain makes before it")
     skips = [None if op.skip is None else tensors[: index + 1].index(op.skip) for index, op in enumerate(ops)]
-    windows = [row_window(op, skip) for op, skip in zip(ops, skips, strict=True)]
+    firsts = firsts or [op.rows for op in ops]
+    windows = [row_window(op, skip, first) for op, skip, first in zip(ops, skips, firsts, strict=True)]
     keep = Flow.of(windows).keep
     places = layout(ops, keep, pushed)
     x, y = graph.tensor(tensors[0]), graph.tensor(tensors[-1])

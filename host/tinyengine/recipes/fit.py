@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tinyengine.errors import DataError
+from tinyengine.frontend.keras import picture_samples, quantize
 from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.metadata import ModelMetadata
 from tinyengine.optional import tensorflow
 from tinyengine.recipes import pictures as pictures_
+from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.train import Recipe, Status, Training
+from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, find, macs, parameters
 
 CALIBRATION_PICTURES = 512
@@ -108,10 +111,6 @@ def _finish(
     validation: Pictures | None,
 ) -> FitResult:
     """Convert the trained network with softmax behind it, measure both forms and write the files."""
-    from tinyengine.frontend.keras import picture_samples, quantize
-    from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
-    from tinyengine.zoo.build import keras_model
-
     model = keras_model(network)
     for ours, trained in zip(model.weights, training.model.weights, strict=True):
         ours.assign(trained)

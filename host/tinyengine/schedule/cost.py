@@ -12,8 +12,11 @@ CALL = 150
 WIDEN = 0.75
 """Instructions per weight and block of pixels: a convolution widens its weights once per block."""
 
-GATHER = 1.0
+GATHER = 2.0
 """Instructions per value that a depthwise convolution fetches for its window."""
+
+CHANNEL = 200
+"""Instructions per batch and channel of a depthwise convolution: its taps, its rounding, its loop."""
 
 
 def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
@@ -23,8 +26,9 @@ def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
     extra = float(CALL * batches)
     for operator in op.ops:
         if operator.kind is OpKind.CONV_2D:
-            extra += WIDEN * batches * graph.tensor(operator.inputs[1]).elements
+            extra += WIDEN * (batches - 1) * graph.tensor(operator.inputs[1]).elements
         elif operator.kind is OpKind.DEPTHWISE_CONV_2D:
             _, width, channels = op.in_shape
+            extra += CHANNEL * channels * (batches - 1)
             extra += GATHER * width * channels * max(0, batches * op.window_rows - op.in_h)
     return int(extra)

@@ -1,9 +1,11 @@
 """Which stages: the shortest path through the space of stages, in bytes or in instructions.
 
 The bytes that a stage needs do not depend on the others (space.py), so the smallest possible peak is a bottleneck path,
-and the cheapest schedule below a cap a shortest path; both are exact. What they leave open is placement: a schedule's
-arena is at least its peak, and mostly equal to it. So the search proposes and the memory planner decides: if the arena
-comes out larger than the peak, schedules with other peaks are planned as well, and the best one wins.
+and the cheapest schedule below a cap a shortest path; both are exact. What they leave open is placement: the arena of a
+schedule is at least its peak, and often equal to it. So the search proposes and the memory planner decides. Where the
+arena of the cheapest schedule comes out larger than its peak, schedules with shorter batches of rows, whose tensors
+follow each other more closely, are planned too; the smallest arena wins, and is then filled with longer batches again
+as long as it does not grow.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.chain import chain_call
 from tinyengine.memory.plan import MemoryPlan, plan
-from tinyengine.schedule.space import NEVER, Option, Space
+from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
 from tinyengine.schedule.stages import Stage, StageKind, calls_of
 
-PROPOSALS = 8
-"""Schedules that are planned at most."""
+PROPOSALS = 16
+"""Schedules that are planned at most in each part of the search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | No
 
 def _search(space: Space, sram: int | None) -> Schedule:
     if space.target.optimize != "sram":
-        fastest = _planned(space, cheapest(space, NEVER))
+        fastest = planned(space, cheapest(space, NEVER))
         if sram is None or fastest.plan.arena_bytes <= sram:
             return fastest
         for proposal in _below(space, sram):
@@ -63,28 +65,41 @@ def _below(space: Space, cap: int) -> Iterator[Schedule]:
         path = cheapest(space, peak)
         if not path:
             return
-        proposal = _planned(space, path)
+        proposal = planned(space, path)
         yield proposal
         peak = min(peak, max(option.need for option in path)) - max(1, proposal.plan.arena_bytes - cap)
 
 
 def smallest(space: Space) -> Schedule:
-    """The schedule with the smallest arena that was found; among the proposals of equal size the cheapest."""
+    """The schedule with the smallest arena that was found, and of those with this arena the cheapest."""
     peak = lowest_peak(space)
-    best: Schedule | None = None
-    for _ in range(PROPOSALS):
-        path = cheapest(space, peak)
-        proposal = _planned(space, path)
-        if best is None or proposal.plan.arena_bytes < best.plan.arena_bytes:
-            best = proposal
-        if best.plan.arena_bytes <= peak:
+    best: tuple[int, list[Option]] | None = None
+    for batch in reversed(BATCHES):
+        path = cheapest(space, peak, batch)
+        if not path:
+            continue
+        arena = _arena(space, path)
+        if best is None or arena < best[0]:
+            best = arena, path
+        if arena <= peak:
             break
-        above = next_peak(space, peak, best.plan.arena_bytes)
-        if above is None:
-            break
-        peak = above
     assert best is not None
-    return best
+    return planned(space, _hasten(space, *best))
+
+
+def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
+    """``path`` with stages replaced by cheaper ones over the same operators, where ``arena`` does not grow."""
+    swaps = [
+        (option.cost - path[index].cost, index, option)
+        for index, stage in enumerate(path)
+        for option in space.options(stage.start, arena)
+        if option.stop == stage.stop and option.cost < stage.cost
+    ]
+    for _, index, option in sorted(swaps, key=lambda swap: swap[:2])[:PROPOSALS]:
+        changed = [*path[:index], option, *path[index + 1 :]]
+        if option.cost < path[index].cost and _arena(space, changed) <= arena:
+            path = changed
+    return path
 
 
 def lowest_peak(space: Space) -> int:
@@ -99,16 +114,11 @@ def lowest_peak(space: Space) -> int:
     return best[-1]
 
 
-def next_peak(space: Space, peak: int, limit: int) -> int | None:
-    """The smallest need above ``peak`` and below ``limit`` of any stage."""
-    needs = (option.need for start in range(space.size) for option in space.options(start, limit - 1))
-    return min((need for need in needs if need > peak), default=None)
-
-
-def cheapest(space: Space, peak: int) -> list[Option]:
+def cheapest(space: Space, peak: int, batch: int = NEVER) -> list[Option]:
     """The cheapest schedule whose stages need at most ``peak`` bytes each; empty if there is none.
 
-    Of equally cheap ones that with fewer stages."""
+    Its chains make at most ``batch`` rows at a time. Of equally cheap ones that with fewer stages.
+    """
     best: list[tuple[int, int, list[Option]] | None] = [None] * (space.size + 1)
     best[0] = (0, 0, [])
     for start in range(space.size):
@@ -116,6 +126,8 @@ def cheapest(space: Space, peak: int) -> list[Option]:
         if here is None:
             continue
         for option in space.options(start, peak):
+            if option.batch > batch:
+                continue
             cost = here[0] + option.cost, here[1] + 1
             there = best[option.stop]
             if there is None or cost < there[:2]:
@@ -124,16 +136,27 @@ def cheapest(space: Space, peak: int) -> list[Option]:
     return [] if end is None else end[2]
 
 
-def _planned(space: Space, path: list[Option]) -> Schedule:
+def planned(space: Space, path: list[Option]) -> Schedule:
+    """``path`` with addresses, replayed byte by byte."""
     stages = [_stage(space, option) for option in path]
-    graph = Graph(space.graph.name, space.graph.tensors, space.graph.operators, [], space.graph.outputs)
-    if not space.pushed:
-        graph.inputs = space.graph.inputs
-    return Schedule(stages, plan(graph, calls_of(stages)), space.pushed)
+    return Schedule(stages, plan(_planned_graph(space), calls_of(stages)), space.pushed)
+
+
+def _arena(space: Space, path: list[Option]) -> int:
+    """Bytes that ``path`` takes when its tensors and scratch memories have addresses."""
+    calls = calls_of([_stage(space, option) for option in path])
+    return plan(_planned_graph(space), calls, check=False).arena_bytes
+
+
+def _planned_graph(space: Space) -> Graph:
+    """The graph as the memory planner is to see it: without an input that never lies in the arena."""
+    graph = space.graph
+    inputs = [] if space.pushed else graph.inputs
+    return Graph(graph.name, graph.tensors, graph.operators, inputs, graph.outputs)
 
 
 def _stage(space: Space, option: Option) -> Stage:
     if not option.ops:
         return Stage(StageKind.LAYER, [space.calls[option.start]])
-    call = chain_call(option.ops, space.graph, pushed=space.pushed and option.start == 0)
+    call = chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
     return Stage(StageKind.STREAM, [call])

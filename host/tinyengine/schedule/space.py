@@ -21,6 +21,9 @@ from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, Step, lifeti
 from tinyengine.memory.placement import place
 from tinyengine.schedule.cost import extra_instructions
 
+BATCHES = (1, 2, 4, 8)
+"""Rows that the operators of a chain make at a time: more take less time and longer rings."""
+
 LONGEST_GROUP = 3
 """Operators that one row operator computes at most."""
 
@@ -41,6 +44,18 @@ class Option:
     need: int
     cost: int = 0
     ops: tuple[RowOp, ...] = ()
+    firsts: tuple[int, ...] = ()  # per row operator, rows of its first batch
+    batch: int = 0  # rows that its operators make at a time
+
+
+@dataclass(frozen=True, eq=False)
+class _Link:
+    """A row operator at its place: the position behind it, rows of its first batch, estimated extra instructions."""
+
+    op: RowOp
+    stop: int
+    first: int
+    cost: int
 
 
 class Space:
@@ -53,7 +68,7 @@ class Space:
         self.size = len(graph.operators)
         self.calls: list[KernelCall] = [lower(op, graph, target) for op in graph.operators]
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
-        self._row_ops: dict[tuple[int, int, str, bool], RowOp | None] = {}
+        self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
         home = {name: name for name in graph.input_tensors()}
         for call in self.calls:
             home[call.output] = home[call.inputs[0]] if call.is_view else call.output
@@ -72,7 +87,9 @@ class Space:
         """The stages that begin at ``start`` and need at most ``limit`` bytes."""
         known, options = self._known.get(start, (-1, []))
         if known < limit:
-            options = list(self._layers(start)) + list(self._chains(start, limit))
+            options = list(self._layers(start))
+            for batch in BATCHES:
+                options += self._chains(start, limit, batch)
             self._known[start] = limit, options
         return (option for option in options if option.need <= limit)
 
@@ -116,72 +133,85 @@ class Space:
 
     # --- chains ---
 
-    def _chains(self, start: int, limit: int) -> Iterator[Option]:
-        """Chains from ``start``: at each end the longest group of operators goes on, shorter ones may end the chain."""
-        ops: list[RowOp] = []
+    def _chains(self, start: int, limit: int, batch: int) -> Iterator[Option]:
+        """Chains from ``start`` whose operators make ``batch`` rows at a time: at each end the longest group of
+        operators goes on, shorter ones may end the chain."""
+        links: list[_Link] = []
         flow = Flow.of([])
         position, cost = start, 0
         while position < self.size:
-            groups = [op for op in self._groups(ops, start, position) if op is not None]
-            ahead: tuple[RowOp, Flow] | None = None
-            for op in groups:
-                grown = flow.then(row_window(op, self._skip(ops, op)))
-                stop = position + len(op.ops)
-                extra = cost + extra_instructions(op, self.graph, self.target)
+            ahead: tuple[_Link, Flow] | None = None
+            for link in self._links(links, start, position, batch):
+                grown = flow.then(row_window(link.op, self._skip(links, link.op), link.first))
                 if ahead is None:
-                    ahead = op, grown
-                option = self._chain([*ops, op], grown, start, stop, extra)
+                    ahead = link, grown
+                option = self._chain([*links, link], grown, start, batch, cost + link.cost)
                 if option is not None:
                     yield option
             if ahead is None:
                 return
-            op, flow = ahead
-            ops.append(op)
-            cost += extra_instructions(op, self.graph, self.target)
-            position += len(op.ops)
+            link, flow = ahead
+            links.append(link)
+            cost += link.cost
+            position = link.stop
+            ops = [link.op for link in links]
             places = layout(ops, flow.keep, self.pushed and start == 0)
             if places.total + self._beside(start, ops[0].x) > limit:
                 return  # rings only grow
 
-    def _groups(self, ops: list[RowOp], start: int, position: int) -> Iterator[RowOp | None]:
-        """Row operators that continue the chain at ``position``, the longest first."""
-        arrives = ops[-1].y if ops else None
-        for length in range(min(LONGEST_GROUP, self.size - position), 0, -1):
-            group = self.graph.operators[position : position + length]
-            if any(
-                self._last_use[self._home[op.outputs[0]]] != position + index + 1 for index, op in enumerate(group[:-1])
-            ):
-                continue  # what is made inside of it is wanted elsewhere as well
-            x = arrives or next((t.name for t in self.graph.activations(group[0])), "")
-            op = self._row_op(position, length, x, bool(ops) or (self.pushed and start == 0))
-            if op is not None and op.x == x and (op.skip is None or self._has(ops, op)):
-                yield op
+    def _links(self, links: list[_Link], start: int, position: int, batch: int) -> Iterator[_Link]:
+        """What may continue a chain at ``position``, the longest first."""
+        x = links[-1].op.y if links else next((t.name for t in self.graph.activations(self.graph.operators[start])), "")
+        for link in self._possible(position, x, bool(links) or (self.pushed and start == 0), batch):
+            if link.op.skip is None or link.op.skip in self._pictures(links, link.op):
+                yield link
 
-    def _row_op(self, position: int, length: int, x: str, ring: bool) -> RowOp | None:
-        """The row operator; where its input lies in a ring that nobody else reads, it may consume that."""
+    def _possible(self, position: int, x: str, ring: bool, batch: int) -> list[_Link]:
+        """Row operators at ``position`` that read ``x``, which lies in a ring or is there as a whole; the longest
+        first. What they add may come from anywhere."""
+        key = (position, x, ring, batch)
+        if key not in self._links_at:
+            self._links_at[key] = [
+                self._link(op, position + length, batch)
+                for length in range(min(LONGEST_GROUP, self.size - position), 0, -1)
+                if (op := self._row_op(position, length, x, ring, batch)) is not None
+            ]
+        return self._links_at[key]
+
+    def _row_op(self, position: int, length: int, x: str, ring: bool, batch: int) -> RowOp | None:
+        """Where the operator's input lies in a ring that nobody else reads, it may consume that."""
+        group = self.graph.operators[position : position + length]
+        last_uses = (self._last_use[self._home[op.outputs[0]]] for op in group[:-1])
+        if any(last != position + index + 1 for index, last in enumerate(last_uses)):
+            return None  # what is made inside is wanted elsewhere as well
         consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.output_tensors()
-        key = (position, length, x, consume)
-        if key not in self._row_ops:
-            group = self.graph.operators[position : position + length]
-            self._row_ops[key] = row_op(group, self.graph, self.target, x=x, consume=consume)
-        return self._row_ops[key]
+        op = row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
+        return op if op is not None and op.x == x else None
+
+    def _link(self, op: RowOp, stop: int, batch: int) -> _Link:
+        """Its first batch is such that its batches end where those of the operator behind it begin."""
+        first = op.rows
+        if first > 1 and stop < self.size:
+            behind = next(iter(self._possible(stop, op.y, True, batch)), None)
+            if behind is not None:
+                window = row_window(behind.op, None, behind.first)
+                first = min((int(window.need[0]) - 1) % op.rows + 1, op.out_h)
+        return _Link(op, stop, first, extra_instructions(op, self.graph, self.target))
 
     @staticmethod
-    def _pictures(ops: list[RowOp], op: RowOp) -> list[str]:
-        return [ops[0].x, *(each.y for each in ops)] if ops else [op.x]
+    def _pictures(links: list[_Link], op: RowOp) -> list[str]:
+        return [links[0].op.x, *(link.op.y for link in links)] if links else [op.x]
 
-    def _has(self, ops: list[RowOp], op: RowOp) -> bool:
-        return op.skip in self._pictures(ops, op)
-
-    def _skip(self, ops: list[RowOp], op: RowOp) -> int | None:
-        return None if op.skip is None else self._pictures(ops, op).index(op.skip)
+    def _skip(self, links: list[_Link], op: RowOp) -> int | None:
+        return None if op.skip is None else self._pictures(links, op).index(op.skip)
 
     def _beside(self, start: int, x: str) -> int:
         """Bytes that wait while a chain from ``start`` over ``x`` runs."""
         return sum(size for name, size in self._resting[start].items() if name != self._home.get(x))
 
-    def _chain(self, ops: list[RowOp], flow: Flow, start: int, stop: int, cost: int) -> Option | None:
+    def _chain(self, links: list[_Link], flow: Flow, start: int, batch: int, cost: int) -> Option | None:
         """The option for a finished chain; None if one of its pictures is wanted behind it."""
+        ops, stop = [link.op for link in links], links[-1].stop
         pushed = self.pushed and start == 0
         inner = [op.y for op in ops[:-1]] + ([ops[0].x] if pushed else [])
         if any(self._last_use[self._home[name]] >= stop for name in inner):
@@ -198,7 +228,7 @@ class Space:
                 distance = flow.distance(row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape))
                 span = max(y_bytes, min(span, x_bytes + _aligned(distance, TENSOR_ALIGN)))
         need = self._beside(start, x) + span + _aligned(places.total, SCRATCH_ALIGN)
-        return Option(start, stop, need, cost, tuple(ops))
+        return Option(start, stop, need, cost, tuple(ops), tuple(link.first for link in links), batch)
 
 
 def _aligned(size: int, grain: int) -> int:

@@ -231,6 +231,15 @@ _TABLE = (
         classes=2,
         about="ours: person / no person in the least memory",
     ),
+    _network(
+        "person-small",
+        88,
+        16,
+        """e1c8k3 e6c16k3s2 e3c16k3*2 e4c24k5s2 e6c24k3*2 e6c40k5s2 e6c40k3 e6c48k3 e4c48k3 e5c96k5s2 e5c96k3 e4c96k3
+           e5c160k3""",
+        classes=2,
+        about="ours: person / no person, more accurate",
+    ),
 )
 
 NETWORKS: dict[str, Network] = {network.name: network for network in _TABLE}

@@ -1,0 +1,146 @@
+"""The search against all schedules of small networks, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.errors import BudgetError
+from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.ops import Window
+from tinyengine.kernels.base import Target
+from tinyengine.passes import optimize
+from tinyengine.schedule import StageKind, schedule
+from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
+from tinyengine.schedule.space import NEVER, Option, Space
+
+from tests.chained import random_network
+from tests.unit.graphs import GraphBuilder
+
+SRAM = Target(optimize="sram")
+PLANNED = 30
+
+
+def block_network(seed: int = 3, side: int = 12) -> Graph:
+    """Stem, one inverted residual block, one that halves the picture."""
+    b = GraphBuilder(seed, "blocks")
+    same = Window((3, 3), pad=(1, 1, 1, 1))
+    x = b.conv(b.input(1, 2 * side, 2 * side, 3), 8, Window((3, 3), (2, 2), pad=(0, 1, 0, 1)))
+    y = b.conv(b.depthwise(b.conv(x, 32, Window((1, 1))), same), 8, Window((1, 1)))
+    x = b.binary(OpKind.ADD, y, x)
+    b.output(
+        b.conv(b.depthwise(b.conv(x, 24, Window((1, 1))), Window((3, 3), (2, 2), pad=(0, 1, 0, 1))), 12, Window((1, 1)))
+    )
+    return b.graph
+
+
+def all_paths(space: Space, position: int = 0) -> Iterator[list[Option]]:
+    """Every schedule of the space whose chains go row by row."""
+    if position == space.size:
+        yield []
+        return
+    for option in space.options(position, NEVER):
+        if option.batch <= 1:
+            for rest in all_paths(space, option.stop):
+                yield [option, *rest]
+
+
+@cache
+def spaces() -> list[Space]:
+    found = []
+    for graph in (block_network(), random_network(1, blocks=1), random_network(4, blocks=1)):
+        graph = optimize(graph)
+        found += [Space(graph, SRAM), Space(graph, SRAM, pushed=True)]
+    return [space for space in found if not space.pushed or any(space.options(0, NEVER))]
+
+
+@pytest.fixture(scope="module", params=range(len(spaces())))
+def space(request: pytest.FixtureRequest) -> Space:
+    return spaces()[request.param]
+
+
+def test_lowest_peak_and_cheapest_path_are_the_best_of_all(space: Space) -> None:
+    paths = list(all_paths(space))
+    assert len(paths) > 10
+    peaks = [max(option.need for option in path) for path in paths]
+    assert lowest_peak(space) == min(peaks)  # longer batches never need less
+    for cap in sorted(set(peaks))[:8]:
+        below = [sum(o.cost for o in path) for path, peak in zip(paths, peaks, strict=True) if peak <= cap]
+        assert sum(option.cost for option in cheapest(space, cap, batch=1)) == min(below)
+    assert cheapest(space, min(peaks) - 1) == []
+
+
+def test_no_schedule_has_a_smaller_arena(space: Space) -> None:
+    """Every schedule, planned: none beats the search, and none needs less than its peak."""
+    paths = list(all_paths(space))
+    found = smallest(space).plan.arena_bytes
+    smallest_of_all = min(paths, key=lambda path: max(option.need for option in path))
+    assert found >= max(option.need for option in smallest_of_all) - 8
+    paths.sort(key=lambda path: max(option.need for option in path))
+    step = max(1, len(paths) // PLANNED)  # those with the lowest peaks first, and a sample of the others
+    for path in [*paths[:PLANNED], *paths[::step]]:
+        arena = planned(space, path).plan.arena_bytes
+        assert arena >= max(option.need for option in path) - 8  # sizes were rounded up
+        assert arena >= found
+
+
+def test_time_leaves_layers_alone_unless_a_cap_forbids_them() -> None:
+    graph = optimize(block_network())
+    layers = schedule(graph, Target())
+    assert {stage.kind for stage in layers.stages} == {StageKind.LAYER}
+    small = schedule(graph, SRAM)
+    assert small.plan.arena_bytes < layers.plan.arena_bytes
+    middle = (small.plan.arena_bytes + layers.plan.arena_bytes) // 2
+    capped = schedule(graph, Target(), sram=middle)
+    assert capped.plan.arena_bytes <= middle
+    assert any(stage.kind is StageKind.STREAM for stage in capped.stages)
+    assert schedule(graph, Target(), sram=layers.plan.arena_bytes).plan.arena_bytes == layers.plan.arena_bytes
+
+
+def test_cap_below_the_smallest_arena_is_refused() -> None:
+    need = compile_graph(block_network(), CompileOptions(optimize="sram")).plan.arena_bytes
+    with pytest.raises(BudgetError, match=f"{need:,} bytes"):
+        compile_graph(block_network(), CompileOptions(sram=need - 1))
+
+
+def test_rows_keep_the_frame_out_of_the_arena() -> None:
+    compiled = compile_graph(block_network(), CompileOptions(input="rows", optimize="sram"))
+    name = compiled.graph.input_tensors()[0]
+    assert compiled.plan.arena_bytes <= compile_graph(block_network(), CompileOptions(optimize="sram")).plan.arena_bytes
+    assert name not in compiled.plan.addresses
+    assert ".run = NULL" in compiled.sources["network.c"]
+    report = compiled.report()
+    assert report["input"] == "rows"
+    first = report["stages"][0]
+    assert first["kind"] == "stream"
+    assert first["macs_executed"] == first["macs"] > 0
+    assert max(stage["sram_bytes"] for stage in report["stages"]) <= compiled.plan.arena_bytes
+
+
+def test_network_that_cannot_take_rows_keeps_its_frame() -> None:
+    """A network whose first operator needs all of the input."""
+    b = GraphBuilder(1)
+    b.output(b.dense(b.input(1, 6, 5, 4), 7))
+    compiled = compile_graph(b.graph, CompileOptions(input="rows"))
+    assert compiled.report()["input"] == "frame"
+    assert ".run = run" in compiled.sources["network.c"]
+
+
+def test_two_inputs_keep_their_frames() -> None:
+    b = GraphBuilder(2)
+    b.output(b.binary(OpKind.ADD, b.input(1, 6, 5, 4), b.input(1, 6, 5, 4)))
+    assert not schedule(optimize(b.graph), SRAM, rows=True).pushed
+
+
+def test_picture_wanted_behind_a_chain_ends_it() -> None:
+    """A tensor that is an output of the network is never a ring."""
+    b = GraphBuilder(5)
+    inside = b.conv(b.input(1, 9, 9, 4), 6, Window((3, 3)))
+    b.output(inside)
+    b.output(b.depthwise(inside, Window((3, 3))))
+    graph = optimize(b.graph)
+    space = Space(graph, SRAM)
+    assert all(option.stop == 1 for option in space.options(0, NEVER))
+    assert schedule(graph, SRAM).plan.addresses.keys() >= {inside}
