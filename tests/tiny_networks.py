@@ -15,15 +15,22 @@ from tinyengine.zoo.table import Convolution, Network, convolutions, find
 DEAD_SCALE = 2.0**-28
 
 
-def tiny_graph(network: Network | str, classes: int = 10, resolution: int | None = None, seed: int = 0) -> Graph:
+def tiny_graph(
+    network: Network | str, classes: int = 10, resolution: int | None = None, seed: int = 0, gain: float = 1.0
+) -> Graph:
     """A zoo network with random constants as a graph, imported through the tiny-training format."""
     network = find(network) if isinstance(network, str) else network
     network = replace(network, classes=classes, resolution=resolution or network.resolution)
-    return build_tiny_training(*tiny_files(network, seed), network.name)
+    return build_tiny_training(*tiny_files(network, seed, gain=gain), network.name)
 
 
-def tiny_files(network: Network, seed: int = 0, dead: int = 1) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(JSON, arrays) of a network whose activations use their range; ``dead`` channels per expanded layer are dead."""
+def tiny_files(
+    network: Network, seed: int = 0, dead: int = 1, gain: float = 1.0
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """(JSON, arrays) of a network whose activations use their range; ``dead`` channels per expanded layer are dead.
+
+    What differs between two pictures shrinks from layer to layer, unless ``gain`` makes up for it.
+    """
     rng = np.random.default_rng(seed)
     constants: dict[str, np.ndarray] = {}
     convs = {layer.name: layer for layer in convolutions(network)}
@@ -33,7 +40,7 @@ def tiny_files(network: Network, seed: int = 0, dead: int = 1) -> tuple[dict[str
         shape = convs[key]
         x_scale, x_zero = quant["x"]
         y_scale, y_zero = (6 / 255, -128) if clamped else (float(rng.uniform(0.03, 0.08)), int(rng.integers(-20, 20)))
-        constants.update(_constants(name, shape, x_scale, y_scale, rng, dead if clamped else 0))
+        constants.update(_constants(name, shape, x_scale, y_scale, rng, dead if clamped else 0, gain))
         params = {key: f"npz:{name}.{key}" for key in ("weight", "bias", "w_scales")}
         quant["x"] = (y_scale, y_zero)
         return {
@@ -70,12 +77,12 @@ def tiny_files(network: Network, seed: int = 0, dead: int = 1) -> tuple[dict[str
 
 
 def _constants(
-    name: str, shape: Convolution, x_scale: float, y_scale: float, rng: np.random.Generator, dead: int
+    name: str, shape: Convolution, x_scale: float, y_scale: float, rng: np.random.Generator, dead: int, gain: float
 ) -> dict[str, np.ndarray]:
     inputs = 1 if shape.kind == "depthwise" else shape.in_channels
     weights = rng.integers(-127, 128, (shape.out_channels, inputs, shape.kernel, shape.kernel)).astype(np.int8)
     fan_in = inputs * shape.kernel**2
-    real = rng.uniform(0.5, 1.5, shape.out_channels) * 45 * y_scale / (73 * x_scale * 60 * fan_in**0.5)
+    real = gain * rng.uniform(0.5, 1.5, shape.out_channels) * 45 * y_scale / (73 * x_scale * 60 * fan_in**0.5)
     biases = rng.normal(0.0, 30.0, shape.out_channels) * y_scale / (x_scale * real)
     if dead:
         channels = rng.choice(shape.out_channels, dead, replace=False)

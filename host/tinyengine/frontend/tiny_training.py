@@ -75,7 +75,7 @@ def safe_biases(weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
     """Biases for which bias + sum never leaves int32, whatever the input: int32 (O).
 
     ``weights`` is (O, ...) int8. A sum is at most 512 sum|w| with a zero point folded into the bias, so only biases
-    closer than that to the limit move: those of dead channels, whose scale makes the difference vanish before rounding.
+    closer than that to the limit move: those of dead channels, whose scale makes it a few hundredths of a step at most.
     """
     reach = 512 * np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(axis=1)
     limit = (1 << 31) - 1 - reach

@@ -135,6 +135,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         "packed": CArray("packed", pack_taps(weights, order)),
         "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
         "channels": CArray("channels", _channels(rounding, bias, plain)),
+        "some_plain": int(plain.any()),
     }
     if ring:
         suffix = "_by_2" * (window.stride[1] == 2) + "_fast" * rounding.fast

@@ -155,7 +155,7 @@ def _bottleneck(usage: StepUsage, graph: Graph, steps: Sequence[Step], arena_byt
             held += steps[usage.index].call.scratch_parts or [(buffer.size, buffer.kind)]
     parts = [f"{_kb(size)} {what}" for size, what in sorted(held, key=lambda part: -part[0])[:NAMED_PARTS]]
     if len(held) > NAMED_PARTS:
-        parts.append(f"{len(held) - NAMED_PARTS} smaller ones")
+        parts.append(f"{len(held) - NAMED_PARTS} smaller")
     shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
     if shared:
         parts.append(f"of these {_kb(shared)} shared in place")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, OpKind
-from tinyengine.kernels.base import Target
+from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.rows import RowOp
 
 CALL = 150
@@ -32,3 +32,13 @@ def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
             extra += CHANNEL * channels * (batches - 1)
             extra += GATHER * width * channels * max(0, batches * op.window_rows - op.in_h)
     return int(extra)
+
+
+def smaller_blocks(fast: KernelCall, small: KernelCall, graph: Graph) -> int:
+    """About what the convolution ``small`` costs more than ``fast``, which widens its weights for more pixels at once;
+    never 0, so that of two calls with the same result the one with more scratch memory counts as faster."""
+    if fast.op.kind is not OpKind.CONV_2D:
+        return 1
+    pixels = graph.tensor(fast.output).elements // graph.tensor(fast.output).shape[3]
+    blocks = [-(-pixels // int(str(call.params.get("block", pixels)))) for call in (fast, small)]
+    return 1 + int(WIDEN * max(0, blocks[1] - blocks[0]) * graph.tensor(fast.op.inputs[1]).elements)

@@ -49,13 +49,19 @@ def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | No
 
 def _search(space: Space, sram: int | None) -> Schedule:
     if space.target.optimize != "sram":
-        fastest = planned(space, cheapest(space, NEVER))
+        fastest = planned(space, _fastest(space))
         if sram is None or fastest.plan.arena_bytes <= sram:
             return fastest
         for proposal in _below(space, sram):
             if proposal.plan.arena_bytes <= sram:
                 return proposal
     return smallest(space)
+
+
+def _fastest(space: Space) -> list[Option]:
+    """Layers, behind the cheapest chain over a pushed input: nothing costs less than a layer."""
+    first = [min(space.options(0, NEVER), key=lambda option: option.cost)] if space.pushed else []
+    return [*first, *(space.layer(position) for position in range(first[0].stop if first else 0, space.size))]
 
 
 def _below(space: Space, cap: int) -> Iterator[Schedule]:
@@ -156,7 +162,7 @@ def _planned_graph(space: Space) -> Graph:
 
 
 def _stage(space: Space, option: Option) -> Stage:
-    if not option.ops:
-        return Stage(StageKind.LAYER, [space.calls[option.start]])
+    if option.call is not None:
+        return Stage(StageKind.LAYER, [option.call])
     call = chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
     return Stage(StageKind.STREAM, [call])

@@ -8,7 +8,7 @@ the bytes that a stage needs are known without them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tinyengine.ir import Graph, Port
@@ -19,7 +19,7 @@ from tinyengine.kernels.rows import RowOp, row_op
 from tinyengine.kernels.select import lower
 from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, Step, lifetimes
 from tinyengine.memory.placement import place
-from tinyengine.schedule.cost import extra_instructions
+from tinyengine.schedule.cost import extra_instructions, smaller_blocks
 
 BATCHES = (1, 2, 4, 8)
 """Rows that the operators of a chain make at a time: more take less time and longer rings."""
@@ -46,6 +46,7 @@ class Option:
     ops: tuple[RowOp, ...] = ()
     firsts: tuple[int, ...] = ()  # per row operator, rows of its first batch
     batch: int = 0  # rows that its operators make at a time
+    call: KernelCall | None = None  # of a layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ class Space:
         self.target = target
         self.pushed = pushed
         self.size = len(graph.operators)
-        self.calls: list[KernelCall] = [lower(op, graph, target) for op in graph.operators]
+        fast = replace(target, optimize="time") if target.optimize == "sram" else target
+        self.calls: list[KernelCall] = [lower(op, graph, fast) for op in graph.operators]
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
         self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
         home = {name: name for name in graph.input_tensors()}
@@ -107,22 +109,32 @@ class Space:
             for position in range(self.size + 1)
         ]
 
-    def _layers(self, start: int) -> Iterator[Option]:
-        if not (self.pushed and start == 0):
-            yield Option(start, start + 1, self._layer_need(start))
-
-    def _layer_need(self, position: int) -> int:
+    def layer(self, position: int) -> Option:
+        """The fastest kernel over whole tensors."""
         call = self.calls[position]
+        return Option(position, position + 1, self._layer_need(position, call), call=call)
+
+    def _layers(self, start: int) -> Iterator[Option]:
+        """The fastest kernel, and the same one with less scratch memory."""
+        if self.pushed and start == 0:
+            return
+        yield self.layer(start)
+        op, fast = self.graph.operators[start], self.calls[start]
+        small = lower(op, self.graph, replace(self.target, optimize="sram"))
+        if small.scratch_bytes < fast.scratch_bytes:
+            cost = smaller_blocks(fast, small, self.graph)
+            yield Option(start, start + 1, self._layer_need(start, small), cost, call=small)
+
+    def _layer_need(self, position: int, call: KernelCall) -> int:
         resting = self._resting[position]
         if call.is_view:
             return sum(resting.values())
         near = {self._home[name] for name in (*call.inputs, call.output)}
         far = sum(size for name, size in resting.items() if name not in near)
-        return far + self._span(position)
+        return far + self._span(position, call)
 
-    def _span(self, position: int) -> int:
+    def _span(self, position: int, call: KernelCall) -> int:
         """Bytes that one layer needs by itself: the smallest arena for its step alone."""
-        call = self.calls[position]
         kept = [name for name in call.inputs if self._last_use[self._home[name]] > position]
         ports = {name: Port(name, name, "int8") for name in (*call.inputs, call.output)}
         alone = Graph("step", self.graph.tensors)

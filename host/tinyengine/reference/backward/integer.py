@@ -7,7 +7,7 @@ Gradients of activations are ``BlockFloat`` tensors. A layer with weights works 
    ``block_float.scale_aligned``. Dead channels count as s_eff = 0. ``headroom`` bits are left free so that the sums of
    step 4 fit int32 whatever the weights are; they depend on the layer's shape only.
 2. *Bias gradient*: sum over the pixels; exact.
-3. *Weight gradient*: sum over the pixels of (q_x - z_x) times it; exact, in 64 bits where 257 pixels or more meet.
+3. *Weight gradient*: sum over the pixels of (q_x - z_x) times it; exact, in 64 bits where 258 pixels or more meet.
 4. *Input gradient*: sum of weight times it, exact in int32; each pixel is normalized to 15 bits: one rounding.
 
 A residual multiplies by s_a / s_y and an average by s_x / (s_y n) as a 15-bit multiplier: one rounding. Gradients that

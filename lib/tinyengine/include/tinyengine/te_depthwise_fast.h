@@ -84,6 +84,7 @@ typedef struct te_depthwise_fast_params {
     uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */
     uint16_t first_unit;        /* where a row's pixels begin */
     uint16_t phase;             /* te_depthwise_run_args.phase */
+    uint16_t some_plain;        /* 0: no channel is */
 } te_depthwise_fast_params;
 
 /* y == x or disjoint.

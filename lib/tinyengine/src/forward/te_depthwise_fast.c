@@ -138,7 +138,7 @@ static void run_plain(const params *p, int32_t c, const batch *b, int16_t *scrat
 static void run_all_channels(const params *p, const batch *b, void *scratch) {
     const int32_t channels = p->in.c;
     for (int32_t c = 0; c < channels;) {
-        int32_t end = c;
+        int32_t end = p->some_plain ? c : channels;
         while (p->run && end < channels && !channel_of(p, end).plain) end++;
         if (end > c) {
             run_polynomial(p, c, end - c, b, scratch);

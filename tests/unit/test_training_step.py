@@ -1,0 +1,86 @@
+"""Whole training steps of the oracle: what changes, what stays, and that networks learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tinyengine.ir import Graph
+from tinyengine.reference.backward.step import Trainer
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.selection import selected_channels
+from tinyengine.zoo.table import Network, parse_blocks
+
+from tests.tiny_networks import tiny_graph
+
+NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=3)
+SCHEME = UpdateScheme("s", 4, {6: 0.25, 7: 1.0})
+
+
+def graph() -> Graph:
+    return tiny_graph(NETWORK, 3, gain=2.0)
+
+
+def samples(count: int, seed: int) -> list[tuple[np.ndarray, int]]:
+    """Noisy pictures, darker and brighter, in which one of the three colours is stronger: its number is the label."""
+    rng = np.random.default_rng(seed)
+    result = []
+    for _ in range(count):
+        label = int(rng.integers(3))
+        picture = rng.normal(rng.uniform(-60, -20), 30, (1, 16, 16, 3)) + 80 * (np.arange(3) == label)
+        result.append((np.clip(picture, -128, 127).astype(np.int8), label))
+    return result
+
+
+def constants(graph: Graph) -> dict[str, np.ndarray]:
+    return {t.name: t.data.copy() for t in graph.constants() if t.data is not None}
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_step_changes_what_the_scheme_names_and_nothing_else(residual: bool) -> None:
+    before = graph()
+    trainer = Trainer(before, SCHEME, residual=residual)
+    layers = trainable_layers(before)
+    for x, label in samples(8, 0):
+        trainer.train(x, label, 0.05)
+    old, new = constants(before), constants(trainer.graph)
+    changed = {name for name in old if (old[name] != new[name]).any()}
+    expected = {layers.classifier.weights.name, layers.classifier.bias.name}
+    expected |= {layer.bias.name for layer in layers.convolutions[-4:]}
+    expected |= {layers.convolutions[index].weights.name for index in (6, 7)}
+    assert changed == expected
+    chosen = selected_channels(layers.convolutions[6], 3)
+    name = layers.convolutions[6].weights.name
+    touched = np.flatnonzero((old[name] != new[name]).any(axis=(0, 1, 2)))
+    assert set(touched) <= set(chosen)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
+    def after(seed: int) -> bytes:
+        trainer = Trainer(graph(), SCHEME, seed)
+        for x, label in samples(4, 0):
+            trainer.train(x, label, 0.05)
+        return b"".join(array.tobytes() for array in constants(trainer.graph).values())
+
+    assert after(1) == after(1) != after(2)
+
+
+def test_random_bits_are_used_once() -> None:
+    trainer = Trainer(graph(), SCHEME)
+    ends = [c.first + trainer.graph.tensor(c.name).data[..., c.channels].size for c in trainer.constants]  # type: ignore[index]
+    starts = [c.first for c in trainer.constants]
+    assert starts[0] == 0 and all(start % 2 == 0 for start in starts)
+    assert all(0 <= start - end <= 1 for start, end in zip(starts[1:], ends, strict=False))
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_network_learns(residual: bool) -> None:
+    """From chance to mostly right on pictures that it has not seen."""
+    trainer = Trainer(graph(), SCHEME, seed=3, residual=residual)
+    held_out = samples(60, 99)
+    before = np.mean([trainer.predict(x) == label for x, label in held_out])
+    training = samples(240, 1)
+    for index, (x, label) in enumerate(training):
+        trainer.train(x, label, 0.02 * (1 - index / len(training)))
+    after = np.mean([trainer.predict(x) == label for x, label in held_out])
+    assert before < 0.7 and after > 0.85, (before, after)
