@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tinyengine.errors import ModelError
+from tinyengine.frontend.tflite import load_tflite, parse_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
+from tinyengine.ir.verify import verify
+from tinyengine.paths import project_root
+from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.selection import selected_channels
@@ -84,3 +91,31 @@ def test_a_network_learns(residual: bool) -> None:
         trainer.train(x, label, 0.02 * (1 - index / len(training)))
     after = np.mean([trainer.predict(x) == label for x, label in held_out])
     assert before < 0.7 and after > 0.85, (before, after)
+
+
+def test_a_new_head_has_its_own_classes_and_the_old_features() -> None:
+    old = graph()
+    new = replace_head(old, 7, seed=1)
+    verify(new)
+    layers = trainable_layers(new)
+    assert layers.classifier.out_channels == 7 and trainable_layers(old).classifier.out_channels == 3
+    (x, _), *_ = samples(1, 0)
+    features = layers.classifier.x.name
+    np.testing.assert_array_equal(run(new, [x], keep_all=True)[features], run(old, [x], keep_all=True)[features])
+    assert layers.classifier.weights.data is not None
+    spread = layers.classifier.weights.data.std() * layers.classifier.weights.scale
+    assert spread == pytest.approx(0.01, rel=0.5)
+    assert parse_tflite(tflite_bytes(new)).outputs
+    with pytest.raises(ModelError, match="1 classes are too few"):
+        replace_head(old, 1)
+
+
+def test_a_shipped_network_gets_a_new_head_with_its_softmax() -> None:
+    shipped = load_tflite(project_root() / "models" / "person_tiny.tflite")
+    new = replace_head(shipped, 5)
+    verify(new)
+    assert new.tensor(new.output_tensors()[0]).shape[-1] == 5
+    probabilities = Trainer(new, UpdateScheme("last-layer")).train(
+        np.zeros(new.tensor(new.input_tensors()[0]).shape, np.int8), 4, 0.1
+    )
+    assert probabilities.sum() == pytest.approx(1, abs=1e-6) and len(probabilities) == 5
