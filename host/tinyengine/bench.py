@@ -39,6 +39,11 @@ class Check:
     max_abs_diff: int
     binding: bool  # whether this reference rounds as exact requantization does, so that nothing may differ
 
+    @property
+    def mismatched_share(self) -> float:
+        """Of the outputs compared, 0 .. 1."""
+        return self.mismatched / self.outputs if self.outputs else 0.0
+
 
 @dataclass(frozen=True)
 class LayerCost:
@@ -92,9 +97,11 @@ class BenchReport:
         return bool(self.check and self.check.mismatched and self.check.binding and self.requant == "exact")
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; ``flash_bytes`` with its total."""
+        """Plain values; ``flash_bytes`` with its total, ``check`` with the share of outputs that differ."""
         data = dataclasses.asdict(self)
         data["flash_bytes"]["total"] = self.flash_bytes.total
+        if self.check:
+            data["check"]["mismatched_share"] = round(self.check.mismatched_share, 6)
         data["instructions_per_mac"] = round(self.instructions / self.macs, 4) if self.macs else None
         return data
 

@@ -52,10 +52,11 @@ class Batch:
     sources: dict[str, str]
     inputs: list[np.ndarray]
     gaps: list[tuple[int, int]] = field(default_factory=list)  # arena bytes that belong to no buffer
+    requant: str = "exact"
 
     def expected(self) -> list[np.ndarray]:
         """One array per case, from the oracle."""
-        return reference.run(self.graph, self.inputs)
+        return reference.run(self.graph, self.inputs, requant=self.requant)
 
     def check(self, outputs: Sequence[np.ndarray]) -> None:
         """AssertionError naming the cases whose bytes differ from the oracle's."""
@@ -88,15 +89,14 @@ def build_batch(
     """
     graph, inputs = _merge(cases)
     operators = iter(graph.operators)
-    calls = [
-        case.call([next(operators) for _ in case.graph.operators], graph, target or Target(), lower) for case in cases
-    ]
+    target = target or Target()
+    calls = [case.call([next(operators) for _ in case.graph.operators], graph, target, lower) for case in cases]
     layout = _Layout(graph, align)
     for call in calls:
         layout.add(call, tight=placement == "tight")
     plan = layout.plan()
     sources = generate(NetworkSource(graph, calls, plan, "0" * 16, prefix=prefix))
-    return Batch(list(cases), graph, prefix, calls, plan, sources, inputs, layout.gaps)
+    return Batch(list(cases), graph, prefix, calls, plan, sources, inputs, layout.gaps, target.requant)
 
 
 def _merge(cases: Sequence[OpCase]) -> tuple[Graph, list[np.ndarray]]:

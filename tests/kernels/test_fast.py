@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tinyengine.ir.fast import sum_range
 from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import Field
 from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
-from tinyengine.kernels.fixed import fixed_rounding, sum_range
+from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
 from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
 from tinyengine.toolchain import has_arm_toolchain
@@ -47,6 +49,14 @@ CONV_VARIANTS = {
     *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",
 }
+FAST = Target(requant="fast")
+FAST_VARIANTS = {
+    *(f"te_conv_tiles_fast{k}" for k in ("", "_8", "_16", "_24", "_28")),
+    "te_conv_tiles_wide",  # layers with larger multipliers stay exact
+    "te_dense_fast",
+    "te_dense_once_wide",
+    *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
+}
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
 ADD_VARIANTS = {"te_add_scaled", "te_add_equal"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
@@ -72,6 +82,53 @@ def test_portable_twins(family: str, seed: int) -> None:
         batch.check(outputs)
 
 
+@pytest.mark.parametrize("family", ["conv", "depthwise", "dense"])
+@EXAMPLES
+@given(seed=st.integers(0, 2**32 - 1))
+def test_fast_requantization(family: str, seed: int) -> None:
+    """The oracle's bytes in fast mode, which differ by at most 1 from the exact ones."""
+    batch = build_batch(cases_of(family, seed), "fast", "tight", target=FAST)
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+    assert largest_difference(batch) <= 1
+
+
+def largest_difference(batch: Batch) -> int:
+    """Between the outputs of fast and exact requantization for the same inputs."""
+    exact = replace(batch, requant="exact").expected()
+    return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(batch.expected(), exact, strict=True))
+
+
+def test_fast_requantization_at_its_ends() -> None:
+    """Sums up to their limit, and multipliers from almost none to just below 0.5."""
+    draw = Draw(np.random.default_rng(4))
+    ranges = ((1 << 28, (1e-9, 1e-7)), (1 << 20, (1e-6, 1e-4)), (0, (0.001, 0.02)), (0, (0.1, 0.4999999)))
+    cases = fast_cases.extreme_cases(Draw(np.random.default_rng(3)))
+    for i in range(32):
+        n = fast_cases.Numbers(draw.one_of("random", "ends"), draw.one_of("random", "ends"), *ranges[i % 4])
+        cases.append(fast_cases.conv(draw, (3, 5, 12), 6, Window((1, 1)), n))
+        cases.append(fast_cases.depthwise(draw, (6, 9, 3), Window((3, 3)), n))
+        cases.append(fast_cases.dense(draw, 33, 8, n))
+    batch = build_batch(cases, "ends", target=FAST)
+    assert sum("fast" in name for call in batch.calls for name in variant_names([call])) > len(cases) // 2
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+    assert largest_difference(batch) == 1
+
+
+def test_multipliers_from_one_half_on_round_exactly() -> None:
+    draw = Draw(np.random.default_rng(2))
+    half = fast_cases.Numbers(multiplier=(0.5, 0.5))
+    cases = [
+        fast_cases.conv(draw, (3, 5, 12), 6, Window((1, 1)), half),
+        fast_cases.depthwise(draw, (6, 9, 3), Window((3, 3)), half),
+        fast_cases.dense(draw, 33, 8, half),
+    ]
+    calls = build_batch(cases, "half", target=FAST).calls
+    assert {call.function for call in calls} == {"te_conv_fast_s8", "te_depthwise_fast_s8", "te_dense_fast_s8"}
+    assert not any("fast" in name for name in variant_names(calls))
+
+
 def test_extreme_sums() -> None:
     """Full-range weights and inputs, all -128, large biases: fast where the range checks allow, always right."""
     batch = build_batch(fast_cases.extreme_cases(Draw(np.random.default_rng(3))), "extreme")
@@ -92,15 +149,19 @@ def test_small_blocks() -> None:
     batch.check(outputs)
 
 
-def target_batches() -> list[Batch]:
+def target_batches(target: Target | None = None) -> list[Batch]:
     """The same operators for all cores, chosen so that every variant runs."""
     batches = [
-        build_batch(cases_of(family, 5, 2 * COUNT), f"{family}_{placement}", placement)
+        build_batch(cases_of(family, 5, 2 * COUNT), f"{family}_{placement}", placement, target=target)
         for family in FAMILIES
         for placement in ("apart", "tight")
     ]
     extreme = fast_cases.extreme_cases(Draw(np.random.default_rng(3)))
-    return [*batches, build_batch(extreme, "extreme"), build_batch(long_fields(), "fields", "tight")]
+    return [
+        *batches,
+        build_batch(extreme, "extreme", target=target),
+        build_batch(long_fields(), "fields", "tight", target=target),
+    ]
 
 
 def long_fields() -> list[OpCase]:
@@ -121,15 +182,18 @@ def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
     missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
     assert not missing
+    fast = [call for batch in target_batches(FAST) for call in batch.calls]
+    assert not FAST_VARIANTS - variant_names(fast)
     rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}
     phases = {by_2: {phase for run, phase in rings if run.endswith("_by_2") == by_2} for by_2 in (False, True)}
     assert phases == {False: {0, 1, 2}, True: {0, 1, 2, 3}}, "not every way to gather runs"
 
 
+@pytest.mark.parametrize("requant,portable", [("exact", False), ("fast", False), ("fast", True)])
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
-def test_dsp_kernels(cpu: str) -> None:
-    batches = target_batches()
-    with BenchImage(batches, cpu) as image:
+def test_kernels_on_target(cpu: str, requant: str, portable: bool) -> None:
+    batches = target_batches(Target(requant=requant))
+    with BenchImage(batches, cpu, portable) as image:
         results = image.run([Job(i, batch.inputs) for i, batch in enumerate(batches)], exact=False)
     for batch, result in zip(batches, results, strict=True):
         batch.check(result.outputs)

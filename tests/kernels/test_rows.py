@@ -7,6 +7,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tinyengine.kernels.base import Target
 from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
 from tinyengine.toolchain import has_arm_toolchain
 
@@ -34,7 +35,11 @@ ROW_FUNCTIONS = {
 @given(seed=st.integers(0, 2**32 - 1))
 def test_portable_chains(seed: int) -> None:
     """Scratch memory and rings are fenced by the address sanitizer; outputs lie over inputs as far as chains allow."""
-    batches = [build_batch(random_chains(seed, CHAINS), placement, placement) for placement in ("apart", "tight")]
+    batches = [
+        build_batch(random_chains(seed, CHAINS), "apart", "apart"),
+        build_batch(random_chains(seed, CHAINS), "tight", "tight"),
+        build_batch(random_chains(seed, CHAINS), "fast", "tight", target=Target(requant="fast")),
+    ]
     for batch, outputs in zip(batches, run_native(batches), strict=True):
         batch.check(outputs)
 
@@ -47,7 +52,10 @@ def test_every_row_operator_is_tested() -> None:
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
 def test_chains_on_target(cpu: str, portable: bool) -> None:
-    batches = [build_batch(random_chains(seed, CHAINS), f"chains_{seed}", "tight") for seed in (1, 2)]
+    batches = [
+        build_batch(random_chains(1, CHAINS), "chains", "tight"),
+        build_batch(random_chains(2, CHAINS), "chains_fast", "tight", target=Target(requant="fast")),
+    ]
     with BenchImage(batches, cpu, portable) as image:
         results = image.run([Job(i, batch.inputs) for i, batch in enumerate(batches)], exact=False)
     for batch, result in zip(batches, results, strict=True):

@@ -9,8 +9,10 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from tinyengine import reference
 from tinyengine.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
@@ -87,6 +89,33 @@ def test_families_equal_tflite(cpu: str, portable: bool) -> None:
 @CPUS
 def test_odd_networks_equal_tflite(cpu: str, portable: bool) -> None:
     _check_all(tuple(name for name in networks.names() if name not in FAMILIES), cpu, portable, ODD_INPUTS)
+
+
+@KERNELS
+@CPUS
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in _own()])
+def test_fast_requantization_equals_the_oracle(path: Path, cpu: str, portable: bool) -> None:
+    """Through a whole network, on every build: what the oracle says, and so the same everywhere."""
+    compiled = compile_model(path, CompileOptions(cpu=cpu, requant="fast"))
+    inputs = [inside_values(compiled.graph, values) for values in random_inputs(compiled.graph, 2)]
+    with BenchImage([compiled], cpu, portable) as image:
+        runs = image.run([Job(0, values) for values in inputs], exact=False)
+    for values, run in zip(inputs, runs, strict=True):
+        for wanted, got in zip(reference.run(compiled.graph, values, requant="fast"), run.outputs, strict=True):
+            np.testing.assert_array_equal(got.reshape(wanted.shape), wanted)
+
+
+@needs_tensorflow
+def test_fast_requantization_may_differ() -> None:
+    """Differences are told but are no failure: exit code 0."""
+    path = _own()[0]
+    result = CliRunner().invoke(cli, ["bench", str(path), "--requant", "fast", "--check", "10", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    check = report["check"]
+    assert report["requant"] == "fast"
+    assert check["mismatched"] > 0 and check["max_abs_diff"] >= 1, "no difference: is it fast?"
+    assert check["mismatched_share"] == pytest.approx(check["mismatched"] / check["outputs"], abs=1e-6)
 
 
 @functools.cache

@@ -56,7 +56,8 @@ class Requant:
     """int32 accumulator to int8: ``clamp(round(acc * multiplier / 2**31 * 2**shift) + zero, low, high)``.
 
     ``multiplier`` is int32 and ``shift`` int8, both of shape (channels,), or (1,) if one entry serves all channels.
-    Rounded twice (to multiples of 2**shift first) as gemmlowp does, or ``once``; halves away from zero.
+    Rounded twice (to multiples of 2**shift first) as gemmlowp does, or ``once``; halves away from zero. ``fast``:
+    which channels round by :attr:`fast_multiplier` instead, bool (channels,); see ``tinyengine.ir.fast``.
     """
 
     multiplier: np.ndarray
@@ -65,6 +66,13 @@ class Requant:
     low: int
     high: int
     once: bool = False
+    fast: np.ndarray | None = None
+
+    @property
+    def fast_multiplier(self) -> np.ndarray:
+        """Real multiplier * 2**31, at most 2**30 - 1, int64; for real multipliers below 0.5 (shift < 0)."""
+        right = np.maximum(-self.shift.astype(np.int64), 1)
+        return np.minimum((self.multiplier + (np.int64(1) << (right - 1))) >> right, (1 << 30) - 1)
 
     @property
     def per_tensor(self) -> bool:
@@ -74,6 +82,8 @@ class Requant:
         """Requantize accumulators (any shape, channels last) to int8."""
         scale = multiply_rounding_once if self.once else multiply_by_quantized_multiplier
         scaled = scale(acc, self.multiplier, self.shift) + self.zero
+        if self.fast is not None:
+            scaled = np.where(self.fast, round_fast(acc, self.fast_multiplier) + self.zero, scaled)
         return np.clip(scaled, self.low, self.high).astype(np.int8)
 
 
@@ -135,6 +145,11 @@ def multiply_rounding_once(x: np.ndarray, multiplier: np.ndarray | int, shift: n
     product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
     down = 31 - np.asarray(shift, np.int64)
     return (product + (np.int64(1) << (down - 1)) - (product < 0)) >> down
+
+
+def round_fast(x: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
+    """round(x * multiplier / 2**31), halves up, on int64 arrays: the high word of a product (SMMLAR)."""
+    return (2 * np.asarray(x, np.int64) * multiplier + (1 << 31)) >> 32
 
 
 @dataclass(frozen=True)

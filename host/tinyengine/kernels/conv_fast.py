@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import Conv2DAttrs, Window
-from tinyengine.ir.requant import Requant, conv_requant
+from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_conv_fast.h"
 PARAMS_TYPE = "te_conv_fast_params"
-ROUND_WORDS = {False: 6, True: 10}  # exact, wide: per pair of channels
+ROUND_WORDS = {"fast": 4, "exact": 6, "wide": 10}  # per pair of channels
 
 Shape = tuple[int, int, int]
 """Rows, columns, channels."""
@@ -78,7 +79,8 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
         table = words(rounding.m, rounding.c, rounding.e, rounding.l, rounding.s)
         rounds = table[pairs].reshape(len(pairs), -1)
     else:
-        table = words(rounding.m, rounding.c, rounding.e)
+        # the fast formula multiplies the doubled sum: here the multiplier is doubled instead
+        table = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
         rounds = table[pairs].transpose(0, 2, 1).reshape(len(pairs), -1)
     return np.concatenate([biases, body, rounds], axis=1).ravel()
 
@@ -100,7 +102,7 @@ def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | 
         op.attrs.window,
         weights.reshape(channels, -1),
         bias_of(op, graph, channels),
-        conv_requant(graph, op),
+        layer_requant(graph, op, target.requant),
         target,
     )
 
@@ -167,12 +169,13 @@ def matrix_of(
         return None
     field = field_of(window, in_shape[2])
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
-    # Doubled columns cost half an instruction per value and save one per output.
-    doubled = not rounding.wide and 2 * len(weights) > field.groups * 4
+    # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
+    variant = "fast" if rounding.fast else "wide" if rounding.wide else "exact"
+    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(rows * out_shape[1], field, target)
-    round_words = ROUND_WORDS[rounding.wide]
-    gather, tiles = _variants(field, doubled, rounding.wide)
+    round_words = ROUND_WORDS[variant]
+    gather, tiles = _variants(field, doubled, variant)
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
         "out": _hwc(out_shape),
@@ -200,13 +203,13 @@ def matrix_of(
     )
 
 
-def _variants(field: Field, doubled: bool, wide: bool) -> tuple[str, str]:
+def _variants(field: Field, doubled: bool, variant: str) -> tuple[str, str]:
     """Names of the inner kernels (te_conv_fast.h)."""
     gather = "te_conv_gather" + "_doubled" * doubled + "_9" * (field.run_bytes == 9)
-    if wide:
+    if variant == "wide":
         return gather, "te_conv_tiles_wide"
     constant = f"_{4 * field.groups}" if field.groups in CONSTANT_GROUPS else ""
-    return gather, "te_conv_tiles_exact" + "_doubled" * doubled + constant
+    return gather, f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
 
 
 def _one_row(shape: Shape) -> Shape:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import Conv2DAttrs
-from tinyengine.ir.requant import Requant, conv_requant
+from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access
 from tinyengine.kernels.base import CArray, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_dense_fast.h"
-ROUND_WORDS = {False: 12, True: 20}  # without and with a left shift: per four outputs
 
 
 def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
@@ -25,9 +25,15 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding)
     body = np.ascontiguousarray(padded).view("<u4")  # (outputs, groups)
     body = body.reshape(-1, 4, body.shape[1]).transpose(0, 2, 1)  # (quads, groups, 4)
     biases = np.pad(words(bias)[:, 0], (0, missing)).reshape(-1, 4)
-    columns = [rounding.m, rounding.c, rounding.e, *([rounding.l, rounding.s] if rounding.wide else [])]
-    rounds = np.pad(words(*columns), ((0, missing), (0, 0))).reshape(len(biases), -1)
+    rounds = np.pad(words(*_rounding_columns(rounding)), ((0, missing), (0, 0))).reshape(len(biases), -1)
     return np.concatenate([biases, body.reshape(len(biases), -1), rounds], axis=1).ravel()
+
+
+def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
+    """Constants per output."""
+    if rounding.fast:  # the formula multiplies the doubled sum: here the multiplier is doubled instead
+        return [2 * rounding.m, rounding.c]
+    return [rounding.m, rounding.c, rounding.e, *([rounding.l, rounding.s] if rounding.wide else [])]
 
 
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
@@ -37,7 +43,7 @@ def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall |
     weights = weights_of(op, graph)
     if x.elements != weights.shape[1]:
         return None
-    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), conv_requant(graph, op))
+    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), layer_requant(graph, op, target.requant))
 
 
 def lower_single_pixel(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
@@ -49,7 +55,7 @@ def lower_single_pixel(op: Operator, graph: Graph, target: Target) -> KernelCall
     if any(op.attrs.window.pad) or weights[0].size != x.elements or len(weights) != y.elements:
         return None
     weights = weights.reshape(len(weights), -1)
-    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), conv_requant(graph, op))
+    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), layer_requant(graph, op, target.requant))
 
 
 def dense_call(
@@ -62,7 +68,7 @@ def dense_call(
     if rounding is None:
         return None
     folded = rounding.bias(bias - x.zero_point * weights.sum(axis=1))
-    variant = f"{'once' if requant.once else 'exact'}{'_wide' if rounding.wide else ''}"
+    variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
     touched = access.blocks([(np.array([0]), np.array([inputs]))], (np.array([0]), np.array([outputs])))
     return KernelCall(
         op,
@@ -74,7 +80,7 @@ def dense_call(
             "out": outputs,
             "min": requant.low,
             "max": requant.high,
-            "round_words": ROUND_WORDS[rounding.wide],
+            "round_words": 4 * len(_rounding_columns(rounding)),
             "quads": f"te_dense_{variant}",
             "weights": CArray("weights", pack_weights(weights, folded, rounding)),
         },

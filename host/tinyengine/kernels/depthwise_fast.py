@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
-from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, sum_range, words
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_depthwise_fast.h"
 KERNELS = (3, 5, 7)
@@ -107,7 +107,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         return None
     weights = weights_of(op, graph)[0].transpose(2, 0, 1)  # (channels, rows, columns)
     bias = bias_of(op, graph, y.shape[3])
-    requant = conv_requant(graph, op)
+    requant = layer_requant(graph, op, target.requant)
     rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
     if rounding is None:
         return None
@@ -119,7 +119,9 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     )
     plain = np.ones(len(weights), bool)
     if ring:
-        plain = ~(fits_fields(weights, bias, order) | rounding.constant) | (rounding.e == 0)
+        plain = ~(fits_fields(weights, bias, order) | rounding.constant)
+        if not rounding.fast:
+            plain |= rounding.e == 0
     if plain.all():
         ring = None
     values: dict[str, CValue] = {
@@ -136,7 +138,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         "some_plain": int(plain.any()),
     }
     if ring:
-        suffix = "_by_2" if window.stride[1] == 2 else ""
+        suffix = "_by_2" * (window.stride[1] == 2) + "_fast" * rounding.fast
         values |= {
             "run": f"te_depthwise_run_{window.kernel[1]}{suffix}",
             "units": ring.units,

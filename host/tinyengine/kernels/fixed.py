@@ -3,47 +3,20 @@
 ``exact`` reproduces TFLite's double rounding in at most five instructions, with one multiplier M, one constant C and
 one shift e per channel; it needs real multipliers below 0.5 and sums below 2**30. ``wide`` takes any multiplier.
 ``once`` (fully connected layers) rounds the 64-bit product once, as cheaply, for real multipliers below 0.25.
+``fast`` is one multiplication of the doubled sum by M, with C the output's zero point (``tinyengine.ir.fast``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from tinyengine.ir.fast import SUM_LIMIT, SumRange, constant_channels
 from tinyengine.ir.requant import Requant
-
-SUM_LIMIT = 1 << 30
-"""Sums of products with bias must stay below this: they are doubled before the multiplication."""
 
 MAX_SHIFT = 22
 """Larger right shifts leave no room for (zero point << shift) in 32 bits."""
-
-
-@dataclass(frozen=True, eq=False)
-class SumRange:
-    """Smallest and largest sum (products and bias) of each output channel: int64 (channels,)."""
-
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def magnitude(self) -> np.ndarray:
-        return np.maximum(np.abs(self.low), np.abs(self.high))
-
-
-def sum_range(weights: np.ndarray, bias: np.ndarray, zero: int) -> SumRange:
-    """Range of ``bias + sum((x - zero) * w)`` over all int8 x; ``weights`` (channels, taps), ``bias`` (channels,).
-
-    Any subset of the taps may be missing (padding), so every tap contributes at least the range [0, 0].
-    """
-    weights, bias = weights.astype(np.int64), bias.astype(np.int64)
-    low_x, high_x = -128 - zero, 127 - zero
-    products = np.stack([weights * low_x, weights * high_x])
-    return SumRange(
-        bias + np.minimum(products.min(axis=0), 0).sum(axis=1),
-        bias + np.maximum(products.max(axis=0), 0).sum(axis=1),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +24,7 @@ class FixedRounding:
     """Per channel: 31-bit multiplier M, constant C, right shift e; for ``wide`` also left shift l and sign mask s.
 
     ``constant`` marks channels whose result does not depend on the input: M = 0, and their sums (hence biases, which
-    converters saturate in dead channels) no longer matter.
+    converters saturate in dead channels) no longer matter. ``fast``: e = 0, l = 1, s = 0.
     """
 
     m: np.ndarray
@@ -61,6 +34,7 @@ class FixedRounding:
     s: np.ndarray
     constant: np.ndarray
     wide: bool
+    fast: bool = False
 
     def bias(self, bias: np.ndarray) -> np.ndarray:
         """``bias`` with zeros in the constant channels."""
@@ -74,7 +48,9 @@ def fixed_rounding(requant: Requant, sums: SumRange) -> FixedRounding | None:
     shift = np.broadcast_to(requant.shift.astype(np.int64), channels).copy()
     if (m < 0).any():
         return None
-    result, constant = _constants(requant, sums, m, shift)
+    result, constant = constant_channels(requant, sums)
+    if requant.fast is not None:
+        return _fast_rounding(requant, result, constant)
     m[constant], shift[constant] = 0, -2
     if requant.once:  # 64-bit product, shifted right by 32 + right
         left = np.maximum(shift + 2, 0)
@@ -94,13 +70,10 @@ def fixed_rounding(requant: Requant, sums: SumRange) -> FixedRounding | None:
     return FixedRounding(m, c, right, left, np.where(rounded, -1, 0), constant, wide)
 
 
-def _constants(requant: Requant, sums: SumRange, m: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Result of each channel for its lowest sum, and whether the highest sum (hence every one) gives the same."""
-    left = np.maximum(shift, 0)
-    fits = (sums.low << left >= -(1 << 31)) & (sums.high << left < 1 << 31)
-    unclamped = replace(requant, multiplier=m, shift=shift, low=-128, high=127)
-    low, high = (unclamped.apply(np.where(fits, end, 0)).astype(np.int64) for end in (sums.low, sums.high))
-    return low, fits & (low == high)
+def _fast_rounding(requant: Requant, result: np.ndarray, constant: np.ndarray) -> FixedRounding:
+    m, c = np.where(constant, 0, requant.fast_multiplier), np.where(constant, result, requant.zero)
+    none = np.zeros_like(m)
+    return FixedRounding(m, c, none, none + 1, none, constant, wide=False, fast=True)
 
 
 def words(*columns: np.ndarray) -> np.ndarray:

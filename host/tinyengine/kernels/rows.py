@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.fast import layer_requant
 from tinyengine.ir.macs import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
-from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import CValue, Target
 from tinyengine.kernels.checks import MAX_EXTENT
@@ -171,7 +171,7 @@ def _matrix(op: Operator, graph: Graph, target: Target, rows: int) -> Matrix | N
         op.attrs.window,
         weights_of(op, graph).reshape(channels, -1),
         bias_of(op, graph, channels),
-        conv_requant(graph, op),
+        layer_requant(graph, op, target.requant),
         target,
         min(rows, y.shape[1]),
     )

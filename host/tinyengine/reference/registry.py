@@ -13,6 +13,9 @@ Oracle = Callable[[Operator, Graph, list[np.ndarray]], np.ndarray]
 
 ORACLES: dict[OpKind, Oracle] = {}
 
+ACCUMULATORS: dict[OpKind, Oracle] = {}
+"""Layers of which only the sums are computed, int64 with channels last; ``layer_requant`` makes outputs of them."""
+
 
 def oracle(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
     """Register the decorated function as the oracle of ``kinds``."""
@@ -20,6 +23,17 @@ def oracle(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
     def register(function: Oracle) -> Oracle:
         for kind in kinds:
             ORACLES[kind] = function
+        return function
+
+    return register
+
+
+def accumulator(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
+    """Register the decorated function for the sums of ``kinds``."""
+
+    def register(function: Oracle) -> Oracle:
+        for kind in kinds:
+            ACCUMULATORS[kind] = function
         return function
 
     return register

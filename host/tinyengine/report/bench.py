@@ -57,10 +57,14 @@ def _totals(report: BenchReport) -> Table:
     if report.check:
         check = report.check
         verdict = (
-            "all equal" if check.mismatched == 0 else f"{check.mismatched:,} differ, by {check.max_abs_diff} at most"
+            "all equal"
+            if check.mismatched == 0
+            else f"{check.mismatched:,} ({100 * check.mismatched_share:.1f} %) differ, by {check.max_abs_diff} at most"
         )
         totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random inputs: {verdict}")
         totals.add_row("", f"against {check.reference}")
-        if check.mismatched and not check.binding:
+        if check.mismatched and report.requant == "fast":
+            totals.add_row("", "to which fast requantization comes close; --requant exact equals it")
+        elif check.mismatched and not check.binding:
             totals.add_row("", "which rounds fully connected layers and sigmoids otherwise; TensorFlow would be exact")
     return totals

@@ -22,19 +22,20 @@
  *
  * WEIGHTS (flash), per pair of output channels (c0, c1):
  *     bias c0 | bias c1 | per group of 4 k: 4 bytes of c0, 4 bytes of c1 | rounding
- * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, or for te_conv_tiles_wide per
- * channel M C e l s. With an odd number of channels the last pair is (n-2, n-1) once more; one channel alone
- * is paired with itself. Before the product the pair's weights are widened to int16 in scratch, in the order
- * of COLUMNS with channels in place of pixels: 12 instructions per 16 weights.
+ * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, for te_conv_tiles_fast 2 F0, 2
+ * F1, zero0, zero1, for te_conv_tiles_wide per channel M C e l s. With an odd number of channels the last
+ * pair is (n-2, n-1) once more; one channel alone is paired with itself. Before the product the pair's
+ * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels: 12
+ * instructions per 16 weights.
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
  * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: output pointers, ends and the entry into the unrolled
  * loop are in a stack frame.
  *
  * BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 17 for rounding exactly (13 with doubled
- * columns), 14 for bias, saturation, stores and the loop, 1 to enter the loop over groups and 3 per
- * TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of channels 12 per 16
- * weights; per pair of pixels 7 (doubled: 11) per 4 values, and 12 per run.
+ * columns, 5 for rounding fast), 14 for bias, saturation, stores and the loop, 1 to enter the loop over
+ * groups and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of
+ * channels 12 per 16 weights; per pair of pixels 7 (doubled: 11) per 4 values, and 12 per run.
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H
@@ -76,15 +77,18 @@ typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
 te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
 te_conv_gather_fn te_conv_gather_9, te_conv_gather_doubled_9; /* for runs of 9 bytes: 3 columns of RGB */
 
-/* exact: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
+/* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
  * 8, 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
 te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24,
     te_conv_tiles_exact_28;
 te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16;
 te_conv_tiles_fn te_conv_tiles_exact_doubled_24, te_conv_tiles_exact_doubled_28;
+te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_8, te_conv_tiles_fast_16, te_conv_tiles_fast_24,
+    te_conv_tiles_fast_28;
 
 #define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
+#define TE_CONV_ROUND_FAST 4
 #define TE_CONV_ROUND_WIDE 10
 
 typedef struct te_conv_fast_params {

@@ -27,8 +27,8 @@
  * REGISTERS of the products: r0 pixels, r1 taps, r4-r9 three accumulators (6 outputs), r10 r11 r12 lr taps of
  * a row, r2 r3 (and free ones of those) pixels. Starting values, constants and pointers are in a stack frame.
  * BUDGET per 6 outputs: kernel 3 / 5 / 7: 27 / 60 / 119 for products (stride 2: 30 / 70 / 119), 45 for
- * unpacking (2.5 per output), exact rounding (4) and storing, 14 for the loop; 2.5 per input pixel to gather;
- * about 70 per row.
+ * unpacking (2.5 per output), exact rounding (4; fast 2) and storing, 14 for the loop; 2.5 per input pixel to
+ * gather; about 70 per row.
  */
 #ifndef TE_DEPTHWISE_FAST_H
 #define TE_DEPTHWISE_FAST_H
@@ -63,9 +63,11 @@ typedef struct te_depthwise_run_args {
 /* The ring holds padding except where gathered rows go. */
 typedef void te_depthwise_run_fn(const te_depthwise_run_args *args);
 
-/* Kernel 3, 5, 7 columns and rows; by_2: stride 2 between columns. */
+/* Kernel 3, 5, 7 columns and rows; by_2: stride 2 between columns; fast: how it rounds. */
 te_depthwise_run_fn te_depthwise_run_3, te_depthwise_run_5, te_depthwise_run_7;
 te_depthwise_run_fn te_depthwise_run_3_by_2, te_depthwise_run_5_by_2, te_depthwise_run_7_by_2;
+te_depthwise_run_fn te_depthwise_run_3_fast, te_depthwise_run_5_fast, te_depthwise_run_7_fast;
+te_depthwise_run_fn te_depthwise_run_3_by_2_fast, te_depthwise_run_5_by_2_fast, te_depthwise_run_7_by_2_fast;
 
 typedef struct te_depthwise_fast_params {
     te_hwc in, out;
@@ -75,7 +77,8 @@ typedef struct te_depthwise_fast_params {
     const int8_t *packed;   /* [channel][kernel row][tap_bytes] */
     const uint8_t *columns; /* [tap_bytes]: which kernel column; any for a zero tap */
     /* [channel][4]: bias, m, c, and e + (l << 8) + (plain << 16), all as in te_requant_fixed.h; l is 1 for
-     * multipliers below 1, e is 0 from 0.5 on; plain = 1: must not run as polynomial. */
+     * multipliers below 1, e is 0 from 0.5 on; to round fast F, zero, e = 0 and l = 1. plain = 1: must not
+     * run as polynomial. */
     const int32_t *channels;
     te_depthwise_run_fn *run;   /* null: all channels plain, and the rest does not matter */
     uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */

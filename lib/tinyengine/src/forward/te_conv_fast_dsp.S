@@ -93,6 +93,14 @@
     asr     lr, lr, r7
 .endm
 
+.macro ROUND_FAST
+    ldmia   r1, {r2-r5}             /* M0 M1 zero0 zero1 */
+    smmlar  r10, r10, r2, r4
+    smmlar  r11, r11, r2, r4
+    smmlar  r12, r12, r3, r5
+    smmlar  lr, lr, r3, r5
+.endm
+
 .macro ROUND_WIDE_ONE sum           /* M C e l s in r2-r6 */
     and     r8, r6, \sum, asr #31
     add     r8, r8, r3
@@ -202,7 +210,10 @@ FUNCTION \name
     subs    r2, #1
     bne     .Lwiden\@
 .Lwidened\@:
-    .if \round_words == 6
+    .if \round_words == 4
+    ldmia   r0!, {r2-r5}
+    stmia   r1!, {r2-r5}
+    .elseif \round_words == 6
     ldmia   r0!, {r2-r7}
     stmia   r1!, {r2-r7}
     .else
@@ -289,6 +300,11 @@ FUNCTION \name
     TILES te_conv_tiles_exact, ROUND_EXACT, 0, 6
     TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, 6
     TILES te_conv_tiles_wide, ROUND_WIDE, , 10
+    TILES te_conv_tiles_fast, ROUND_FAST, , 4
+    TILES te_conv_tiles_fast_8, ROUND_FAST, , 4, 2
+    TILES te_conv_tiles_fast_16, ROUND_FAST, , 4, 4
+    TILES te_conv_tiles_fast_24, ROUND_FAST, , 4, 6
+    TILES te_conv_tiles_fast_28, ROUND_FAST, , 4, 7
     TILES te_conv_tiles_exact_8, ROUND_EXACT, 0, 6, 2
     TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, 6, 4
     TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, 6, 6

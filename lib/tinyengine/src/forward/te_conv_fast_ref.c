@@ -56,6 +56,10 @@ static int32_t round_wide(int32_t acc, uint32_t channel, const int32_t *round) {
     return te_round_wide(acc, r[0], r[1], r[2], r[3], r[4]);
 }
 
+static int32_t round_fast(int32_t acc, uint32_t channel, const int32_t *round) {
+    return te_round_fast(acc, round[channel], round[2 + channel]);
+}
+
 /* Weight k (in the order of the columns' bytes) of channel 0 or 1 of the pair. */
 static int32_t dot(const uint32_t *columns, uint32_t pixel, const uint32_t *pair, uint32_t channel,
                    uint32_t groups) {
@@ -96,6 +100,11 @@ TILES(te_conv_tiles_exact_doubled_8, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_24, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_exact_doubled)
+TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
+TILES(te_conv_tiles_fast_8, TE_CONV_ROUND_FAST, round_fast)
+TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
+TILES(te_conv_tiles_fast_24, TE_CONV_ROUND_FAST, round_fast)
+TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 
 #else

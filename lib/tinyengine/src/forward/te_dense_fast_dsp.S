@@ -87,6 +87,19 @@
     \rounding r11
 .endm
 
+.macro FAST sum, m, zero
+    smmlar  \sum, \sum, \m, \zero
+    ssat    \sum, #8, \sum
+.endm
+
+.macro ROUND_FOUR_FAST rounding
+    ldmia.w r1!, {r2-r7, r12, lr}   /* M zero of each */
+    \rounding r8, r2, r3
+    \rounding r9, r4, r5
+    \rounding r10, r6, r7
+    \rounding r11, r12, lr
+.endm
+
 #define F_ENTRY 0  /* where a pass enters the unrolled loop */
 #define F_X 4
 #define F_X_END 8
@@ -140,5 +153,6 @@ FUNCTION \name
     DENSE te_dense_once, ROUND_FOUR, ONCE
     DENSE te_dense_exact_wide, ROUND_FOUR_WIDE, EXACT_WIDE
     DENSE te_dense_once_wide, ROUND_FOUR_WIDE, ONCE_WIDE
+    DENSE te_dense_fast, ROUND_FOUR_FAST, FAST
 
 #endif

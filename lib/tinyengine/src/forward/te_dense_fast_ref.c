@@ -32,6 +32,10 @@ static int32_t once_wide(int32_t sum, const int32_t *r) {
     return te_round_once((int32_t)((uint32_t)sum << r[3]), r[0], r[1], r[2]);
 }
 
+static int32_t fast(int32_t sum, const int32_t *r) {
+    return te_round_fast(sum, r[0], r[1]);
+}
+
 static void quads(const te_dense_args *a, uint32_t round_words, round_fn *round) {
     const uint32_t *w = a->weights;
     for (uint32_t q = 0; q < a->quads; q++, w += 4 + 4 * a->groups + round_words)
@@ -52,6 +56,9 @@ void te_dense_once(const te_dense_args *args) {
 }
 void te_dense_once_wide(const te_dense_args *args) {
     quads(args, TE_DENSE_ROUND_WIDE, once_wide);
+}
+void te_dense_fast(const te_dense_args *args) {
+    quads(args, TE_DENSE_ROUND_FAST, fast);
 }
 
 #else

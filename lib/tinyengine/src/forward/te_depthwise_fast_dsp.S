@@ -233,10 +233,17 @@
 #define FRAME (F_ARGS + 92)
 
 /* M in r1, C in r2, e in r3; r0 is free. */
-.macro ROUND_STORE sum, address:vararg
+.macro EXACT sum, address:vararg
     add     r0, r2, \sum, asr #31
     smmlar  \sum, \sum, r1, r0
     asr     \sum, \sum, r3
+    ssat    \sum, #8, \sum
+    strb    \sum, \address
+.endm
+
+/* The same with the zero point in r2. */
+.macro FAST sum, address:vararg
+    smmlar  \sum, \sum, r1, r2
     ssat    \sum, #8, \sum
     strb    \sum, \address
 .endm
@@ -262,7 +269,7 @@
 .endm
 
 /* Six outputs: the odd one carried over, then even, odd, even, odd, even. */
-.macro BLOCK products, advance, last, done
+.macro BLOCK products, advance, round, last, done
     ldm     sp, {r4-r9}
     ldrd    r0, r1, [sp, #F_PIXELS]
     \products
@@ -275,26 +282,26 @@
     add     r1, sp, #F_CONSTANTS
     ldm     r1, {r1, r2, r3, r10, r11, r12, lr} /* M C e pitch, high word, its address, next address */
     ODD     r11, r4
-    ROUND_STORE r11, [r12]
+    \round  r11, [r12]
     .if \last
     ldr     r11, [sp, #F_LAST]
     .endif
     UNLESS_LAST \last, \done
     EVEN    r4, r5
-    ROUND_STORE r4, [lr]
+    \round  r4, [lr]
     UNLESS_LAST \last, \done
     ODD     r5, r6
-    ROUND_STORE r5, [lr, r10]
+    \round  r5, [lr, r10]
     UNLESS_LAST \last, \done
     EVEN    r6, r7
-    ROUND_STORE r6, [lr, r10, lsl #1]
+    \round  r6, [lr, r10, lsl #1]
     UNLESS_LAST \last, \done
     add     lr, lr, r10, lsl #1
     ODD     r7, r8
-    ROUND_STORE r7, [lr, r10]
+    \round  r7, [lr, r10]
     UNLESS_LAST \last, \done
     EVEN    r8, r9
-    ROUND_STORE r8, [lr, r10, lsl #1]
+    \round  r8, [lr, r10, lsl #1]
     .if !\last
     add     lr, lr, r10, lsl #2
     sub     r12, lr, r10
@@ -304,18 +311,18 @@
 .endm
 
 /* All outputs of a row; F_PIXELS, F_TAPS, F_CARRY (but the high word), F_BLOCKS and F_LAST are set. */
-.macro ROW products, advance
+.macro ROW products, advance, round
     ldr     r0, [sp, #F_BLOCKS]
     cmp     r0, #0
     beq     .Llast\@
 .Lblock\@:
-    BLOCK   \products, \advance, 0
+    BLOCK   \products, \advance, \round, 0
     ldr     r0, [sp, #F_BLOCKS]
     subs    r0, #1
     str     r0, [sp, #F_BLOCKS]
     bne     .Lblock\@
 .Llast\@:
-    BLOCK   \products, \advance, 1, .Ldone\@
+    BLOCK   \products, \advance, \round, 1, .Ldone\@
 .Ldone\@:
 .endm
 
@@ -543,7 +550,7 @@ SUBROUTINE gather_by_2
 .endm
 
 /* void te_depthwise_run_<name>(const te_depthwise_run_args *args); nm words of taps per row, slots of slot_bytes */
-.macro RUN name, kernel, nm, slot_bytes, advance
+.macro RUN name, products, round, kernel, nm, slot_bytes, advance
 FUNCTION te_depthwise_run_\name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -704,7 +711,7 @@ FUNCTION te_depthwise_run_\name
     strd    r0, r1, [sp, #(F_CARRY + 4)]
     add     r1, r2
     str     r1, [sp, #F_Y]
-    ROW     PRODUCTS_\name, \advance
+    ROW     \products, \advance, \round
     ldr     r0, [sp, #F_ROWS]
     ldr     r1, [sp, #A_STRIDE]
     subs    r0, #1
@@ -763,11 +770,17 @@ FUNCTION te_depthwise_run_\name
     .size te_depthwise_run_\name, . - te_depthwise_run_\name
 .endm
 
-    RUN     3, 3, 2, 12, ADVANCE_3
-    RUN     5, 5, 3, 12, ADVANCE_5
-    RUN     7, 7, 4, 12, ADVANCE_7
-    RUN     3_by_2, 3, 2, 8, ADVANCE_3_BY_2
-    RUN     5_by_2, 5, 3, 8, ADVANCE_5_BY_2
-    RUN     7_by_2, 7, 4, 8, ADVANCE_7_BY_2
+    RUN     3, PRODUCTS_3, EXACT, 3, 2, 12, ADVANCE_3
+    RUN     3_fast, PRODUCTS_3, FAST, 3, 2, 12, ADVANCE_3
+    RUN     5, PRODUCTS_5, EXACT, 5, 3, 12, ADVANCE_5
+    RUN     5_fast, PRODUCTS_5, FAST, 5, 3, 12, ADVANCE_5
+    RUN     7, PRODUCTS_7, EXACT, 7, 4, 12, ADVANCE_7
+    RUN     7_fast, PRODUCTS_7, FAST, 7, 4, 12, ADVANCE_7
+    RUN     3_by_2, PRODUCTS_3_by_2, EXACT, 3, 2, 8, ADVANCE_3_BY_2
+    RUN     3_by_2_fast, PRODUCTS_3_by_2, FAST, 3, 2, 8, ADVANCE_3_BY_2
+    RUN     5_by_2, PRODUCTS_5_by_2, EXACT, 5, 3, 8, ADVANCE_5_BY_2
+    RUN     5_by_2_fast, PRODUCTS_5_by_2, FAST, 5, 3, 8, ADVANCE_5_BY_2
+    RUN     7_by_2, PRODUCTS_7_by_2, EXACT, 7, 4, 8, ADVANCE_7_BY_2
+    RUN     7_by_2_fast, PRODUCTS_7_by_2, FAST, 7, 4, 8, ADVANCE_7_BY_2
 
 #endif

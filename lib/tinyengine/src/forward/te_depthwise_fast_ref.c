@@ -14,7 +14,7 @@ static uint32_t pack(int32_t low, int32_t high) {
 /* Words of a kernel row: `even` ones meet word 0 of stride-2 units, `odd` word 1; stride 1 has only even
  * ones. */
 typedef struct shape {
-    uint32_t kernel, stride, even, odd;
+    uint32_t kernel, stride, even, odd, fast;
 } shape;
 
 /* One channel at work. */
@@ -82,7 +82,8 @@ static void row(const state *s, uint32_t top, int8_t *y) {
             doubled = (int32_t)(sum >> 2 * FIELD) + (int32_t)(next & mask);
             sum = next;
         }
-        *y = (int8_t)te_round_exact(doubled, s->m, s->c, s->e);
+        *y = (int8_t)(s->k->fast ? te_round_fast(doubled, s->m, s->c)
+                                 : te_round_exact(doubled, s->m, s->c, s->e));
     }
 }
 
@@ -121,17 +122,23 @@ static void run(const te_depthwise_run_args *args, const shape *k) {
     }
 }
 
-#define RUN(name, kernel, stride, even, odd)                                                                 \
+#define RUN(name, kernel, stride, even, odd, fast)                                                           \
     void name(const te_depthwise_run_args *args) {                                                           \
-        const shape k = {kernel, stride, even, odd};                                                         \
+        const shape k = {kernel, stride, even, odd, fast};                                                   \
         run(args, &k);                                                                                       \
     }
-RUN(te_depthwise_run_3, 3, 1, 2, 0)
-RUN(te_depthwise_run_5, 5, 1, 3, 0)
-RUN(te_depthwise_run_7, 7, 1, 4, 0)
-RUN(te_depthwise_run_3_by_2, 3, 2, 1, 1)
-RUN(te_depthwise_run_5_by_2, 5, 2, 2, 1)
-RUN(te_depthwise_run_7_by_2, 7, 2, 2, 2)
+RUN(te_depthwise_run_3, 3, 1, 2, 0, 0)
+RUN(te_depthwise_run_5, 5, 1, 3, 0, 0)
+RUN(te_depthwise_run_7, 7, 1, 4, 0, 0)
+RUN(te_depthwise_run_3_by_2, 3, 2, 1, 1, 0)
+RUN(te_depthwise_run_5_by_2, 5, 2, 2, 1, 0)
+RUN(te_depthwise_run_7_by_2, 7, 2, 2, 2, 0)
+RUN(te_depthwise_run_3_fast, 3, 1, 2, 0, 1)
+RUN(te_depthwise_run_5_fast, 5, 1, 3, 0, 1)
+RUN(te_depthwise_run_7_fast, 7, 1, 4, 0, 1)
+RUN(te_depthwise_run_3_by_2_fast, 3, 2, 1, 1, 1)
+RUN(te_depthwise_run_5_by_2_fast, 5, 2, 2, 1, 1)
+RUN(te_depthwise_run_7_by_2_fast, 7, 2, 2, 2, 1)
 
 #else
 typedef int te_depthwise_fast_ref_is_empty; /* ISO C wants a declaration */

@@ -15,6 +15,9 @@
  * With e = -shift - 1 >= 1 (real multiplier below 0.25) that is the high word of
  *     acc * M + ((C + (acc >> 31)) << 32) + (uint32_t)(acc >> 31),   C = 2^(e-1) + (zero << e)
  * (one SMLAL) shifted right by e; a left shift l of acc before brings larger multipliers into that range.
+ *
+ * "fast" is SMMLAR(2 * acc, F, zero) with F = the real multiplier (below 0.5) * 2^31, rounded: within 1 of
+ * the others. Where sums are not doubled, 2 * F is the constant: the product is the same.
  */
 #ifndef TE_REQUANT_FIXED_H
 #define TE_REQUANT_FIXED_H
@@ -37,6 +40,11 @@ static inline int32_t te_round_exact(int32_t doubled, int32_t m, int32_t c, int3
 
 static inline int32_t te_round_wide(int32_t acc, int32_t m, int32_t c, int32_t e, int32_t l, int32_t s) {
     return te_saturate8(te_smmlar((int32_t)((uint32_t)acc << l), m, c + ((acc >> 31) & s)) >> e);
+}
+
+/* Either of acc and m doubled. */
+static inline int32_t te_round_fast(int32_t acc, int32_t m, int32_t zero) {
+    return te_saturate8(te_smmlar(acc, m, zero));
 }
 
 static inline int32_t te_round_once(int32_t acc, int32_t m, int32_t c, int32_t e) {
