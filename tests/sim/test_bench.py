@@ -159,7 +159,9 @@ def small() -> Path:
 
 
 def test_json_keys_are_a_contract(small: Path) -> None:
-    result = CliRunner().invoke(cli, ["bench", str(small), "--cpu", "cortex-m7", "--check", "2", "--json"])
+    result = CliRunner().invoke(
+        cli, ["bench", str(small), "--cpu", "cortex-m7", "--check", "2", "--requant", "exact", "--json"]
+    )
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert set(report) >= {

@@ -32,7 +32,7 @@ SIZE = SizeType()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 
-REQUANT = CompileOptions.requant
+REQUANT = "fast"
 """What is compiled unless told otherwise."""
 
 _COMPILE_OPTIONS = [

@@ -12,7 +12,9 @@ static const te_port *port(uint32_t model, int output, uint32_t index) {
     return output ? &m->outputs[index] : &m->inputs[index];
 }
 
-uint32_t native_bytes(uint32_t model, int output, uint32_t index) { return port(model, output, index)->bytes; }
+uint32_t native_bytes(uint32_t model, int output, uint32_t index) {
+    return port(model, output, index)->bytes;
+}
 
 /* output 0: copies buffer into the input, or pushes it by rows; output 1: copies the output into buffer. */
 void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer) {
@@ -23,13 +25,17 @@ void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer) {
         return;
     }
     for (uint32_t i = 0; i < p->bytes; i++) {
-        if (output) buffer[i] = p->data[i];
-        else p->data[i] = buffer[i];
+        if (output)
+            buffer[i] = p->data[i];
+        else
+            p->data[i] = buffer[i];
     }
 }
 
 void native_run(uint32_t model) {
     const te_model *m = native_models[model];
-    if (m->run) m->run();
-    else m->finish();
+    if (m->run)
+        m->run();
+    else
+        m->finish();
 }

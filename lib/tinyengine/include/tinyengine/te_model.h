@@ -1,10 +1,10 @@
 /* What the generated code tells the application about a network.
  *
- * The compiler writes one `const te_model` per network. Calling sequence: fill the inputs, call run(), read the
- * outputs. Inputs are consumed: their bytes may be overwritten during run(), so fill them anew each time.
+ * The compiler writes one `const te_model` per network. Calling sequence: fill the inputs, call run(), read
+ * the outputs. Inputs are consumed: their bytes may be overwritten during run(), so fill them anew each time.
  *
- * A network compiled for input by rows may hold no more of its input than a few rows: then run and inputs[0].data are
- * NULL, and begin, push_rows, finish are the only way.
+ * A network compiled for input by rows may hold no more of its input than a few rows: then run and
+ * inputs[0].data are NULL, and begin, push_rows, finish are the only way.
  */
 #ifndef TE_MODEL_H
 #define TE_MODEL_H
@@ -33,8 +33,10 @@ typedef void (*te_layer_hook)(void *context, uint32_t index);
 
 typedef struct te_model {
     const char *name;
-    const char *hash; /* 16 hexadecimal digits: the model file, its metadata and the rounding that was compiled */
-    const char *metadata; /* the network's MODEL.json in compact form: task, classes, input mapping; "{}" if none */
+    const char
+        *hash; /* 16 hexadecimal digits: the model file, its metadata and the rounding that was compiled */
+    const char
+        *metadata; /* the network's MODEL.json in compact form: task, classes, input mapping; "{}" if none */
     uint8_t *arena;
     uint32_t arena_bytes;
     uint32_t macs;
@@ -42,10 +44,11 @@ typedef struct te_model {
     const te_port *inputs, *outputs;
     const te_layer *layers;
     void (*run)(void);
-    /* Like run, or, where run is NULL, like finish: the hook of the layer that push_rows computed comes at once. */
+    /* Like run, or, where run is NULL, like finish: the hook of the layer that push_rows computed comes at
+     * once. */
     void (*run_profiled)(te_layer_hook hook, void *context);
-    /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then read the
-     * outputs. Rows hold int8 values. */
+    /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then
+     * read the outputs. Rows hold int8 values. */
     void (*begin)(void);
     void (*push_rows)(const int8_t *rows, uint32_t count);
     void (*finish)(void);
