@@ -37,6 +37,7 @@
 
 /* Interrupt controller, B3.4 */
 #define NVIC_ISER(n) REG32(0xE000E100u + 4u * (n))
+#define NVIC_ICER(n) REG32(0xE000E180u + 4u * (n))
 
 /* Debug and the cycle counter, C1.6 and C1.8 */
 #define DHCSR REG32(0xE000EDF0u)
@@ -72,6 +73,11 @@ static inline void wait_for_interrupt(void) {
 
 static inline void nvic_enable(uint32_t irq) {
     NVIC_ISER(irq / 32u) = BIT(irq % 32u);
+}
+
+static inline void nvic_disable(uint32_t irq) {
+    NVIC_ICER(irq / 32u) = BIT(irq % 32u);
+    barrier();
 }
 
 #endif

@@ -63,8 +63,13 @@ uint32_t uart_overruns(void) {
     return count;
 }
 
+/* At the NVIC: the UART goes on recording the event of a byte that comes meanwhile, and an event that nobody
+ * may clear (the ring is full) cannot hold the core in the handler. */
 void uart_receive_interrupt(bool enabled) {
-    UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | (enabled ? CTRL_RX_INTERRUPT : 0u);
+    if (enabled)
+        nvic_enable(BOARD_UART_IRQ);
+    else
+        nvic_disable(BOARD_UART_IRQ);
 }
 
 void uart_send(uint8_t byte) {
