@@ -33,6 +33,7 @@ NOT_LIKE_MICRO = {
     "fully_connected_per_channel": "rounds twice, as TFLite did before 2.20",
     "relu": "does not requantize RELU6, has no RELU_N1_TO_1",
     "mul": "multiplies the scales in float64",
+    "sub": "subtracts where TFLite adds the negative: exact ties round otherwise",
     "logistic": "computes each element in fixed point where TFLite reads a table: off by 1 now and then",
 }
 ALL_VALUES = ("logistic", "hard_swish", "relu", "quantize")
