@@ -15,9 +15,6 @@ bool uart_take(uint8_t *byte);
 /* Received bytes the peripheral had to drop since the last call (as far as it tells: at least one each). */
 uint32_t uart_overruns(void);
 
-/* Switches the reception interrupt; while it is off, a byte that comes leaves its request pending. */
-void uart_receive_interrupt(bool enabled);
-
 /* Hands one byte to the peripheral, waiting for room. */
 void uart_send(uint8_t byte);
 

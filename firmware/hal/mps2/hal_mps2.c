@@ -63,15 +63,6 @@ uint32_t uart_overruns(void) {
     return count;
 }
 
-/* At the NVIC: the UART goes on recording the event of a byte that comes meanwhile, and an event that nobody
- * may clear (the ring is full) cannot hold the core in the handler. */
-void uart_receive_interrupt(bool enabled) {
-    if (enabled)
-        nvic_enable(BOARD_UART_IRQ);
-    else
-        nvic_disable(BOARD_UART_IRQ);
-}
-
 void uart_send(uint8_t byte) {
     while (UART_STATE & STATE_TX_FULL) {
     }

@@ -68,16 +68,6 @@ uint32_t uart_overruns(void) {
     return count;
 }
 
-/* At the NVIC, not by RXNEIE: the request is a level that stays up while a byte waits, so it is seen again
- * when the interrupt comes back on. QEMU keeps the level even after RXNEIE is cleared, which would never end
- * in the handler. */
-void uart_receive_interrupt(bool enabled) {
-    if (enabled)
-        nvic_enable(BOARD_UART_IRQ);
-    else
-        nvic_disable(BOARD_UART_IRQ);
-}
-
 void uart_send(uint8_t byte) {
     while (!(USART_ISR & ISR_TXE)) {
     }
