@@ -1,0 +1,49 @@
+/* What the generated code tells the application about training a network.
+ *
+ * A network compiled with an update scheme has a trainer: te_model.trainer, else NULL. What training changes
+ * lies in one block of SRAM, the state: trained weights and biases (and residual bytes, if compiled so). The
+ * network reads its trained constants there, in inference too, so the state must be set before anything
+ * runs: by reset(), or by copying state_bytes bytes that were saved under the same layout.
+ *
+ * One step: deliver the input as for inference (te_model.h: fill inputs[0].data, or begin and push_rows),
+ * then call step() instead of run() or finish(). evaluate() likewise, without changing anything.
+ */
+#ifndef TE_TRAIN_H
+#define TE_TRAIN_H
+
+#include "tinyengine/te_types.h"
+
+/* One sample. label < classes <= te_trainer.classes: outputs from `classes` on take no part in the softmax.
+ */
+typedef struct te_train_sample {
+    uint16_t label;
+    uint16_t classes;
+} te_train_sample;
+
+/* Rounding bits follow from (seed, step, index of the weight) alone: the same numbers give the same weights.
+ */
+typedef struct te_train_update {
+    float rate; /* learning rate; not negative */
+    uint32_t seed;
+    uint32_t step;
+} te_train_update;
+
+typedef struct te_train_result {
+    float loss;         /* softmax cross-entropy of the sample, in nats, before the update */
+    uint16_t predicted; /* class with the largest logit, before the update */
+} te_train_result;
+
+typedef struct te_trainer {
+    const char *scheme; /* as given to the compiler */
+    const char
+        *layout;      /* 16 hexadecimal digits: network, scheme, classes and options; what the state means */
+    uint16_t classes; /* outputs of the classifier */
+    uint8_t *state;   /* aligned to 8 */
+    uint32_t state_bytes;
+    uint32_t trained_weights, trained_biases;
+    void (*reset)(void); /* the factory state */
+    te_train_result (*step)(const te_train_sample *sample, const te_train_update *update);
+    te_train_result (*evaluate)(const te_train_sample *sample);
+} te_trainer;
+
+#endif
