@@ -1,4 +1,8 @@
-"""A line that loses, doubles, flips, delays and cuts bytes in both directions, the same way for the same seed."""
+"""A line that loses, doubles, flips, delays and cuts bytes in both directions.
+
+Where a fault comes depends on the bytes that pass and on the seed, never on how the operating system happens to cut
+the stream into pieces: a slow machine, which reads byte by byte, must not meet more faults than a fast one.
+"""
 
 from __future__ import annotations
 
@@ -9,49 +13,78 @@ from collections import Counter, deque
 from tinyengine.device.transport import Transport
 
 KINDS = ("drop", "duplicate", "corrupt", "truncate", "delay")
+FRAME_END = 0
+UNIT = 400  # bytes that ``probability`` speaks of: about a frame
 
 
 class _Direction:
-    """Applies faults to pieces of a stream and keeps back what is delayed; order is never changed, as on a wire."""
+    """Applies faults to a stream and keeps back what is delayed; order is never changed, as on a wire."""
 
     def __init__(self, seed: str, probability: float, longest_delay: float) -> None:
         self._random = random.Random(seed)
-        self.probability = probability
         self._longest_delay = longest_delay
         self._held: deque[tuple[float, bytes]] = deque()
+        self._recent: deque[int] = deque(maxlen=200)  # what a duplicate repeats
+        self._kind = ""  # of the fault that is going on
+        self._left = 0  # bytes that it still takes
+        self._wait = 0.0
         self.faults: Counter[str] = Counter()
+        self.set_probability(probability)
+
+    def set_probability(self, probability: float) -> None:
+        """Of a fault per UNIT bytes."""
+        self._gap = UNIT / probability
+        self._next = self._draw()
+
+    def _draw(self) -> int:
+        return 1 + int(self._random.expovariate(1 / self._gap))
 
     def pass_on(self, data: bytes) -> None:
         """Take a piece of the stream."""
-        wait = 0.0
-        if data and self._random.random() < self.probability:
-            kind = self._random.choice(KINDS)
-            self.faults[kind] += 1
-            if kind == "delay":
-                wait = self._random.uniform(0.0, self._longest_delay)
-            else:
-                data = self._damage(kind, data)
-        ready = time.monotonic() + wait
-        if self._held:
-            ready = max(ready, self._held[-1][0])
-        self._held.append((ready, data))
+        out = bytearray()
+        for byte in data:
+            self._next -= 1
+            if self._next == 0:
+                self._begin(out)
+                self._next = self._draw()
+            self._recent.append(byte)
+            self._take(byte, out)
+        self._hold(bytes(out))
 
-    def _damage(self, kind: str, data: bytes) -> bytes:
+    def _begin(self, out: bytearray) -> None:
         r = self._random
-        start = r.randrange(len(data))
-        end = min(len(data), start + r.choice((1, 1, 2, 5, 40)))
-        if kind == "drop":
-            return data[:start] + data[end:]
-        if kind == "duplicate":
-            if r.random() < 0.3:
-                return data + data  # a whole frame
-            return data[:end] + data[start:end] + data[end:]
-        if kind == "truncate":
-            return data[:start]
-        changed = bytearray(data)
-        for i in range(start, end):
-            changed[i] ^= 1 << r.randrange(8)
-        return bytes(changed)
+        self._kind = r.choice(KINDS)
+        self.faults[self._kind] += 1
+        self._left = r.choice((1, 1, 2, 5, 40))
+        if self._kind == "duplicate":
+            recent = list(self._recent)
+            count = len(recent) if r.random() < 0.3 else self._left  # that many hold a whole short frame
+            out += bytes(recent[-count:])
+            self._left = 0
+        elif self._kind == "delay":
+            self._hold(bytes(out))
+            out.clear()
+            self._wait, self._left = r.uniform(0.0, self._longest_delay), 0
+
+    def _take(self, byte: int, out: bytearray) -> None:
+        if self._left == 0:
+            out.append(byte)
+        elif self._kind == "truncate":  # the rest of the frame
+            if byte == FRAME_END:
+                self._left = 0
+                out.append(byte)
+        else:
+            self._left -= 1
+            if self._kind == "corrupt":
+                out.append(byte ^ 1 << self._random.randrange(8))
+
+    def _hold(self, data: bytes) -> None:
+        if data:
+            ready = time.monotonic() + self._wait
+            self._wait = 0.0
+            if self._held:
+                ready = max(ready, self._held[-1][0])
+            self._held.append((ready, data))
 
     def due(self) -> bytes:
         """What has arrived by now."""
@@ -66,7 +99,7 @@ class _Direction:
 
 
 class FaultyTransport:
-    """Wraps a transport. ``probability`` of a fault per written frame and per piece read."""
+    """Wraps a transport. ``probability`` of a fault per UNIT bytes, in each direction."""
 
     def __init__(self, inner: Transport, seed: int, probability: float = 0.05, longest_delay: float = 0.05) -> None:
         self._inner = inner
@@ -74,7 +107,8 @@ class FaultyTransport:
         self._in = _Direction(f"{seed} in", probability, longest_delay)
 
     def set_probability(self, probability: float) -> None:
-        self._out.probability = self._in.probability = probability
+        self._out.set_probability(probability)
+        self._in.set_probability(probability)
 
     @property
     def faults(self) -> Counter[str]:
