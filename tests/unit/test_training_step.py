@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tinyengine.errors import ModelError
@@ -12,6 +14,7 @@ from tinyengine.ir.verify import verify
 from tinyengine.paths import project_root
 from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.reference.backward.update import accumulated
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
@@ -80,10 +83,43 @@ def test_random_bits_are_used_once() -> None:
     assert all(0 <= start - end <= 1 for start, end in zip(starts[1:], ends, strict=False))
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_network_learns(residual: bool) -> None:
+def test_an_accumulated_step_is_the_mean_of_its_samples() -> None:
+    """Nothing changes until the last sample; then every bias by the rounded mean of what single steps would do."""
+    batch = samples(3, 5)
+    whole = Trainer(graph(), SCHEME, accumulate=3)
+    unchanged = constants(whole.graph)
+    for x, label in batch[:2]:
+        whole.train(x, label, 0.5)
+    assert all((unchanged[name] == array).all() for name, array in constants(whole.graph).items())
+    whole.train(*batch[2], 0.5)
+    moved = constants(whole.graph)
+    name = trainable_layers(whole.graph).classifier.bias.name
+    singles = []
+    for x, label in batch:
+        alone = Trainer(graph(), SCHEME)
+        alone.train(x, label, 0.5)
+        singles.append(constants(alone.graph)[name].astype(np.float64) - unchanged[name])
+    change = moved[name].astype(np.float64) - unchanged[name]
+    assert np.abs(change).max() > 20
+    np.testing.assert_allclose(change, np.mean(singles, axis=0), atol=2.0)
+
+
+def test_momentum_is_a_heavy_ball() -> None:
+    """Over batches of two samples: the old velocity is damped once a batch."""
+    one, velocity = np.ones(1, np.float32), np.zeros(1, np.float32)
+    seen = []
+    for sample in range(6):
+        velocity = accumulated(velocity, one, 0.5 if sample % 2 == 0 else None)
+        seen.append(float(velocity[0]))
+    assert seen == [1.0, 2.0, 2.0, 3.0, 2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"residual": True}, {"momentum": 0.9, "accumulate": 4}], ids=["plain", "residual", "momentum"]
+)
+def test_a_network_learns(options: dict[str, Any]) -> None:
     """From chance to mostly right on pictures that it has not seen."""
-    trainer = Trainer(graph(), SCHEME, seed=3, residual=residual)
+    trainer = Trainer(graph(), SCHEME, seed=3, **options)
     held_out = samples(60, 99)
     before = np.mean([trainer.predict(x) == label for x, label in held_out])
     training = samples(240, 1)

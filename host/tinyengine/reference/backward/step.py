@@ -11,6 +11,7 @@ from tinyengine.ir import Graph
 from tinyengine.reference.backward.integer import Gradients, backward
 from tinyengine.reference.backward.loss import classifier_logits, loss_gradient, softmax
 from tinyengine.reference.backward.update import (
+    accumulated,
     random_bits,
     scaling,
     update_residual,
@@ -47,11 +48,14 @@ class TrainedConstant:
 
 @dataclass(eq=False)
 class Trainer:
-    """A graph in training; its constants change in place. Batch 1, plain SGD.
+    """A graph in training; its constants change in place. One sample a step, SGD.
 
     Random bits are numbered through the layers from the input to the classifier, of each layer the biases first, and
     every constant begins at an even index. With ``residual`` every trained weight has a residual byte, and only biases
     are rounded stochastically.
+
+    ``accumulate`` n: constants change with every n-th step, by the mean of its last n gradients. ``momentum``: see
+    ``update.accumulated``; either costs a float32 per trained constant.
     """
 
     graph: Graph
@@ -60,6 +64,9 @@ class Trainer:
     residual: bool = False
     step: int = 0
     residuals: dict[str, np.ndarray] = field(default_factory=dict)
+    momentum: float = 0.0
+    accumulate: int = 1
+    velocities: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.graph = copy.deepcopy(self.graph)
@@ -100,9 +107,16 @@ class Trainer:
         return result
 
     def _update(self, gradients: Gradients, rate: float) -> None:
+        rate_per_sample = float(np.float32(rate) / np.float32(self.accumulate))
         for constant in self.constants:
             gradient = gradients.parameters[constant.name]
-            d = update_steps(gradient, constant.scaling, rate, constant.axis)[..., constant.channels]
+            d = update_steps(gradient, constant.scaling, rate_per_sample, constant.axis)[..., constant.channels]
+            if self.momentum or self.accumulate > 1:
+                velocity = self.velocities.get(constant.name, np.zeros(d.shape, np.float32))
+                d = accumulated(velocity, d, self.momentum if self.step % self.accumulate == 0 else None)
+                self.velocities[constant.name] = d
+                if (self.step + 1) % self.accumulate:
+                    continue
             data = self.graph.tensor(constant.name).data
             assert data is not None
             old = data[..., constant.channels]

@@ -66,6 +66,17 @@ def update_steps(gradient: ParameterGradient, scaling: np.ndarray, rate: float, 
     return gradient.total.astype(np.float32) * factor.reshape(shape)
 
 
+def accumulated(velocity: np.ndarray, d: np.ndarray, momentum: float | None) -> np.ndarray:
+    """The velocity after one more sample, float32, each operation rounded: what is subtracted at the end of a batch.
+
+    ``momentum``: with the first sample of a batch, what is kept of the velocity of the batch before (heavy ball,
+    v <- momentum v + d; 0 forgets it); None with the others. So one buffer serves accumulation and momentum.
+    """
+    if momentum is not None:
+        velocity = velocity * np.float32(momentum)
+    return (velocity + d).astype(np.float32)
+
+
 def stochastic_round(d: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """floor(d + bits / 2**16) as an integer: int64.
 
