@@ -1,0 +1,59 @@
+/* The trained state in flash, so that it survives power loss: docs/storage.md has the format and the rules.
+ *
+ * Two slots; a save fills the one that does not hold the state to keep, so that at every instant the last
+ * complete state, old or new, can be found. Each call reads the flash afresh: there is nothing to initialize,
+ * no state in SRAM, and no order of calls to keep.
+ */
+#ifndef STORAGE_H
+#define STORAGE_H
+
+#include <stdint.h>
+
+#include "flash.h"
+
+#define STORAGE_ID_DIGITS 16u /* of layout and model hash */
+
+typedef enum {
+    STORAGE_OK,
+    STORAGE_EMPTY,         /* nothing has been saved (completely) since the last clear */
+    STORAGE_FOREIGN_MODEL, /* what is there has another layout: other network, scheme, classes or options */
+    STORAGE_OTHER_VERSION, /* a firmware with another format wrote it: neither read nor overwritten */
+    STORAGE_DAMAGED,       /* something was saved, but its bytes have changed since */
+    STORAGE_TOO_LARGE,     /* the state does not fit a slot */
+    STORAGE_FLASH_ERROR,   /* the flash controller failed, or what was programmed reads otherwise */
+    STORAGE_ABSENT,        /* this board has no flash for it */
+} storage_status;
+
+/* What a slot says about its state. */
+typedef struct storage_info {
+    uint32_t generation; /* 1 for the first save, then rising */
+    uint32_t steps;      /* training steps behind the state, as given to storage_save */
+    uint32_t bytes;      /* of the state */
+    uint8_t slot;        /* 0 or 1 */
+    uint8_t damaged;     /* completed slots whose bytes have changed: 1 with OK means that an older state was
+                            taken, because the newest is damaged */
+    char layout[STORAGE_ID_DIGITS + 1], model_hash[STORAGE_ID_DIGITS + 1];
+} storage_info;
+
+/* Copies the newest state with this layout and exactly this length to `data` (NULL: only looks for it).
+ *
+ * Everything is checked in flash first. With any answer but OK nothing was copied, except that FLASH_ERROR
+ * may leave a part: reset the trainer then. `info` (may be NULL) describes the state that was found, also
+ * with FOREIGN_MODEL and OTHER_VERSION (of that only generation and slot); with other answers it is zero. */
+storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
+                            storage_info *info);
+
+/* Writes `data` as the newest state. OK means that it has been read back and that it will be what
+ * storage_load finds; with any other answer, and after a power loss, the former one still is.
+ *
+ * A foreign state is no obstacle, but a save replaces at most one slot: the newest other one survives the
+ * first save. OTHER_VERSION: refused, storage_clear must come first. `info` may be NULL.
+ * Takes as long as erasing the slot, some seconds: tell the host before (flash.h). */
+storage_status storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
+                            const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info);
+
+/* Erases both slots, whatever they hold, the newer one last: a power loss on the way leaves the newest state
+ * or none, never an older one. */
+storage_status storage_clear(const hal_flash *flash);
+
+#endif
