@@ -9,6 +9,7 @@
 #ifndef TE_MODEL_H
 #define TE_MODEL_H
 
+#include "tinyengine/te_train.h"
 #include "tinyengine/te_types.h"
 
 /* An input or output: int8, dims[0..rank-1] (batch left out), real value = scale * (q - zero_point). */
@@ -52,6 +53,7 @@ typedef struct te_model {
     void (*begin)(void);
     void (*push_rows)(const int8_t *rows, uint32_t count);
     void (*finish)(void);
+    const te_trainer *trainer; /* NULL: compiled without an update scheme */
 } te_model;
 
 #endif
