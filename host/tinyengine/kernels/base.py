@@ -123,6 +123,18 @@ class PushedRows:
     capacity: int
 
 
+@dataclass(frozen=True)
+class ScratchPart:
+    """For reports: ``size`` bytes at ``offset`` in a call's scratch memory, and what they are for. ``rows``: a row
+    buffer, of ``shape`` (rows, columns, channels)."""
+
+    offset: int
+    size: int
+    what: str
+    shape: tuple[int, ...] = ()
+    rows: bool = False
+
+
 @dataclass(eq=False)
 class KernelCall:
     """One call in the generated code: ``function(&params, inputs..., output, scratch)``.
@@ -147,7 +159,7 @@ class KernelCall:
     note: str = ""  # one phrase for the generated comment, e.g. the kernel variant
     ops: tuple[Operator, ...] = ()  # of a chain: all its operators, of which ``op`` is the last
     headers: tuple[str, ...] = ()  # besides ``header``
-    scratch_parts: tuple[tuple[int, str], ...] = ()  # for reports: bytes and what they are for, if more than one thing
+    scratch_parts: tuple[ScratchPart, ...] = ()  # all of the scratch memory, if it is more than one thing
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
 
     @property

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyengine.ir import Graph
+from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.access import overlap
-from tinyengine.kernels.base import CStruct, CValue, KernelCall, PushedRows
+from tinyengine.kernels.base import CStruct, CValue, KernelCall, PushedRows, ScratchPart
 from tinyengine.kernels.flow import Flow, RowWindow, resident_access, simulate
 from tinyengine.kernels.rows import RowOp
 
@@ -133,17 +133,27 @@ def chain_call(
     )
 
 
-def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[tuple[int, str], ...]:
+def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[ScratchPart, ...]:
     """The rings, and the rest as one."""
     parts = []
     for index, (op, rows, offset) in enumerate(zip(ops, keep, places.rings, strict=True)):
         if offset is not None:
             _, width, channels = op.in_shape
             source = f"of {ops[index - 1].ops[-1].name}" if index else "of the input"
-            shape = f"{rows} rows of {width}x{channels}"
-            parts.append((rows * row_bytes(op.in_shape), f"row buffer {source} ({shape}, {op.reach} under the window)"))
-    rest = places.total - sum(size for size, _ in parts)
-    return (*parts, (rest, "sums and columns of row operators"))
+            what = f"row buffer {source} ({rows} rows of {width}x{channels}, for {_reader(op)})"
+            parts.append(ScratchPart(offset, rows * row_bytes(op.in_shape), what, (rows, width, channels), True))
+    used = max((part.offset + part.size for part in parts), default=0)
+    used += -used % GRAIN
+    return (*parts, ScratchPart(used, places.total - used, "sums and columns of row operators"))
+
+
+def _reader(op: RowOp) -> str:
+    """What takes rows from a buffer: "7x7 depthwise", "3x3 convolution", "add"."""
+    first = op.ops[0]
+    window = getattr(first.attrs, "window", None)
+    names = {OpKind.CONV_2D: "convolution", OpKind.DEPTHWISE_CONV_2D: "depthwise"}
+    name = names.get(first.kind, str(first.kind).lower())
+    return name if window is None else f"{window.kernel[0]}x{window.kernel[1]} {name}"
 
 
 def _row_op(index: int, op: RowOp, window: RowWindow, scratch: int) -> dict[str, CValue]:

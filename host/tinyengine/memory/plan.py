@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall
+from tinyengine.memory.bottleneck import bottleneck_phrase
 from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Lifetimes, Step, lifetimes
 from tinyengine.memory.placement import Placement, place, place_around
 from tinyengine.memory.replay import replay
-
-NAMED_PARTS = 5
-"""How many things the phrase about the bottleneck names."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None
         optimal=placement.optimal,
         method=placement.method,
         usage=tuple(moments[1:-1]),
-        bottleneck=_bottleneck(worst, graph, steps, placement.total),
+        bottleneck=bottleneck_phrase(worst, graph, calls, placement.total),
         placement=placement,
     )
 
@@ -140,28 +138,3 @@ def _covered(residents: Iterable[Resident]) -> int:
         covered += max(0, resident.end - max(resident.address, top))
         top = max(top, resident.end)
     return covered
-
-
-def _bottleneck(usage: StepUsage, graph: Graph, steps: Sequence[Step], arena_bytes: int) -> str:
-    """A phrase without full stop: "44.0 KB of 45.1 KB in step 3 (add): 37.5 KB output of expand (20x20x96), ..."."""
-    makers = {step.call.output: f"output of {step.name}" for step in steps}
-    held: list[tuple[int, str]] = []
-    for resident in usage.residents:
-        buffer = resident.buffer
-        if buffer.kind == "tensor":
-            shape = "x".join(str(size) for size in graph.tensor(buffer.name).shape[1:])
-            held.append((buffer.size, f"{makers.get(buffer.name, f'input {buffer.name}')} ({shape})"))
-        else:
-            held += steps[usage.index].call.scratch_parts or [(buffer.size, buffer.kind)]
-    parts = [f"{_kb(size)} {what}" for size, what in sorted(held, key=lambda part: -part[0])[:NAMED_PARTS]]
-    if len(held) > NAMED_PARTS:
-        parts.append(f"{len(held) - NAMED_PARTS} smaller")
-    shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
-    if shared:
-        parts.append(f"of these {_kb(shared)} shared in place")
-    when = f"step {usage.index} ({usage.name})" if 0 <= usage.index < len(steps) else usage.name
-    return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} in {when}: {', '.join(parts) or 'nothing'}"
-
-
-def _kb(size: int) -> str:
-    return f"{size / 1024:.1f} KB"

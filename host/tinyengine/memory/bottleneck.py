@@ -1,0 +1,87 @@
+"""What takes the bytes of a step, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tinyengine.ir import Graph
+from tinyengine.kernels.base import KernelCall
+from tinyengine.memory.lifetime import Buffer
+
+NAMED_PARTS = 5
+"""How many things the phrase about the bottleneck names."""
+
+WORTH_NAMING = 0.05
+"""Share of the arena from which on a thing gets a sentence of its own."""
+
+
+class Located(Protocol):
+    """memory.plan.Resident."""
+
+    @property
+    def buffer(self) -> Buffer: ...
+
+
+class Usage(Protocol):
+    """memory.plan.StepUsage."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def residents(self) -> Sequence[Located]: ...
+    @property
+    def bytes_used(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """``size`` bytes of a step, and what they are for."""
+
+    size: int
+    what: str
+
+
+def held(usage: Usage, graph: Graph, calls: Sequence[KernelCall]) -> list[Held]:
+    """Everything that is alive in a step, the largest first; scratch memory in its parts. ``calls``: one per step."""
+    makers = {call.output: call.name for call in calls}
+    parts: list[Held] = []
+    for buffer in (resident.buffer for resident in usage.residents):
+        if buffer.kind == "tensor":
+            shape = "x".join(str(size) for size in graph.tensor(buffer.name).shape[1:])
+            maker = makers.get(buffer.name)
+            parts.append(Held(buffer.size, f"{f'output of {maker}' if maker else f'input {buffer.name}'} ({shape})"))
+        elif scratch := calls[usage.index].scratch_parts:
+            parts += [Held(part.size, part.what) for part in scratch]
+        else:
+            parts.append(Held(buffer.size, buffer.kind))
+    return sorted(parts, key=lambda part: -part.size)
+
+
+def bottleneck_phrase(usage: Usage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> str:
+    """Without full stop: "44.0 KB of 45.1 KB in step 3 (add): 37.5 KB output of expand (20x20x96), ..."."""
+    everything = held(usage, graph, calls)
+    parts = [f"{_kb(part.size)} {part.what}" for part in everything[:NAMED_PARTS]]
+    if len(everything) > NAMED_PARTS:
+        parts.append(f"{len(everything) - NAMED_PARTS} smaller")
+    shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
+    if shared:
+        parts.append(f"of these {_kb(shared)} shared in place")
+    when = f"step {usage.index} ({usage.name})" if 0 <= usage.index < len(calls) else usage.name
+    return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} in {when}: {', '.join(parts) or 'nothing'}"
+
+
+def bottleneck_sentences(usage: Usage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> list[str]:
+    """One per thing that takes a share of the arena worth naming: "22.1 KB of 53.8 KB: row buffer of expand (...)."."""
+    return [
+        f"{_kb(part.size)} of {_kb(arena_bytes)}: {part.what}."
+        for part in held(usage, graph, calls)
+        if part.size >= WORTH_NAMING * arena_bytes
+    ]
+
+
+def _kb(size: int) -> str:
+    return f"{size / 1024:.1f} KB"
