@@ -99,6 +99,13 @@ def test_time_leaves_layers_alone_unless_a_cap_forbids_them() -> None:
     assert schedule(graph, Target(), sram=layers.plan.arena_bytes).plan.arena_bytes == layers.plan.arena_bytes
 
 
+def test_a_cap_that_only_kernels_with_less_scratch_memory_meet_is_met() -> None:
+    graph = optimize(block_network(side=36))
+    cap = schedule(graph, SRAM, rows=True).plan.arena_bytes
+    assert cap < smallest(Space(graph, Target(), pushed=True)).plan.arena_bytes
+    assert schedule(graph, Target(), rows=True, sram=cap).plan.arena_bytes <= cap
+
+
 def test_cap_below_the_smallest_arena_is_refused() -> None:
     need = compile_graph(block_network(), CompileOptions(optimize="sram")).plan.arena_bytes
     with pytest.raises(BudgetError, match=f"{need:,} bytes"):

@@ -5,13 +5,14 @@ and the cheapest schedule below a cap a shortest path; both are exact. What they
 schedule is at least its peak, and often equal to it. So the search proposes and the memory planner decides. Where the
 arena of the cheapest schedule comes out larger than its peak, schedules with shorter batches of rows, whose tensors
 follow each other more closely, are planned too; the smallest arena wins, and is then filled with longer batches again
-as long as it does not grow.
+as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
@@ -52,9 +53,11 @@ def _search(space: Space, sram: int | None) -> Schedule:
         fastest = planned(space, _fastest(space))
         if sram is None or fastest.plan.arena_bytes <= sram:
             return fastest
-        for proposal in _below(space, sram):
+        small = Space(space.graph, replace(space.target, optimize="sram"), space.pushed)
+        for proposal in chain(_below(space, sram), _below(small, sram)):
             if proposal.plan.arena_bytes <= sram:
                 return proposal
+        space = small
     return smallest(space)
 
 
