@@ -30,8 +30,7 @@ typedef struct storage_info {
     uint32_t steps;      /* training steps behind the state, as given to storage_save */
     uint32_t bytes;      /* of the state */
     uint8_t slot;        /* 0 or 1 */
-    uint8_t damaged;     /* completed slots whose bytes have changed: 1 with OK means that an older state was
-                            taken, because the newest is damaged */
+    uint8_t fallback; /* with OK: 1 if a newer state was saved but is damaged, so that this is an older one */
     char layout[STORAGE_ID_DIGITS + 1], model_hash[STORAGE_ID_DIGITS + 1];
 } storage_info;
 
