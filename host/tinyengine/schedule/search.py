@@ -27,11 +27,13 @@ PROPOSALS = 16
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Stages in order and their addresses. ``pushed``: input 0 arrives by rows and has no place in the arena."""
+    """Stages in order and their addresses. ``pushed``: input 0 arrives by rows and has no place in the arena.
+    ``cost``: estimated instructions beyond those of the layers."""
 
     stages: list[Stage]
     plan: MemoryPlan
     pushed: bool = False
+    cost: int = 0
 
 
 def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | None = None) -> Schedule:
@@ -40,28 +42,36 @@ def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | No
     ``rows``: the input arrives by rows (where the network allows; else it is kept as a whole). ``sram``: what the arena
     may take; where even the smallest one takes more, that is the result.
     """
-    pushed = rows and len(graph.inputs) == 1 and graph.input_tensors()[0] not in graph.output_tensors()
-    if pushed:
+    return _search(space_of(graph, target, rows), sram)
+
+
+def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
+    """All stages of ``graph``, with its input by rows where ``rows`` wants it and the network allows it."""
+    if rows and len(graph.inputs) == 1 and graph.input_tensors()[0] not in graph.output_tensors():
         space = Space(graph, target, pushed=True)
         if any(space.options(0, NEVER)):
-            return _search(space, sram)
-    return _search(Space(graph, target), sram)
+            return space
+    return Space(graph, target)
 
 
 def _search(space: Space, sram: int | None) -> Schedule:
-    if space.target.optimize != "sram":
-        fastest = planned(space, _fastest(space))
-        if sram is None or fastest.plan.arena_bytes <= sram:
-            return fastest
-        small = Space(space.graph, replace(space.target, optimize="sram"), space.pushed)
-        for proposal in chain(_below(space, sram), _below(small, sram)):
-            if proposal.plan.arena_bytes <= sram:
-                return proposal
-        space = small
-    return smallest(space)
+    if space.target.optimize == "sram":
+        return smallest(space)
+    found = planned(space, fastest(space))
+    if sram is None or found.plan.arena_bytes <= sram:
+        return found
+    small = Space(space.graph, replace(space.target, optimize="sram"), space.pushed)
+    return below(space, small, sram) or smallest(small)
 
 
-def _fastest(space: Space) -> list[Option]:
+def below(fast: Space, small: Space, cap: int) -> Schedule | None:
+    """The cheapest schedule found whose arena is at most ``cap``: of the stages of ``fast`` and, where none of its
+    schedules is that small, of ``small``, whose kernels have less scratch memory."""
+    proposals = chain(_below(fast, cap), _below(small, cap))
+    return next((proposal for proposal in proposals if proposal.plan.arena_bytes <= cap), None)
+
+
+def fastest(space: Space) -> list[Option]:
     """Layers, behind the cheapest chain over a pushed input: nothing costs less than a layer."""
     first = [min(space.options(0, NEVER), key=lambda option: option.cost)] if space.pushed else []
     return [*first, *(space.layer(position) for position in range(first[0].stop if first else 0, space.size))]
@@ -148,7 +158,8 @@ def cheapest(space: Space, peak: int, batch: int = NEVER) -> list[Option]:
 def planned(space: Space, path: list[Option]) -> Schedule:
     """``path`` with addresses, replayed byte by byte."""
     stages = [_stage(space, option) for option in path]
-    return Schedule(stages, plan(_planned_graph(space), calls_of(stages)), space.pushed)
+    cost = sum(option.cost for option in path)
+    return Schedule(stages, plan(_planned_graph(space), calls_of(stages)), space.pushed, cost)
 
 
 def _arena(space: Space, path: list[Option]) -> int:

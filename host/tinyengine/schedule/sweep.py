@@ -1,0 +1,59 @@
+"""What SRAM costs in work: schedules under a row of caps, and of them those that no other beats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tinyengine.ir import Graph
+from tinyengine.kernels.base import Target
+from tinyengine.schedule.search import Schedule, below, fastest, planned, smallest, space_of
+
+CAPS = 6
+"""Caps that are tried between the smallest arena and that of the fastest schedule."""
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One schedule. ``extra_instructions``: estimated, beyond those of the layers with the fastest kernels."""
+
+    arena_bytes: int
+    activation_peak_bytes: int
+    macs: int
+    macs_executed: int
+    extra_instructions: int
+
+    @property
+    def recomputation(self) -> float:
+        """Executed over nominal MACs."""
+        return self.macs_executed / self.macs if self.macs else 1.0
+
+    def beats(self, other: FrontPoint) -> bool:
+        """At least as good in everything, and better in something."""
+        mine = self.arena_bytes, self.macs_executed, self.extra_instructions
+        others = other.arena_bytes, other.macs_executed, other.extra_instructions
+        return mine != others and all(a <= b for a, b in zip(mine, others, strict=True))
+
+
+def sweep(graph: Graph, target: Target, *, rows: bool = False, caps: int = CAPS) -> list[FrontPoint]:
+    """The front of ``graph`` (after its passes), the smallest arena first; ``rows`` as in :func:`schedule`."""
+    fast, small = (space_of(graph, replace(target, optimize=goal), rows) for goal in ("time", "sram"))
+    top = _point(planned(fast, fastest(fast)))
+    bottom = _point(smallest(small))
+    points = [top, bottom]
+    ratio = top.arena_bytes / max(bottom.arena_bytes, 1)
+    if ratio > 1:
+        for index in range(caps, -1, -1):  # from above: what a space lists below one cap serves all lower ones
+            found = below(fast, small, round(bottom.arena_bytes * ratio ** (index / (caps + 1))))
+            points += [_point(found)] if found else []
+    kept = {point for point in points if not any(other.beats(point) for other in points)}
+    return sorted(kept, key=lambda point: (point.arena_bytes, point.macs_executed))
+
+
+def _point(found: Schedule) -> FrontPoint:
+    return FrontPoint(
+        found.plan.arena_bytes,
+        found.plan.activation_peak_bytes,
+        sum(stage.macs for stage in found.stages),
+        sum(stage.macs_executed for stage in found.stages),
+        found.cost,
+    )
