@@ -11,24 +11,50 @@ from rich.console import Console
 from tinyengine.boards import load
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.compiler import compile_model
-from tinyengine.report.plan import plan_figures, plan_table
+from tinyengine.errors import ToolError
+from tinyengine.picture.png import image
+from tinyengine.report.plan import plan_figures, plan_page, plan_scenes, plan_table
+from tinyengine.schedule.sweep import sweep
 
 
 @click.command("plan")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", "board_name", required=True, help="Board the network is for (see boards/).")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write tables and pictures to this file.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the pictures to this file.")
+@click.option("--front", "with_front", is_flag=True, help="Also: what less SRAM would cost in work (takes longer).")
 @compile_options
 @json_option
-def command(model: Path, board_name: str, as_json: bool, **options: object) -> None:
+def command(
+    model: Path,
+    board_name: str,
+    html: Path | None,
+    png: Path | None,
+    with_front: bool,
+    as_json: bool,
+    **options: object,
+) -> None:
     """Show how the .tflite network MODEL would use a board's SRAM: stages, bytes, work, and the bottleneck.
+
+    The picture has a column per operator and the arena's addresses from bottom to top; in the HTML file the pointer
+    shows the name, shape, bytes and life of each buffer.
 
     \b
     Example:
-      tinyengine plan models/person_tiny.tflite --board sim_stm32f405 --optimize sram --input rows
+      tinyengine plan models/person_tiny.tflite --board sim_stm32f405 --optimize sram --input rows --html plan.html
     """
     board = load(board_name)
-    compiled = compile_model(model, to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options))
+    compile_for = to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options)
+    compiled = compile_model(model, compile_for)
+    front = sweep(compiled.graph, compile_for.target, rows=compile_for.input == "rows") if with_front else None
+    try:
+        if html:
+            html.write_text(plan_page(compiled, board, front), encoding="utf-8")
+        if png:
+            image(plan_scenes(compiled, front)).save(png, "PNG", optimize=True)
+    except OSError as error:
+        raise ToolError(f"cannot write the picture to {error.filename}: {error.strerror or error}") from error
     if as_json:
-        click.echo(json.dumps(plan_figures(compiled, board), indent=2))
+        click.echo(json.dumps(plan_figures(compiled, board, front), indent=2))
     else:
-        Console(highlight=False).print(plan_table(compiled, board))
+        Console(highlight=False).print(plan_table(compiled, board, front))

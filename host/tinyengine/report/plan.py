@@ -1,44 +1,60 @@
-"""The figures of ``plan``: stages, what each needs, and what decides the size of the arena."""
+"""The figures of ``plan``: stages, what each needs, what decides the size of the arena, and what less SRAM costs."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.console import Group
 from rich.table import Table
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
-from tinyengine.schedule import Stage
+from tinyengine.memory.bottleneck import bottleneck_sentences
+from tinyengine.picture import page
+from tinyengine.picture.arena import arena_scene, boxes
+from tinyengine.picture.front import front_scene
+from tinyengine.picture.scene import Scene
+from tinyengine.schedule import Stage, calls_of
+from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size
 
+STAGE_TITLES = ("stage", "operators", "output", "SRAM", "MACs", "recomputed")
+FRONT_TITLES = ("arena", "activations", "MACs executed", "recomputed", "extra instructions, estimated")
 
-def plan_figures(compiled: CompiledModel, board: Board) -> dict[str, object]:
-    """What ``plan --json`` prints: the schedule's part of the figures of ``compile``, and what the board has."""
+
+def plan_figures(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> dict[str, object]:
+    """What ``plan --json`` prints: the schedule's part of the figures of ``compile``, everything that lies in the
+    arena, what the board has, and the front where it was asked for."""
     report = compiled.report()
     keys = (
         *("model", "hash", "cpu", "input", "macs", "macs_executed", "arena_bytes", "arena_lower_bound"),
         *("arena_optimal", "activation_peak_bytes", "bottleneck", "stages"),
     )
-    return {key: report[key] for key in keys} | {"board": board.name, "sram_available": board.network_sram_bytes}
+    figures = {key: report[key] for key in keys}
+    figures["bottlenecks"] = bottlenecks(compiled)
+    figures["buffers"] = [asdict(box) for box in boxes(compiled.graph, calls_of(compiled.stages), compiled.plan)]
+    figures |= {"board": board.name, "sram_available": board.network_sram_bytes}
+    if front is not None:
+        figures["front"] = [asdict(point) for point in front]
+    return figures
 
 
-def plan_table(compiled: CompiledModel, board: Board) -> Group:
-    """A line per stage, and the totals."""
+def bottlenecks(compiled: CompiledModel) -> list[str]:
+    """A sentence for each thing that takes much of the arena in the step that uses the most bytes."""
     plan = compiled.plan
-    table = Table(title=f"{compiled.graph.name} on {board.name}", title_justify="left")
-    for column, justify in (
-        *(("stage", "left"), ("operators", "left"), ("output", "right")),
-        *(("SRAM", "right"), ("MACs", "right"), ("recomputed", "right")),
-    ):
-        table.add_column(column, justify=justify)
-    usage = iter(plan.usage)
-    for stage in compiled.stages:
-        sram = max(next(usage).bytes_used for _ in stage.calls)
-        if not all(call.is_view for call in stage.calls):
-            shape = "x".join(map(str, compiled.graph.tensor(stage.calls[-1].output).shape[1:]))
-            extra = f"{stage.macs_executed / stage.macs - 1:.0%}" if stage.macs_executed != stage.macs else ""
-            style = "bold" if sram == max(each.bytes_used for each in plan.usage) else None
-            macs = f"{stage.macs:,}" if stage.macs else ""
-            table.add_row(str(stage.kind), _operators(stage), shape, format_size(sram), macs, extra, style=style)
+    if not plan.usage:
+        return []
+    worst = max(plan.usage, key=lambda usage: usage.bytes_used)
+    return bottleneck_sentences(worst, compiled.graph, calls_of(compiled.stages), plan.arena_bytes)
+
+
+def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> Group:
+    """A line per stage, the totals, and the front where it was asked for."""
+    plan = compiled.plan
+    table = _table(f"{compiled.graph.name} on {board.name}", STAGE_TITLES, left=2)
+    for cells, worst in _stage_rows(compiled):
+        table.add_row(*cells, style="bold" if worst else None)
     executed = sum(stage.macs_executed for stage in compiled.stages)
     fits = "fits" if plan.arena_bytes <= board.network_sram_bytes else "does not fit"
     pushed = any(call.pushed for call in compiled.calls)
@@ -49,8 +65,75 @@ def plan_table(compiled: CompiledModel, board: Board) -> Group:
         "SRAM",
         f"{exact_size(plan.arena_bytes)} arena; {format_size(board.network_sram_bytes)} are there for it: {fits}",
     )
-    totals.add_row("", plan.bottleneck)
-    return Group(table, totals)
+    for line in bottlenecks(compiled):
+        totals.add_row("", line)
+    parts: list[Table] = [table, totals]
+    if front is not None:
+        lines = _table("what SRAM costs", FRONT_TITLES)
+        for cells in _front_rows(front):
+            lines.add_row(*cells)
+        parts.append(lines)
+    return Group(*parts)
+
+
+def plan_scenes(compiled: CompiledModel, front: Sequence[FrontPoint] | None = None) -> list[Scene]:
+    """The arena over time, and the front where it was asked for."""
+    name = compiled.graph.name
+    scenes = [arena_scene(name, compiled.graph, calls_of(compiled.stages), compiled.plan)]
+    return [*scenes, front_scene(name, front)] if front else scenes
+
+
+def plan_page(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> str:
+    """All of it as one HTML file."""
+    arena, *others = plan_scenes(compiled, front)
+    parts = [
+        page.picture(arena),
+        page.heading("What takes the bytes where the most are in use"),
+        page.sentences(bottlenecks(compiled)),
+        page.heading("Stages"),
+        page.table(STAGE_TITLES, [cells for cells, _ in _stage_rows(compiled)], text_columns=2),
+    ]
+    if front is not None:
+        parts += [page.heading("What SRAM costs"), *map(page.picture, others)]
+        parts.append(page.table(FRONT_TITLES, _front_rows(front), text_columns=0))
+    return page.page(f"{compiled.graph.name} on {board.name}", parts)
+
+
+def _table(title: str, titles: Sequence[str], left: int = 0) -> Table:
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(titles):
+        table.add_column(column, justify="left" if index < left else "right")
+    return table
+
+
+def _stage_rows(compiled: CompiledModel) -> list[tuple[tuple[str, ...], bool]]:
+    """Cells under STAGE_TITLES, and whether no stage needs more."""
+    rows: list[tuple[tuple[str, ...], bool]] = []
+    usage = iter(compiled.plan.usage)
+    most = max((each.bytes_used for each in compiled.plan.usage), default=0)
+    for stage in compiled.stages:
+        sram = max(next(usage).bytes_used for _ in stage.calls)
+        if all(call.is_view for call in stage.calls):
+            continue
+        shape = "x".join(map(str, compiled.graph.tensor(stage.calls[-1].output).shape[1:]))
+        extra = f"{stage.macs_executed / stage.macs - 1:.0%}" if stage.macs_executed != stage.macs else ""
+        macs = f"{stage.macs:,}" if stage.macs else ""
+        rows.append(((str(stage.kind), _operators(stage), shape, format_size(sram), macs, extra), sram == most))
+    return rows
+
+
+def _front_rows(front: Sequence[FrontPoint]) -> list[tuple[str, ...]]:
+    """Cells under FRONT_TITLES."""
+    return [
+        (
+            format_size(point.arena_bytes),
+            format_size(point.activation_peak_bytes),
+            f"{point.macs_executed:,}",
+            f"{point.recomputation:.3f}",
+            f"{point.extra_instructions:,}",
+        )
+        for point in front
+    ]
 
 
 def _operators(stage: Stage) -> str:
