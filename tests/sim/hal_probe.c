@@ -1,6 +1,8 @@
 /* Firmware for tests of the HAL on a simulated board: one-letter commands, numbers as 32-bit little endian.
  */
+#include "flash.h"
 #include "hal.h"
+#include "storage.h"
 
 static void get(uint8_t *data, uint32_t length) {
     while (length) {
@@ -46,6 +48,46 @@ static __attribute__((noinline)) uint32_t recurse(uint32_t depth) {
 }
 
 static uint8_t buffer[1024];
+
+/* ---- Flash ---- */
+
+#define LAYOUT "0011223344556677"
+#define STATE_BYTES 60001u
+static uint8_t state[STATE_BYTES];
+
+static void put_info(storage_status status, const storage_info *info) {
+    put_number(status);
+    put_number(info->generation);
+    put_number(info->steps);
+    put_number(info->slot);
+}
+
+static void save(uint32_t seed) {
+    storage_info info = {0};
+    uint32_t x = seed;
+    for (uint32_t i = 0; i < sizeof state; i++) {
+        x = x * 1664525u + 1013904223u;
+        state[i] = (uint8_t)(x >> 24);
+    }
+    const storage_status status =
+        storage_save(hal_flash_open(), LAYOUT, "fedcba9876543210", state, sizeof state, seed, &info);
+    put_info(status, &info);
+}
+
+static void load(void) {
+    storage_info info = {0};
+    for (uint32_t i = 0; i < sizeof state; i++) state[i] = 0;
+    const storage_status status = storage_load(hal_flash_open(), LAYOUT, state, sizeof state, &info);
+    put_info(status, &info);
+    hal_serial_write(state, sizeof state);
+}
+
+/* Programs n bytes of a value at an offset from the first slot; the driver's answer. */
+static uint32_t program(uint32_t offset, uint32_t bytes, uint32_t value) {
+    const hal_flash *flash = hal_flash_open();
+    for (uint32_t i = 0; i < sizeof buffer; i++) buffer[i] = (uint8_t)value;
+    return flash->program(flash->slots[0] + offset, buffer, bytes < sizeof buffer ? bytes : sizeof buffer);
+}
 
 int main(void) {
     hal_init();
@@ -98,6 +140,18 @@ int main(void) {
             hal_reset();
         } else if (letter == 'f') { /* undefined instruction */
             __asm volatile("udf #0");
+        } else if (letter == 'S') { /* save the state of this seed */
+            save(get_number());
+        } else if (letter == 'L') { /* load */
+            load();
+        } else if (letter == 'C') { /* clear */
+            put_number(storage_clear(hal_flash_open()));
+        } else if (letter == 'P') {
+            const uint32_t offset = get_number(), bytes = get_number();
+            put_number(program(offset, bytes, get_number()));
+        } else if (letter == 'E') { /* erase the sector at an offset from the first slot */
+            const hal_flash *flash = hal_flash_open();
+            put_number(flash->erase_sector(flash->slots[0] + get_number()));
         } else if (letter == 'o') {
             put_number(recurse(get_number()));
         }

@@ -18,13 +18,14 @@ def build_probe(board_name: str, folder: Path) -> Path:
     root, board = project_root(), load(board_name)
     manifest = json.loads((root / "boards" / f"{board_name}.json").read_text())
     hal = root / "firmware" / "hal"
-    sources = [Path(__file__).with_name("hal_probe.c")]
+    firmware = root / "firmware" / "src"
+    sources = [Path(__file__).with_name("hal_probe.c"), firmware / "storage.c", firmware / "crc32.c"]
     for name in manifest["build"]["hal"]:
         sources += sorted((hal / name).glob("*.c"))
     defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
     defines += [f"-D{define}" for define in manifest["build"]["defines"]]
     flags = [*toolchain.device_flags(board.cpu), "-std=gnu11", "-Wmissing-prototypes", *defines]
-    objects = toolchain.compile_objects(sources, flags, [hal])
+    objects = toolchain.compile_objects(sources, flags, [hal, firmware])
     script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
     product = folder / f"{board_name}.elf"
     toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *script], product, [root / "boards" / "linker"])

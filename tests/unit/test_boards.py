@@ -63,6 +63,36 @@ def test_budget_is_what_the_firmware_leaves(name: str) -> None:
     assert 0 < board.network_flash_bytes < board.flash_bytes
 
 
+@pytest.mark.parametrize("name", names())
+def test_storage_agrees_with_the_board_header(name: str) -> None:
+    board = load(name)
+    storage = board.storage
+    assert storage is not None
+    header = (project_root() / "firmware" / "hal" / "boards" / f"{name}.h").read_text()
+    found = {key: int(value.rstrip("u"), 0) for key, value in re.findall(r"#define BOARD_FLASH_(\w+) (\w+)", header)}
+    assert found["ADDRESS"] == storage.address
+    assert found["SLOT_BYTES"] == storage.slot_bytes
+    assert found["SECTOR_BYTES"] == storage.sector_bytes
+    assert found["UNIT"] == storage.unit_bytes
+    for number, sector in enumerate(storage.sectors):  # one sector each on all boards so far
+        assert sector.endswith(f"sector {found['FIRST_SECTOR'] + number}")
+
+
+@pytest.mark.parametrize("name", names())
+def test_storage_is_the_end_of_the_flash(name: str) -> None:
+    board = load(name)
+    storage = board.storage
+    assert storage is not None
+    script = (project_root() / "boards" / "linker" / manifest(name)["build"]["ldscript"]).read_text()
+    start = re.search(r"FLASH\s*\(rx\)\s*:\s*ORIGIN = (\w+)", script)
+    assert start
+    assert storage.address + storage.bytes == int(start[1], 0) + board.flash_bytes
+    assert storage.address % storage.sector_bytes == 0
+    assert board.training_flash_bytes == board.network_flash_bytes - storage.bytes > 0
+    assert storage.sectors[0] in str(storage)
+    assert [slot["address"] for slot in storage.report()] == [storage.address, storage.address + storage.slot_bytes]
+
+
 def test_simulators() -> None:
     board = load("sim_stm32f405")
     simulator = board.simulator("qemu")

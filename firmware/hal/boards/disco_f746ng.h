@@ -19,4 +19,11 @@
 #define BOARD_UART_GPIO_CLOCKS 0x3u /* A and B */
 #define BOARD_UART_FUNCTION 7
 
+/* Trained state: sectors 6 and 7 of 256 KB (RM0385 3.3.1). */
+#define BOARD_FLASH_ADDRESS 0x08080000u /* of the first slot; the second follows it */
+#define BOARD_FLASH_SLOT_BYTES 0x40000u
+#define BOARD_FLASH_SECTOR_BYTES 0x40000u
+#define BOARD_FLASH_UNIT 4u
+#define BOARD_FLASH_FIRST_SECTOR 6
+
 #endif

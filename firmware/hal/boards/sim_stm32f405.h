@@ -10,4 +10,11 @@
 #define BOARD_UART_TX_PIN 9  /* PA9, alternate function 7 */
 #define BOARD_UART_RX_PIN 10 /* PA10 */
 
+/* Trained state: sectors 10 and 11 of 128 KB (RM0090 3.4). */
+#define BOARD_FLASH_ADDRESS 0x080C0000u /* of the first slot; the second follows it */
+#define BOARD_FLASH_SLOT_BYTES 0x20000u
+#define BOARD_FLASH_SECTOR_BYTES 0x20000u
+#define BOARD_FLASH_UNIT 4u
+#define BOARD_FLASH_FIRST_SECTOR 10
+
 #endif

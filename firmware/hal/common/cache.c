@@ -3,6 +3,8 @@
 #include "cortex_m.h"
 #include "system.h"
 
+#define CACHE_LINE 32u /* bytes, of every Cortex-M7 */
+
 static void data_cache_invalidate(void) {
     SCB_CSSELR = 0; /* level 1, data */
     barrier();
@@ -13,6 +15,14 @@ static void data_cache_invalidate(void) {
     for (uint32_t set = 0; set <= sets; set++) {
         for (uint32_t way = 0; way <= ways; way++) SCB_DCISW = (way << way_shift) | (set << set_shift);
     }
+    barrier();
+}
+
+void cache_forget(uint32_t address, uint32_t bytes) {
+    if (!(SCB_CCR & SCB_CCR_DC)) return;
+    barrier();
+    for (uint32_t line = address & ~(CACHE_LINE - 1u); line < address + bytes; line += CACHE_LINE)
+        SCB_DCIMVAC = line;
     barrier();
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define REG8(address) (*(const volatile uint8_t *)(uintptr_t)(address))
 #define BIT(n) (1u << (n))
 
 /* SysTick, B3.3 */
@@ -24,6 +25,7 @@
 #define SCB_CCR REG32(0xE000ED14u)
 #define SCB_CCR_IC BIT(17)
 #define SCB_CCR_DC BIT(16)
+#define SCB_CCR_BFHFNMIGN BIT(8)
 #define SCB_CFSR REG32(0xE000ED28u)
 #define SCB_HFSR REG32(0xE000ED2Cu)
 #define SCB_CPACR REG32(0xE000ED88u)
@@ -33,6 +35,7 @@
 #define SCB_CCSIDR REG32(0xE000ED80u)
 #define SCB_CSSELR REG32(0xE000ED84u)
 #define SCB_ICIALLU REG32(0xE000EF50u)
+#define SCB_DCIMVAC REG32(0xE000EF5Cu)
 #define SCB_DCISW REG32(0xE000EF60u)
 
 /* Interrupt controller, B3.4 */
@@ -65,6 +68,15 @@ static inline void interrupts_off(void) {
 
 static inline void interrupts_on(void) {
     __asm volatile("cpsie i" ::: "memory");
+}
+
+/* FAULTMASK: nothing but NMI is taken, faults included. */
+static inline void faults_off(void) {
+    __asm volatile("cpsid f" ::: "memory");
+}
+
+static inline void faults_on(void) {
+    __asm volatile("cpsie f" ::: "memory");
 }
 
 static inline void wait_for_interrupt(void) {

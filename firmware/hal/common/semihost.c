@@ -1,15 +1,26 @@
 #include "semihost.h"
 
-#include <stdint.h>
-
+#define SYS_OPEN 0x01u
 #define SYS_WRITE0 0x04u
+#define SYS_WRITE 0x05u
+#define SYS_READ 0x06u
+#define SYS_SEEK 0x0Au
+#define SYS_FLEN 0x0Cu
+#define SYS_GET_CMDLINE 0x15u
 #define SYS_EXIT_EXTENDED 0x20u
+#define OPEN_READ_WRITE 3u /* as fopen's "r+b" */
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026u
 
-static void semihost_call(uint32_t operation, const void *argument) {
+static int32_t semihost_call(uint32_t operation, const void *argument) {
     register uint32_t r0 __asm("r0") = operation;
     register const void *r1 __asm("r1") = argument;
     __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return (int32_t)r0;
+}
+
+/* Numbers and addresses as a block of words, which most operations take. */
+static uint32_t word(const void *address) {
+    return (uint32_t)(uintptr_t)address;
 }
 
 void semihost_print(const char *text) {
@@ -21,4 +32,37 @@ void semihost_exit(int status) {
     semihost_call(SYS_EXIT_EXTENDED, block);
     for (;;) {
     } /* the simulator has ended */
+}
+
+bool semihost_command_line(char *text, uint32_t size) {
+    uint32_t block[2] = {word(text), size};
+    return semihost_call(SYS_GET_CMDLINE, block) == 0;
+}
+
+int32_t semihost_open(const char *path) {
+    uint32_t length = 0;
+    while (path[length]) length++;
+    const uint32_t block[3] = {word(path), OPEN_READ_WRITE, length};
+    return semihost_call(SYS_OPEN, block);
+}
+
+int32_t semihost_length(int32_t file) {
+    const uint32_t block[1] = {(uint32_t)file};
+    return semihost_call(SYS_FLEN, block);
+}
+
+static bool seek(int32_t file, uint32_t offset) {
+    const uint32_t block[2] = {(uint32_t)file, offset};
+    return semihost_call(SYS_SEEK, block) == 0;
+}
+
+/* Both answer how many bytes were not moved. */
+bool semihost_read(int32_t file, uint32_t offset, void *data, uint32_t bytes) {
+    const uint32_t block[3] = {(uint32_t)file, word(data), bytes};
+    return seek(file, offset) && semihost_call(SYS_READ, block) == 0;
+}
+
+bool semihost_write(int32_t file, uint32_t offset, const void *data, uint32_t bytes) {
+    const uint32_t block[3] = {(uint32_t)file, word(data), bytes};
+    return seek(file, offset) && semihost_call(SYS_WRITE, block) == 0;
 }

@@ -24,4 +24,8 @@ uint32_t dwt_count(void);
 /* Instruction and data cache of a Cortex-M7. */
 void cache_enable(void);
 
+/* Drops what the data cache holds of these addresses, which something else than the core has changed. Nothing
+ * may have been written there through the cache. No effect where there is no cache. */
+void cache_forget(uint32_t address, uint32_t bytes);
+
 #endif

@@ -1,6 +1,6 @@
 """Boards: what each has, read from boards/<name>.json."""
 
-from tinyengine.boards.board import Board, Serial, Simulator, Upload
+from tinyengine.boards.board import Board, Serial, Simulator, Storage, Upload
 from tinyengine.boards.registry import load, names
 
-__all__ = ["Board", "Serial", "Simulator", "Upload", "load", "names"]
+__all__ = ["Board", "Serial", "Simulator", "Storage", "Upload", "load", "names"]

@@ -33,6 +33,42 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """The flash that firmware built with training keeps for trained states: two slots of whole sectors, side by side,
+    at the end of the flash. Sizes are bytes."""
+
+    address: int  # of the first slot
+    slot_bytes: int
+    sector_bytes: int
+    unit_bytes: int  # programmed at once
+    sectors: tuple[str, ...]  # what each slot is called in the reference manual
+
+    OVERHEAD = 128  # header and marks before the state (docs/storage.md)
+
+    @property
+    def bytes(self) -> int:
+        """Both slots."""
+        return self.slot_bytes * len(self.sectors)
+
+    @property
+    def state_bytes(self) -> int:
+        """The largest trained state that fits."""
+        return self.slot_bytes - self.OVERHEAD
+
+    def report(self) -> list[dict[str, object]]:
+        """Where each slot lies, for reports."""
+        slots = []
+        for number, sector in enumerate(self.sectors):
+            address = self.address + number * self.slot_bytes
+            slots.append({"sector": sector, "address": address, "bytes": self.slot_bytes})
+        return slots
+
+    def __str__(self) -> str:
+        places = ", ".join(f"{slot['sector']} at {slot['address']:#010x}" for slot in self.report())
+        return f"{len(self.sectors)} slots of {self.slot_bytes // 1024} KB: {places}"
+
+
+@dataclass(frozen=True)
 class Board:
     """A board. ``name`` is also the PlatformIO environment and the folder under .pio/build."""
 
@@ -49,6 +85,7 @@ class Board:
     count_unit: str  # of the measurements: instructions (simulated), cycles (hardware)
     serial: Serial
     upload: Upload
+    storage: Storage | None = None  # None: trained states cannot be saved
     simulators: tuple[Simulator, ...] = ()
 
     @property
@@ -65,6 +102,11 @@ class Board:
     def network_flash_bytes(self) -> int:
         """Flash left for a network's weights and code."""
         return self.flash_bytes - self.reserved_flash_bytes
+
+    @property
+    def training_flash_bytes(self) -> int:
+        """Flash left for a network that can be trained: the slots of trained states are taken out."""
+        return self.network_flash_bytes - (self.storage.bytes if self.storage else 0)
 
     @property
     def is_simulated_only(self) -> bool:

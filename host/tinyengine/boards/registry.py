@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinyengine.boards.board import Board, Serial, Simulator, Upload
+from tinyengine.boards.board import Board, Serial, Simulator, Storage, Upload
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
 
@@ -60,8 +60,22 @@ def _parse(name: str, manifest: dict[str, Any]) -> Board:
         count_unit=str(ours["count_unit"]),
         serial=Serial(**ours["serial"]),
         upload=Upload(str(upload["protocol"]), upload.get("openocd_target"), upload.get("pyocd_target")),
+        storage=_storage(ours["storage"], int(ours["flash_bytes"])) if "storage" in ours else None,
         simulators=tuple(Simulator(kind, dict(settings)) for kind, settings in ours["simulators"].items()),
     )
     if board.network_sram_bytes <= 0 or board.network_flash_bytes <= 0:
         raise ValueError("the firmware's reserve is larger than the memory")
     return board
+
+
+def _storage(entry: dict[str, Any], flash_bytes: int) -> Storage:
+    storage = Storage(
+        address=int(entry["address"], 0),
+        slot_bytes=int(entry["slot_bytes"]),
+        sector_bytes=int(entry["sector_bytes"]),
+        unit_bytes=int(entry["unit_bytes"]),
+        sectors=tuple(map(str, entry["sectors"])),
+    )
+    if len(storage.sectors) != 2 or storage.bytes >= flash_bytes or storage.slot_bytes % storage.sector_bytes:
+        raise ValueError("storage takes two slots of whole sectors at the end of the flash")
+    return storage

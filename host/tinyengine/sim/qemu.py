@@ -35,10 +35,16 @@ def find() -> str:
     return found
 
 
-def command(simulator: Simulator, elf: Path, icount: bool) -> list[str]:
-    """The command that runs ``elf``; ``icount`` counts instructions exactly (and makes the simulation slower)."""
+def command(simulator: Simulator, elf: Path, icount: bool, flash: Path | None = None) -> list[str]:
+    """The command that runs ``elf``; ``icount`` counts instructions exactly (and makes the simulation slower).
+
+    ``flash`` is the file that plays the flash of trained states; the firmware reads its path from its command line.
+    """
+    semihosting = "enable=on,target=native"
+    if flash is not None:
+        semihosting += f",arg=flash={str(flash).replace(',', ',,')}"
     arguments = [find(), "-M", str(simulator.settings["machine"]), "-display", "none", "-monitor", "none"]
-    arguments += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
+    arguments += ["-semihosting-config", semihosting, "-kernel", str(elf)]
     arguments += ["-serial", "tcp:127.0.0.1:0,server=on,wait=on,nodelay=on"]
     if icount:
         arguments += ["-icount", f"shift={int(simulator.settings['icount_shift'])}"]

@@ -9,6 +9,7 @@ from tinyengine import pio
 from tinyengine.boards import Board, Simulator, load, names
 from tinyengine.errors import BoardError, DeviceError, ToolError
 from tinyengine.sim import qemu, renode
+from tinyengine.sim.flash_file import prepare
 from tinyengine.sim.process import SimulatorProcess
 
 START_SECONDS = {"qemu": 20.0, "renode": 90.0}
@@ -55,18 +56,29 @@ class Simulation:
         self._process.stop()
 
 
-def start(board_name: str, elf: Path | None = None, simulator: str = "qemu", icount: bool = True) -> Simulation:
+def start(
+    board_name: str,
+    elf: Path | None = None,
+    simulator: str = "qemu",
+    icount: bool = True,
+    flash: Path | None = None,
+) -> Simulation:
     """Start ``board_name`` with ``elf`` (default: the firmware built last) under ``simulator`` (qemu or renode).
 
     ``icount`` makes measurements count instructions exactly; without it the simulation is faster and they mean
-    nothing. Raises BoardError (unknown board, or not simulated there), DeviceError (no or no usable firmware),
-    ToolError (simulator missing or failing).
+    nothing. ``flash`` is a file that keeps trained states from one simulation to the next, as flash does over power
+    cycles (qemu; created blank if it does not exist); without one the simulated board has nowhere to save them.
+
+    Raises BoardError (unknown board, or not simulated there), DeviceError (no or no usable firmware or file), ToolError
+    (simulator missing or failing).
     """
     board = load(board_name)
     description = _description(board, simulator)
     firmware = _firmware(board, elf)
+    if flash is not None:
+        flash = prepare(board, simulator, flash)
     if simulator == "qemu":
-        process = SimulatorProcess(qemu.command(description, firmware, icount))
+        process = SimulatorProcess(qemu.command(description, firmware, icount, flash))
     else:
         port = renode.free_port()
         process = SimulatorProcess(renode.command(description, firmware, port))

@@ -1,0 +1,152 @@
+/* Flash controller of the STM32H74x and H75x (RM0433 4.3 and 4.9): flash words of 32 bytes with an error
+ * code of 10 bits each, programmed once per erase. Both slots lie in bank 2; a firmware that ends in bank 1
+ * keeps running while they are written.
+ *
+ * Reading a flash word that a power cut left half programmed raises a bus fault, so reads run with bus faults
+ * ignored and look at the controller's error flag.
+ */
+#include "../flash.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "../common/cortex_m.h"
+#include "../common/system.h"
+#include "../hal.h"
+
+#include BOARD_HEADER
+
+#define BANK2 0x52002100u
+#define FLASH_KEYR2 REG32(BANK2 + 0x04u)
+#define FLASH_CR2 REG32(BANK2 + 0x0Cu)
+#define FLASH_SR2 REG32(BANK2 + 0x10u)
+#define FLASH_CCR2 REG32(BANK2 + 0x14u)
+#define KEY1 0x45670123u
+#define KEY2 0xCDEF89ABu
+#define CR_LOCK BIT(0)
+#define CR_PG BIT(1)
+#define CR_SER BIT(2)
+#define CR_PSIZE_X64 (3u << 4) /* as after reset */
+#define CR_START BIT(7)
+#define CR_SNB(sector) ((uint32_t)(sector) << 8)
+#define SR_BUSY (BIT(0) | BIT(1) | BIT(2)) /* BSY, WBNE: the write buffer is filling, QW: operations wait */
+#define SR_EOP BIT(16)
+#define SR_DBECCERR BIT(26)
+#define SR_ERRORS (BIT(17) | BIT(18) | BIT(19) | BIT(21) | BIT(22)) /* WRPERR PGSERR STRBERR INCERR OPERR */
+#define SR_CLEARABLE (SR_EOP | SR_ERRORS | BIT(23) | BIT(24) | BIT(25) | SR_DBECCERR)
+
+#define LONGEST_MS 8000u     /* twice the longest erase in the data sheet */
+#define READ_AT_ONCE 128u    /* bytes: interrupts wait meanwhile */
+#define CFSR_BUS 0x0000FF00u /* the bus fault's part, cleared by ones */
+
+static bool inside(uint32_t address, uint32_t bytes) {
+    const uint32_t size = HAL_FLASH_SLOTS * BOARD_FLASH_SLOT_BYTES, offset = address - BOARD_FLASH_ADDRESS;
+    return address >= BOARD_FLASH_ADDRESS && offset <= size && bytes <= size - offset;
+}
+
+static bool wait_ready(void) {
+    const uint32_t start = hal_millis();
+    while (FLASH_SR2 & SR_BUSY) {
+        if (hal_millis() - start > LONGEST_MS) return false;
+    }
+    return true;
+}
+
+/* Unlocked, idle, and no errors of the past. */
+static bool begin(void) {
+    if (!wait_ready()) return false;
+    if (FLASH_CR2 & CR_LOCK) {
+        FLASH_KEYR2 = KEY1;
+        FLASH_KEYR2 = KEY2;
+    }
+    FLASH_CCR2 = SR_CLEARABLE;
+    return !(FLASH_CR2 & CR_LOCK);
+}
+
+static bool succeeded(void) {
+    barrier(); /* the request has left before it is looked after */
+    return wait_ready() && !(FLASH_SR2 & SR_ERRORS);
+}
+
+/* Locks, and forgets what the cache holds of the changed bytes. */
+static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
+    FLASH_CR2 = CR_PSIZE_X64;
+    FLASH_CR2 = CR_PSIZE_X64 | CR_LOCK;
+    cache_forget(address, bytes);
+    return success ? HAL_FLASH_OK : HAL_FLASH_FAILED;
+}
+
+/* At priority -1 with BFHFNMIGN, loads that fail give anything and go on (Armv7-M B1.5.14, B3.2.8). */
+static bool read_piece(uint32_t address, uint8_t *data, uint32_t bytes) {
+    FLASH_CCR2 = SR_DBECCERR;
+    faults_off();
+    SCB_CCR |= SCB_CCR_BFHFNMIGN;
+    barrier();
+    for (uint32_t i = 0; i < bytes; i++) data[i] = REG8(address + i);
+    barrier();
+    const bool faulted = SCB_CFSR & CFSR_BUS;
+    SCB_CFSR = CFSR_BUS;
+    SCB_CCR &= ~SCB_CCR_BFHFNMIGN;
+    barrier();
+    faults_on();
+    const bool wrong = FLASH_SR2 & SR_DBECCERR;
+    FLASH_CCR2 = SR_DBECCERR;
+    return !faulted && !wrong;
+}
+
+static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
+    if (!inside(address, bytes)) return HAL_FLASH_REFUSED;
+    for (uint32_t done = 0; done < bytes; done += READ_AT_ONCE) {
+        const uint32_t n = bytes - done < READ_AT_ONCE ? bytes - done : READ_AT_ONCE;
+        if (!read_piece(address + done, data + done, n)) return HAL_FLASH_DAMAGED;
+    }
+    return HAL_FLASH_OK;
+}
+
+static hal_flash_status erase_sector(uint32_t address) {
+    const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = address - BOARD_FLASH_ADDRESS;
+    if (!inside(address, bytes) || offset % bytes) return HAL_FLASH_REFUSED;
+    bool success = begin();
+    if (success) {
+        FLASH_CR2 = CR_SER | CR_SNB(BOARD_FLASH_FIRST_SECTOR + offset / bytes) | CR_PSIZE_X64;
+        FLASH_CR2 |= CR_START;
+        success = succeeded();
+    }
+    return end(success, address, bytes);
+}
+
+/* Eight words in a row start the programming of a flash word. */
+static bool program_flash_word(uint32_t address, const uint8_t *data) {
+    uint32_t words[BOARD_FLASH_UNIT / 4u];
+    memcpy(words, data, sizeof words);
+    FLASH_CR2 = CR_PG | CR_PSIZE_X64;
+    barrier(); /* a store that arrives before PG is set would be an error */
+    for (uint32_t i = 0; i < BOARD_FLASH_UNIT / 4u; i++) REG32(address + 4u * i) = words[i];
+    const bool success = succeeded();
+    FLASH_CCR2 = SR_EOP;
+    return success;
+}
+
+static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
+    if (!inside(address, bytes) || address % BOARD_FLASH_UNIT || bytes % BOARD_FLASH_UNIT)
+        return HAL_FLASH_REFUSED;
+    bool success = begin();
+    for (uint32_t i = 0; success && i < bytes; i += BOARD_FLASH_UNIT)
+        success = program_flash_word(address + i, data + i);
+    return end(success, address, bytes);
+}
+
+_Static_assert(BOARD_FLASH_UNIT == 32 && BOARD_FLASH_ADDRESS >= 0x08100000u, "flash words, in bank 2");
+
+const hal_flash *hal_flash_open(void) {
+    static const hal_flash flash = {
+        .slots = {BOARD_FLASH_ADDRESS, BOARD_FLASH_ADDRESS + BOARD_FLASH_SLOT_BYTES},
+        .slot_bytes = BOARD_FLASH_SLOT_BYTES,
+        .sector_bytes = BOARD_FLASH_SECTOR_BYTES,
+        .unit = BOARD_FLASH_UNIT,
+        .read = read,
+        .erase_sector = erase_sector,
+        .program = program,
+    };
+    return &flash;
+}
