@@ -120,6 +120,7 @@ static void run_job(int32_t jobs, const job *todo) {
     measure_arena_paint(model, paint);
     read_inputs(jobs, model, todo->input_bytes);
     pushed.model = model;
+    if (model->trainer) model->trainer->reset();
     if (todo->flags & FLAG_PROFILE)
         measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
     else

@@ -21,6 +21,12 @@ from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
 from tinyengine.sizes import exact_size
+from tinyengine.training.accounting import scheme_cost
+from tinyengine.training.head import replace_head
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.program import TrainingProgram, training_program, training_source
+from tinyengine.training.scheme import UpdateScheme, resolve_scheme
+from tinyengine.training.state import layout_hash, state_layout
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,9 @@ class CompileOptions:
     flash: int | None = None
     max_recompute: float = 1.0
     prefix: str = "network"
+    train: str | UpdateScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
+    classes: int | None = None  # of a new classifier; None keeps the network's own
+    residual: bool = False  # a residual byte per trained weight
 
     @property
     def target(self) -> Target:
@@ -54,6 +63,8 @@ class CompiledModel:
     options: CompileOptions
     metadata_json: str = "{}"
     code_bytes: int | None = field(default=None)  # filled by whoever compiled the C
+    training: TrainingProgram | None = None
+    layout_hash: str = ""  # te_trainer.layout
 
     @property
     def prefix(self) -> str:
@@ -61,18 +72,28 @@ class CompiledModel:
 
     @property
     def calls(self) -> list[KernelCall]:
-        """Calls that execute (no views), in order."""
+        """Calls of an inference (no views), in order."""
+        return [call for call in self.step_calls if call.role == "forward"]
+
+    @property
+    def step_calls(self) -> list[KernelCall]:
+        """Calls that execute, those of a training step included."""
         return [call for call in calls_of(self.stages) if not call.is_view]
 
     @property
     def macs(self) -> int:
-        return sum(stage.macs for stage in self.stages)
+        return sum(call.macs for call in self.calls)
+
+    @property
+    def state_bytes(self) -> int:
+        """SRAM of trained constants, 0 without training."""
+        return self.training.layout.size if self.training else 0
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of constant arrays in flash."""
-        distinct = {id(array): array.data.nbytes for call in self.calls for array in arrays_in(call.params)}
-        return sum(distinct.values())
+        """Bytes of constant arrays in flash; of a network in training with the factory state."""
+        distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
+        return sum(distinct.values()) + self.state_bytes
 
     def report(self) -> dict[str, object]:
         """The figures of ``tinyengine compile --json``."""
@@ -94,8 +115,26 @@ class CompiledModel:
                 "code": code,
                 "total": None if code is None else self.weight_bytes + code,
             },
+            **({} if self.training is None else self._training(self.training)),
             "stages": self._stages(),
             "layers": [self._layer(call) for call in self.calls],
+        }
+
+    def _training(self, training: TrainingProgram) -> dict[str, object]:
+        """What training adds to the report. ``static`` and ``stack`` are known to ``bench`` only."""
+        cost = scheme_cost(trainable_layers(self.graph), training.scheme)
+        layout = training.layout
+        return {
+            "scheme": training.scheme.name,
+            "layout": self.layout_hash,
+            "classes": trainable_layers(self.graph).classifier.out_channels,
+            "sram_bytes": {"arena": self.plan.arena_bytes, "weights": layout.size, "static": None, "stack": None}
+            | {"total": self.plan.arena_bytes + layout.size},
+            "extra_memory_bytes": cost.extra_memory_bytes,
+            "trainable_weights": cost.trainable_weights,
+            "trainable_biases": cost.trainable_biases,
+            "state_weights": layout.trained_weights,
+            "state_biases": layout.trained_biases,
         }
 
     def _stages(self) -> list[dict[str, object]]:
@@ -179,20 +218,46 @@ def compile_graph(
     verify(graph)
     if observer:
         observer("import", graph)
+    if options.classes is not None:
+        graph = replace_head(graph, options.classes)
+    scheme = options.train
+    if isinstance(scheme, str):
+        scheme = resolve_scheme(scheme, graph)
     graph = optimize(graph, observer)
     verify(graph)
     cap = options.sram if options.sram is not None else options.sram_available
-    chosen = schedule(graph, options.target, rows=options.input == "rows", sram=cap)
+    rows = options.input == "rows"
+    program: TrainingProgram | None = None
+    if scheme is None:
+        chosen = schedule(graph, options.target, rows=rows, sram=cap)
+    else:
+        room = None if cap is None else cap - state_layout(graph, scheme, options.residual).size
+        program = training_program(graph, scheme, options.target, residual=options.residual, rows=rows, sram=room)
+        graph, chosen = program.graph, program.schedule
     stages, memory = chosen.stages, chosen.plan
-    if options.sram is not None and memory.arena_bytes > options.sram:
+    taken = memory.arena_bytes + (program.layout.size if program else 0)
+    if options.sram is not None and taken > options.sram:
         raise BudgetError(
-            f"the network needs {exact_size(memory.arena_bytes)} of SRAM for its activations, but only "
+            f"the network needs {exact_size(taken)} of SRAM{' to be trained' if program else ' for its activations'}, "
+            "but only "
             f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
             f"board with more SRAM"
         )
     model_hash = _hash(identity, options, metadata_json)
-    source = NetworkSource(graph, calls_of(stages), memory, model_hash, metadata_json, options.prefix)
-    return CompiledModel(graph, stages, memory, generate(source), model_hash, options, metadata_json)
+    layout = "" if program is None else layout_hash(identity, program.scheme, options.classes, options.residual)
+    training = None if program is None else training_source(program, layout)
+    source = NetworkSource(graph, calls_of(stages), memory, model_hash, metadata_json, options.prefix, training)
+    return CompiledModel(
+        graph,
+        stages,
+        memory,
+        generate(source),
+        model_hash,
+        options,
+        metadata_json,
+        training=program,
+        layout_hash=layout,
+    )
 
 
 def model_hashes(path: Path) -> frozenset[str]:
@@ -212,5 +277,8 @@ def model_hashes(path: Path) -> frozenset[str]:
 
 def _hash(identity: bytes, options: CompileOptions, metadata_json: str) -> str:
     """Identity of a network on a device: the model file and the options that change what it computes."""
-    meaning = json.dumps({"requant": options.requant, "metadata": metadata_json}, sort_keys=True)
+    what = {"requant": options.requant, "metadata": metadata_json}
+    if options.classes is not None:
+        what["classes"] = str(options.classes)
+    meaning = json.dumps(what, sort_keys=True)
     return hashlib.sha256(identity + meaning.encode()).hexdigest()[:16]

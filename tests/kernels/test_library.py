@@ -18,7 +18,7 @@ CORES = {
     "cortex-m7": ["-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"],
 }
 # What a freestanding C library must provide, and the compiler's own helpers for 64-bit arithmetic.
-ALLOWED_SYMBOLS = {"memcpy", "memmove", "memset", "__aeabi_ldivmod", "__aeabi_uldivmod", "__aeabi_lmul"}
+ALLOWED_SYMBOLS = {"memcpy", "memmove", "memset", "__aeabi_ldivmod", "__aeabi_uldivmod", "__aeabi_lmul", "__aeabi_l2f"}
 
 arm = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 

@@ -78,7 +78,8 @@ def test_explain_prints_the_graph_after_each_pass(monkeypatch, capsys, model) ->
         (["--board", BOARD, "--flash", "200"], ["200 bytes", "flash"]),
         (["--board", BOARD, "--sram", "12 parsecs"], ["parsecs", "size"]),
         (["--board", BOARD, "--max-recompute", "0.5"], ["0.5"]),
-        (["--board", BOARD, "--train", "last-layer"], ["--train"]),
+        (["--board", BOARD, "--train", "last-layer"], ["ends in a fully connected classifier"]),
+        (["--board", BOARD, "--classes", "3"], ["--classes", "--train"]),
         ([], ["--board"]),
     ],
 )

@@ -69,6 +69,7 @@ _COMPILE_OPTIONS = [
     ),
     click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
+    click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
 ]
 
 
@@ -89,16 +90,17 @@ def to_compile_options(
     requant: str,
     train_scheme: str | None,
     classes: int | None,
+    residual: bool,
     sram_available: int | None = None,
 ) -> CompileOptions:
-    """CompileOptions from the values of :func:`compile_options`; what is not there yet is refused.
+    """CompileOptions from the values of :func:`compile_options`.
 
     ``sram_available``: what the board has for the arena.
 
     ``max_recompute`` is a cap, and no schedule of this version recomputes anything, so every cap holds.
     """
-    if train_scheme is not None or classes is not None:
-        raise TinyEngineError("--train and --classes need training on the device, which this version does not have yet")
+    if train_scheme is None and (classes is not None or residual):
+        raise TinyEngineError("--classes and --residual say how a network is trained: give --train SCHEME as well")
     return CompileOptions(
         cpu=cpu,
         input=input_mode,
@@ -108,4 +110,7 @@ def to_compile_options(
         sram_available=sram_available,
         flash=flash,
         max_recompute=max_recompute,
+        train=train_scheme,
+        classes=classes,
+        residual=residual,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tinyengine import __version__
+from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
 from tinyengine.kernels.base import C_TYPES, CArray, CStruct, KernelCall, arrays_in
@@ -29,6 +30,7 @@ class NetworkSource:
     model_hash: str
     metadata_json: str = "{}"
     prefix: str = "network"
+    training: TrainingSource | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class _Layer:
     call: KernelCall
     position: int  # in NetworkSource.calls, which also counts views
     symbol: str
+
+    @property
+    def forward(self) -> bool:
+        """Whether it computes an activation of the network."""
+        return self.call.role == "forward"
 
     @property
     def params(self) -> str:
@@ -63,7 +70,8 @@ def _layers(source: NetworkSource) -> list[_Layer]:
     for position, call in enumerate(source.calls):
         if not call.is_view:
             index = len(layers)
-            layers.append(_Layer(index, call, position, f"layer_{index:03d}_{identifier(call.kind)}"))
+            role = "" if call.role == "forward" else f"_{call.role}"
+            layers.append(_Layer(index, call, position, f"layer_{index:03d}_{identifier(call.kind)}{role}"))
     return layers
 
 
@@ -71,6 +79,9 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
     """id of a CArray -> (symbol, array), in order of first use."""
     symbols: dict[int, tuple[str, CArray]] = {}
     uses: Counter[str] = Counter()
+    if source.training is not None:
+        factory = source.training.factory
+        symbols[id(factory)] = (f"{source.prefix}_{FACTORY}", factory)
     for layer in layers:
         for array in arrays_in(layer.call.params):
             if id(array) not in symbols:
@@ -176,8 +187,8 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
     return "\n".join(text) + " */"
 
 
-def _call(source: NetworkSource, layer: _Layer) -> list[str]:
-    """Statements of one layer."""
+def _call(source: NetworkSource, layer: _Layer, writes: bool = True) -> list[str]:
+    """Statements of one layer; not ``writes``: without its output."""
     call, plan = layer.call, source.plan
 
     def pointer(name: str, const: bool) -> str:
@@ -191,9 +202,11 @@ def _call(source: NetworkSource, layer: _Layer) -> list[str]:
         arguments.append("inputs")
     else:
         arguments += inputs
-    arguments.append(pointer(call.output, False))
+    arguments.append(pointer(call.output, False) if writes else "NULL")
     if call.scratch_bytes:
         arguments.append(f"arena + {plan.scratch[layer.position]}")
+    if call.takes_context:
+        arguments.append("context")
     lines.append(f"{call.function}({', '.join(arguments)});")
     return lines
 
@@ -213,10 +226,13 @@ def _port(source: NetworkSource, port: Port) -> str:
 def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tuple[str, CArray]]) -> str:
     prefix = source.prefix
     headers = sorted({header for layer in layers for header in (layer.call.header, *layer.call.headers)})
+    training = source.training
     out = [_banner(source, "Layers")]
     out.append(f'#include "{prefix}.h"\n\n#include <string.h>\n\n#include "{prefix}_weights.h"')
     out.append("\n".join(f'#include "tinyengine/{header}"' for header in headers) + "\n")
     out.append(f"static uint8_t arena[{prefix.upper()}_ARENA_BYTES] __attribute__((aligned({ARENA_ALIGNMENT})));\n")
+    if training:
+        out.append(state_definition(training))
 
     for layer in layers:
         definitions, body = _structs(layer, symbols)
@@ -224,26 +240,30 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         out.append(_describe(source, layer))
         out.append(f"static const {layer.call.params_type} {layer.params} = {body};\n")
         if not layer.call.pushed:
-            out.append(f"static void {layer.symbol}(void) {{")
+            context = "te_train_context *context" if layer.call.takes_context else "void"
+            out.append(f"static void {layer.symbol}({context}) {{")
             out += [f"    {line}" for line in _call(source, layer)]
             out.append("}\n")
 
     pushed = next((layer for layer in layers if layer.call.pushed), None)
-    out += _runs(layers, pushed)
+    shown = [layer for layer in layers if layer.forward]
+    out += _runs(shown, pushed)
     out.append(_push(source, pushed) if pushed else _copy_rows(source))
+    if training:
+        out.append(_trainer(source, training, layers, pushed))
 
-    out.append(f"static const te_layer layers[{max(len(layers), 1)}] = {{")
-    for layer in layers:
+    out.append(f"static const te_layer layers[{max(len(shown), 1)}] = {{")
+    for layer in shown:
         call = layer.call
         out.append(f"    {{{string_literal(call.name)}, {string_literal(call.kind)}, {call.macs}u}},")
-    if not layers:
+    if not shown:
         out.append('    {"", "", 0},')
     out.append("};\n")
     for name, ports in (("inputs", source.graph.inputs), ("outputs", source.graph.outputs)):
         out.append(f"static const te_port {name}[{len(ports)}] = {{")
         out += [_port(source, port) for port in ports]
         out.append("};\n")
-    macs = sum(layer.call.macs for layer in layers)
+    macs = sum(layer.call.macs for layer in shown)
     fields = {
         "name": string_literal(source.graph.name),
         "hash": string_literal(source.model_hash),
@@ -253,7 +273,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "macs": f"{macs}u",
         "n_inputs": str(len(source.graph.inputs)),
         "n_outputs": str(len(source.graph.outputs)),
-        "n_layers": str(len(layers)),
+        "n_layers": str(len(shown)),
         "inputs": "inputs",
         "outputs": "outputs",
         "layers": "layers",
@@ -262,6 +282,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "begin": "begin",
         "push_rows": "push_rows",
         "finish": "finish",
+        "trainer": "&trainer" if training else "NULL",
     }
     out.append(f"const te_model {prefix} = {{")
     out += [f"    .{key} = {value}," for key, value in fields.items()]
@@ -274,13 +295,30 @@ def _runs(layers: list[_Layer], pushed: _Layer | None) -> list[str]:
     out = [f"static void {'finish' if pushed else 'run'}(void) {{"]
     out += [f"    {layer.symbol}();" for layer in layers if layer is not pushed]
     out += ["}\n", "static void run_profiled(te_layer_hook hook, void *context) {"]
-    for layer in layers:
+    for index, layer in enumerate(layers):
         if layer is not pushed:
             out.append(f"    {layer.symbol}();")
-        out.append(f"    hook(context, {layer.index});")
+        out.append(f"    hook(context, {index});")
     if not layers:
         out.append("    (void)hook;\n    (void)context;")
     return [*out, "}\n"]
+
+
+def _trainer(source: NetworkSource, training: TrainingSource, layers: list[_Layer], pushed: _Layer | None) -> str:
+    """The functions of the trainer: a step is all calls in order, an evaluation those up to the loss."""
+    step: list[str] = []
+    evaluate: list[str] = []
+    for layer in layers:
+        if layer is pushed:
+            continue
+        line = f"{layer.symbol}({'&context' if layer.call.takes_context else ''});"
+        step.append(line)
+        if layer.forward:
+            evaluate.append(line)
+        elif layer.call.role == "loss":  # judged without a gradient
+            [statement] = _call(source, layer, writes=False)
+            evaluate.append(statement.replace(", context)", ", &context)"))
+    return trainer_definition(training, source.prefix, step, evaluate)
 
 
 def _push(source: NetworkSource, layer: _Layer) -> str:

@@ -141,6 +141,7 @@ class KernelCall:
 
     The C prototype is ``void function(const params_type *p, const int8_t *x0, [const int8_t *x1, ...], int8_t *y[,
     void *scratch])``, or with ``variadic`` set ``(p, const int8_t *const *inputs, int8_t *y[, void *scratch])``.
+    The loss and the backward pass take a ``te_train_context *`` behind that.
     ``params_type`` None means the output is a view of the first input: no call, the tensors share their bytes.
     """
 
@@ -161,10 +162,16 @@ class KernelCall:
     headers: tuple[str, ...] = ()  # besides ``header``
     scratch_parts: tuple[ScratchPart, ...] = ()  # all of the scratch memory, if it is more than one thing
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
+    role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
 
     @property
     def is_view(self) -> bool:
         return self.params_type is None
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the call needs to know about the training step."""
+        return self.role in ("loss", "backward")
 
     @property
     def operators(self) -> tuple[Operator, ...]:

@@ -37,22 +37,26 @@ class NativeModel:
     """One network inside a shared library."""
 
     def __init__(self, library: ctypes.CDLL, index: int, graph: Graph) -> None:
-        self._library = library
-        self._index = index
+        self.library = library
+        self.index = index
         self.graph = graph
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Int8 arrays in the shapes of the graph's inputs -> int8 arrays in the shapes of its outputs."""
-        for i, (port, value) in enumerate(zip(self.graph.inputs, inputs, strict=True)):
-            data = np.ascontiguousarray(value, np.int8).reshape(self.graph.tensor(port.tensor).shape)
-            self._library.native_io(self._index, 0, i, data.ctypes.data_as(ctypes.c_void_p))
-        self._library.native_run(self._index)
+        self.feed(inputs)
+        self.library.native_run(self.index)
         outputs = []
         for i, port in enumerate(self.graph.outputs):
             data = np.empty(self.graph.tensor(port.tensor).shape, np.int8)
-            self._library.native_io(self._index, 1, i, data.ctypes.data_as(ctypes.c_void_p))
+            self.library.native_io(self.index, 1, i, data.ctypes.data_as(ctypes.c_void_p))
             outputs.append(data)
         return outputs
+
+    def feed(self, inputs: Sequence[np.ndarray]) -> None:
+        """Deliver inputs, as for :meth:`run`, without running the network."""
+        for i, (port, value) in enumerate(zip(self.graph.inputs, inputs, strict=True)):
+            data = np.ascontiguousarray(value, np.int8).reshape(self.graph.tensor(port.tensor).shape)
+            self.library.native_io(self.index, 0, i, data.ctypes.data_as(ctypes.c_void_p))
 
 
 def host_compiler() -> str:

@@ -6,6 +6,11 @@ extern const te_model *const native_models[];
 uint32_t native_bytes(uint32_t model, int output, uint32_t index);
 void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer);
 void native_run(uint32_t model);
+uint8_t *native_state(uint32_t model);
+void native_reset(uint32_t model);
+float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
+                  uint32_t *predicted);
+float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t *predicted);
 
 static const te_port *port(uint32_t model, int output, uint32_t index) {
     const te_model *m = native_models[model];
@@ -38,4 +43,30 @@ void native_run(uint32_t model) {
         m->run();
     else
         m->finish();
+}
+
+/* ---- training; the input is delivered by native_io ---- */
+
+uint8_t *native_state(uint32_t model) {
+    return native_models[model]->trainer->state;
+}
+
+void native_reset(uint32_t model) {
+    native_models[model]->trainer->reset();
+}
+
+float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
+                  uint32_t *predicted) {
+    const te_train_sample sample = {(uint16_t)label, (uint16_t)classes};
+    const te_train_update update = {rate, seed, step};
+    const te_train_result result = native_models[model]->trainer->step(&sample, &update);
+    *predicted = result.predicted;
+    return result.loss;
+}
+
+float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t *predicted) {
+    const te_train_sample sample = {(uint16_t)label, (uint16_t)classes};
+    const te_train_result result = native_models[model]->trainer->evaluate(&sample);
+    *predicted = result.predicted;
+    return result.loss;
 }

@@ -40,10 +40,16 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
     sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
     flash_cap = options.flash if options.flash is not None else board.network_flash_bytes
     flash = compiled.weight_bytes + (compiled.code_bytes or 0)
-    if compiled.plan.arena_bytes > sram_cap:
+    sram = compiled.plan.arena_bytes + compiled.state_bytes
+    if sram > sram_cap:
+        what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
+        if compiled.training:
+            what = f"{exact_size(sram)} to be trained ({what}, {exact_size(compiled.state_bytes)} of trained constants)"
+        else:
+            what += " of SRAM"
         raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs an arena of "
-            f"{exact_size(compiled.plan.arena_bytes)} of SRAM and {exact_size(sram_cap)} are there for it "
+            f"{compiled.graph.name} does not fit {board.name}: it needs {what} and {exact_size(sram_cap)} are there "
+            "for it "
             f"({compiled.plan.bottleneck}); use {_less_sram(options)}a smaller resolution or width, or a board with "
             "more SRAM"
         )
@@ -53,7 +59,7 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
             f"{exact_size(flash_cap)} are there for it; use a narrower network or a board with more flash"
         )
     return {
-        "sram_used": compiled.plan.arena_bytes,
+        "sram_used": sram,
         "sram_available": sram_cap,
         "flash_used": flash,
         "flash_available": flash_cap,
@@ -85,6 +91,13 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int]) -> Group:
         f"{format_size(plan.arena_bytes)} arena of {format_size(verdict['sram_available'])} ({proof})",
     )
     totals.add_row("", plan.bottleneck)
+    if compiled.training:
+        layout = compiled.training.layout
+        totals.add_row(
+            "training",
+            f"{compiled.training.scheme.name}: {format_size(layout.size)} of state beside the arena, "
+            f"{layout.trained_weights:,} weights and {layout.trained_biases:,} biases with the classifier's",
+        )
     totals.add_row(
         "flash",
         f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict['flash_available'])}",

@@ -20,6 +20,7 @@ class StageKind(StrEnum):
 
     LAYER = "layer"
     STREAM = "stream"
+    TRAINING = "training"
 
 
 @dataclass(eq=False)

@@ -15,6 +15,8 @@ _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)  # 9 bits: its product with an exponent is exact
 _LN2_LOW = np.float32(-2.12194440e-4)
 _TAYLOR = tuple(np.float32(1 / k) for k in (720, 120, 24, 6, 2, 1, 1))
+_ARTANH = tuple(np.float32(1) / np.float32(k) for k in (11, 9, 7, 5, 3, 1))
+_LN2 = np.float32(0.693147180559945)
 _LEAST = np.float32(-87.0)
 
 
@@ -43,6 +45,33 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     for value in exps:
         total = np.float32(total + value)
     return np.array([np.float32(value / total) for value in exps], np.float32)
+
+
+def log_positive(x: np.float32) -> np.float32:
+    """Natural logarithm of a normal x > 0, to about 2 units in the last place.
+
+    x = 2**n m with m in [0.75, 1.5); log m = 2 artanh((m - 1) / (m + 1)) by its series.
+    """
+    bits = int(np.float32(x).view(np.uint32))
+    n = (bits >> 23) - 127
+    m = np.uint32((bits & 0x7FFFFF) | 0x3F800000).view(np.float32)
+    if m >= 1.5:
+        m, n = np.float32(m * np.float32(0.5)), n + 1
+    s = np.float32(np.float32(m - np.float32(1)) / np.float32(m + np.float32(1)))
+    square = np.float32(s * s)
+    total = _ARTANH[0]
+    for coefficient in _ARTANH[1:]:
+        total = np.float32(np.float32(total * square) + coefficient)
+    return np.float32(np.float32(np.float32(n) * _LN2) + np.float32(np.float32(s + s) * total))
+
+
+def cross_entropy(logits: np.ndarray, label: int) -> np.float32:
+    """log(sum of exp(logit - max)) - (logit of the label - max), in nats: float32."""
+    largest = np.asarray(logits, np.float32).max()
+    total = np.float32(0.0)
+    for value in logits:
+        total = np.float32(total + exp_negative(np.float32(value - largest)))
+    return np.float32(log_positive(total) - np.float32(logits[label] - largest))
 
 
 def classifier_logits(graph: Graph, layer: TrainableLayer, x: np.ndarray) -> np.ndarray:

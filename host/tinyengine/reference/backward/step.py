@@ -9,41 +9,21 @@ import numpy as np
 
 from tinyengine.ir import Graph
 from tinyengine.reference.backward.integer import Gradients, backward
-from tinyengine.reference.backward.loss import classifier_logits, loss_gradient, softmax
+from tinyengine.reference.backward.loss import classifier_logits, cross_entropy, loss_gradient, softmax
 from tinyengine.reference.backward.update import (
     accumulated,
+    bias_limit,
     random_bits,
     scaling,
     update_residual,
     update_steps,
     update_stochastic,
 )
-from tinyengine.reference.executor import run
+from tinyengine.reference.executor import execute
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.layers import TrainableLayer, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
-from tinyengine.training.selection import selected_channels
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedConstant:
-    """A constant that is updated.
-
-    ``channels``: the input channels of the weights that change (all of them for a bias), ``first``: the index of the
-    first of its elements in the stream of random bits; elements count in C order over the part that changes.
-    """
-
-    layer: TrainableLayer
-    name: str
-    bias: bool
-    channels: np.ndarray
-    first: int
-    scaling: np.ndarray
-
-    @property
-    def axis(self) -> int:
-        """The axis of the output channels."""
-        return 0 if self.bias or not self.layer.depthwise else 3
+from tinyengine.training.state import trained_constants
 
 
 @dataclass(eq=False)
@@ -56,6 +36,8 @@ class Trainer:
 
     ``accumulate`` n: constants change with every n-th step, by the mean of its last n gradients. ``momentum``: see
     ``update.accumulated``; either costs a float32 per trained constant.
+
+    ``requant``: how layers without trained constants round in the forward pass (see ``reference.executor.execute``).
     """
 
     graph: Graph
@@ -67,50 +49,62 @@ class Trainer:
     momentum: float = 0.0
     accumulate: int = 1
     velocities: dict[str, np.ndarray] = field(default_factory=dict)
+    requant: str = "exact"
 
     def __post_init__(self) -> None:
         self.graph = copy.deepcopy(self.graph)
         self._layers = trainable_layers(self.graph)
         self._plan = plan_scheme(self.graph, self.scheme)
-        self.constants = self._constants()
+        self.constants = trained_constants(self.graph, self.scheme)
+        self._exact = {layer.op.name for layer in self._layers.all if self._trained(layer)}
 
-    def train(self, x: np.ndarray, label: int, rate: float) -> np.ndarray:
-        """One step on one int8 input; float32 (K) probabilities before the step."""
-        values = run(self.graph, [x], keep_all=True)
+    def train(self, x: np.ndarray, label: int, rate: float, classes: int | None = None) -> np.ndarray:
+        """One step on one int8 input; float32 (classes) probabilities before the step.
+
+        ``classes``: outputs of the classifier that take part, by default all.
+        """
+        values = self.forward(x)
         classifier = self._layers.classifier
-        probabilities = softmax(classifier_logits(self.graph, classifier, values[classifier.x.name]))
-        seed = loss_gradient(probabilities, label, classifier.y.scale)
+        probabilities = softmax(self._logits(values)[:classes])
+        seed = np.zeros(classifier.out_channels, np.float32)
+        seed[:classes] = loss_gradient(probabilities, label, classifier.y.scale)
         self._update(backward(self.graph, self._plan, values, seed), rate)
         self.step += 1
         return probabilities
 
+    def evaluate(self, x: np.ndarray, label: int, classes: int | None = None) -> tuple[np.float32, int]:
+        """Cross-entropy of a sample, and the class with the largest logit."""
+        logits = self._logits(self.forward(x))[:classes]
+        return cross_entropy(logits, label), int(logits.argmax())
+
     def predict(self, x: np.ndarray) -> int:
         """The class with the largest logit."""
-        values = run(self.graph, [x], keep_all=True)
-        classifier = self._layers.classifier
-        return int(classifier_logits(self.graph, classifier, values[classifier.x.name]).argmax())
+        return int(self._logits(self.forward(x)).argmax())
 
-    def _constants(self) -> list[TrainedConstant]:
-        trained = {name for step in self._plan.steps for name in step.parameters}
-        result: list[TrainedConstant] = []
-        first = 0
-        for layer in self._layers.all:
-            for tensor in (layer.bias, layer.weights):
-                if tensor.name not in trained:
-                    continue
-                bias = tensor is layer.bias
-                count = layer.in_channels if layer.index is None else self.scheme.channels(layer.index, self._layers)
-                channels = np.arange(layer.out_channels) if bias else selected_channels(layer, count)
-                result.append(TrainedConstant(layer, tensor.name, bias, channels, first, scaling(layer, bias)))
-                elements = tensor.elements // tensor.shape[-1] * len(channels)
-                first += elements + elements % 2
-        return result
+    def forward(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Every tensor of one forward pass. Layers with trained constants always round exactly."""
+        graph = self.graph
+        values = {t.name: t.data.reshape(t.shape) for t in graph.constants() if t.data is not None}
+        values[graph.input_tensors()[0]] = x.reshape(graph.tensor(graph.input_tensors()[0]).shape)
+        for op in graph.operators:
+            requant = "exact" if op.name in self._exact else self.requant
+            values[op.outputs[0]] = execute(op, graph, [values[name] for name in op.inputs], requant)
+        return values
+
+    def _logits(self, values: dict[str, np.ndarray]) -> np.ndarray:
+        return classifier_logits(self.graph, self._layers.classifier, values[self._layers.classifier.x.name])
+
+    def _trained(self, layer: TrainableLayer) -> bool:
+        names = {constant.name for constant in self.constants}
+        return layer.weights.name in names or layer.bias.name in names
 
     def _update(self, gradients: Gradients, rate: float) -> None:
         rate_per_sample = float(np.float32(rate) / np.float32(self.accumulate))
         for constant in self.constants:
             gradient = gradients.parameters[constant.name]
-            d = update_steps(gradient, constant.scaling, rate_per_sample, constant.axis)[..., constant.channels]
+            factors = scaling(constant.layer, constant.bias)
+            axis = 3 if constant.layer.depthwise and not constant.bias else 0
+            d = update_steps(gradient, factors, rate_per_sample, axis)[..., constant.channels]
             if self.momentum or self.accumulate > 1:
                 velocity = self.velocities.get(constant.name, np.zeros(d.shape, np.float32))
                 d = accumulated(velocity, d, self.momentum if self.step % self.accumulate == 0 else None)
@@ -125,5 +119,10 @@ class Trainer:
                 new, self.residuals[constant.name] = update_residual(old, residuals, d)
             else:
                 bits = random_bits(self.seed, self.step, constant.first, d.size).reshape(d.shape)
-                new = update_stochastic(old, d, bits)
+                limit = bias_limit(self.graph, constant.layer) if constant.bias else None
+                new = (
+                    np.where(factors == 0, old, update_stochastic(old, d, bits, limit))
+                    if constant.bias
+                    else (update_stochastic(old, d, bits))
+                )
             data[..., constant.channels] = new

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyengine.ir import Graph
+from tinyengine.ir.requant import conv_requant
 from tinyengine.reference.backward.integer import ParameterGradient
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels, weight_scales
@@ -25,6 +27,8 @@ FRACTION_LIMIT = np.float32(1 << 14)
 """Updates of this many steps and more have no fraction: it would not fit beside them in 32 bits."""
 
 INTEGER_LIMIT = np.float32(1 << 30)
+BIAS_LIMIT = 1 << 29
+
 GOLDEN = 0x9E3779B9
 """2**32 divided by the golden ratio: multiples of it spread evenly."""
 
@@ -89,10 +93,19 @@ def stochastic_round(d: np.ndarray, bits: np.ndarray) -> np.ndarray:
     return np.where(small, (fixed + bits) >> FRACTION_BITS, large)
 
 
-def update_stochastic(constant: np.ndarray, d: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """int8 weights or int32 biases less ``d``, rounded stochastically, saturated to their type."""
-    limits = np.iinfo(constant.dtype)
-    return np.clip(constant.astype(np.int64) - stochastic_round(d, bits), limits.min, limits.max).astype(constant.dtype)
+def update_stochastic(constant: np.ndarray, d: np.ndarray, bits: np.ndarray, limit: int | None = None) -> np.ndarray:
+    """int8 weights or int32 biases less ``d``, rounded stochastically, saturated to their type or to +-``limit``."""
+    info = np.iinfo(constant.dtype)
+    low, high = (info.min, info.max) if limit is None else (-limit, limit)
+    return np.clip(constant.astype(np.int64) - stochastic_round(d, bits), low, high).astype(constant.dtype)
+
+
+def bias_limit(graph: Graph, layer: TrainableLayer) -> int:
+    """Where trained biases of a layer saturate: half of what the fixed-point formulas of the forward pass take, so
+    that with up to 2**29 / (128 * 255) products no sum leaves their range (``kernels.fixed``)."""
+    shifts = conv_requant(graph, layer.op).shift.astype(np.int64)
+    alive = shifts[~dead_channels(layer)] if len(shifts) > 1 else shifts
+    return BIAS_LIMIT >> max(0, int(alive.max(initial=0)))
 
 
 def update_residual(weights: np.ndarray, residuals: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

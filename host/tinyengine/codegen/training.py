@@ -1,0 +1,67 @@
+"""The part of the generated code that trains: the state, its factory values, and the functions of the trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyengine.codegen.values import string_literal
+from tinyengine.kernels.base import CArray
+
+FACTORY = "factory_state"
+STATE_ALIGNMENT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSource:
+    """``factory``: the state before any training, uint8."""
+
+    scheme: str
+    layout: str  # te_trainer.layout
+    classes: int
+    factory: CArray
+    trained_weights: int
+    trained_biases: int
+
+    @property
+    def state_bytes(self) -> int:
+        return self.factory.data.size
+
+
+def state_definition(training: TrainingSource) -> str:
+    """Trained constants, as the layers' parameters refer to them."""
+    return f"static uint8_t state[{training.state_bytes}] __attribute__((aligned({STATE_ALIGNMENT})));\n"
+
+
+def trainer_definition(training: TrainingSource, prefix: str, step: list[str], evaluate: list[str]) -> str:
+    """reset, step, evaluate, and the te_trainer; ``step`` and ``evaluate`` are statements over ``context``."""
+    return f"""static void reset(void) {{ memcpy(state, {prefix}_{FACTORY}, sizeof state); }}
+
+static te_train_result step(const te_train_sample *sample, const te_train_update *update) {{
+    te_train_context context = {{*sample, update->rate, te_train_key(update), {{0, 0}}}};
+{_indented(step)}
+    return context.result;
+}}
+
+static te_train_result evaluate(const te_train_sample *sample) {{
+    te_train_context context = {{*sample, 0, 0, {{0, 0}}}};
+{_indented(evaluate)}
+    return context.result;
+}}
+
+static const te_trainer trainer = {{
+    .scheme = {string_literal(training.scheme)},
+    .layout = {string_literal(training.layout)},
+    .classes = {training.classes},
+    .state = state,
+    .state_bytes = sizeof state,
+    .trained_weights = {training.trained_weights}u,
+    .trained_biases = {training.trained_biases}u,
+    .reset = reset,
+    .step = step,
+    .evaluate = evaluate,
+}};
+"""
+
+
+def _indented(statements: list[str]) -> str:
+    return "\n".join(f"    {statement}" for statement in statements)

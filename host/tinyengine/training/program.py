@@ -1,0 +1,199 @@
+"""A training step as kernel calls: forward, what it keeps, loss, backward with each update right after its gradient.
+
+In front of the first layer with a trained constant everything runs as in inference, streams included. From there on
+layers run over whole tensors: the backward pass needs their masks and inputs. All calls share one arena, planned as
+one sequence; inference and evaluation are the same calls with some left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyengine.codegen.training import TrainingSource
+from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
+from tinyengine.kernels.backward import (
+    Kept,
+    backward_call,
+    gradient_bytes,
+    input_channels,
+    layer_call,
+    loss_call,
+    mask_bytes,
+    mask_call,
+    save_call,
+    saved_bytes,
+)
+from tinyengine.kernels.base import CArray, KernelCall, Target
+from tinyengine.kernels.select import lower
+from tinyengine.kernels.trained import lower_trained
+from tinyengine.memory.plan import plan
+from tinyengine.schedule import Schedule, Stage, StageKind, calls_of, schedule
+from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.state import StateLayout, TrainedConstant, state_layout, state_of, trained_constants
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingProgram:
+    """``schedule``: all calls of a step and their addresses. ``graph``: the network with gradients, masks and saved
+    inputs as further tensors."""
+
+    graph: Graph
+    scheme: UpdateScheme
+    layout: StateLayout
+    schedule: Schedule
+    residual: bool
+    logits: str  # tensor of the classifier's outputs
+
+
+def training_program(
+    graph: Graph,
+    scheme: UpdateScheme,
+    target: Target,
+    *,
+    residual: bool = False,
+    rows: bool = False,
+    sram: int | None = None,
+) -> TrainingProgram:
+    """The step for ``graph`` (optimized, with the classifier that is to be trained). ``rows`` and ``sram`` (for the
+    arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can."""
+    layout = state_layout(graph, scheme, residual)
+    whole = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
+    tail = _Tail(whole, plan_scheme(graph, scheme), layout, trained_constants(graph, scheme), target)
+    calls = tail.calls()
+    boundary = _boundary(graph, tail.start)
+    stages = [Stage(StageKind.TRAINING if call.role != "forward" else StageKind.LAYER, [call]) for call in calls]
+    pushed = False
+    if tail.start:
+        ports = [Port(name, name, "int8") for name in boundary]
+        front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, ports)
+        need = plan(Graph(graph.name, whole.tensors, [], ports, graph.outputs), calls, check=False).arena_bytes
+        chosen = schedule(front, target, rows=rows, sram=need if sram is None else min(sram, need))
+        if sram is not None and chosen.plan.arena_bytes > need and chosen.plan.arena_bytes <= sram:
+            chosen = schedule(front, target, rows=rows, sram=sram)
+        stages, pushed = [*chosen.stages, *stages], chosen.pushed
+    inputs = [] if pushed else graph.inputs
+    joint = Graph(graph.name, whole.tensors, graph.operators, inputs, graph.outputs)
+    placed = Schedule(stages, plan(joint, calls_of(stages)), pushed)
+    return TrainingProgram(whole, scheme, layout, placed, residual, tail.backward.logits)
+
+
+def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
+    """What the generated code says about training; ``layout``: te_trainer.layout."""
+    parts = program.layout
+    factory = np.frombuffer(state_of(program.graph, parts), np.uint8)
+    classes = trainable_layers(program.graph).classifier.out_channels
+    return TrainingSource(
+        program.scheme.name,
+        layout,
+        classes,
+        CArray("factory_state", factory),
+        parts.trained_weights,
+        parts.trained_biases,
+    )
+
+
+def _boundary(graph: Graph, start: int) -> list[str]:
+    """Activations that the front leaves for the rest."""
+    made = {name for op in graph.operators[:start] for name in op.outputs} | set(graph.input_tensors())
+    read = [name for op in graph.operators[start:] for name in op.inputs] + graph.output_tensors()
+    return [name for name in dict.fromkeys(read) if name in made]
+
+
+class _Tail:
+    """Builds the calls behind the front; adds the tensors that they need to ``graph``."""
+
+    def __init__(
+        self, graph: Graph, backward: BackwardPlan, layout: StateLayout, trained: list[TrainedConstant], target: Target
+    ) -> None:
+        self.graph = graph
+        self.layout = layout
+        self.target = replace(target, optimize="time")
+        self.steps = {step.op.name: step for step in backward.steps}
+        self.backward = backward
+        self.trained = {constant.name: constant for constant in trained}
+        positions = [i for i, op in enumerate(graph.operators) if any(name in self.trained for name in op.inputs)]
+        self.start = positions[0]
+
+    def calls(self) -> list[KernelCall]:
+        forward = [call for op in self.graph.operators[self.start :] for call in self._forward(op)]
+        return [*forward, *self._backward()]
+
+    def _tensor(self, name: str, size: int) -> str:
+        """A new tensor of ``size`` bytes."""
+        assert name not in self.graph.tensors
+        self.graph.tensors[name] = Tensor(name, (1, size), "int8")
+        return name
+
+    def _forward(self, op: Operator) -> list[KernelCall]:
+        call = lower_trained(op, self.graph, self.layout) or lower(op, self.graph, self.target)
+        step = self.steps.get(op.name)
+        if step is None:
+            return [call]
+        calls = [call]
+        if step.masked:
+            y = self.graph.tensor(op.outputs[0])
+            calls.append(mask_call(op, self.graph, self._tensor(_mask(op), mask_bytes(y))))
+        if step.saves_input:
+            constant, x = self.trained[op.inputs[1]], self.graph.tensor(op.inputs[0])
+            channels = input_channels(constant)
+            if op.kind is OpKind.DEPTHWISE_CONV_2D:
+                channels = channels // (constant.layer.in_channels // x.hwc()[2])
+            calls.insert(
+                0, save_call(op, self.graph, channels, self._tensor(_saved(op), saved_bytes(x, len(channels))))
+            )
+        return calls
+
+    def _backward(self) -> list[KernelCall]:
+        layers = trainable_layers(self.graph)
+        logits = self._gradient(self.backward.logits, None)
+        known = {self.backward.logits: logits}
+        calls = [loss_call(layers.classifier, self.layout, logits)]
+        for step in self.backward.steps:
+            calls += self._step(step, known)
+        return calls
+
+    def _step(self, step: BackwardStep, known: dict[str, str]) -> list[KernelCall]:
+        op = step.op
+        gradient, mask = known[op.outputs[0]], _mask(op) if step.masked else None
+        calls: list[KernelCall] = []
+        if step.op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED):
+            saved = _saved(op) if step.saves_input else None
+            if step.inputs:
+                before = known.get(op.inputs[0])
+                output = self._gradient(op.inputs[0], before)
+                known[op.inputs[0]] = output
+            else:
+                before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
+            kept = Kept(gradient, output, mask, saved, before)
+            return [layer_call(step, self.graph, kept, self.layout, self.trained)]
+        for name in op.inputs:
+            if name not in step.inputs:
+                continue
+            before = known.get(name)
+            if op.kind is OpKind.RESHAPE and before is not None:
+                raise UnsupportedOperatorError(
+                    f"{op.kind} '{op.name}' shares its input with another layer, and training cannot add their "
+                    "gradients: train later layers only"
+                )
+            output = self._gradient(name, before)
+            known[name] = output
+            calls.append(backward_call(step, self.graph, name, Kept(gradient, output, mask, None, before)))
+        return calls
+
+    def _gradient(self, name: str, before: str | None) -> str:
+        """A tensor for the gradient of ``name``, which ``before`` holds so far."""
+        new = f"{name}/gradient" if before is None else f"{before}+"
+        return self._tensor(new, gradient_bytes(self.graph.tensor(name)))
+
+
+def _mask(op: Operator) -> str:
+    return f"{op.name}/mask"
+
+
+def _saved(op: Operator) -> str:
+    return f"{op.name}/saved"

@@ -1,0 +1,104 @@
+/* Softmax cross-entropy in IEEE single precision: host/tinyengine/reference/backward/loss.py, operation by
+ * operation. */
+#include "tinyengine/te_backward.h"
+
+#include "../support/te_block_float.h"
+#include "../support/te_update.h"
+
+/* exp(x) for x <= 0; 0 below -87. */
+static float exp_negative(float x) {
+    static const float taylor[6] = {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
+    if (x < -87.0f) return 0.0f;
+    const int32_t n = (int32_t)(x * 1.4426950408889634f - 0.5f);
+    const float r = (x - (float)n * 0.693359375f) - (float)n * -2.12194440e-4f;
+    float total = 1.0f / 720;
+    for (uint32_t k = 0; k < 6; k++) total = total * r + taylor[k];
+    return total * te_power_of_two(n);
+}
+
+/* Natural logarithm of a normal x > 0: x = 2^n m with m in [0.75, 1.5), log m = 2 artanh((m - 1) / (m + 1)).
+ */
+static float log_positive(float x) {
+    static const float series[5] = {1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f};
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int32_t n = (int32_t)(bits >> 23) - 127;
+    bits = (bits & 0x7fffffu) | 0x3f800000u;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    if (m >= 1.5f) m = m * 0.5f, n++;
+    const float s = (m - 1.0f) / (m + 1.0f), square = s * s;
+    float total = 1.0f / 11;
+    for (uint32_t k = 0; k < 5; k++) total = total * square + series[k];
+    return (float)n * 0.693147180559945f + (s + s) * total;
+}
+
+/* mantissa = floor(x * 2^-exponent + 1/2), by the bits of x. */
+static int32_t mantissa_of(float x, int32_t exponent) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const int32_t biased = (int32_t)(bits >> 23 & 0xff);
+    const int32_t digits = (int32_t)(bits & 0x7fffffu) | (biased ? 0x800000 : 0);
+    const int32_t value = bits >> 31 ? -digits : digits;
+    const int32_t shift = exponent - ((biased ? biased : 1) - 150); /* x = value * 2^(that) */
+    if (shift <= 0) return (int32_t)((uint32_t)value << -shift);
+    return te_shift_round(value, shift > 31 ? 31 : shift);
+}
+
+/* The exponent with which the largest |value| has 15 bits. */
+static int32_t exponent_of(float largest) {
+    uint32_t bits;
+    memcpy(&bits, &largest, sizeof bits);
+    const int32_t biased = (int32_t)(bits >> 23 & 0xff);
+    if (biased) return biased - 126 - TE_MANTISSA_BITS;
+    return (int32_t)(32 - __builtin_clz(bits)) - 149 - TE_MANTISSA_BITS;
+}
+
+static void emit(float *g, uint32_t classes, uint32_t all, int16_t *y) {
+    float largest = 0.0f;
+    for (uint32_t k = 0; k < classes; k++) {
+        const float size = g[k] < 0.0f ? -g[k] : g[k];
+        if (size > largest) largest = size;
+    }
+    int8_t *exponent = te_exponents(y, 1, all);
+    te_zero_pixel(y, all);
+    *exponent = TE_ZERO_EXPONENT;
+    if (largest == 0.0f) return;
+    const int32_t e = exponent_of(largest);
+    for (uint32_t k = 0; k < classes; k++) y[k] = (int16_t)te_limited(mantissa_of(g[k], e), -32768, 32767);
+    *exponent = te_limit_pixel(y, all, e);
+}
+
+/* Logits to `g`; returns the number of the largest. */
+static uint32_t logits(const te_loss_params *p, const int8_t *x, uint32_t classes, float *g) {
+    uint32_t largest = 0;
+    for (uint32_t k = 0; k < classes; k++) {
+        const int8_t *w = p->weights + k * p->in;
+        int32_t sum = p->bias[k];
+        for (uint32_t i = 0; i < p->in; i++) sum += w[i] * (x[i] - p->in_zero);
+        g[k] = (float)sum * p->scale[k];
+        if (g[k] > g[largest]) largest = k;
+    }
+    return largest;
+}
+
+void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context) {
+    float *g = scratch;
+    const uint32_t classes = context->sample.classes, label = context->sample.label;
+    const uint32_t predicted = logits(p, x, classes, g);
+    const float largest = g[predicted], own = g[label] - largest;
+    float total = 0.0f;
+    for (uint32_t k = 0; k < classes; k++) {
+        g[k] = exp_negative(g[k] - largest);
+        total = total + g[k];
+    }
+    context->result.predicted = (uint16_t)predicted;
+    context->result.loss = log_positive(total) - own;
+    if (!y) return;
+    for (uint32_t k = 0; k < classes; k++) g[k] = (g[k] / total - (k == label ? 1.0f : 0.0f)) * p->out_scale;
+    emit(g, classes, p->classes, (int16_t *)(void *)y);
+}
+
+uint32_t te_train_key(const te_train_update *update) {
+    return te_mix(update->seed + update->step * TE_GOLDEN);
+}

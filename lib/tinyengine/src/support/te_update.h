@@ -1,0 +1,82 @@
+/* How trained constants change: stochastic rounding in place, or nearest with a residual byte. */
+#ifndef TE_UPDATE_H
+#define TE_UPDATE_H
+
+#include "tinyengine/te_backward.h"
+
+#include <string.h>
+
+#define TE_GOLDEN 0x9E3779B9u /* 2^32 / golden ratio */
+
+/* The finalizer of MurmurHash3. */
+static inline uint32_t te_mix(uint32_t x) {
+    x = (x ^ (x >> 16)) * 0x85EBCA6Bu;
+    x = (x ^ (x >> 13)) * 0xC2B2AE35u;
+    return x ^ (x >> 16);
+}
+
+/* 16 random bits: two neighbours share a hash. */
+static inline int32_t te_random_bits(uint32_t key, uint32_t index) {
+    const uint32_t hash = te_mix(key + (index >> 1) * TE_GOLDEN);
+    return (int32_t)(index & 1 ? hash >> 16 : hash & 0xffffu);
+}
+
+/* 2^n, -149 <= n <= 127. */
+static inline float te_power_of_two(int32_t n) {
+    const uint32_t bits = n >= -126 ? (uint32_t)(n + 127) << 23 : 1u << (n + 149);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* x * 2^n, rounded once as far as the result matters. */
+static inline float te_scale_float(float x, int32_t n) {
+    if (n < -126) x *= te_power_of_two(-100), n += 100;
+    if (n < -149) n = -149;
+    if (n > 127) x *= te_power_of_two(127), n -= 127;
+    if (n > 127) n = 127;
+    return x * te_power_of_two(n);
+}
+
+/* floor(d + bits / 2^16); d is cut to 16 fractional bits below 2^14, to integers from there on, and saturates
+ * at 2^30. */
+static inline int32_t te_round_random(float d, int32_t bits) {
+    if (d < 16384.0f && d > -16384.0f) return ((int32_t)(d * 65536.0f) + bits) >> 16;
+    if (d >= 1073741824.0f) return 1 << 30;
+    if (d <= -1073741824.0f) return -(1 << 30);
+    return (int32_t)d;
+}
+
+static inline int32_t te_limited(int32_t x, int32_t low, int32_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+/* value -= d, as an int8 weight. `index`: its number in the stream of random bits. */
+static inline int8_t te_update_weight(int8_t value, float d, uint32_t key, uint32_t index) {
+    const int32_t step = te_round_random(d, te_random_bits(key, index));
+    return (int8_t)te_limited(value - step, -128, 127);
+}
+
+/* The same for a weight with 8 more bits; halves away from zero. */
+static inline void te_update_residual(int8_t *value, int8_t *residual, float d) {
+    const float inside = d < -16384.0f ? -16384.0f : d > 16384.0f ? 16384.0f : d;
+    const float scaled = inside * 256.0f;
+    const int32_t step = (int32_t)(scaled < 0.0f ? scaled - 0.5f : scaled + 0.5f);
+    const int32_t wide = te_limited(*value * 256 + *residual - step, -32768, 32639);
+    const int32_t rounded = (wide + 128) >> 8;
+    *value = (int8_t)rounded;
+    *residual = (int8_t)(wide - rounded * 256);
+}
+
+/* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
+ * scaling. */
+static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
+                                 uint32_t key) {
+    const float d = total * factor;
+    if (w->residuals)
+        te_update_residual(w->values + n, w->residuals + n, d);
+    else
+        w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
+}
+
+#endif

@@ -1,0 +1,119 @@
+"""Generated training steps against the oracle, byte for byte, over several steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
+from tinyengine.errors import BudgetError, DataError, UnsupportedOperatorError
+from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.ops import Window
+from tinyengine.native import NativeTrainer
+from tinyengine.passes import optimize
+from tinyengine.reference import run
+from tinyengine.reference.backward.step import Trainer
+from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.state import apply_state, state_of
+from tinyengine.zoo.table import Network, parse_blocks
+
+from tests.tiny_networks import tiny_graph
+from tests.unit.graphs import GraphBuilder
+
+NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k5 e3c15k3"), classes=4)
+SCHEME = UpdateScheme("mixed", 7, {5: 1.0, 6: 0.3, 7: 0.4, 8: 0.5, 9: 0.1})
+
+
+def network() -> Graph:
+    return tiny_graph(NETWORK, 4, gain=2.0)
+
+
+def pictures(count: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-128, 128, (1, 16, 16, 3), np.int8) for _ in range(count)]
+
+
+def compiled_and_oracle(options: CompileOptions) -> tuple[CompiledModel, Trainer]:
+    compiled = compile_graph(network(), options)
+    assert compiled.training is not None
+    trainer = Trainer(
+        optimize(network()), compiled.training.scheme, seed=5, residual=options.residual, requant=options.requant
+    )
+    return compiled, trainer
+
+
+def assert_equal_steps(compiled: CompiledModel, oracle: Trainer, steps: int = 4) -> None:
+    assert compiled.training is not None
+    layout, native = compiled.training.layout, NativeTrainer(compiled)
+    assert native.state == state_of(oracle.graph, layout)
+    for index, x in enumerate(pictures(steps, 3)):
+        label, classes = index % 3, 4 - index % 2
+        loss, predicted = oracle.evaluate(x, label, classes)
+        judged = native.evaluate(x, label, classes=classes)
+        oracle.train(x, label, 0.05, classes)
+        result = native.step(x, label, 0.05, seed=5, step=index, classes=classes)
+        assert (result.loss, result.predicted) == (judged.loss, judged.predicted) == (float(loss), predicted)
+        now, wanted = native.state, state_of(oracle.graph, layout, oracle.residuals)
+        differing = [part.tensor for part in layout.parts if (part.read(now) != part.read(wanted)).any()]
+        assert not differing, (index, differing)
+    [x] = pictures(1, 9)
+    np.testing.assert_array_equal(native.run(x)[0], run_oracle(oracle, x))
+    native.reset()
+    assert native.state == state_of(compiled.training.graph, layout)
+
+
+def run_oracle(oracle: Trainer, x: np.ndarray) -> np.ndarray:
+    return oracle.forward(x)[oracle.graph.output_tensors()[0]]
+
+
+@pytest.mark.parametrize("scheme", ["last-layer", "bias-only", "last-12", SCHEME], ids=str)
+@pytest.mark.parametrize("residual", [False, True], ids=["stochastic", "residual"])
+def test_steps_equal_the_oracle(scheme: str | UpdateScheme, residual: bool) -> None:
+    options = CompileOptions(train=scheme, residual=residual)
+    assert_equal_steps(*compiled_and_oracle(options))
+
+
+@pytest.mark.parametrize("options", [{"input": "rows"}, {"requant": "fast"}, {"optimize": "sram"}], ids=str)
+def test_other_ways_to_compile_give_the_same(options: dict[str, str]) -> None:
+    assert_equal_steps(*compiled_and_oracle(replace(CompileOptions(train=SCHEME), **options)))
+
+
+def test_a_state_is_the_network_and_the_network_the_state() -> None:
+    compiled, oracle = compiled_and_oracle(CompileOptions(train=SCHEME))
+    assert compiled.training is not None
+    layout, native = compiled.training.layout, NativeTrainer(compiled)
+    for index, x in enumerate(pictures(3, 4)):
+        native.step(x, index % 4, 0.1, step=index)
+    trained = apply_state(optimize(network()), layout, native.state)
+    assert state_of(trained, layout) == native.state != state_of(oracle.graph, layout)
+    [x] = pictures(1, 8)
+    np.testing.assert_array_equal(native.run(x)[0], run(trained, [x])[0])
+    other = NativeTrainer(compile_graph(network(), CompileOptions(train=SCHEME, prefix="other")))
+    other.state = native.state
+    np.testing.assert_array_equal(native.run(x)[0], other.run(x)[0])
+    with pytest.raises(DataError, match="bytes"):
+        native.state = b""
+
+
+def test_a_new_head_is_compiled_in() -> None:
+    compiled = compile_graph(network(), CompileOptions(train="last-layer", classes=7))
+    assert NativeTrainer(compiled).classes == 7
+    assert compiled.report()["classes"] == 7
+    with pytest.raises(DataError, match="label 7"):
+        NativeTrainer(compiled).step(pictures(1, 0)[0], 7, 0.1)
+
+
+def test_refusals() -> None:
+    with pytest.raises(DataError, match="no update scheme 'nonsense'"):
+        compile_graph(network(), CompileOptions(train="nonsense"))
+    with pytest.raises(BudgetError, match="to be trained"):
+        compile_graph(network(), CompileOptions(train="bias-only", sram=2000))
+
+
+def test_layers_without_a_gradient_are_named() -> None:
+    b = GraphBuilder(1, "pooled")
+    x = b.pool(OpKind.MAX_POOL_2D, b.conv(b.input(1, 8, 8, 2), 4, Window((1, 1))), Window((2, 2), (2, 2)))
+    b.output(b.dense(b.conv(x, 4, Window((4, 4))), 3))
+    with pytest.raises(UnsupportedOperatorError, match=r"MAX_POOL_2D .* has no gradient"):
+        compile_graph(b.graph, CompileOptions(train="bias-only"))
