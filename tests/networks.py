@@ -149,28 +149,14 @@ def _classifier(keras: Any, x: Any, classes: int, softmax: bool = True) -> Any:
 # ---- whole networks --------------------------------------------------------------------------------------------------
 
 
-@_network("mobilenet_v1", "MobileNetV1 x0.25, 96x96, 10 classes")
+@_network("mobilenet_v1", "MobileNet of Keras, x0.25, 128x128, 10 classes")
 def _mobilenet_v1(keras: Any) -> Any:
-    i = keras.Input((96, 96, 3))
-    x = _conv(keras, i, 8, 3, 2)
-    strides = {64: 1, 128: 2, 256: 2, 512: 2, 1024: 2}
-    previous = 32
-    for channels in (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024):
-        x = _depthwise(keras, x, 3, strides[channels] if channels != previous else 1)
-        x = _conv(keras, x, channels // 4)
-        previous = channels
-    return keras.Model(i, _classifier(keras, x, 10))
+    return keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None, classes=10)
 
 
-@_network("mobilenet_v2", "MobileNetV2 x0.35, 96x96, 10 classes")
+@_network("mobilenet_v2", "MobileNetV2 of Keras, x0.35, 96x96, 10 classes")
 def _mobilenet_v2(keras: Any) -> Any:
-    i = keras.Input((96, 96, 3))
-    x = _conv(keras, i, 16, 3, 2)
-    table = ((1, 8, 1, 1), (6, 8, 2, 2), (6, 16, 3, 2), (6, 24, 4, 2), (6, 32, 3, 1), (6, 56, 3, 2), (6, 112, 1, 1))
-    for expansion, channels, count, stride in table:
-        for k in range(count):
-            x = _inverted_residual(keras, x, expansion, channels, stride if k == 0 else 1)
-    return keras.Model(i, _classifier(keras, _conv(keras, x, 448), 10))
+    return keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None, classes=10)
 
 
 @_network("resnet8", "ResNet-8 for 32x32 pictures, strided 1x1 shortcuts, average pool, 10 classes")

@@ -33,6 +33,10 @@ INPUTS = 20
 KERNELS = pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 CPUS = pytest.mark.parametrize("cpu", MACHINES)
 
+# Converted from the PyTorch network of tests/unit/test_pytorch.py by `tinyengine convert`, so that how PyTorch's layout
+# arrives here (pads before convolutions, a transposition before the mean) is tested without PyTorch.
+FROM_PYTORCH = project_root() / "tests" / "data" / "pytorch_cnn.tflite"
+
 # The families of networks people use, each with 20 inputs; the odd ones, each with a few.
 FAMILIES = ["mobilenet_v1", "mobilenet_v2", "resnet8", "mobilenet_v3", "efficientnet", "detector"]
 ODD_INPUTS = 3
@@ -60,7 +64,7 @@ NOT_THERE = (
 @CPUS
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, id=path.stem) for path in [*_own(), *_third_party()]] + NOT_THERE,
+    [pytest.param(path, id=path.stem) for path in [*_own(), FROM_PYTORCH, *_third_party()]] + NOT_THERE,
 )
 def test_equals_tflite(path: Path, cpu: str, portable: bool) -> None:
     compiled = compile_model(path, CompileOptions(cpu=cpu))

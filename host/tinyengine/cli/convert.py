@@ -1,4 +1,4 @@
-"""``tinyengine convert``: float Keras models, and int8 networks of other formats, to int8 TFLite."""
+"""``tinyengine convert``: float Keras and PyTorch models, and int8 networks of other formats, to int8 TFLite."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tinyengine.cli.progress import step_progress
 @click.option(
     "--from",
     "source",
-    type=click.Choice(["keras", "tiny-training"]),
-    default="keras",
+    type=click.Choice(["float", "tiny-training"]),
+    default="float",
     show_default=True,
     help="Format of MODEL; tiny-training (.json with its .npz) is int8 already and needs no calibration.",
 )
@@ -49,7 +49,8 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Convert a Keras model (.keras, .h5, SavedModel folder) to int8 TFLite and say what that cost.
+    """Convert a Keras model (.keras, .h5, SavedModel folder) or a PyTorch program (.pt2) to int8 TFLite and say what
+    that cost.
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """

@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "infer": "Classify images on a device.",
     "stream": "Classify a stream of pictures on a device.",
     "zoo": "List, show and build the networks of the zoo.",
-    "convert": "Convert a Keras network to int8 TFLite.",
+    "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
     "fit": "Train a network of the zoo on labelled images.",
 }
 

@@ -7,10 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tinyengine.convert.calibration import Calibration, load_calibration
 from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, measure, unfolded_normalizations
+from tinyengine.convert.source import FloatSource, open_source
 from tinyengine.errors import ModelError
-from tinyengine.frontend.keras import FloatModel, load_model, to_tflite
 from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Graph
@@ -52,13 +54,13 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> Conver
             "pixel-128 is the int8 value; --mapping says what the float model takes, for example pixel/127.5-1"
         )
     report(0, 5)
-    model = load_model(options.model)
+    model = open_source(options.model)
     if len(model.input_shapes) != 1:
         raise ModelError(f"{options.model} has {len(model.input_shapes)} inputs: only models with one can be converted")
     report(1, 5)
     calibration = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
     report(2, 5)
-    content = to_tflite(model, [calibration.values])
+    content = model.to_tflite([calibration.values])
     graph = parse_tflite(content, options.out.name)
     report(3, 5)
     measurement = _measure(model, graph, content, calibration, options)
@@ -82,10 +84,9 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> Conver
 
 
 def _measure(
-    model: FloatModel, graph: Graph, content: bytes, calibration: Calibration, options: ConvertOptions
+    model: FloatSource, graph: Graph, content: bytes, calibration: Calibration, options: ConvertOptions
 ) -> Measurement:
-    floating = FloatNetwork(to_tflite(model, None))
-    floating.match(content)
+    floating = FloatNetwork(model.to_tflite(None), model.layer_names)
     outputs = model.output_shapes
     labels = calibration.labels(outputs[0][-1]) if len(outputs) == 1 else None
     with tempfile.TemporaryDirectory() as folder:
@@ -107,5 +108,7 @@ def _class_names(calibration: Calibration, graph: Graph) -> tuple[str, ...]:
 def _mapping_of(graph: Graph, mapping: PixelMapping) -> PixelMapping:
     """pixel-128 where the int8 input comes out as exactly that, which the device computes fastest; else as given."""
     tensor = graph.tensor(graph.inputs[0].tensor)
-    exact = mapping.scale == tensor.scale and round(mapping.offset / tensor.scale) + tensor.zero_point == -128
-    return parse_mapping("pixel-128") if exact else mapping
+    pixels = np.arange(256, dtype=np.uint8)
+    plain = parse_mapping("pixel-128")
+    values = [each.to_int8(pixels, tensor.scale, tensor.zero_point) for each in (mapping, plain)]
+    return plain if np.array_equal(*values) else mapping

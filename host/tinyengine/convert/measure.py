@@ -7,6 +7,7 @@ input scale: it says which layer to blame. The error at its output in the whole 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +59,13 @@ class Measurement:
 
 
 class FloatNetwork:
-    """The float .tflite with every intermediate tensor kept."""
+    """The float .tflite with every intermediate tensor kept.
 
-    def __init__(self, content: bytes) -> None:
+    ``layer_names`` are those of its convolutions and fully connected layers in order, where the tensors' names say
+    nothing about them.
+    """
+
+    def __init__(self, content: bytes, layer_names: Sequence[str] = ()) -> None:
         tf = tensorflow("measure the error of quantization")
         with silence():
             self._interpreter = tf.lite.Interpreter(
@@ -70,8 +75,14 @@ class FloatNetwork:
                 experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             self._interpreter.allocate_tensors()
-        self._index = {detail["name"]: detail["index"] for detail in self._interpreter.get_tensor_details()}
-        self._names: dict[str, str] = {}
+        raw = read_raw(content)
+        self._index = {name: index for index, name in enumerate(unique_names(raw.tensors))}
+        self._names = {name: raw.tensors[index].name for name, index in self._index.items()}
+        weighted = [op for op in raw.operators if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")]
+        if len(weighted) == len(layer_names):
+            names = list(self._index)
+            self._names = dict.fromkeys(names, "")
+            self._names |= {names[op.outputs[0]]: name for op, name in zip(weighted, layer_names, strict=True)}
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 
@@ -81,15 +92,6 @@ class FloatNetwork:
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(detail["index"]) for detail in self._outputs]
 
-    def match(self, int8_content: bytes) -> None:
-        """Learn how the graph of the int8 file calls the tensors: the converter names both files' tensors alike."""
-        tf = tensorflow("measure the error of quantization")
-        with silence():
-            details = tf.lite.Interpreter(model_content=int8_content).get_tensor_details()
-        in_file = {detail["index"]: detail["name"] for detail in details}
-        in_graph = unique_names(read_raw(int8_content).tensors)
-        self._names = {name: in_file[index] for index, name in enumerate(in_graph) if index in in_file}
-
     def origin(self, name: str) -> str:
         """The float model's own name for a tensor: the last of the operations that the converter fused into one."""
         full = self._names.get(name, name).split(";")[0]
@@ -97,7 +99,7 @@ class FloatNetwork:
 
     def tensor(self, name: str) -> np.ndarray | None:
         """The float value, in the last run, of a tensor of the int8 graph; None where there is no counterpart."""
-        index = self._index.get(self._names.get(name, name))
+        index = self._index.get(name)
         if index is None:
             return None
         try:

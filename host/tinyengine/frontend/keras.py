@@ -24,6 +24,16 @@ class FloatModel:
     function: Any  # a TensorFlow ConcreteFunction
     input_shapes: list[tuple[int, ...]]
     output_shapes: list[tuple[int, ...]]
+    keras_model: Any = None  # keras.Model, where it came from one
+
+    @property
+    def layer_names(self) -> list[str]:
+        """None of their own: TensorFlow's converter names the tensors after the layers."""
+        return []
+
+    def to_tflite(self, samples: Sequence[np.ndarray] | None) -> bytes:
+        """:func:`to_tflite`."""
+        return to_tflite(self, samples)
 
 
 def load_model(path: Path) -> FloatModel:
@@ -58,7 +68,9 @@ def float_model(model: keras.Model) -> FloatModel:
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     specs = _specs(shapes, {tensor.name: str(tensor.dtype) for tensor in model.inputs})
     function = tf.function(lambda *x: model(list(x) if len(x) > 1 else x[0], training=False))
-    return _freeze(model.name, function, specs)
+    frozen = _freeze(model.name, function, specs)
+    frozen.keras_model = model
+    return frozen
 
 
 def to_tflite(model: FloatModel, samples: Sequence[np.ndarray] | None) -> bytes:
