@@ -301,7 +301,7 @@ storage_status storage_save(const hal_flash *flash, const char *layout, const ch
     /* With nothing to keep, nothing may stay either: what an interrupted clear has left must not come back as
      * a later generation than the new one. */
     slot *other = target == &slots[0] ? &slots[1] : &slots[0];
-    if (!kept && !erase(flash, other->address, flash->slot_bytes)) return STORAGE_FLASH_ERROR;
+    if (!kept && !erase(flash, other->address, DATA_AT)) return STORAGE_FLASH_ERROR;
 
     uint32_t generation = 0;
     for (uint32_t i = 0; i < HAL_FLASH_SLOTS; i++) {

@@ -47,7 +47,8 @@ storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t 
  *
  * A foreign state is no obstacle, but a save replaces at most one slot: the newest other one survives the
  * first save. OTHER_VERSION: refused, storage_clear must come first. `info` may be NULL.
- * Takes as long as erasing the slot, some seconds: tell the host before (flash.h). */
+ * Takes as long as erasing the sectors that it fills, and one more where nothing was saved before: some
+ * seconds; tell the host before (flash.h). */
 storage_status storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
                             const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info);
 

@@ -166,6 +166,11 @@ def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEn
             f"the firmware with this network does not fit {board}: {overflow[1]} is {overflow[2]} bytes too small; "
             "use a smaller resolution or width, or a board with more memory"
         )
+    if "overflowed into the slots" in output:
+        return BudgetError(
+            f"the firmware with this network does not fit {board}: it reaches into the flash that keeps trained "
+            "states; use a narrower network, or a board with more flash"
+        )
     reason = _first_error(lines)
     if "HTTPClientError" in output:
         reason = (

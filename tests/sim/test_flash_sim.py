@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
-from tinyengine import sim
+from tinyengine import sim, toolchain
 from tinyengine.boards import load, names
-from tinyengine.errors import BoardError, DeviceError
+from tinyengine.errors import BoardError, BudgetError, DeviceError
+from tinyengine.paths import project_root
 from tinyengine.sim.flash_file import file_bytes
 
 from tests.sim.probe import Probe, build_probe
@@ -141,3 +143,36 @@ def test_unusable_files(tmp_path: Path) -> None:
     renode = next(name for name in names() if load(name).simulator("renode"))
     with pytest.raises(BoardError, match="no flash file"):
         sim.start(renode, probe, simulator="renode", flash=tmp_path / "flash")
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_linker_keeps_a_trainable_network_off_the_slots(name: str, tmp_path: Path) -> None:
+    """Without training the whole flash is the network's; with it (a factory state) only what lies before the slots."""
+    board, linker = load(name), project_root() / "boards" / "linker"
+    assert board.storage is not None
+    script = json.loads((project_root() / "boards" / f"{name}.json").read_text())["build"]["ldscript"]
+    source = tmp_path / "program.c"
+    source.write_text(
+        "extern const unsigned char network_factory_state[];\n"
+        "const unsigned char weights[WEIGHTS] = {1};\n"
+        "const unsigned char network_factory_state[100] = {1};\n"
+        "void reset_handler(void);\n"
+        "void reset_handler(void) { for (;;) ((const volatile unsigned char *)weights)[0]; }\n"
+    )
+
+    def build(weights: int, trainable: bool) -> None:
+        root = "-Wl,--undefined=network_factory_state" if trainable else "-Wl,--defsym=unused=0"
+        factory = "network_factory_state" if trainable else "other"
+        flags = [*toolchain.device_flags(board.cpu), f"-DWEIGHTS={weights}"]
+        flags.append(f"-Dnetwork_factory_state={factory}")
+        objects = toolchain.compile_objects([source], flags, [])
+        options = ["-nostartfiles", "-T", script, "-Wl,--defsym=_stack_size=1024", "-Wl,--gc-sections", root]
+        toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *options], tmp_path / "program.elf", [linker])
+
+    room = board.flash_bytes - board.storage.bytes
+    build(room + 4096, trainable=False)
+    build(room - 4096, trainable=True)
+    with pytest.raises(BudgetError, match="memory FLASH"):
+        build(room, trainable=True)
+    with pytest.raises(BudgetError, match="memory FLASH"):
+        build(board.flash_bytes, trainable=False)

@@ -130,6 +130,13 @@ def test_a_network_too_big_for_the_board() -> None:
     assert "RAM is 1234 bytes too small" in str(error)
 
 
+def test_a_trainable_network_too_big_for_the_board() -> None:
+    """boards/linker/sections.ld says so."""
+    error = pio._failure(BOARD, [], ["ld: region `FLASH' overflowed into the slots of trained states\n"])
+    assert isinstance(error, BudgetError)
+    assert "reaches into the flash that keeps trained states" in str(error)
+
+
 def test_the_registry_does_not_answer() -> None:
     error = pio._failure(BOARD, ["nobuild", "upload"], ["HTTPClientError: \n"])
     assert isinstance(error, ToolError)

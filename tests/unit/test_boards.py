@@ -74,8 +74,13 @@ def test_storage_agrees_with_the_board_header(name: str) -> None:
     assert found["SLOT_BYTES"] == storage.slot_bytes
     assert found["SECTOR_BYTES"] == storage.sector_bytes
     assert found["UNIT"] == storage.unit_bytes
-    for number, sector in enumerate(storage.sectors):  # one sector each on all boards so far
-        assert sector.endswith(f"sector {found['FIRST_SECTOR'] + number}")
+    per_slot = storage.slot_bytes // storage.sector_bytes
+    for number, sector in enumerate(storage.sectors):
+        first = found["FIRST_SECTOR"] + number * per_slot
+        named = re.fullmatch(r"(?:bank 2, )?sectors? (\d+)(?: (?:and|to) (\d+))?", sector)
+        assert named
+        assert int(named[1]) == first
+        assert int(named[2] or named[1]) == first + per_slot - 1
 
 
 @pytest.mark.parametrize("name", names())
@@ -87,6 +92,7 @@ def test_storage_is_the_end_of_the_flash(name: str) -> None:
     start = re.search(r"FLASH\s*\(rx\)\s*:\s*ORIGIN = (\w+)", script)
     assert start
     assert storage.address + storage.bytes == int(start[1], 0) + board.flash_bytes
+    assert re.search(rf"_storage_start = 0x{storage.address:08X};", script)
     assert storage.address % storage.sector_bytes == 0
     assert board.training_flash_bytes == board.network_flash_bytes - storage.bytes > 0
     assert storage.sectors[0] in str(storage)

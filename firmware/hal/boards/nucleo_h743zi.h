@@ -17,11 +17,11 @@
 #define BOARD_UART_RX_PIN 9
 #define BOARD_UART_FUNCTION 7
 
-/* Trained state: sectors 6 and 7 of bank 2, 128 KB each, programmed by 32 bytes (RM0433 4.3.4). */
-#define BOARD_FLASH_ADDRESS 0x081C0000u /* of the first slot; the second follows it */
-#define BOARD_FLASH_SLOT_BYTES 0x20000u
+/* Trained state: sectors 4 to 7 of bank 2, 128 KB each, programmed by 32 bytes (RM0433 4.3.4). */
+#define BOARD_FLASH_ADDRESS 0x08180000u /* of the first slot; the second follows it */
+#define BOARD_FLASH_SLOT_BYTES 0x40000u
 #define BOARD_FLASH_SECTOR_BYTES 0x20000u
 #define BOARD_FLASH_UNIT 32u
-#define BOARD_FLASH_FIRST_SECTOR 6
+#define BOARD_FLASH_FIRST_SECTOR 4
 
 #endif

@@ -9,10 +9,10 @@
 #define BOARD_UART_IRQ 0            /* its receive interrupt */
 
 /* Trained state: the board has no flash; as on an STM32H743, sectors of 128 KB programmed by 32 bytes. */
-#define BOARD_FLASH_ADDRESS 0x003C0000u /* of the first slot; the second follows it */
-#define BOARD_FLASH_SLOT_BYTES 0x20000u
+#define BOARD_FLASH_ADDRESS 0x00300000u /* of the first slot; the second follows it */
+#define BOARD_FLASH_SLOT_BYTES 0x80000u
 #define BOARD_FLASH_SECTOR_BYTES 0x20000u
 #define BOARD_FLASH_UNIT 32u
-#define BOARD_FLASH_FIRST_SECTOR 30
+#define BOARD_FLASH_FIRST_SECTOR 24
 
 #endif

@@ -23,8 +23,8 @@
 #define ACR_DCRST BIT(12)
 #define KEY1 0x45670123u
 #define KEY2 0xCDEF89ABu
-#define SR_ERRORS (BIT(1) | BIT(4) | BIT(5) | BIT(6) | BIT(7)) /* OPERR WRPERR PGAERR PGPERR PGSERR/ERSERR   \
-                                                                */
+/* OPERR, WRPERR, PGAERR, PGPERR, and PGSERR or ERSERR */
+#define SR_ERRORS (BIT(1) | BIT(4) | BIT(5) | BIT(6) | BIT(7))
 #define SR_BSY BIT(16)
 #define CR_PG BIT(0)
 #define CR_SER BIT(1)

@@ -18,7 +18,7 @@
 #define LONGEST 128u
 
 static const geometry geometries[] = {
-    {"STM32H7", {0x081C0000u, 0x081E0000u}, 131072, 131072, 32, true},
+    {"STM32H7", {0x08180000u, 0x081C0000u}, 262144, 131072, 32, true},
     {"STM32F4 by words", {0x080C0000u, 0x080E0000u}, 131072, 131072, 4, false},
     {"STM32F7", {0x08080000u, 0x080C0000u}, 262144, 262144, 4, false},
     {"slots of two sectors", {0x08000000u, 0x08010000u}, 1024, 512, 8, false},
