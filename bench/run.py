@@ -2,7 +2,7 @@
 """What every network costs on the simulated cores, and what got slower or bigger since the baseline.
 
 \b
-    bench/run.py                          all networks, both cores, DSP kernels
+    bench/run.py                          all networks, both cores, both roundings, DSP kernels
     bench/run.py models/x.tflite --layers per layer as well
     bench/run.py --update                 make today's figures the baseline
 
@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import click
@@ -35,6 +36,7 @@ BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.01
 STACK_SLACK = 32  # bytes: one more saved register or spilled value is not a regression
 WORST_LAYERS = 5  # told of a network that became slower
+REQUANTS = ("exact", "fast")
 FIGURES = ("instructions", "arena_bytes", "stack_bytes", "flash_bytes")
 
 
@@ -162,35 +164,42 @@ def summary(reports: Sequence[BenchReport], portable: bool) -> Table:
     """One line per network and core."""
     kernels = "portable C kernels" if portable else "DSP kernels"
     table = Table(title=f"simulated cores, {kernels}", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
-    for column in ("network", "core"):
+    for column in ("network", "core", "rounding"):
         table.add_column(column, no_wrap=True)
     for column in ("MACs", "instructions", "per MAC", "arena", "stack", "flash"):
         table.add_column(column, justify="right", no_wrap=True)
     for r in reports:
         per_mac = f"{r.instructions / r.macs:.3f}" if r.macs else ""
         sizes = (f"{size:,}" for size in (r.arena_bytes, r.stack_bytes, r.flash_bytes.total))
-        name, core = r.model[:20], r.cpu.removeprefix("cortex-")
-        table.add_row(name, core, f"{r.macs:,}", f"{r.instructions:,}", per_mac, *sizes)
+        name, core = r.model[:18], r.cpu.removeprefix("cortex-")
+        table.add_row(name, core, r.requant, f"{r.macs / 1e6:.2f} M", f"{r.instructions:,}", per_mac, *sizes)
     return table
 
 
 @click.command(help=__doc__)
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--cpu", "cpus", multiple=True, type=click.Choice(list(MACHINES)), help="Only this core (repeatable).")
+@click.option("--requant", "requants", multiple=True, type=click.Choice(REQUANTS), help="Only this rounding.")
 @click.option("--portable", is_flag=True, help="The portable C kernels instead of the DSP ones.")
 @click.option("--layers", is_flag=True, help="Print every layer.")
 @click.option("--update", is_flag=True, help="Write the figures into the baseline.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def main(
-    models: tuple[Path, ...], cpus: tuple[str, ...], portable: bool, layers: bool, update: bool, as_json: bool
+    models: tuple[Path, ...],
+    cpus: tuple[str, ...],
+    requants: tuple[str, ...],
+    portable: bool,
+    layers: bool,
+    update: bool,
+    as_json: bool,
 ) -> None:
     console = Console(highlight=False, stderr=as_json)
     reports: list[BenchReport] = []
-    todo = [(path, cpu) for path in models or default_models() for cpu in cpus or MACHINES]
+    todo = list(product(models or default_models(), cpus or MACHINES, requants or REQUANTS))
     with step_progress() as progress:
-        for done, (path, cpu) in enumerate(todo):
+        for done, (path, cpu, requant) in enumerate(todo):
             progress("networks measured", done, len(todo))
-            compiled = compile_model(path, CompileOptions(cpu=cpu))
+            compiled = compile_model(path, CompileOptions(cpu=cpu, requant=requant))
             reports.append(bench(compiled, portable=portable))
     if as_json:
         click.echo(json.dumps([report.to_json() for report in reports], indent=2))

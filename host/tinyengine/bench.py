@@ -6,13 +6,14 @@ Instructions are exact: QEMU advances its clock by a fixed time per instruction 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinyengine.compiler import CompiledModel
+from tinyengine.cycles import CORE, CycleEstimate, estimate_cycles
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.ir import Graph, Port
 from tinyengine.ir.graph import DTYPES
@@ -54,14 +55,28 @@ class LayerCost:
     kernel: str
     macs: int
     instructions: int
+    cycles_estimate: int | None = None  # see docs/performance.md
+
+
+@dataclass(frozen=True)
+class CyclesEstimate:
+    """Of one inference on ``core``, from the documented timings of its instructions and without wait states.
+    ``low`` and ``high``: what the documentation leaves open."""
+
+    core: str
+    low: int
+    estimate: int
+    high: int
 
 
 @dataclass(frozen=True)
 class FlashBytes:
-    """What the network needs in flash, its kernels included: constant arrays, and everything else."""
+    """What the network needs in flash, its kernels included: constant arrays, and everything else. ``functions``: bytes
+    of code by function, the network's own and those of the C library included, the largest first."""
 
     weights: int
     code: int
+    functions: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -90,6 +105,7 @@ class BenchReport:
     stack_bytes: int
     flash_bytes: FlashBytes
     check: Check | None
+    cycles: CyclesEstimate | None = None
 
     @property
     def wrong(self) -> bool:
@@ -100,6 +116,7 @@ class BenchReport:
         """Plain values; ``flash_bytes`` with its total, ``check`` with the share of outputs that differ."""
         data = dataclasses.asdict(self)
         data["flash_bytes"]["total"] = self.flash_bytes.total
+        data["cycles_estimate"] = data.pop("cycles")
         if self.check:
             data["check"]["mismatched_share"] = round(self.check.mismatched_share, 6)
         data["instructions_per_mac"] = round(self.instructions / self.macs, 4) if self.macs else None
@@ -132,15 +149,20 @@ def bench(
     portable: bool = False,
     profile: bool = True,
     progress: Progress | None = None,
+    cycles: bool = False,
 ) -> BenchReport:
     """Measure ``compiled`` on the core it was compiled for; with ``check`` compare that many random inputs with TFLite
-    running the file ``model``.
+    running the file ``model``; with ``cycles`` estimate cycles as well (Cortex-M4, ``profile`` only).
 
     ToolError when a tool is missing or the network misbehaves on the device, BudgetError when it is larger than the
     simulated board.
     """
     if check and model is None:
         raise ValueError("check needs the model's file")
+    if cycles and compiled.options.cpu != CORE:
+        raise ToolError(
+            f"cycles can be estimated for the {CORE} only: Arm documents no timings of the {compiled.options.cpu}"
+        )
     graph, cpu = compiled.graph, compiled.options.cpu
     outside = random_inputs(graph, max(check, 1))
     inside = [inside_values(graph, values) for values in outside]
@@ -150,6 +172,7 @@ def bench(
         jobs = [Job(0, inside[0], profile=profile, paint=PAINTS[1])]
         jobs += [Job(0, values, paint=PAINTS[0]) for values in inside]
         runs = image.run(jobs, progress=_stage(progress, f"running on {MACHINES[cpu]}"))
+        estimate = estimate_cycles(image, jobs[0]) if cycles else None
         sources = [path for path in image.sources if path.stem != "bench_models"]
         sections = footprint(sources, compiled.prefix, cpu, portable)
     profiled, counted = runs[0], runs[1:]
@@ -173,14 +196,19 @@ def bench(
         macs=compiled.macs,
         instructions=counts[0],
         instructions_max=max(counts),
-        per_layer=_layers(compiled, profiled),
+        per_layer=_layers(compiled, profiled, estimate),
         residue=counts[0] - sum(layer.instructions for layer in profiled.layers) if profile else 0,
         arena_bytes=compiled.plan.arena_bytes,
         arena_high_water=max(run.arena_used for run in runs),
         stack_bytes=max(run.stack_used for run in counted),
-        flash_bytes=FlashBytes(weights, sections.flash - weights),
+        flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
         check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
+        cycles=estimate and CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high),
     )
+
+
+def _largest_first(sizes: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
 def inside_values(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -203,13 +231,14 @@ def _insist(runs: Sequence[RunResult]) -> None:
         )
 
 
-def _layers(compiled: CompiledModel, profiled: RunResult) -> list[LayerCost]:
+def _layers(compiled: CompiledModel, profiled: RunResult, estimate: CycleEstimate | None) -> list[LayerCost]:
     if not profiled.layers:
         return []
     kernels = [call.function for call in compiled.calls]
+    cycles = [layer.cycles.estimate for layer in estimate.layers] if estimate else [None] * len(kernels)
     return [
-        LayerCost(layer.name, layer.op, kernel, layer.macs, layer.instructions)
-        for layer, kernel in zip(profiled.layers, kernels, strict=True)
+        LayerCost(layer.name, layer.op, kernel, layer.macs, layer.instructions, count)
+        for layer, kernel, count in zip(profiled.layers, kernels, cycles, strict=True)
     ]
 
 

@@ -155,12 +155,17 @@ class BenchImage:
         toolchain.link(objects, [*toolchain.CPU_FLAGS[self.cpu], *script], self.program, [bench])
 
     def run(
-        self, jobs: Sequence[Job], exact: bool = True, timeout: float | None = None, progress: Progress | None = None
+        self,
+        jobs: Sequence[Job],
+        exact: bool = True,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        extra: Sequence[str] = (),
     ) -> list[RunResult]:
         """Run all jobs in one simulation. ``exact`` counts instructions, which makes the simulation slower.
 
-        ``timeout`` in seconds; by default generous for the work in the jobs. Raises ToolError when QEMU is missing,
-        does not end in time, or the image faults.
+        ``extra``: further arguments for QEMU. ``timeout`` in seconds; by default generous for the work in the jobs.
+        Raises ToolError when QEMU is missing, does not end in time, or the image faults.
         """
         if timeout is None:
             macs = [sum(call.macs for call in model.calls) for model in self.models]
@@ -169,7 +174,7 @@ class BenchImage:
         with tempfile.TemporaryDirectory(prefix="tinyengine-run-") as name:
             folder = Path(name)
             (folder / "job.bin").write_bytes(self._encode(jobs))
-            self._simulate(folder, exact, timeout, len(jobs), progress)
+            self._simulate(folder, exact, timeout, len(jobs), progress, extra)
             return self._decode((folder / "result.bin").read_bytes(), jobs, exact)
 
     def _encode(self, jobs: Sequence[Job]) -> bytes:
@@ -184,8 +189,16 @@ class BenchImage:
             parts += [struct.pack("<4I", job.model, FLAG_PROFILE * job.profile, job.paint, len(data)), data]
         return b"".join(parts)
 
-    def _simulate(self, folder: Path, exact: bool, timeout: float, total: int, progress: Progress | None) -> None:
-        command = [_qemu(), *QEMU_QUIET, "-M", MACHINES[self.cpu], "-kernel", str(self.program.resolve())]
+    def _simulate(
+        self,
+        folder: Path,
+        exact: bool,
+        timeout: float,
+        total: int,
+        progress: Progress | None,
+        extra: Sequence[str],
+    ) -> None:
+        command = [_qemu(), *QEMU_QUIET, *extra, "-M", MACHINES[self.cpu], "-kernel", str(self.program.resolve())]
         if exact:
             command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
         with _process(command, folder) as process:

@@ -13,9 +13,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyengine.errors import BudgetError, ToolError
@@ -57,12 +57,16 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Sections:
-    """Bytes of a linked program: instructions, constants, initialized and zeroed variables."""
+    """Bytes of a linked program: instructions, constants, initialized and zeroed variables.
+
+    ``functions``: bytes of code by function, where it was asked for.
+    """
 
     code: int
     rodata: int
     data: int
     bss: int
+    functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def flash(self) -> int:
@@ -233,7 +237,20 @@ def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = Fal
         product = Path(scratch) / "footprint.elf"
         # Entered at the network's table, nothing else keeps anything alive; the addresses do not matter.
         link(objects, [*CPU_FLAGS[cpu], "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
-        return section_sizes(product)
+        functions = {name: size for name, kind, _, size in symbols(product) if kind in "tTwW"}
+        return replace(section_sizes(product), functions=functions)
+
+
+def symbols(program: Path) -> list[tuple[str, str, int, int]]:
+    """Name, kind (as nm writes it), address and size in bytes of the symbols of an ELF file that have a size."""
+    text = _run([arm_toolchain().tool("nm"), "-S", "--defined-only", str(program)])
+    rows = (line.split(maxsplit=3) for line in text.splitlines())
+    return [(row[3], row[2], int(row[0], 16), int(row[1], 16)) for row in rows if len(row) == 4]
+
+
+def disassemble(program: Path) -> str:
+    """What objdump prints of the code of an ELF file, without the bytes."""
+    return _run([arm_toolchain().tool("objdump"), "-d", "-w", "--no-show-raw-insn", str(program)])
 
 
 def locate(program: Path, address: int) -> str:

@@ -30,13 +30,14 @@ from tinyengine.target_runner import MACHINES
     help="Compare N random inputs with the TFLite reference.",
 )
 @click.option("--portable", is_flag=True, help="Use the portable C kernels instead of the DSP ones.")
+@click.option("--cycles", is_flag=True, help="Also estimate cycles, by the documented timings of the Cortex-M4.")
 @compile_options
 @json_option
-def command(model: Path, cpu: str, check: int, portable: bool, as_json: bool, **options: object) -> None:
+def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_json: bool, **options: object) -> None:
     """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
 
-    Instructions are exact and repeatable; they are not cycles. With --check, exit code 1 tells that outputs differ
-    from TFLite although --requant exact promises that they do not.
+    Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.
+    With --check, exit code 1 tells that outputs differ from TFLite although --requant exact promises that they do not.
 
     \b
     Example:
@@ -45,7 +46,7 @@ def command(model: Path, cpu: str, check: int, portable: bool, as_json: bool, **
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
         compiled = compile_model(model, to_compile_options(cpu, **options))
-        report = bench(compiled, model, check, portable, progress=progress)
+        report = bench(compiled, model, check, portable, progress=progress, cycles=cycles)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

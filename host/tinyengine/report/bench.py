@@ -9,6 +9,7 @@ from rich.table import Table
 from tinyengine.bench import BenchReport
 from tinyengine.sizes import format_size
 
+LARGEST_FUNCTIONS = 4
 NAME_WIDTH = 20  # so that the table fits 80 columns; --json has the full names
 
 
@@ -21,19 +22,22 @@ def _layer_table(report: BenchReport) -> Table:
     table = Table(title=f"{report.model} on {report.cpu}", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("layer", no_wrap=True)
     table.add_column("kernel", no_wrap=True)
-    for column in ("MACs", "instructions", "per MAC", "share"):
+    cycles = ("cycles, est.",) if report.cycles else ()
+    width = NAME_WIDTH - 6 * len(cycles)
+    for column in ("MACs", "instructions", "per MAC", "share", *cycles):
         table.add_column(column, justify="right", no_wrap=True)
     for layer in report.per_layer:
         table.add_row(
-            layer.name[-NAME_WIDTH:],
-            layer.kernel.removeprefix("te_").removesuffix("_s8")[:NAME_WIDTH],
+            layer.name[-width:],
+            layer.kernel.removeprefix("te_").removesuffix("_s8")[:width],
             f"{layer.macs:,}" if layer.macs else "",
             f"{layer.instructions:,}",
             f"{layer.instructions / layer.macs:.2f}" if layer.macs else "",
             f"{100 * layer.instructions / report.instructions:.1f} %",
+            *([f"{layer.cycles_estimate:,}"] if layer.cycles_estimate is not None else []),
         )
     if report.residue:
-        table.add_row("(between layers)", "", "", f"{report.residue:,}", "", "")
+        table.add_row("(between layers)", "", "", f"{report.residue:,}")
     return table
 
 
@@ -45,6 +49,11 @@ def _totals(report: BenchReport) -> Table:
     totals.add_row("time", f"{report.instructions:,} instructions for {report.macs:,} MACs{per_mac}")
     if report.instructions_max != report.instructions:
         totals.add_row("", f"at most {report.instructions_max:,} over the inputs checked")
+    if report.cycles:
+        cycles = report.cycles
+        rate = f", {report.macs / cycles.estimate:.2f} MACs per cycle" if report.macs else ""
+        totals.add_row("", f"estimate: {cycles.estimate:,} cycles{rate}, without wait states (docs/performance.md)")
+        totals.add_row("", f"between {cycles.low:,} and {cycles.high:,} by what Arm's documentation leaves open")
     totals.add_row(
         "SRAM",
         f"{format_size(report.arena_bytes)} arena ({format_size(report.arena_high_water)} touched), "
@@ -54,6 +63,8 @@ def _totals(report: BenchReport) -> Table:
     totals.add_row(
         "flash", f"{format_size(flash.total)}: {format_size(flash.weights)} weights, {format_size(flash.code)} code"
     )
+    kernels = list(flash.functions.items())[:LARGEST_FUNCTIONS]
+    totals.add_row("", f"largest: {', '.join(f'{name} {format_size(size)}' for name, size in kernels)}")
     if report.check:
         check = report.check
         verdict = (

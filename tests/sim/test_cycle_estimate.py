@@ -1,0 +1,78 @@
+"""The estimate of cycles counts exactly the instructions that run, and times them as documented."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tinyengine.bench import inside_values, random_inputs
+from tinyengine.cli.main import cli
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.cycles import CORE, estimate_cycles
+from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.target_runner import QEMU, BenchImage, Job
+from tinyengine.toolchain import has_arm_toolchain
+
+from tests.sim.test_bench_image import HandMade, X
+from tests.unit.test_schedule_search import block_network
+
+pytestmark = [
+    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
+    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+    pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for this host"),
+]
+
+AROUND = 12  # instructions of run_profiled itself around a layer: its prologue, calls, arguments of the hook
+
+
+def test_a_loop_of_known_cycles() -> None:
+    body = """
+__attribute__((naked, noinline)) static void first(void) {
+    __asm__ volatile("movw r0, #1000\\n1: ldr r1, [sp]\\n\\tldr r2, [sp, #4]\\n\\tsubs r0, #1\\n\\tbne 1b\\n\\tbx lr");
+}
+__attribute__((naked, noinline)) static void second(void) { __asm__ volatile("movs r0, #9\\n\\tbx lr"); }
+static void run(void) { first(); second(); }
+"""
+    network = HandMade("network", body, profiled="first(); hook(context, 0); second(); hook(context, 1);")
+    with BenchImage([network], CORE) as image:
+        found = estimate_cycles(image, Job(0, [X], profile=True))
+    first, second = found.layers
+    assert 0 <= first.instructions - (1 + 4 * 1000 + 1) <= AROUND
+    assert 0 <= second.instructions - 2 <= AROUND
+    # per turn: 2 loads in 3 cycles, the subtraction, the branch; the refill behind the 999 that are taken is 1 to 3
+    for turn, value in ((1, first.cycles.low), (2, first.cycles.estimate), (3, first.cycles.high)):
+        assert 5000 + 999 * turn < value < 5000 + 999 * turn + 4 * AROUND
+    assert found.estimate == first.cycles.estimate + second.cycles.estimate
+
+
+@pytest.mark.parametrize("input_mode", ["frame", "rows"])
+def test_counts_the_instructions_of_every_layer(input_mode: str) -> None:
+    compiled = compile_graph(block_network(), CompileOptions(input=input_mode, optimize="sram"))
+    job = Job(0, inside_values(compiled.graph, random_inputs(compiled.graph, 1)[0]), profile=True)
+    with BenchImage([compiled], CORE) as image:
+        [counted] = image.run([job])
+        found = estimate_cycles(image, job)
+    assert len(found.layers) == len(counted.layers) > 2
+    for layer, exact in zip(found.layers, counted.layers, strict=True):
+        assert abs(layer.instructions - exact.instructions) <= AROUND
+        assert layer.cycles.low >= layer.instructions - AROUND  # nothing but a folded IT takes no time
+    assert found.low <= found.estimate <= found.high < 2.5 * found.instructions
+
+
+def test_command(tmp_path: Path) -> None:
+    path = tmp_path / "blocks.tflite"
+    write_tflite(block_network(), path)
+    result = CliRunner().invoke(cli, ["bench", str(path), "--cycles", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["cycles_estimate"]["core"] == CORE
+    assert report["cycles_estimate"]["estimate"] == sum(layer["cycles_estimate"] for layer in report["per_layer"])
+    functions = report["flash_bytes"]["functions"]
+    assert any(name.startswith("te_") for name in functions)
+    assert sum(functions.values()) <= report["flash_bytes"]["code"]
+    assert "estimate" in CliRunner().invoke(cli, ["bench", str(path), "--cycles"]).stdout
+    refused = CliRunner().invoke(cli, ["bench", str(path), "--cycles", "--cpu", "cortex-m7"])
+    assert "cortex-m4 only" in str(refused.exception)

@@ -1,0 +1,75 @@
+"""The timing model of the Cortex-M4 on sequences whose cycles Arm's documentation gives or implies."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from tinyengine.cycles.cortex_m4 import Cycles, Instruction, block_cycles, is_branch
+from tinyengine.cycles.trace import BlockRuns, Segment, read_segments
+from tinyengine.errors import ToolError
+
+
+def block(*lines: str) -> list[Instruction]:
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return [Instruction(4 * index, name, *(rest or [""])) for index, (name, *rest) in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "cycles"),
+    [
+        (["ldr r0, [r1]"], 2),
+        (["ldr r0, [r1]", "ldr r1, [r2]"], 3),  # pipelined
+        (["ldr r0, [r1, r2]", "str r0, [r3, #20]"], 3),
+        (["ldr r0, [r1, r2]", "str r1, [r3, r2]"], 3),
+        (["ldr r0, [r1, r5]", "ldr r1, [r2, #0]", "ldr r2, [r3, #4]"], 4),
+        (["ldr r0, [r1]", "ldr r2, [r0]"], 4),  # the first makes the address of the second
+        (["ldrsb r0, [r1], #1", "ldrh r2, [r3, #2]"], 3),
+        (["str r0, [r1, #4]"], 1),
+        (["str r0, [r1, #4]", "ldr r2, [r3]"], 3),  # nothing is pipelined behind a store
+        (["str r0, [r1, r2]"], 2),
+        (["add r1, r1, r2", "ldr r0, [r1]"], 4),  # nothing forwards the sum to the address
+        (["cmp r1, r2", "ldr r0, [r1]"], 3),
+        (["add r1, r1, r2", "ldr r0, [r3]"], 3),
+        (["ldmia r0!, {r4, r5, r6, r7}"], 5),
+        (["push {r4, r5, lr}", "vpush {d8}", "pop {r4, r5, pc}"], 4 + 2 + 4),
+        (["ldrd r0, r1, [r2], #8", "strd r0, r1, [r3]"], 6),
+        (["smlad r0, r1, r2, r3", "smlal r0, r1, r2, r3", "mul r0, r1, r2", "ssat r0, #8, r1", "sxtb16 r0, r1"], 5),
+        (["vdiv.f32 s0, s1, s2", "vmla.f32 s0, s1, s2", "vadd.f32 s0, s1, s2", "vldr s0, [r0]"], 14 + 3 + 1 + 2),
+        (["ldrne r0, [r1]", "strne r0, [r2, #4]", "movne r0, r1"], 4),
+        (["subs r0, #1", "bne.n 1b"], 2),  # the refill is counted where it is taken
+        (["tbb [pc, r0]"], 3),
+    ],
+)
+def test_documented_sequences(lines: list[str], cycles: int) -> None:
+    assert block_cycles(block(*lines)) == Cycles(cycles, cycles, cycles)
+
+
+def test_what_is_open_is_a_range() -> None:
+    assert block_cycles(block("sdiv r0, r1, r2", "udiveq r0, r1, r2")) == Cycles(4, 14, 24)
+    assert block_cycles(block("ite ge", "movge r0, r1")) == Cycles(1, 2, 2)
+    assert Cycles(1, 2, 3) * 4 + Cycles(1, 1, 1) == Cycles(5, 9, 13)
+
+
+@pytest.mark.parametrize(
+    ("line", "branches"),
+    [
+        *(("b 10", True), ("bls 10", True), ("bl 10 <f>", True), ("bx lr", True), ("cbnz r0, 10", True)),
+        *(("pop {r4, pc}", True), ("ldmia sp!, {r4, pc}", True), ("ldr pc, [r0]", True), ("mov pc, r0", True)),
+        *(("tbh [pc, r0, lsl #1]", True), ("bic r0, r1", False), ("bfi r0, r1, #2, #3", False)),
+        *(("ldr r0, [pc, #4]", False), ("pop {r4}", False), ("add r0, pc, #4", False)),
+    ],
+)
+def test_branches(line: str, branches: bool) -> None:
+    assert is_branch(block(line)[0]) is branches
+
+
+def test_records_of_the_plugin() -> None:
+    data = struct.pack("<II", 0x100, 2) + struct.pack("<IIQQ", 0x40, 3, 1000, 999) + struct.pack("<IIQQ", 0x80, 1, 1, 0)
+    data += struct.pack("<II", 0x200, 0)
+    assert read_segments(data) == [
+        Segment(0x100, (BlockRuns(0x40, 3, 1000, 999), BlockRuns(0x80, 1, 1, 0))),
+        Segment(0x200, ()),
+    ]
+    with pytest.raises(ToolError, match="damaged"):
+        read_segments(data[:-1])
