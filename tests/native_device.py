@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import subprocess
 import threading
@@ -81,9 +82,13 @@ class NativeDevice:
 
 
 @contextlib.contextmanager
-def native_device(*defines: str) -> Iterator[NativeDevice]:
-    """Run a variant for a ``with`` block; the sanitizers must have nothing to say at its end."""
-    process = subprocess.Popen([build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def native_device(*defines: str, flash: Path | None = None) -> Iterator[NativeDevice]:
+    """Run a variant for a ``with`` block; the sanitizers must have nothing to say at its end. ``flash``: the file that
+    keeps its trained state (see native_device/flash_native.c)."""
+    environment = {**os.environ, "NATIVE_FLASH": str(flash)} if flash else None
+    process = subprocess.Popen(
+        [build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert process.stdin is not None
     try:
         yield NativeDevice(process)

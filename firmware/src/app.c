@@ -4,11 +4,12 @@
 #include "inference.h"
 #include "link.h"
 #include "protocol.h"
+#include "training.h"
 #include "transfer.h"
 
 #define LONGEST_STRING 96u
 
-enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4 };
+enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8 };
 enum { STATISTICS_CLEAR = 1 };
 
 static struct {
@@ -24,7 +25,7 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     (void)length;
     const te_model *m = state.model;
     const uint32_t can = (inference_has_frame() ? CAN_FRAME : 0u) | (inference_has_rows() ? CAN_ROWS : 0u) |
-                         (m->run_profiled ? CAN_PROFILE : 0u);
+                         (m->run_profiled ? CAN_PROFILE : 0u) | (training_supported() ? CAN_TRAIN : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -93,6 +94,14 @@ static void read_metadata(uint8_t index, uint32_t offset, uint8_t *data, uint32_
     if (length) memcpy(data, state.model->metadata + offset, length);
 }
 
+static status run(const uint8_t *request, uint32_t length, writer *answer) {
+    return training_complete() ? inference_run(request, length, answer) : STATUS_NO_STATE;
+}
+
+static status profile(const uint8_t *request, uint32_t length, writer *answer) {
+    return training_complete() ? inference_profile(request, length, answer) : STATUS_NO_STATE;
+}
+
 /* ---- What happened so far ---- */
 
 /* Request: flags. The figures are those before they are cleared. */
@@ -128,16 +137,30 @@ static status statistics(const uint8_t *request, uint32_t length, writer *answer
 
 void app_init(const te_model *model) {
     static const command commands[] = {
-        {OP_IDENTIFY, 0, identify}, {OP_TENSOR, 2, tensor},         {OP_LAYERS, 2, layers},
-        {OP_RUN, 0, inference_run}, {OP_STATISTICS, 1, statistics}, {OP_PROFILE, 2, inference_profile},
+        {OP_IDENTIFY, 0, identify},
+        {OP_TENSOR, 2, tensor},
+        {OP_LAYERS, 2, layers},
+        {OP_RUN, 0, run},
+        {OP_STATISTICS, 1, statistics},
+        {OP_PROFILE, 2, profile},
+        {OP_TRAIN_INFO, 0, training_info},
+        {OP_TRAIN_STEP, 16, training_step},
+        {OP_EVALUATE, 4, training_evaluate},
+        {OP_RESET_STATE, 0, training_reset},
+        {OP_ACCEPT_STATE, 24, training_accept},
+        {OP_SAVE, 0, training_save},
+        {OP_RESTORE, 0, training_restore},
+        {OP_FORGET, 0, training_forget},
     };
     static const transfer_target targets[] = {
         {TARGET_FRAME, inference_open_frame, inference_take_frame},
         {TARGET_ROWS, inference_open_rows, inference_take_rows},
+        {TARGET_STATE, training_open_state, training_take_state},
     };
     static const transfer_object objects[] = {
         {OBJECT_METADATA, metadata_size, read_metadata},
         {OBJECT_OUTPUT, inference_output_size, inference_read_output},
+        {OBJECT_STATE, training_state_size, training_read_state},
     };
     state.model = model;
     state.metadata_bytes = (uint32_t)strlen(model->metadata);
@@ -145,6 +168,7 @@ void app_init(const te_model *model) {
     protocol_init(commands, sizeof commands / sizeof commands[0]);
     transfer_init(targets, sizeof targets / sizeof targets[0], objects, sizeof objects / sizeof objects[0]);
     inference_init(model);
+    training_init(model, hal_flash_open());
 }
 
 void app_poll(void) {

@@ -38,8 +38,7 @@ static uint8_t paint(uint32_t i) {
 
 void inference_paint_arena(void) {
     for (uint32_t i = 0; i < state.model->arena_bytes; i++) state.model->arena[i] = paint(i);
-    state.loaded = 0;
-    state.outputs_valid = false;
+    inference_drop();
 }
 
 uint32_t inference_arena_used(void) {
@@ -140,6 +139,20 @@ status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
     return STATUS_OK;
 }
 
+void inference_drop(void) {
+    state.loaded = 0;
+    state.outputs_valid = false;
+}
+
+status inference_take_input(uint32_t *count) {
+    const te_model *m = state.model;
+    if (m->n_inputs > MOST_INPUTS || state.loaded != (1u << m->n_inputs) - 1u) return STATUS_INCOMPLETE;
+    transfer_abort();
+    inference_drop();
+    *count = state.by_rows ? state.count : 0;
+    return STATUS_OK;
+}
+
 /* ---- Running ---- */
 
 /* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs, then as much of them as
@@ -148,19 +161,18 @@ status inference_run(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     const te_model *m = state.model;
-    if (m->n_inputs > MOST_INPUTS || state.loaded != (1u << m->n_inputs) - 1u) return STATUS_INCOMPLETE;
-    transfer_abort();
+    uint32_t count;
+    const status code = inference_take_input(&count);
+    if (code != STATUS_OK) return code;
     if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) protocol_busy(state.last_ms);
     const uint32_t start_ms = hal_millis(), start = hal_count();
     if (state.by_rows) {
         m->finish();
     } else {
-        state.count = 0;
         m->run();
     }
-    state.last_count = state.count + (hal_count() - start);
+    state.last_count = count + (hal_count() - start);
     state.last_ms = hal_millis() - start_ms;
-    state.loaded = 0; /* inputs are consumed */
     state.outputs_valid = true;
     state.runs++;
     uint32_t bytes = 0;
@@ -221,8 +233,7 @@ status inference_profile(const uint8_t *request, uint32_t length, writer *answer
     if (m->run_profiled == NULL || (m->run == NULL && !inference_has_rows())) return STATUS_UNSUPPORTED;
     if (first >= m->n_layers) return STATUS_MALFORMED;
     transfer_abort();
-    state.loaded = 0;
-    state.outputs_valid = false;
+    inference_drop();
     protocol_busy(state.last_ms);
     put_u16(answer, first);
     profile p = {.answer = answer, .first = first, .busy_ms = hal_millis()};

@@ -28,6 +28,13 @@ void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32
 bool inference_has_frame(void);
 bool inference_has_rows(void);
 
+/* Takes the whole input for something else than RUN that starts from it; INCOMPLETE if it is not there.
+ * `count` are the ticks that its rows have taken so far, if it came by rows. */
+status inference_take_input(uint32_t *count);
+
+/* The arena is wanted for something else: inputs and outputs in it are lost. */
+void inference_drop(void);
+
 uint32_t inference_runs(void);
 uint32_t inference_last_count(void);
 

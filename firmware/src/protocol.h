@@ -27,6 +27,14 @@ enum {
     OP_RUN = 0x20,
     OP_STATISTICS = 0x30,
     OP_PROFILE = 0x31,
+    OP_TRAIN_INFO = 0x40,
+    OP_TRAIN_STEP = 0x41,
+    OP_EVALUATE = 0x42,
+    OP_RESET_STATE = 0x43,
+    OP_ACCEPT_STATE = 0x44,
+    OP_SAVE = 0x48,
+    OP_RESTORE = 0x49,
+    OP_FORGET = 0x4A,
     OP_ANSWER = 0x80
 };
 
@@ -43,7 +51,9 @@ typedef enum status {
     STATUS_INCOMPLETE = 9,  /* data is missing */
     STATUS_BAD_CHUNK = 10,  /* data beyond the end, or not in whole units */
     STATUS_NOT_THERE = 11,  /* the object asked for does not exist now */
-    STATUS_BAD_RATE = 12    /* the serial port cannot run at this rate */
+    STATUS_BAD_RATE = 12,   /* the serial port cannot run at this rate */
+    STATUS_NO_STATE = 13,   /* a push of the trained state did not end: push again, restore or reset */
+    STATUS_FOREIGN = 14     /* a trained state of another layout */
 } status;
 
 /* A command: called with the request's payload (at least `shortest` bytes), writes the answer's payload. */

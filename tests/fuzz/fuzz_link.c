@@ -3,7 +3,8 @@
  * Built plainly it has its own generator and is deterministic: fuzz_link INPUTS [SEED]. Built with
  * -DLIBFUZZER it is an entry point for libFuzzer. Both check, besides what the sanitizers see, that every
  * byte the device sends belongs to a well-formed answer, and that the network is never run on an incomplete
- * input.
+ * input or a trained state that is half of one and half of another. Every restart changes between a state
+ * that fits the arena and one that does not.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -15,9 +16,11 @@
 #include "bytes.h"
 #include "cobs.h"
 #include "crc32.h"
+#include "flash.h"
 #include "hal.h"
 #include "link.h"
 #include "protocol.h"
+#include "training.h"
 
 /* ---- A small network ---- */
 
@@ -27,7 +30,7 @@
 #define LONG_OUTPUT 1500u
 
 static uint8_t arena[INPUT + 8 + LONG_OUTPUT + 20];
-static uint32_t rows_seen, runs;
+static uint32_t rows_seen, runs, steps, saves, pushes;
 
 static void check(bool condition, const char *what) {
     if (!condition) {
@@ -36,7 +39,42 @@ static void check(bool condition, const char *what) {
     }
 }
 
+/* ---- Its trainer: all bytes of a whole state are equal ---- */
+
+#define SMALL_STATE 300u
+#define LARGE_STATE 3000u
+#define LAYOUT "0123456789abcdef"
+
+static uint8_t trained[LARGE_STATE];
+static uint32_t state_bytes;
+
+static void check_state(void) {
+    for (uint32_t i = 1; i < state_bytes; i++) check(trained[i] == trained[0], "ran on parts of two states");
+}
+
+static void reset_state(void) {
+    memset(trained, 17, state_bytes);
+}
+
+static te_train_result evaluate(const te_train_sample *sample) {
+    check(sample->label < sample->classes && sample->classes <= 8, "a sample of no class");
+    check_state();
+    memset(arena, 2, sizeof arena);
+    return (te_train_result){.loss = 1, .predicted = 0};
+}
+
+static te_train_result step(const te_train_sample *sample, const te_train_update *update) {
+    check(update->rate >= 0, "a negative rate");
+    const te_train_result result = evaluate(sample);
+    for (uint32_t i = 0; i < state_bytes; i++) trained[i]++;
+    steps++;
+    return result;
+}
+
+/* ---- */
+
 static void run(void) {
+    check_state();
     memset(arena + INPUT, 1, 8 + LONG_OUTPUT);
     runs++;
 }
@@ -70,7 +108,13 @@ static const te_port outputs[] = {
     {"short", (int8_t *)arena + INPUT, 8, 1, 0, 1, {8, 0, 0, 0}},
     {"long", (int8_t *)arena + INPUT + 8, LONG_OUTPUT, 1, 0, 1, {LONG_OUTPUT, 0, 0, 0}},
 };
-static const te_model model = {
+#define TRAINER(bytes)                                                                                       \
+    {                                                                                                        \
+        .scheme = "last-layer", .layout = LAYOUT, .classes = 8, .state = trained, .state_bytes = bytes,      \
+        .trained_weights = 3, .trained_biases = 4, .reset = reset_state, .step = step, .evaluate = evaluate  \
+    }
+static const te_trainer trainers[2] = {TRAINER(SMALL_STATE), TRAINER(LARGE_STATE)};
+static te_model model = {
     .name = "fuzz",
     .hash = "00",
     .metadata = "{\"classes\":[]}",
@@ -89,7 +133,48 @@ static const te_model model = {
     .finish = finish,
 };
 
+static void restart(void) {
+    static uint32_t restarts;
+    model.trainer = &trainers[restarts++ % 2];
+    state_bytes = model.trainer->state_bytes;
+    app_init(&model);
+}
+
 /* ---- Hardware that is only memory ---- */
+
+#define SLOT 4096u
+#define FLASH_BASE 0x1000u
+
+static uint8_t cells[2 * SLOT];
+
+static hal_flash_status flash_read(uint32_t address, uint8_t *data, uint32_t bytes) {
+    memcpy(data, cells + (address - FLASH_BASE), bytes);
+    return HAL_FLASH_OK;
+}
+
+static hal_flash_status flash_erase(uint32_t address) {
+    memset(cells + (address - FLASH_BASE), 0xFF, SLOT);
+    return HAL_FLASH_OK;
+}
+
+static hal_flash_status flash_program(uint32_t address, const uint8_t *data, uint32_t bytes) {
+    memcpy(cells + (address - FLASH_BASE), data, bytes);
+    saves++;
+    return HAL_FLASH_OK;
+}
+
+const hal_flash *hal_flash_open(void) {
+    static const hal_flash flash = {
+        .slots = {FLASH_BASE, FLASH_BASE + SLOT},
+        .slot_bytes = SLOT,
+        .sector_bytes = SLOT,
+        .unit = 4,
+        .read = flash_read,
+        .erase_sector = flash_erase,
+        .program = flash_program,
+    };
+    return &flash;
+}
 
 static const uint8_t *line_data;
 static size_t line_left;
@@ -108,9 +193,10 @@ static void check_answer(void) {
           "an answer with a wrong CRC");
     check(get_u16(answer_buffer + 6) == length - LINK_HEADER - LINK_CRC, "an answer with a wrong length");
     check(answer_buffer[0] & OP_ANSWER, "a message that is no answer");
-    check(answer_buffer[1] <= STATUS_BAD_RATE, "an unknown status");
+    check(answer_buffer[1] <= STATUS_FOREIGN, "an unknown status");
     answers++;
     if (answer_buffer[1] == STATUS_OK) good_answers++;
+    if (answer_buffer[0] == (OP_ACCEPT_STATE | OP_ANSWER) && answer_buffer[1] == STATUS_OK) pushes++;
     if (answer_buffer[0] == (OP_HELLO | OP_ANSWER) && answer_buffer[1] == STATUS_OK) {
         device_session = get_u16(answer_buffer + 2);
         last_sequence = get_u16(answer_buffer + 4);
@@ -177,7 +263,7 @@ static void feed(const uint8_t *data, size_t length, uint32_t milliseconds) {
     if (setjmp(reset_target)) {
         device_session = 0;
         cobs_restart(&answer_decoder);
-        app_init(&model);
+        restart();
     }
     while (line_left) app_poll();
     clock_ms += milliseconds;
@@ -227,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t wire[8192];
     if (size < 1) return 0;
-    app_init(&model);
+    restart();
     cobs_restart(&answer_decoder);
     uint16_t sequence = 1;
     feed(wire, encode(wire, OP_HELLO, 7, sequence, hello_payload, sizeof hello_payload), 0);
@@ -271,11 +357,17 @@ static uint32_t mostly(uint32_t right) {
     return any(5) ? right : odd[any(sizeof odd / sizeof odd[0])];
 }
 
-static const uint8_t known_ops[] = {OP_HELLO, OP_IDENTIFY, OP_TENSOR, OP_LAYERS, OP_ECHO,       OP_BAUD,
-                                    OP_OPEN,  OP_DATA,     OP_READ,   OP_RUN,    OP_STATISTICS, OP_PROFILE};
+static const uint8_t known_ops[] = {
+    OP_HELLO,   OP_IDENTIFY,   OP_TENSOR,     OP_LAYERS,     OP_ECHO,        OP_BAUD,
+    OP_OPEN,    OP_DATA,       OP_READ,       OP_RUN,        OP_STATISTICS,  OP_OPEN,
+    OP_PROFILE, OP_TRAIN_INFO, OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE,
+    OP_SAVE,    OP_RESTORE,    OP_FORGET,     OP_EVALUATE,
+};
 
 static uint16_t transfer;
-static uint32_t upload_next, upload_by_rows, upload_gray;
+static uint32_t upload_next, upload_by_rows, upload_gray, upload_whole;
+static bool uploading, upload_state;
+static uint8_t pushed; /* all bytes of the state being pushed */
 
 /* A payload that fits its op, mostly. */
 static uint32_t make_payload(uint8_t op, uint8_t *p) {
@@ -305,22 +397,37 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
         put_u32(&w, mostly(any(2) ? 115200 : 1000000));
         break;
     case OP_OPEN:
+        upload_next = 0;
+        uploading = true;
+        upload_state = any(4) == 0;
+        if (upload_state) {
+            pushed = (uint8_t)any(256);
+            upload_whole = state_bytes;
+            put_u8(&w, TARGET_STATE);
+            put_u8(&w, (uint8_t)(any(20) == 0));
+            put_u16(&w, 0);
+            put_u32(&w, mostly(state_bytes));
+            break;
+        }
         upload_by_rows = any(2);
         upload_gray = any(4) == 0;
+        upload_whole = upload_gray ? INPUT / 3 : INPUT;
         put_u8(&w, (uint8_t)mostly(upload_by_rows));
         put_u8(&w, (uint8_t)mostly(0));
         put_u8(&w, (uint8_t)upload_gray);
         put_u8(&w, 0);
-        put_u32(&w, mostly(upload_gray ? INPUT / 3 : INPUT));
-        upload_next = 0;
+        put_u32(&w, mostly(upload_whole));
         break;
     case OP_DATA: {
-        const uint32_t row = upload_gray ? ROW / 3 : ROW, whole = upload_gray ? INPUT / 3 : INPUT;
-        uint32_t n = upload_by_rows ? row * (1 + any(ROWS)) : 1 + any(whole);
+        const uint32_t row = upload_gray ? ROW / 3 : ROW, whole = upload_whole;
+        uint32_t n = upload_by_rows && !upload_state ? row * (1 + any(ROWS)) : 1 + any(whole);
         if (upload_next + n > whole || any(3) == 0) n = whole - upload_next;
+        const uint32_t most = upload_state ? LINK_DATA_BYTES : LINK_DATA_BYTES / ROW * row;
+        if (n > most && any(16)) n = most;
         if (any(16) == 0) n += any(3);
-        put_u32(&w, mostly(upload_next));
+        put_u32(&w, any(4) ? upload_next : mostly(upload_next));
         fill(p + 4, n);
+        if (upload_state) memset(p + 4, pushed, n);
         w.length += n;
         upload_next = any(8) ? upload_next + n : 0;
         if (upload_next > whole) upload_next = 0;
@@ -328,11 +435,28 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
     }
     case OP_READ: {
         const uint32_t size = any(2) ? 8 : LONG_OUTPUT;
-        put_u8(&w, (uint8_t)mostly(any(2)));
+        put_u8(&w, any(4) ? (uint8_t)mostly(any(2)) : OBJECT_STATE);
         put_u8(&w, (uint8_t)mostly(size != 8));
         put_u16(&w, 0);
         put_u32(&w, mostly(any(size)));
         put_u32(&w, mostly(any(size)));
+        break;
+    }
+    case OP_TRAIN_STEP:
+    case OP_EVALUATE:
+        put_u16(&w, (uint16_t)mostly(any(3)));
+        put_u16(&w, (uint16_t)mostly(3 + any(6)));
+        if (op == OP_EVALUATE) break;
+        put_u32(&w, any(8) ? any(0x7F800000u) : any(0xFFFFFFFFu));
+        put_u32(&w, any(5));
+        put_u32(&w, any(5));
+        break;
+    case OP_ACCEPT_STATE: {
+        static uint8_t whole[LARGE_STATE];
+        memset(whole, pushed, state_bytes);
+        put_u32(&w, any(8) ? crc32(0, whole, state_bytes) : any(5));
+        put_u32(&w, any(5));
+        put_bytes(&w, any(8) ? LAYOUT : "0123456789abcdeF", 16);
         break;
     }
     default:
@@ -343,15 +467,20 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
 
 static size_t make_frame(uint8_t *out) {
     uint8_t payload[4096];
-    const bool finish_upload = upload_next && any(2);
-    uint8_t op = finish_upload ? (uint8_t)(any(2) ? OP_DATA : OP_RUN) : known_ops[any(sizeof known_ops)];
+    uint8_t op = known_ops[any(sizeof known_ops)];
+    if (uploading && any(8)) {
+        const uint8_t use = upload_state ? OP_ACCEPT_STATE : any(3) ? OP_RUN : OP_TRAIN_STEP;
+        op = upload_next == upload_whole ? use : OP_DATA;
+    }
     if (any(40) == 0) op = (uint8_t)(any(8) ? any(256) : OP_RESET);
     if (op == OP_HELLO && any(4)) op = OP_OPEN;
+    if (device_session == 0 && any(4)) op = OP_HELLO;
     const uint32_t length = make_payload(op, payload);
     const uint16_t session = op == OP_HELLO ? (uint16_t)(1 + any(3))
                              : any(50)      ? device_session
                                             : (uint16_t)any(5);
     uint16_t sequence = any(20) ? ++last_sequence : (uint16_t)(last_sequence - any(3));
+    if (op == OP_RUN || op == OP_TRAIN_STEP || op == OP_ACCEPT_STATE) uploading = false;
     if (op == OP_OPEN) transfer = sequence;
     if (op == OP_DATA && any(20)) sequence = transfer;
     return encode(out, op, session, sequence, payload, length);
@@ -386,7 +515,8 @@ int main(int argc, char **argv) {
     const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 0) : 1000000u;
     random_state = 0x9E3779B97F4A7C15ull + (argc > 2 ? strtoull(argv[2], NULL, 0) : 0);
     static uint8_t wire[65536];
-    app_init(&model);
+    memset(cells, 0xFF, sizeof cells);
+    restart();
     for (uint32_t i = 0; i < count; i++) {
         size_t length;
         const uint32_t kind = any(16);
@@ -403,8 +533,9 @@ int main(int argc, char **argv) {
         }
         feed(wire, length, any(1000) ? any(3) : any(5000));
     }
-    printf("inputs %u answers %u ok %u runs %u\n", (unsigned)count, (unsigned)answers, (unsigned)good_answers,
-           (unsigned)runs);
+    printf("inputs %u answers %u ok %u runs %u steps %u pushes %u written %u\n", (unsigned)count,
+           (unsigned)answers, (unsigned)good_answers, (unsigned)runs, (unsigned)steps, (unsigned)pushes,
+           (unsigned)saves);
     return 0;
 }
 

@@ -32,14 +32,16 @@ def test_a_million_hostile_inputs(tmp_path: Path) -> None:
     fuzzer = _build("gcc", tmp_path / "fuzz")
     done = subprocess.run([fuzzer, str(INPUTS)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    figures = re.fullmatch(r"inputs (\d+) answers (\d+) ok (\d+) runs (\d+)\n", done.stdout)
+    pattern = r"inputs (\d+) answers (\d+) ok (\d+) runs (\d+) steps (\d+) pushes (\d+) written (\d+)\n"
+    figures = re.fullmatch(pattern, done.stdout)
     assert figures, done.stdout
-    inputs, answers, good, runs = map(int, figures.groups())
+    inputs, answers, good, runs, steps, pushes, written = map(int, figures.groups())
     assert inputs == INPUTS >= 1_000_000
     # It must get deep: many requests understood, many whole uploads and runs among them.
     assert answers > inputs / 3
     assert good > inputs / 10
     assert runs > inputs / 100
+    assert steps > inputs / 2000 and pushes > inputs / 1000 and written > inputs / 100
 
 
 def test_the_fuzzer_finds_a_missing_check(tmp_path: Path) -> None:

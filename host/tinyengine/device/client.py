@@ -23,7 +23,7 @@ from tinyengine.metadata import ModelMetadata, parse_metadata
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
 OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
-CAN_FRAME, CAN_ROWS, CAN_PROFILE = 1, 2, 4
+CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN = 1, 2, 4, 8
 STATISTICS_CLEAR = 1
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class Identity:
     by_frame: bool
     by_rows: bool
     has_profile: bool
+    can_train: bool
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata_json: str
@@ -112,6 +113,18 @@ class Inference:
         return self.wire_seconds / self.seconds if self.seconds else 0.0
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """Inputs as they go over the wire: bytes and transfer flags of each; ``rows``: computed on while they arrive."""
+
+    payloads: tuple[tuple[bytes, int], ...]
+    rows: bool
+
+    @property
+    def nbytes(self) -> int:
+        return sum(len(data) for data, _ in self.payloads)
+
+
 class Device:
     """A connected device. Use :func:`open_device`, or :meth:`connect` on a transport of your own."""
 
@@ -140,6 +153,11 @@ class Device:
                 f"build and flash that network, or leave the option out"
             )
         return cls(connection, identity)
+
+    @property
+    def connection(self) -> Connection:
+        """The session, for what other modules add."""
+        return self._connection
 
     @property
     def counters(self) -> LinkCounters:
@@ -192,6 +210,11 @@ class Device:
         An input of h x w x c may also be given as h x w x 1: the value of a pixel then stands for all its channels
         and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
         """
+        delivery = self.delivery(inputs, by_rows)
+        return self._retried(lambda: self._infer(delivery))
+
+    def delivery(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Delivery:
+        """Inputs as :meth:`infer` takes them, checked and ready to be sent."""
         arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
         ports = self.identity.inputs
         if len(arrays) != len(ports):
@@ -202,8 +225,14 @@ class Device:
             raise RefusedError(
                 f"the network on this board does not take {way}: build it with --input {option}", Status.UNSUPPORTED
             )
-        payloads = [_wire_bytes(array, port) for array, port in zip(arrays, ports, strict=True)]
-        return self._retried(lambda: self._infer(payloads, rows))
+        payloads = tuple(_wire_bytes(array, port) for array, port in zip(arrays, ports, strict=True))
+        return Delivery(payloads, rows)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Send inputs without running anything on them. RestartedError when the device has forgotten the session."""
+        target = TARGET_ROWS if delivery.rows else TARGET_FRAME
+        for index, (data, flags) in enumerate(delivery.payloads):
+            self._connection.upload(target, index, data, flags, slow=delivery.rows)
 
     def infer_rows(self, frame: np.ndarray) -> Inference:
         """Like :meth:`infer`, computing while the rows arrive."""
@@ -222,10 +251,9 @@ class Device:
 
     # ----
 
-    def _infer(self, payloads: list[tuple[bytes, int]], rows: bool) -> Inference:
+    def _infer(self, delivery: Delivery) -> Inference:
         start = time.monotonic()
-        for index, (data, flags) in enumerate(payloads):
-            self._connection.upload(TARGET_ROWS if rows else TARGET_FRAME, index, data, flags, slow=rows)
+        self.deliver(delivery)
         uploaded = time.monotonic()
         answer = self._connection.request(Op.RUN, steady=False)
         run, count, _, total = fields("<4I", answer)
@@ -248,7 +276,7 @@ class Device:
             device_seconds=count / self.identity.counter_rate if self.identity.counter_rate else 0.0,
             seconds=seconds,
             wire_seconds=uploaded - start,
-            input_bytes=sum(len(payload) for payload, _ in payloads),
+            input_bytes=delivery.nbytes,
         )
 
     def _rest_of_output(self, index: int, head: bytes) -> bytes:
@@ -341,6 +369,7 @@ def _identify(connection: Connection) -> Identity:
         by_frame=bool(can & CAN_FRAME),
         by_rows=bool(can & CAN_ROWS),
         has_profile=bool(can & CAN_PROFILE),
+        can_train=bool(can & CAN_TRAIN),
         inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
         outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
         metadata_json=_text(metadata),

@@ -38,6 +38,11 @@ _REFUSALS = {
     Status.BAD_CHUNK: "the device refused a piece of an upload: host and firmware are of different versions",
     Status.NOT_THERE: "the device does not have what was asked for",
     Status.BAD_RATE: "the board's serial port cannot run at this rate",
+    Status.NO_STATE: (
+        "the device's trained weights are incomplete, because a push did not end: push again, or use 'tinyengine "
+        "restore' or 'tinyengine reset'"
+    ),
+    Status.FOREIGN: "the device runs another network or update scheme than these trained weights are for",
 }
 
 

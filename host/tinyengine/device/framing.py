@@ -34,6 +34,14 @@ class Op(IntEnum):
     RUN = 0x20
     STATISTICS = 0x30
     PROFILE = 0x31
+    TRAIN_INFO = 0x40
+    TRAIN_STEP = 0x41
+    EVALUATE = 0x42
+    RESET_STATE = 0x43
+    ACCEPT_STATE = 0x44
+    SAVE = 0x48
+    RESTORE = 0x49
+    FORGET = 0x4A
 
 
 class Status(IntEnum):
@@ -52,6 +60,8 @@ class Status(IntEnum):
     BAD_CHUNK = 10
     NOT_THERE = 11
     BAD_RATE = 12
+    NO_STATE = 13
+    FOREIGN = 14
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,260 @@
+#include "training.h"
+
+#include "crc32.h"
+#include "hal.h"
+#include "inference.h"
+#include "storage.h"
+
+#define LONGEST_SCHEME 96u
+/* Milliseconds to erase a KB, generously: the STM32F4 takes up to 2 s for 128 KB, the STM32F7 up to 4 for 256
+ * (their data sheets, "Flash memory programming"). */
+#define ERASE_MS_PER_KB 16u
+
+enum { INFO_COMPLETE = 1, INFO_SAVED = 2, INFO_STAGED = 4 };
+
+_Static_assert(STORAGE_OK == 0 && STORAGE_ABSENT == 7, "these numbers are on the wire (docs/protocol.md)");
+
+static struct {
+    const te_model *model;
+    const te_trainer *trainer; /* NULL: this network cannot be trained */
+    const hal_flash *flash;
+    uint32_t steps; /* behind the state */
+    uint32_t step_ms, evaluate_ms;
+    uint32_t received; /* bytes of a push */
+    bool complete;     /* the state is one */
+    bool saved;        /* and the newest one in flash */
+} state;
+
+bool training_supported(void) {
+    return state.trainer != NULL;
+}
+
+bool training_complete(void) {
+    return state.trainer == NULL || state.complete;
+}
+
+/* ---- Whole states ---- */
+
+/* From now on the state is another one: rows that ran on the old one are worth nothing. */
+static void changed(uint32_t steps, bool saved) {
+    transfer_abort();
+    inference_drop();
+    state.steps = steps;
+    state.complete = true;
+    state.saved = saved;
+}
+
+static void factory(void) {
+    state.trainer->reset();
+    changed(0, false);
+}
+
+static storage_status load(storage_info *info) {
+    const te_trainer *t = state.trainer;
+    const storage_status found = storage_load(state.flash, t->layout, t->state, t->state_bytes, info);
+    if (found == STORAGE_OK) changed(info->steps, true);
+    if (found == STORAGE_FLASH_ERROR) factory(); /* a part may have been copied */
+    return found;
+}
+
+void training_init(const te_model *model, const hal_flash *flash) {
+    memset(&state, 0, sizeof state);
+    state.model = model;
+    state.trainer = model->trainer;
+    state.flash = flash;
+    if (state.trainer == NULL) return;
+    storage_info info;
+    factory();
+    load(&info);
+}
+
+status training_reset(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    (void)answer;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    factory();
+    return STATUS_OK;
+}
+
+/* ---- Flash ---- */
+
+static void put_storage(writer *answer, storage_status found, const storage_info *info) {
+    put_u8(answer, (uint8_t)found);
+    put_u8(answer, info->slot);
+    put_u8(answer, info->fallback);
+    put_u8(answer, 0);
+    put_u32(answer, info->generation);
+    put_u32(answer, info->steps);
+    put_u32(answer, info->bytes);
+}
+
+static void announce_erasing(uint32_t slots) {
+    if (state.flash) protocol_busy(slots * (state.flash->slot_bytes >> 10) * ERASE_MS_PER_KB);
+}
+
+status training_save(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    const te_trainer *t = state.trainer;
+    if (t == NULL) return STATUS_UNSUPPORTED;
+    if (!state.complete) return STATUS_NO_STATE;
+    announce_erasing(1);
+    storage_info info = {0};
+    const storage_status done =
+        storage_save(state.flash, t->layout, state.model->hash, t->state, t->state_bytes, state.steps, &info);
+    if (done == STORAGE_OK) state.saved = true;
+    put_storage(answer, done, &info);
+    return STATUS_OK;
+}
+
+status training_restore(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    storage_info info = {0};
+    const storage_status found = load(&info);
+    put_storage(answer, found, &info);
+    return STATUS_OK;
+}
+
+status training_forget(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    announce_erasing(HAL_FLASH_SLOTS);
+    const storage_info none = {0};
+    const storage_status done = storage_clear(state.flash);
+    if (done != STORAGE_ABSENT) state.saved = false;
+    put_storage(answer, done, &none);
+    return STATUS_OK;
+}
+
+/* ---- Steps ---- */
+
+/* Label, classes; then for a step rate, seed, step. Answer: loss, predicted class, 0, steps behind the state,
+ * counter ticks (by rows: of the rows too), milliseconds. */
+static status run(const uint8_t *request, bool update, writer *answer) {
+    const te_trainer *t = state.trainer;
+    if (t == NULL) return STATUS_UNSUPPORTED;
+    const te_train_sample sample = {.label = get_u16(request), .classes = get_u16(request + 2)};
+    if (sample.label >= sample.classes || sample.classes > t->classes) return STATUS_MALFORMED;
+    te_train_update how = {0};
+    if (update) {
+        const uint32_t rate_bits = get_u32(request + 4);
+        if (rate_bits >= 0x7F800000u) return STATUS_MALFORMED; /* negative, infinite, or no number */
+        memcpy(&how.rate, &rate_bits, sizeof how.rate);
+        how.seed = get_u32(request + 8);
+        how.step = get_u32(request + 12);
+    }
+    if (!state.complete) return STATUS_NO_STATE;
+    uint32_t count;
+    const status code = inference_take_input(&count);
+    if (code != STATUS_OK) return code;
+    uint32_t *last_ms = update ? &state.step_ms : &state.evaluate_ms;
+    if (*last_ms == 0 || *last_ms > PROTOCOL_BUSY_AFTER_MS) protocol_busy(*last_ms);
+    const uint32_t start_ms = hal_millis(), start = hal_count();
+    const te_train_result result = update ? t->step(&sample, &how) : t->evaluate(&sample);
+    count += hal_count() - start;
+    const uint32_t ms = hal_millis() - start_ms;
+    *last_ms = ms ? ms : 1; /* 0 stands for unknown */
+    if (update) {
+        state.steps++;
+        state.saved = false;
+    }
+    uint32_t loss_bits;
+    memcpy(&loss_bits, &result.loss, sizeof loss_bits);
+    put_u32(answer, loss_bits);
+    put_u16(answer, result.predicted);
+    put_u16(answer, 0);
+    put_u32(answer, state.steps);
+    put_u32(answer, count);
+    put_u32(answer, ms);
+    return STATUS_OK;
+}
+
+status training_step(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    return run(request, true, answer);
+}
+
+status training_evaluate(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    return run(request, false, answer);
+}
+
+/* ---- The state, from and to the host ---- */
+
+static bool staged(void) {
+    return state.model->arena_bytes >= state.trainer->state_bytes;
+}
+
+status training_info(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    const te_trainer *t = state.trainer;
+    if (t == NULL) return STATUS_UNSUPPORTED;
+    put_u32(answer, t->state_bytes);
+    put_u32(answer, t->trained_weights);
+    put_u32(answer, t->trained_biases);
+    put_u32(answer, state.steps);
+    put_u32(answer, crc32(0, t->state, t->state_bytes));
+    put_u16(answer, t->classes);
+    put_u16(answer, (uint16_t)((state.complete ? INFO_COMPLETE : 0) | (state.saved ? INFO_SAVED : 0) |
+                               (staged() ? INFO_STAGED : 0)));
+    storage_info info = {0};
+    const storage_status found = storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
+    put_storage(answer, found, &info);
+    put_string(answer, t->scheme, LONGEST_SCHEME);
+    put_string(answer, t->layout, STORAGE_ID_DIGITS);
+    return STATUS_OK;
+}
+
+status training_state_size(uint8_t index, uint32_t *bytes) {
+    if (state.trainer == NULL || index != 0 || !state.complete) return STATUS_NOT_THERE;
+    *bytes = state.trainer->state_bytes;
+    return STATUS_OK;
+}
+
+void training_read_state(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+    (void)index;
+    if (length) memcpy(data, state.trainer->state + offset, length);
+}
+
+status training_open_state(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+    (void)flags;
+    (void)shape;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    if (index != 0 || length != state.trainer->state_bytes) return STATUS_MALFORMED;
+    inference_drop();
+    state.received = 0;
+    if (!staged()) {
+        state.complete = false;
+        state.saved = false;
+    }
+    return STATUS_OK;
+}
+
+status training_take_state(uint32_t offset, uint8_t *data, uint32_t length) {
+    uint8_t *target = staged() ? state.model->arena : state.trainer->state;
+    memcpy(target + offset, data, length);
+    state.received = offset + length;
+    return STATUS_OK;
+}
+
+/* CRC-32 of the state, steps behind it, its layout. The CRC also finds a copy in the arena that something ran
+ * over. */
+status training_accept(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    (void)answer;
+    const te_trainer *t = state.trainer;
+    if (t == NULL) return STATUS_UNSUPPORTED;
+    if (memcmp(request + 8, t->layout, STORAGE_ID_DIGITS) != 0) return STATUS_FOREIGN;
+    const uint8_t *source = staged() ? state.model->arena : t->state;
+    if (state.received != t->state_bytes || crc32(0, source, t->state_bytes) != get_u32(request))
+        return STATUS_INCOMPLETE;
+    if (staged()) memcpy(t->state, source, t->state_bytes);
+    state.received = 0;
+    changed(get_u32(request + 4), false);
+    return STATUS_OK;
+}
