@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "stream": "Classify a stream of pictures on a device.",
     "zoo": "List, show and build the networks of the zoo.",
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
+    "search-scheme": "Find what to train on the device within its SRAM.",
     "fit": "Train a network of the zoo on labelled images.",
 }
 
@@ -38,7 +39,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"tinyengine.cli.{name}").command
+        return importlib.import_module(f"tinyengine.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,0 +1,67 @@
+"""Training on this computer with the device's arithmetic: epochs over pictures in memory, learning rates, accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.native import NativeTrainer
+
+WARM_UP = 0.05  # of all steps
+
+Progress = Callable[[int, int, float], None]
+"""Told of steps done, of all, and of the mean loss so far in this epoch."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``rate``: the highest learning rate; it rises over the first steps and falls to 0 along a cosine."""
+
+    rate: float
+    epochs: float
+    seed: int = 0
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Linear over the first WARM_UP of ``steps``, then half a cosine down to 0."""
+    warm_up = max(1, round(WARM_UP * steps))
+    if step < warm_up:
+        return recipe.rate * (step + 1) / warm_up
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def fit(
+    trainer: NativeTrainer,
+    variants: Sequence[np.ndarray],
+    labels: np.ndarray,
+    recipe: Recipe,
+    progress: Progress | None = None,
+) -> None:
+    """Train, one sample a step, in an order shuffled anew each epoch.
+
+    ``variants``: the same int8 inputs (N, ...) in several forms, plain and mirrored say, of which each step takes one
+    at random. The same seed gives the same bytes.
+    """
+    rng = np.random.default_rng(recipe.seed)
+    steps = round(recipe.epochs * len(labels))
+    order = np.empty(0, np.int64)
+    total = 0.0
+    for step in range(steps):
+        place = step % len(labels)
+        if place == 0:
+            order, total = rng.permutation(len(labels)), 0.0
+        index = order[place]
+        x = variants[int(rng.integers(len(variants)))][index]
+        rate = learning_rate(recipe, step, steps)
+        total += trainer.step(x, int(labels[index]), rate, seed=recipe.seed, step=step).loss
+        if progress and (place == len(labels) - 1 or step == steps - 1):
+            progress(step + 1, steps, total / (place + 1))
+
+
+def accuracy(trainer: NativeTrainer, inputs: np.ndarray, labels: np.ndarray) -> float:
+    """Share of int8 ``inputs`` (N, ...) whose label is predicted."""
+    right = sum(trainer.evaluate(x).predicted == label for x, label in zip(inputs, labels, strict=True))
+    return right / len(labels)
