@@ -35,8 +35,7 @@ static void update_bias(const params *p, const int16_t *g, int32_t exponent,
         for (uint32_t i = 0; i < pixels; i++) total += g[i * channels + c];
         if (b->scaling[c] == 0.0f) continue; /* a dead channel */
         const float d = (float)total * (rate * b->scaling[c]);
-        const int32_t step = te_round_random(d, te_random_bits(context->key, b->first + c));
-        b->values[c] = te_limited(b->values[c] - step, -b->limit, b->limit);
+        b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, b->first + c);
     }
 }
 

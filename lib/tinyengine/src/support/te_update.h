@@ -57,6 +57,11 @@ static inline int8_t te_update_weight(int8_t value, float d, uint32_t key, uint3
     return (int8_t)te_limited(value - step, -128, 127);
 }
 
+/* The same for a bias, which stays within +-limit. */
+static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint32_t key, uint32_t index) {
+    return te_limited(value - te_round_random(d, te_random_bits(key, index)), -limit, limit);
+}
+
 /* The same for a weight with 8 more bits; halves away from zero. */
 static inline void te_update_residual(int8_t *value, int8_t *residual, float d) {
     const float inside = d < -16384.0f ? -16384.0f : d > 16384.0f ? 16384.0f : d;
