@@ -11,7 +11,7 @@ from tinyengine import pio
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.paths import cache_dir
-from tinyengine.report import fit, measure_code
+from tinyengine.report import fit, measure_code, storage_report
 from tinyengine.toolchain import arm_toolchain, section_sizes
 
 Progress = Callable[[str], None]
@@ -32,7 +32,8 @@ class Firmware:
     def report(self) -> dict[str, object]:
         """The figures of ``compile``, and the image's."""
         image = {"elf": str(self.elf), "flash_bytes": self.flash_bytes, "sram_bytes": self.sram_bytes}
-        return self.compiled.report() | {"board": self.board.name, "fit": self.verdict, "firmware": image}
+        own = {"board": self.board.name, "fit": self.verdict, "firmware": image}
+        return self.compiled.report() | own | storage_report(self.compiled, self.board)
 
 
 def build(model: Path, board: Board, options: CompileOptions, progress: Progress | None = None) -> Firmware:

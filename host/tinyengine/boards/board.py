@@ -64,7 +64,7 @@ class Storage:
         return slots
 
     def __str__(self) -> str:
-        places = ", ".join(f"{slot['sector']} at {slot['address']:#010x}" for slot in self.report())
+        places = "; ".join(f"{slot['sector']} at {slot['address']:#010x}" for slot in self.report())
         return f"{len(self.sectors)} slots of {self.slot_bytes // 1024} KB: {places}"
 
 

@@ -40,5 +40,5 @@ def command(model: Path, board_name: str, as_json: bool, **options: object) -> N
         click.echo(json.dumps(firmware.report(), indent=2))
     else:
         console = Console(highlight=False)
-        console.print(compile_table(firmware.compiled, firmware.verdict))
+        console.print(compile_table(firmware.compiled, firmware.verdict, firmware.board))
         console.print(build_summary(firmware), soft_wrap=True)

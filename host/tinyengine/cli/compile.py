@@ -13,7 +13,7 @@ from tinyengine.cli.options import compile_options, json_option, to_compile_opti
 from tinyengine.compiler import compile_model
 from tinyengine.ir import Graph
 from tinyengine.ir.printer import format_graph
-from tinyengine.report import compile_table, fit, measure_code
+from tinyengine.report import compile_table, fit, measure_code, storage_report
 
 
 @click.command("compile")
@@ -49,8 +49,12 @@ def command(model: Path, board: str, out: Path | None, explain: bool, as_json: b
     if out is not None:
         compiled.write(out)
     if as_json:
-        click.echo(json.dumps(compiled.report() | {"board": board, "fit": verdict}, indent=2))
+        click.echo(
+            json.dumps(
+                compiled.report() | {"board": board, "fit": verdict} | storage_report(compiled, target), indent=2
+            )
+        )
     else:
-        console.print(compile_table(compiled, verdict))
+        console.print(compile_table(compiled, verdict, target))
         if out is not None:
             console.print(f"wrote {', '.join(compiled.sources)} to {out}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tinyengine.build import Firmware
+from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 
 
@@ -16,6 +17,9 @@ def build_summary(firmware: Firmware) -> str:
         f"  flash {format_size(firmware.flash_bytes)} of {format_size(board.flash_bytes)}, "
         f"SRAM {format_size(firmware.sram_bytes)} of {format_size(board.sram_bytes)}",
     ]
+    kept = storage_sentence(firmware.compiled, board)
+    if kept:
+        lines.append(f"  trained states: {kept}")
     if board.is_simulated_only:
         lines.append(f"next: tinyengine infer IMAGE... --port sim:{board.name}")
     else:

@@ -11,6 +11,7 @@ from rich.table import Table
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.errors import BudgetError
+from tinyengine.report.storage import flash_for, storage_sentence
 from tinyengine.sizes import exact_size, format_size
 from tinyengine.toolchain import footprint, has_arm_toolchain
 
@@ -38,7 +39,7 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
     """
     options = compiled.options
     sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
-    flash_cap = options.flash if options.flash is not None else board.network_flash_bytes
+    flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
     flash = compiled.weight_bytes + (compiled.code_bytes or 0)
     sram = compiled.plan.arena_bytes + compiled.state_bytes
     if sram > sram_cap:
@@ -54,9 +55,10 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
             "more SRAM"
         )
     if flash > flash_cap:
+        beside = " beside the slots of trained states" if compiled.training and board.storage else ""
         raise BudgetError(
             f"{compiled.graph.name} does not fit {board.name}: it needs {exact_size(flash)} of flash and "
-            f"{exact_size(flash_cap)} are there for it; use a narrower network or a board with more flash"
+            f"{exact_size(flash_cap)} are there for it{beside}; use a narrower network or a board with more flash"
         )
     return {
         "sram_used": sram,
@@ -73,7 +75,7 @@ def _less_sram(options: CompileOptions) -> str:
     return "".join(f"{option}, " for option in (streams, smallest) if option)
 
 
-def compile_table(compiled: CompiledModel, verdict: dict[str, int]) -> Group:
+def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:
     """Layers and totals."""
     table = Table(title=f"{compiled.graph.name} ({compiled.model_hash})", title_justify="left")
     for column, justify in (("layer", "left"), ("output", "right"), ("MACs", "right"), ("kernel", "left")):
@@ -98,6 +100,7 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int]) -> Group:
             f"{compiled.training.scheme.name}: {format_size(layout.size)} of state beside the arena, "
             f"{layout.trained_weights:,} weights and {layout.trained_biases:,} biases with the classifier's",
         )
+        totals.add_row("storage", storage_sentence(compiled, board))
     totals.add_row(
         "flash",
         f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict['flash_available'])}",

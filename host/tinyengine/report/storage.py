@@ -1,0 +1,34 @@
+"""What a board's flash gives to trained states, for a compiled network."""
+
+from __future__ import annotations
+
+from tinyengine.boards import Board
+from tinyengine.compiler import CompiledModel
+from tinyengine.sizes import exact_size, format_size
+
+
+def flash_for(compiled: CompiledModel, board: Board) -> int:
+    """Bytes of flash for weights and code: what training keeps its states in is not among them."""
+    return board.training_flash_bytes if compiled.training else board.network_flash_bytes
+
+
+def storage_report(compiled: CompiledModel, board: Board) -> dict[str, object]:
+    """The entry ``storage`` of ``compile --board --json``; nothing for a network that is not trained."""
+    if not compiled.training or board.storage is None:
+        return {}
+    fits = compiled.state_bytes <= board.storage.state_bytes
+    return {"storage": {"slots": board.storage.report(), "state_bytes": compiled.state_bytes, "fits": fits}}
+
+
+def storage_sentence(compiled: CompiledModel, board: Board) -> str:
+    """Where trained states are kept, or why they are not; empty for a network that is not trained."""
+    if not compiled.training:
+        return ""
+    if board.storage is None:
+        return "this board has no flash for trained states: they are lost with the power"
+    if compiled.state_bytes > board.storage.state_bytes:
+        return (
+            f"a trained state of {exact_size(compiled.state_bytes)} does not fit a slot of "
+            f"{format_size(board.storage.slot_bytes)}: it is lost with the power"
+        )
+    return str(board.storage)

@@ -1,0 +1,67 @@
+"""Flash for trained states is taken out of the budget of a network that is trained, and only of that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tinyengine.boards import load, names
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
+from tinyengine.errors import BudgetError
+from tinyengine.paths import project_root
+from tinyengine.report import compile_table, fit, storage_report
+from tinyengine.report.storage import storage_sentence
+
+MODEL = project_root() / "models" / "person_tiny.tflite"
+BOARD = load("sim_stm32f405")
+
+
+def compiled(train: str | None) -> CompiledModel:
+    return compile_model(Path(MODEL), CompileOptions(train=train))
+
+
+@pytest.fixture(scope="module")
+def trained() -> CompiledModel:
+    return compiled("last-layer")
+
+
+def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel) -> None:
+    assert BOARD.storage is not None
+    plain = fit(compiled(None), BOARD)
+    assert plain["flash_available"] == BOARD.network_flash_bytes
+    assert fit(trained, BOARD)["flash_available"] == plain["flash_available"] - 2 * 131072
+    with pytest.raises(BudgetError, match="are there for it beside the slots of trained states"):
+        fit(trained, replace(BOARD, flash_bytes=660 * 1024))
+    fit(compiled(None), replace(BOARD, flash_bytes=660 * 1024))
+
+
+def test_the_report_names_the_sectors(trained: CompiledModel) -> None:
+    assert storage_report(compiled(None), BOARD) == {}
+    assert storage_sentence(compiled(None), BOARD) == ""
+    report = storage_report(trained, BOARD)["storage"]
+    assert report == {
+        "slots": [
+            {"sector": "sector 10", "address": 0x080C0000, "bytes": 131072},
+            {"sector": "sector 11", "address": 0x080E0000, "bytes": 131072},
+        ],
+        "state_bytes": trained.state_bytes,
+        "fits": True,
+    }
+    for name in names():
+        board = load(name)
+        assert board.storage is not None
+        assert board.storage.sectors[1] in storage_sentence(trained, board)
+    compile_table(trained, fit(trained, BOARD), BOARD)
+
+
+def test_a_state_that_does_not_fit(trained: CompiledModel) -> None:
+    assert BOARD.storage is not None
+    exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 128))
+    small = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 127))
+    assert storage_report(trained, exact)["storage"]["fits"]  # type: ignore[index]
+    assert not storage_report(trained, small)["storage"]["fits"]  # type: ignore[index]
+    assert "does not fit a slot" in storage_sentence(trained, small)
+    none = replace(BOARD, storage=None)
+    assert "no flash for trained states" in storage_sentence(trained, none)
+    assert storage_report(trained, none) == {}
