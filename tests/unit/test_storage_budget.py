@@ -26,19 +26,24 @@ def trained() -> CompiledModel:
     return compiled("last-layer")
 
 
-def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel) -> None:
+@pytest.fixture(scope="module")
+def plain() -> CompiledModel:
+    return compiled(None)
+
+
+def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel, plain: CompiledModel) -> None:
     assert BOARD.storage is not None
-    plain = fit(compiled(None), BOARD)
-    assert plain["flash_available"] == BOARD.network_flash_bytes
-    assert fit(trained, BOARD)["flash_available"] == plain["flash_available"] - 2 * 131072
+    whole = fit(plain, BOARD)
+    assert whole["flash_available"] == BOARD.network_flash_bytes
+    assert fit(trained, BOARD)["flash_available"] == whole["flash_available"] - 2 * 131072
     with pytest.raises(BudgetError, match="are there for it beside the slots of trained states"):
         fit(trained, replace(BOARD, flash_bytes=660 * 1024))
-    fit(compiled(None), replace(BOARD, flash_bytes=660 * 1024))
+    fit(plain, replace(BOARD, flash_bytes=660 * 1024))
 
 
-def test_the_report_names_the_sectors(trained: CompiledModel) -> None:
-    assert storage_report(compiled(None), BOARD) == {}
-    assert storage_sentence(compiled(None), BOARD) == ""
+def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledModel) -> None:
+    assert storage_report(plain, BOARD) == {}
+    assert storage_sentence(plain, BOARD) == ""
     report = storage_report(trained, BOARD)["storage"]
     assert report == {
         "slots": [
