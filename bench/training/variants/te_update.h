@@ -1,0 +1,54 @@
+/* Other ways to update a constant, for comparison; never on a device. The original is te_update_device.h. */
+#ifndef TE_UPDATE_VARIANT_H
+#define TE_UPDATE_VARIANT_H
+
+#define te_update_weight te_update_weight_device
+#define te_update_bias te_update_bias_device
+#define te_update_one te_update_one_device
+#include "te_update_device.h"
+#undef te_update_weight
+#undef te_update_bias
+#undef te_update_one
+
+#include "variant.h" /* TE_VARIANT: 1 float32 shadows, 2 C truncation of the result */
+
+#if TE_VARIANT == 1
+/* A float32 beside every trained constant, by its number in the stream of random bits. Where it does not
+ * round to the constant, that has been set from outside: begin anew. */
+static float te_shadow[1u << 20];
+
+static inline int32_t te_from_shadow(int32_t value, int32_t low, int32_t high, float d, uint32_t index) {
+    float *shadow = &te_shadow[index & 0xfffffu];
+    const float known = *shadow < 0.0f ? *shadow - 0.5f : *shadow + 0.5f;
+    if (known >= 2147483000.0f || known <= -2147483000.0f || (int32_t)known != value) *shadow = (float)value;
+    *shadow -= d;
+    if (*shadow < (float)low) *shadow = (float)low;
+    if (*shadow > (float)high) *shadow = (float)high;
+    return te_limited((int32_t)(*shadow < 0.0f ? *shadow - 0.5f : *shadow + 0.5f), low, high);
+}
+#else
+static inline int32_t te_from_shadow(int32_t value, int32_t low, int32_t high, float d, uint32_t index) {
+    const float result = (float)value - d;
+    (void)index;
+    if (result <= (float)low) return low;
+    if (result >= (float)high) return high;
+    return (int32_t)result;
+}
+#endif
+
+static inline int8_t te_update_weight(int8_t value, float d, uint32_t key, uint32_t index) {
+    (void)key;
+    return (int8_t)te_from_shadow(value, -128, 127, d, index);
+}
+
+static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint32_t key, uint32_t index) {
+    (void)key;
+    return te_from_shadow(value, -limit, limit, d, index);
+}
+
+static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
+                                 uint32_t key) {
+    w->values[n] = te_update_weight(w->values[n], total * factor, key, w->first + n);
+}
+
+#endif
