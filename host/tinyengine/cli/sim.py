@@ -22,8 +22,14 @@ from tinyengine.cli.options import json_option
     show_default=True,
     help="Program that simulates the board.",
 )
+@click.option(
+    "--flash-file",
+    "flash",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File that keeps what the board saves (created if there is none).",
+)
 @json_option
-def command(board: str, elf: Path | None, simulator: str, as_json: bool) -> None:
+def command(board: str, elf: Path | None, simulator: str, flash: Path | None, as_json: bool) -> None:
     """Run a simulated BOARD until Ctrl-C and print the URL of its serial port.
 
     Commands that need the board only once can start it themselves: --port sim:BOARD.
@@ -33,7 +39,7 @@ def command(board: str, elf: Path | None, simulator: str, as_json: bool) -> None
       tinyengine sim sim_stm32f405
       tinyengine info --port socket://127.0.0.1:PORT
     """
-    with sim.start(board, elf=elf, simulator=simulator) as simulation:
+    with sim.start(board, elf=elf, simulator=simulator, flash=flash) as simulation:
         if as_json:
             click.echo(json.dumps({"board": board, "simulator": simulator, "url": simulation.url}))
         else:
