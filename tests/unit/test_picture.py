@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.memory.bottleneck import bottleneck_sentences
 from tinyengine.picture.arena import COLORS, arena_scene, boxes
 from tinyengine.picture.front import front_scene
 from tinyengine.picture.png import image
@@ -47,6 +48,15 @@ def test_boxes_are_the_bytes_in_use(kind: str) -> None:
     kinds = {box.kind for box in found}
     assert "output" in kinds and ("input" in kinds) == (kind != "rows")
     assert ("row buffer" in kinds) == (kind != "layers")
+
+
+def test_bottleneck_sentences_say_what_is_counted_twice() -> None:
+    model = compiled("layers")
+    usage = max(model.plan.usage, key=lambda usage: usage.bytes_used)
+    sentences = bottleneck_sentences(usage, model.graph, calls_of(model.stages), model.plan.arena_bytes)
+    total = sum(resident.buffer.size for resident in usage.residents)
+    assert total > usage.bytes_used  # in place, in part at least
+    assert sentences[-1].startswith(f"{(total - usage.bytes_used) / 1024:.1f} KB of these are counted twice")
 
 
 def test_parts_of_scratch_memory_do_not_overlap() -> None:
@@ -122,7 +132,7 @@ def test_command_writes_the_files(monkeypatch, capsys, tmp_path: Path) -> None:
     code, out, _ = tinyengine(monkeypatch, capsys, *common, "--html", html, "--png", png, "--front", "--json")
     assert code == 0
     figures = json.loads(out)
-    assert figures["bottlenecks"][0].endswith(").") and " KB of " in figures["bottlenecks"][0]
+    assert figures["bottlenecks"][0].endswith(".") and " KB of " in figures["bottlenecks"][0]
     assert {buffer["kind"] for buffer in figures["buffers"]} >= {"input", "row buffer", "output"}
     assert figures["front"][0]["arena_bytes"] == figures["arena_bytes"]
     text = html.read_text()

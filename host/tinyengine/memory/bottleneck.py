@@ -67,8 +67,7 @@ def bottleneck_phrase(usage: Usage, graph: Graph, calls: Sequence[KernelCall], a
     parts = [f"{_kb(part.size)} {part.what}" for part in everything[:NAMED_PARTS]]
     if len(everything) > NAMED_PARTS:
         parts.append(f"{len(everything) - NAMED_PARTS} smaller")
-    shared = sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
-    if shared:
+    if shared := shared_bytes(usage):
         parts.append(f"of these {_kb(shared)} shared in place")
     when = f"step {usage.index} ({usage.name})" if 0 <= usage.index < len(calls) else usage.name
     return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} in {when}: {', '.join(parts) or 'nothing'}"
@@ -76,11 +75,20 @@ def bottleneck_phrase(usage: Usage, graph: Graph, calls: Sequence[KernelCall], a
 
 def bottleneck_sentences(usage: Usage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> list[str]:
     """One per thing that takes a share of the arena worth naming: "22.1 KB of 53.8 KB: row buffer of expand (...)."."""
-    return [
+    sentences = [
         f"{_kb(part.size)} of {_kb(arena_bytes)}: {part.what}."
         for part in held(usage, graph, calls)
         if part.size >= WORTH_NAMING * arena_bytes
     ]
+    shared = shared_bytes(usage)
+    if shared >= WORTH_NAMING * arena_bytes:
+        sentences.append(f"{_kb(shared)} of these are counted twice: the output lies over the input that it consumes.")
+    return sentences
+
+
+def shared_bytes(usage: Usage) -> int:
+    """Bytes of things that lie over other things alive in the same step."""
+    return sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
 
 
 def _kb(size: int) -> str:
