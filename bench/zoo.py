@@ -119,45 +119,26 @@ def measure_cost(name: str, cpu: str, requant: str) -> Cost:
     )
 
 
+COST_TITLES = [
+    *("network", "core", "layers", "same kernels", "below cap", "arena", "to same", "to layers"),
+    *("smallest", "arena", "to same", "to layers"),
+]
+
+
 def cost_table(costs: list[Cost]) -> Table:
     table = Table(box=box.MARKDOWN)
-    titles = (
-        "network",
-        "core",
-        "layers",
-        "small layers",
-        "cap",
-        "arena",
-        "capped",
-        "vs layers",
-        "vs small",
-        "smallest",
-    )
-    for title in (*titles, "arena", "vs layers", "vs small"):
-        table.add_column(title, justify="left" if title in ("network", "core") else "right", no_wrap=True)
+    for index, title in enumerate(COST_TITLES):
+        table.add_column(title, justify="left" if index < 2 else "right", no_wrap=True)
 
-    def million(count: int) -> str:
-        return f"{count / 1e6:.2f} M"
-
-    def kilobytes(size: int) -> str:
-        return f"{size / 1024:.1f} KB"
+    def schedule(c: Cost, count: int, arena: int) -> list[str]:
+        shares = (f"{100 * (count / layers - 1):+.1f} %" for layers in (c.small_layers, c.layers))
+        return [f"{count / 1e6:.2f} M", f"{arena / 1024:.1f} KB", *shares]
 
     for c in costs:
-        table.add_row(
-            c.network,
-            c.cpu.removeprefix("cortex-").upper(),
-            million(c.layers),
-            million(c.small_layers),
-            f"{c.cap_bytes // 1024} KB",
-            kilobytes(c.capped_arena),
-            million(c.capped),
-            f"{100 * (c.capped / c.layers - 1):+.1f} %",
-            f"{100 * (c.capped / c.small_layers - 1):+.1f} %",
-            million(c.smallest),
-            kilobytes(c.smallest_arena),
-            f"{100 * (c.smallest / c.layers - 1):+.1f} %",
-            f"{100 * (c.smallest / c.small_layers - 1):+.1f} %",
-        )
+        layers = (f"{count / 1e6:.2f} M" for count in (c.layers, c.small_layers))
+        core = c.cpu.removeprefix("cortex-").upper()
+        capped, smallest = schedule(c, c.capped, c.capped_arena), schedule(c, c.smallest, c.smallest_arena)
+        table.add_row(c.network, core, *layers, *capped, *smallest)
     return table
 
 

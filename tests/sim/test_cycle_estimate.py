@@ -48,6 +48,26 @@ static void run(void) { first(); second(); }
     assert found.estimate == first.cycles.estimate + second.cycles.estimate
 
 
+def test_unaligned_accesses_cost_more() -> None:
+    """Words at 4, 6 and 7, halfwords at 4 and 5, a byte: 0, 1, 2, 0, 1, 0 cycles more."""
+    kinds = ("ldr", "ldr", "str", "ldrh", "ldrh", "ldrb")
+    found = []
+    for offsets in ((4, 8, 12, 4, 8, 5), (4, 6, 7, 4, 5, 5)):
+        accesses = ";".join(f"{kind} r2, [%0, #{offset}]" for kind, offset in zip(kinds, offsets, strict=True))
+        body = f"""
+__attribute__((noinline)) static void first(void) {{
+    __asm__ volatile("{accesses}" ::"r"(arena) : "r2", "memory");
+}}
+static void run(void) {{ first(); }}
+"""
+        network = HandMade("network", body, profiled="first(); hook(context, 0); hook(context, 1);")
+        with BenchImage([network], CORE) as image:
+            found.append(estimate_cycles(image, Job(0, [X], profile=True)).layers[0])
+    aligned, unaligned = found
+    assert unaligned.instructions == aligned.instructions
+    assert unaligned.cycles.estimate == aligned.cycles.estimate + 1 + 2 + 1
+
+
 @pytest.mark.parametrize("input_mode", ["frame", "rows"])
 def test_counts_the_instructions_of_every_layer(input_mode: str) -> None:
     compiled = compile_graph(block_network(), CompileOptions(input=input_mode, optimize="sram"))

@@ -65,11 +65,15 @@ def test_branches(line: str, branches: bool) -> None:
 
 
 def test_records_of_the_plugin() -> None:
-    data = struct.pack("<II", 0x100, 2) + struct.pack("<IIQQ", 0x40, 3, 1000, 999) + struct.pack("<IIQQ", 0x80, 1, 1, 0)
-    data += struct.pack("<II", 0x200, 0)
+    data = (
+        struct.pack("<IIQ", 0x100, 2, 7)
+        + struct.pack("<IIQQ", 0x40, 3, 1000, 999)
+        + struct.pack("<IIQQ", 0x80, 1, 1, 0)
+    )
+    data += struct.pack("<IIQ", 0x200, 0, 0)
     assert read_segments(data) == [
-        Segment(0x100, (BlockRuns(0x40, 3, 1000, 999), BlockRuns(0x80, 1, 1, 0))),
-        Segment(0x200, ()),
+        Segment(0x100, 7, (BlockRuns(0x40, 3, 1000, 999), BlockRuns(0x80, 1, 1, 0))),
+        Segment(0x200, 0, ()),
     ]
     with pytest.raises(ToolError, match="damaged"):
         read_segments(data[:-1])

@@ -8,8 +8,8 @@ What the documentation leaves open becomes a range:
 - A division takes 2 to 12 cycles by its operands. The estimate takes 7.
 - IT may be folded into the instruction before it: 0 or 1. The estimate takes 1.
 
-Not in the model: penalties of unaligned words (1 or 2 cycles each), a literal load's contention with the fetch, and
-everything outside the core.
+Accesses that are not aligned depend on addresses: blocks.c counts what they cost. Not in the model: a literal load's
+contention with the fetch, and everything outside the core.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class _Timer:
         self._known: dict[tuple[int, int], tuple[Cycles, bool]] = {}
 
     def __call__(self, segment: Segment) -> LayerCycles:
-        count, cycles = 0, Cycles()
+        count, cycles = 0, Cycles(1, 1, 1) * segment.unaligned
         for block in segment.blocks:
             if any(function.holds(block.address) for function in self._ignored):
                 continue

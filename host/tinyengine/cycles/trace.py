@@ -32,9 +32,11 @@ class BlockRuns:
 
 @dataclass(frozen=True)
 class Segment:
-    """What ran before execution reached the mark at address ``mark``, and after the mark before it."""
+    """What ran before execution reached the mark at address ``mark``, and after the mark before it. ``unaligned``:
+    cycles that a Cortex-M4 takes for accesses that are not aligned, beyond those of aligned ones."""
 
     mark: int
+    unaligned: int
     blocks: tuple[BlockRuns, ...]
 
 
@@ -70,13 +72,13 @@ def read_segments(data: bytes) -> list[Segment]:
     offset = 0
     try:
         while offset < len(data):
-            mark, count = struct.unpack_from("<II", data, offset)
-            offset += 8
+            mark, count, unaligned = struct.unpack_from("<IIQ", data, offset)
+            offset += 16
             blocks = []
             for _ in range(count):
                 blocks.append(BlockRuns(*struct.unpack_from("<IIQQ", data, offset)))
                 offset += 24
-            segments.append(Segment(mark, tuple(blocks)))
+            segments.append(Segment(mark, unaligned, tuple(blocks)))
     except struct.error as error:
         raise ToolError("QEMU's plugin wrote a damaged file, which is a bug in tinyengine") from error
     return segments
