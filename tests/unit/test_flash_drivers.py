@@ -26,7 +26,7 @@ def run(variant: str, folder: Path, source: str | None = None) -> subprocess.Com
     name, board, options = VARIANTS[variant]
     driver = firmware / "hal" / name / "flash.c"
     if source is not None:
-        for header in ("flash.h", "hal.h", "common/system.h", "common/cortex_m.h"):
+        for header in ("flash.h", "hal.h", "common/system.h", "common/cortex_m.h", "common/slots.h"):
             source = source.replace(f'"../{header}"', f'"{firmware / "hal" / header}"')
         driver = folder / "flash.c"
         driver.write_text(source)

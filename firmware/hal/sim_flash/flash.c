@@ -14,17 +14,13 @@
 
 #include BOARD_HEADER
 
-#define SLOTS_BYTES (HAL_FLASH_SLOTS * BOARD_FLASH_SLOT_BYTES)
+#include "../common/slots.h"
+
 #define FILE_BYTES (SLOTS_BYTES + SLOTS_BYTES / BOARD_FLASH_UNIT)
 #define LONGEST_COMMAND 512u
 #define PIECE 256u /* moved at once; whole units */
 
 static int32_t file = -1;
-
-static bool inside(uint32_t address, uint32_t bytes) {
-    const uint32_t offset = address - BOARD_FLASH_ADDRESS;
-    return address >= BOARD_FLASH_ADDRESS && offset <= SLOTS_BYTES && bytes <= SLOTS_BYTES - offset;
-}
 
 static bool fill_with_ones(uint32_t offset, uint32_t bytes) {
     uint8_t ones[PIECE];
@@ -37,14 +33,14 @@ static bool fill_with_ones(uint32_t offset, uint32_t bytes) {
 }
 
 static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
-    if (!inside(address, bytes)) return HAL_FLASH_REFUSED;
+    if (!slots_hold(address, bytes)) return HAL_FLASH_REFUSED;
     if (bytes == 0) return HAL_FLASH_OK;
-    return semihost_read(file, address - BOARD_FLASH_ADDRESS, data, bytes) ? HAL_FLASH_OK : HAL_FLASH_FAILED;
+    return semihost_read(file, slots_offset(address), data, bytes) ? HAL_FLASH_OK : HAL_FLASH_FAILED;
 }
 
 static hal_flash_status erase_sector(uint32_t address) {
-    const uint32_t offset = address - BOARD_FLASH_ADDRESS, bytes = BOARD_FLASH_SECTOR_BYTES;
-    if (!inside(address, bytes) || offset % bytes) return HAL_FLASH_REFUSED;
+    const uint32_t offset = slots_offset(address), bytes = BOARD_FLASH_SECTOR_BYTES;
+    if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
     /* The units become usable last: a simulator that is killed in between leaves a half erased sector. */
     return fill_with_ones(offset, bytes) &&
                    fill_with_ones(SLOTS_BYTES + offset / BOARD_FLASH_UNIT, bytes / BOARD_FLASH_UNIT)
@@ -70,9 +66,8 @@ static hal_flash_status program_piece(uint32_t offset, const uint8_t *data, uint
 }
 
 static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
-    const uint32_t offset = address - BOARD_FLASH_ADDRESS;
-    if (!inside(address, bytes) || offset % BOARD_FLASH_UNIT || bytes % BOARD_FLASH_UNIT)
-        return HAL_FLASH_REFUSED;
+    const uint32_t offset = slots_offset(address);
+    if (!slots_have_units(address, bytes)) return HAL_FLASH_REFUSED;
     for (uint32_t done = 0; done < bytes; done += PIECE) {
         const uint32_t n = bytes - done < PIECE ? bytes - done : PIECE;
         const hal_flash_status status = program_piece(offset + done, data + done, n);
@@ -82,15 +77,7 @@ static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t 
 }
 
 const hal_flash *hal_flash_open(void) {
-    static const hal_flash flash = {
-        .slots = {BOARD_FLASH_ADDRESS, BOARD_FLASH_ADDRESS + BOARD_FLASH_SLOT_BYTES},
-        .slot_bytes = BOARD_FLASH_SLOT_BYTES,
-        .sector_bytes = BOARD_FLASH_SECTOR_BYTES,
-        .unit = BOARD_FLASH_UNIT,
-        .read = read,
-        .erase_sector = erase_sector,
-        .program = program,
-    };
+    static const hal_flash flash = SLOTS_FLASH(read, erase_sector, program);
     if (file < 0) {
         static const char prefix[] = "flash=";
         const size_t skip = sizeof prefix - 1;

@@ -16,6 +16,8 @@
 
 #include BOARD_HEADER
 
+#include "../common/slots.h"
+
 #define BANK2 0x52002100u
 #define FLASH_KEYR2 REG32(BANK2 + 0x04u)
 #define FLASH_CR2 REG32(BANK2 + 0x0Cu)
@@ -38,11 +40,6 @@
 #define LONGEST_MS 8000u     /* twice the longest erase in the data sheet */
 #define READ_AT_ONCE 128u    /* bytes: interrupts wait meanwhile */
 #define CFSR_BUS 0x0000FF00u /* the bus fault's part, cleared by ones */
-
-static bool inside(uint32_t address, uint32_t bytes) {
-    const uint32_t size = HAL_FLASH_SLOTS * BOARD_FLASH_SLOT_BYTES, offset = address - BOARD_FLASH_ADDRESS;
-    return address >= BOARD_FLASH_ADDRESS && offset <= size && bytes <= size - offset;
-}
 
 static bool wait_ready(void) {
     const uint32_t start = hal_millis();
@@ -97,7 +94,7 @@ static bool read_piece(uint32_t address, uint8_t *data, uint32_t bytes) {
 }
 
 static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
-    if (!inside(address, bytes)) return HAL_FLASH_REFUSED;
+    if (!slots_hold(address, bytes)) return HAL_FLASH_REFUSED;
     for (uint32_t done = 0; done < bytes; done += READ_AT_ONCE) {
         const uint32_t n = bytes - done < READ_AT_ONCE ? bytes - done : READ_AT_ONCE;
         if (!read_piece(address + done, data + done, n)) return HAL_FLASH_DAMAGED;
@@ -106,8 +103,8 @@ static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
 }
 
 static hal_flash_status erase_sector(uint32_t address) {
-    const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = address - BOARD_FLASH_ADDRESS;
-    if (!inside(address, bytes) || offset % bytes) return HAL_FLASH_REFUSED;
+    const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = slots_offset(address);
+    if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
     bool success = begin();
     if (success) {
         FLASH_CR2 = CR_SER | CR_SNB(BOARD_FLASH_FIRST_SECTOR + offset / bytes) | CR_PSIZE_X64;
@@ -130,8 +127,7 @@ static bool program_flash_word(uint32_t address, const uint8_t *data) {
 }
 
 static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
-    if (!inside(address, bytes) || address % BOARD_FLASH_UNIT || bytes % BOARD_FLASH_UNIT)
-        return HAL_FLASH_REFUSED;
+    if (!slots_have_units(address, bytes)) return HAL_FLASH_REFUSED;
     bool success = begin();
     for (uint32_t i = 0; success && i < bytes; i += BOARD_FLASH_UNIT)
         success = program_flash_word(address + i, data + i);
@@ -141,14 +137,6 @@ static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t 
 _Static_assert(BOARD_FLASH_UNIT == 32 && BOARD_FLASH_ADDRESS >= 0x08100000u, "flash words, in bank 2");
 
 const hal_flash *hal_flash_open(void) {
-    static const hal_flash flash = {
-        .slots = {BOARD_FLASH_ADDRESS, BOARD_FLASH_ADDRESS + BOARD_FLASH_SLOT_BYTES},
-        .slot_bytes = BOARD_FLASH_SLOT_BYTES,
-        .sector_bytes = BOARD_FLASH_SECTOR_BYTES,
-        .unit = BOARD_FLASH_UNIT,
-        .read = read,
-        .erase_sector = erase_sector,
-        .program = program,
-    };
+    static const hal_flash flash = SLOTS_FLASH(read, erase_sector, program);
     return &flash;
 }

@@ -15,6 +15,8 @@
 
 #include BOARD_HEADER
 
+#include "../common/slots.h"
+
 #define FLASH_ACR REG32(0x40023C00u)
 #define FLASH_KEYR REG32(0x40023C04u)
 #define FLASH_SR REG32(0x40023C0Cu)
@@ -34,11 +36,6 @@
 #define CR_LOCK BIT(31)
 
 #define LONGEST_MS 8000u /* twice the longest erase in the data sheets */
-
-static bool inside(uint32_t address, uint32_t bytes) {
-    const uint32_t size = HAL_FLASH_SLOTS * BOARD_FLASH_SLOT_BYTES, offset = address - BOARD_FLASH_ADDRESS;
-    return address >= BOARD_FLASH_ADDRESS && offset <= size && bytes <= size - offset;
-}
 
 static bool wait_ready(void) {
     const uint32_t start = hal_millis();
@@ -78,14 +75,14 @@ static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
 }
 
 static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
-    if (!inside(address, bytes)) return HAL_FLASH_REFUSED;
+    if (!slots_hold(address, bytes)) return HAL_FLASH_REFUSED;
     for (uint32_t i = 0; i < bytes; i++) data[i] = REG8(address + i);
     return HAL_FLASH_OK;
 }
 
 static hal_flash_status erase_sector(uint32_t address) {
-    const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = address - BOARD_FLASH_ADDRESS;
-    if (!inside(address, bytes) || offset % bytes) return HAL_FLASH_REFUSED;
+    const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = slots_offset(address);
+    if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
     bool success = begin();
     if (success) {
         FLASH_CR = CR_SER | CR_SNB(BOARD_FLASH_FIRST_SECTOR + offset / bytes) | CR_PSIZE_X32;
@@ -96,8 +93,7 @@ static hal_flash_status erase_sector(uint32_t address) {
 }
 
 static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
-    if (!inside(address, bytes) || address % BOARD_FLASH_UNIT || bytes % BOARD_FLASH_UNIT)
-        return HAL_FLASH_REFUSED;
+    if (!slots_have_units(address, bytes)) return HAL_FLASH_REFUSED;
     bool success = begin();
     if (success) FLASH_CR = CR_PG | CR_PSIZE_X32;
     for (uint32_t i = 0; success && i < bytes; i += 4u) {
@@ -112,14 +108,6 @@ static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t 
 _Static_assert(BOARD_FLASH_UNIT == 4, "programmed by words");
 
 const hal_flash *hal_flash_open(void) {
-    static const hal_flash flash = {
-        .slots = {BOARD_FLASH_ADDRESS, BOARD_FLASH_ADDRESS + BOARD_FLASH_SLOT_BYTES},
-        .slot_bytes = BOARD_FLASH_SLOT_BYTES,
-        .sector_bytes = BOARD_FLASH_SECTOR_BYTES,
-        .unit = BOARD_FLASH_UNIT,
-        .read = read,
-        .erase_sector = erase_sector,
-        .program = program,
-    };
+    static const hal_flash flash = SLOTS_FLASH(read, erase_sector, program);
     return &flash;
 }
