@@ -69,6 +69,9 @@ class RowOp:
     consumes: bool = False
     order: Order = Order.READS_FIRST
     note: str = ""
+    activation_bytes: int = 0  # of scratch_bytes: what holds values of tensors, or sums of them
+    strip_macs: int | None = None  # of a patch: executed per batch, whatever its number of rows
+    scratch_parts: tuple[tuple[int, str], ...] = ()  # of a patch, for reports: its largest buffers and what they hold
 
     @property
     def in_h(self) -> int:
@@ -262,6 +265,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
         skip=add.skip if add else None,
         macs=call.macs + macs_of(project, graph),
         scratch_bytes=max(work + call.scratch_bytes, total),
+        activation_bytes=work + (total - summed if add else 0),
         consumes=consume,
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
@@ -390,6 +394,7 @@ def _accumulating(request: _Request, function: str, values: Mapping[str, CValue]
         values,
         out_shape=(1, 1, request.input().shape[3]),
         scratch_bytes=scratch_bytes,
+        activation_bytes=scratch_bytes,
         keeps_scratch=True,
         accumulates=True,
     )

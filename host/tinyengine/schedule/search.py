@@ -179,4 +179,4 @@ def _stage(space: Space, option: Option) -> Stage:
     if option.call is not None:
         return Stage(StageKind.LAYER, [option.call])
     call = chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
-    return Stage(StageKind.STREAM, [call])
+    return Stage(StageKind.PATCH if call.patches else StageKind.STREAM, [call])
