@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.access import overlap
@@ -169,19 +169,39 @@ def activation_bytes(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) ->
     return sum(rings if pushed else rings[1:]) + own + shared
 
 
-def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[tuple[int, str], ...]:
-    """The rings, the windows of the largest patch, and the rest as one."""
+def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[ScratchPart, ...]:
+    """The rings, the windows of the largest patch where one needs most, and the rest."""
     parts = []
     for index, (op, rows, offset) in enumerate(zip(ops, keep, places.rings, strict=True)):
         if offset is not None:
             _, width, channels = op.in_shape
             source = f"of {ops[index - 1].ops[-1].name}" if index else "of the input"
-            shape = f"{rows} rows of {width}x{channels}"
-            parts.append((rows * row_bytes(op.in_shape), f"row buffer {source} ({shape}, {op.reach} under the window)"))
-    largest = max((op for op in ops if not op.keeps_scratch), key=lambda op: op.scratch_bytes, default=ops[0])
-    parts += largest.scratch_parts
-    rest = places.total - sum(size for size, _ in parts)
-    return (*parts, (rest, "sums and columns of row operators"))
+            what = f"row buffer {source} ({rows} rows of {width}x{channels}, for {_reader(op)})"
+            parts.append(ScratchPart(offset, rows * row_bytes(op.in_shape), what, (rows, width, channels), True))
+    rest = "sums and columns of row operators"
+    largest = max(range(len(ops)), key=lambda index: ops[index].scratch_bytes)
+    start = places.scratch[largest]
+    if ops[largest].scratch_parts:
+        if (sums := start - _end(parts)) > 0:
+            parts.append(ScratchPart(_end(parts), sums, rest))
+        parts += [replace(part, offset=start + part.offset) for part in ops[largest].scratch_parts]
+    return (*parts, ScratchPart(_end(parts), places.total - _end(parts), rest))
+
+
+def _end(parts: Sequence[ScratchPart]) -> int:
+    used = max((part.offset + part.size for part in parts), default=0)
+    return used + -used % GRAIN
+
+
+def _reader(op: RowOp) -> str:
+    """What takes rows from a buffer: "7x7 depthwise", "3x3 convolution", "add", "patch"."""
+    if op.strip_macs is not None:
+        return "patch"
+    first = op.ops[0]
+    window = getattr(first.attrs, "window", None)
+    names = {OpKind.CONV_2D: "convolution", OpKind.DEPTHWISE_CONV_2D: "depthwise"}
+    name = names.get(first.kind, str(first.kind).lower())
+    return name if window is None else f"{window.kernel[0]}x{window.kernel[1]} {name}"
 
 
 def _row_op(name: str, index: int, op: RowOp, window: RowWindow, scratch: int, skip_from: int) -> dict[str, CValue]:

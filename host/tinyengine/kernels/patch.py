@@ -17,7 +17,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
 from tinyengine.ir.macs import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, Window
-from tinyengine.kernels.base import CStruct, CValue, Target
+from tinyengine.kernels.base import CStruct, CValue, ScratchPart, Target
 from tinyengine.kernels.chain import GRAIN, activation_bytes, chain_params, layout, row_bytes, row_window
 from tinyengine.kernels.flow import Flow, RowWindow
 from tinyengine.kernels.rows import HEADER, Order, RowOp, row_op
@@ -132,10 +132,17 @@ def patch_op(
         order=Order.INTERLEAVED,  # columns of the output are stored while others of the input are still to be read
         note=f"patch of {rows} rows, {columns} columns at a time",
         scratch_parts=tuple(
-            (count * row_bytes(op.in_shape), f"columns of {op.x} in a patch ({op.in_shape[1]} rows x {count})")
-            for op, count in zip(inside.ops, keep, strict=True)
+            _part(op, count, offset or 0, inside.ops[index - 1].ops[-1].name if index else "its input")
+            for index, (op, count, offset) in enumerate(zip(inside.ops, keep, places.rings, strict=True))
         ),
     )
+
+
+def _part(op: RowOp, count: int, offset: int, source: str) -> ScratchPart:
+    """``count`` columns of a picture inside a patch."""
+    _, rows, channels = op.in_shape
+    what = f"window of a patch over {source} ({rows} rows x {count} columns x {channels})"
+    return ScratchPart(offset, count * row_bytes(op.in_shape), what)
 
 
 def _reach(ops: Sequence[Operator]) -> int:

@@ -16,7 +16,7 @@ from tinyengine.ir.fast import layer_requant
 from tinyengine.ir.macs import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels.activation import lower_lut
-from tinyengine.kernels.base import CValue, Target
+from tinyengine.kernels.base import CValue, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
 from tinyengine.kernels.conv_fast import PARAMS_TYPE as CONV_PARAMS
@@ -71,7 +71,7 @@ class RowOp:
     note: str = ""
     activation_bytes: int = 0  # of scratch_bytes: what holds values of tensors, or sums of them
     strip_macs: int | None = None  # of a patch: executed per batch, whatever its number of rows
-    scratch_parts: tuple[tuple[int, str], ...] = ()  # of a patch, for reports: its largest buffers and what they hold
+    scratch_parts: tuple[ScratchPart, ...] = ()  # of a patch: its columns
 
     @property
     def in_h(self) -> int:
