@@ -9,7 +9,7 @@ what sticks out of a picture to its zero point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from tinyengine.ir.macs import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, Window
 from tinyengine.kernels.base import CStruct, CValue, ScratchPart, Target
 from tinyengine.kernels.chain import GRAIN, activation_bytes, chain_params, layout, row_bytes, row_window
+from tinyengine.kernels.conv_fast import conv_scratch
+from tinyengine.kernels.depthwise_fast import depthwise_scratch
 from tinyengine.kernels.flow import Flow, RowWindow
 from tinyengine.kernels.rows import HEADER, Order, RowOp, row_op
 
@@ -45,6 +47,10 @@ class _Inside:
     windows: list[RowWindow]
     pictures: list[int]  # per picture of the chain, its index among the patch's tensors
     skip_from: list[int]
+
+
+Lowered = Callable[[Sequence[Operator], str, bool], RowOp | None]
+"""The row operator for a group of operators that reads ``x`` and may consume it."""
 
 
 def window_of(op: Operator) -> Window:
@@ -76,26 +82,28 @@ def patch_op(
     included. None where that is not so, where somebody else wants a picture inside, and for operators that have no row
     operator or cannot do without their padding (pools).
     """
-    tensors = _pictures(ops, graph, x)
+    tensors = pictures_of(ops, graph, x)
     if tensors is None:
         return None
-    source, result = graph.tensor(tensors[0]), graph.tensor(tensors[-1])
-    out_h = result.hwc()[0]
-    rows = min(rows, out_h)
-    strips = strips_of(ops, rows)
+    strips = strips_of(ops, min(rows, graph.tensor(tensors[-1]).hwc()[0]))
     turned = _turned(ops, graph, tensors, strips)
-    inside = _chain(turned, tensors, strips, target, columns) if turned else None
-    if turned is None or inside is None:
+    if turned is None:
+        return None
+
+    def lowered(group: Sequence[Operator], x: str, consume: bool) -> RowOp | None:
+        return row_op(group, turned, target, x=x, rows=columns, consume=consume)
+
+    inside = _chain(turned, tensors, strips, lowered)
+    if inside is None:
         return None
     keep = Flow.of(inside.windows).keep
     places = layout(inside.ops, keep, True)
-    out_columns = inside.ops[-1].rows
     values: dict[str, CValue] = {
         "chain": chain_params(
             inside.ops,
             inside.windows,
             places,
-            [*keep, out_columns],
+            [*keep, inside.ops[-1].rows],
             skip_from=inside.skip_from,
             name="patch_",
         ),
@@ -106,10 +114,30 @@ def patch_op(
         ),
         "first": places.rings[0] or 0,
         "out": places.total,
-        "columns": source.hwc()[1],
-        "reach": _reach(ops),
+        "columns": graph.tensor(tensors[0]).hwc()[1],
+        "reach": strips_of(ops, 1)[0].rows,
     }
-    out_bytes = -(-out_columns * row_bytes(inside.ops[-1].out_shape) // GRAIN) * GRAIN
+    parts = tuple(
+        _part(op, count, offset or 0, inside.ops[index - 1].ops[-1].name if index else "its input")
+        for index, (op, count, offset) in enumerate(zip(inside.ops, keep, places.rings, strict=True))
+    )
+    macs = sum(macs_of(op, turned) for op in turned.operators)
+    return replace(_assembled(ops, graph, tensors, strips, columns, inside.ops, keep, macs, values), scratch_parts=parts)
+
+
+def _assembled(
+    ops: Sequence[Operator],
+    graph: Graph,
+    tensors: Sequence[str],
+    strips: Sequence[Strip],
+    columns: int,
+    inside: Sequence[RowOp],
+    keep: Sequence[int],
+    strip_macs: int,
+    values: Mapping[str, CValue],
+) -> RowOp:
+    """The patch; ``inside`` are its operators, which keep ``keep`` columns of their inputs."""
+    out_bytes = -(-inside[-1].rows * row_bytes(inside[-1].out_shape) // GRAIN) * GRAIN
     return RowOp(
         "te_patch_rows",
         HEADER,
@@ -119,22 +147,19 @@ def patch_op(
         x=tensors[0],
         y=tensors[-1],
         skip=None,  # what is added again lies under the window
-        in_shape=source.hwc(),
-        out_shape=result.hwc(),
-        reach=_reach(ops),
+        in_shape=graph.tensor(tensors[0]).hwc(),
+        out_shape=graph.tensor(tensors[-1]).hwc(),
+        reach=strips_of(ops, 1)[0].rows,
         stride=strips[0].stride,
         pad_top=strips[0].above,
         macs=sum(macs_of(op, graph) for op in ops),
-        rows=rows,
-        scratch_bytes=places.total + out_bytes,
-        activation_bytes=activation_bytes(inside.ops, keep, True) + out_bytes,
-        strip_macs=sum(macs_of(op, turned) for op in turned.operators),
+        rows=strips[-1].rows,
+        scratch_bytes=layout(inside, keep, True).total + out_bytes,
+        activation_bytes=activation_bytes(inside, keep, True) + out_bytes,
+        strip_macs=strip_macs,
+        columns=columns,
         order=Order.INTERLEAVED,  # columns of the output are stored while others of the input are still to be read
-        note=f"patch of {rows} rows, {columns} columns at a time",
-        scratch_parts=tuple(
-            _part(op, count, offset or 0, inside.ops[index - 1].ops[-1].name if index else "its input")
-            for index, (op, count, offset) in enumerate(zip(inside.ops, keep, places.rings, strict=True))
-        ),
+        note=f"patch of {strips[-1].rows} rows, {columns} columns at a time",
     )
 
 
@@ -143,10 +168,6 @@ def _part(op: RowOp, count: int, offset: int, source: str) -> ScratchPart:
     _, rows, channels = op.in_shape
     what = f"window of a patch over {source} ({rows} rows x {count} columns x {channels})"
     return ScratchPart(offset, count * row_bytes(op.in_shape), what)
-
-
-def _reach(ops: Sequence[Operator]) -> int:
-    return strips_of(ops, 1)[0].rows
 
 
 def _strip(strip: Strip, picture: Tensor) -> dict[str, CValue]:
@@ -161,7 +182,7 @@ def _strip(strip: Strip, picture: Tensor) -> dict[str, CValue]:
     }
 
 
-def _pictures(ops: Sequence[Operator], graph: Graph, x: str | None) -> list[str] | None:
+def pictures_of(ops: Sequence[Operator], graph: Graph, x: str | None) -> list[str] | None:
     """The patch's input and every operator's output; None if ``ops`` are no patch."""
     first = graph.activations(ops[0])
     if not first:
@@ -185,8 +206,19 @@ def _pictures(ops: Sequence[Operator], graph: Graph, x: str | None) -> list[str]
     return names
 
 
-def _turned(ops: Sequence[Operator], graph: Graph, names: Sequence[str], strips: Sequence[Strip]) -> Graph | None:
-    """The patch as a graph over strips, rows and columns exchanged; None if a residual does not fit into its strip."""
+def _turned(
+    ops: Sequence[Operator],
+    graph: Graph,
+    names: Sequence[str],
+    strips: Sequence[Strip],
+    *,
+    light: bool = False,
+    outside: bool = False,
+) -> Graph | None:
+    """The patch as a graph over strips, rows and columns exchanged; None if a residual does not fit into its strip.
+
+    ``light``: weights keep their order, for counting only. ``outside``: what is added may come from another group.
+    """
     turned = Graph("patch")
 
     def picture(name: str, like: str, rows: int) -> str:
@@ -202,7 +234,8 @@ def _turned(ops: Sequence[Operator], graph: Graph, names: Sequence[str], strips:
         inputs = list(op.inputs)
         if op.kind is OpKind.ADD:
             other = next(name for name in inputs if name != names[index])
-            strip, out = strips[names.index(other)], strips[index + 1]
+            out = strips[index + 1]
+            strip = out if outside and other not in names else strips[names.index(other)]
             crop = strip.above - out.above
             if strip.stride != out.stride or crop < 0 or crop + out.rows > strip.rows:
                 return None
@@ -213,8 +246,10 @@ def _turned(ops: Sequence[Operator], graph: Graph, names: Sequence[str], strips:
             if weights.data is None:
                 return None
             attrs = replace(attrs, window=_turned_window(attrs.window))
-            data = np.ascontiguousarray(weights.data.transpose(0, 2, 1, 3))
-            turned.tensors[inputs[1]] = replace(weights, shape=data.shape, data=data)
+            if not light:
+                data = np.ascontiguousarray(weights.data.transpose(0, 2, 1, 3))
+                weights = replace(weights, shape=data.shape, data=data)
+            turned.tensors[inputs[1]] = weights
             for name in inputs[2:]:
                 turned.tensors[name] = graph.tensor(name)
         turned.operators.append(Operator(op.kind, op.name, inputs, list(op.outputs), attrs))
@@ -228,9 +263,7 @@ def _turned_window(window: Window) -> Window:
     return Window(window.kernel[::-1], window.stride[::-1], window.dilation[::-1], (left, right, 0, 0))
 
 
-def _chain(
-    turned: Graph, names: Sequence[str], strips: Sequence[Strip], target: Target, columns: int
-) -> _Inside | None:
+def _chain(turned: Graph, names: Sequence[str], strips: Sequence[Strip], lowered: Lowered) -> _Inside | None:
     """The longest groups of operators that have a row operator, one behind the other."""
     groups: list[RowOp] = []
     position = 0
@@ -241,7 +274,7 @@ def _chain(
             group = turned.operators[position : position + length]
             if any(op.outputs[0] + CROP in turned.tensors for op in group[:-1]):
                 continue  # what is made inside is added later
-            op = row_op(group, turned, target, x=x, rows=columns, consume=consume)
+            op = lowered(group, x, consume)
             if op is not None and op.x == x:
                 groups.append(op)
                 position += length
@@ -270,9 +303,88 @@ def _windows(ops: Sequence[RowOp], skips: Sequence[int | None]) -> list[RowWindo
     return windows
 
 
+class Drafts:
+    """Patches as a search needs them, without constants: every group of operators is lowered once and then resized."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph = graph
+        self.target = target
+        self._lowered: dict[tuple[tuple[str, ...], bool, bool], RowOp | None] = {}
+        self._keep: dict[tuple[str, str, int], tuple[int, ...]] = {}
+
+    def patch(self, ops: Sequence[Operator], x: str, rows: int, columns: int) -> tuple[RowOp, list[RowOp]] | None:
+        """:func:`patch_op` with the same figures but no parameters, and the operators inside."""
+        tensors = pictures_of(ops, self.graph, x)
+        if tensors is None:
+            return None
+        strips = strips_of(ops, min(rows, self.graph.tensor(tensors[-1]).hwc()[0]))
+        turned = _turned(ops, self.graph, tensors, strips, light=True)
+        if turned is None:
+            return None
+
+        def lowered(group: Sequence[Operator], x: str, consume: bool) -> RowOp | None:
+            op = self._reference(group, x, consume)
+            return None if op is None else resized(op, turned, columns, self.target)
+
+        inside = _chain(turned, tensors, strips, lowered)
+        if inside is None:
+            return None
+        key = ops[0].name, ops[-1].name, columns
+        if key not in self._keep:  # columns do not depend on the height of the strip
+            self._keep[key] = Flow.of(inside.windows).keep
+        macs = sum(macs_of(op, turned) for op in turned.operators)
+        op = _assembled(ops, self.graph, tensors, strips, columns, inside.ops, self._keep[key], macs, {})
+        return op, inside.ops
+
+    def _reference(self, group: Sequence[Operator], x: str, consume: bool) -> RowOp | None:
+        """The group by itself in a strip of its own."""
+        added = any(name.endswith(CROP) for op in group for name in op.inputs)
+        key = tuple(op.name for op in group), consume, added
+        if key not in self._lowered:
+            real = {op.name: op for op in self.graph.operators}
+            alone = [real[op.name] for op in group]
+            names = [x, *(op.outputs[0] for op in group)]
+            turned = _turned(alone, self.graph, names, strips_of(alone, 1), outside=True)
+            self._lowered[key] = (
+                None if turned is None else row_op(turned.operators, turned, self.target, x=x, consume=consume)
+            )
+        return self._lowered[key]
+
+
+def resized(op: RowOp, turned: Graph, columns: int, target: Target) -> RowOp:
+    """``op`` between the pictures of ``turned``, ``columns`` rows of them at a time."""
+    shapes = {name: turned.tensor(name).hwc() for name in (op.x, *(o.outputs[0] for o in op.ops))}
+    in_shape, out_shape = shapes[op.x], shapes[op.y]
+    rows = min(columns, out_shape[0])
+    scratch = activation = 0
+    if op.function == "te_conv_rows":
+        scratch = conv_scratch(op.params, rows * out_shape[1], target)
+    elif op.function == "te_depthwise_rows":
+        scratch = depthwise_scratch(op.params, out_shape[1])
+    elif op.function == "te_depthwise_project_rows":
+        between = shapes[op.ops[0].outputs[0]]
+        work = 0 if op.consumes else _grain(rows * row_bytes(between))
+        total = work + conv_scratch(_mapping(op.params["project"]), rows * out_shape[1], target)
+        summed = _grain(total)
+        added = rows * row_bytes(out_shape) if "add" in op.params else 0
+        scratch = max(work + depthwise_scratch(_mapping(op.params["depthwise"]), between[1]), total)
+        if added:
+            scratch = max(scratch, summed + added)
+        activation = work + added
+    return replace(
+        op, in_shape=in_shape, out_shape=out_shape, rows=rows, scratch_bytes=scratch, activation_bytes=activation
+    )
+
+
+def _mapping(value: CValue) -> Mapping[str, CValue]:
+    assert isinstance(value, Mapping)
+    return value
+
+
+def _grain(size: int) -> int:
+    return -(-size // GRAIN) * GRAIN
+
+
 def steps_of(height: int, most: int) -> list[int]:
     """Rows per strip worth trying for pictures of ``height`` rows: the least for each number of strips."""
     return sorted({-(-height // -(-height // rows)) for rows in range(1, min(most, height) + 1)})
-
-
-__all__ = ["Strip", "patch_op", "steps_of", "strips_of"]

@@ -71,6 +71,7 @@ class RowOp:
     note: str = ""
     activation_bytes: int = 0  # of scratch_bytes: what holds values of tensors, or sums of them
     strip_macs: int | None = None  # of a patch: executed per batch, whatever its number of rows
+    columns: int = 0  # of a patch: how many it makes at a time
     scratch_parts: tuple[ScratchPart, ...] = ()  # of a patch: its columns
 
     @property
