@@ -17,6 +17,8 @@ from itertools import chain
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.chain import chain_call
+from tinyengine.kernels.patch import patch_op
+from tinyengine.kernels.rows import RowOp
 from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
 from tinyengine.schedule.stages import Stage, StageKind, calls_of
@@ -178,5 +180,15 @@ def _planned_graph(space: Space) -> Graph:
 def _stage(space: Space, option: Option) -> Stage:
     if option.call is not None:
         return Stage(StageKind.LAYER, [option.call])
-    call = chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
+    ops = [_lowered(space, op) for op in option.ops]
+    call = chain_call(ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
     return Stage(StageKind.PATCH if call.patches else StageKind.STREAM, [call])
+
+
+def _lowered(space: Space, op: RowOp) -> RowOp:
+    """A patch was a draft as long as it was one of many."""
+    if op.strip_macs is None or op.params:
+        return op
+    made = patch_op(op.ops, space.graph, space.target, x=op.x, rows=op.rows, columns=op.columns)
+    assert made is not None and made.scratch_bytes == op.scratch_bytes
+    return made
