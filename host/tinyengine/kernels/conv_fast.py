@@ -210,8 +210,8 @@ def _scratch_bytes(field: Field, block: int, round_words: int) -> int:
 
 
 def conv_scratch(values: Mapping[str, CValue], pixels: int, target: Target) -> int:
-    """Scratch memory for the convolution ``values`` (te_conv_fast_params), were it made ``pixels`` pixels at a time in a
-    picture whose windows stay inside its rows."""
+    """Scratch memory for the convolution ``values`` (te_conv_fast_params), were it made ``pixels`` pixels at a time in
+    a picture whose windows stay inside its rows."""
     runs, run_bytes, round_words = (int(str(values[key])) for key in ("n_runs", "run_bytes", "round_words"))
     field = Field(runs, run_bytes)
     return _scratch_bytes(field, _block(pixels, field, target), round_words)

@@ -122,7 +122,9 @@ def patch_op(
         for index, (op, count, offset) in enumerate(zip(inside.ops, keep, places.rings, strict=True))
     )
     macs = sum(macs_of(op, turned) for op in turned.operators)
-    return replace(_assembled(ops, graph, tensors, strips, columns, inside.ops, keep, macs, values), scratch_parts=parts)
+    return replace(
+        _assembled(ops, graph, tensors, strips, columns, inside.ops, keep, macs, values), scratch_parts=parts
+    )
 
 
 def _assembled(

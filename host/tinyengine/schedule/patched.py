@@ -37,6 +37,9 @@ BATCHES = (1, 2, 4)
 MANY = 60
 """Chains that end alike from which on near ones count as equal."""
 
+LEVELS = (48, 16, 48, 4)
+"""How many different values of each sum are told apart then."""
+
 BLOCK = 256
 """Rows that are compared with each other at once."""
 
@@ -102,7 +105,7 @@ def _labels(grown: list[_Grown], totals: bool = False) -> _Labels:
 
 
 class Patched:
-    """All chains with patches of ``space`` that execute at most ``most`` multiply-accumulates again."""
+    """All chains with patches of ``space``; no patch executes more than ``most`` multiply-accumulates again."""
 
     def __init__(self, space: Space, most: int) -> None:
         self.space = space
@@ -111,14 +114,16 @@ class Patched:
         self._pieces: dict[tuple[int, bool], list[_Piece]] = {}
         self._rings: dict[tuple[_Key, int, int, RowWindow], int] = {}
 
-    def options(self, start: int, limit: int) -> list[Option]:
-        """Those that begin at ``start`` and need at most ``limit`` bytes, none worse than another one in everything."""
+    def options(self, start: int, limit: int, spare: int) -> list[Option]:
+        """Those that begin at ``start``, need at most ``limit`` bytes and execute at most ``spare``
+        multiply-accumulates again; none worse than another one in everything."""
         space = self.space
         x = space.alone(start)
         if x is None or not space.narrow(start):
             return []
         pushed = space.pushed and start == 0
         beside = space.beside(start, x)
+        x_bytes = 0 if pushed else space.aligned_bytes(x)
         states: dict[int, dict[_Key, list[_Grown] | _Labels]] = {start: {_START: _ORIGIN}}
         ends: dict[int, list[_Grown]] = {}
         for position in range(start, space.size):
@@ -127,13 +132,13 @@ class Patched:
                 for key, labels in states.pop(position, {}).items()
             }
             for piece in self._from(position, position > start or pushed) if reached else ():
-                y_bytes = space.aligned_bytes(piece.ops[-1].y)
+                y_bytes = max(space.aligned_bytes(piece.ops[-1].y), x_bytes)
                 for key, labels in reached.items():
                     ring = self._ring(key, position, piece) if position > start or pushed else 0
-                    sums = labels.sums + (ring + piece.kept, 0, piece.macs, piece.cost)
+                    sums = labels.sums + np.array([ring + piece.kept, 0, piece.macs, piece.cost])
                     sums[:, SHARED] = np.maximum(sums[:, SHARED], piece.shared)
                     total = sums[:, KEPT] + sums[:, SHARED] + beside
-                    rows = np.flatnonzero((sums[:, MACS] <= self.most) & (total <= limit))
+                    rows = np.flatnonzero((sums[:, MACS] <= spare) & (total + x_bytes <= limit))
                     if len(rows) and space.narrow(piece.stop):
                         grown = sums[rows], piece, labels, rows
                         states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(grown)
@@ -150,9 +155,7 @@ class Patched:
         return options
 
     def _option(self, start: int, stop: int, pieces: list[_Piece], sums: np.ndarray, limit: int) -> Option | None:
-        """The finished chain, if it recomputes anything; its need is exact (Space.chain_need)."""
-        if not any(piece.macs for piece in pieces):
-            return None
+        """The finished chain; its need is exact (Space.chain_need)."""
         ops = [op for piece in pieces for op in piece.ops]
         windows: list[RowWindow] = []
         for piece in pieces:
@@ -262,8 +265,9 @@ def _best(sums: np.ndarray) -> np.ndarray:
     """Rows that no other one equals or undercuts in everything; where there are many, near ones count as equal."""
     order = np.lexsort(sums.T[::-1])
     if len(order) > MANY:
-        grain = np.maximum((sums.max(axis=0) - sums.min(axis=0)) // MANY, 1)
-        rounded = -(-sums // grain)
+        low = sums.min(axis=0)
+        spread = np.maximum(sums.max(axis=0) - low, 1)
+        rounded = np.ceil(LEVELS * np.sqrt((sums - low) / spread)).astype(np.int64)  # small sums are told apart better
         order = np.lexsort((*sums.T[::-1], *rounded.T[::-1]))
         sums = rounded
     ordered = sums[order]

@@ -5,12 +5,13 @@ and the cheapest schedule below a cap a shortest path; both are exact. What they
 schedule is at least its peak, and often equal to it. So the search proposes and the memory planner decides. Where the
 arena of the cheapest schedule comes out larger than its peak, schedules with shorter batches of rows, whose tensors
 follow each other more closely, are planned too; the smallest arena wins, and is then filled with longer batches again
-as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried.
+as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried, and
+after them, as far as that is allowed, schedules that compute rows twice (recompute.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -19,12 +20,22 @@ from tinyengine.kernels.base import Target
 from tinyengine.kernels.chain import chain_call
 from tinyengine.kernels.patch import patch_op
 from tinyengine.kernels.rows import RowOp
+from tinyengine.memory.lifetime import Step, lifetimes
+from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
+from tinyengine.schedule.patched import Patched
+from tinyengine.schedule.recompute import allowance, cheapest_within, least_peak, options_below
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
 from tinyengine.schedule.stages import Stage, StageKind, calls_of
 
 PROPOSALS = 16
 """Schedules that are planned at most in each part of the search."""
+
+PLANNED = 2
+"""Schedules that compute rows twice, of which that many are planned thoroughly."""
+
+GRAIN = 64
+"""Bytes by which their peak is raised at least from one proposal to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +49,17 @@ class Schedule:
     cost: int = 0
 
 
-def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | None = None) -> Schedule:
+def schedule(
+    graph: Graph, target: Target, *, rows: bool = False, sram: int | None = None, max_recompute: float = 1.0
+) -> Schedule:
     """Choose stages for ``graph`` by ``target.optimize``.
 
     ``rows``: the input arrives by rows (where the network allows; else it is kept as a whole). ``sram``: what the arena
-    may take; where even the smallest one takes more, that is the result.
+    may take; where even the smallest one takes more, that is the result. ``max_recompute``: cap on executed over
+    nominal multiply-accumulates; more than the nominal ones are executed only where that makes the arena smaller (with
+    ``optimize`` sram), or makes it fit.
     """
-    return _search(space_of(graph, target, rows), sram)
+    return _search(space_of(graph, target, rows), sram, max_recompute)
 
 
 def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
@@ -56,14 +71,20 @@ def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
     return Space(graph, target)
 
 
-def _search(space: Space, sram: int | None) -> Schedule:
+def _search(space: Space, sram: int | None, max_recompute: float) -> Schedule:
     if space.target.optimize == "sram":
-        return smallest(space)
+        return next(smallest_of_each(space, [max_recompute]))
     found = planned(space, fastest(space))
     if sram is None or found.plan.arena_bytes <= sram:
         return found
     small = Space(space.graph, replace(space.target, optimize="sram"), space.pushed)
-    return below(space, small, sram) or smallest(small)
+    within = below(space, small, sram)
+    if within is not None:
+        return within
+    spare = allowance(small, max_recompute)
+    if spare:
+        within = next((s for s in _recomputing_below(small, sram, spare) if s.plan.arena_bytes <= sram), None)
+    return within or next(smallest_of_each(small, [max_recompute]))
 
 
 def below(fast: Space, small: Space, cap: int) -> Schedule | None:
@@ -123,6 +144,56 @@ def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
     return path
 
 
+def smallest_of_each(space: Space, caps: Sequence[float]) -> Iterator[Schedule]:
+    """For each cap on executed over nominal multiply-accumulates, the schedule with the smallest arena found."""
+    plain = smallest(space)
+    patched = Patched(space, allowance(space, max(caps)))
+    for cap in caps:
+        yield _smallest_within(patched, plain.plan.arena_bytes, allowance(space, cap)) or plain
+
+
+def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | None:
+    """The schedule with the smallest arena below ``arena`` that executes up to ``spare`` multiply-accumulates again."""
+    best: Schedule | None = None
+    peak, options = least_peak(patched, arena - 1, spare)
+    if peak is None:
+        return None
+    proposals: list[tuple[int, int, list[Option]]] = []
+    bound = peak
+    while bound < arena and len(proposals) < PROPOSALS:
+        path = cheapest_within(options, bound, spare)
+        quick = _first_fit(patched.space, path)
+        proposals.append((quick, len(proposals), path))
+        if quick <= bound:
+            break
+        bound += max(GRAIN, (quick - bound) // 8)
+    for _, _, path in sorted(proposals)[:PLANNED]:
+        found = planned(patched.space, path)
+        if found.plan.arena_bytes < arena:
+            best, arena = found, found.plan.arena_bytes
+    return best
+
+
+def _first_fit(space: Space, path: list[Option]) -> int:
+    """Bytes that ``path`` takes if its buffers are placed without much thought."""
+    calls = calls_of([_stage(space, option, draft=True) for option in path])
+    alive = lifetimes([Step(call.name, call) for call in calls], _planned_graph(space))
+    return place(alive.buffers, alive.rules, budget=0).total
+
+
+def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]:
+    """Cheapest schedules that execute up to ``spare`` multiply-accumulates again, under peaks from ``cap`` down."""
+    options = options_below(Patched(space, spare), cap, spare)
+    peak = cap
+    for _ in range(PROPOSALS):
+        path = cheapest_within(options, peak, spare)
+        if not path:
+            return
+        proposal = planned(space, path)
+        yield proposal
+        peak = min(peak, max(option.need for option in path)) - max(1, proposal.plan.arena_bytes - cap)
+
+
 def lowest_peak(space: Space) -> int:
     """The smallest ``peak`` for which a schedule exists whose stages all need at most that."""
     best = [NEVER] * (space.size + 1)
@@ -177,10 +248,11 @@ def _planned_graph(space: Space) -> Graph:
     return Graph(graph.name, graph.tensors, graph.operators, inputs, graph.outputs)
 
 
-def _stage(space: Space, option: Option) -> Stage:
+def _stage(space: Space, option: Option, draft: bool = False) -> Stage:
+    """``draft``: without the patches' parameters."""
     if option.call is not None:
         return Stage(StageKind.LAYER, [option.call])
-    ops = [_lowered(space, op) for op in option.ops]
+    ops = option.ops if draft else [_lowered(space, op) for op in option.ops]
     call = chain_call(ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
     return Stage(StageKind.PATCH if call.patches else StageKind.STREAM, [call])
 

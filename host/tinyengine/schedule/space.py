@@ -235,7 +235,7 @@ class Space:
         return Option(start, stop, need, cost, tuple(ops), firsts, batch, activations=activations)
 
     def chain_need(self, start: int, ops: Sequence[RowOp], flow: Flow) -> tuple[int, int]:
-        """Bytes that a chain from ``start`` needs, what waits beside it included; and those of them that hold values."""
+        """Bytes that a chain from ``start`` needs with what waits beside it, and those of them that hold values."""
         pushed = self.pushed and start == 0
         x, y = ops[0].x, ops[-1].y
         span = y_bytes = self.aligned_bytes(y)

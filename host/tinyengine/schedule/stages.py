@@ -2,8 +2,8 @@
 
 A stage is a run of operators that execute as one piece: a ``layer`` (one operator over whole tensors, in place where
 its kernel's overlap rule allows), a ``stream`` (a chain of row operators with rolling row buffers, nothing
-recomputed), or a ``patch`` (a chain, some of whose operators recompute rows). Every stage is one kernel call to the memory planner; what a stream keeps for itself is scratch memory of
-its call.
+recomputed), or a ``patch`` (a chain, some of whose operators recompute rows). Every stage is one kernel call to the
+memory planner; what a chain keeps for itself is scratch memory of its call.
 """
 
 from __future__ import annotations
