@@ -10,6 +10,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
+from tinyengine.kernels.chain import chain_call
 from tinyengine.kernels.flow import Flow, RowWindow
 from tinyengine.kernels.patch import Drafts, patch_op
 from tinyengine.passes import optimize
@@ -169,7 +170,19 @@ def test_reports_name_patches_and_their_work() -> None:
     patches = [stage for stage in report["stages"] if stage["kind"] == "patch"]
     assert patches and all(stage["macs_executed"] > stage["macs"] for stage in patches)
     assert report["macs"] < report["macs_executed"] <= 2.0 * report["macs"]
-    assert "window of a patch over" in report["bottleneck"]
+    assert "for patch" in report["bottleneck"]
+
+
+def test_bottlenecks_name_the_windows_of_patches() -> None:
+    graph = narrow_network()
+    op = patch_op(graph.operators[1:4], graph, SRAM, rows=4, columns=4)
+    assert op is not None
+    call = chain_call([op], graph)
+    windows = [part for part in call.scratch_parts if "window of a patch over" in part.what]
+    assert [part.size for part in windows] == [6 * 4 * 4, 6 * 6 * 32]  # columns of 6 rows: 4 at a time, 4 and a halo
+    ends = [part.offset + part.size for part in call.scratch_parts]
+    assert all(end <= part.offset for end, part in zip(ends, call.scratch_parts[1:], strict=False))
+    assert ends[-1] == call.scratch_bytes
 
 
 def test_front_has_points_with_recomputation() -> None:

@@ -81,10 +81,14 @@ def _search(space: Space, sram: int | None, max_recompute: float) -> Schedule:
     within = below(space, small, sram)
     if within is not None:
         return within
+    plain = smallest(small)
     spare = allowance(small, max_recompute)
-    if spare:
-        within = next((s for s in _recomputing_below(small, sram, spare) if s.plan.arena_bytes <= sram), None)
-    return within or next(smallest_of_each(small, [max_recompute]))
+    if plain.plan.arena_bytes <= sram or not spare:
+        return plain
+    for proposal in _recomputing_below(small, sram, spare):
+        if proposal.plan.arena_bytes <= sram:
+            return proposal
+    return _smallest_within(Patched(small, spare), plain.plan.arena_bytes, spare) or plain
 
 
 def below(fast: Space, small: Space, cap: int) -> Schedule | None:
@@ -182,16 +186,18 @@ def _first_fit(space: Space, path: list[Option]) -> int:
 
 
 def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]:
-    """Cheapest schedules that execute up to ``spare`` multiply-accumulates again, under peaks from ``cap`` down."""
+    """Cheapest schedules that execute up to ``spare`` multiply-accumulates again, under peaks from ``cap`` down; only
+    those that first fit places within ``cap``."""
     options = options_below(Patched(space, spare), cap, spare)
     peak = cap
     for _ in range(PROPOSALS):
         path = cheapest_within(options, peak, spare)
         if not path:
             return
-        proposal = planned(space, path)
-        yield proposal
-        peak = min(peak, max(option.need for option in path)) - max(1, proposal.plan.arena_bytes - cap)
+        arena = _first_fit(space, path)
+        if arena <= cap:
+            yield planned(space, path)
+        peak = min(peak, max(option.need for option in path)) - max(1, arena - cap)
 
 
 def lowest_peak(space: Space) -> int:
