@@ -1,10 +1,13 @@
 /* Runs networks inside a simulator: jobs from the file job.bin, results into result.bin (both little-endian).
  *
- * job.bin: magic, jobs; per job: model, flags, paint, input bytes, then the inputs one after another.
+ * job.bin: magic, jobs; per job: model, flags, paint, label, classes, learning rate (IEEE single), seed,
+ * step, input bytes, then the inputs one after another. A training step continues from the state that the job
+ * before it left, unless the job is flagged to begin with the factory state, as every inference does.
  * result.bin: magic, models; the costs of measuring (3 times 64 bits: an empty run, the first and the
  * following hooks of an empty profile); per job: ticks (64 bits), arena used, guards intact, stack used,
  * layers, then per layer its ticks since the previous one (64 bits), MACs, operator and name (each a length
- * and its characters); output bytes and the outputs. Fields without a width have 32 bits.
+ * and its characters); output bytes and the outputs; of a training step loss (IEEE single), predicted class,
+ * state bytes and the state. Fields without a width have 32 bits.
  * host/tinyengine/target_runner.py is the other end.
  */
 #include "measure.h"
@@ -13,6 +16,8 @@
 #define MAGIC_JOB 0x4A425454u    /* "TTBJ" */
 #define MAGIC_RESULT 0x52425454u /* "TTBR" */
 #define FLAG_PROFILE 1u
+#define FLAG_STEP 2u    /* a training step instead of an inference */
+#define FLAG_RESET 4u   /* from the factory state */
 #define PROGRESS "\006" /* on the console after each job */
 
 enum { STATUS_DONE = 0, STATUS_NO_FILE = 64, STATUS_BAD_JOB, STATUS_WRITE_FAILED, STATUS_MISPLACED_ARENA };
@@ -22,7 +27,9 @@ extern const uint32_t bench_model_count;
 extern uint8_t __arena_begin[], __arena_end[];
 
 typedef struct job {
-    uint32_t model, flags, paint, input_bytes;
+    uint32_t model, flags, paint, label, classes;
+    te_train_update update;
+    uint32_t input_bytes;
 } job;
 
 #define PUSHED_BYTES (512u * 1024u) /* largest input that a network may want by rows */
@@ -32,6 +39,12 @@ static struct {
     const te_model *model;
     int8_t frame[PUSHED_BYTES]; /* stands for whoever delivers the rows */
 } pushed;
+static struct {
+    const te_model *model;
+    te_train_sample sample;
+    te_train_update update;
+    te_train_result result;
+} training;
 static int32_t results;
 
 static void check(bool condition, uint32_t status, const char *what) {
@@ -111,6 +124,27 @@ static void run_pushed_profiled(te_layer_hook hook, void *context) {
     pushed.model->run_profiled(hook, context);
 }
 
+static void run_step(void) {
+    if (!training.model->run) push_frame();
+    training.result = training.model->trainer->step(&training.sample, &training.update);
+}
+
+static void prepare_step(const te_model *model, const job *todo) {
+    check(model->trainer != 0 && todo->label < todo->classes && todo->classes <= model->trainer->classes,
+          STATUS_BAD_JOB, "a training step does not fit the network");
+    training.model = model;
+    training.sample.label = (uint16_t)todo->label;
+    training.sample.classes = (uint16_t)todo->classes;
+    training.update = todo->update;
+}
+
+static void emit_step(const te_trainer *trainer) {
+    emit(&training.result.loss, sizeof training.result.loss);
+    emit_u32(training.result.predicted);
+    emit_u32(trainer->state_bytes);
+    emit(trainer->state, trainer->state_bytes);
+}
+
 static void run_job(int32_t jobs, const job *todo) {
     const te_model *model = bench_models[todo->model];
     const uint8_t paint = (uint8_t)todo->paint;
@@ -120,8 +154,12 @@ static void run_job(int32_t jobs, const job *todo) {
     measure_arena_paint(model, paint);
     read_inputs(jobs, model, todo->input_bytes);
     pushed.model = model;
-    if (model->trainer) model->trainer->reset();
-    if (todo->flags & FLAG_PROFILE)
+    const uint32_t step = todo->flags & FLAG_STEP;
+    if (step) prepare_step(model, todo);
+    if (model->trainer && (!step || todo->flags & FLAG_RESET)) model->trainer->reset();
+    if (step)
+        measure_run(&times, run_step);
+    else if (todo->flags & FLAG_PROFILE)
         measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
     else
         measure_run(&times, model->run ? model->run : run_pushed);
@@ -132,6 +170,7 @@ static void run_job(int32_t jobs, const job *todo) {
     emit_u32(stack);
     emit_layers(model);
     emit_outputs(model);
+    if (step) emit_step(model->trainer);
     host_print(PROGRESS);
 }
 

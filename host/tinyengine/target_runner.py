@@ -43,7 +43,7 @@ ICOUNT_SHIFT = 8
 TICK_NS = 40
 
 MAGIC_JOB, MAGIC_RESULT = b"TTBJ", b"TTBR"
-FLAG_PROFILE = 1
+FLAG_PROFILE, FLAG_STEP, FLAG_RESET = 1, 2, 4
 PAINTS = (0xA5, 0x5A)
 
 STATUS_FAULT = 70
@@ -66,14 +66,39 @@ class Compiled(Protocol):
     def calls(self) -> Sequence[KernelCall]: ...
 
 
+@dataclass(frozen=True)
+class StepJob:
+    """What a training step is given besides its input; ``reset``: begin with the factory state."""
+
+    label: int
+    classes: int
+    rate: float
+    seed: int = 0
+    step: int = 0
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a training step found out, and the state that it left."""
+
+    loss: float
+    predicted: int
+    state: bytes
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run: int8 ``inputs`` in the order and shapes of the graph's; ``profile`` times each layer as well."""
+    """One run: int8 ``inputs`` in the order and shapes of the graph's; ``profile`` times each layer as well.
+
+    With ``step`` a training step in place of an inference; it continues with the state that the job before it left.
+    """
 
     model: int
     inputs: Sequence[np.ndarray]
     profile: bool = False
     paint: int = PAINTS[0]  # what the arena holds before: bytes that differ afterwards have been used
+    step: StepJob | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +121,7 @@ class RunResult:
     guards_intact: bool  # 256 bytes on either side of the arena
     stack_used: int
     layers: list[LayerTime] = field(default_factory=list)
+    step: StepOutcome | None = None
 
 
 class BenchImage:
@@ -169,7 +195,7 @@ class BenchImage:
         """
         if timeout is None:
             macs = [sum(call.macs for call in model.calls) for model in self.models]
-            work = sum(macs[job.model] for job in jobs)
+            work = sum(macs[job.model] * (4 if job.step else 1) for job in jobs)
             timeout = 60 + work * 20 / 50e6  # 20 instructions per MAC at 50 million instructions per second
         with tempfile.TemporaryDirectory(prefix="tinyengine-run-") as name:
             folder = Path(name)
@@ -186,7 +212,10 @@ class BenchImage:
                 np.ascontiguousarray(value, np.int8).reshape(graph.tensor(port.tensor).shape).tobytes()
                 for port, value in zip(ports, job.inputs, strict=True)
             )
-            parts += [struct.pack("<4I", job.model, FLAG_PROFILE * job.profile, job.paint, len(data)), data]
+            step = job.step or StepJob(0, 0, 0.0)
+            flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * step.reset
+            parts.append(struct.pack("<5I", job.model, flags, job.paint, step.label, step.classes))
+            parts += [struct.pack("<f3I", step.rate, step.seed, step.step, len(data)), data]
         return b"".join(parts)
 
     def _simulate(
@@ -219,9 +248,10 @@ class BenchImage:
         if reader.take(4) != MAGIC_RESULT or reader.u32() != len(self.models):
             raise ToolError("the simulated core wrote a damaged result file, which is a bug in tinyengine")
         costs = _Costs(*(instructions_of(reader.u64()) for _ in range(3)))
-        return [self._decode_run(reader, self.models[job.model].graph, costs, exact) for job in jobs]
+        return [self._decode_run(reader, job, costs, exact) for job in jobs]
 
-    def _decode_run(self, reader: _Reader, graph: Graph, costs: _Costs, exact: bool) -> RunResult:
+    def _decode_run(self, reader: _Reader, job: Job, costs: _Costs, exact: bool) -> RunResult:
+        graph = self.models[job.model].graph
         ticks = reader.u64()
         used, intact, stack = reader.u32(), reader.u32(), reader.u32()
         layers: list[LayerTime] = []
@@ -237,9 +267,13 @@ class BenchImage:
             outputs.append(np.frombuffer(reader.take(tensor.nbytes), np.int8).reshape(tensor.shape))
         if reader.position != end:
             raise ToolError("the image's outputs have other sizes than the network's, which is a bug in tinyengine")
+        outcome = None
+        if job.step:
+            loss, predicted = struct.unpack("<fI", reader.take(8))
+            outcome = StepOutcome(loss, predicted, reader.take(reader.u32()))
         # The empty run that costs.call was measured on took one instruction, its return.
         count = instructions_of(ticks) - costs.call + 1 if exact else None
-        return RunResult(outputs, count, used, bool(intact), stack, layers if exact else [])
+        return RunResult(outputs, count, used, bool(intact), stack, layers if exact else [], outcome)
 
 
 @dataclass(frozen=True)

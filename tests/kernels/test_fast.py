@@ -15,7 +15,7 @@ from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import Field
-from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
+from tinyengine.kernels.depthwise_fast import field_limits, tap_order
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
 from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
@@ -221,13 +221,11 @@ def test_range_check_is_tight(kernel: int, stride: int, lead: int) -> None:
     weights = np.zeros((1, kernel, kernel), np.int64)
     weights[0, 0, 0] = 1
     reach = (1 << 19) - 128  # |bias| + 128 * |weight| may not exceed 2**19, less one where it is reached upwards
-    assert fits_fields(weights, np.array([-reach]), order)[0]
-    assert not fits_fields(weights, np.array([-reach - 1]), order)[0]
-    assert fits_fields(weights, np.array([reach]), order)[0]
-    assert not fits_fields(weights, np.array([reach + 1]), order)[0]
+    assert field_limits(weights, order).tolist() == [[-reach, reach]]
     full = np.full((1, kernel, kernel), 127, np.int64)
     worst = 127 * 128 * kernel * kernel
-    assert fits_fields(full, np.array([0]), order)[0] == (worst <= 1 << 19)
+    [[low, high]] = field_limits(full, order)
+    assert (low <= 0 <= high) == (worst <= 1 << 19)
 
 
 def test_dead_channels_do_not_spoil_a_layer() -> None:

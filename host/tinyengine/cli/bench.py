@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 
 from tinyengine.bench import bench
+from tinyengine.bench_training import bench_training
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.cli.progress import step_progress
-from tinyengine.compiler import compile_model
-from tinyengine.report.bench import bench_table
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.report.bench import bench_table, training_table
 from tinyengine.target_runner import MACHINES
 
 
@@ -39,17 +40,37 @@ def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_
     Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.
     With --check, exit code 1 tells that outputs differ from TFLite although --requant exact promises that they do not.
 
+    With --train SCHEME it counts training steps, and always compares the trained state with the oracle's, byte by byte:
+    after N steps with --check N, else after two.
+
     \b
     Example:
       tinyengine bench models/person_tiny.tflite --cpu cortex-m7 --check 20
     """
+    compile_with = to_compile_options(cpu, **options)
+    if compile_with.train is not None:
+        training(model, compile_with, check, portable, as_json)
+        return
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
-        compiled = compile_model(model, to_compile_options(cpu, **options))
+        compiled = compile_model(model, compile_with)
         report = bench(compiled, model, check, portable, progress=progress, cycles=cycles)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
         Console(highlight=False).print(bench_table(report))
     if report.wrong:
+        sys.exit(1)
+
+
+def training(model: Path, options: CompileOptions, check: int, portable: bool, as_json: bool) -> None:
+    """Training steps; exit code 1 if the trained state is not the oracle's."""
+    with step_progress() as progress:
+        progress("compiling the network", 0, 1)
+        report = bench_training(compile_model(model, options), check or 2, portable=portable, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+    else:
+        Console(highlight=False).print(training_table(report))
+    if report.check is not None and report.check.mismatched:
         sys.exit(1)

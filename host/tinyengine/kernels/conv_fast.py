@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import layer_requant, sum_range
+from tinyengine.ir.fast import SumRange, layer_requant, sum_range
 from tinyengine.ir.ops import Conv2DAttrs, Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
@@ -117,12 +117,14 @@ def matrix_call(
     bias: np.ndarray,
     requant: Requant,
     target: Target,
+    sums: SumRange | None = None,
 ) -> KernelCall | None:
-    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``."""
+    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``;
+    ``sums`` as for :func:`matrix_of`."""
     x, y = tensors
     if is_pointwise(window):  # one long row: blocks need not end with the picture's rows
         shapes = _one_row(shapes[0]), _one_row(shapes[1])
-    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0])
+    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0], sums=sums)
     if matrix is None:
         return None
     touched = _access(*shapes, window, matrix.block)
@@ -161,11 +163,15 @@ def matrix_of(
     requant: Requant,
     target: Target,
     rows: int,
+    sums: SumRange | None = None,
 ) -> Matrix | None:
-    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time."""
+    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time.
+
+    ``sums``: their range, where that does not follow from the constants given here.
+    """
     assert not requant.once
     in_shape, out_shape = shapes
-    rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
+    rounding = fixed_rounding(requant, sums or sum_range(weights, bias, zero))
     if rounding is None:
         return None
     field = field_of(window, in_shape[2])

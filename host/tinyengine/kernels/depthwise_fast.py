@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import layer_requant, sum_range
+from tinyengine.ir.fast import SumRange, layer_requant, sum_range
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
@@ -57,19 +57,27 @@ def _in_pairs(taps: list[int | None]) -> tuple[tuple[int | None, int | None], ..
     return tuple(zip(taps[::2], taps[1::2], strict=True))
 
 
-def fits_fields(weights: np.ndarray, bias: np.ndarray, order: TapOrder) -> np.ndarray:
-    """Which channels' doubled sums stay inside their fields for every int8 input (te_depthwise_fast.h).
+def field_limits(weights: np.ndarray, order: TapOrder) -> np.ndarray:
+    """Between which biases each channel's doubled sums stay inside their fields for every int8 input
+    (te_depthwise_fast.h): int64 (channels, 2), the first above the second where no bias will do.
 
-    ``weights`` (channels, rows, columns); ``bias`` (channels,) less zero * (sum of weights).
+    ``weights`` (channels, rows, columns); biases are less zero * (sum of weights).
     """
 
-    def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
+    def reach(columns: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:
         taps = 2 * weights[:, :, columns].reshape(len(weights), -1)
-        high = start + np.maximum(taps * 127, taps * -128).sum(axis=1)
-        low = start + np.minimum(taps * 127, taps * -128).sum(axis=1)
-        return (low >= -FIELD_HALF) & (high < FIELD_HALF)
+        return np.minimum(taps * 127, taps * -128).sum(axis=1), np.maximum(taps * 127, taps * -128).sum(axis=1)
 
-    return inside(slice(None), 2 * bias) & inside(order.top, 2 * bias) & inside(order.bottom, 0)
+    (low, high), (top_low, top_high), (bottom_low, bottom_high) = map(reach, (slice(None), order.top, order.bottom))
+    limits = np.stack(
+        [
+            -((FIELD_HALF + np.minimum(low, top_low)) // 2),  # twice the bias plus the sum is at least -FIELD_HALF
+            (FIELD_HALF - 1 - np.maximum(high, top_high)) // 2,
+        ],
+        axis=1,
+    )
+    limits[(bottom_low < -FIELD_HALF) | (bottom_high >= FIELD_HALF)] = 1, 0
+    return limits.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,15 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
 
 def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas."""
+    lowered = depthwise_call(op, graph, target, bias_of(op, graph, graph.tensor(op.outputs[0]).shape[3]))
+    return None if lowered is None else lowered[0]
+
+
+def depthwise_call(
+    op: Operator, graph: Graph, target: Target, bias: np.ndarray, sums: SumRange | None = None
+) -> tuple[KernelCall, np.ndarray] | None:
+    """The call with ``bias``, and between which biases (less zero * sum of the taps) each channel may run as
+    polynomial: int64 (channels, 2). ``sums``: their range, where it does not follow from ``bias``."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
@@ -107,9 +124,8 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     if op.attrs.multiplier != 1 or window.dilation != (1, 1):
         return None
     weights = weights_of(op, graph)[0].transpose(2, 0, 1)  # (channels, rows, columns)
-    bias = bias_of(op, graph, y.shape[3])
     requant = layer_requant(graph, op, target.requant)
-    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
+    rounding = fixed_rounding(requant, sums or sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
     if rounding is None:
         return None
     bias = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))
@@ -119,8 +135,10 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         tap_order(window.kernel[1], window.stride[1], lead) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
     )
     plain = np.ones(len(weights), bool)
+    limits = field_limits(weights, order)
+    limits[rounding.constant] = -(1 << 31), (1 << 31) - 1
     if ring:
-        plain = ~(fits_fields(weights, bias, order) | rounding.constant)
+        plain = (bias < limits[:, 0]) | (bias > limits[:, 1])
         if not rounding.fast:
             plain |= rounding.e == 0
     if plain.all():
@@ -147,7 +165,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
             "first_unit": ring.first_unit,
             "phase": ring.phase,
         }
-    return KernelCall(
+    call = KernelCall(
         op,
         "te_depthwise_fast_s8",
         HEADER,
@@ -161,6 +179,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         macs=y.elements * window.kernel[0] * window.kernel[1],
         note=_note(window, ring, plain),
     )
+    return call, limits
 
 
 def pack_taps(weights: np.ndarray, order: TapOrder) -> np.ndarray:

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tinyengine.bench import BenchReport
+from tinyengine.bench_training import TrainingReport
 from tinyengine.sizes import format_size
 
 LARGEST_FUNCTIONS = 4
@@ -78,4 +79,29 @@ def _totals(report: BenchReport) -> Table:
             totals.add_row("", "to which fast requantization comes close; --requant exact equals it")
         elif check.mismatched and not check.binding:
             totals.add_row("", "which rounds fully connected layers and sigmoids otherwise; TensorFlow would be exact")
+    return totals
+
+
+def training_table(report: TrainingReport) -> Table:
+    """Totals of training steps."""
+    totals = Table.grid(padding=(0, 2))
+    kernels = "portable kernels" if report.portable else "DSP kernels"
+    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {kernels}, {report.requant} requantization")
+    totals.add_row("scheme", f"{report.scheme}, {report.classes} classes{', residual bytes' * report.residual}")
+    totals.add_row(
+        "time",
+        f"{report.instructions_step:,} instructions per step, of an inference {report.instructions_forward:,}",
+    )
+    sram = report.sram_bytes
+    parts = f"{sram.arena:,} arena, {sram.weights:,} state, {sram.static:,} static, {sram.stack:,} stack"
+    totals.add_row("SRAM", f"{sram.total:,} bytes: {parts}")
+    totals.add_row(
+        "trained",
+        f"{report.trainable_weights:,} weights and {report.trainable_biases:,} biases, and the classifier; "
+        f"{report.extra_memory_bytes:,} bytes of extra memory as the paper counts",
+    )
+    totals.add_row("flash", format_size(report.flash_bytes))
+    if report.check:
+        verdict = "equal to the oracle" if not report.check.mismatched else f"{report.check.mismatched} bytes differ"
+        totals.add_row("check", f"{report.check.bytes:,} bytes of state after {report.check.steps} steps: {verdict}")
     return totals

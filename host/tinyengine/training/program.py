@@ -39,9 +39,10 @@ from tinyengine.training.state import StateLayout, TrainedConstant, state_layout
 
 @dataclass(frozen=True, eq=False)
 class TrainingProgram:
-    """``schedule``: all calls of a step and their addresses. ``graph``: the network with gradients, masks and saved
-    inputs as further tensors."""
+    """``schedule``: all calls of a step and their addresses. ``network``: what is trained; ``graph``: the same with
+    gradients, masks and saved inputs as further tensors."""
 
+    network: Graph
     graph: Graph
     scheme: UpdateScheme
     layout: StateLayout
@@ -79,7 +80,7 @@ def training_program(
     inputs = [] if pushed else graph.inputs
     joint = Graph(graph.name, whole.tensors, graph.operators, inputs, graph.outputs)
     placed = Schedule(stages, plan(joint, calls_of(stages)), pushed)
-    return TrainingProgram(whole, scheme, layout, placed, residual, tail.backward.logits)
+    return TrainingProgram(graph, whole, scheme, layout, placed, residual, tail.backward.logits)
 
 
 def training_source(program: TrainingProgram, layout: str) -> TrainingSource:

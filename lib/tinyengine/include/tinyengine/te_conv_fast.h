@@ -64,11 +64,12 @@ typedef struct te_conv_tiles_args {
     const uint32_t *columns;
     const uint32_t *weights;
     uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 2 words and the rounding */
-    int8_t *out;    /* [pixel][channels] */
+    int8_t *out;    /* [pixel][channels], from channel `first` on */
     uint32_t pairs; /* whole pairs of pixels */
     uint32_t odd;   /* 1: one more pixel */
     uint32_t channels;
     uint32_t groups;
+    uint32_t first; /* channel, where `weights` begin; even, or the last but one */
 } te_conv_tiles_args;
 
 typedef void te_conv_gather_fn(const te_conv_gather_args *args);
@@ -91,6 +92,26 @@ te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_8, te_conv_tiles_fast_16
 #define TE_CONV_ROUND_FAST 4
 #define TE_CONV_ROUND_WIDE 10
 
+struct te_conv_fast_params;
+
+/* Makes the stream of the channels (channel, channel + 1), number `pair` in `weights`, from constants that
+ * lie elsewhere. */
+typedef void te_conv_pair_fn(const struct te_conv_fast_params *p, uint32_t pair, uint32_t channel,
+                             uint32_t *to);
+
+/* Trained constants in SRAM. In `weights` of the layer biases are only less zero * (sum of the weights that
+ * are not trained), and trained weights are 0. */
+typedef struct te_conv_trained {
+    const int32_t *bias;    /* [channel] */
+    const int8_t *values;   /* [channel][count] */
+    const uint16_t *places; /* [count]: which byte of a pair's weights; the second channel's are 4 behind */
+    uint16_t count;         /* 0: only biases are trained */
+    uint8_t doubled;        /* 1: columns and biases are doubled */
+    uint8_t second;         /* words from the multiplier of a pair's first channel to that of the second */
+} te_conv_trained;
+
+te_conv_pair_fn te_conv_trained_pair;
+
 typedef struct te_conv_fast_params {
     te_hwc in, out;
     te_window window;
@@ -102,11 +123,14 @@ typedef struct te_conv_fast_params {
     te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
+    te_conv_pair_fn *pair; /* NULL: all constants are in `weights` */
+    const te_conv_trained *trained;
 } te_conv_fast_params;
 
-/* scratch: words for the columns (block / 2 * 4 * groups), the weights (4 * groups + 2 + round_words) and the
- * runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches beyond the
- * left or right edge and dilation is 1. */
+/* scratch: words for the columns (block / 2 * 4 * groups), the weights (4 * groups + 2 + round_words), if
+ * `pair` is not NULL a pair's stream (2 * groups + 2 + round_words), and the runs (n_runs * 3); then
+ * run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches beyond the left or right edge and
+ * dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

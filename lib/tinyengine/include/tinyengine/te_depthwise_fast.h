@@ -93,4 +93,16 @@ typedef struct te_depthwise_fast_params {
  * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh. */
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
+/* The same with trained biases in SRAM. In `channels` of the layer the biases are only less zero * (sum of
+ * the taps); `limits`, [channel][2], tell between which sums of both a channel may run as polynomial.
+ * scratch: 4 words per channel more. */
+typedef struct te_depthwise_trained_fast_params {
+    te_depthwise_fast_params fast;
+    const int32_t *bias;
+    const int32_t *limits;
+} te_depthwise_trained_fast_params;
+
+void te_depthwise_trained_fast_s8(const te_depthwise_trained_fast_params *p, const int8_t *x, int8_t *y,
+                                  void *scratch);
+
 #endif

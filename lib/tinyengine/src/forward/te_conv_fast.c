@@ -8,7 +8,7 @@
 
 /* Scratch, divided. */
 typedef struct layout {
-    uint32_t *columns, *wide;
+    uint32_t *columns, *wide, *pair;
     te_conv_run *runs;
     int8_t *outside; /* run_bytes of the zero point */
     int8_t *patch;   /* [pixel of the pair][run][run_bytes]: runs that cross the left or right edge */
@@ -18,7 +18,8 @@ static layout divide(const te_conv_fast_params *p, void *scratch) {
     layout s;
     s.columns = scratch;
     s.wide = s.columns + p->block / 2 * 4 * p->groups;
-    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + 2 + p->round_words);
+    s.pair = s.wide + 4 * p->groups + 2 + p->round_words;
+    s.runs = (te_conv_run *)(void *)(s.pair + (p->pair ? 2 * p->groups + 2 + p->round_words : 0));
     s.outside = (int8_t *)(s.runs + p->n_runs);
     s.patch = s.outside + p->run_bytes;
     memset(s.outside, p->in_zero, p->run_bytes);
@@ -112,6 +113,19 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
     }
 }
 
+/* The same pair by pair of channels, each of which is put together first. */
+static void tiles_of_pairs(const te_conv_fast_params *p, const layout *s, te_conv_tiles_args *args) {
+    int8_t *out = args->out;
+    args->weights = s->pair;
+    args->first = p->out.c - 2u;
+    for (uint32_t c = 0; c < p->out.c; c += 2) {
+        const uint32_t channel = c + 1 < p->out.c ? c : c - 1;
+        p->pair(p, c / 2, channel, s->pair);
+        args->out = out + channel;
+        p->tiles(args);
+    }
+}
+
 void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
                       uint32_t rows, void *scratch) {
     const layout s = divide(p, scratch);
@@ -120,9 +134,12 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
         const int32_t count = pixels - first < p->block ? pixels - first : p->block;
         int8_t *out = y + first * p->out.c;
         gather_block(p, x, &s, (int32_t)row, first, count);
-        const te_conv_tiles_args args = {s.columns,           p->weights, s.wide,   out,
-                                         (uint32_t)count / 2, count & 1,  p->out.c, p->groups};
-        p->tiles(&args);
+        te_conv_tiles_args args = {s.columns, p->weights, s.wide,    out, (uint32_t)count / 2,
+                                   count & 1, p->out.c,   p->groups, 0};
+        if (p->pair)
+            tiles_of_pairs(p, &s, &args);
+        else
+            p->tiles(&args);
         te_clamp_s8(out, (uint32_t)(count * p->out.c), p->min, p->max);
     }
 }

@@ -167,6 +167,8 @@ FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
     ldmia   r0, {r1-r8}             /* columns weights wide out pairs odd channels groups */
+    ldr     r0, [r0, #32]           /* first */
+    sub     r4, r4, r0
     lsl     r9, r7, #1
     mul     r10, r9, r5
     mul     r6, r9, r6
@@ -177,7 +179,6 @@ FUNCTION \name
     str     r6, [sp, #F_ODD_BYTES]
     strd    r7, r8, [sp, #F_CHANNELS]
     str     r4, [sp, #F_OUT]
-    movs    r0, #0
     str     r2, [sp, #F_WEIGHTS]
     str     r0, [sp, #F_CHANNEL]
     add     r3, r3, r8, lsl #4

@@ -74,14 +74,14 @@ static int32_t dot(const uint32_t *columns, uint32_t pixel, const uint32_t *pair
 static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
     const uint32_t *w = a->weights;
     const uint32_t pixels = 2 * a->pairs + a->odd, words = 2 + 2 * a->groups;
-    for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
+    for (uint32_t c = a->first; c < a->channels; c += 2, w += words + round_words) {
         const uint32_t base = c + 1 < a->channels || !c ? c : c - 1;
         const int32_t *constants = (const int32_t *)(w + words);
         for (uint32_t i = 0; i < pixels; i++)
             for (uint32_t j = 0; j < 2 && base + j < a->channels; j++) {
                 const uint32_t *column = a->columns + (i >> 1) * 4 * a->groups;
                 const int32_t acc = dot(column, i & 1, w, j, a->groups);
-                a->out[i * a->channels + base + j] = (int8_t)round(acc, j, constants);
+                a->out[i * a->channels + base - a->first + j] = (int8_t)round(acc, j, constants);
             }
     }
 }
