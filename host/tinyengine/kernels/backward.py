@@ -13,6 +13,7 @@ from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap
+from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.trained import state_pointer
 from tinyengine.reference.backward.block_float import Multiplier, multiplier_of
 from tinyengine.reference.backward.integer import headroom, layer_multiplier
@@ -24,6 +25,8 @@ from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.state import StateLayout, TrainedConstant
 
 HEADER = "te_backward.h"
+PIXELS_IN_INT32 = 258
+"""From this many pixels on, a weight's gradient may not fit 32 bits."""
 
 
 def gradient_bytes(tensor: Tensor) -> int:
@@ -126,9 +129,19 @@ def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> Kern
 
 
 def layer_call(
-    step: BackwardStep, graph: Graph, kept: Kept, layout: StateLayout, trained: dict[str, TrainedConstant]
+    step: BackwardStep,
+    graph: Graph,
+    kept: Kept,
+    layout: StateLayout,
+    trained: dict[str, TrainedConstant],
+    forward: KernelCall,
+    block_bytes: int,
 ) -> KernelCall:
-    """A layer with weights: gradient of its input, and updates of its constants."""
+    """A layer with weights: gradient of its input, and updates of its constants.
+
+    ``forward``: its call of the forward pass, whose weights serve here too where possible; ``block_bytes``: for the
+    sums of pixels that are computed at a time.
+    """
     op = step.op
     x = graph.tensor(op.inputs[0])
     factor = layer_multiplier(op, graph)
@@ -161,9 +174,28 @@ def layer_call(
         part = layout.part(weights.name)
         assert part is not None
         values["weights"] = state_pointer(part)
+    pixels = outputs[0] * outputs[1]
+    scratch = -(-6 * channels // 4) * 4 + (4 * len(input_channels(weights)) if weights is not None else 0)
+    if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
+        rows = _weight_rows(forward, op, weights, layout)
+        if wanted and rows is not None:
+            block = max(1, min(pixels, block_bytes // (4 * channels)))
+            block = -(-pixels // -(-pixels // block))
+            values |= {"rows": rows, "block": block, "weights": "NULL", "input_gradient": "te_pointwise_input_gradient"}
+            scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels
+        if weights is not None and pixels < PIXELS_IN_INT32:
+            values["weight_gradient"] = "te_pointwise_weight_gradient"
+            scratch = max(scratch if wanted else 0, 16 * -(-pixels // 4))
+    in_place = False
+    if kind == "depthwise" and wanted and weights is None and multiplier == 1 and channels % 4 == 0:
+        values["input_gradient"] = "te_depthwise_fast_input_gradient"
+        scratch = 6 * channels + 4 * outputs[0] + 8 * window.kernel[0] * window.kernel[1]
+        in_place = shape == outputs and window.stride == (1, 1)
+        if in_place:
+            kept_rows = (window.kernel[0] - 1) * window.dilation[0] - window.pad[0] + 1
+            scratch += kept_rows * 2 * outputs[1] * outputs[2]
     products = int(np.prod(data.shape)) * outputs[0] * outputs[1]
     share = len(weights.channels) / data.shape[-1] if weights is not None else 0
-    scratch = -(-6 * channels // 4) * 4 + (4 * len(input_channels(weights)) if weights is not None else 0)
     return KernelCall(
         op,
         "te_layer_gradient",
@@ -172,13 +204,27 @@ def layer_call(
         values,
         kept.inputs,
         kept.output,
-        scratch_bytes=scratch if wanted else 4,
-        overlaps=kept.overlaps(gradient=False),
+        scratch_bytes=scratch,
+        overlaps=kept.overlaps(gradient=in_place),
         macs=int(products * (wanted + share)),
         variadic=True,
         note=_note(wanted, weights is not None, bias is not None),
         role="backward",
     )
+
+
+def _weight_rows(
+    forward: KernelCall, op: Operator, weights: TrainedConstant | None, layout: StateLayout
+) -> dict[str, CValue] | None:
+    """te_weight_rows: in the state if all weights are trained, else in the stream of the forward kernel."""
+    if weights is not None and len(weights.channels) == weights.layer.in_channels:
+        part, depth = layout.part(weights.name), weights.layer.in_channels
+        assert part is not None
+        return {"base": state_pointer(part), "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
+    if forward.function != "te_conv_fast_s8":
+        return None
+    words = 2 * int(str(forward.params["groups"])) + 2 + int(str(forward.params["round_words"]))
+    return {"base": forward.params["weights"], "offset": 8, "pair": 4 * words, "quad": 8, "second": 4, "whole": 0}
 
 
 def _note(wanted: bool, weights: bool, bias: bool) -> str:

@@ -116,6 +116,8 @@ class _Tail:
         self.target = replace(target, optimize="time")
         self.steps = {step.op.name: step for step in backward.steps}
         self.backward = backward
+        self.block_bytes = 16384
+        self.forward: dict[str, KernelCall] = {}
         self.trained = {constant.name: constant for constant in trained}
         positions = [i for i, op in enumerate(graph.operators) if any(name in self.trained for name in op.inputs)]
         self.start = positions[0]
@@ -132,6 +134,7 @@ class _Tail:
 
     def _forward(self, op: Operator) -> list[KernelCall]:
         call = lower_trained(op, self.graph, self.layout) or lower(op, self.graph, self.target)
+        self.forward[op.name] = call
         step = self.steps.get(op.name)
         if step is None:
             return [call]
@@ -171,7 +174,8 @@ class _Tail:
             else:
                 before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
             kept = Kept(gradient, output, mask, saved, before)
-            return [layer_call(step, self.graph, kept, self.layout, self.trained)]
+            forward = self.forward[op.name]
+            return [layer_call(step, self.graph, kept, self.layout, self.trained, forward, self.block_bytes)]
         for name in op.inputs:
             if name not in step.inputs:
                 continue

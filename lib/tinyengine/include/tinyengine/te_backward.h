@@ -96,11 +96,32 @@ typedef void te_input_gradient_fn(const struct te_layer_gradient_params *p, cons
                                   int32_t exponent, const int8_t *known, int8_t *y, void *scratch);
 /* The gradient of the trained weights, each of which is updated as soon as its gradient is known. */
 typedef void te_weight_gradient_fn(const struct te_layer_gradient_params *p, const int16_t *g,
-                                   int32_t exponent, const int8_t *saved, const te_train_context *context);
+                                   int32_t exponent, const int8_t *saved, void *scratch,
+                                   const te_train_context *context);
 
 /* Scratch memory: 6 bytes per input channel, and 4 per trained one. */
 te_input_gradient_fn te_conv_input_gradient, te_depthwise_input_gradient;
 te_weight_gradient_fn te_conv_weight_gradient, te_depthwise_weight_gradient;
+
+/* Pointwise convolutions with a multiple of 4 input and of 8 output channels. Scratch memory of the first, in
+ * bytes: 8 per output, 4 per input channel and pixel of a block, 2 per input channel. Of the second, for
+ * fewer than 258 pixels: 16 per 4 pixels. */
+te_input_gradient_fn te_pointwise_input_gradient;
+te_weight_gradient_fn te_pointwise_weight_gradient;
+
+/* Depthwise convolutions with multiplier 1, a multiple of 4 channels and weights in flash. y may be the same
+ * bytes as g where input and output have one shape and stride 1. Scratch memory in bytes: 6 per channel, 4
+ * per row of the output, 8 per tap, and in place (kh - 1) * dh - pad_top + 1 rows of g. */
+te_input_gradient_fn te_depthwise_fast_input_gradient;
+
+/* Where pointwise weights lie, 4 input channels in a word: the word of channels c .. c + 3 of output o (even)
+ * is offset + o / 2 * pair + c / 4 * quad bytes behind `base`, that of output o + 1 `second` bytes further.
+ */
+typedef struct te_weight_rows {
+    const void *base;
+    uint32_t offset, pair, quad, second;
+    uint32_t whole; /* 1: trained weights are there too */
+} te_weight_rows;
 
 typedef struct te_layer_gradient_params {
     te_hwc in, out; /* fully connected: one pixel each */
@@ -111,6 +132,8 @@ typedef struct te_layer_gradient_params {
     int16_t exponent;      /* of the factors */
     const int16_t *factor; /* [out.c]: effective scale * 2^(15 - exponent); 0 for dead channels */
     const int8_t *weights; /* as in the network; where trained, `trained` holds the weights */
+    te_weight_rows rows;   /* the same for te_pointwise_input_gradient */
+    uint16_t block;        /* pixels at a time, for that too */
     const te_trained_bias *bias;
     const te_trained_weights *trained;
     te_input_gradient_fn *input_gradient;   /* NULL: not wanted */

@@ -68,7 +68,8 @@ static int64_t correlate(const params *p, const int16_t *g, const int8_t *x, int
 }
 
 void te_conv_weight_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *saved,
-                             const te_train_context *context) {
+                             void *scratch, const te_train_context *context) {
+    (void)scratch;
     const te_trained_weights *t = p->trained;
     const uint32_t pitch = ((uint32_t)p->in.h * p->in.w + 3) & ~3u;
     const float rate = te_scale_float(context->rate, exponent);
@@ -116,7 +117,8 @@ void te_depthwise_input_gradient(const params *p, const int16_t *g, int32_t expo
 }
 
 void te_depthwise_weight_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *saved,
-                                  const te_train_context *context) {
+                                  void *scratch, const te_train_context *context) {
+    (void)scratch;
     const te_trained_weights *t = p->trained;
     const uint32_t pitch = ((uint32_t)p->in.h * p->in.w + 3) & ~3u;
     const float rate = te_scale_float(context->rate, exponent);

@@ -2,7 +2,7 @@
 #ifndef TE_BLOCK_FLOAT_H
 #define TE_BLOCK_FLOAT_H
 
-#include "tinyengine/te_types.h"
+#include "te_pairs.h"
 
 #include <string.h>
 
@@ -53,10 +53,14 @@ static inline int8_t te_normalize_known(const int32_t *sums, uint32_t channels, 
     if (!magnitude) return te_zero_pixel(out, channels);
     const int32_t shift = 32 - __builtin_clz(magnitude) - TE_MANTISSA_BITS;
     if (shift > 0) {
-        for (uint32_t c = 0; c < channels; c++) {
-            const int32_t m = ((sums[c] >> (shift - 1)) + 1) >> 1;
-            out[c] = (int16_t)(m > TE_MANTISSA_MAX ? TE_MANTISSA_MAX : m);
+        const int32_t half = (int32_t)(1u << (shift - 1)); /* no overflow: sums stay 2^16 below the limits */
+        uint32_t c = 0;
+        for (; c + 2 <= channels; c += 2) {
+            const int32_t low = te_saturate16((sums[c] + half) >> shift);
+            const int32_t high = te_saturate16((sums[c + 1] + half) >> shift);
+            te_store_pair(out + c, te_pack_low((uint32_t)low, (uint32_t)high));
         }
+        if (c < channels) out[c] = (int16_t)te_saturate16((sums[c] + half) >> shift);
     } else {
         for (uint32_t c = 0; c < channels; c++) out[c] = (int16_t)((uint32_t)sums[c] << -shift);
     }
@@ -67,11 +71,10 @@ static inline uint32_t te_magnitude(int32_t x) {
     return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
 }
 
-static inline int8_t te_normalize_pixel(const int32_t *sums, uint32_t channels, int32_t exponent,
-                                        int16_t *out) {
+static inline uint32_t te_magnitude_of(const int32_t *sums, uint32_t count) {
     uint32_t magnitude = 0;
-    for (uint32_t c = 0; c < channels; c++) magnitude |= te_magnitude(sums[c]);
-    return te_normalize_known(sums, channels, magnitude, exponent, out);
+    for (uint32_t c = 0; c < count; c++) magnitude |= te_magnitude(sums[c]);
+    return magnitude;
 }
 
 /* out = known + own, pixel by pixel; out may be either. sums: working memory. Returns the exponent. */
