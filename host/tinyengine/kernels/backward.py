@@ -185,11 +185,13 @@ def layer_call(
             scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels
         if weights is not None and pixels < PIXELS_IN_INT32:
             values["weight_gradient"] = "te_pointwise_weight_gradient"
-            scratch = max(scratch if wanted else 0, 16 * -(-pixels // 4))
+            scratch = max(scratch if wanted else 0, 32 * -(-pixels // 4))
+    if weights is not None and kind == "conv" and shape[:2] == window.kernel == (1, 1):
+        values["weight_gradient"] = "te_dense_weight_gradient"
     in_place = False
     if kind == "depthwise" and wanted and weights is None and multiplier == 1 and channels % 4 == 0:
         values["input_gradient"] = "te_depthwise_fast_input_gradient"
-        scratch = 6 * channels + 4 * outputs[0] + 8 * window.kernel[0] * window.kernel[1]
+        scratch = 6 * channels + 4 * outputs[0] + 16 * window.kernel[0] * window.kernel[1]
         in_place = shape == outputs and window.stride == (1, 1)
         if in_place:
             kept_rows = (window.kernel[0] - 1) * window.dilation[0] - window.pad[0] + 1

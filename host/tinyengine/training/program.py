@@ -7,6 +7,7 @@ one sequence; inference and evaluation are the same calls with some left out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +35,11 @@ from tinyengine.schedule import Schedule, Stage, StageKind, calls_of, schedule
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
-from tinyengine.training.state import StateLayout, TrainedConstant, state_layout, state_of, trained_constants
+from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants
+
+BLOCK_BYTES = 4096
+"""Sums of pixels that a pointwise gradient computes at a time, at least: more take less time, since weights are widened
+once per block. Where a step leaves bytes of the arena unused, its blocks are larger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +68,19 @@ def training_program(
     """The step for ``graph`` (optimized, with the classifier that is to be trained). ``rows`` and ``sram`` (for the
     arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can."""
     layout = state_layout(graph, scheme, residual)
-    whole = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
-    tail = _Tail(whole, plan_scheme(graph, scheme), layout, trained_constants(graph, scheme), target)
-    calls = tail.calls()
-    boundary = _boundary(graph, tail.start)
-    stages = [Stage(StageKind.TRAINING if call.role != "forward" else StageKind.LAYER, [call]) for call in calls]
+    tail = _fastest_tail(graph, scheme, layout, target, sram)
+    stages = [Stage(StageKind.LAYER if call.role == "forward" else StageKind.TRAINING, [call]) for call in tail.calls]
     pushed = False
     if tail.start:
-        ports = [Port(name, name, "int8") for name in boundary]
-        front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, ports)
-        need = plan(Graph(graph.name, whole.tensors, [], ports, graph.outputs), calls, check=False).arena_bytes
-        chosen = schedule(front, target, rows=rows, sram=need if sram is None else min(sram, need))
-        if sram is not None and chosen.plan.arena_bytes > need and chosen.plan.arena_bytes <= sram:
+        front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, tail.boundary)
+        chosen = schedule(front, target, rows=rows, sram=tail.need if sram is None else min(sram, tail.need))
+        if sram is not None and tail.need < chosen.plan.arena_bytes <= sram:
             chosen = schedule(front, target, rows=rows, sram=sram)
         stages, pushed = [*chosen.stages, *stages], chosen.pushed
     inputs = [] if pushed else graph.inputs
-    joint = Graph(graph.name, whole.tensors, graph.operators, inputs, graph.outputs)
+    joint = Graph(graph.name, tail.graph.tensors, graph.operators, inputs, graph.outputs)
     placed = Schedule(stages, plan(joint, calls_of(stages)), pushed)
-    return TrainingProgram(graph, whole, scheme, layout, placed, residual, tail.backward.logits)
+    return TrainingProgram(graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits)
 
 
 def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
@@ -98,33 +98,66 @@ def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
     )
 
 
-def _boundary(graph: Graph, start: int) -> list[str]:
+def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, target: Target, sram: int | None) -> _Tail:
+    """With blocks as large as the arena allows, which is ``sram`` or what small blocks need."""
+    least = BLOCK_BYTES
+    base = _Tail(graph, scheme, layout, target, {}, least)
+    while sram is not None and base.need > sram and least > 1024:
+        least //= 2
+        base = _Tail(graph, scheme, layout, target, {}, least)
+    allowed = base.need if sram is None else max(base.need, sram)
+    spare = {
+        call.op.name: allowed - usage.bytes_used
+        for call, usage in zip(base.calls, base.plan.usage, strict=True)
+        if call.role == "backward"
+    }
+    for share in (1.0, 0.9, 0.75, 0.5, 0.25):  # holes between buffers may take a part
+        blocks = {name: least + int(share * size) for name, size in spare.items()}
+        tail = _Tail(graph, scheme, layout, target, blocks, least)
+        if tail.need <= allowed:
+            return tail
+    return base
+
+
+def _boundary(graph: Graph, start: int) -> list[Port]:
     """Activations that the front leaves for the rest."""
     made = {name for op in graph.operators[:start] for name in op.outputs} | set(graph.input_tensors())
     read = [name for op in graph.operators[start:] for name in op.inputs] + graph.output_tensors()
-    return [name for name in dict.fromkeys(read) if name in made]
+    return [Port(name, name, "int8") for name in dict.fromkeys(read) if name in made]
 
 
 class _Tail:
-    """Builds the calls behind the front; adds the tensors that they need to ``graph``."""
+    """The calls behind the front, in order.
+
+    ``start``: the operator with which they begin; ``boundary``: what the front leaves for them; ``need``: bytes of the
+    arena without the front; ``graph``: the network with the tensors that they need besides. ``blocks``: bytes for a
+    layer's pixels at a time, else ``block_bytes``.
+    """
 
     def __init__(
-        self, graph: Graph, backward: BackwardPlan, layout: StateLayout, trained: list[TrainedConstant], target: Target
+        self,
+        graph: Graph,
+        scheme: UpdateScheme,
+        layout: StateLayout,
+        target: Target,
+        blocks: Mapping[str, int],
+        block_bytes: int,
     ) -> None:
-        self.graph = graph
+        self.graph = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
         self.layout = layout
         self.target = replace(target, optimize="time")
-        self.steps = {step.op.name: step for step in backward.steps}
-        self.backward = backward
-        self.block_bytes = 16384
+        self.blocks, self.block_bytes = blocks, block_bytes
+        self.backward: BackwardPlan = plan_scheme(graph, scheme)
+        self.steps = {step.op.name: step for step in self.backward.steps}
+        self.trained = {constant.name: constant for constant in trained_constants(graph, scheme)}
         self.forward: dict[str, KernelCall] = {}
-        self.trained = {constant.name: constant for constant in trained}
         positions = [i for i, op in enumerate(graph.operators) if any(name in self.trained for name in op.inputs)]
         self.start = positions[0]
-
-    def calls(self) -> list[KernelCall]:
-        forward = [call for op in self.graph.operators[self.start :] for call in self._forward(op)]
-        return [*forward, *self._backward()]
+        self.boundary = _boundary(graph, self.start)
+        self.calls = [call for op in graph.operators[self.start :] for call in self._forward(op)] + self._backward()
+        alone = Graph(graph.name, self.graph.tensors, [], self.boundary, graph.outputs)
+        self.plan = plan(alone, self.calls, check=False)
+        self.need = self.plan.arena_bytes
 
     def _tensor(self, name: str, size: int) -> str:
         """A new tensor of ``size`` bytes."""
@@ -174,8 +207,8 @@ class _Tail:
             else:
                 before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
             kept = Kept(gradient, output, mask, saved, before)
-            forward = self.forward[op.name]
-            return [layer_call(step, self.graph, kept, self.layout, self.trained, forward, self.block_bytes)]
+            forward, block = self.forward[op.name], self.blocks.get(op.name, self.block_bytes)
+            return [layer_call(step, self.graph, kept, self.layout, self.trained, forward, block)]
         for name in op.inputs:
             if name not in step.inputs:
                 continue

@@ -105,13 +105,16 @@ te_weight_gradient_fn te_conv_weight_gradient, te_depthwise_weight_gradient;
 
 /* Pointwise convolutions with a multiple of 4 input and of 8 output channels. Scratch memory of the first, in
  * bytes: 8 per output, 4 per input channel and pixel of a block, 2 per input channel. Of the second, for
- * fewer than 258 pixels: 16 per 4 pixels. */
+ * fewer than 258 pixels: 32 per 4 pixels. */
 te_input_gradient_fn te_pointwise_input_gradient;
 te_weight_gradient_fn te_pointwise_weight_gradient;
 
+/* A 1x1 kernel over a single pixel: fully connected layers. */
+te_weight_gradient_fn te_dense_weight_gradient;
+
 /* Depthwise convolutions with multiplier 1, a multiple of 4 channels and weights in flash. y may be the same
  * bytes as g where input and output have one shape and stride 1. Scratch memory in bytes: 6 per channel, 4
- * per row of the output, 8 per tap, and in place (kh - 1) * dh - pad_top + 1 rows of g. */
+ * per row of the output, 16 per tap, and in place (kh - 1) * dh - pad_top + 1 rows of g. */
 te_input_gradient_fn te_depthwise_fast_input_gradient;
 
 /* Where pointwise weights lie, 4 input channels in a word: the word of channels c .. c + 3 of output o (even)

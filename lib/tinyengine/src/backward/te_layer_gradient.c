@@ -7,39 +7,23 @@
 
 typedef te_layer_gradient_params params;
 
-/* Two neighbouring values each: masked, times the factors, shifted right. */
-static void scale_pairs(int16_t *g, const int16_t *factor, uint32_t count, uint32_t bits, int32_t shift) {
-    static const uint32_t keep[4] = {0, 0x0000ffffu, 0xffff0000u, 0xffffffffu};
-    const int32_t half = (int32_t)(1u << (shift - 1));
-    for (uint32_t c = 0; c < count; c += 2, bits >>= 2) {
-        const uint32_t m = te_load_pair(g + c) & keep[bits & 3], f = te_load_pair(factor + c);
-        const int32_t low = te_smlabb(m, f, half) >> shift, high = te_smlatt(m, f, half) >> shift;
-        te_store_pair(g + c, te_pack_low((uint32_t)low, (uint32_t)high));
-    }
-}
-
-static void scale_single(int16_t *g, int32_t factor, uint32_t bit, int32_t shift) {
-    *g = (int16_t)(((bit ? *g : 0) * factor + (int32_t)(1u << (shift - 1))) >> shift);
-}
-
 /* One pixel; `bit`: the number of its first element in the mask. */
-static void scale_pixel(const params *p, int16_t *g, const uint32_t *mask, uint32_t bit, int32_t shift) {
+static void scale_pixel(const params *p, int16_t *g, const uint8_t *mask, uint32_t bit, int32_t shift) {
     const uint32_t channels = p->out.c;
-    for (uint32_t c = 0, count; c < channels; c += count, bit += count) {
-        const uint32_t at = bit & 31;
-        const uint32_t bits = mask ? mask[bit >> 5] >> at : 0xffffffffu;
-        count = channels - c < 32 - at ? channels - c : 32 - at;
-        if (count > 1)
-            count &= ~1u;
-        else
-            scale_single(g + c, p->factor[c], bits & 1, shift);
-        if (count > 1) scale_pairs(g + c, p->factor + c, count, bits, shift);
+    if (channels % 16 == 0) {
+        te_scale_16(g, p->factor, mask ? mask + bit / 8 : 0, channels / 16, shift);
+        return;
+    }
+    const int32_t half = (int32_t)(1u << (shift - 1));
+    for (uint32_t c = 0; c < channels; c++, bit++) {
+        const int32_t m = !mask || mask[bit >> 3] >> (bit & 7) & 1 ? g[c] : 0;
+        g[c] = (int16_t)((m * p->factor[c] + half) >> shift);
     }
 }
 
 /* Gradient of the output -> gradient of the sums, in place: masked, times the factors, all pixels at one
  * exponent, which is returned. */
-static int32_t scale_aligned(const params *p, int16_t *g, const uint32_t *mask) {
+static int32_t scale_aligned(const params *p, int16_t *g, const uint8_t *mask) {
     const uint32_t channels = p->out.c, pixels = (uint32_t)p->out.h * p->out.w;
     const int8_t *exponents = te_exponents(g, pixels, channels);
     const int32_t largest = te_largest_exponent(exponents, pixels);
@@ -82,7 +66,7 @@ static void update_bias(const params *p, const int16_t *g, int32_t exponent,
 void te_layer_gradient(const params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
                        te_train_context *context) {
     int16_t *g = (int16_t *)(uintptr_t)*inputs++;
-    const uint32_t *mask = p->masked ? (const uint32_t *)(const void *)*inputs++ : 0;
+    const uint8_t *mask = p->masked ? (const uint8_t *)*inputs++ : 0;
     const int8_t *saved = p->saved ? *inputs++ : 0;
     const int8_t *known = p->joins ? *inputs++ : 0;
     const int32_t exponent = scale_aligned(p, g, mask);

@@ -64,34 +64,21 @@ void te_pointwise_input_gradient(const params *p, const int16_t *g, int32_t expo
 
 /* ---- gradient of the weights ---- */
 
-/* Gradients of outputs o and o + 1 of all pixels, in groups of 4 pixels: (p0, p2), (p1, p3). */
-static void columns(const params *p, const int16_t *g, uint32_t pixels, uint32_t *c0, uint32_t *c1,
-                    int32_t total[2]) {
-    const uint32_t pitch = p->out.c;
-    total[0] = total[1] = 0;
-    for (uint32_t i = 0; i < pixels; i += 4, g += 4 * pitch, c0 += 2, c1 += 2) {
-        uint32_t at[4];
-        for (uint32_t k = 0; k < 4; k++) at[k] = i + k < pixels ? te_load_pair(g + k * pitch) : 0;
-        c0[0] = te_pack_low(at[0], at[2]);
-        c0[1] = te_pack_low(at[1], at[3]);
-        c1[0] = te_pack_high(at[0], at[2]);
-        c1[1] = te_pack_high(at[1], at[3]);
-        total[0] = te_smlad(c0[1], 0x00010001u, te_smlad(c0[0], 0x00010001u, total[0]));
-        total[1] = te_smlad(c1[1], 0x00010001u, te_smlad(c1[0], 0x00010001u, total[1]));
-    }
-}
-
-/* Sums of products of one saved channel with two columns. */
-static void correlate(const int8_t *x, const uint32_t *c0, const uint32_t *c1, uint32_t groups,
-                      int32_t sum[2]) {
-    int32_t s0 = 0, s1 = 0;
-    for (uint32_t k = 0; k < groups; k++, x += 4, c0 += 2, c1 += 2) {
-        const uint32_t word = te_load_word(x), even = te_widen_even(word), odd = te_widen_odd(word);
-        s0 = te_smlad(odd, c0[1], te_smlad(even, c0[0], s0));
-        s1 = te_smlad(odd, c1[1], te_smlad(even, c1[0], s1));
-    }
-    sum[0] = s0;
-    sum[1] = s1;
+/* Gradients of outputs o .. o + 3 of all pixels as te_correlate_4 reads them; total: their sums. */
+static void columns(const params *p, const int16_t *g, uint32_t pixels, uint32_t *to, int32_t *total) {
+    const uint32_t pitch = p->out.c, ones = 0x00010001u;
+    memset(total, 0, 4 * sizeof *total);
+    for (uint32_t i = 0; i < pixels; i += 4, g += 4 * pitch)
+        for (uint32_t k = 0; k < 4; k += 2, to += 4) {
+            uint32_t at[4];
+            for (uint32_t n = 0; n < 4; n++) at[n] = i + n < pixels ? te_load_pair(g + n * pitch + k) : 0;
+            to[0] = te_pack_low(at[0], at[2]);
+            to[1] = te_pack_low(at[1], at[3]);
+            to[2] = te_pack_high(at[0], at[2]);
+            to[3] = te_pack_high(at[1], at[3]);
+            total[k] = te_smlad(to[1], ones, te_smlad(to[0], ones, total[k]));
+            total[k + 1] = te_smlad(to[3], ones, te_smlad(to[2], ones, total[k + 1]));
+        }
 }
 
 void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *saved,
@@ -99,16 +86,34 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
     const te_trained_weights *t = p->trained;
     const uint32_t pixels = (uint32_t)p->in.h * p->in.w, groups = (pixels + 3) / 4, count = t->count;
     const float rate = te_scale_float(context->rate, exponent);
-    uint32_t *c0 = scratch, *c1 = c0 + 2 * groups;
-    for (uint32_t o = 0; o < p->out.c; o += 2) {
-        const float factor0 = rate * t->scaling[o], factor1 = rate * t->scaling[o + 1];
-        int32_t total[2], sum[2];
-        columns(p, g + o, pixels, c0, c1, total);
-        const int8_t *x = saved;
-        for (uint32_t j = 0, n = o * count; j < count; j++, n++, x += 4 * groups) {
-            correlate(x, c0, c1, groups, sum);
-            te_update_one(t, n, (float)(sum[0] - p->in_zero * total[0]), factor0, context->key);
-            te_update_one(t, n + count, (float)(sum[1] - p->in_zero * total[1]), factor1, context->key);
+    uint32_t *column = scratch;
+    for (uint32_t o = 0; o < p->out.c; o += 4) {
+        int32_t total[4], sums[4];
+        float factor[4];
+        columns(p, g + o, pixels, column, total);
+        for (uint32_t k = 0; k < 4; k++) {
+            factor[k] = rate * t->scaling[o + k];
+            total[k] *= p->in_zero;
         }
+        const int8_t *x = saved;
+        for (uint32_t j = 0; j < count; j++, x += 4 * groups) {
+            te_correlate_4(x, column, groups, sums);
+            for (uint32_t k = 0; k < 4; k++)
+                te_update_one(t, (o + k) * count + j, (float)(sums[k] - total[k]), factor[k], context->key);
+        }
+    }
+}
+
+/* ---- a single pixel ---- */
+
+void te_dense_weight_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *saved,
+                              void *scratch, const te_train_context *context) {
+    (void)scratch;
+    const te_trained_weights *t = p->trained;
+    const float rate = te_scale_float(context->rate, exponent);
+    for (uint32_t o = 0, n = 0; o < p->out.c; o++) {
+        const float factor = rate * t->scaling[o];
+        for (uint32_t j = 0; j < t->count; j++, n++)
+            te_update_one(t, n, (float)(g[o] * (saved[4 * j] - p->in_zero)), factor, context->key);
     }
 }

@@ -3,6 +3,7 @@
 #define TE_BLOCK_FLOAT_H
 
 #include "te_pairs.h"
+#include "tinyengine/te_gradient_sums.h"
 
 #include <string.h>
 
@@ -54,13 +55,11 @@ static inline int8_t te_normalize_known(const int32_t *sums, uint32_t channels, 
     const int32_t shift = 32 - __builtin_clz(magnitude) - TE_MANTISSA_BITS;
     if (shift > 0) {
         const int32_t half = (int32_t)(1u << (shift - 1)); /* no overflow: sums stay 2^16 below the limits */
-        uint32_t c = 0;
-        for (; c + 2 <= channels; c += 2) {
-            const int32_t low = te_saturate16((sums[c] + half) >> shift);
-            const int32_t high = te_saturate16((sums[c + 1] + half) >> shift);
-            te_store_pair(out + c, te_pack_low((uint32_t)low, (uint32_t)high));
-        }
-        if (c < channels) out[c] = (int16_t)te_saturate16((sums[c] + half) >> shift);
+        if (channels % 4 == 0)
+            te_round_4(sums, out, channels / 4, shift);
+        else
+            for (uint32_t c = 0; c < channels; c++)
+                out[c] = (int16_t)te_saturate16((sums[c] + half) >> shift);
     } else {
         for (uint32_t c = 0; c < channels; c++) out[c] = (int16_t)((uint32_t)sums[c] << -shift);
     }
@@ -73,6 +72,7 @@ static inline uint32_t te_magnitude(int32_t x) {
 
 static inline uint32_t te_magnitude_of(const int32_t *sums, uint32_t count) {
     uint32_t magnitude = 0;
+    if (count % 4 == 0) return te_magnitude_4(sums, count / 4);
     for (uint32_t c = 0; c < count; c++) magnitude |= te_magnitude(sums[c]);
     return magnitude;
 }

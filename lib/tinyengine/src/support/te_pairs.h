@@ -4,6 +4,20 @@
 
 #include "te_smlad.h"
 
+/* The low halves of two words, or their high halves. */
+#if TE_DSP
+static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(low), "r"(high));
+    return pair;
+}
+
+static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
+    uint32_t pair;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(high), "r"(low));
+    return pair;
+}
+#else
 static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
     return (low & 0xffffu) | high << 16;
 }
@@ -11,6 +25,7 @@ static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
 static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
     return low >> 16 | (high & 0xffff0000u);
 }
+#endif
 
 static inline void te_store_pair(int16_t *at, uint32_t pair) {
     memcpy(at, &pair, sizeof pair);
@@ -41,7 +56,7 @@ static inline int32_t te_smlatt(uint32_t a, uint32_t b, int32_t sum) {
 }
 
 static inline int32_t te_saturate16(int32_t x) {
-    return __ssat(x, 16);
+    return (int32_t)__ssat(x, 16);
 }
 #else
 static inline int32_t te_smlabb(uint32_t a, uint32_t b, int32_t sum) {

@@ -1,0 +1,33 @@
+/* Inner kernels of the backward pass besides te_gradient_tile.h: sums of int16 gradients times int8, and what
+ * becomes of sums. Each has an assembly version (te_gradient_sums_dsp.S) and a portable twin.
+ */
+#ifndef TE_GRADIENT_SUMS_H
+#define TE_GRADIENT_SUMS_H
+
+#include "tinyengine/te_types.h"
+
+/* A tap of a depthwise convolution that reaches an output pixel. Both aligned to 4. */
+typedef struct te_gradient_tap {
+    const int16_t *g; /* gradients of the output pixel */
+    const int8_t *w;  /* weights of the tap */
+} te_gradient_tap;
+
+/* sums[c] = sum over the taps of g[c] * w[c], two taps at a time; 4 * quads channels, count >= 1.
+ * BUDGET: 20 instructions per 8 MACs, fewer for the first taps; 15 per two taps. */
+void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads);
+
+/* sums[k] = sum over pixels of x * column k, four columns; per 4 pixels: 4 bytes of x (aligned to 4), and of
+ * each column the words (p0, p2), (p1, p3). BUDGET: 13 instructions per 16 MACs, 2 for the loop. */
+void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums);
+
+/* All |sums| combined by or; 4 * quads of them. BUDGET: 15 instructions per 4. */
+uint32_t te_magnitude_4(const int32_t *sums, uint32_t quads);
+
+/* out = saturated((sums + half) >> shift), shift 1..16; 4 * quads values. BUDGET: 18 instructions per 4. */
+void te_round_4(const int32_t *sums, int16_t *out, uint32_t quads, int32_t shift);
+
+/* g = (g * factor + half) >> shift where the mask's bit is 1, else 0, in place; shift 15..31; 16 * units
+ * values, two bytes of the mask for each unit (NULL: all bits 1). BUDGET: 25 instructions per 4. */
+void te_scale_16(int16_t *g, const int16_t *factor, const uint8_t *mask, uint32_t units, int32_t shift);
+
+#endif

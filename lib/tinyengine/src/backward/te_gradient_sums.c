@@ -1,0 +1,46 @@
+/* Portable twins of te_gradient_sums_dsp.S. */
+#include "tinyengine/te_gradient_sums.h"
+
+#if !TE_DSP
+
+#include "../support/te_block_float.h"
+#include "../support/te_widen.h"
+
+void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads) {
+    for (uint32_t c = 0; c < 4 * quads; c++) {
+        sums[c] = 0;
+        for (uint32_t t = 0; t < count; t++) sums[c] += taps[t].g[c] * taps[t].w[c];
+    }
+}
+
+void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums) {
+    memset(sums, 0, 4 * sizeof *sums);
+    for (uint32_t i = 0; i < groups; i++, x += 4) {
+        const uint32_t word = te_load_word(x), even = te_widen_even(word), odd = te_widen_odd(word);
+        for (uint32_t k = 0; k < 4; k++, columns += 2)
+            sums[k] = te_smlad(odd, columns[1], te_smlad(even, columns[0], sums[k]));
+    }
+}
+
+uint32_t te_magnitude_4(const int32_t *sums, uint32_t quads) {
+    uint32_t magnitude = 0;
+    for (uint32_t c = 0; c < 4 * quads; c++) magnitude |= te_magnitude(sums[c]);
+    return magnitude;
+}
+
+void te_round_4(const int32_t *sums, int16_t *out, uint32_t quads, int32_t shift) {
+    const int32_t half = (int32_t)(1u << (shift - 1));
+    for (uint32_t c = 0; c < 4 * quads; c++) out[c] = (int16_t)te_saturate16((sums[c] + half) >> shift);
+}
+
+void te_scale_16(int16_t *g, const int16_t *factor, const uint8_t *mask, uint32_t units, int32_t shift) {
+    const int32_t half = (int32_t)(1u << (shift - 1));
+    for (uint32_t i = 0; i < 16 * units; i++) {
+        const int32_t m = !mask || mask[i >> 3] >> (i & 7) & 1 ? g[i] : 0;
+        g[i] = (int16_t)((m * factor[i] + half) >> shift);
+    }
+}
+
+#else
+typedef int te_gradient_sums_is_empty; /* ISO C wants a declaration */
+#endif
