@@ -25,6 +25,9 @@ from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.state import StateLayout, TrainedConstant
 
 HEADER = "te_backward.h"
+LEAST_BLOCK = 4
+"""Pixels that a pointwise gradient computes at a time, at least."""
+
 PIXELS_IN_INT32 = 258
 """From this many pixels on, a weight's gradient may not fit 32 bits."""
 
@@ -179,7 +182,7 @@ def layer_call(
     if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
         rows = _weight_rows(forward, op, weights, layout)
         if wanted and rows is not None:
-            block = max(1, min(pixels, block_bytes // (4 * channels)))
+            block = min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))
             block = -(-pixels // -(-pixels // block))
             values |= {"rows": rows, "block": block, "weights": "NULL", "input_gradient": "te_pointwise_input_gradient"}
             scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels

@@ -42,6 +42,10 @@ BLOCK_BYTES = 4096
 once per block. Where a step leaves bytes of the arena unused, its blocks are larger."""
 
 
+ATTEMPTS = 12
+"""Plans that are made at most to find larger blocks."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingProgram:
     """``schedule``: all calls of a step and their addresses. ``network``: what is trained; ``graph``: the same with
@@ -111,11 +115,14 @@ def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, targe
         for call, usage in zip(base.calls, base.plan.usage, strict=True)
         if call.role == "backward"
     }
-    for share in (1.0, 0.9, 0.75, 0.5, 0.25):  # holes between buffers may take a part
-        blocks = {name: least + int(share * size) for name, size in spare.items()}
-        tail = _Tail(graph, scheme, layout, target, blocks, least)
+    for _ in range(ATTEMPTS):
+        tail = _Tail(graph, scheme, layout, target, {name: least + size for name, size in spare.items()}, least)
         if tail.need <= allowed:
             return tail
+        for call, usage in zip(tail.calls, tail.plan.usage, strict=True):
+            beyond = max(resident.end for resident in usage.residents) - allowed
+            if call.role == "backward" and beyond > 0:  # holes between buffers take a part
+                spare[call.op.name] = max(0, spare[call.op.name] - max(beyond, 512))
     return base
 
 

@@ -16,6 +16,11 @@ typedef struct te_gradient_tap {
  * BUDGET: 20 instructions per 8 MACs, fewer for the first taps; 15 per two taps. */
 void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads);
 
+/* Weights of 4 input channels, widened for te_gradient_tile: per two neighbouring outputs a word of bytes
+ * each at `from` and `second` bytes behind, the next two outputs `pair` bytes further; 8 * groups outputs.
+ * BUDGET: 31 instructions per 16 weights, 4 per 32. */
+void te_widen_rows(const int8_t *from, uint32_t second, uint32_t pair, uint32_t groups, uint32_t *to);
+
 /* sums[k] = sum over pixels of x * column k, four columns; per 4 pixels: 4 bytes of x (aligned to 4), and of
  * each column the words (p0, p2), (p1, p3). BUDGET: 13 instructions per 16 MACs, 2 for the loop. */
 void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums);

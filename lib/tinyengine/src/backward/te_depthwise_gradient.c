@@ -1,5 +1,6 @@
 /* Depthwise convolutions backwards, pixel by pixel with all channels side by side. */
 #include "tinyengine/te_backward.h"
+#include "tinyengine/te_copy_words.h"
 
 #include "../support/te_pixel_sink.h"
 
@@ -36,7 +37,7 @@ static void keep_row(const params *p, const layout *s, const int16_t *g, int32_t
     const te_window *k = &p->window;
     const int32_t slots = (k->kh - 1) * k->dh - k->pad_top + 1, values = p->out.w * p->out.c;
     int16_t *slot = s->ring + row % slots * values;
-    memcpy(slot, g + row * values, 2 * (uint32_t)values);
+    te_copy_words(slot, g + row * values, (uint32_t)values / 2);
     s->rows[row] = (int32_t)((int8_t *)slot - (const int8_t *)g);
 }
 

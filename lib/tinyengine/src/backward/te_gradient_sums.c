@@ -13,6 +13,17 @@ void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sum
     }
 }
 
+void te_widen_rows(const int8_t *from, uint32_t second, uint32_t pair, uint32_t groups, uint32_t *to) {
+    for (; groups > 0; groups--, to += 16)
+        for (uint32_t k = 0; k < 4; k++, from += pair) {
+            const uint32_t a = te_load_word(from), b = te_load_word(from + second);
+            to[k] = te_pack_low(te_widen_even(a), te_widen_even(b));
+            to[4 + k] = te_pack_low(te_widen_odd(a), te_widen_odd(b));
+            to[8 + k] = te_pack_high(te_widen_even(a), te_widen_even(b));
+            to[12 + k] = te_pack_high(te_widen_odd(a), te_widen_odd(b));
+        }
+}
+
 void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums) {
     memset(sums, 0, 4 * sizeof *sums);
     for (uint32_t i = 0; i < groups; i++, x += 4) {

@@ -116,6 +116,51 @@ FUNCTION te_correlate_4
     pop     {r3-r11, pc}
     .size te_correlate_4, . - te_correlate_4
 
+/* Two neighbouring outputs of 4 channels, bytes at r0: words of their int16 pairs. */
+.macro WIDEN_PAIR c0, c1, c2, c3
+    ldr     r10, [r0]
+    ldr     r11, [r0, r1]
+    add     r0, r0, r2
+    sxtb16  r12, r10
+    sxtb16  lr, r11
+    sxtb16  r10, r10, ror #8
+    sxtb16  r11, r11, ror #8
+    pkhbt   \c0, r12, lr, lsl #16
+    pkhbt   \c1, r10, r11, lsl #16
+    pkhtb   \c2, lr, r12, asr #16
+    pkhtb   \c3, r11, r10, asr #16
+.endm
+
+/* to: the fifth argument */
+.macro WIDEN_TWO_PAIRS offset
+    WIDEN_PAIR r4, r6, r8, r9
+    str     r9, [sp]
+    str     r8, [sp, #4]
+    WIDEN_PAIR r5, r7, r8, r9
+    ldrd    r10, r11, [sp]          /* the first pair's c3 and c2 */
+    ldr     r12, [sp, #8]
+    strd    r4, r5, [r12, #\offset]
+    strd    r6, r7, [r12, #16 + \offset]
+    strd    r11, r8, [r12, #32 + \offset]
+    strd    r10, r9, [r12, #48 + \offset]
+.endm
+
+FUNCTION te_widen_rows
+    push    {r4-r11, lr}
+    ldr     r4, [sp, #36]
+    sub     sp, #12
+    str     r4, [sp, #8]
+.Lwiden:
+    WIDEN_TWO_PAIRS 0
+    WIDEN_TWO_PAIRS 8
+    add     r12, r12, #64
+    str     r12, [sp, #8]
+    subs    r3, #1
+    bne     .Lwiden
+    add     sp, #12
+    pop     {r4-r11, pc}
+    .size te_widen_rows, . - te_widen_rows
+
 /* ---- sums -> mantissas ------------------------------------------------------------------------------------------- */
 
 .macro COMBINE sum

@@ -5,25 +5,8 @@
 #include "../support/te_pairs.h"
 #include "../support/te_pixel_sink.h"
 #include "../support/te_update.h"
-#include "../support/te_widen.h"
 
 typedef te_layer_gradient_params params;
-
-/* Input channels c .. c + 3 of all outputs, in the order of te_gradient_tile.h. */
-static void widen(const params *p, uint32_t c, uint32_t *to) {
-    const te_weight_rows *r = &p->rows;
-    const int8_t *from = (const int8_t *)r->base + r->offset + c / 4 * r->quad;
-    for (uint32_t group = 0; group < p->out.c / 8u; group++, to += 16)
-        for (uint32_t k = 0; k < 4; k++, from += r->pair) {
-            const uint32_t a = te_load_word(from), b = te_load_word(from + r->second);
-            const uint32_t a02 = te_widen_even(a), b02 = te_widen_even(b);
-            const uint32_t a13 = te_widen_odd(a), b13 = te_widen_odd(b);
-            to[k] = te_pack_low(a02, b02);
-            to[4 + k] = te_pack_low(a13, b13);
-            to[8 + k] = te_pack_high(a02, b02);
-            to[12 + k] = te_pack_high(a13, b13);
-        }
-}
 
 /* Trained weights take their places among the widened ones; `j`: the first trained channel that is not below
  * c. Returns the first that is not below c + 4. */
@@ -49,9 +32,11 @@ void te_pointwise_input_gradient(const params *p, const int16_t *g, int32_t expo
     for (uint32_t first = 0; first < pixels; first += p->block) {
         const uint32_t count = pixels - first < p->block ? pixels - first : p->block;
         te_gradient_tile_args args = {g + first * outputs, wide, sums, 4 * channels, count, outputs / 8};
+        const te_weight_rows *r = &p->rows;
+        const int8_t *rows = (const int8_t *)r->base + r->offset;
         uint32_t j = 0;
         for (uint32_t c = 0; c < channels; c += 4, args.sums += 4) {
-            widen(p, c, wide);
+            te_widen_rows(rows + c / 4 * r->quad, r->second, r->pair, outputs / 8, wide);
             if (p->trained && !p->rows.whole) j = put_trained(p, c, j, wide);
             te_gradient_tile(&args);
         }

@@ -1,12 +1,11 @@
 #include "tinyengine/te_conv_fast.h"
-
-#include <string.h>
+#include "tinyengine/te_copy_words.h"
 
 void te_conv_trained_pair(const te_conv_fast_params *p, uint32_t pair, uint32_t channel, uint32_t *to) {
     const te_conv_trained *t = p->trained;
     const uint32_t words = 2u * p->groups + 2u + p->round_words, count = t->count;
     const uint32_t *multiplier = to + 2 + 2u * p->groups;
-    memcpy(to, p->weights + pair * words, 4 * words);
+    te_copy_words(to, p->weights + pair * words, words);
     const int8_t *v0 = t->values + channel * count, *v1 = v0 + count;
     int8_t *weights = (int8_t *)(to + 2);
     int32_t sum0 = 0, sum1 = 0;

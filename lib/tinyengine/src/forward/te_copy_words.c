@@ -1,0 +1,14 @@
+/* Portable twin of te_copy_words_dsp.S. */
+#include "tinyengine/te_copy_words.h"
+
+#if !TE_DSP
+
+#include <string.h>
+
+void te_copy_words(void *to, const void *from, uint32_t words) {
+    memcpy(to, from, 4 * words);
+}
+
+#else
+typedef int te_copy_words_is_empty; /* ISO C wants a declaration */
+#endif
