@@ -54,10 +54,6 @@ static inline int32_t te_smlatb(uint32_t a, uint32_t b, int32_t sum) {
 static inline int32_t te_smlatt(uint32_t a, uint32_t b, int32_t sum) {
     return __smlatt((int32_t)a, (int32_t)b, sum);
 }
-
-static inline int32_t te_saturate16(int32_t x) {
-    return (int32_t)__ssat(x, 16);
-}
 #else
 static inline int32_t te_smlabb(uint32_t a, uint32_t b, int32_t sum) {
     return sum + te_half(a, 0) * te_half(b, 0);
@@ -74,10 +70,10 @@ static inline int32_t te_smlatb(uint32_t a, uint32_t b, int32_t sum) {
 static inline int32_t te_smlatt(uint32_t a, uint32_t b, int32_t sum) {
     return sum + te_half(a, 16) * te_half(b, 16);
 }
+#endif
 
 static inline int32_t te_saturate16(int32_t x) {
     return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
 }
-#endif
 
 #endif
