@@ -6,9 +6,11 @@ import ctypes
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -114,6 +116,40 @@ def run_many(
             case.append(data)
         results.append(case)
     return results
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a training step is given; ``x`` int8 in the shape of the network's input."""
+
+    x: np.ndarray
+    label: int
+    classes: int
+    rate: float
+    seed: int
+    step: int
+
+
+def run_steps(
+    compiled: Compiled, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True
+) -> list[tuple[float, int, bytes]]:
+    """Training steps from the factory state in a process of their own, by default under sanitizers as ``run_many``:
+    per step the loss, the predicted class and the state that it left."""
+    feed = [struct.pack("<I", len(samples))]
+    for sample in samples:
+        feed.append(struct.pack("<2If2I", sample.label, sample.classes, sample.rate, sample.seed, sample.step))
+        feed.append(np.ascontiguousarray(sample.x, np.int8).tobytes())
+    with tempfile.TemporaryDirectory() as scratch:
+        program = Path(scratch) / "runner"
+        flags = [*FLAGS, *(SANITIZE if sanitize else [])]
+        _compile([compiled], Path(scratch), program, flags, HERE / "step_runner.c")
+        done = subprocess.run([program], input=b"".join(feed), capture_output=True, timeout=600, check=False)
+    if done.returncode:
+        raise AssertionError(f"native steps failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
+    size = 8 + state_bytes
+    assert len(done.stdout) == size * len(samples)
+    blocks = [done.stdout[size * i : size * (i + 1)] for i in range(len(samples))]
+    return [(*struct.unpack("<fI", block[:8]), block[8:]) for block in blocks]
 
 
 def library_sources() -> list[Path]:

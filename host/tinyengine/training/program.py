@@ -45,6 +45,9 @@ once per block. Where a step leaves bytes of the arena unused, its blocks are la
 ATTEMPTS = 12
 """Plans that are made at most to find larger blocks."""
 
+TRIAL_NODES = 200
+"""Of branch and bound in each of these plans: greedy placement is nearly always as good."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingProgram:
@@ -163,7 +166,7 @@ class _Tail:
         self.boundary = _boundary(graph, self.start)
         self.calls = [call for op in graph.operators[self.start :] for call in self._forward(op)] + self._backward()
         alone = Graph(graph.name, self.graph.tensors, [], self.boundary, graph.outputs)
-        self.plan = plan(alone, self.calls, check=False)
+        self.plan = plan(alone, self.calls, budget=TRIAL_NODES, check=False)
         self.need = self.plan.arena_bytes
 
     def _tensor(self, name: str, size: int) -> str:

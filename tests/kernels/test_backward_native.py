@@ -1,0 +1,100 @@
+"""Generated training steps of random networks against the oracle, byte for byte, under sanitizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.ops import Activation, Window
+from tinyengine.native.build import Sample, run_steps
+from tinyengine.reference.backward.step import Trainer
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.state import state_of
+
+from tests.unit.graphs import GraphBuilder
+
+RELU6 = Activation.RELU6
+
+
+def same(kernel: int, stride: int = 1) -> Window:
+    before = (kernel - 1) // 2
+    return Window((kernel, kernel), (stride, stride), (1, 1), (before, kernel - 1 - before) * 2)
+
+
+def inverted_residuals(b: GraphBuilder) -> None:
+    """What the fast kernels are for: pointwise and depthwise at both strides, a residual, an average pool."""
+    x = b.conv(b.input(1, 9, 7, 3), 16, same(3, 2), RELU6)
+    y = b.conv(b.depthwise(b.conv(x, 32, Window((1, 1)), RELU6), same(5)), 16, Window((1, 1)))
+    x = b.binary(OpKind.ADD, x, y)
+    y = b.depthwise(b.conv(x, 48, Window((1, 1)), RELU6), same(3, 2), 1, RELU6)
+    x = b.pool(OpKind.AVERAGE_POOL_2D, b.conv(y, 24, Window((1, 1))), Window((3, 2)))
+    b.output(b.dense(x, 5))
+
+
+def odd_shapes(b: GraphBuilder) -> None:
+    """What they do not take: odd channels, dilation, uneven padding, a multiplier, a single channel, overlaps."""
+    x = b.conv(b.input(1, 10, 9, 2), 5, Window((3, 2), (1, 2), (2, 1), (2, 1, 1, 0)), RELU6)
+    x = b.depthwise(x, Window((2, 3), (2, 1), (1, 2), (0, 1, 2, 2)), 2)
+    x = b.conv(x, 1, Window((1, 1)), RELU6)
+    x = b.conv(x, 7, Window((2, 2)))
+    x = b.pool(OpKind.AVERAGE_POOL_2D, x, Window((2, 2), (1, 1), (1, 1), (1, 0, 0, 1)))
+    b.output(b.softmax(b.dense(b.reshape(b.mean(x, (1, 2)), 1, 7), 3)))
+
+
+def shared(b: GraphBuilder) -> None:
+    """Gradients that meet: a tensor read three times, a sum of a tensor with itself; a convolution as classifier."""
+    x = b.conv(b.input(1, 6, 6, 4), 8, same(3), RELU6)
+    y = b.depthwise(x, same(3), 1, RELU6)
+    z = b.conv(x, 8, Window((1, 1)), Activation.RELU)
+    x = b.binary(OpKind.ADD, b.binary(OpKind.ADD, y, z, RELU6), x)
+    x = b.mean(b.binary(OpKind.ADD, x, x), (1, 2), keep=True)
+    b.output(b.conv(x, 8, Window((1, 1))))
+
+
+def many_pixels(b: GraphBuilder) -> None:
+    """From 258 pixels on weights' gradients take 64 bits; a dense layer over a whole picture."""
+    x = b.conv(b.input(1, 17, 17, 4), 8, Window((1, 1)), RELU6)
+    x = b.conv(x, 8, Window((1, 1)))
+    b.output(b.dense(b.depthwise(x, Window((3, 3), (4, 4)), 1, RELU6), 4))
+
+
+NETWORKS: list[Callable[[GraphBuilder], None]] = [inverted_residuals, odd_shapes, shared, many_pixels]
+
+
+def network(build: Callable[[GraphBuilder], None], seed: int) -> Graph:
+    b = GraphBuilder(seed, build.__name__)
+    build(b)
+    return b.graph
+
+
+@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("ratio,residual", [(0.4, True), (1.0, False)])
+def test_steps_equal_the_oracle(build: Callable[[GraphBuilder], None], ratio: float, residual: bool) -> None:
+    graph = network(build, 1 + int(10 * ratio))
+    count = len(trainable_layers(graph).convolutions)
+    trained = range(count) if build is not odd_shapes or ratio == 1 else (0, 1)
+    scheme = UpdateScheme("all", count, {index: ratio for index in trained})
+    compiled = compile_graph(graph, CompileOptions(train=scheme, residual=residual))
+    assert compiled.training is not None
+    layout = compiled.training.layout
+    oracle = Trainer(compiled.training.network, scheme, seed=9, residual=residual)
+    rng = np.random.default_rng(2)
+    classes = trainable_layers(graph).classifier.out_channels
+    shape = graph.tensor(graph.input_tensors()[0]).shape
+    pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(4)]
+    samples = [  # labels that are wrong at first: a network that is sure changes nothing
+        Sample(x, 1 - oracle.evaluate(x, 0, 2)[1], classes - index % 2, 0.02, 9, index)
+        for index, x in enumerate(pictures)
+    ]
+    for sample, (loss, predicted, state) in zip(samples, run_steps(compiled, layout.size, samples), strict=True):
+        expected = oracle.evaluate(sample.x, sample.label, sample.classes)
+        assert (loss, predicted) == (float(expected[0]), expected[1])
+        oracle.train(sample.x, sample.label, sample.rate, sample.classes)
+        wanted = state_of(oracle.graph, layout, oracle.residuals)
+        differing = [part.tensor for part in layout.parts if (part.read(state) != part.read(wanted)).any()]
+        assert not differing, (sample.step, differing)
+    assert state_of(oracle.graph, layout) != state_of(compiled.training.network, layout)
