@@ -45,7 +45,7 @@ EXAMPLES = settings(
 )
 
 CONV_VARIANTS = {
-    *(f"te_conv_gather{doubled}{run}" for doubled in ("", "_doubled") for run in ("", "_9")),
+    *(f"te_conv_gather{kind}{doubled}" for doubled in ("", "_doubled") for kind in ("", "_pixels", "_rgb", "_rgb_by_2")),
     *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",
 }
@@ -173,8 +173,9 @@ def long_fields() -> list[OpCase]:
     cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
     # many outputs for few values make doubled columns pay
     cases += [fast_cases.conv(draw, (2, 3, k), k, pixel, fast_cases.SMALL) for k in range(2, 33)]
-    stem = Window((3, 3), (2, 2), (1, 1), (0, 1, 0, 1))
-    cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17)]
+    for stride in (1, 2):
+        stem = Window((3, 3), (stride, stride), (1, 1), (0, 1, 0, 1))
+        cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17, 20)]
     return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
 
 

@@ -175,7 +175,8 @@ def matrix_of(
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(rows * out_shape[1], field, target)
     round_words = ROUND_WORDS[variant]
-    gather, tiles = _variants(field, doubled, variant)
+    gather, gather_any = _gathers(field, window, in_shape[2], doubled)
+    tiles = _tiles(field, doubled, variant)
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
         "out": _hwc(out_shape),
@@ -189,10 +190,11 @@ def matrix_of(
         "block": block,
         "round_words": round_words,
         "gather": gather,
+        "gather_any": gather_any,
         "tiles": tiles,
         "weights": CArray("weights", packed),
     }
-    scratch_words = block * 2 * field.groups + 4 * field.groups + 2 + round_words + 3 * field.runs
+    scratch_words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + 4 + round_words + 3 * field.runs
     crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
     kind = "pointwise" if is_pointwise(window) else "columns"
     return Matrix(
@@ -203,13 +205,23 @@ def matrix_of(
     )
 
 
-def _variants(field: Field, doubled: bool, variant: str) -> tuple[str, str]:
-    """Names of the inner kernels (te_conv_fast.h)."""
-    gather = "te_conv_gather" + "_doubled" * doubled + "_9" * (field.run_bytes == 9)
+def _gathers(field: Field, window: Window, channels: int, doubled: bool) -> tuple[str, str]:
+    """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
+    suffix = "_doubled" * doubled
+    general = f"te_conv_gather{suffix}"
+    if field.runs == 1 and field.run_bytes % 4 == 0 and channels % 4 == 0:
+        return (f"te_conv_gather_pixels{suffix}",) * 2
+    if (field.runs, field.run_bytes, channels) == (3, 9, 3) and window.stride[1] <= 2:
+        return f"te_conv_gather_rgb{'_by_2' * (window.stride[1] == 2)}{suffix}", general
+    return general, general
+
+
+def _tiles(field: Field, doubled: bool, variant: str) -> str:
+    """Name of the kernel that computes tiles."""
     if variant == "wide":
-        return gather, "te_conv_tiles_wide"
+        return "te_conv_tiles_wide"
     constant = f"_{4 * field.groups}" if field.groups in CONSTANT_GROUPS else ""
-    return gather, f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
+    return f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
 
 
 def _one_row(shape: Shape) -> Shape:

@@ -12,8 +12,11 @@
  * fields, four words (k0,k2) of p0 | (k0,k2) of p1 | (k1,k3) of p0 | (k1,k3) of p1          two int16 each,
  * low half first which is what SXTB16 makes of four bytes. Values are raw input bytes; positions outside the
  * picture hold the input's zero point, so that one bias, less zero * (sum of weights), serves every pixel. An
- * odd last pixel is its own partner. With te_conv_gather_doubled all values are doubled, which saves the
- * exact rounding one instruction per output.
+ * odd last pixel is its own partner. With the doubled variants all values are doubled, which saves the exact
+ * rounding one instruction per output. Behind a pair's groups two words say where its outputs go: bytes of p0
+ * and of p1 from the output of the block's last whole pair. So the product keeps no output pointer, and an
+ * offset of 0 ends its loop. These words depend only on the number of pixels: they are written once per call,
+ * not per block.
  *
  * ORDER OF K: the receptive field is a list of *runs* of contiguous input bytes (kernel rows; single taps if
  * dilated). First all whole groups of 4 bytes of each run; then the 0..3 remaining bytes of each run, one run
@@ -25,17 +28,20 @@
  * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, for te_conv_tiles_fast 2 F0, 2
  * F1, zero0, zero1, for te_conv_tiles_wide per channel M C e l s. With an odd number of channels the last
  * pair is (n-2, n-1) once more; one channel alone is paired with itself. Before the product the pair's
- * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels: 12
- * instructions per 16 weights.
+ * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels: 11
+ * instructions per 16 weights. There the biases follow the first group, so that one LDM loads both, and the
+ * rounding lies between the address of the widened weights and that of the outputs: one LDM at the end of a
+ * tile gives all that it needs, and sets the weights' pointer back.
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
- * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: output pointers, ends and the entry into the unrolled
- * loop are in a stack frame.
+ * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: ends and the entry into the unrolled loop are in a
+ * stack frame. An odd last pixel runs in a loop of its own over the same columns.
  *
- * BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 17 for rounding exactly (13 with doubled
- * columns, 5 for rounding fast), 14 for bias, saturation, stores and the loop, 1 to enter the loop over
- * groups and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of
- * channels 12 per 16 weights; per pair of pixels 7 (doubled: 11) per 4 values, and 12 per run.
+ * BUDGET: 10 instructions per 16 MACs (odd pixel: 6 per 8); per tile of 2 x 2 outputs 17 for rounding exactly
+ * (13 with doubled columns, 5 for rounding fast), 11 for stores and the loop, 1 to enter the loop over groups
+ * and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of channels 11
+ * per 16 weights; per pair of pixels 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and
+ * 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4 values).
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H
@@ -57,13 +63,13 @@ typedef struct te_conv_gather_args {
     uint32_t run_tail;   /* and remaining bytes, 0..3 */
     uint32_t *columns;
     uint32_t pairs;
-    uint32_t groups; /* per pixel, tail included */
+    uint32_t groups; /* per pixel, tail included; two more words per pair are left alone */
 } te_conv_gather_args;
 
 typedef struct te_conv_tiles_args {
     const uint32_t *columns;
     const uint32_t *weights;
-    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 2 words and the rounding */
+    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 4 words and the rounding */
     int8_t *out;    /* [pixel][channels] */
     uint32_t pairs; /* whole pairs of pixels */
     uint32_t odd;   /* 1: one more pixel */
@@ -74,8 +80,12 @@ typedef struct te_conv_tiles_args {
 typedef void te_conv_gather_fn(const te_conv_gather_args *args);
 typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
 
+/* Any runs. pixels: one run, of whole groups at addresses divisible by 4. rgb: three rows of 9 bytes (3 x 3
+ * RGB), p1 3 bytes behind p0; by_2: 6 bytes, at stride 2. */
 te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
-te_conv_gather_fn te_conv_gather_9, te_conv_gather_doubled_9; /* for runs of 9 bytes: 3 columns of RGB */
+te_conv_gather_fn te_conv_gather_pixels, te_conv_gather_pixels_doubled;
+te_conv_gather_fn te_conv_gather_rgb, te_conv_gather_rgb_doubled;
+te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
  * 8, 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
@@ -99,14 +109,15 @@ typedef struct te_conv_fast_params {
     uint16_t groups; /* of 4 values in a receptive field */
     uint16_t block;  /* output pixels per block, even */
     uint16_t round_words;
-    te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked */
+    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked */
+    te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
 } te_conv_fast_params;
 
-/* scratch: words for the columns (block / 2 * 4 * groups), the weights (4 * groups + 2 + round_words) and the
- * runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches beyond the
- * left or right edge and dilation is 1. */
+/* scratch: words for the columns (block / 2 * (4 * groups + 2)), the weights (4 * groups + 4 + round_words)
+ * and the runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches
+ * beyond the left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif

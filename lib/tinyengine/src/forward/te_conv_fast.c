@@ -9,6 +9,7 @@
 /* Scratch, divided. */
 typedef struct layout {
     uint32_t *columns, *wide;
+    uint32_t column_words; /* per pair of pixels */
     te_conv_run *runs;
     int8_t *outside; /* run_bytes of the zero point */
     int8_t *patch;   /* [pixel of the pair][run][run_bytes]: runs that cross the left or right edge */
@@ -17,8 +18,9 @@ typedef struct layout {
 static layout divide(const te_conv_fast_params *p, void *scratch) {
     layout s;
     s.columns = scratch;
-    s.wide = s.columns + p->block / 2 * 4 * p->groups;
-    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + 2 + p->round_words);
+    s.column_words = 4u * p->groups + 2;
+    s.wide = s.columns + p->block / 2 * s.column_words;
+    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + 2 + p->round_words + 2);
     s.outside = (int8_t *)(s.runs + p->n_runs);
     s.patch = s.outside + p->run_bytes;
     memset(s.outside, p->in_zero, p->run_bytes);
@@ -28,11 +30,9 @@ static layout divide(const te_conv_fast_params *p, void *scratch) {
 /* Bytes first..first+run_bytes of an input row that they overlap, with the zero point beyond its ends. */
 static const int8_t *copy_clipped(const te_conv_fast_params *p, const int8_t *row, int32_t first,
                                   int8_t *patch) {
-    const int32_t row_bytes = p->in.w * p->in.c, last = first + p->run_bytes;
-    const int32_t from = first < 0 ? 0 : first, to = last > row_bytes ? row_bytes : last;
-    memset(patch, p->in_zero, (size_t)(from - first));
-    memcpy(patch + (from - first), row + from, (size_t)(to - from));
-    memset(patch + (to - first), p->in_zero, (size_t)(last - to));
+    const uint32_t row_bytes = (uint32_t)p->in.w * p->in.c, run_bytes = p->run_bytes;
+    uint32_t at = (uint32_t)first; /* beyond the row also when negative */
+    for (uint32_t i = 0; i < run_bytes; i++, at++) patch[i] = at < row_bytes ? row[at] : (int8_t)p->in_zero;
     return patch;
 }
 
@@ -86,6 +86,13 @@ static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t ox, uint32_t m
     return pairs < most ? pairs : most;
 }
 
+/* Whether all kernel rows over output row oy lie in the picture. */
+static int rows_inside(const te_conv_fast_params *p, int32_t oy) {
+    const te_window *k = &p->window;
+    const int32_t top = oy * k->sh - k->pad_top;
+    return top >= 0 && top + (k->kh - 1) * k->dh < p->in.h;
+}
+
 /* Pixels first .. first + count - 1 of the output flattened from row `row` on. */
 static void gather_block(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t row,
                          int32_t first, int32_t count) {
@@ -95,11 +102,13 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
     oy += row;
     for (; count > 0; count -= 2 * (int32_t)args.pairs) {
         const uint32_t plain = plain_pairs(p, ox, (uint32_t)count / 2);
+        te_conv_gather_fn *gather = p->gather_any;
         aim(p, x, s, oy, ox, 0);
         if (plain) {
             aim_beside(p, s);
             args.pairs = plain;
             ox += 2 * (int32_t)plain;
+            if (rows_inside(p, oy)) gather = p->gather;
         } else {
             if (count > 1 && ++ox == p->out.w) oy++, ox = 0;
             aim(p, x, s, oy, ox, 1); /* an odd last pixel is its own partner */
@@ -107,8 +116,19 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
             ox++;
         }
         if (ox == p->out.w) oy++, ox = 0;
-        p->gather(&args);
-        args.columns += args.pairs * 4 * p->groups;
+        gather(&args);
+        args.columns += args.pairs * s->column_words;
+    }
+}
+
+/* Behind each pair's columns: where its outputs go, in bytes from the output of the last whole pair; the odd
+ * pixel, if any, is one pair behind that. */
+static void aim_outputs(const te_conv_fast_params *p, const layout *s, int32_t count) {
+    const int32_t step = 2 * p->out.c;
+    uint32_t *word = s->columns + s->column_words - 2;
+    for (int32_t to = (1 - count / 2) * step; count > 0; count -= 2, to += step, word += s->column_words) {
+        word[0] = (uint32_t)to;
+        word[1] = (uint32_t)(count > 1 ? to + p->out.c : to);
     }
 }
 
@@ -116,9 +136,12 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
                       uint32_t rows, void *scratch) {
     const layout s = divide(p, scratch);
     const int32_t pixels = (int32_t)rows * p->out.w;
+    int32_t aimed = 0;
     for (int32_t first = 0; first < pixels; first += p->block) {
         const int32_t count = pixels - first < p->block ? pixels - first : p->block;
         int8_t *out = y + first * p->out.c;
+        if (count != aimed) aim_outputs(p, &s, count);
+        aimed = count;
         gather_block(p, x, &s, (int32_t)row, first, count);
         const te_conv_tiles_args args = {s.columns,           p->weights, s.wide,   out,
                                          (uint32_t)count / 2, count & 1,  p->out.c, p->groups};

@@ -14,7 +14,7 @@ static void put(uint32_t *word, uint32_t half, int32_t p0, int32_t p1) {
 
 static void gather(const te_conv_gather_args *a, int32_t factor) {
     uint32_t *column = a->columns;
-    for (uint32_t pair = 0; pair < a->pairs; pair++, column += 4 * a->groups) {
+    for (uint32_t pair = 0; pair < a->pairs; pair++, column += 4 * a->groups + 2) {
         uint32_t *word = column, *tail = column + 4 * a->n_runs * a->run_groups;
         uint32_t t = 0;
         for (uint32_t r = 0; r < a->n_runs; r++) {
@@ -37,9 +37,13 @@ static void gather(const te_conv_gather_args *a, int32_t factor) {
         gather(args, factor);                                                                                \
     }
 GATHER(te_conv_gather, 1)
-GATHER(te_conv_gather_9, 1)
+GATHER(te_conv_gather_pixels, 1)
+GATHER(te_conv_gather_rgb, 1)
+GATHER(te_conv_gather_rgb_by_2, 1)
 GATHER(te_conv_gather_doubled, 2)
-GATHER(te_conv_gather_doubled_9, 2)
+GATHER(te_conv_gather_pixels_doubled, 2)
+GATHER(te_conv_gather_rgb_doubled, 2)
+GATHER(te_conv_gather_rgb_by_2_doubled, 2)
 
 typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round);
 
@@ -74,15 +78,16 @@ static int32_t dot(const uint32_t *columns, uint32_t pixel, const uint32_t *pair
 static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
     const uint32_t *w = a->weights;
     const uint32_t pixels = 2 * a->pairs + a->odd, words = 2 + 2 * a->groups;
+    int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels; /* last whole pair */
     for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
         const uint32_t base = c + 1 < a->channels || !c ? c : c - 1;
         const int32_t *constants = (const int32_t *)(w + words);
-        for (uint32_t i = 0; i < pixels; i++)
-            for (uint32_t j = 0; j < 2 && base + j < a->channels; j++) {
-                const uint32_t *column = a->columns + (i >> 1) * 4 * a->groups;
-                const int32_t acc = dot(column, i & 1, w, j, a->groups);
-                a->out[i * a->channels + base + j] = (int8_t)round(acc, j, constants);
-            }
+        for (uint32_t i = 0; i < pixels; i++) {
+            const uint32_t *column = a->columns + (i >> 1) * (4 * a->groups + 2);
+            int8_t *out = last + (int32_t)column[4 * a->groups + (i & 1)];
+            for (uint32_t j = 0; j < 2 && base + j < a->channels; j++)
+                out[base + j] = (int8_t)round(dot(column, i & 1, w, j, a->groups), j, constants);
+        }
     }
 }
 
