@@ -92,16 +92,36 @@ def dense(draw: Draw, inputs: int, outputs: int, n: Numbers) -> OpCase:
     return _finish(draw, OpKind.FULLY_CONNECTED, x, weights, 0, (1, outputs), FullyConnectedAttrs(), n)
 
 
-def add(draw: Draw, count: int, equal: bool) -> OpCase:
-    """ADD of two tensors of ``count`` elements, the larger scale first or second, or both the same."""
-    builder = Builder()
+def add(draw: Draw, count: int, equal: bool, ties: bool = False) -> OpCase:
+    """ADD of two tensors of ``count`` elements, the larger scale first or second, or both the same; with ``ties``
+    scales are powers of two, so that many sums lie halfway between two outputs."""
     scales = [draw.scale(0.01, 0.1)] * 2 if equal else [draw.scale(0.01, 0.1), draw.scale(0.01, 0.1)]
-    for name, scale in zip("ab", scales, strict=True):
-        kind = draw.one_of("random", "random", "ends", "all -128")
-        builder.input(name, (1, count), Quantization((scale,), (draw.zero(),)), int8(draw, (1, count), kind))
-    out = Quantization((draw.scale(0.01, 0.3),), (draw.zero(),))
-    attrs = ElementwiseAttrs(Activation(draw.one_of("none", "none", *CLAMPS)))
-    return builder.finish(OpKind.ADD, ["a", "b"], (1, count), out, attrs)
+    out = draw.scale(0.01, 0.3)
+    if ties:
+        scales = [0.25, 0.25] if equal else draw.one_of([0.25, 0.5], [0.5, 0.125])
+        out = draw.one_of(0.5, 1.0)
+    kinds = [draw.one_of("random", "random", "ends", "all -128") for _ in "ab"]
+    values = [int8(draw, (1, count), kind) for kind in kinds]
+    return addition(draw, values, scales, out, Activation(draw.one_of("none", "none", *CLAMPS)))
+
+
+def addition(
+    draw: Draw, values: list[np.ndarray], scales: list[float], out: float, activation: Activation = Activation.NONE
+) -> OpCase:
+    """ADD of two given tensors."""
+    builder = Builder()
+    for name, scale, value in zip("ab", scales, values, strict=True):
+        builder.input(name, value.shape, Quantization((scale,), (draw.zero(),)), value)
+    quantization = Quantization((out,), (draw.zero(),))
+    return builder.finish(OpKind.ADD, ["a", "b"], values[0].shape, quantization, ElementwiseAttrs(activation))
+
+
+def every_addition(draw: Draw) -> OpCase:
+    """ADD of every pair of values."""
+    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
+    scales = [draw.scale(0.01, 0.1), draw.scale(0.01, 0.1)]
+    out = max(scales) * draw.scale(0.7, 2.0)
+    return addition(draw, [v[None] for v in (a, b)], scales, float(np.float32(out)))
 
 
 SMALL = Numbers()
@@ -153,7 +173,12 @@ def dense_cases(draw: Draw, count: int) -> list[OpCase]:
 def add_cases(draw: Draw, count: int) -> list[OpCase]:
     """Every count around the loop's unrolling."""
     return [
-        add(draw, draw.one_of(draw.integer(1, 9), draw.integer(200, 300)), draw.one_of(False, False, True))
+        add(
+            draw,
+            draw.one_of(draw.integer(1, 17), draw.integer(200, 300)),
+            draw.one_of(False, False, True),
+            draw.one_of(False, False, True),
+        )
         for _ in range(count)
     ]
 

@@ -45,7 +45,11 @@ EXAMPLES = settings(
 )
 
 CONV_VARIANTS = {
-    *(f"te_conv_gather{kind}{doubled}" for doubled in ("", "_doubled") for kind in ("", "_pixels", "_rgb", "_rgb_by_2")),
+    *(
+        f"te_conv_gather{kind}{doubled}"
+        for doubled in ("", "_doubled")
+        for kind in ("", "_pixels", "_rgb", "_rgb_by_2")
+    ),
     *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",
 }
@@ -58,7 +62,7 @@ FAST_VARIANTS = {
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
-ADD_VARIANTS = {"te_add_scaled", "te_add_equal"}
+ADD_VARIANTS = {"te_add_scaled", "te_add_equal", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 
 
@@ -135,6 +139,24 @@ def test_extreme_sums() -> None:
     notes = [call.note for call in batch.calls if call.function == "te_depthwise_fast_s8"]
     assert any("channels SMLAD" in note for note in notes), "no layer mixes both ways"
     assert any(note.endswith("SMLAD") for note in notes) and any(note.endswith("SMLAL") for note in notes)
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_linear_additions_of_every_pair() -> None:
+    draw = Draw(np.random.default_rng(9))
+    batch = build_batch([fast_cases.every_addition(draw) for _ in range(6)], "pairs")
+    assert variant_names(batch.calls) == {"te_add_linear"}
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_ties_are_not_added_linearly() -> None:
+    """TFLite rounds halves away from zero, a shift rounds them up: such scales take another kernel."""
+    draw = Draw(np.random.default_rng(10))
+    cases = [fast_cases.add(draw, 40, equal, ties=True) for equal in (False, True) for _ in range(8)]
+    batch = build_batch(cases, "ties")
+    assert variant_names(batch.calls) >= {"te_add_scaled", "te_add_equal"}
     [outputs] = run_native([batch])
     batch.check(outputs)
 
