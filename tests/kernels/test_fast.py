@@ -52,11 +52,13 @@ CONV_VARIANTS = {
     ),
     *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",
+    "te_conv_narrow_exact",
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
     *(f"te_conv_tiles_fast{k}" for k in ("", "_8", "_16", "_24", "_28")),
     "te_conv_tiles_wide",  # layers with larger multipliers stay exact
+    "te_conv_narrow_fast",
     "te_dense_fast",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
@@ -195,6 +197,7 @@ def long_fields() -> list[OpCase]:
     cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
     # many outputs for few values make doubled columns pay
     cases += [fast_cases.conv(draw, (2, 3, k), k, pixel, fast_cases.SMALL) for k in range(2, 33)]
+    cases += [fast_cases.conv(draw, (2, 3, 8), n, pixel, fast_cases.SMALL) for n in (*range(2, 20), 24)]
     for stride in (1, 2):
         stem = Window((3, 3), (stride, stride), (1, 1), (0, 1, 0, 1))
         cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17, 20)]

@@ -34,6 +34,9 @@ ENOUGH_PIXELS = 96
 CONSTANT_GROUPS = (2, 4, 6, 7)
 """Short fields have a variant without a loop over their groups."""
 
+NARROW_CHANNELS = 8
+"""Input channels of the narrow kernels."""
+
 MIN_BLOCK = {"time": 6, "flash": 6, "sram": 2}
 MAX_BLOCK = 256
 
@@ -90,6 +93,13 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
     return np.concatenate([biases, body, rounds], axis=1).ravel()
 
 
+def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
+    """The stream of the narrow kernels of te_conv_fast.h as uint32; ``weights`` (channels, 8), ``bias`` (channels,)."""
+    pairs = np.ascontiguousarray(weights[:, [0, 2, 1, 3, 4, 6, 5, 7]], "<i2").view("<u4")
+    rounds = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
+    return np.concatenate([words(bias), pairs, rounds], axis=1).ravel()
+
+
 def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """None for a single output channel, and where sums or multipliers exceed the fixed-point formulas."""
     assert isinstance(op.attrs, Conv2DAttrs)
@@ -132,7 +142,7 @@ def matrix_call(
     touched = _access(*shapes, window, matrix.block)
     return KernelCall(
         op,
-        "te_conv_fast_s8",
+        "te_conv_fast_s8" if matrix.scratch_bytes else "te_conv_narrow_s8",
         HEADER,
         PARAMS_TYPE,
         matrix.params,
@@ -172,6 +182,8 @@ def matrix_of(
     rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
     if rounding is None:
         return None
+    if (is_pointwise(window), in_shape[2], rounding.wide) == (True, NARROW_CHANNELS, False):
+        return _narrow(zero, shapes, window, weights, bias, requant, rounding)
     field = field_of(window, in_shape[2])
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
@@ -208,6 +220,38 @@ def matrix_of(
         block,
         f"{kind}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
     )
+
+
+def _narrow(
+    zero: int,
+    shapes: tuple[Shape, Shape],
+    window: Window,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    requant: Requant,
+    rounding: FixedRounding,
+) -> Matrix:
+    """A pixel's few values stay in registers: no columns, no scratch memory."""
+    folded = rounding.bias(bias - zero * weights.sum(axis=1))
+    variant = "fast" if rounding.fast else "exact"
+    values: dict[str, CValue] = {
+        "in": _hwc(shapes[0]),
+        "out": _hwc(shapes[1]),
+        "window": params.window(window),
+        "in_zero": zero,
+        "min": requant.low,
+        "max": requant.high,
+        "n_runs": 1,
+        "run_bytes": NARROW_CHANNELS,
+        "groups": NARROW_CHANNELS // 4,
+        "block": 1,
+        "round_words": 0,
+        "gather": 0,
+        "gather_any": 0,
+        "tiles": f"te_conv_narrow_{variant}",
+        "weights": CArray("weights", pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)),
+    }
+    return Matrix(values, 0, 1, f"narrow, {variant}")
 
 
 def _gathers(field: Field, window: Window, channels: int, doubled: bool) -> tuple[str, str]:

@@ -42,6 +42,13 @@
  * and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of channels 11
  * per 16 weights; per pair of pixels 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and
  * 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4 values).
+ *
+ * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
+ * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
+ * int16 pairs in the order of COLUMNS, M and zero (fast; words TE_CONV_NARROW_FAST) or M C e (exact, sums
+ * doubled). These constants lie in flash as they are read. REGISTERS: r0 output, r1 constants, r6-r12 (exact:
+ * and lr) a channel's; fast: lr the constants' end. BUDGET: 8 instructions per output and 8 MACs (exact 10),
+ * 2 (3) per TE_CONV_NARROW_UNROLL of them, 13 (16) per pixel.
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H
@@ -97,6 +104,11 @@ te_conv_tiles_fn te_conv_tiles_exact_doubled_24, te_conv_tiles_exact_doubled_28;
 te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_8, te_conv_tiles_fast_16, te_conv_tiles_fast_24,
     te_conv_tiles_fast_28;
 
+/* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
+te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;
+#define TE_CONV_NARROW_FAST 7 /* words per channel */
+#define TE_CONV_NARROW_EXACT 8
+
 #define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
 #define TE_CONV_ROUND_FAST 4
 #define TE_CONV_ROUND_WIDE 10
@@ -109,7 +121,7 @@ typedef struct te_conv_fast_params {
     uint16_t groups; /* of 4 values in a receptive field */
     uint16_t block;  /* output pixels per block, even */
     uint16_t round_words;
-    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked */
+    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Narrow kernels: null */
     te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
@@ -119,5 +131,8 @@ typedef struct te_conv_fast_params {
  * and the runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches
  * beyond the left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same for narrow kernels, which need no scratch memory; blocks of one pixel. */
+void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y);
 
 #endif

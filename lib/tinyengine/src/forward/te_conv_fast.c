@@ -132,8 +132,24 @@ static void aim_outputs(const te_conv_fast_params *p, const layout *s, int32_t c
     }
 }
 
+/* Pixel by pixel, without columns. */
+static void run_narrow(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                       uint32_t rows) {
+    for (uint32_t i = 0; i < rows; i++, y += p->out.w * p->out.c) {
+        const uint32_t *pixels = (const uint32_t *)(const void *)te_row_of(x, row + i);
+        const te_conv_tiles_args args = {pixels, p->weights, 0, y, p->out.w, 0, p->out.c, p->groups};
+        p->tiles(&args);
+    }
+    y -= rows * p->out.w * p->out.c;
+    te_clamp_s8(y, rows * p->out.w * p->out.c, p->min, p->max);
+}
+
 void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
                       uint32_t rows, void *scratch) {
+    if (!p->gather) {
+        run_narrow(p, x, y, row, rows);
+        return;
+    }
     const layout s = divide(p, scratch);
     const int32_t pixels = (int32_t)rows * p->out.w;
     int32_t aimed = 0;
@@ -153,4 +169,8 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
     const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
     te_conv_fast_run(p, &whole, y, 0, p->out.h, scratch);
+}
+
+void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y) {
+    te_conv_fast_s8(p, x, y, 0);
 }

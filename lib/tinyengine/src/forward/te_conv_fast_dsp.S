@@ -374,6 +374,103 @@ FUNCTION \name
     TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, 6, 6
     TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, 6, 7
 
+/* ---- eight input channels -------------------------------------------------------------------------------------- */
+
+#ifndef TE_CONV_NARROW_UNROLL
+#define TE_CONV_NARROW_UNROLL 8
+#endif
+
+/* One output channel: its constants from r1 to r6-r12 (exact: and lr), the pixel in r2-r5. */
+.macro NARROW_FAST
+    ldmia.w r1!, {r6-r12}           /* bias w w w w M zero */
+    smlad   r6, r2, r7, r6
+    smlad   r6, r3, r8, r6
+    smlad   r6, r4, r9, r6
+    smlad   r6, r5, r10, r6
+    smmlar  r6, r6, r11, r12
+    ssat    r6, #8, r6
+    strb.w  r6, [r0], #1
+.endm
+
+.macro NARROW_EXACT
+    ldmia.w r1!, {r6-r12, lr}       /* bias w w w w M C e */
+    smlad   r6, r2, r7, r6
+    smlad   r6, r3, r8, r6
+    smlad   r6, r4, r9, r6
+    smlad   r6, r5, r10, r6
+    add.w   r7, r12, r6, asr #31
+    smmlar  r6, r6, r11, r7
+    asr.w   r6, r6, lr
+    ssat    r6, #8, r6
+    strb.w  r6, [r0], #1
+.endm
+
+#define N_WEIGHTS 0
+#define N_X 4
+#define N_X_END 8
+#define N_ENTRY 12
+#define N_WEIGHTS_END 16
+#define N_FRAME 20
+
+/* void name(const te_conv_tiles_args *args) */
+.macro NARROW name, channel, words, code_bytes, doubled
+FUNCTION \name
+    push    {r4-r11, lr}
+    sub     sp, #N_FRAME
+    ldmia   r0, {r1, r2, r3, r4, r5, r6, r7} /* pixels weights . out pairs . channels */
+    mov     r0, r4
+    add     r5, r1, r5, lsl #3
+    strd    r2, r1, [sp, #N_WEIGHTS]
+    movs    r4, #(4 * \words)
+    mla     r8, r7, r4, r2
+    str     r8, [sp, #N_WEIGHTS_END]
+    rsb     r7, r7, #0              /* skip what the first pass has too many of */
+    and     r7, r7, #(TE_CONV_NARROW_UNROLL - 1)
+    movs    r4, #\code_bytes
+    adr.w   r6, .Lchannels\@
+    mla     r6, r7, r4, r6
+    orr     r6, r6, #1
+    strd    r5, r6, [sp, #N_X_END]
+.Lpixel\@:
+    ldrd    r1, r6, [sp, #N_WEIGHTS]
+    ldmia   r6!, {r7, r8}
+    str     r6, [sp, #N_X]
+    sxtb16  r2, r7
+    sxtb16  r3, r7, ror #8
+    sxtb16  r4, r8
+    sxtb16  r5, r8, ror #8
+    .if \doubled
+    .irp    r, r2, r3, r4, r5
+    sadd16  \r, \r, \r
+    .endr
+    .endif
+    .if !\doubled
+    ldr     lr, [sp, #N_WEIGHTS_END]
+    .endif
+    ldr     pc, [sp, #N_ENTRY]
+    .p2align 2
+.Lchannels\@:
+    .rept TE_CONV_NARROW_UNROLL
+    \channel
+    .endr
+    .if \doubled
+    ldr     r7, [sp, #N_WEIGHTS_END]
+    cmp     r1, r7
+    .else
+    cmp     r1, lr
+    .endif
+    bne     .Lchannels\@
+    ldrd    r6, r7, [sp, #N_X]
+    cmp     r6, r7
+    bne     .Lpixel\@
+    add     sp, #N_FRAME
+    pop     {r4-r11, pc}
+    .size \name, . - \name
+.endm
+
+    NARROW te_conv_narrow_fast, NARROW_FAST, 7, 32, 0
+    NARROW te_conv_narrow_exact, NARROW_EXACT, 8, 40, 1
+
 /* ---- gather ---------------------------------------------------------------------------------------------------- */
 
 #define G_RUNS 0

@@ -112,6 +112,30 @@ TILES(te_conv_tiles_fast_24, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 
+static int32_t narrow_dot(const int8_t *x, const int16_t *w, int32_t bias, int32_t factor) {
+    for (uint32_t k = 0; k < 8; k++) bias += factor * x[(k & 4) + ((k & 1) << 1) + (k >> 1 & 1)] * w[k];
+    return bias;
+}
+
+static void narrow(const te_conv_tiles_args *a, uint32_t words, int32_t factor) {
+    const int8_t *x = (const int8_t *)a->columns;
+    int8_t *y = a->out;
+    for (uint32_t i = 0; i < a->pairs; i++, x += 8)
+        for (uint32_t c = 0; c < a->channels; c++) {
+            const int32_t *w = (const int32_t *)(a->weights + words * c);
+            const int32_t acc = narrow_dot(x, (const int16_t *)(w + 1), w[0], factor);
+            *y++ = (int8_t)(words == TE_CONV_NARROW_FAST ? te_round_fast(acc, w[5], w[6])
+                                                         : te_round_exact(acc, w[5], w[6], w[7]));
+        }
+}
+
+void te_conv_narrow_fast(const te_conv_tiles_args *args) {
+    narrow(args, TE_CONV_NARROW_FAST, 1);
+}
+void te_conv_narrow_exact(const te_conv_tiles_args *args) {
+    narrow(args, TE_CONV_NARROW_EXACT, 2);
+}
+
 #else
 typedef int te_conv_fast_ref_is_empty; /* ISO C wants a declaration */
 #endif
