@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_conv_fast.h"
 PARAMS_TYPE = "te_conv_fast_params"
-ROUND_WORDS = {"fast": 4, "exact": 6, "wide": 10}  # per pair of channels
+WIDE_WORDS = 14
+"""TE_CONV_WIDE_WORDS"""
 
 Shape = tuple[int, int, int]
 """Rows, columns, channels."""
@@ -31,7 +32,7 @@ MEDIUM_COLUMNS = 6144
 
 ENOUGH_PIXELS = 96
 
-CONSTANT_GROUPS = (2, 4, 6, 7)
+CONSTANT_GROUPS = (4, 6, 7)
 """Short fields have a variant without a loop over their groups."""
 
 NARROW_CHANNELS = 8
@@ -86,11 +87,28 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
     if rounding.wide:
         table = words(rounding.m, rounding.c, rounding.e, rounding.l, rounding.s)
         rounds = table[pairs].reshape(len(pairs), -1)
+    elif rounding.fast:  # the formula multiplies the doubled sum: here the multiplier is doubled instead
+        rounds = words(2 * rounding.m)[:, 0][pairs]
     else:
-        # the fast formula multiplies the doubled sum: here the multiplier is doubled instead
-        table = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
-        rounds = table[pairs].transpose(0, 2, 1).reshape(len(pairs), -1)
+        shifts = (rounding.e - 1)[pairs]
+        rounds = np.concatenate([words(rounding.m)[:, 0][pairs], words(shifts[:, 0] + (shifts[:, 1] << 8))], axis=1)
     return np.concatenate([biases, body, rounds], axis=1).ravel()
+
+
+def without_constants(
+    weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, zero: int
+) -> tuple[np.ndarray, np.ndarray, FixedRounding]:
+    """Weights, biases and rounding in which all channels use zero point ``zero`` (not for ``wide``).
+
+    Channels with a constant result get zero weights and a bias of 4 * (result - zero), with a multiplier of 1/4.
+    """
+    constant = rounding.constant
+    result = rounding.c >> rounding.e  # C is 2**(e-1) + (result << e), or the result itself
+    weights = np.where(constant[:, None], 0, weights)
+    bias = np.where(constant, 4 * (result - zero), bias)
+    m = np.where(constant, (1 << 29) if rounding.fast else (1 << 30), rounding.m)
+    e = np.where(constant, rounding.e if rounding.fast else 1, rounding.e)
+    return weights, bias, replace(rounding, m=m, e=e, constant=np.zeros_like(constant))
 
 
 def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
@@ -189,9 +207,10 @@ def matrix_of(
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     variant = "fast" if rounding.fast else "wide" if rounding.wide else "exact"
     doubled = variant == "exact" and 2 * len(weights) > field.groups * 4
+    if not rounding.wide:
+        weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(rows * out_shape[1], field, target)
-    round_words = ROUND_WORDS[variant]
     gather, gather_any = _gathers(field, window, in_shape[2], doubled)
     tiles = _tiles(field, doubled, variant)
     values: dict[str, CValue] = {
@@ -199,19 +218,19 @@ def matrix_of(
         "out": _hwc(out_shape),
         "window": params.window(window),
         "in_zero": zero,
+        "out_zero": requant.zero,
         "min": requant.low,
         "max": requant.high,
         "n_runs": field.runs,
         "run_bytes": field.run_bytes,
         "groups": field.groups,
         "block": block,
-        "round_words": round_words,
         "gather": gather,
         "gather_any": gather_any,
         "tiles": tiles,
         "weights": CArray("weights", packed),
     }
-    scratch_words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + 4 + round_words + 3 * field.runs
+    scratch_words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
     crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
     kind = "pointwise" if is_pointwise(window) else "columns"
     return Matrix(
@@ -239,13 +258,13 @@ def _narrow(
         "out": _hwc(shapes[1]),
         "window": params.window(window),
         "in_zero": zero,
+        "out_zero": requant.zero,
         "min": requant.low,
         "max": requant.high,
         "n_runs": 1,
         "run_bytes": NARROW_CHANNELS,
         "groups": NARROW_CHANNELS // 4,
         "block": 1,
-        "round_words": 0,
         "gather": 0,
         "gather_any": 0,
         "tiles": f"te_conv_narrow_{variant}",

@@ -25,13 +25,16 @@
  *
  * WEIGHTS (flash), per pair of output channels (c0, c1):
  *     bias c0 | bias c1 | per group of 4 k: 4 bytes of c0, 4 bytes of c1 | rounding
- * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, for te_conv_tiles_fast 2 F0, 2
- * F1, zero0, zero1, for te_conv_tiles_wide per channel M C e l s. With an odd number of channels the last
- * pair is (n-2, n-1) once more; one channel alone is paired with itself. Before the product the pair's
- * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels: 11
- * instructions per 16 weights. There the biases follow the first group, so that one LDM loads both, and the
- * rounding lies between the address of the widened weights and that of the outputs: one LDM at the end of a
- * tile gives all that it needs, and sets the weights' pointer back.
+ * with the rounding of the variant (te_requant_fixed.h): for te_conv_tiles_exact M0, M1, (e0 - 1) + (e1 - 1
+ * << 8), for te_conv_tiles_fast 2 F0, 2 F1, for te_conv_tiles_wide per channel M C e l s. Zero is the
+ * output's, C = (2 * zero
+ * + 1) << (e - 1): a channel that always gives the same has no constants of its own but zero weights and a
+ * bias that rounds to its result. With an odd number of channels the last pair is (n-2, n-1) once more; one
+ * channel alone is paired with itself. Before the product the pair's weights are widened to int16 in scratch,
+ * in the order of COLUMNS with channels in place of pixels: 11 instructions per 16 weights. There the biases
+ * follow the first group, so that one LDM loads both, and the rounding lies between the address of the
+ * widened weights and that of the outputs: one LDM at the end of a tile gives all that it needs, and sets the
+ * weights' pointer back.
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
  * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: ends and the entry into the unrolled loop are in a
@@ -76,12 +79,13 @@ typedef struct te_conv_gather_args {
 typedef struct te_conv_tiles_args {
     const uint32_t *columns;
     const uint32_t *weights;
-    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 4 words and the rounding */
+    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + TE_CONV_WIDE_WORDS words */
     int8_t *out;    /* [pixel][channels] */
     uint32_t pairs; /* whole pairs of pixels */
     uint32_t odd;   /* 1: one more pixel */
     uint32_t channels;
     uint32_t groups;
+    int32_t zero; /* of the output */
 } te_conv_tiles_args;
 
 typedef void te_conv_gather_fn(const te_conv_gather_args *args);
@@ -95,41 +99,39 @@ te_conv_gather_fn te_conv_gather_rgb, te_conv_gather_rgb_doubled;
 te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * 8, 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
+ * 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
-te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24,
-    te_conv_tiles_exact_28;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_24, te_conv_tiles_exact_doubled_28;
-te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_8, te_conv_tiles_fast_16, te_conv_tiles_fast_24,
-    te_conv_tiles_fast_28;
+te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_24, te_conv_tiles_exact_28;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_16, te_conv_tiles_exact_doubled_24,
+    te_conv_tiles_exact_doubled_28;
+te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16, te_conv_tiles_fast_24, te_conv_tiles_fast_28;
 
 /* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
 te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;
 #define TE_CONV_NARROW_FAST 7 /* words per channel */
 #define TE_CONV_NARROW_EXACT 8
 
-#define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
-#define TE_CONV_ROUND_FAST 4
+#define TE_CONV_ROUND_FAST 2 /* words of rounding per pair of channels */
+#define TE_CONV_ROUND_EXACT 3
 #define TE_CONV_ROUND_WIDE 10
+#define TE_CONV_WIDE_WORDS 14 /* that the widened weights of a pair of channels take besides 4 per group */
 
 typedef struct te_conv_fast_params {
     te_hwc in, out;
     te_window window;
-    int16_t in_zero, min, max;
+    int16_t in_zero, out_zero, min, max;
     uint16_t n_runs, run_bytes;
-    uint16_t groups; /* of 4 values in a receptive field */
-    uint16_t block;  /* output pixels per block, even */
-    uint16_t round_words;
+    uint16_t groups;               /* of 4 values in a receptive field */
+    uint16_t block;                /* output pixels per block, even */
     te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Narrow kernels: null */
     te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
 } te_conv_fast_params;
 
-/* scratch: words for the columns (block / 2 * (4 * groups + 2)), the weights (4 * groups + 4 + round_words)
- * and the runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches
- * beyond the left or right edge and dilation is 1. */
+/* scratch: words for the columns (block / 2 * (4 * groups + 2)), the weights (4 * groups +
+ * TE_CONV_WIDE_WORDS) and the runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any
+ * field reaches beyond the left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* The same for narrow kernels, which need no scratch memory; blocks of one pixel. */

@@ -20,7 +20,7 @@ static layout divide(const te_conv_fast_params *p, void *scratch) {
     s.columns = scratch;
     s.column_words = 4u * p->groups + 2;
     s.wide = s.columns + p->block / 2 * s.column_words;
-    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + 2 + p->round_words + 2);
+    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + TE_CONV_WIDE_WORDS);
     s.outside = (int8_t *)(s.runs + p->n_runs);
     s.patch = s.outside + p->run_bytes;
     memset(s.outside, p->in_zero, p->run_bytes);
@@ -137,7 +137,7 @@ static void run_narrow(const te_conv_fast_params *p, const te_row_view *x, int8_
                        uint32_t rows) {
     for (uint32_t i = 0; i < rows; i++, y += p->out.w * p->out.c) {
         const uint32_t *pixels = (const uint32_t *)(const void *)te_row_of(x, row + i);
-        const te_conv_tiles_args args = {pixels, p->weights, 0, y, p->out.w, 0, p->out.c, p->groups};
+        const te_conv_tiles_args args = {pixels, p->weights, 0, y, p->out.w, 0, p->out.c, p->groups, 0};
         p->tiles(&args);
     }
     y -= rows * p->out.w * p->out.c;
@@ -159,8 +159,8 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
         if (count != aimed) aim_outputs(p, &s, count);
         aimed = count;
         gather_block(p, x, &s, (int32_t)row, first, count);
-        const te_conv_tiles_args args = {s.columns,           p->weights, s.wide,   out,
-                                         (uint32_t)count / 2, count & 1,  p->out.c, p->groups};
+        const te_conv_tiles_args args = {s.columns, p->weights, s.wide,    out,        (uint32_t)count / 2,
+                                         count & 1, p->out.c,   p->groups, p->out_zero};
         p->tiles(&args);
         te_clamp_s8(out, (uint32_t)(count * p->out.c), p->min, p->max);
     }

@@ -4,6 +4,11 @@
     .syntax unified
     .thumb
 
+/* Words of rounding per pair of channels, as in te_conv_fast.h. */
+#define TE_CONV_ROUND_FAST 2
+#define TE_CONV_ROUND_EXACT 3
+#define TE_CONV_ROUND_WIDE 10
+
 /* Groups of 4 k per pass of the product's loop, a power of two. */
 #ifndef TE_CONV_UNROLL
 #define TE_CONV_UNROLL 16
@@ -122,11 +127,11 @@
 .endm
 
 .macro ROUND_FAST unused
-    ldmia   r1, {r1-r5, r8}         /* wide M0 M1 zero0 zero1 base */
+    ldmia   r1, {r1-r4, r8}         /* wide M0 M1 zero base */
     smmlar  r10, r10, r2, r4
     smmlar  r11, r11, r2, r4
-    smmlar  r12, r12, r3, r5
-    smmlar  lr, lr, r3, r5
+    smmlar  r12, r12, r3, r4
+    smmlar  lr, lr, r3, r4
 .endm
 
 .macro ROUND_WIDE_ONE sum           /* M C e l s in r2-r6 */
@@ -161,7 +166,8 @@
 #define F_PAIRS 32
 #define F_ODD 36
 #define F_GROUPS 40     /* without the first */
-#define FRAME 44
+#define F_ZERO 44       /* fast: zero point of the output; exact: C of e = 1 */
+#define FRAME 52
 
 /* One group of 4 k of two channels, and two groups: bytes at r0 -> int16 pairs at r1. */
 .macro WIDEN_ONE
@@ -188,16 +194,24 @@
 
 /* Rounding constants from flash to behind the widened weights, between wide (r2) and the base of the outputs. */
 .macro COPY_ROUND words
-    ldr     r2, [sp, #F_WIDE]
-    .if \words == 4
-    ldmia   r0!, {r3-r6}
-    ldr     r7, [sp, #F_BASE]
-    stmia   r1!, {r2-r7}
-    .elseif \words == 6
-    ldmia   r0!, {r3-r8}
-    ldr     r9, [sp, #F_BASE]
+    .if \words == TE_CONV_ROUND_FAST
+    ldrd    r2, r6, [sp, #F_WIDE]
+    ldmia   r0!, {r3, r4}
+    ldr     r5, [sp, #F_ZERO]
+    stmia   r1!, {r2-r6}
+    .elseif \words == TE_CONV_ROUND_EXACT
+    ldrd    r2, r9, [sp, #F_WIDE]
+    ldmia   r0!, {r3, r4, r10}
+    ldr     r11, [sp, #F_ZERO]
+    uxtb    r7, r10
+    uxtb    r8, r10, ror #8
+    lsl     r5, r11, r7
+    lsl     r6, r11, r8
+    adds    r7, #1
+    add     r8, r8, #1
     stmia   r1!, {r2-r9}
     .else
+    ldr     r2, [sp, #F_WIDE]
     ldmia.w r0!, {r3-r12}
     ldr     lr, [sp, #F_BASE]
     stmia   r1!, {r2-r12, lr}
@@ -209,7 +223,12 @@
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
-    ldmia   r0, {r1-r8}             /* columns weights wide out pairs odd channels groups */
+    ldmia   r0, {r1-r9}             /* columns weights wide out pairs odd channels groups zero */
+    .if \round_words == TE_CONV_ROUND_EXACT
+    lsl     r9, r9, #1
+    add     r9, r9, #1
+    .endif
+    str     r9, [sp, #F_ZERO]
     str     r1, [sp, #F_COLUMNS]
     subs    r1, r5, #1
     mul     r1, r1, r7
@@ -357,22 +376,19 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
-    TILES te_conv_tiles_exact, ROUND_EXACT, 0, 6
-    TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, 6
-    TILES te_conv_tiles_wide, ROUND_WIDE, , 10
-    TILES te_conv_tiles_fast, ROUND_FAST, , 4
-    TILES te_conv_tiles_fast_8, ROUND_FAST, , 4, 2
-    TILES te_conv_tiles_fast_16, ROUND_FAST, , 4, 4
-    TILES te_conv_tiles_fast_24, ROUND_FAST, , 4, 6
-    TILES te_conv_tiles_fast_28, ROUND_FAST, , 4, 7
-    TILES te_conv_tiles_exact_8, ROUND_EXACT, 0, 6, 2
-    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, 6, 4
-    TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, 6, 6
-    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, 6, 7
-    TILES te_conv_tiles_exact_doubled_8, ROUND_EXACT, 1, 6, 2
-    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, 6, 4
-    TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, 6, 6
-    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, 6, 7
+    TILES te_conv_tiles_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE
+    TILES te_conv_tiles_fast, ROUND_FAST, , TE_CONV_ROUND_FAST
+    TILES te_conv_tiles_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT
+    TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT
+    TILES te_conv_tiles_fast_16, ROUND_FAST, , TE_CONV_ROUND_FAST, 4
+    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 4
+    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 4
+    TILES te_conv_tiles_fast_24, ROUND_FAST, , TE_CONV_ROUND_FAST, 6
+    TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 6
+    TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 6
+    TILES te_conv_tiles_fast_28, ROUND_FAST, , TE_CONV_ROUND_FAST, 7
+    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
+    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 7
 
 /* ---- eight input channels -------------------------------------------------------------------------------------- */
 

@@ -45,23 +45,30 @@ GATHER(te_conv_gather_pixels_doubled, 2)
 GATHER(te_conv_gather_rgb_doubled, 2)
 GATHER(te_conv_gather_rgb_by_2_doubled, 2)
 
-typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round);
+typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero);
 
-static int32_t round_exact(int32_t acc, uint32_t channel, const int32_t *round) {
-    return te_round_exact(2 * acc, round[channel], round[2 + channel], round[4 + channel]);
+static int32_t exact(int32_t doubled, uint32_t channel, const int32_t *round, int32_t zero) {
+    const int32_t e = 1 + (round[2] >> 8 * channel & 0xff);
+    const int32_t c = (int32_t)((uint32_t)(2 * zero + 1) << (e - 1));
+    return te_round_exact(doubled, round[channel], c, e);
 }
 
-static int32_t round_exact_doubled(int32_t acc, uint32_t channel, const int32_t *round) {
-    return te_round_exact(acc, round[channel], round[2 + channel], round[4 + channel]);
+static int32_t round_exact(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
+    return exact(2 * acc, channel, round, zero);
 }
 
-static int32_t round_wide(int32_t acc, uint32_t channel, const int32_t *round) {
+static int32_t round_exact_doubled(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
+    return exact(acc, channel, round, zero);
+}
+
+static int32_t round_wide(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
     const int32_t *r = round + 5 * channel;
+    (void)zero;
     return te_round_wide(acc, r[0], r[1], r[2], r[3], r[4]);
 }
 
-static int32_t round_fast(int32_t acc, uint32_t channel, const int32_t *round) {
-    return te_round_fast(acc, round[channel], round[2 + channel]);
+static int32_t round_fast(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
+    return te_round_fast(acc, round[channel], zero);
 }
 
 /* Weight k (in the order of the columns' bytes) of channel 0 or 1 of the pair. */
@@ -86,7 +93,7 @@ static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *r
             const uint32_t *column = a->columns + (i >> 1) * (4 * a->groups + 2);
             int8_t *out = last + (int32_t)column[4 * a->groups + (i & 1)];
             for (uint32_t j = 0; j < 2 && base + j < a->channels; j++)
-                out[base + j] = (int8_t)round(dot(column, i & 1, w, j, a->groups), j, constants);
+                out[base + j] = (int8_t)round(dot(column, i & 1, w, j, a->groups), j, constants, a->zero);
         }
     }
 }
@@ -96,17 +103,14 @@ static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *r
         tiles(args, round_words, round);                                                                     \
     }
 TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_8, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_24, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
-TILES(te_conv_tiles_exact_doubled_8, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_24, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_8, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_24, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
