@@ -156,7 +156,7 @@ def conv_cases(draw: Draw, count: int) -> list[OpCase]:
     """Fields of 1 to 400 values, 2 to 24 outputs, odd everything."""
     cases = []
     for _ in range(count):
-        channels = draw.one_of(draw.integer(1, 9), draw.integer(1, 48))
+        channels = draw.one_of(8, draw.integer(1, 9), draw.integer(1, 48), draw.integer(1, 48))
         size = (draw.integer(1, 9), draw.integer(1, 13), channels)
         kernels = (1, 1, 3) if channels > 9 else (1, 2, 3, 5)
         window = _window(draw, size[:2], kernels, (1, 1, 2))

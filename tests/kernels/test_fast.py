@@ -50,13 +50,13 @@ CONV_VARIANTS = {
         for doubled in ("", "_doubled")
         for kind in ("", "_pixels", "_rgb", "_rgb_by_2")
     ),
-    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_16", "_24", "_28")),
+    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",
     "te_conv_narrow_exact",
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
-    *(f"te_conv_tiles_fast{k}" for k in ("", "_16", "_24", "_28")),
+    *(f"te_conv_tiles_fast{k}" for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",  # layers with larger multipliers stay exact
     "te_conv_narrow_fast",
     "te_dense_fast",

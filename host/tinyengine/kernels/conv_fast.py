@@ -32,7 +32,7 @@ MEDIUM_COLUMNS = 6144
 
 ENOUGH_PIXELS = 96
 
-CONSTANT_GROUPS = (4, 6, 7)
+CONSTANT_GROUPS = (4, 7)
 """Short fields have a variant without a loop over their groups."""
 
 NARROW_CHANNELS = 8

@@ -41,10 +41,11 @@
  * stack frame. An odd last pixel runs in a loop of its own over the same columns.
  *
  * BUDGET: 10 instructions per 16 MACs (odd pixel: 6 per 8); per tile of 2 x 2 outputs 17 for rounding exactly
- * (13 with doubled columns, 5 for rounding fast), 11 for stores and the loop, 1 to enter the loop over groups
- * and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of channels 11
- * per 16 weights; per pair of pixels 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and
- * 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4 values).
+ * (13 with doubled columns, 5 for rounding fast), 11 for stores and the loop, 1 to enter the code for any
+ * number of groups, 1 more and 3 per pass beyond TE_CONV_UNROLL groups (none of it in the variants for a
+ * constant number). Per pair of channels 11 per 16 weights; per pair of pixels 7 per 4 values and 12 per run;
+ * te_conv_gather_pixels 6 per 4 values and 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4
+ * values).
  *
  * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
  * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
@@ -99,12 +100,11 @@ te_conv_gather_fn te_conv_gather_rgb, te_conv_gather_rgb_doubled;
 te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
+ * 16, 28 (3 x 3 RGB): for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
-te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_24, te_conv_tiles_exact_28;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_16, te_conv_tiles_exact_doubled_24,
-    te_conv_tiles_exact_doubled_28;
-te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16, te_conv_tiles_fast_24, te_conv_tiles_fast_28;
+te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_28;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_16, te_conv_tiles_exact_doubled_28;
+te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16, te_conv_tiles_fast_28;
 
 /* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
 te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;

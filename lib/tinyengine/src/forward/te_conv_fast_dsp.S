@@ -9,7 +9,7 @@
 #define TE_CONV_ROUND_EXACT 3
 #define TE_CONV_ROUND_WIDE 10
 
-/* Groups of 4 k per pass of the product's loop, a power of two. */
+/* Groups of 4 k per pass of the product's loop, a power of two; up to one less need no loop. */
 #ifndef TE_CONV_UNROLL
 #define TE_CONV_UNROLL 16
 #endif
@@ -156,7 +156,7 @@
 
 /* ---- tiles ----------------------------------------------------------------------------------------------------- */
 
-#define F_ENTRY 0       /* where a tile enters the unrolled loop, and where the odd pixel does */
+#define F_ENTRY 0       /* where a tile goes on after its first group, and where the odd pixel does */
 #define F_WIDE_END 8    /* end of the widened weights */
 #define F_COLUMNS 12
 #define F_WIDE 16
@@ -167,7 +167,9 @@
 #define F_ODD 36
 #define F_GROUPS 40     /* without the first */
 #define F_ZERO 44       /* fast: zero point of the output; exact: C of e = 1 */
-#define FRAME 52
+#define F_REST 48       /* where whole passes of the loop go on */
+#define F_LOOP_END 52   /* end of the widened weights of whole passes */
+#define FRAME 60
 
 /* One group of 4 k of two channels, and two groups: bytes at r0 -> int16 pairs at r1. */
 .macro WIDEN_ONE
@@ -237,20 +239,27 @@ FUNCTION \name
     strd    r2, r7, [sp, #F_WEIGHTS]
     strd    r5, r6, [sp, #F_PAIRS]
     .if !\groups
-    add     r3, r3, r8, lsl #4
-    adds    r3, #8
-    str     r3, [sp, #F_WIDE_END]
+    add     r2, r3, r8, lsl #4
+    adds    r2, #8
+    str     r2, [sp, #F_WIDE_END]
     subs    r8, #1
     str     r8, [sp, #F_GROUPS]
-    and     r3, r8, #(TE_CONV_UNROLL - 1)
-    movs    r4, #GROUP_CODE_BYTES
-    adr.w   r1, .Lcheck\@
-    mls     r1, r3, r4, r1
+    and     r4, r8, #(TE_CONV_UNROLL - 1)
+    movs    r5, #GROUP_CODE_BYTES
+    adr.w   r1, .Lround\@
+    mls     r1, r4, r5, r1
+    orr     r1, r1, #1
+    sub     r2, r2, r4, lsl #4
+    strd    r1, r2, [sp, #F_REST]
+    cmp     r8, r4
+    beq     .Lentry\@
+    adr.w   r1, .Lloop\@
+    orr     r1, r1, #1
+.Lentry\@:
     and     r3, r8, #(TE_CONV_ODD_UNROLL - 1)
     movs    r4, #ODD_GROUP_CODE_BYTES
     adr.w   r2, .Lodd_check\@
     mls     r2, r3, r4, r2
-    orr     r1, r1, #1
     orr     r2, r2, #1
     strd    r1, r2, [sp, #F_ENTRY]
     .endif
@@ -307,14 +316,18 @@ FUNCTION \name
     .else
     ldr     pc, [sp, #F_ENTRY]
     .p2align 2
-.Lgroups\@:                         /* the hot loop */
+.Lloop\@:                           /* whole passes */
     .rept TE_CONV_UNROLL
     GROUP
     .endr
-.Lcheck\@:
-    ldr     r2, [sp, #F_WIDE_END]
+    ldr     r2, [sp, #F_LOOP_END]
     cmp     r1, r2
-    bne     .Lgroups\@
+    bne     .Lloop\@
+    ldr     pc, [sp, #F_REST]
+    .p2align 2
+    .rept TE_CONV_UNROLL - 1        /* the rest: entered so that it ends at .Lround */
+    GROUP
+    .endr
     .endif
 
 .Lround\@:
@@ -383,9 +396,6 @@ FUNCTION \name
     TILES te_conv_tiles_fast_16, ROUND_FAST, , TE_CONV_ROUND_FAST, 4
     TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 4
     TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 4
-    TILES te_conv_tiles_fast_24, ROUND_FAST, , TE_CONV_ROUND_FAST, 6
-    TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 6
-    TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 6
     TILES te_conv_tiles_fast_28, ROUND_FAST, , TE_CONV_ROUND_FAST, 7
     TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
     TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 7

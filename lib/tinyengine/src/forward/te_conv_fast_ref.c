@@ -104,15 +104,12 @@ static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *r
     }
 TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_24, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
-TILES(te_conv_tiles_exact_doubled_24, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_24, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 
@@ -122,15 +119,17 @@ static int32_t narrow_dot(const int8_t *x, const int16_t *w, int32_t bias, int32
 }
 
 static void narrow(const te_conv_tiles_args *a, uint32_t words, int32_t factor) {
-    const int8_t *x = (const int8_t *)a->columns;
+    const uint32_t *x = a->columns;
     int8_t *y = a->out;
-    for (uint32_t i = 0; i < a->pairs; i++, x += 8)
+    for (uint32_t i = 0; i < a->pairs; i++, x += 2) {
+        const uint32_t pixel[2] = {x[0], x[1]}; /* y may overwrite it */
         for (uint32_t c = 0; c < a->channels; c++) {
             const int32_t *w = (const int32_t *)(a->weights + words * c);
-            const int32_t acc = narrow_dot(x, (const int16_t *)(w + 1), w[0], factor);
+            const int32_t acc = narrow_dot((const int8_t *)pixel, (const int16_t *)(w + 1), w[0], factor);
             *y++ = (int8_t)(words == TE_CONV_NARROW_FAST ? te_round_fast(acc, w[5], w[6])
                                                          : te_round_exact(acc, w[5], w[6], w[7]));
         }
+    }
 }
 
 void te_conv_narrow_fast(const te_conv_tiles_args *args) {
