@@ -53,12 +53,15 @@ CONV_VARIANTS = {
     *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",
     "te_conv_narrow_exact",
+    "te_conv_tiles_small_exact",
+    "te_conv_tiles_small_wide",
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
     *(f"te_conv_tiles_fast{k}" for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",  # layers with larger multipliers stay exact
     "te_conv_narrow_fast",
+    "te_conv_tiles_small_fast",
     "te_dense_fast",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
@@ -163,6 +166,15 @@ def test_ties_are_not_added_linearly() -> None:
     batch.check(outputs)
 
 
+def test_little_code() -> None:
+    """What is chosen for flash."""
+    cases = compact_cases()
+    targets = [Target(optimize="flash", requant=mode) for mode in ("exact", "fast")]
+    batches = [build_batch(cases, f"code_{target.requant}", target=target) for target in targets]
+    for batch, outputs in zip(batches, run_native(batches), strict=True):
+        batch.check(outputs)
+
+
 def test_small_blocks() -> None:
     """The least scratch memory: many blocks, each a few pixels."""
     cases = cases_of("conv", 11)
@@ -185,7 +197,13 @@ def target_batches(target: Target | None = None) -> list[Batch]:
         *batches,
         build_batch(extreme, "extreme", target=target),
         build_batch(long_fields(), "fields", "tight", target=target),
+        build_batch(compact_cases(), "code", "tight", target=replace(target or Target(), optimize="flash")),
     ]
+
+
+def compact_cases() -> list[OpCase]:
+    """For the kernels with little code."""
+    return cases_of("conv", 12) + long_fields()[::5]
 
 
 def long_fields() -> list[OpCase]:

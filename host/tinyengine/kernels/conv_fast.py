@@ -24,7 +24,7 @@ WIDE_WORDS = 14
 Shape = tuple[int, int, int]
 """Rows, columns, channels."""
 
-COLUMN_BYTES = {"time": 40960, "flash": 6144, "sram": 2048}
+COLUMN_BYTES = {"time": 40960, "flash": 40960, "sram": 2048}
 """Scratch for the columns of a block, by what is optimized: widening a weight costs 0.7 instructions per block."""
 
 MEDIUM_COLUMNS = 6144
@@ -200,19 +200,23 @@ def matrix_of(
     rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
     if rounding is None:
         return None
-    if (is_pointwise(window), in_shape[2], rounding.wide) == (True, NARROW_CHANNELS, False):
+    compact = target.optimize == "flash"
+    narrow = is_pointwise(window) and in_shape[2] == NARROW_CHANNELS and not rounding.wide
+    if narrow and not compact:
         return _narrow(zero, shapes, window, weights, bias, requant, rounding)
     field = field_of(window, in_shape[2])
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     variant = "fast" if rounding.fast else "wide" if rounding.wide else "exact"
-    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4
+    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4 and not compact
     if not rounding.wide:
         weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(rows * out_shape[1], field, target)
     gather, gather_any = _gathers(field, window, in_shape[2], doubled)
     tiles = _tiles(field, doubled, variant)
+    if compact:  # one kernel of each kind, with little code
+        gather, gather_any, tiles = "te_conv_gather", "te_conv_gather", f"te_conv_tiles_small_{variant}"
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
         "out": _hwc(out_shape),

@@ -14,6 +14,10 @@
 #define TE_CONV_UNROLL 16
 #endif
 
+#ifndef TE_CONV_SMALL_UNROLL
+#define TE_CONV_SMALL_UNROLL 4
+#endif
+
 /* The same for the odd pixel that is left over. */
 #ifndef TE_CONV_ODD_UNROLL
 #define TE_CONV_ODD_UNROLL 4
@@ -220,8 +224,9 @@
     .endif
 .endm
 
-/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any */
-.macro TILES name, round, argument, round_words, groups=0
+/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any. small: little
+ * code, a short loop that is entered at any group, and the odd pixel as its own partner. */
+.macro TILES name, round, argument, round_words, groups=0, small=0
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -244,6 +249,14 @@ FUNCTION \name
     str     r2, [sp, #F_WIDE_END]
     subs    r8, #1
     str     r8, [sp, #F_GROUPS]
+    .if \small
+    and     r4, r8, #(TE_CONV_SMALL_UNROLL - 1)
+    movs    r5, #GROUP_CODE_BYTES
+    adr.w   r1, .Lcheck\@
+    mls     r1, r4, r5, r1
+    orr     r1, r1, #1
+    str     r1, [sp, #F_ENTRY]
+    .else
     and     r4, r8, #(TE_CONV_UNROLL - 1)
     movs    r5, #GROUP_CODE_BYTES
     adr.w   r1, .Lround\@
@@ -262,6 +275,7 @@ FUNCTION \name
     mls     r2, r3, r4, r2
     orr     r2, r2, #1
     strd    r1, r2, [sp, #F_ENTRY]
+    .endif
     .endif
 
 .Lchannels\@:
@@ -283,6 +297,13 @@ FUNCTION \name
     .endif
     .else
     ldr     r2, [sp, #F_GROUPS]
+    .if \small
+    cbz     r2, .Lwidened\@
+.Lwiden\@:
+    WIDEN_ONE
+    subs    r2, #1
+    bne     .Lwiden\@
+    .else
     lsrs    r2, r2, #1
     bcc     .Leven\@
     WIDEN_ONE
@@ -297,6 +318,7 @@ FUNCTION \name
     subs    r2, #1
     WIDEN_TWO
     bne     .Lwiden\@
+    .endif
 .Lwidened\@:
     .endif
     COPY_ROUND \round_words
@@ -316,6 +338,16 @@ FUNCTION \name
     .else
     ldr     pc, [sp, #F_ENTRY]
     .p2align 2
+    .if \small
+.Lloop\@:
+    .rept TE_CONV_SMALL_UNROLL
+    GROUP
+    .endr
+.Lcheck\@:
+    ldr     r2, [sp, #F_WIDE_END]
+    cmp     r1, r2
+    bne     .Lloop\@
+    .else
 .Lloop\@:                           /* whole passes */
     .rept TE_CONV_UNROLL
     GROUP
@@ -328,6 +360,7 @@ FUNCTION \name
     .rept TE_CONV_UNROLL - 1        /* the rest: entered so that it ends at .Lround */
     GROUP
     .endr
+    .endif
     .endif
 
 .Lround\@:
@@ -348,6 +381,9 @@ FUNCTION \name
 .Lodd\@:
     ldr     r2, [sp, #F_ODD]
     cmp     r2, #0
+    .if \small
+    bne     .Ltile\@
+    .else
     beq     .Lnext\@
     LOAD_FIRST_GROUP
     ODD_PRODUCTS
@@ -370,6 +406,7 @@ FUNCTION \name
     mov     r11, r10
     mov     lr, r12
     b       .Lround\@
+    .endif
 
 .Lnext\@:                           /* two channels on; an odd number ends with (n-2, n-1) */
     ldr     r4, [sp, #F_BASE]
@@ -399,6 +436,10 @@ FUNCTION \name
     TILES te_conv_tiles_fast_28, ROUND_FAST, , TE_CONV_ROUND_FAST, 7
     TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
     TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 7
+
+    TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 0, 1
+    TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 0, 1
+    TILES te_conv_tiles_small_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE, 0, 1
 
 /* ---- eight input channels -------------------------------------------------------------------------------------- */
 

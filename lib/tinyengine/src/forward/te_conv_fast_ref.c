@@ -112,6 +112,9 @@ TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
+TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, round_exact)
+TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, round_fast)
+TILES(te_conv_tiles_small_wide, TE_CONV_ROUND_WIDE, round_wide)
 
 static int32_t narrow_dot(const int8_t *x, const int16_t *w, int32_t bias, int32_t factor) {
     for (uint32_t k = 0; k < 8; k++) bias += factor * x[(k & 4) + ((k & 1) << 1) + (k >> 1 & 1)] * w[k];
