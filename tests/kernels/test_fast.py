@@ -274,16 +274,17 @@ def test_range_check_is_tight(kernel: int, stride: int, lead: int) -> None:
     assert fits_fields(full, np.array([0]), order)[0] == (worst <= 1 << 19)
 
 
-def test_dead_channels_do_not_spoil_a_layer() -> None:
+@pytest.mark.parametrize("requant", ["exact", "fast"])
+def test_dead_channels_do_not_spoil_a_layer(requant: str) -> None:
     """A channel with zero weights and a bias that the converter saturated becomes a constant; the rest stays fast."""
-    draw = Draw(np.random.default_rng(1))
-    case = fast_cases.conv(draw, (4, 4, 8), 6, Window((1, 1)), fast_cases.SMALL)
-    graph = case.graph
-    graph.tensor("w").data[2] = 0
-    graph.tensor("b").data[2] = -(1 << 31)
-    call = lower(graph.operators[0], graph, Target())
-    assert call.function == "te_conv_fast_s8"
-    batch = build_batch([case], "dead")
+    draw, target = Draw(np.random.default_rng(1)), Target(requant=requant)
+    cases = [fast_cases.conv(draw, (4, 4, k), 6, Window((1, 1)), fast_cases.SMALL) for k in (8, 12) for _ in range(3)]
+    for case in cases:
+        case.graph.tensor("w").data[2] = 0
+        case.graph.tensor("b").data[2] = -(1 << 31)
+        call = lower(case.graph.operators[0], case.graph, target)
+        assert call.function in ("te_conv_fast_s8", "te_conv_narrow_s8")
+    batch = build_batch(cases, f"dead_{requant}", target=target)
     [outputs] = run_native([batch])
     batch.check(outputs)
 
