@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
+from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.space import NEVER, Option, Space
 
 from tests.unit.graphs import GraphBuilder
@@ -66,13 +67,17 @@ def random_network(seed: int, blocks: int = 3) -> Graph:
     return b.graph
 
 
-def random_path(space: Space, rng: np.random.Generator) -> list[Option]:
-    """Stages from the first operator to the last, each chosen by lot: chains more often than layers."""
+def random_path(space: Space, rng: np.random.Generator, patches: bool = False) -> list[Option]:
+    """Stages from the first operator to the last, each chosen by lot: chains more often than layers, and with
+    ``patches`` those with patches as often as those without."""
     position, path = 0, []
+    patched = Patched(space, NEVER)
     while position < space.size:
         options = list(space.options(position, NEVER))
         chains = [option for option in options if option.ops]
         chosen = chains if chains and rng.random() < 0.9 else options
+        again = [o for o in patched.options(position, NEVER, NEVER) if o.recomputed] if patches else []
+        chosen = again if again and rng.random() < 0.5 else chosen
         path.append(chosen[int(rng.integers(len(chosen)))])
         position = path[-1].stop
     return path

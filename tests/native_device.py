@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from tinyengine.compiler import CompiledModel
 from tinyengine.device.transport import SocketTransport
+from tinyengine.native.build import FLAGS, SANITIZE, WARNINGS, host_compiler, library_archive
 from tinyengine.paths import cache_dir, project_root
 
 SHAPE = (40, 48, 3)
@@ -59,6 +61,24 @@ def build(*defines: str) -> Path:
     return directory / name
 
 
+def build_compiled(model: CompiledModel, folder: Path) -> Path:
+    """The executable around a compiled network, with address and undefined-behaviour sanitizers."""
+    root = project_root()
+    here = root / "tests" / "unit" / "native_device"
+    model.write(folder / "network")
+    flags = [*FLAGS, *SANITIZE]
+    sources = [*sorted((root / "firmware" / "src").glob("*.c")), here / "hal_native.c", here / "flash_native.c"]
+    includes = [root / "firmware" / "src", root / "firmware" / "hal", root / "lib" / "tinyengine" / "include"]
+    command = [
+        *(host_compiler(), *WARNINGS, *flags, "-DTE_PORTABLE"),
+        *(f"-I{include}" for include in [*includes, folder / "network"]),
+        *map(str, [*sources, *sorted((folder / "network").glob("*.c"))]),
+        *(str(library_archive(host_compiler(), flags)), "-o", str(folder / "device")),
+    ]
+    subprocess.run(command, check=True)
+    return folder / "device"
+
+
 class NativeDevice:
     """A running device: ``url`` for clients, ``baud`` as the device has set it."""
 
@@ -82,12 +102,12 @@ class NativeDevice:
 
 
 @contextlib.contextmanager
-def native_device(*defines: str, flash: Path | None = None) -> Iterator[NativeDevice]:
-    """Run a variant for a ``with`` block; the sanitizers must have nothing to say at its end. ``flash``: the file that
-    keeps its trained state (see native_device/flash_native.c)."""
+def native_device(*defines: str, flash: Path | None = None, executable: Path | None = None) -> Iterator[NativeDevice]:
+    """Run a variant, or an ``executable`` of build_compiled, for a ``with`` block; the sanitizers must have nothing to
+    say at its end. ``flash``: the file that keeps its trained state (see native_device/flash_native.c)."""
     environment = {**os.environ, "NATIVE_FLASH": str(flash)} if flash else None
     process = subprocess.Popen(
-        [build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [executable or build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdin is not None
     try:

@@ -229,7 +229,7 @@ def compile_graph(
     rows = options.input == "rows"
     program: TrainingProgram | None = None
     if scheme is None:
-        chosen = schedule(graph, options.target, rows=rows, sram=cap)
+        chosen = schedule(graph, options.target, rows=rows, sram=cap, max_recompute=options.max_recompute)
     else:
         room = None if cap is None else cap - state_layout(graph, scheme, options.residual).size
         program = training_program(graph, scheme, options.target, residual=options.residual, rows=rows, sram=room)

@@ -58,6 +58,20 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
     return tf
 
 
+def pyplot(purpose: str) -> ModuleType:
+    """Import Matplotlib for files; ``purpose`` ("draw curves") completes the sentence shown when it is missing."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ToolError(
+            f"Matplotlib is needed to {purpose} and is not installed: run pip install 'tinyengine[plot]'"
+        ) from error
+    return plt
+
+
 def opencv(purpose: str) -> ModuleType:
     """Import OpenCV; ``purpose`` ("use a camera") completes the sentence shown when it is missing."""
     try:

@@ -20,6 +20,7 @@ from tinyengine.ir.ops import (
 )
 from tinyengine.kernels.base import KernelCall, Lowering, Target
 from tinyengine.kernels.chain import chain_call
+from tinyengine.kernels.patch import patch_op
 from tinyengine.kernels.rows import RowOp, row_op
 
 from tests.kernels.cases import Draw, OpCase
@@ -35,6 +36,7 @@ class Group:
     x: str
     rows: int
     consume: bool
+    columns: int = 0  # of a patch: how many it makes at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,10 @@ class ChainCase(OpCase):
             kinds = "+".join(op.kind for op in group.ops)
             shapes = [self.graph.tensor(name).hwc() for name in (group.x, group.ops[-1].outputs[0])]
             windows = [op.attrs.window for op in group.ops if hasattr(op.attrs, "window")]
-            steps.append(f"{kinds} {shapes} {windows} by {group.rows}{' in place' if group.consume else ''}")
+            steps.append(
+                f"{kinds} {shapes} {windows} by {group.rows}{' in place' if group.consume else ''}"
+                + (f" as patch, {group.columns} columns at a time" if group.columns else "")
+            )
         return "; ".join(steps)
 
     def call(self, operators: list[Operator], graph: Graph, target: Target, lower: Lowering) -> KernelCall:
@@ -61,7 +66,10 @@ class ChainCase(OpCase):
         made: list[RowOp] = []
         for group in self.groups:
             ops = [operators[place[op.name]] for op in group.ops]
-            op = row_op(ops, graph, target, x=names[group.x], rows=group.rows, consume=group.consume)
+            if group.columns:
+                op = patch_op(ops, graph, target, x=names[group.x], rows=group.rows, columns=group.columns)
+            else:
+                op = row_op(ops, graph, target, x=names[group.x], rows=group.rows, consume=group.consume)
             assert op is not None, f"no row operator for {[op.kind for op in ops]}: {self}"
             made.append(op)
         return chain_call(made, graph)
@@ -256,7 +264,16 @@ def average(b: ChainBuilder) -> None:
         b.group(ops, x)
 
 
-STEPS: tuple[Step, ...] = (stem, pointwise, depthwise, block, block, block, pool, table)
+def patch(b: ChainBuilder) -> None:
+    """One to three of the steps above as one operator."""
+    x, before = b.end, len(b.groups)
+    for _ in range(b.draw.integer(1, 3)):
+        b.draw.one_of(stem, pointwise, depthwise, block, block, table)(b)
+    ops = tuple(op for group in b.groups[before:] for op in group.ops)
+    b.groups[before:] = [Group(ops, x, b.draw.one_of(1, 2, 3, 5), False, b.draw.one_of(1, 1, 2, 3))]
+
+
+STEPS: tuple[Step, ...] = (stem, pointwise, depthwise, block, block, block, pool, table, patch, patch, patch)
 
 
 def random_chain(draw: Draw) -> ChainCase:

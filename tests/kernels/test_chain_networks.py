@@ -46,7 +46,7 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
     """Random networks, random stages, input whole and by rows, rounded exactly and fast, under sanitizers."""
     models: list[Scheduled] = []
     inputs: list[list[np.ndarray]] = []
-    chained = pushed = 0
+    chained = patched = pushed = 0
     for seed in range(GRAPHS):
         graph = optimize(random_network(seed))
         rng = np.random.default_rng(seed)
@@ -54,12 +54,14 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
             space = Space(graph, Target(optimize="sram", requant=requant), pushed=by_rows)
             if by_rows and not any(space.options(0, NEVER)):
                 continue
-            schedule = planned(space, random_path(space, rng))
-            chained += sum(len(stage.operators) for stage in schedule.stages if stage.kind is StageKind.STREAM)
+            schedule = planned(space, random_path(space, rng, patches=by_rows == (seed % 2 == 0)))
+            chained += sum(len(stage.operators) for stage in schedule.stages if stage.kind is not StageKind.LAYER)
+            patched += sum(len(stage.operators) for stage in schedule.stages if stage.kind is StageKind.PATCH)
             pushed += schedule.pushed
             models.append(generated(graph, schedule, f"n{len(models)}", requant))
             inputs.append(values_for(graph, len(models)))
     assert chained > 10 * GRAPHS
+    assert patched > 2 * GRAPHS
     assert pushed > GRAPHS
     for model, values, outputs in zip(models, inputs, native.run_many(models, inputs), strict=True):
         for expected, got in zip(reference.run(model.graph, values, requant=model.requant), outputs, strict=True):
@@ -82,12 +84,14 @@ def test_schedules_of_real_networks_agree(name: str) -> None:
                 CompileOptions(prefix="n_sram_rows", optimize="sram", input="rows"),
                 CompileOptions(prefix="n_capped", sram=cap),
                 CompileOptions(prefix="n_rows", input="rows"),
+                CompileOptions(prefix="n_patches_rows", optimize="sram", input="rows", max_recompute=1.5),
             )
         ),
     ]
     arenas = {model.prefix: model.plan.arena_bytes for model in compiled}
     assert arenas["n_sram"] <= arenas["n_capped"] <= cap
     assert arenas["n_sram_rows"] <= arenas["n_sram"]
+    assert arenas["n_patches_rows"] <= arenas["n_sram_rows"]
     values = values_for(layers.graph, 5)
     expected, *others = native.run_many(compiled, [values] * len(compiled))
     for model, outputs in zip(compiled[1:], others, strict=True):

@@ -27,7 +27,18 @@ EXAMPLES = settings(
 CHAINS = 60
 ROW_FUNCTIONS = {
     f"te_{name}_rows"
-    for name in ("conv", "depthwise", "depthwise_project", "add", "lut", "average_pool", "max_pool", "mean", "average")
+    for name in (
+        "conv",
+        "depthwise",
+        "depthwise_project",
+        "add",
+        "lut",
+        "average_pool",
+        "max_pool",
+        "mean",
+        "average",
+        "patch",
+    )
 }
 
 

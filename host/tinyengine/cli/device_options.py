@@ -31,6 +31,12 @@ _DEVICE_OPTIONS = [
         help="sim: only: the program that simulates the board.",
     ),
     click.option(
+        "--flash-file",
+        "flash",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="sim: only: file that keeps what the board saves (created if there is none).",
+    ),
+    click.option(
         "--baud",
         "highest_baud",
         type=click.IntRange(min=9600),
@@ -64,14 +70,21 @@ def meaning_options(function: F) -> F:
 
 @contextmanager
 def connected(
-    port: str, elf: Path | None, simulator: str, highest_baud: int, model: Path | None = None
+    port: str,
+    elf: Path | None,
+    simulator: str,
+    highest_baud: int,
+    model: Path | None = None,
+    flash: Path | None = None,
 ) -> Iterator[Device]:
     """The device at ``port`` for a ``with`` block; says on standard error that it is being connected."""
     models = model_hashes(model) if model is not None else None
     console = Console(stderr=True)
     with (
         console.status(f"connecting to {port}") as status,
-        open_device(port, models=models, highest_baud=highest_baud, elf=elf, simulator=simulator) as device,
+        open_device(
+            port, models=models, highest_baud=highest_baud, elf=elf, simulator=simulator, flash=flash
+        ) as device,
     ):
         status.stop()
         yield device

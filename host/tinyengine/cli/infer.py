@@ -26,6 +26,7 @@ def command(
     port: str,
     elf: Path | None,
     simulator: str,
+    flash: Path | None,
     highest_baud: int,
     model: Path | None,
     mapping: str | None,
@@ -44,7 +45,7 @@ def command(
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
     """
     pictures = open_all(images)
-    with connected(port, elf, simulator, highest_baud, model) as device, step_progress() as progress:
+    with connected(port, elf, simulator, highest_baud, model, flash) as device, step_progress() as progress:
         recognizer = Recognizer(device, meaning(device, model, mapping, color), by_rows)
         results = []
         for number, picture in enumerate(pictures):

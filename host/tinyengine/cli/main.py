@@ -23,6 +23,13 @@ COMMANDS: dict[str, str] = {
     "info": "Ask a device who it is and what it runs.",
     "infer": "Classify images on a device.",
     "stream": "Classify a stream of pictures on a device.",
+    "train": "Fine-tune the network on a device.",
+    "eval": "Judge the network on a device with labelled pictures.",
+    "save": "Write a device's trained weights to its flash.",
+    "restore": "Go back to the weights that a device has saved.",
+    "reset": "Give a device the factory's weights back.",
+    "pull": "Download the trained network of a device.",
+    "push": "Give a device trained weights.",
     "zoo": "List, show and build the networks of the zoo.",
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
     "search-scheme": "Find what to train on the device within its SRAM.",
@@ -49,7 +56,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", message=describe())
 def cli() -> None:
-    """Deep learning on microcontrollers: compile int8 networks to C, run and stream them on a board.
+    """Deep learning on microcontrollers: compile int8 networks to C, run, stream and train them on a board.
 
     \b
     Example:

@@ -58,7 +58,7 @@ _COMPILE_OPTIONS = [
         type=click.FloatRange(min=1.0),
         default=1.0,
         show_default=True,
-        help="Executed over nominal MACs that are allowed; no schedule of this version recomputes anything.",
+        help="Executed over nominal MACs that are allowed where that saves SRAM, e.g. 1.1.",
     ),
     click.option(
         "--requant",
@@ -96,8 +96,6 @@ def to_compile_options(
     """CompileOptions from the values of :func:`compile_options`.
 
     ``sram_available``: what the board has for the arena.
-
-    ``max_recompute`` is a cap, and no schedule of this version recomputes anything, so every cap holds.
     """
     if train_scheme is None and (classes is not None or residual):
         raise TinyEngineError("--classes and --residual say how a network is trained: give --train SCHEME as well")

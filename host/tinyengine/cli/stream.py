@@ -26,6 +26,7 @@ def command(
     port: str,
     elf: Path | None,
     simulator: str,
+    flash: Path | None,
     highest_baud: int,
     model: Path | None,
     mapping: str | None,
@@ -41,7 +42,7 @@ def command(
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
     pictures = frames(source)
-    with connected(port, elf, simulator, highest_baud, model) as device, suppress(KeyboardInterrupt):
+    with connected(port, elf, simulator, highest_baud, model, flash) as device, suppress(KeyboardInterrupt):
         results = Recognizer(device, meaning(device, model, mapping, color), by_rows).stream(pictures, limit)
         if as_json:
             for result in results:

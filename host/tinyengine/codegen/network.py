@@ -94,6 +94,7 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
 def _structs(layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[list[str], str]:
     """Definitions of the structs that the layer's parameters point to, inner ones first, and the initializer."""
     names: dict[int, str] = {}
+    uses: Counter[str] = Counter()
     definitions: list[str] = []
 
     def symbol(value: CArray | CStruct) -> str:
@@ -102,6 +103,8 @@ def _structs(layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[lis
         if id(value) not in names:
             bodies = [initializer(item, symbol, 8) for item in value.items]
             name = f"{layer.symbol}_{identifier(value.suffix)}"
+            uses[name] += 1  # a chain may have several patches
+            name = name if uses[name] == 1 else f"{name}_{uses[name]}"
             listing = ",\n".join(f"    {body}" for body in bodies)
             definitions.append(f"static const {value.ctype} {name}[{len(bodies)}] = {{\n{listing},\n}};\n")
             names[id(value)] = name

@@ -331,12 +331,13 @@ def open_device(
     highest_baud: int = RATES[0],
     elf: Path | None = None,
     simulator: str = "qemu",
+    flash: Path | None = None,
 ) -> Iterator[Device]:
     """A device for a ``with`` block, at the fastest rate up to ``highest_baud`` that works.
 
-    ``models``: hashes, one of which its network must have. ``elf`` and ``simulator`` serve ``sim:`` URLs.
+    ``models``: hashes, one of which its network must have. ``elf``, ``simulator`` and ``flash`` serve ``sim:`` URLs.
     """
-    with open_port(url, elf, simulator) as transport:
+    with open_port(url, elf, simulator, flash) as transport:
         device = Device.connect(transport, models=models)
         try:
             device.negotiate_baud(highest_baud)

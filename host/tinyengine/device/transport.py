@@ -158,19 +158,23 @@ def open_transport(url: str) -> Transport:
 
 
 @contextlib.contextmanager
-def open_port(url: str, elf: Path | None = None, simulator: str = "qemu") -> Iterator[Transport]:
+def open_port(
+    url: str, elf: Path | None = None, simulator: str = "qemu", flash: Path | None = None
+) -> Iterator[Transport]:
     """Open a port for a ``with`` block. ``sim:<board>`` starts that board's simulator (with ``elf``, or the firmware
-    built last) and stops it at the end."""
+    built last; ``flash`` is the file that keeps its saved state) and stops it at the end."""
     if url.startswith("sim:"):
         from tinyengine import sim  # only this needs QEMU or Renode
 
-        with sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator) as simulation:
+        with sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator, flash=flash) as simulation:
             try:
                 with contextlib.closing(open_transport(simulation.url)) as transport:
                     yield transport
             except (LinkLostError, NoAnswerError):
                 simulation.check()  # it knows better why
                 raise
+    elif flash is not None:
+        raise PortNotFoundError(f"{url} is no simulated board, so it takes no flash file: leave --flash-file out")
     else:
         with contextlib.closing(open_transport(url)) as transport:
             yield transport

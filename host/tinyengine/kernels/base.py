@@ -162,6 +162,9 @@ class KernelCall:
     ops: tuple[Operator, ...] = ()  # of a chain: all its operators, of which ``op`` is the last
     headers: tuple[str, ...] = ()  # besides ``header``
     scratch_parts: tuple[ScratchPart, ...] = ()  # all of the scratch memory, if it is more than one thing
+    recomputed_macs: int = 0  # executed beyond ``macs``
+    activation_scratch_bytes: int = 0  # of scratch_bytes: what holds values of the network's tensors
+    patches: bool = False  # of a chain: some of its operators are patches
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
     role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
 
@@ -187,7 +190,7 @@ class KernelCall:
     @property
     def kind(self) -> str:
         """For reports: what the call is an instance of."""
-        return "STREAM" if self.ops else str(self.op.kind)
+        return ("PATCH" if self.patches else "STREAM") if self.ops else str(self.op.kind)
 
 
 Lowering = Callable[[Operator, Graph, Target], KernelCall]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.access import overlap
@@ -93,25 +93,11 @@ def chain_call(
     capacities = [*keep, ops[-1].out_shape[0]]
     if not pushed:
         capacities[0] = ops[0].in_h
-    shapes = [*(op.in_shape for op in ops), ops[-1].out_shape]
-    rows: list[dict[str, CValue]] = [
-        {"offset": offset or 0, "row_bytes": row_bytes(shape), "capacity": capacity}
-        for offset, shape, capacity in zip((*places.rings, None), shapes, capacities, strict=True)
-    ]
-    items = [
-        _row_op(index, op, window, scratch)
-        for index, (op, window, scratch) in enumerate(zip(ops, windows, places.scratch, strict=True))
-    ]
-    params: dict[str, CValue] = {
-        "ops": CStruct("ops", "te_row_op", tuple(items)),
-        "rows": CStruct("rows", "te_rows", tuple(rows)),
-        "n_ops": len(ops),
-        "n_rows": len(rows),
-        "state": places.state,
-    }
+    params = chain_params(ops, windows, places, capacities)
     access = None
     if not pushed:
-        access = resident_access(windows, simulate(windows), row_bytes(shapes[0]), row_bytes(shapes[-1]))
+        x_row, y_row = row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape)
+        access = resident_access(windows, simulate(windows), x_row, y_row)
     operators = tuple(operator for op in ops for operator in op.ops)
     return KernelCall(
         operators[-1],
@@ -125,16 +111,66 @@ def chain_call(
         overlaps=() if access is None else (overlap(access, 0, y.nbytes),),
         access=access,
         macs=sum(op.macs for op in ops),
+        recomputed_macs=sum(recomputed_macs(op, first) for op, first in zip(ops, firsts, strict=True)),
+        activation_scratch_bytes=activation_bytes(ops, keep, pushed),
         note=f"{len(ops)} row operators",
         ops=operators,
         headers=tuple(dict.fromkeys(op.header for op in ops)),
         scratch_parts=_parts(ops, keep, places),
+        patches=any(op.strip_macs is not None for op in ops),
         pushed=PushedRows(x.name, places.rings[0] or 0, keep[0]) if pushed else None,
     )
 
 
+def chain_params(
+    ops: Sequence[RowOp],
+    windows: Sequence[RowWindow],
+    places: Layout,
+    capacities: Sequence[int],
+    *,
+    skip_from: Sequence[int] | None = None,
+    name: str = "",
+) -> dict[str, CValue]:
+    """te_chain. ``capacities``: rows that each picture keeps, the last included. ``skip_from``: per operator, bytes at
+    the beginning of each row of skip that it does not look at. ``name``: prefix of the structs' names."""
+    shapes = [*(op.in_shape for op in ops), ops[-1].out_shape]
+    rows: list[dict[str, CValue]] = [
+        {"offset": offset or 0, "row_bytes": row_bytes(shape), "capacity": capacity}
+        for offset, shape, capacity in zip((*places.rings, None), shapes, capacities, strict=True)
+    ]
+    items = [
+        _row_op(f"{name}op_{index}", index, op, window, scratch, skipped)
+        for index, (op, window, scratch, skipped) in enumerate(
+            zip(ops, windows, places.scratch, skip_from or [0] * len(ops), strict=True)
+        )
+    ]
+    return {
+        "ops": CStruct(f"{name}ops", "te_row_op", tuple(items)),
+        "rows": CStruct(f"{name}rows", "te_rows", tuple(rows)),
+        "n_ops": len(ops),
+        "n_rows": len(rows),
+        "state": places.state,
+    }
+
+
+def recomputed_macs(op: RowOp, first: int) -> int:
+    """Multiply-accumulates that ``op`` executes beyond those of its layers; ``first``: rows of its first batch."""
+    if op.strip_macs is None:
+        return 0
+    return op.strip_macs * (1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)) - op.macs
+
+
+def activation_bytes(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> int:
+    """Bytes of a chain's scratch memory in which values of its pictures, or sums of them, lie: the rings, and what
+    operators keep. Columns that a kernel widens, rounding tables and counters are none."""
+    rings = [rows * row_bytes(op.in_shape) for op, rows in zip(ops, keep, strict=True)]
+    own = sum(op.activation_bytes for op in ops if op.keeps_scratch)
+    shared = max((op.activation_bytes for op in ops if not op.keeps_scratch), default=0)
+    return sum(rings if pushed else rings[1:]) + own + shared
+
+
 def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[ScratchPart, ...]:
-    """The rings, and the rest as one."""
+    """The rings, the windows of the largest patch where one needs most, and the rest."""
     parts = []
     for index, (op, rows, offset) in enumerate(zip(ops, keep, places.rings, strict=True)):
         if offset is not None:
@@ -142,13 +178,25 @@ def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[S
             source = f"of {ops[index - 1].ops[-1].name}" if index else "of the input"
             what = f"row buffer {source} ({rows} rows of {width}x{channels}, for {_reader(op)})"
             parts.append(ScratchPart(offset, rows * row_bytes(op.in_shape), what, (rows, width, channels), True))
+    rest = "sums and columns of row operators"
+    largest = max(range(len(ops)), key=lambda index: ops[index].scratch_bytes)
+    start = places.scratch[largest]
+    if ops[largest].scratch_parts:
+        if (sums := start - _end(parts)) > 0:
+            parts.append(ScratchPart(_end(parts), sums, rest))
+        parts += [replace(part, offset=start + part.offset) for part in ops[largest].scratch_parts]
+    return (*parts, ScratchPart(_end(parts), places.total - _end(parts), rest))
+
+
+def _end(parts: Sequence[ScratchPart]) -> int:
     used = max((part.offset + part.size for part in parts), default=0)
-    used += -used % GRAIN
-    return (*parts, ScratchPart(used, places.total - used, "sums and columns of row operators"))
+    return used + -used % GRAIN
 
 
 def _reader(op: RowOp) -> str:
-    """What takes rows from a buffer: "7x7 depthwise", "3x3 convolution", "add"."""
+    """What takes rows from a buffer: "7x7 depthwise", "3x3 convolution", "add", "patch"."""
+    if op.strip_macs is not None:
+        return "patch"
     first = op.ops[0]
     window = getattr(first.attrs, "window", None)
     names = {OpKind.CONV_2D: "convolution", OpKind.DEPTHWISE_CONV_2D: "depthwise"}
@@ -156,10 +204,10 @@ def _reader(op: RowOp) -> str:
     return name if window is None else f"{window.kernel[0]}x{window.kernel[1]} {name}"
 
 
-def _row_op(index: int, op: RowOp, window: RowWindow, scratch: int) -> dict[str, CValue]:
+def _row_op(name: str, index: int, op: RowOp, window: RowWindow, scratch: int, skip_from: int) -> dict[str, CValue]:
     return {
         "run": op.function,
-        "params": CStruct(f"op_{index}", op.params_type, (op.params,)),
+        "params": CStruct(name, op.params_type, (op.params,)),
         "x": index,
         "y": index + 1,
         "skip": "TE_NO_ROWS" if window.skip is None else window.skip,
@@ -172,4 +220,5 @@ def _row_op(index: int, op: RowOp, window: RowWindow, scratch: int) -> dict[str,
         "first": window.first,
         "accumulates": int(window.accumulates),
         "scratch": scratch,
+        "skip_from": skip_from,
     }

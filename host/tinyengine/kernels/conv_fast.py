@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -234,15 +235,29 @@ def matrix_of(
         "tiles": tiles,
         "weights": CArray("weights", packed),
     }
-    scratch_words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
     crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
     kind = "pointwise" if is_pointwise(window) else "columns"
     return Matrix(
         values,
-        4 * scratch_words + field.run_bytes * (1 + 2 * field.runs * crosses),
+        _scratch_bytes(field, block) + field.run_bytes * 2 * field.runs * crosses,
         block,
         f"{kind}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
     )
+
+
+def _scratch_bytes(field: Field, block: int) -> int:
+    """Columns, widened weights, runs, and a run outside the picture; not those that cross its edges."""
+    words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
+    return 4 * words + field.run_bytes
+
+
+def conv_scratch(values: Mapping[str, CValue], pixels: int, target: Target) -> int:
+    """Scratch memory for the convolution ``values`` (te_conv_fast_params), were it made ``pixels`` pixels at a time in
+    a picture whose windows stay inside its rows."""
+    if values["gather"] == 0:
+        return 0  # narrow
+    field = Field(int(str(values["n_runs"])), int(str(values["run_bytes"])))
+    return _scratch_bytes(field, _block(pixels, field, target))
 
 
 def _narrow(

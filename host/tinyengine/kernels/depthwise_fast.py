@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,7 +155,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
         values,
         inputs=[x.name],
         output=y.name,
-        scratch_bytes=_scratch_bytes(window, y, ring, len(order.columns)),
+        scratch_bytes=_scratch_bytes(window, y.shape[2], ring, len(order.columns)),
         overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
         access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),
         macs=y.elements * window.kernel[0] * window.kernel[1],
@@ -189,10 +190,21 @@ def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> n
     return words(bias, rounding.m, rounding.c, shifts).view(np.int32).ravel()
 
 
-def _scratch_bytes(window: Window, y: Tensor, ring: Ring | None, tap_bytes: int) -> int:
+def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
+    """Scratch memory for the convolution ``values`` (te_depthwise_fast_params), had its rows ``outputs`` results and no
+    padding."""
+    given = values["window"]
+    assert isinstance(given, Mapping)
+    rows, columns, down, right = (int(str(given[key])) for key in ("kh", "kw", "sh", "sw"))
+    window = Window((rows, columns), (down, right))
+    ring = ring_of(window, (outputs - 1) * right + columns, outputs) if "run" in values else None
+    return _scratch_bytes(window, outputs, ring, int(str(values["tap_bytes"])))
+
+
+def _scratch_bytes(window: Window, outputs: int, ring: Ring | None, tap_bytes: int) -> int:
     """The larger of both ways: a channel that fails its range check, and the portable build, need the plain rows."""
     rows, columns = window.kernel
-    width = (y.shape[2] - 1) * window.stride[1] + columns + 1
+    width = (outputs - 1) * window.stride[1] + columns + 1
     plain = 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
     if ring is None:
         return plain

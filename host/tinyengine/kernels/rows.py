@@ -16,7 +16,7 @@ from tinyengine.ir.fast import layer_requant
 from tinyengine.ir.macs import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels.activation import lower_lut
-from tinyengine.kernels.base import CValue, Target
+from tinyengine.kernels.base import CValue, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
 from tinyengine.kernels.conv_fast import PARAMS_TYPE as CONV_PARAMS
@@ -69,6 +69,10 @@ class RowOp:
     consumes: bool = False
     order: Order = Order.READS_FIRST
     note: str = ""
+    activation_bytes: int = 0  # of scratch_bytes: what holds values of tensors, or sums of them
+    strip_macs: int | None = None  # of a patch: executed per batch, whatever its number of rows
+    columns: int = 0  # of a patch: how many it makes at a time
+    scratch_parts: tuple[ScratchPart, ...] = ()  # of a patch: its columns
 
     @property
     def in_h(self) -> int:
@@ -262,6 +266,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
         skip=add.skip if add else None,
         macs=call.macs + macs_of(project, graph),
         scratch_bytes=max(work + call.scratch_bytes, total),
+        activation_bytes=work + (total - summed if add else 0),
         consumes=consume,
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
@@ -390,6 +395,7 @@ def _accumulating(request: _Request, function: str, values: Mapping[str, CValue]
         values,
         out_shape=(1, 1, request.input().shape[3]),
         scratch_bytes=scratch_bytes,
+        activation_bytes=scratch_bytes,
         keeps_scratch=True,
         accumulates=True,
     )

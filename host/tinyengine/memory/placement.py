@@ -42,14 +42,15 @@ class Placement:
 
 
 def place(buffers: Sequence[Buffer], rules: Sequence[OverlapRule] = (), budget: int | None = None) -> Placement:
-    """Place ``buffers`` in as few bytes as possible; ``budget`` limits the nodes of branch and bound.
+    """Place ``buffers`` in as few bytes as possible; ``budget`` limits the nodes of branch and bound, and 0 means first
+    fit alone, for a quick look.
 
     Raises ValueError if the buffers or rules contradict themselves (duplicate names, two rules for one pair).
     """
     problem, grain = make_problem(buffers, rules)
     bound = group_bound(problem)
     addresses, method = _best_greedy(problem, bound), "greedy"
-    if problem.total(addresses) > bound:
+    if problem.total(addresses) > bound and budget != 0:
         addresses, bound, method = _search(problem, addresses, bound, budget)
     total = problem.total(addresses)
     named = {buffer.name: x * grain for buffer, x in zip(buffers, addresses, strict=True)}

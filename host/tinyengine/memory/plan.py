@@ -30,7 +30,8 @@ class StepUsage:
     """What the arena holds during one step; residents sorted by address.
 
     ``bytes_used`` counts the bytes that belong to at least one resident (an overlapped byte once, padding and holes
-    not at all), ``activation_bytes`` the same for tensors only.
+    not at all), ``activation_bytes`` the same for tensors, and for what the call keeps of their values in its scratch
+    memory (rings of rows, windows of patches, running sums).
     """
 
     index: int
@@ -48,9 +49,10 @@ class MemoryPlan:
     ``scratch``: per call, the address of its scratch memory, None if it needs none.
     ``arena_bytes``: the static array that the firmware reserves, everything included.
     ``activation_peak_bytes``: activations alone, as papers count: the maximum over the steps (and the moments before
-    and after the run) of the number of arena bytes that belong to at least one live tensor. A byte in which an
-    output lies over the input that it consumes counts once, exactly as far as this placement lets them overlap;
-    scratch memory, padding and holes do not count.
+    and after the run) of the number of arena bytes that belong to at least one live tensor, or to a ring of rows, a
+    window of a patch or a running sum inside a chain. A byte in which an output lies over the input that it consumes
+    counts once, exactly as far as this placement lets them overlap; other scratch memory (columns that a kernel widens,
+    rounding tables, counters), padding and holes do not count.
     ``lower_bound``: no placement of the same buffers under the same rules is smaller; ``optimal`` if it is reached.
     ``usage``: one entry per call, in order; in between 0 and n-1, without the moments before and after the run.
     ``bottleneck``: a phrase about the step that uses the most bytes.
@@ -118,17 +120,21 @@ def _moments(steps: Sequence[Step], alive: Lifetimes, placement: Placement) -> l
     residents = [Resident(buffer, placement.addresses[buffer.name]) for buffer in alive.buffers]
     residents.sort(key=lambda resident: (resident.address, resident.buffer.name))
     names = ["the moment before the run", *(step.name for step in steps), "the moment after the run"]
-    return [_usage(index, name, residents) for index, name in enumerate(names, BEFORE_RUN)]
+    inside = [0, *(step.call.activation_scratch_bytes for step in steps), 0]
+    return [
+        _usage(index, name, residents, extra)
+        for index, (name, extra) in enumerate(zip(names, inside, strict=True), BEFORE_RUN)
+    ]
 
 
 def _activation_peak(moments: Iterable[StepUsage]) -> int:
     return max(usage.activation_bytes for usage in moments)
 
 
-def _usage(index: int, name: str, residents: Iterable[Resident]) -> StepUsage:
+def _usage(index: int, name: str, residents: Iterable[Resident], inside: int) -> StepUsage:
     live = tuple(resident for resident in residents if resident.buffer.alive(index))
     tensors = [resident for resident in live if resident.buffer.kind == "tensor"]
-    return StepUsage(index, name, live, _covered(live), _covered(tensors))
+    return StepUsage(index, name, live, _covered(live), _covered(tensors) + inside)
 
 
 def _covered(residents: Iterable[Resident]) -> int:

@@ -151,7 +151,7 @@ def _compile(
                 sources.append(scratch / name)
     table = scratch / "native_table.c"
     table.write_text(_table([model.prefix for model in models]))
-    archive = _library_archive(compiler, flags)
+    archive = library_archive(compiler, flags)
     _run([compiler, *_options(flags), f"-I{scratch}", *map(str, [*sources, table, main, archive]), "-o", str(product)])
 
 
@@ -159,7 +159,7 @@ def _options(flags: list[str]) -> list[str]:
     return [*WARNINGS, *flags, "-DTE_PORTABLE", f"-I{project_root() / 'lib' / 'tinyengine' / 'include'}"]
 
 
-def _library_archive(compiler: str, flags: list[str]) -> Path:
+def library_archive(compiler: str, flags: list[str]) -> Path:
     """The kernel library compiled once for these flags: one relocatable object file in the cache."""
     flags = [flag for flag in flags if flag != "-shared"]
     digest = hashlib.sha256(" ".join([compiler, *flags]).encode())

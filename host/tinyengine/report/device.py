@@ -11,20 +11,34 @@ from rich.table import Table
 
 from tinyengine.device import Identity, LayerProfile, Statistics
 from tinyengine.device.discovery import FoundPort
+from tinyengine.device.training import TrainingInfo
+from tinyengine.report.training import info_report
 from tinyengine.sizes import format_size
 
 
 def device_report(
-    identity: Identity, statistics: Statistics, profile: list[LayerProfile] | None, baud: int
+    identity: Identity,
+    statistics: Statistics,
+    profile: list[LayerProfile] | None,
+    baud: int,
+    training: TrainingInfo | None = None,
 ) -> dict[str, Any]:
     """Plain JSON values."""
     data: dict[str, Any] = {"identity": asdict(identity), "statistics": asdict(statistics), "baud": baud}
     if profile is not None:
         data["profile"] = [asdict(layer) for layer in profile]
+    if training is not None:
+        data["training"] = info_report(training)
     return data
 
 
-def device_tables(identity: Identity, statistics: Statistics, profile: list[LayerProfile] | None, baud: int) -> Group:
+def device_tables(
+    identity: Identity,
+    statistics: Statistics,
+    profile: list[LayerProfile] | None,
+    baud: int,
+    training: TrainingInfo | None = None,
+) -> Group:
     """Who the device is, how it fares, and what each layer takes."""
     facts = Table(show_header=False, title=f"{identity.board} runs {identity.model}")
     rows: list[tuple[str, str]] = [
@@ -51,6 +65,15 @@ def device_tables(identity: Identity, statistics: Statistics, profile: list[Laye
         ("line", f"{baud} baud, {statistics.frames_received} frames, {statistics.frames_damaged} damaged"),
         ("up for", f"{statistics.uptime_ms / 1000:.1f} s"),
     ]
+    if training is not None:
+        saved = "saved" if training.saved else "not saved" if training.complete else "incomplete"
+        rows.append(
+            (
+                "training",
+                f"{training.scheme}, {training.classes} classes: {training.trained_weights} weights, "
+                f"{training.trained_biases} biases, {training.steps} steps so far, {saved}",
+            )
+        )
     for row in rows:
         facts.add_row(*row)
     return Group(facts, _profile_table(identity, profile)) if profile else Group(facts)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.kernels.chain import recomputed_macs
 from tinyengine.kernels.rows import RowOp
 
 CALL = 150
@@ -42,3 +45,28 @@ def smaller_blocks(fast: KernelCall, small: KernelCall, graph: Graph) -> int:
     pixels = graph.tensor(fast.output).elements // graph.tensor(fast.output).shape[3]
     blocks = [-(-pixels // int(str(call.params.get("block", pixels)))) for call in (fast, small)]
     return 1 + int(WIDEN * max(0, blocks[1] - blocks[0]) * graph.tensor(fast.op.inputs[1]).elements)
+
+
+MAC = 2.5
+"""Instructions per multiply-accumulate that is executed again, loads and rounding included."""
+
+COPY = 30
+"""Instructions per pixel that goes into a strip or comes out of it."""
+
+
+def patch_instructions(op: RowOp, inside: Sequence[RowOp], first: int, graph: Graph) -> int:
+    """About what the patch ``op`` costs more than its layers: its chain starts anew in each strip, each of its batches
+    of columns widens weights, and the strips overlap. ``first``: rows of its first batch."""
+    strips = 1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)
+    per_strip = float(COPY * op.window_rows * op.in_shape[1] + COPY * op.rows * op.out_shape[1])
+    for row_op in inside:
+        batches = -(-row_op.out_h // row_op.rows)
+        per_strip += CALL * batches
+        for operator in row_op.ops:
+            if operator.kind is OpKind.CONV_2D:
+                per_strip += WIDEN * batches * graph.tensor(operator.inputs[1]).elements
+            elif operator.kind is OpKind.DEPTHWISE_CONV_2D:
+                _, rows, channels = row_op.in_shape
+                per_strip += CHANNEL * channels * batches
+                per_strip += GATHER * rows * channels * max(0, batches * row_op.window_rows - row_op.in_h)
+    return int(strips * per_strip + MAC * recomputed_macs(op, first))

@@ -5,24 +5,37 @@ and the cheapest schedule below a cap a shortest path; both are exact. What they
 schedule is at least its peak, and often equal to it. So the search proposes and the memory planner decides. Where the
 arena of the cheapest schedule comes out larger than its peak, schedules with shorter batches of rows, whose tensors
 follow each other more closely, are planned too; the smallest arena wins, and is then filled with longer batches again
-as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried.
+as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried, and
+after them, as far as that is allowed, schedules that compute rows twice (recompute.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.chain import chain_call
+from tinyengine.kernels.patch import patch_op
+from tinyengine.kernels.rows import RowOp
+from tinyengine.memory.lifetime import Step, lifetimes
+from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
+from tinyengine.schedule.patched import Patched
+from tinyengine.schedule.recompute import allowance, cheapest_within, least_peak, options_below
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
 from tinyengine.schedule.stages import Stage, StageKind, calls_of
 
 PROPOSALS = 16
 """Schedules that are planned at most in each part of the search."""
+
+PLANNED = 2
+"""Schedules that compute rows twice, of which that many are planned thoroughly."""
+
+GRAIN = 64
+"""Bytes by which their peak is raised at least from one proposal to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +49,17 @@ class Schedule:
     cost: int = 0
 
 
-def schedule(graph: Graph, target: Target, *, rows: bool = False, sram: int | None = None) -> Schedule:
+def schedule(
+    graph: Graph, target: Target, *, rows: bool = False, sram: int | None = None, max_recompute: float = 1.0
+) -> Schedule:
     """Choose stages for ``graph`` by ``target.optimize``.
 
     ``rows``: the input arrives by rows (where the network allows; else it is kept as a whole). ``sram``: what the arena
-    may take; where even the smallest one takes more, that is the result.
+    may take; where even the smallest one takes more, that is the result. ``max_recompute``: cap on executed over
+    nominal multiply-accumulates; more than the nominal ones are executed only where that makes the arena smaller (with
+    ``optimize`` sram), or makes it fit.
     """
-    return _search(space_of(graph, target, rows), sram)
+    return _search(space_of(graph, target, rows), sram, max_recompute)
 
 
 def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
@@ -54,14 +71,24 @@ def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
     return Space(graph, target)
 
 
-def _search(space: Space, sram: int | None) -> Schedule:
+def _search(space: Space, sram: int | None, max_recompute: float) -> Schedule:
     if space.target.optimize == "sram":
-        return smallest(space)
+        return next(smallest_of_each(space, [max_recompute]))
     found = planned(space, fastest(space))
     if sram is None or found.plan.arena_bytes <= sram:
         return found
     small = Space(space.graph, replace(space.target, optimize="sram"), space.pushed)
-    return below(space, small, sram) or smallest(small)
+    within = below(space, small, sram)
+    if within is not None:
+        return within
+    plain = smallest(small)
+    spare = allowance(small, max_recompute)
+    if plain.plan.arena_bytes <= sram or not spare:
+        return plain
+    for proposal in _recomputing_below(small, sram, spare):
+        if proposal.plan.arena_bytes <= sram:
+            return proposal
+    return _smallest_within(Patched(small, spare), plain.plan.arena_bytes, spare) or plain
 
 
 def below(fast: Space, small: Space, cap: int) -> Schedule | None:
@@ -121,6 +148,58 @@ def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
     return path
 
 
+def smallest_of_each(space: Space, caps: Sequence[float]) -> Iterator[Schedule]:
+    """For each cap on executed over nominal multiply-accumulates, the schedule with the smallest arena found."""
+    plain = smallest(space)
+    patched = Patched(space, allowance(space, max(caps)))
+    for cap in caps:
+        yield _smallest_within(patched, plain.plan.arena_bytes, allowance(space, cap)) or plain
+
+
+def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | None:
+    """The schedule with the smallest arena below ``arena`` that executes up to ``spare`` multiply-accumulates again."""
+    best: Schedule | None = None
+    peak, options = least_peak(patched, arena - 1, spare)
+    if peak is None:
+        return None
+    proposals: list[tuple[int, int, list[Option]]] = []
+    bound = peak
+    while bound < arena and len(proposals) < PROPOSALS:
+        path = cheapest_within(options, bound, spare)
+        quick = _first_fit(patched.space, path)
+        proposals.append((quick, len(proposals), path))
+        if quick <= bound:
+            break
+        bound += max(GRAIN, (quick - bound) // 8)
+    for _, _, path in sorted(proposals)[:PLANNED]:
+        found = planned(patched.space, path)
+        if found.plan.arena_bytes < arena:
+            best, arena = found, found.plan.arena_bytes
+    return best
+
+
+def _first_fit(space: Space, path: list[Option]) -> int:
+    """Bytes that ``path`` takes if its buffers are placed without much thought."""
+    calls = calls_of([_stage(space, option, draft=True) for option in path])
+    alive = lifetimes([Step(call.name, call) for call in calls], _planned_graph(space))
+    return place(alive.buffers, alive.rules, budget=0).total
+
+
+def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]:
+    """Cheapest schedules that execute up to ``spare`` multiply-accumulates again, under peaks from ``cap`` down; only
+    those that first fit places within ``cap``."""
+    options = options_below(Patched(space, spare), cap, spare)
+    peak = cap
+    for _ in range(PROPOSALS):
+        path = cheapest_within(options, peak, spare)
+        if not path:
+            return
+        arena = _first_fit(space, path)
+        if arena <= cap:
+            yield planned(space, path)
+        peak = min(peak, max(option.need for option in path)) - max(1, arena - cap)
+
+
 def lowest_peak(space: Space) -> int:
     """The smallest ``peak`` for which a schedule exists whose stages all need at most that."""
     best = [NEVER] * (space.size + 1)
@@ -175,8 +254,19 @@ def _planned_graph(space: Space) -> Graph:
     return Graph(graph.name, graph.tensors, graph.operators, inputs, graph.outputs)
 
 
-def _stage(space: Space, option: Option) -> Stage:
+def _stage(space: Space, option: Option, draft: bool = False) -> Stage:
+    """``draft``: without the patches' parameters."""
     if option.call is not None:
         return Stage(StageKind.LAYER, [option.call])
-    call = chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
-    return Stage(StageKind.STREAM, [call])
+    ops = option.ops if draft else [_lowered(space, op) for op in option.ops]
+    call = chain_call(ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
+    return Stage(StageKind.PATCH if call.patches else StageKind.STREAM, [call])
+
+
+def _lowered(space: Space, op: RowOp) -> RowOp:
+    """A patch was a draft as long as it was one of many."""
+    if op.strip_macs is None or op.params:
+        return op
+    made = patch_op(op.ops, space.graph, space.target, x=op.x, rows=op.rows, columns=op.columns)
+    assert made is not None and made.scratch_bytes == op.scratch_bytes
+    return made

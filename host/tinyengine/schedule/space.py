@@ -7,13 +7,13 @@ the bytes that a stage needs are known without them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tinyengine.ir import Graph, Port
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.kernels.chain import layout, row_bytes, row_window
+from tinyengine.kernels.chain import activation_bytes, layout, row_bytes, row_window
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.flow import Flow
 from tinyengine.kernels.rows import RowOp, row_op
@@ -48,6 +48,8 @@ class Option:
     firsts: tuple[int, ...] = ()  # per row operator, rows of its first batch
     batch: int = 0  # rows that its operators make at a time
     call: KernelCall | None = None  # of a layer
+    recomputed: int = 0  # multiply-accumulates executed again
+    activations: int = 0  # what of ``need`` holds values of tensors, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,19 +235,65 @@ class Space:
         inner = [op.y for op in ops[:-1]] + ([ops[0].x] if pushed else [])
         if any(self._last_use[self._home[name]] >= stop for name in inner):
             return None
+        need, activations = self.chain_need(start, ops, flow)
+        firsts = tuple(link.first for link in links)
+        return Option(start, stop, need, cost, tuple(ops), firsts, batch, activations=activations)
+
+    def chain_need(self, start: int, ops: Sequence[RowOp], flow: Flow) -> tuple[int, int]:
+        """Bytes that a chain from ``start`` needs with what waits beside it, and those of them that hold values."""
+        pushed = self.pushed and start == 0
         x, y = ops[0].x, ops[-1].y
-        places = layout(ops, flow.keep, pushed)
-        y_bytes = _aligned(self.graph.tensor(y).nbytes, TENSOR_ALIGN)
-        span = y_bytes
+        span = y_bytes = self.aligned_bytes(y)
         if not pushed:
             home = self._home[x]
-            x_bytes = _aligned(self.graph.tensor(home).nbytes, TENSOR_ALIGN)
+            x_bytes = self.aligned_bytes(home)
             span += x_bytes
-            if self._last_use[home] < stop:
+            if self._last_use[home] < start + sum(len(op.ops) for op in ops):
                 distance = flow.distance(row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape))
                 span = max(y_bytes, min(span, x_bytes + _aligned(distance, TENSOR_ALIGN)))
-        need = self._beside(start, x) + span + _aligned(places.total, SCRATCH_ALIGN)
-        return Option(start, stop, need, cost, tuple(ops), tuple(link.first for link in links), batch)
+        outside = self._beside(start, x) + span
+        total = layout(ops, flow.keep, pushed).total
+        return outside + _aligned(total, SCRATCH_ALIGN), outside + activation_bytes(ops, flow.keep, pushed)
+
+    # --- for chains with patches (schedule/patched.py) ---
+
+    def alone(self, position: int) -> str | None:
+        """The only buffer that is needed from ``position`` on; None if there are more."""
+        if self.pushed and position == 0:
+            return self.graph.input_tensors()[0]
+        names = list(self._resting[position])
+        return names[0] if len(names) == 1 else None
+
+    def narrow(self, position: int) -> bool:
+        """Whether a chain with patches may be cut here: one buffer is alone, and what follows begins with more bytes,
+        or nothing follows."""
+        name = self.alone(position)
+        if name is None or position == self.size:
+            return name is not None
+        return position == 0 or self.aligned_bytes(self.graph.operators[position].outputs[0]) > self.aligned_bytes(name)
+
+    def beside(self, start: int, x: str) -> int:
+        """Bytes that wait while a chain from ``start`` over ``x`` runs."""
+        return self._beside(start, x)
+
+    def aligned_bytes(self, name: str) -> int:
+        return _aligned(self.graph.tensor(name).nbytes, TENSOR_ALIGN)
+
+    def runs(self, position: int, ring: bool, batch: int) -> Iterator[list[_Link]]:
+        """Row operators from ``position``, where one buffer is alone, to the next narrow position, and to those before
+        it where one buffer is alone; always the longest groups."""
+        links: list[_Link] = []
+        x = self.alone(position)
+        following = iter(self._possible(position, x, ring, batch)) if x else iter(())
+        pictures: set[str | None] = {None, x}
+        while (link := next((each for each in following if each.op.skip in pictures), None)) is not None:
+            links.append(link)
+            pictures.add(link.op.y)
+            if self.alone(link.stop) == link.op.y:
+                yield list(links)
+            if link.stop == self.size or self.narrow(link.stop) or link.op.accumulates:
+                return
+            following = iter(self._possible(link.stop, link.op.y, True, batch))
 
 
 def _aligned(size: int, grain: int) -> int:

@@ -1,9 +1,9 @@
 """Stages: the unit of scheduling.
 
 A stage is a run of operators that execute as one piece: a ``layer`` (one operator over whole tensors, in place where
-its kernel's overlap rule allows) or a ``stream`` (a chain of row operators with rolling row buffers, nothing
-recomputed). Every stage is one kernel call to the memory planner; what a stream keeps for itself is scratch memory of
-its call.
+its kernel's overlap rule allows), a ``stream`` (a chain of row operators with rolling row buffers, nothing
+recomputed), or a ``patch`` (a chain, some of whose operators recompute rows). Every stage is one kernel call to the
+memory planner; what a chain keeps for itself is scratch memory of its call.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class StageKind(StrEnum):
 
     LAYER = "layer"
     STREAM = "stream"
+    PATCH = "patch"
     TRAINING = "training"
 
 
@@ -40,7 +41,7 @@ class Stage:
 
     @property
     def macs_executed(self) -> int:
-        return self.macs
+        return self.macs + sum(call.recomputed_macs for call in self.calls)
 
 
 def calls_of(stages: list[Stage]) -> list[KernelCall]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
-from tinyengine.schedule.search import Schedule, below, fastest, planned, smallest, space_of
+from tinyengine.schedule.search import Schedule, below, fastest, planned, smallest_of_each, space_of
 
 CAPS = 6
 """Caps that are tried between the smallest arena and that of the fastest schedule."""
@@ -34,12 +35,22 @@ class FrontPoint:
         return mine != others and all(a <= b for a, b in zip(mine, others, strict=True))
 
 
-def sweep(graph: Graph, target: Target, *, rows: bool = False, caps: int = CAPS) -> list[FrontPoint]:
-    """The front of ``graph`` (after its passes), the smallest arena first; ``rows`` as in :func:`schedule`."""
+def sweep(
+    graph: Graph,
+    target: Target,
+    *,
+    rows: bool = False,
+    caps: int = CAPS,
+    recompute: Sequence[float] = (),
+) -> list[FrontPoint]:
+    """The front of ``graph`` (after its passes), the smallest arena first; ``rows`` as in :func:`schedule`.
+
+    ``recompute``: caps on executed over nominal multiply-accumulates; of each the smallest arena is a point too.
+    """
     fast, small = (space_of(graph, replace(target, optimize=goal), rows) for goal in ("time", "sram"))
     top = _point(planned(fast, fastest(fast)))
-    bottom = _point(smallest(small))
-    points = [top, bottom]
+    bottom, *smaller = (_point(found) for found in smallest_of_each(small, [1.0, *recompute]))
+    points = [top, bottom, *smaller]
     ratio = top.arena_bytes / max(bottom.arena_bytes, 1)
     if ratio > 1:
         for index in range(caps, -1, -1):  # from above: what a space lists below one cap serves all lower ones

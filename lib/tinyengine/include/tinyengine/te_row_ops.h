@@ -78,4 +78,33 @@ typedef struct te_average_rows_params {
 
 void te_average_rows(const void *params, const te_row_job *job);
 
+/* A patch: several operators as one, strip by strip. A batch of output rows needs a strip of rows of each
+ * picture inside; rows under two strips are computed twice. Within a strip nothing is: it is a chain of its
+ * own (te_rows.h), turned by 90 degrees, whose "rows" are columns of the strip, pixel by pixel from its top
+ * to its bottom. So of a wide picture inside a patch only a few short columns exist, and between two batches
+ * nothing at all.
+ *
+ * The operators inside are those of any chain with their windows turned as well. From top to bottom they do
+ * not pad: what sticks out of a picture at its top or bottom is set to the picture's zero point, column by
+ * column, which is what padding means.
+ *
+ * scratch: that of the chain inside, and behind its rings the last columns of its last picture (`out`). */
+typedef struct te_patch_strip {
+    uint16_t rows;          /* of the strip */
+    uint16_t stride, above; /* output row r needs this picture's rows r * stride - above .. */
+    uint16_t height;        /* of the whole picture */
+    uint16_t pixel;         /* bytes */
+    int16_t zero;
+} te_patch_strip;
+
+typedef struct te_patch_params {
+    te_chain chain;
+    const te_patch_strip *strips; /* per picture of the chain */
+    uint32_t first, out;          /* offsets in scratch of the first and the last picture's columns */
+    uint16_t columns;             /* of the input */
+    uint16_t reach;               /* input rows under one output row */
+} te_patch_params;
+
+void te_patch_rows(const void *params, const te_row_job *job);
+
 #endif

@@ -1,7 +1,8 @@
 /* Streaming by rows: a chain of operators, each of which makes output rows from rows of its input.
  *
  * A picture is kept by rows: row r lies at data + (r mod capacity) * row_bytes. With capacity = height it is
- * whole, with less it is a ring in which new rows replace dead ones. Nothing is computed twice.
+ * whole, with less it is a ring in which new rows replace dead ones. Nothing is computed twice, except inside
+ * a patch (te_patch_rows in te_row_ops.h).
  *
  * WHO RUNS WHEN. Operator i reads picture i and writes picture i + 1. It runs in batches of output rows:
  * `first` of them, then `rows` at a time, then what remains. A batch that ends with row r runs as soon as
@@ -48,7 +49,8 @@ typedef struct te_row_op {
     uint16_t in_h, out_h, reach, stride, pad_top;
     uint16_t rows, first; /* output rows per batch, 1 <= first <= rows */
     uint16_t accumulates;
-    uint32_t scratch; /* offset, a multiple of 4 */
+    uint32_t scratch;   /* offset, a multiple of 4 */
+    uint32_t skip_from; /* bytes at the beginning of each row of skip that are not looked at */
 } te_row_op;
 
 typedef struct te_chain {

@@ -1,5 +1,5 @@
 /* Which operator of a chain runs next. */
-#include "tinyengine/te_rows.h"
+#include "../support/te_chain_run.h"
 
 #include <string.h>
 
@@ -33,12 +33,13 @@ static te_row_view view_of(const te_chain *c, uint32_t i, const int8_t *x, int8_
 
 static void run(const te_chain *c, const te_row_op *op, const int8_t *x, int8_t *y, uint8_t *scratch,
                 uint32_t row, uint32_t count) {
-    const te_row_job job = {view_of(c, op->x, x, y, scratch),
-                            view_of(c, op->skip, x, y, scratch),
-                            view_of(c, op->y, x, y, scratch),
-                            row,
-                            count,
-                            scratch + op->scratch};
+    te_row_job job = {view_of(c, op->x, x, y, scratch),
+                      view_of(c, op->skip, x, y, scratch),
+                      view_of(c, op->y, x, y, scratch),
+                      row,
+                      count,
+                      scratch + op->scratch};
+    if (op->skip != TE_NO_ROWS) job.skip.data += op->skip_from;
     op->run(op->params, &job);
 }
 
@@ -46,7 +47,8 @@ void te_chain_begin(const te_chain *c, void *scratch) {
     memset((uint8_t *)scratch + c->state, 0, c->n_rows * sizeof(uint16_t));
 }
 
-void te_chain_push(const te_chain *c, const int8_t *x, int8_t *y, void *scratch, uint32_t count) {
+void te_chain_run(const te_chain *c, const int8_t *x, int8_t *y, void *scratch, uint32_t count,
+                  te_chain_made_fn *made, void *context) {
     uint16_t *counts = (uint16_t *)(void *)((uint8_t *)scratch + c->state);
     counts[0] = (uint16_t)(counts[0] + count);
     for (int32_t i = 0; i >= 0;) { /* forwards after rows were made, backwards where more are missing */
@@ -57,9 +59,14 @@ void te_chain_push(const te_chain *c, const int8_t *x, int8_t *y, void *scratch,
             continue;
         }
         run(c, op, x, y, scratch, counts[op->y], batch);
+        if (made) made(context, (uint32_t)i, counts[op->y], batch);
         counts[op->y] = (uint16_t)(counts[op->y] + batch);
         if (i + 1 < c->n_ops) i++;
     }
+}
+
+void te_chain_push(const te_chain *c, const int8_t *x, int8_t *y, void *scratch, uint32_t count) {
+    te_chain_run(c, x, y, scratch, count, 0, 0);
 }
 
 void te_chain_s8(const te_chain *c, const int8_t *x, int8_t *y, void *scratch) {

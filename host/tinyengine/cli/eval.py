@@ -1,0 +1,77 @@
+"""``tinyengine eval``: judge the network on a device with labelled pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tinyengine.cli.device_options import device_options
+from tinyengine.cli.options import json_option
+from tinyengine.cli.training_options import (
+    input_form,
+    is_simulated,
+    picture_options,
+    read_samples,
+    trainer,
+    training_progress,
+    until_ctrl_c,
+    what_it_holds,
+)
+from tinyengine.report.training import evaluation_report, evaluation_table, info_report
+from tinyengine.training.learners import DeviceLearner, class_count
+from tinyengine.training.session import Interrupted, evaluate
+
+
+@click.command("eval")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder with one subfolder of pictures per class, or an .npz with labels.",
+)
+@picture_options
+@device_options
+@json_option
+def command(
+    data: Path,
+    classes: int | None,
+    mapping: str | None,
+    color: str | None,
+    by_rows: bool | None,
+    as_json: bool,
+    port: str,
+    **connection: Any,
+) -> None:
+    """Judge a trained network on a device with labelled pictures; changes nothing.
+
+    \b
+    Example:
+      tinyengine eval --port /dev/ttyACM0 --data test-photos/
+    """
+    with (
+        trainer(by_rows, port=port, **connection) as device_trainer,
+        until_ctrl_c() as stop,
+        training_progress() as observer,
+    ):
+        device = device_trainer.device
+        learner = DeviceLearner(device_trainer)
+        samples = read_samples(data, input_form(device, mapping, color), observer)
+        count = class_count(learner.info, classes, samples.classes)
+        try:
+            found = evaluate(learner, samples, count, observer, stop, "evaluating", learner.info.steps)
+        except Interrupted:
+            click.echo("interrupted; the device holds what it held before", err=True)
+            sys.exit(130)
+        identity = device.identity
+    if as_json:
+        head = {"board": identity.board, "model": identity.model, "classes": list(samples.classes)}
+        click.echo(json.dumps(head | evaluation_report(found) | {"device": info_report(learner.info)}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(evaluation_table(f"{identity.model} on {identity.board}", found, samples.classes))
+    console.print(what_it_holds(learner.info, is_simulated(port)))

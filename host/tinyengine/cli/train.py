@@ -1,0 +1,162 @@
+"""``tinyengine train``: fine-tune the network on a device."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tinyengine.cli.device_options import device_options
+from tinyengine.cli.options import json_option
+from tinyengine.cli.training_options import (
+    input_form,
+    is_simulated,
+    picture_options,
+    read_samples,
+    trainer,
+    training_progress,
+    until_ctrl_c,
+    what_it_holds,
+)
+from tinyengine.errors import DataError
+from tinyengine.optional import pyplot
+from tinyengine.report.training import draw_curves, train_report, train_table
+from tinyengine.training.learners import DeviceLearner, class_count
+from tinyengine.training.samples import split
+from tinyengine.training.session import SCHEDULES, TuneOptions, fine_tune
+
+_DEFAULT = TuneOptions(classes=2)
+
+
+@click.command("train")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder with one subfolder of pictures per class, or an .npz with labels.",
+)
+@click.option("--validate", type=click.Path(path_type=Path), help="Held-out pictures of the same classes.")
+@click.option(
+    "--validate-split",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the data that is held out, unless --validate is given.",
+)
+@click.option(
+    "--epochs",
+    type=click.FloatRange(0, min_open=True),
+    default=_DEFAULT.epochs,
+    show_default=True,
+    help="Passes over the training pictures.",
+)
+@click.option(
+    "--lr",
+    "rate",
+    type=click.FloatRange(0, 1000),
+    default=_DEFAULT.rate,
+    show_default=True,
+    help="Peak learning rate.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(SCHEDULES),
+    default=_DEFAULT.schedule,
+    show_default=True,
+    help="Course of the learning rate after the first 5 %.",
+)
+@click.option(
+    "--early-stop",
+    type=click.IntRange(min=1),
+    metavar="EPOCHS",
+    help="Evaluate after each epoch, stop after so many without improvement, keep the best weights.",
+)
+@click.option("--flip", is_flag=True, help="Show half of the pictures mirrored.")
+@click.option("--seed", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="Decides every choice.")
+@click.option("--save", is_flag=True, help="Save the weights in the board's flash at the end.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves into this PNG file.")
+@picture_options
+@device_options
+@json_option
+def command(
+    data: Path,
+    validate: Path | None,
+    validate_split: float,
+    epochs: float,
+    rate: float,
+    schedule: str,
+    early_stop: int | None,
+    flip: bool,
+    seed: int,
+    save: bool,
+    plot: Path | None,
+    classes: int | None,
+    mapping: str | None,
+    color: str | None,
+    by_rows: bool | None,
+    as_json: bool,
+    port: str,
+    **connection: Any,
+) -> None:
+    """Fine-tune the network on a device with labelled pictures.
+
+    The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
+    pictures are judged before and after. Training goes on from what the device holds. Ctrl-C ends after the present
+    step, and says what the device holds then.
+
+    \b
+    Example:
+      tinyengine build models/person_tiny.tflite --board nucleo_h743zi --train last-8 --classes 3
+      tinyengine train --port /dev/ttyACM0 --data photos/ --epochs 20 --save
+    """
+    if plot is not None:
+        pyplot("draw curves")  # before the work, not after it
+    console = Console(highlight=False, soft_wrap=True)
+    with (
+        trainer(by_rows, port=port, **connection) as device_trainer,
+        until_ctrl_c() as stop,
+    ):
+        device = device_trainer.device
+        learner = DeviceLearner(device_trainer)
+        form = input_form(device, mapping, color)
+        with training_progress() as observer:
+            train = read_samples(data, form, observer)
+            if validate is None:
+                train, held_out = split(train, validate_split, seed)
+            else:
+                held_out = read_samples(validate, form, observer)
+                if held_out.classes != train.classes:
+                    raise DataError(f"{validate} has other classes than {data}: {', '.join(held_out.classes)}")
+            options = TuneOptions(
+                classes=class_count(learner.info, classes, train.classes),
+                epochs=epochs,
+                rate=rate,
+                schedule=schedule,
+                seed=seed,
+                mirror=flip,
+                early_stop=early_stop,
+                first_step=learner.info.steps,
+            )
+            result = fine_tune(learner, train, held_out, options, observer, stop)
+        if save and not result.interrupted:
+            device_trainer.save()
+        info = device_trainer.info()
+        identity = device.identity
+    if as_json:
+        click.echo(json.dumps(train_report(identity, info, options, train.classes, result), indent=2))
+    else:
+        if result.evaluations:
+            console.print(train_table(result))
+        if result.stopped_early or result.kept_step is not None:
+            console.print(f"Kept the weights of step {result.kept_step}, the best on the held-out pictures.")
+        if result.interrupted:
+            console.print(f"Interrupted after {result.steps} steps.")
+        console.print(what_it_holds(info, is_simulated(port)))
+    if plot is not None:
+        draw_curves(result, plot, f"{identity.model} on {identity.board}, {info.scheme}")
+    if result.interrupted:
+        sys.exit(130)

@@ -1,0 +1,135 @@
+"""What the commands that train on a device, or use what was trained, share."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tinyengine.cli.device_options import connected, meaning
+from tinyengine.device import Device
+from tinyengine.device.training import DeviceTrainer, TrainingInfo
+from tinyengine.errors import DataError
+from tinyengine.training.samples import InputForm, Samples, load_samples
+from tinyengine.training.session import Event, Observer, Stop
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PICTURE_OPTIONS = [
+    click.option("--classes", type=click.IntRange(min=2), help="Outputs that take part (default: as the data has)."),
+    click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says)."),
+    click.option(
+        "--color",
+        type=click.Choice(["rgb", "luma"]),
+        help="Colour of what is sent; luma is a third of rgb (default: as the network says).",
+    ),
+    click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all."),
+]
+
+
+def picture_options(function: F) -> F:
+    """How labelled pictures become samples: --classes, --mapping, --color, --rows."""
+    for option in reversed(_PICTURE_OPTIONS):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def trainer(by_rows: bool | None = None, **connection: Any) -> Iterator[DeviceTrainer]:
+    """The trainer of the device at ``connection`` (values of ``device_options``) for a ``with`` block."""
+    with connected(**connection) as device:
+        yield DeviceTrainer(device, by_rows)
+
+
+def input_form(device: Device, mapping: str | None, color: str | None) -> InputForm:
+    """What pictures for this device look like. DataError where the network takes something else."""
+    identity = device.identity
+    if len(identity.inputs) != 1:
+        raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
+    port = identity.inputs[0]
+    return InputForm(port.shape, port.scale, port.zero_point, meaning(device, None, mapping, color))
+
+
+def read_samples(path: Path, form: InputForm, observer: Observer) -> Samples:
+    return load_samples(path, form, lambda done, total: observer(Event(f"reading {path.name}", done, total)))
+
+
+@contextmanager
+def training_progress() -> Iterator[Observer]:
+    """An observer that shows bars with recent loss and accuracy on standard error; silent without a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def observe(event: Event) -> None:
+            if event.what not in tasks:
+                tasks[event.what] = bars.add_task(event.what, total=event.total, figures="")
+            for what, task in tasks.items():
+                bars.update(task, visible=what == event.what)
+            figures = ""
+            if event.loss is not None and event.accuracy is not None:
+                figures = f"loss {event.loss:.3f}  accuracy {event.accuracy:.0%}"
+            bars.update(tasks[event.what], completed=event.done, total=event.total, figures=figures)
+
+        yield observe
+
+
+@contextmanager
+def until_ctrl_c() -> Iterator[Stop]:
+    """A function that says whether the user has pressed Ctrl-C in the block; a second Ctrl-C interrupts at once.
+
+    So that the device is left between two steps and can still be asked what it holds.
+    """
+    pressed = False
+
+    def note(*_: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
+        yield lambda: False
+        return
+    former = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def what_it_holds(info: TrainingInfo, simulated: bool, pushed: bool = False) -> str:
+    """One sentence about the state on the device, and what becomes of it; ``pushed``: it has just come from here."""
+    if not info.complete:
+        return "The device's trained weights are incomplete: push again, or use 'tinyengine restore' or 'reset'."
+    if pushed:
+        held = "The device holds the pushed weights"
+    elif info.steps == 0:
+        held = "The device holds the factory's weights"
+    else:
+        held = f"The device holds weights after {info.steps} training steps"
+    if info.saved:
+        return f"{held}, saved in its flash (generation {info.storage.generation})."
+    if simulated:
+        return f"{held}, which end with the simulation unless they are saved (--save) in a --flash-file."
+    return f"{held}, not saved: 'tinyengine save' keeps them over a power loss."
+
+
+def is_simulated(port: str) -> bool:
+    """Whether the device ends with the command."""
+    return port.startswith("sim:")

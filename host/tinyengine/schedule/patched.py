@@ -1,0 +1,292 @@
+"""Chains with patches: what recomputation adds to the space of stages.
+
+A chain with patches is a path as well: from one *cut* (a position where a single tensor is alive) to the next by row
+operators, or over up to LONGEST_PATCH operators at once by a patch. What the rest of the chain must know of it is
+little: which rows the last operator makes at a time, because the ring behind it depends on that, and four sums. So
+all chains from one start are found position by position, and of those that end in the same way only the ones are kept
+that are not worse than another one in everything (labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyengine.ir import OpKind
+from tinyengine.kernels.chain import GRAIN, recomputed_macs, row_bytes, row_window
+from tinyengine.kernels.flow import Flow, RowWindow
+from tinyengine.kernels.patch import Drafts, steps_of, window_of
+from tinyengine.kernels.rows import RowOp
+from tinyengine.schedule.cost import extra_instructions, patch_instructions
+from tinyengine.schedule.space import Option, Space
+
+LONGEST_PATCH = 10
+"""Operators inside a patch at most."""
+
+STEPS = 12
+"""Rows that a patch makes at a time at most."""
+
+COLUMNS = (1, 2, 4)
+"""Columns that a patch makes at a time."""
+
+BATCHES = (1, 2, 4)
+"""Rows that other operators of a chain with patches make at a time."""
+
+MANY = 60
+"""Chains that end alike from which on near ones count as equal."""
+
+LEVELS = (48, 16, 48, 4)
+"""How many different values of each sum are told apart then."""
+
+BLOCK = 256
+"""Rows that are compared with each other at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """What leads from one cut to the next: operators, and what they add to the sums of a chain.
+
+    ``kept``: bytes of the rings between them and of what they keep. ``shared``: scratch memory that others may use as
+    well. ``windows``: picture 0 is the piece's input.
+    """
+
+    ops: tuple[RowOp, ...]
+    firsts: tuple[int, ...]
+    windows: tuple[RowWindow, ...]
+    stop: int
+    kept: int
+    shared: int
+    macs: int
+    cost: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """Chains up to a cut: ``sums`` (n, 4) with columns KEPT .. COST, and their last pieces and what is before those."""
+
+    sums: np.ndarray
+    pieces: list[_Piece]
+    before: list[tuple[_Labels, int]]
+
+    def chain(self, index: int) -> list[_Piece]:
+        """All pieces of a chain, in order."""
+        if not self.pieces:
+            return []
+        labels, before = self.before[index]
+        return [*labels.chain(before), self.pieces[index]]
+
+
+KEPT, SHARED, MACS, COST = range(4)
+"""Bytes of rings and of what operators keep, bytes that operators share, multiply-accumulates executed again,
+estimated instructions."""
+
+_Grown = tuple[np.ndarray, _Piece, "_Labels", np.ndarray]
+"""Sums of chains that a piece has made longer, and which chains those were."""
+
+
+def _labels(grown: list[_Grown], totals: bool = False) -> _Labels:
+    """The best of chains that end alike; with ``totals`` only the sum of kept and shared bytes counts."""
+    sums = np.concatenate([each[0] for each in grown])
+    counted = sums
+    if totals:
+        counted = sums.copy()
+        counted[:, KEPT] += sums[:, SHARED]
+        counted[:, SHARED] = 0
+    kept = _best(counted)
+    source = np.repeat(np.arange(len(grown)), [len(each[0]) for each in grown])[kept]
+    inside = np.concatenate([each[3] for each in grown])[kept]
+    return _Labels(
+        sums[kept],
+        [grown[index][1] for index in source],
+        [(grown[index][2], int(row)) for index, row in zip(source, inside, strict=True)],
+    )
+
+
+class Patched:
+    """All chains with patches of ``space``; no patch executes more than ``most`` multiply-accumulates again."""
+
+    def __init__(self, space: Space, most: int) -> None:
+        self.space = space
+        self.most = most
+        self._drafts = Drafts(space.graph, space.target)
+        self._pieces: dict[tuple[int, bool], list[_Piece]] = {}
+        self._rings: dict[tuple[_Key, int, int, RowWindow], int] = {}
+
+    def options(self, start: int, limit: int, spare: int) -> list[Option]:
+        """Those that begin at ``start``, need at most ``limit`` bytes and execute at most ``spare``
+        multiply-accumulates again; none worse than another one in everything."""
+        space = self.space
+        x = space.alone(start)
+        if x is None or not space.narrow(start):
+            return []
+        pushed = space.pushed and start == 0
+        beside = space.beside(start, x)
+        x_bytes = 0 if pushed else space.aligned_bytes(x)
+        states: dict[int, dict[_Key, list[_Grown] | _Labels]] = {start: {_START: _ORIGIN}}
+        ends: dict[int, list[_Grown]] = {}
+        for position in range(start, space.size):
+            reached = {
+                key: labels if isinstance(labels, _Labels) else _labels(labels)
+                for key, labels in states.pop(position, {}).items()
+            }
+            for piece in self._from(position, position > start or pushed) if reached else ():
+                y_bytes = max(space.aligned_bytes(piece.ops[-1].y), x_bytes)
+                for key, labels in reached.items():
+                    ring = self._ring(key, position, piece) if position > start or pushed else 0
+                    sums = labels.sums + np.array([ring + piece.kept, 0, piece.macs, piece.cost])
+                    sums[:, SHARED] = np.maximum(sums[:, SHARED], piece.shared)
+                    total = sums[:, KEPT] + sums[:, SHARED] + beside
+                    rows = np.flatnonzero((sums[:, MACS] <= spare) & (total + x_bytes <= limit))
+                    if len(rows) and space.narrow(piece.stop):
+                        grown = sums[rows], piece, labels, rows
+                        states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(grown)
+                    rows = rows[total[rows] + y_bytes <= limit]
+                    if len(rows):
+                        ends.setdefault(piece.stop, []).append((sums[rows], piece, labels, rows))
+        options = []
+        for stop, grown in ends.items():
+            best = _labels(grown, totals=True)
+            for index in range(len(best.sums)):
+                option = self._option(start, stop, best.chain(index), best.sums[index], limit)
+                if option is not None:
+                    options.append(option)
+        return options
+
+    def _option(self, start: int, stop: int, pieces: list[_Piece], sums: np.ndarray, limit: int) -> Option | None:
+        """The finished chain; its need is exact (Space.chain_need)."""
+        ops = [op for piece in pieces for op in piece.ops]
+        windows: list[RowWindow] = []
+        for piece in pieces:
+            windows += _shifted(piece.windows, len(windows))
+        need, activations = self.space.chain_need(start, ops, Flow.of(windows))
+        if need > limit:
+            return None
+        return Option(
+            start,
+            stop,
+            need,
+            int(sums[COST]),
+            tuple(ops),
+            tuple(first for piece in pieces for first in piece.firsts),
+            max(op.rows for op in ops),
+            recomputed=int(sums[MACS]),
+            activations=activations,
+        )
+
+    def _ring(self, key: _Key, position: int, piece: _Piece) -> int:
+        """Bytes of the ring between operators that end with ``key`` and a piece."""
+        windows = piece.windows
+        place = key, position, piece.stop, windows[-1]
+        if place not in self._rings:
+            if key == _START:  # a pushed input
+                keep = Flow.of(windows).keep[0]
+            else:
+                rows, first, out_rows = key
+                front = RowWindow(out_rows, out_rows, rows=rows, first=first)
+                keep = Flow.of([front, *_shifted(windows, 1)]).keep[1]
+            self._rings[place] = _grain(keep * row_bytes(piece.ops[0].in_shape))
+        return self._rings[place]
+
+    # --- pieces ---
+
+    def _from(self, position: int, ring: bool) -> list[_Piece]:
+        """All pieces that begin at a cut."""
+        if (position, ring) not in self._pieces:
+            pieces = [*self._plain(position, ring), *self._patches(position)]
+            self._pieces[position, ring] = pieces
+        return self._pieces[position, ring]
+
+    def _plain(self, position: int, ring: bool) -> Iterator[_Piece]:
+        """Row operators up to the next cut, the longest groups first; in front of it every group that ends in one."""
+        space = self.space
+        for batch in BATCHES:
+            for links in space.runs(position, ring, batch):
+                ops = tuple(link.op for link in links)
+                firsts = tuple(link.first for link in links)
+                pictures = [ops[0].x, *(op.y for op in ops)]
+                skips = [None if op.skip is None else pictures.index(op.skip) for op in ops]
+                windows = tuple(row_window(op, skip, first) for op, skip, first in zip(ops, skips, firsts, strict=True))
+                keep = Flow.of(windows).keep
+                yield _Piece(
+                    ops,
+                    firsts,
+                    windows,
+                    links[-1].stop,
+                    sum(_grain(rows * row_bytes(op.in_shape)) for op, rows in zip(ops[1:], keep[1:], strict=True))
+                    + sum(_grain(op.scratch_bytes) for op in ops if op.keeps_scratch),
+                    max((_grain(op.scratch_bytes) for op in ops if not op.keeps_scratch), default=0),
+                    0,
+                    sum(extra_instructions(op, space.graph, space.target) for op in ops),
+                )
+
+    def _patches(self, position: int) -> Iterator[_Piece]:
+        space, x = self.space, self.space.alone(position)
+        operators = space.graph.operators
+        if x is None or operators[position].kind is not OpKind.CONV_2D:
+            return
+        for stop in range(position + 2, min(position + LONGEST_PATCH, space.size) + 1):
+            ops = operators[position:stop]
+            if space.alone(stop) is None or all(window_of(op).kernel[0] == 1 for op in ops[1:]):
+                continue
+            found: list[_Piece] = []
+            for rows in steps_of(space.graph.tensor(ops[-1].outputs[0]).hwc()[0], STEPS):
+                for columns in COLUMNS:
+                    draft = self._drafts.patch(ops, x, rows, columns)
+                    if draft is None:
+                        return
+                    op, inside = draft
+                    macs = recomputed_macs(op, op.rows)
+                    if macs <= self.most:
+                        cost = patch_instructions(op, inside, op.rows, space.graph)
+                        window = row_window(op, None, op.rows)
+                        piece = _Piece((op,), (op.rows,), (window,), stop, 0, _grain(op.scratch_bytes), macs, cost)
+                        found.append(piece)
+            yield from found
+
+
+_Key = tuple[int, int, int]
+"""How rows come to the ring behind an operator: at a time, at first, and all together."""
+
+_START: _Key = (0, 0, 0)
+_ORIGIN = _Labels(np.zeros((1, 4), np.int64), [], [])
+
+
+def _key(window: RowWindow) -> _Key:
+    return window.rows, window.first, window.out_rows
+
+
+def _shifted(windows: tuple[RowWindow, ...], pictures: int) -> list[RowWindow]:
+    return [window if window.skip is None else replace(window, skip=window.skip + pictures) for window in windows]
+
+
+def _best(sums: np.ndarray) -> np.ndarray:
+    """Rows that no other one equals or undercuts in everything; where there are many, near ones count as equal."""
+    order = np.lexsort(sums.T[::-1])
+    if len(order) > MANY:
+        low = sums.min(axis=0)
+        spread = np.maximum(sums.max(axis=0) - low, 1)
+        rounded = np.ceil(LEVELS * np.sqrt((sums - low) / spread)).astype(np.int64)  # small sums are told apart better
+        order = np.lexsort((*sums.T[::-1], *rounded.T[::-1]))
+        sums = rounded
+    ordered = sums[order]
+    new = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))
+    order, ordered = order[new], ordered[new]
+    kept = np.empty(0, np.int64)
+    for first in range(0, len(order), BLOCK):  # a row can only be undercut by one before it
+        block = np.arange(first, min(first + BLOCK, len(order)))
+        block = block[~_undercut(ordered[block], ordered[kept])]
+        among = (ordered[block][None] <= ordered[block][:, None]).all(axis=2)
+        block = block[~np.tril(among, -1).any(axis=1)]
+        kept = np.concatenate([kept, block])
+    return order[kept]
+
+
+def _undercut(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which ``rows`` are nowhere below one of ``others``."""
+    return (others[None] <= rows[:, None]).all(axis=2).any(axis=1)
+
+
+def _grain(size: int) -> int:
+    return -(-size // GRAIN) * GRAIN

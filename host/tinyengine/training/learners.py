@@ -1,0 +1,55 @@
+"""Those who compute training steps for a session: a device, or its generated code in this process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyengine.device.training import DeviceTrainer, StepResult, TrainingInfo
+from tinyengine.errors import DataError, DeviceError
+
+
+class DeviceLearner:
+    """A device that trains. ``info``: what it was when the session began."""
+
+    def __init__(self, trainer: DeviceTrainer) -> None:
+        self.trainer = trainer
+        self.info: TrainingInfo = trainer.info()
+        if not self.info.complete:
+            raise DeviceError(
+                "the device's trained weights are incomplete, because a push did not end: push again, or use "
+                "'tinyengine restore' or 'tinyengine reset'"
+            )
+        self._steps = self.info.steps
+
+    def step(self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int) -> StepResult:
+        """One step; DeviceError if the device has counted another number of steps than we."""
+        result = self.trainer.step(values, label, classes, rate=rate, seed=seed, step=step)
+        self._steps += 1
+        if result.steps != self._steps:
+            raise DeviceError(
+                f"the device counts {result.steps} training steps instead of {self._steps}: another program uses it"
+            )
+        return result
+
+    def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:
+        return self.trainer.evaluate(values, label, classes)
+
+    def snapshot(self) -> bytes:
+        return self.trainer.read_state()
+
+    def return_to(self, snapshot: bytes, steps: int) -> None:
+        self._steps = self.info.steps + steps
+        self.trainer.write_state(snapshot, self.info.layout, self._steps)
+
+
+def class_count(info: TrainingInfo, wanted: int | None, names: tuple[str, ...]) -> int:
+    """How many outputs take part: ``wanted``, or as many as the data has classes. DataError if that does not fit."""
+    count = wanted or len(names)
+    if count < len(names):
+        raise DataError(f"the data has {len(names)} classes, more than the {count} that --classes names")
+    if count > info.classes:
+        raise DataError(
+            f"{count} classes are wanted, but the network on the device tells {info.classes} apart: build it with "
+            f"--classes {count}"
+        )
+    return count

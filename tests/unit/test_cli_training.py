@@ -1,0 +1,210 @@
+"""What a user of the training commands reads when something is wrong, and Ctrl-C; on the hand-written trainer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.cli.main import COMMANDS
+from tinyengine.device import Device
+from tinyengine.device.training import DeviceTrainer
+from tinyengine.device.transport import SocketTransport
+from tinyengine.training.samples import Samples, split
+from tinyengine.training.session import TuneOptions, fine_tune
+
+from tests.native_device import NativeDevice, native_device
+from tests.trained_network import write_model, write_pictures
+from tests.unit.test_cli_device import fails, run
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> Iterator[NativeDevice]:
+    with native_device(flash=tmp_path / "flash") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("places")
+    pictures = write_pictures(folder / "pictures", 3)
+    many = folder / "many"
+    for label in range(11):
+        (many / f"class{label}").mkdir(parents=True)
+        for name in ("a.png", "b.png"):
+            (many / f"class{label}" / name).write_bytes((pictures / "red" / "0.png").read_bytes())
+    single = write_pictures(folder / "single", 1)
+    np.savez(folder / "state.npz", state=np.zeros(5001, np.uint8), layout="f" * 16, scheme="x", steps=0)
+    (folder / "broken" / "a").mkdir(parents=True)
+    (folder / "broken" / "b").mkdir()
+    for name in ("a", "b"):
+        (folder / "broken" / name / "x.png").write_bytes(b"no picture")
+    return {
+        "PICTURES": pictures,
+        "MANY": many,
+        "SINGLE": single,
+        "FLAT": pictures / "red",
+        "BROKEN": folder / "broken",
+        "MODEL": write_model(folder / "model.tflite"),
+        "STATE": folder / "state.npz",
+        "OUT": folder / "out.tflite",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("train", "--data", "nowhere", "--port", "PORT"), "nowhere"),
+        (("train", "--data", "FLAT", "--port", "PORT"), "one subfolder of pictures per class"),
+        (("train", "--data", "MANY", "--port", "PORT"), "--classes 11"),
+        (("train", "--data", "PICTURES", "--classes", "2", "--port", "PORT"), "--classes"),
+        (("train", "--data", "SINGLE", "--port", "PORT"), "single picture"),
+        (("train", "--data", "BROKEN", "--port", "PORT"), "cannot be decoded"),
+        (("train", "--data", "PICTURES", "--validate", "MANY", "--port", "PORT"), "other classes"),
+        (("train", "--data", "PICTURES", "--mapping", "pixel%2", "--port", "PORT"), "input mapping"),
+        (("train", "--data", "PICTURES", "--port", "PORT", "--flash-file", "x"), "--flash-file"),
+        (("eval", "--data", "nowhere", "--port", "PORT"), "nowhere"),
+        (("restore", "--port", "PORT"), "nothing has been saved"),
+        (("pull", "-o", "OUT", "--port", "PORT"), "which network"),
+        (("pull", "MODEL", "-o", "mine.onnx", "--port", "PORT"), ".tflite"),
+        (("pull", "MODEL", "-o", "OUT", "--port", "PORT"), "was not built from"),
+        (("pull", "nowhere.tflite", "-o", "OUT", "--port", "PORT"), "nowhere.tflite"),
+        (("push", "STATE", "--port", "PORT"), "another network"),
+        (("push", "nowhere.npz", "--port", "PORT"), "no file nowhere.npz"),
+        (("push", "MODEL", "--port", "PORT"), "which network"),
+        (("save", "--port", "/dev/ttyNOWHERE"), "no port /dev/ttyNOWHERE"),
+    ],
+)
+def test_errors(
+    native: NativeDevice,
+    places: dict[str, Path],
+    arguments: tuple[str, ...],
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named: dict[str, object] = {"PORT": native.url, **places}
+    assert word in fails(monkeypatch, capsys, *(named.get(a, a) for a in arguments))
+
+
+def test_a_network_that_cannot_be_trained(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with native_device("SECOND_INPUT") as native:
+        for name in ("save", "restore", "reset"):
+            assert "--train SCHEME" in fails(monkeypatch, capsys, name, "--port", native.url)
+
+
+def test_no_matplotlib_is_said_before_the_work(
+    native: NativeDevice,
+    places: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ("train", "--data", places["PICTURES"], "--port", native.url, "--plot", "x.png")
+    assert "tinyengine[plot]" in fails(monkeypatch, capsys, *arguments)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_leaves_a_device_that_says_what_it_holds(native: NativeDevice, places: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "tinyengine", "train", "--port", native.url, "--data", str(places["PICTURES"])]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1000000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while native.baud == 115200 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)  # until it has found the device
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    report = json.loads(out)
+    assert report["interrupted"] and report["after"] is None
+    assert report["device"]["complete"] and report["device"]["steps"] == report["steps"]
+    line = SocketTransport(native.url)
+    info = DeviceTrainer(Device.connect(line)).info()
+    assert (info.steps, info.state_crc) == (report["steps"], report["device"]["state_crc"])
+    line.close()
+
+
+@pytest.mark.parametrize("name", ["train", "eval", "save", "restore", "reset", "pull", "push"])
+def test_help_has_an_example(name: str) -> None:
+    assert name in COMMANDS
+    assert f"tinyengine {name}" in run(name, "--help").stdout.split("Example:")[1]
+
+
+# ---- The session, without a device ----
+
+
+class Outcome:
+    loss, predicted = 1.0, 0
+
+
+class Recorder:
+    """A learner that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, int, int, float]] = []
+        self.judged: list[float] = []
+
+    def step(self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int) -> Outcome:
+        self.steps.append((float(values[0, 0, 0]), label, step, rate))
+        return Outcome()
+
+    def evaluate(self, values: np.ndarray, label: int, classes: int) -> Outcome:
+        self.judged.append(float(values[0, 0, 0]))
+        return Outcome()
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def return_to(self, snapshot: bytes, steps: int) -> None:
+        raise AssertionError("nothing to return to")
+
+
+def numbered(count: int) -> Samples:
+    values = np.broadcast_to(np.arange(count, dtype=np.int8)[:, None, None, None], (count, 2, 2, 3))
+    return Samples(np.array(values), np.arange(count) % 2, ("a", "b"))
+
+
+def test_split_holds_out_a_share_of_each_class() -> None:
+    samples = numbered(40)
+    train, held = split(samples, 0.25, seed=3)
+    assert (len(train), len(held)) == (30, 10)
+    assert sorted(np.concatenate([train.values, held.values])[:, 0, 0, 0]) == list(range(40))
+    assert (held.labels == 0).sum() == 5
+    again = split(samples, 0.25, seed=3)[1]
+    assert (again.values == held.values).all()
+    assert (split(samples, 0.25, seed=4)[1].values != held.values).any()
+
+
+def test_a_session_shows_every_sample_once_per_epoch_and_decays_the_rate() -> None:
+    learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
+    options = TuneOptions(classes=2, epochs=3, rate=1.0, seed=5, first_step=100)
+    result = fine_tune(learner, train, held, options, lambda _: None, lambda: False)
+    assert [step for _, _, step, _ in learner.steps] == list(range(100, 160))
+    for epoch in range(3):
+        seen = [value for value, *_ in learner.steps[20 * epoch : 20 * epoch + 20]]
+        assert sorted(seen) == sorted(train.values[:, 0, 0, 0])
+    rates = [rate for *_, rate in learner.steps]
+    assert max(rates) == rates[3] == 1.0 and rates[0] == 0.25 and rates[-1] < 0.01
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert learner.judged == [*held.values[:, 0, 0, 0], *held.values[:, 0, 0, 0]]
+    assert [found.steps for found in result.evaluations] == [0, 60]
+    assert TuneOptions(classes=2, rate=0.5, schedule="constant").rate_at(59, 60) == 0.5
+
+
+def test_a_stop_is_obeyed_between_samples() -> None:
+    learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
+    options = TuneOptions(classes=2, epochs=3)
+    result = fine_tune(learner, train, held, options, lambda _: None, lambda: len(learner.steps) == 7)
+    assert result.interrupted and result.steps == 7 and len(result.evaluations) == 1
