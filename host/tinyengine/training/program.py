@@ -27,6 +27,7 @@ from tinyengine.kernels.backward import (
     saved_bytes,
 )
 from tinyengine.kernels.base import CArray, KernelCall, Target
+from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
 from tinyengine.kernels.trained import lower_trained
 from tinyengine.memory.plan import plan
@@ -112,7 +113,7 @@ class _Tail:
     ) -> None:
         self.graph = graph
         self.layout = layout
-        self.target = replace(target, optimize="time")
+        self.target = replace(target, optimize="time", column_bytes=MEDIUM_COLUMNS)
         self.steps = {step.op.name: step for step in backward.steps}
         self.backward = backward
         self.trained = {constant.name: constant for constant in trained}
