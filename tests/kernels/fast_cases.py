@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tinyengine.ir import Activation, OpKind, Quantization
 from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 
 from tests.kernels.cases import Builder, Draw, OpCase
 
@@ -150,6 +151,67 @@ def depthwise_cases(draw: Draw, count: int) -> list[OpCase]:
         numbers = draw.one_of(SMALL, SMALL, SMALL, Numbers("random", "against the weights"), LARGE)
         cases.append(depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS)))
     return cases
+
+
+def map_cases(draw: Draw) -> list[OpCase]:
+    """Every kernel for whole maps, on more rows than padding and on few."""
+    cases = []
+    for kernel in map_kernels():
+        height = draw.integer(4, 7) if kernel.kernel > 3 else draw.integer(2, 5)
+        top = draw.one_of(kernel.pad, kernel.kernel // 2)
+        window = _map_window(kernel, top)
+        numbers = draw.one_of(SMALL, Numbers("random", "against the weights"))
+        cases.append(depthwise(draw, (height, kernel.width, 2), window, numbers))
+    return cases
+
+
+def _map_window(kernel: MapKernel, top: int) -> Window:
+    """With ``top`` rows of padding above."""
+    size, stride = kernel.kernel, kernel.stride
+    right = (-(-kernel.width // stride) - 1) * stride + size - kernel.width - kernel.pad
+    return Window((size, size), (stride, stride), (1, 1), (top, size // 2, kernel.pad, right))
+
+
+def limit_cases(draw: Draw) -> list[OpCase]:
+    """Depthwise channels whose fields are full: the largest and the smallest bias that passes the range check of whole
+    maps, and one beyond, with weights and inputs at their ends."""
+    cases = []
+    for kernel in map_kernels():
+        if kernel.width not in (9, 10, 20):
+            continue
+        window = _map_window(kernel, kernel.kernel // 2)
+        for weights in ("ends", "all -128", "all 127", "random"):
+            zero = draw.one_of(-128, 127, 3)
+            numbers = Numbers(weights, "against the weights", 0, (0.00005, 0.0001), zero)
+            case = depthwise(draw, (9, kernel.width, 8), window, numbers)
+            taps = np.asarray(case.graph.tensor("w").data)[0].transpose(2, 0, 1).astype(np.int64)
+            limits = [_limit(kernel, taps, zero, doubled, sign) for doubled in (False, True) for sign in (1, -1)]
+            beyond = [limit + np.sign(limit) for limit in limits]
+            data = case.graph.tensor("b").data
+            data[:] = np.choose(np.arange(8), [*limits, *beyond])
+            _fill(draw, case.inputs[0][0], taps, np.array([1, -1] * 4), kernel)
+            cases.append(case)
+    return cases
+
+
+def _limit(kernel: MapKernel, taps: np.ndarray, zero: int, doubled: bool, sign: int) -> np.ndarray:
+    """Per channel the bias farthest from 0 in the direction of ``sign`` that fits, or 0; by bisection."""
+    low, high = np.zeros(len(taps), np.int64), np.full(len(taps), 1 << 21)
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        fits = kernel.fits(taps, sign * middle, zero, doubled)
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+    return sign * low
+
+
+def _fill(draw: Draw, x: np.ndarray, taps: np.ndarray, signs: np.ndarray, kernel: MapKernel) -> None:
+    """Make the sum at some place of each channel of ``x`` (rows, columns, channels) the largest (sign 1) or least."""
+    size, stride = kernel.kernel, kernel.stride
+    for channel, sign in enumerate(signs):
+        row = draw.one_of(*range(-(size // 2) % stride, x.shape[0] - size + 1, stride))
+        left = draw.one_of(*range(-kernel.pad % stride, kernel.width - size + 1, stride))
+        window = x[row : row + size, left : left + size, channel]
+        window[...] = np.where(sign * taps[channel] < 0, -128, 127)
 
 
 def conv_cases(draw: Draw, count: int) -> list[OpCase]:

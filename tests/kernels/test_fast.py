@@ -16,6 +16,7 @@ from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import Field
 from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
 from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
@@ -65,10 +66,12 @@ FAST_VARIANTS = {
     "te_dense_fast",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
+    *(kernel.name(fast=True) for kernel in map_kernels()),
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
 ADD_VARIANTS = {"te_add_scaled", "te_add_equal", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
+MAP_VARIANTS = {kernel.name(fast=False) for kernel in map_kernels()}
 
 
 def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
@@ -77,7 +80,7 @@ def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
 
 def variant_names(calls: list[KernelCall]) -> set[str]:
     """Inner kernels the calls use."""
-    keys = ("tiles", "gather", "quads", "run", "add")
+    keys = ("tiles", "gather", "quads", "run", "map", "add")
     return {str(call.params[key]) for call in calls for key in keys if key in call.params}
 
 
@@ -148,6 +151,16 @@ def test_extreme_sums() -> None:
     batch.check(outputs)
 
 
+def test_full_fields() -> None:
+    """Biases that fill the fields of the polynomial products exactly, and one more, which must run otherwise."""
+    for target in (Target(), FAST):
+        batch = build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target)
+        mixed = [call for call in batch.calls if "map" in call.params and call.params["some_plain"]]
+        assert len(mixed) > len(batch.calls) // 2
+        [outputs] = run_native([batch])
+        batch.check(outputs)
+
+
 def test_linear_additions_of_every_pair() -> None:
     draw = Draw(np.random.default_rng(9))
     batch = build_batch([fast_cases.every_addition(draw) for _ in range(6)], "pairs")
@@ -196,6 +209,8 @@ def target_batches(target: Target | None = None) -> list[Batch]:
     return [
         *batches,
         build_batch(extreme, "extreme", target=target),
+        build_batch(fast_cases.map_cases(Draw(np.random.default_rng(6))), "maps", "tight", target=target),
+        build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target),
         build_batch(long_fields(), "fields", "tight", target=target),
         build_batch(compact_cases(), "code", "tight", target=replace(target or Target(), optimize="flash")),
     ]
@@ -224,7 +239,7 @@ def long_fields() -> list[OpCase]:
 
 def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
-    missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
+    missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)
     assert not missing
     fast = [call for batch in target_batches(FAST) for call in batch.calls]
     assert not FAST_VARIANTS - variant_names(fast)
@@ -272,6 +287,22 @@ def test_range_check_is_tight(kernel: int, stride: int, lead: int) -> None:
     full = np.full((1, kernel, kernel), 127, np.int64)
     worst = 127 * 128 * kernel * kernel
     assert fits_fields(full, np.array([0]), order)[0] == (worst <= 1 << 19)
+
+
+@pytest.mark.parametrize("kernel", [MapKernel(3, 1, 8, 1), MapKernel(5, 2, 8, 2), MapKernel(7, 1, 8, 3)])
+def test_range_check_of_maps_is_tight(kernel: MapKernel) -> None:
+    """One step below the limit passes, the limit fails: 2**20 for the sum, and for the sum of the taps in one field."""
+    weights = np.zeros((1, kernel.kernel, kernel.kernel), np.int64)
+    weights[0, 1, 1] = 1
+    reach = (1 << 20) - 255
+    for doubled in (False, True):
+        limit = reach if not doubled else ((1 << 20) - 510) // 2
+        assert kernel.fits(weights, np.array([-limit]), 127, doubled)[0]
+        assert not kernel.fits(weights, np.array([-limit - 1]), 127, doubled)[0]
+        assert kernel.fits(weights, np.array([limit - 1]), -128, doubled)[0]
+        assert not kernel.fits(weights, np.array([limit]), -128, doubled)[0]
+    full = np.full((1, kernel.kernel, kernel.kernel), 127, np.int64)
+    assert kernel.fits(full, np.array([0]), -128, False)[0] == (127 * 255 * kernel.kernel**2 < 1 << 20)
 
 
 @pytest.mark.parametrize("requant", ["exact", "fast"])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
 from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
+from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernel
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_depthwise_fast.h"
@@ -97,8 +99,11 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
     return Ring(units, 2, left // 4, padding)
 
 
-def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas."""
+def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int | None = None) -> KernelCall | None:
+    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas.
+
+    ``rows``: output rows per batch, all by default; decides the scratch memory.
+    """
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
@@ -112,7 +117,33 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
     if rounding is None:
         return None
-    bias = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))
+    window = effective_window(op, graph)
+    cut = (op.attrs.window.kernel[0] - window.kernel[0]) // 2
+    weights = weights[:, cut : cut + window.kernel[0], cut : cut + window.kernel[1]]
+    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))  # what the other ways start with
+    bias = rounding.bias(bias)
+    rows = min(rows or y.shape[1], y.shape[1])
+    if by_map := _by_map(window, weights, bias, rounding, x, y):
+        kernel, plain = by_map
+        return _call(
+            op,
+            window,
+            x,
+            y,
+            requant,
+            {
+                "tap_bytes": kernel.kernel,
+                "packed": CArray("packed", weights.astype(np.int8).ravel()),
+                "columns": CArray("columns", np.arange(kernel.kernel, dtype=np.uint8)),
+                "channels": CArray("channels", _channels(rounding, np.where(plain, folded, bias), plain, double=True)),
+                "some_plain": int(plain.any()),
+                "map": kernel.name(rounding.fast),
+                "row_words": kernel.row_words,
+            },
+            max(kernel.scratch_bytes(_staged_rows(window, x, rows), rows), _plain_bytes(window, y.shape[2])),
+            _note("whole maps", plain),
+        )
+    bias = folded
     ring = _polynomial_ring(window, x, y)
     lead = window.pad[2] % 2
     order = (
@@ -126,12 +157,6 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     if plain.all():
         ring = None
     values: dict[str, CValue] = {
-        "in": params.hwc(x),
-        "out": params.hwc(y),
-        "window": params.window(window),
-        "in_zero": x.zero_point,
-        "min": requant.low,
-        "max": requant.high,
         "tap_bytes": len(order.columns),
         "packed": CArray("packed", pack_taps(weights, order)),
         "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
@@ -147,20 +172,88 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
             "first_unit": ring.first_unit,
             "phase": ring.phase,
         }
+    note = _note("row by row", plain) if ring else _note("", plain)
+    return _call(op, window, x, y, requant, values, _scratch_bytes(window, y.shape[2], ring, len(order.columns)), note)
+
+
+def _call(
+    op: Operator,
+    window: Window,
+    x: Tensor,
+    y: Tensor,
+    requant: Requant,
+    values: Mapping[str, CValue],
+    scratch_bytes: int,
+    note: str,
+) -> KernelCall:
+    """``values``: te_depthwise_fast_params without what does not depend on the way."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    kernel = op.attrs.window.kernel  # of which parts may never meet a pixel: ``window`` may be smaller
+    shape: dict[str, CValue] = {
+        "in": params.hwc(x),
+        "out": params.hwc(y),
+        "window": params.window(window),
+        "in_zero": x.zero_point,
+        "min": requant.low,
+        "max": requant.high,
+    }
     return KernelCall(
         op,
         "te_depthwise_fast_s8",
         HEADER,
         "te_depthwise_fast_params",
-        values,
+        {**shape, **values},
         inputs=[x.name],
         output=y.name,
-        scratch_bytes=_scratch_bytes(window, y.shape[2], ring, len(order.columns)),
+        scratch_bytes=scratch_bytes,
         overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
         access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),
-        macs=y.elements * window.kernel[0] * window.kernel[1],
-        note=_note(window, ring, plain),
+        macs=y.elements * kernel[0] * kernel[1],
+        note=note,
     )
+
+
+def _by_map(
+    window: Window, weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, x: Tensor, y: Tensor
+) -> tuple[MapKernel, np.ndarray] | None:
+    """The kernel for whole maps and the channels that must not run on it; None if none may."""
+    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
+    if kernel is None:
+        return None
+    plain = ~(kernel.fits(weights, bias, x.zero_point, not rounding.fast) | rounding.constant)
+    if not rounding.fast:
+        plain |= rounding.e == 0
+    return None if plain.all() else (kernel, plain)
+
+
+def _staged_rows(window: Window, x: Tensor, rows: int) -> int:
+    """Most rows that a batch of ``rows`` output rows stages; rows of padding count if kernel = 3."""
+    reach = (rows - 1) * window.stride[0] + window.kernel[0]
+    return reach if window.kernel[0] == 3 else min(reach, x.shape[1])
+
+
+def effective_window(op: Operator, graph: Graph) -> Window:
+    """The kernel without outer rows and columns that never meet a pixel (small maps under large kernels)."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    window, size = op.attrs.window, graph.tensor(op.inputs[0]).shape[1:3]
+    outputs = graph.tensor(op.outputs[0]).shape[1:3]
+    while window.dilation == (1, 1) and min(window.kernel) > 3 and _outside(window, size, outputs):
+        rows, columns = window.kernel
+        top, bottom, left, right = window.pad
+        window = replace(
+            window, kernel=(rows - 2, columns - 2), pad=(top - 1, max(bottom - 1, 0), left - 1, max(right - 1, 0))
+        )
+    return window
+
+
+def _outside(window: Window, size: tuple[int, ...], outputs: tuple[int, ...]) -> bool:
+    """Whether the first and the last row and column of the kernel always lie in the padding."""
+    for i in (0, 1):
+        first = -window.pad[2 * i]
+        last = first + (outputs[i] - 1) * window.stride[i]
+        if first >= 0 or last >= 0 or first + window.kernel[i] - 1 < size[i]:
+            return False
+    return True
 
 
 def pack_taps(weights: np.ndarray, order: TapOrder) -> np.ndarray:
@@ -185,9 +278,17 @@ def _polynomial_ring(window: Window, x: Tensor, y: Tensor) -> Ring | None:
     return ring_of(window, x.shape[2], y.shape[2])
 
 
-def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> np.ndarray:
+def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray, double: bool = False) -> np.ndarray:
+    """te_depthwise_fast_params.channels; ``double`` M to round fast where sums are not doubled."""
     shifts = rounding.e + (rounding.l << 8) + (plain.astype(np.int64) << 16)
-    return words(bias, rounding.m, rounding.c, shifts).view(np.int32).ravel()
+    m = np.where(plain, rounding.m, 2 * rounding.m) if double and rounding.fast else rounding.m
+    return words(bias, m, rounding.c, shifts).view(np.int32).ravel()
+
+
+def _plain_bytes(window: Window, outputs: int) -> int:
+    rows, columns = window.kernel
+    width = (outputs - 1) * window.stride[1] + columns + 1
+    return 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
 
 
 def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
@@ -203,16 +304,14 @@ def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
 
 def _scratch_bytes(window: Window, outputs: int, ring: Ring | None, tap_bytes: int) -> int:
     """The larger of both ways: a channel that fails its range check, and the portable build, need the plain rows."""
-    rows, columns = window.kernel
-    width = (outputs - 1) * window.stride[1] + columns + 1
-    plain = 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
+    plain = _plain_bytes(window, outputs)
     if ring is None:
         return plain
-    polynomial = 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes)
-    return max(plain, polynomial)
+    rows = window.kernel[0]
+    return max(plain, 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes))
 
 
-def _note(window: Window, ring: Ring | None, plain: np.ndarray) -> str:
-    if ring is None:
+def _note(way: str, plain: np.ndarray) -> str:
+    if plain.all():
         return "channel by channel, SMLAD"
-    return f"channel by channel, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"
+    return f"channel by channel, {way}, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"

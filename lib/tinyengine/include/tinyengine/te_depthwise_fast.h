@@ -1,6 +1,9 @@
 /* Depthwise convolution (multiplier 1) as polynomial products, for cores with SMLAL: four
  * multiply-accumulates per instruction. Channel by channel, so that y may be x.
  *
+ * Two ways: te_depthwise_map.h for usual paddings of maps up to 48 columns wide, and what is described here
+ * for the others.
+ *
  * THE TRICK. A word holds two pixels a0 + a1 * 2^21 (a signed sum), another two taps w1 + w0 * 2^21. The
  * 64-bit sum of their products has three fields of 21 bits: a0 w1 | a0 w0 + a1 w1 | a1 w0, lowest first. With
  * pairs A_i = (b[2i], b[2i+1]) of a padded row b and taps W_m = (w[2m], w[2m+1]) the accumulator S_q = sum
@@ -33,6 +36,7 @@
 #ifndef TE_DEPTHWISE_FAST_H
 #define TE_DEPTHWISE_FAST_H
 
+#include "tinyengine/te_depthwise_map.h"
 #include "tinyengine/te_types.h"
 
 /* Some neighbouring channels of a layer. */
@@ -85,12 +89,16 @@ typedef struct te_depthwise_fast_params {
     uint16_t first_unit;        /* where a row's pixels begin */
     uint16_t phase;             /* te_depthwise_run_args.phase */
     uint16_t some_plain;        /* 0: no channel is */
+    te_depthwise_map_fn *map; /* not null: instead of run. Columns are in order; the bias of channels that are
+                               * not plain is the layer's own, and M is 2 F to round fast */
+    uint16_t row_words;       /* of a staged row */
 } te_depthwise_fast_params;
 
 /* y == x or disjoint.
- * scratch: the larger of, in words, units * unit_words * kh + kh * tap_bytes (if run is not null), and in
- * halfwords,
- * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh. */
+ * scratch: the largest of, if run is not null, units * unit_words * kh + kh * tap_bytes words; if map is not
+ * null, row_words for each row that is staged (most rows of x under the output rows asked for; of padding too
+ * if kh = 3), for kernels 5 and 7 kh * (kh / 2 + 1) words more and 3 for each output row; and
+ * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh halfwords. */
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #endif
