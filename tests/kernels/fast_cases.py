@@ -154,14 +154,18 @@ def depthwise_cases(draw: Draw, count: int) -> list[OpCase]:
 
 
 def map_cases(draw: Draw) -> list[OpCase]:
-    """Every kernel for whole maps, on more rows than padding and on few."""
+    """Every kernel for whole maps, on more rows than padding and on few, some with a channel of constant results."""
     cases = []
     for kernel in map_kernels():
         height = draw.integer(4, 7) if kernel.kernel > 3 else draw.integer(2, 5)
         top = draw.one_of(kernel.pad, kernel.kernel // 2)
         window = _map_window(kernel, top)
         numbers = draw.one_of(SMALL, Numbers("random", "against the weights"))
-        cases.append(depthwise(draw, (height, kernel.width, 2), window, numbers))
+        case = depthwise(draw, (height, kernel.width, 2), window, numbers)
+        if draw.integer(0, 3) == 0:  # a dead channel: zero weights and a bias that the converter saturated, or small
+            case.graph.tensor("w").data[..., 1] = 0
+            case.graph.tensor("b").data[1] = draw.one_of(-(1 << 31), (1 << 31) - 1, 5000)
+        cases.append(case)
     return cases
 
 

@@ -125,24 +125,11 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int |
     rows = min(rows or y.shape[1], y.shape[1])
     if by_map := _by_map(window, weights, bias, rounding, x, y):
         kernel, plain = by_map
-        return _call(
-            op,
-            window,
-            x,
-            y,
-            requant,
-            {
-                "tap_bytes": kernel.kernel,
-                "packed": CArray("packed", weights.astype(np.int8).ravel()),
-                "columns": CArray("columns", np.arange(kernel.kernel, dtype=np.uint8)),
-                "channels": CArray("channels", _channels(rounding, np.where(plain, folded, bias), plain, double=True)),
-                "some_plain": int(plain.any()),
-                "map": kernel.name(rounding.fast),
-                "row_words": kernel.row_words,
-            },
-            max(kernel.scratch_bytes(_staged_rows(window, x, rows), rows), _plain_bytes(window, y.shape[2])),
-            _note("whole maps", plain),
-        )
+        values = _map_values(kernel, rounding, weights, bias, plain, requant.zero)
+        if plain.any():
+            values["channels"] = CArray("channels", _channels(rounding, folded, plain))
+        scratch = max(kernel.scratch_bytes(_staged_rows(window, x, rows), rows), _plain_bytes(window, y.shape[2]))
+        return _call(op, window, x, y, requant, values, scratch, _note("whole maps", plain))
     bias = folded
     ring = _polynomial_ring(window, x, y)
     lead = window.pad[2] % 2
@@ -156,7 +143,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int |
             plain |= rounding.e == 0
     if plain.all():
         ring = None
-    values: dict[str, CValue] = {
+    values = {
         "tap_bytes": len(order.columns),
         "packed": CArray("packed", pack_taps(weights, order)),
         "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
@@ -278,11 +265,37 @@ def _polynomial_ring(window: Window, x: Tensor, y: Tensor) -> Ring | None:
     return ring_of(window, x.shape[2], y.shape[2])
 
 
-def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray, double: bool = False) -> np.ndarray:
-    """te_depthwise_fast_params.channels; ``double`` M to round fast where sums are not doubled."""
+def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """te_depthwise_fast_params.channels."""
     shifts = rounding.e + (rounding.l << 8) + (plain.astype(np.int64) << 16)
-    m = np.where(plain, rounding.m, 2 * rounding.m) if double and rounding.fast else rounding.m
-    return words(bias, m, rounding.c, shifts).view(np.int32).ravel()
+    return words(bias, rounding.m, rounding.c, shifts).view(np.int32).ravel()
+
+
+def _map_values(
+    kernel: MapKernel, rounding: FixedRounding, weights: np.ndarray, bias: np.ndarray, plain: np.ndarray, zero: int
+) -> dict[str, CValue]:
+    """te_depthwise_fast_params of whole maps, but the constants of plain channels.
+
+    A channel whose result is constant becomes one without taps, whose bias alone gives the result: 4 bias * 2**30 is
+    a whole number of results in either rounding.
+    """
+    constant = rounding.constant
+    results = rounding.c - zero if rounding.fast else (rounding.c >> rounding.e) - zero
+    bias = np.where(constant, 4 * results, np.where(plain, 0, bias))
+    m = np.where(constant, 1 << 30, 2 * rounding.m if rounding.fast else rounding.m)
+    if not rounding.fast:  # the range check leaves the highest byte free
+        bias = (bias & 0xFFFFFF) + (np.where(constant, 1, rounding.e) << 24)
+    taps = np.where(constant[:, None, None], 0, weights)
+    return {
+        "tap_bytes": kernel.kernel,
+        "packed": CArray("packed", taps.astype(np.int8).ravel()),
+        "columns": CArray("columns", np.arange(kernel.kernel, dtype=np.uint8)),
+        "map_constants": CArray("map_constants", words(bias, m).view(np.int32).ravel()),
+        "some_plain": int(plain.any()),
+        "map": kernel.name(rounding.fast),
+        "out_zero": zero,
+        "row_words": kernel.row_words,
+    }
 
 
 def _plain_bytes(window: Window, outputs: int) -> int:

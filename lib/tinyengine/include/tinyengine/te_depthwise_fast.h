@@ -82,16 +82,17 @@ typedef struct te_depthwise_fast_params {
     const uint8_t *columns; /* [tap_bytes]: which kernel column; any for a zero tap */
     /* [channel][4]: bias, m, c, and e + (l << 8) + (plain << 16), all as in te_requant_fixed.h; l is 1 for
      * multipliers below 1, e is 0 from 0.5 on; to round fast F, zero, e = 0 and l = 1. plain = 1: must not
-     * run as polynomial. */
+     * run as polynomial. May be null if map is not and no channel is plain. */
     const int32_t *channels;
-    te_depthwise_run_fn *run;   /* null: all channels plain, and the rest does not matter */
-    uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */
-    uint16_t first_unit;        /* where a row's pixels begin */
-    uint16_t phase;             /* te_depthwise_run_args.phase */
-    uint16_t some_plain;        /* 0: no channel is */
-    te_depthwise_map_fn *map; /* not null: instead of run. Columns are in order; the bias of channels that are
-                               * not plain is the layer's own, and M is 2 F to round fast */
-    uint16_t row_words;       /* of a staged row */
+    te_depthwise_run_fn *run;     /* null: all channels plain, and the rest does not matter */
+    uint16_t units, unit_words;   /* of the ring; unit_words is per slot: 3 or 2 */
+    uint16_t first_unit;          /* where a row's pixels begin */
+    uint16_t phase;               /* te_depthwise_run_args.phase */
+    uint16_t some_plain;          /* 0: no channel is */
+    te_depthwise_map_fn *map;     /* not null: instead of run, and columns are in order */
+    const int32_t *map_constants; /* te_depthwise_map_args.constants; the bias is the layer's own */
+    int16_t out_zero;
+    uint16_t row_words; /* of a staged row */
 } te_depthwise_fast_params;
 
 /* y == x or disjoint.

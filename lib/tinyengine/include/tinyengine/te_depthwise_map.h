@@ -48,12 +48,15 @@ typedef struct te_depthwise_map_args {
     int32_t zero;
     int8_t *y;
     int32_t out_line;
-    const void *begin,
-        *end;             /* kernel 3: under the first row of outputs, behind the last; else of the table */
+    /* Kernel 3: pixels under the first row of outputs, and behind the last; 5, 7: rows of the table. */
+    const void *begin, *end;
     uint32_t *taps;       /* kernels 5, 7: room for the words */
     const int8_t *packed; /* [channel][kernel row][kernel column] */
-    const int32_t *constants; /* [channel][4], see te_depthwise_fast_params */
+    /* [channel][2]: bias and M as in te_requant_fixed.h; exact: e in the highest byte of bias; fast: M = 2 F
+     */
+    const int32_t *constants;
     uint32_t channels;
+    int32_t out_zero;
     int32_t top; /* row of x, counted from the first that is staged, under the first row of outputs */
     uint32_t rows;
 } te_depthwise_map_args;

@@ -108,8 +108,9 @@ static void run_map(const params *p, int32_t c, int32_t count, const batch *b, u
         .y = b->y + c,
         .out_line = b->line,
         .packed = packed_of(p, c),
-        .constants = p->channels + 4 * c,
+        .constants = p->map_constants + 2 * c,
         .channels = (uint32_t)count,
+        .out_zero = p->out_zero,
         .top = first - existing,
         .rows = (uint32_t)b->rows,
     };

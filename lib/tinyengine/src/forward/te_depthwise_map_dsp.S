@@ -57,7 +57,8 @@
 /* ---- frame ----------------------------------------------------------------------------------------------------------- */
 
 #define F_START 0      /* starting value, three times */
-#define F_M 24         /* M, C */
+#define F_M 24         /* and C */
+#define F_C 28
 #define F_E 32
 #define F_PITCH 36     /* and where the next output goes (kernel 3: in r12) */
 #define F_OUT 40
@@ -76,7 +77,8 @@
 #define F_TAPS 92
 #define F_GATHER 96    /* r1-r7 and r12 of the gathering loop */
 #define F_TABLE 128    /* kernel 3: taps */
-#define FRAME 152
+#define F_ZERO 152     /* 2 * zero point of y + 1 */
+#define FRAME 160
 
 /* te_depthwise_map_args */
 #define A_X 0
@@ -95,6 +97,7 @@
 #define A_PACKED 52
 #define A_CONSTANTS 56
 #define A_CHANNELS 60
+#define A_OUT_ZERO 64
 
 /* ---- gathering: r0 x, r1 pitch, r6 r7 r12 three, five, seven times that, r2 row, r3 end, r4 to the next row, r5 zero points -- */
 
@@ -609,13 +612,19 @@
     subs    lr, #1
     bne     .Ltaps\@
     .endif
-    ldmia   r1!, {r2, r4, r5, r6}   /* bias M C, e in the lowest byte */
+    ldmia   r1!, {r2, r4}           /* bias with e in the highest byte, M */
     strd    r0, r1, [sp, #F_PACKED]
-    strd    r4, r5, [sp, #F_M]
-    .if !\fast
-    uxtb    r6, r6
+    .if \fast
+    str     r4, [sp, #F_M]
+    .else
+    lsr     r6, r2, #24
     str     r6, [sp, #F_E]
-    lsl     r2, r2, #1
+    ldr     r5, [sp, #F_ZERO]       /* C = (2 zero + 1) 2^(e - 1) */
+    lsl     r5, r5, r6
+    asr     r5, r5, #1
+    strd    r4, r5, [sp, #F_M]
+    lsl     r2, r2, #8              /* doubled */
+    asr     r2, r2, #7
     .endif
     lsl     r4, r2, #21             /* start = 2^20 + (bias + 2^20) 2^21 + (bias - 2^20) 2^42 */
     add     r4, r4, #0x100000
@@ -716,8 +725,15 @@
     str     r2, [sp, #F_STAGED_END]
     ldrd    r2, r3, [r0, #A_PACKED] /* and constants */
     strd    r2, r3, [sp, #F_PACKED]
-    ldr     r2, [r0, #A_CHANNELS]
+    ldrd    r2, r3, [r0, #A_CHANNELS] /* and zero point */
     str     r2, [sp, #F_CHANNELS]
+    .if \fast
+    str     r3, [sp, #F_C]
+    .else
+    add     r3, r3, r3
+    adds    r3, #1
+    str     r3, [sp, #F_ZERO]
+    .endif
     ldr     r2, [r0, #A_TAPS]
     str     r2, [sp, #F_TAPS]
     .set EMIT, 0

@@ -74,10 +74,22 @@ static int32_t sum_of(const shape *k, const uint32_t *staged, int32_t rows, cons
     return sum;
 }
 
+/* The constants of one channel. */
+typedef struct channel {
+    int32_t bias, m, c, e;
+} channel;
+
+static channel channel_of(const te_depthwise_map_args *a, const shape *k, uint32_t index) {
+    const uint32_t first = (uint32_t)a->constants[2 * index], e = k->fast ? 0 : first >> 24;
+    const channel ch = {(int32_t)(first << 8) >> 8, a->constants[2 * index + 1],
+                        (int32_t)((uint32_t)(2 * a->out_zero + 1) << e) >> 1, (int32_t)e};
+    return ch;
+}
+
 static void run(const te_depthwise_map_args *a, const shape *k) {
     const int32_t words = row_words(k), rows = (int32_t)(a->staged_end - a->staged) / words;
     for (uint32_t c = 0; c < a->channels; c++) {
-        const int32_t *constants = a->constants + 4 * c;
+        const channel ch = channel_of(a, k, c);
         const int8_t *x = a->x + c, *packed = a->packed + (int32_t)c * k->kernel * k->kernel;
         int8_t *y = a->y + c;
         for (uint32_t *to = a->staged; to != a->staged_end; to += words, x += a->line) {
@@ -87,10 +99,9 @@ static void run(const te_depthwise_map_args *a, const shape *k) {
         for (int32_t r = 0; r < (int32_t)a->rows; r++, y += a->out_line)
             for (int32_t i = 0; i < k->outputs; i++) {
                 const int32_t sum =
-                    sum_of(k, a->staged, rows, packed, a->top + r * k->by, i * k->by - k->pad, constants[0]);
-                y[i * a->pitch] = (int8_t)(k->fast ? te_round_fast(sum, constants[1], constants[2])
-                                                   : te_round_exact(2 * sum, constants[1], constants[2],
-                                                                    constants[3] & 0xff));
+                    sum_of(k, a->staged, rows, packed, a->top + r * k->by, i * k->by - k->pad, ch.bias);
+                y[i * a->pitch] = (int8_t)(k->fast ? te_round_fast(sum, ch.m, a->out_zero)
+                                                   : te_round_exact(2 * sum, ch.m, ch.c, ch.e));
             }
     }
 }
