@@ -52,8 +52,7 @@ typedef struct te_depthwise_map_args {
     const void *begin, *end;
     uint32_t *taps;       /* kernels 5, 7: room for the words */
     const int8_t *packed; /* [channel][kernel row][kernel column] */
-    /* [channel][2]: bias and M as in te_requant_fixed.h; exact: e in the highest byte of bias; fast: M = 2 F
-     */
+    /* [channel][2]: bias and M as in te_requant_fixed.h; exact: e in the highest byte of bias; fast: 2 F */
     const int32_t *constants;
     uint32_t channels;
     int32_t out_zero;
