@@ -1,4 +1,4 @@
-"""The demonstration behind scripts/demo: photographs, a simulated board, the answers.
+"""The demonstration behind scripts/demo: a simulated board judges photographs, then learns to tell faces.
 
 It only runs the commands that a user would type, and shows them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.paths import cache_dir, project_root
+from tinyengine.training.scheme import UpdateScheme
 
 BOARD = "sim_stm32f405"
 MODEL = Path("models") / "person_tiny.tflite"
@@ -54,6 +56,37 @@ def save_photographs(folder: Path) -> list[Path]:
     return paths
 
 
+# Of each class: shown once in training, and held out. scikit-image ships 100 of each, cut from
+# "Labeled Faces in the Wild": 25x25 pixels, gray, faces first.
+SHOWN, HELD_OUT = 50, 20
+# Biases of the last 26 of 45 convolutions, and the classifier: 46,556 bytes of SRAM, and the flash has room left. Over
+# 3 seeds 90 % of the held-out pictures are right then; with "last-2", which takes more SRAM, 86 %.
+SCHEME = UpdateScheme("last-26-biases", 26)
+LEARNING_RATE = 0.15
+
+
+def save_faces(folder: Path) -> tuple[Path, Path]:
+    """Write the pictures to learn from and those held out as PNG, a subfolder per class; returns the two folders."""
+    train, held_out = folder / "train", folder / "held_out"
+    if not folder.is_dir():
+        try:
+            from skimage import data
+        except ImportError as error:
+            raise ToolError("the faces come with scikit-image: run 'pip install -e .[demo]'") from error
+        pictures = np.round(data.lfw_subset() * 255).astype(np.uint8)
+        order = np.random.default_rng(0)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            for name, first in (("face", 0), ("no_face", 100)):
+                chosen = first + order.permutation(100)[: SHOWN + HELD_OUT]
+                for part, indices in ((train, chosen[:SHOWN]), (held_out, chosen[SHOWN:])):
+                    target = Path(scratch) / folder.name / part.name / name
+                    target.mkdir(parents=True)
+                    for index in indices:
+                        Image.fromarray(pictures[index]).save(target / f"{index:03}.png")
+            (Path(scratch) / folder.name).replace(folder)
+    return train, held_out
+
+
 def tinyengine(*arguments: str) -> None:
     """Show and run one command of ours. Raises ToolError when it fails; it has then said why."""
     print(f"\n$ tinyengine {shlex.join(arguments)}", flush=True)
@@ -62,12 +95,40 @@ def tinyengine(*arguments: str) -> None:
         raise ToolError(f"the demonstration ended because 'tinyengine {arguments[0]}' failed, see above")
 
 
-def run() -> None:
-    """Build the person detector for the simulated STM32F405 and let it judge the photographs."""
+def judge() -> None:
+    """First act: build the person detector for the simulated STM32F405 and let it judge the photographs."""
     root = project_root()
     photographs = [str(path.relative_to(root)) for path in save_photographs(cache_dir() / "demo")]
     tinyengine("build", MODEL.as_posix(), "--board", BOARD)
     tinyengine("infer", *photographs, "--port", f"sim:{BOARD}")
+
+
+def learn() -> None:
+    """Second act: the board learns another task over its serial port, and still knows it after a power cycle."""
+    root, folder = project_root(), cache_dir() / "demo"
+    train, held_out = (str(path.relative_to(root)) for path in save_faces(folder / "faces"))
+    scheme, flash = folder / "scheme.json", folder / "flash.bin"
+    scheme.write_text(SCHEME.to_json(), encoding="utf-8")
+    flash.unlink(missing_ok=True)
+    board = ("--port", f"sim:{BOARD}", "--flash-file", str(flash.relative_to(root)), "--color", "luma")
+    say("Now the same board learns something else: faces or not, from 100 pictures, each shown once.")
+    trained = ("--train", str(scheme.relative_to(root)), "--classes", "2")
+    tinyengine("build", MODEL.as_posix(), "--board", BOARD, *trained)
+    how = ("--epochs", "1", "--lr", str(LEARNING_RATE), "--save")
+    tinyengine("train", "--data", train, "--validate", held_out, *how, *board)
+    say("The simulator has ended: power off. Another one starts with the same flash.")
+    tinyengine("eval", "--data", held_out, *board)
+
+
+def say(sentence: str) -> None:
+    """A sentence between commands."""
+    print(f"\n{sentence}", flush=True)
+
+
+def run() -> None:
+    """Both acts."""
+    judge()
+    learn()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Sizes in bytes: KB and K mean 1024 bytes, MB and M 1024 KB, everywhere."""
+"""Sizes in bytes: KB and K mean 1024 bytes, MB and M 1024 KB. Counts of things: K and M mean a thousand, a million."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def parse_size(text: str) -> int:
     if not match or match[2].upper() not in _UNITS:
         raise ValueError(f"{text!r} is not a size: write bytes, or a number with K or M (1K = 1024 bytes)")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def parse_count(text: str) -> int:
+    """Things, not bytes, of ``7000000``, ``7M``, ``7.5M``, ``800K``; ValueError with a sentence otherwise."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KkMm]?)\s*", text)
+    if not match:
+        raise ValueError(f"{text!r} is not a count: write a number, or one with K or M (a thousand, a million)")
+    return round(float(match[1]) * {"": 1, "K": 1_000, "M": 1_000_000}[match[2].upper()])
 
 
 def format_size(count: int) -> str:

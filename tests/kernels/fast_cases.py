@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tinyengine.ir import Activation, OpKind, Quantization
 from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 
 from tests.kernels.cases import Builder, Draw, OpCase
 
@@ -92,16 +93,36 @@ def dense(draw: Draw, inputs: int, outputs: int, n: Numbers) -> OpCase:
     return _finish(draw, OpKind.FULLY_CONNECTED, x, weights, 0, (1, outputs), FullyConnectedAttrs(), n)
 
 
-def add(draw: Draw, count: int, equal: bool) -> OpCase:
-    """ADD of two tensors of ``count`` elements, the larger scale first or second, or both the same."""
-    builder = Builder()
+def add(draw: Draw, count: int, equal: bool, ties: bool = False) -> OpCase:
+    """ADD of two tensors of ``count`` elements, the larger scale first or second, or both the same; with ``ties``
+    scales are powers of two, so that many sums lie halfway between two outputs."""
     scales = [draw.scale(0.01, 0.1)] * 2 if equal else [draw.scale(0.01, 0.1), draw.scale(0.01, 0.1)]
-    for name, scale in zip("ab", scales, strict=True):
-        kind = draw.one_of("random", "random", "ends", "all -128")
-        builder.input(name, (1, count), Quantization((scale,), (draw.zero(),)), int8(draw, (1, count), kind))
-    out = Quantization((draw.scale(0.01, 0.3),), (draw.zero(),))
-    attrs = ElementwiseAttrs(Activation(draw.one_of("none", "none", *CLAMPS)))
-    return builder.finish(OpKind.ADD, ["a", "b"], (1, count), out, attrs)
+    out = draw.scale(0.01, 0.3)
+    if ties:
+        scales = [0.25, 0.25] if equal else draw.one_of([0.25, 0.5], [0.5, 0.125])
+        out = draw.one_of(0.5, 1.0)
+    kinds = [draw.one_of("random", "random", "ends", "all -128") for _ in "ab"]
+    values = [int8(draw, (1, count), kind) for kind in kinds]
+    return addition(draw, values, scales, out, Activation(draw.one_of("none", "none", *CLAMPS)))
+
+
+def addition(
+    draw: Draw, values: list[np.ndarray], scales: list[float], out: float, activation: Activation = Activation.NONE
+) -> OpCase:
+    """ADD of two given tensors."""
+    builder = Builder()
+    for name, scale, value in zip("ab", scales, values, strict=True):
+        builder.input(name, value.shape, Quantization((scale,), (draw.zero(),)), value)
+    quantization = Quantization((out,), (draw.zero(),))
+    return builder.finish(OpKind.ADD, ["a", "b"], values[0].shape, quantization, ElementwiseAttrs(activation))
+
+
+def every_addition(draw: Draw) -> OpCase:
+    """ADD of every pair of values."""
+    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
+    scales = [draw.scale(0.01, 0.1), draw.scale(0.01, 0.1)]
+    out = max(scales) * draw.scale(0.7, 2.0)
+    return addition(draw, [v[None] for v in (a, b)], scales, float(np.float32(out)))
 
 
 SMALL = Numbers()
@@ -132,11 +153,76 @@ def depthwise_cases(draw: Draw, count: int) -> list[OpCase]:
     return cases
 
 
+def map_cases(draw: Draw) -> list[OpCase]:
+    """Every kernel for whole maps, on more rows than padding and on few, some with a channel of constant results."""
+    cases = []
+    for kernel in map_kernels():
+        height = draw.integer(4, 7) if kernel.kernel > 3 else draw.integer(2, 5)
+        top = draw.one_of(kernel.pad, kernel.kernel // 2)
+        window = _map_window(kernel, top)
+        numbers = draw.one_of(SMALL, Numbers("random", "against the weights"))
+        case = depthwise(draw, (height, kernel.width, 2), window, numbers)
+        if draw.integer(0, 3) == 0:  # a dead channel: zero weights and a bias that the converter saturated, or small
+            case.graph.tensor("w").data[..., 1] = 0
+            case.graph.tensor("b").data[1] = draw.one_of(-(1 << 31), (1 << 31) - 1, 5000)
+        cases.append(case)
+    return cases
+
+
+def _map_window(kernel: MapKernel, top: int) -> Window:
+    """With ``top`` rows of padding above."""
+    size, stride = kernel.kernel, kernel.stride
+    right = (-(-kernel.width // stride) - 1) * stride + size - kernel.width - kernel.pad
+    return Window((size, size), (stride, stride), (1, 1), (top, size // 2, kernel.pad, right))
+
+
+def limit_cases(draw: Draw) -> list[OpCase]:
+    """Depthwise channels whose fields are full: the largest and the smallest bias that passes the range check of whole
+    maps, and one beyond, with weights and inputs at their ends."""
+    cases = []
+    for kernel in map_kernels():
+        if kernel.width not in (9, 10, 20):
+            continue
+        window = _map_window(kernel, kernel.kernel // 2)
+        for weights in ("ends", "all -128", "all 127", "random"):
+            zero = draw.one_of(-128, 127, 3)
+            numbers = Numbers(weights, "against the weights", 0, (0.00005, 0.0001), zero)
+            case = depthwise(draw, (9, kernel.width, 8), window, numbers)
+            taps = np.asarray(case.graph.tensor("w").data)[0].transpose(2, 0, 1).astype(np.int64)
+            limits = [_limit(kernel, taps, zero, doubled, sign) for doubled in (False, True) for sign in (1, -1)]
+            beyond = [limit + np.sign(limit) for limit in limits]
+            data = case.graph.tensor("b").data
+            data[:] = np.choose(np.arange(8), [*limits, *beyond])
+            _fill(draw, case.inputs[0][0], taps, np.array([1, -1] * 4), kernel)
+            cases.append(case)
+    return cases
+
+
+def _limit(kernel: MapKernel, taps: np.ndarray, zero: int, doubled: bool, sign: int) -> np.ndarray:
+    """Per channel the bias farthest from 0 in the direction of ``sign`` that fits, or 0; by bisection."""
+    low, high = np.zeros(len(taps), np.int64), np.full(len(taps), 1 << 21)
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        fits = kernel.fits(taps, sign * middle, zero, doubled)
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+    return sign * low
+
+
+def _fill(draw: Draw, x: np.ndarray, taps: np.ndarray, signs: np.ndarray, kernel: MapKernel) -> None:
+    """Make the sum at some place of each channel of ``x`` (rows, columns, channels) the largest (sign 1) or least."""
+    size, stride = kernel.kernel, kernel.stride
+    for channel, sign in enumerate(signs):
+        row = draw.one_of(*range(-(size // 2) % stride, x.shape[0] - size + 1, stride))
+        left = draw.one_of(*range(-kernel.pad % stride, kernel.width - size + 1, stride))
+        window = x[row : row + size, left : left + size, channel]
+        window[...] = np.where(sign * taps[channel] < 0, -128, 127)
+
+
 def conv_cases(draw: Draw, count: int) -> list[OpCase]:
     """Fields of 1 to 400 values, 2 to 24 outputs, odd everything."""
     cases = []
     for _ in range(count):
-        channels = draw.one_of(draw.integer(1, 9), draw.integer(1, 48))
+        channels = draw.one_of(8, draw.integer(1, 9), draw.integer(1, 48), draw.integer(1, 48))
         size = (draw.integer(1, 9), draw.integer(1, 13), channels)
         kernels = (1, 1, 3) if channels > 9 else (1, 2, 3, 5)
         window = _window(draw, size[:2], kernels, (1, 1, 2))
@@ -153,7 +239,12 @@ def dense_cases(draw: Draw, count: int) -> list[OpCase]:
 def add_cases(draw: Draw, count: int) -> list[OpCase]:
     """Every count around the loop's unrolling."""
     return [
-        add(draw, draw.one_of(draw.integer(1, 9), draw.integer(200, 300)), draw.one_of(False, False, True))
+        add(
+            draw,
+            draw.one_of(draw.integer(1, 17), draw.integer(200, 300)),
+            draw.one_of(False, False, True),
+            draw.one_of(False, False, True),
+        )
         for _ in range(count)
     ]
 

@@ -15,7 +15,8 @@ from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import Field
-from tinyengine.kernels.depthwise_fast import field_limits, tap_order
+from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
 from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
@@ -45,21 +46,32 @@ EXAMPLES = settings(
 )
 
 CONV_VARIANTS = {
-    *(f"te_conv_gather{doubled}{run}" for doubled in ("", "_doubled") for run in ("", "_9")),
-    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_8", "_16", "_24", "_28")),
+    *(
+        f"te_conv_gather{kind}{doubled}"
+        for doubled in ("", "_doubled")
+        for kind in ("", "_pixels", "_rgb", "_rgb_by_2")
+    ),
+    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",
+    "te_conv_narrow_exact",
+    "te_conv_tiles_small_exact",
+    "te_conv_tiles_small_wide",
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
-    *(f"te_conv_tiles_fast{k}" for k in ("", "_8", "_16", "_24", "_28")),
+    *(f"te_conv_tiles_fast{k}" for k in ("", "_16", "_28")),
     "te_conv_tiles_wide",  # layers with larger multipliers stay exact
+    "te_conv_narrow_fast",
+    "te_conv_tiles_small_fast",
     "te_dense_fast",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
+    *(kernel.name(fast=True) for kernel in map_kernels()),
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
-ADD_VARIANTS = {"te_add_scaled", "te_add_equal"}
+ADD_VARIANTS = {"te_add_scaled", "te_add_equal", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
+MAP_VARIANTS = {kernel.name(fast=False) for kernel in map_kernels()}
 
 
 def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
@@ -68,7 +80,7 @@ def cases_of(family: str, seed: int, count: int = COUNT) -> list[OpCase]:
 
 def variant_names(calls: list[KernelCall]) -> set[str]:
     """Inner kernels the calls use."""
-    keys = ("tiles", "gather", "quads", "run", "add")
+    keys = ("tiles", "gather", "quads", "run", "map", "add")
     return {str(call.params[key]) for call in calls for key in keys if key in call.params}
 
 
@@ -139,6 +151,43 @@ def test_extreme_sums() -> None:
     batch.check(outputs)
 
 
+def test_full_fields() -> None:
+    """Biases that fill the fields of the polynomial products exactly, and one more, which must run otherwise."""
+    for target in (Target(), FAST):
+        batch = build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target)
+        mixed = [call for call in batch.calls if "map" in call.params and call.params["some_plain"]]
+        assert len(mixed) > len(batch.calls) // 2
+        [outputs] = run_native([batch])
+        batch.check(outputs)
+
+
+def test_linear_additions_of_every_pair() -> None:
+    draw = Draw(np.random.default_rng(9))
+    batch = build_batch([fast_cases.every_addition(draw) for _ in range(6)], "pairs")
+    assert variant_names(batch.calls) == {"te_add_linear"}
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_ties_are_not_added_linearly() -> None:
+    """TFLite rounds halves away from zero, a shift rounds them up: such scales take another kernel."""
+    draw = Draw(np.random.default_rng(10))
+    cases = [fast_cases.add(draw, 40, equal, ties=True) for equal in (False, True) for _ in range(8)]
+    batch = build_batch(cases, "ties")
+    assert variant_names(batch.calls) >= {"te_add_scaled", "te_add_equal"}
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_little_code() -> None:
+    """What is chosen for flash."""
+    cases = compact_cases()
+    targets = [Target(optimize="flash", requant=mode) for mode in ("exact", "fast")]
+    batches = [build_batch(cases, f"code_{target.requant}", target=target) for target in targets]
+    for batch, outputs in zip(batches, run_native(batches), strict=True):
+        batch.check(outputs)
+
+
 def test_small_blocks() -> None:
     """The least scratch memory: many blocks, each a few pixels."""
     cases = cases_of("conv", 11)
@@ -160,8 +209,16 @@ def target_batches(target: Target | None = None) -> list[Batch]:
     return [
         *batches,
         build_batch(extreme, "extreme", target=target),
+        build_batch(fast_cases.map_cases(Draw(np.random.default_rng(6))), "maps", "tight", target=target),
+        build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target),
         build_batch(long_fields(), "fields", "tight", target=target),
+        build_batch(compact_cases(), "code", "tight", target=replace(target or Target(), optimize="flash")),
     ]
+
+
+def compact_cases() -> list[OpCase]:
+    """For the kernels with little code."""
+    return cases_of("conv", 12) + long_fields()[::5]
 
 
 def long_fields() -> list[OpCase]:
@@ -173,14 +230,16 @@ def long_fields() -> list[OpCase]:
     cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
     # many outputs for few values make doubled columns pay
     cases += [fast_cases.conv(draw, (2, 3, k), k, pixel, fast_cases.SMALL) for k in range(2, 33)]
-    stem = Window((3, 3), (2, 2), (1, 1), (0, 1, 0, 1))
-    cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17)]
+    cases += [fast_cases.conv(draw, (2, 3, 8), n, pixel, fast_cases.SMALL) for n in (*range(2, 20), 24)]
+    for stride in (1, 2):
+        stem = Window((3, 3), (stride, stride), (1, 1), (0, 1, 0, 1))
+        cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17, 20)]
     return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
 
 
 def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
-    missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS) - variant_names(calls)
+    missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)
     assert not missing
     fast = [call for batch in target_batches(FAST) for call in batch.calls]
     assert not FAST_VARIANTS - variant_names(fast)
@@ -221,23 +280,42 @@ def test_range_check_is_tight(kernel: int, stride: int, lead: int) -> None:
     weights = np.zeros((1, kernel, kernel), np.int64)
     weights[0, 0, 0] = 1
     reach = (1 << 19) - 128  # |bias| + 128 * |weight| may not exceed 2**19, less one where it is reached upwards
-    assert field_limits(weights, order).tolist() == [[-reach, reach]]
+    assert fits_fields(weights, np.array([-reach]), order)[0]
+    assert not fits_fields(weights, np.array([-reach - 1]), order)[0]
+    assert fits_fields(weights, np.array([reach]), order)[0]
+    assert not fits_fields(weights, np.array([reach + 1]), order)[0]
     full = np.full((1, kernel, kernel), 127, np.int64)
     worst = 127 * 128 * kernel * kernel
-    [[low, high]] = field_limits(full, order)
-    assert (low <= 0 <= high) == (worst <= 1 << 19)
+    assert fits_fields(full, np.array([0]), order)[0] == (worst <= 1 << 19)
 
 
-def test_dead_channels_do_not_spoil_a_layer() -> None:
+@pytest.mark.parametrize("kernel", [MapKernel(3, 1, 8, 1), MapKernel(5, 2, 8, 2), MapKernel(7, 1, 8, 3)])
+def test_range_check_of_maps_is_tight(kernel: MapKernel) -> None:
+    """One step below the limit passes, the limit fails: 2**20 for the sum, and for the sum of the taps in one field."""
+    weights = np.zeros((1, kernel.kernel, kernel.kernel), np.int64)
+    weights[0, 1, 1] = 1
+    reach = (1 << 20) - 255
+    for doubled in (False, True):
+        limit = reach if not doubled else ((1 << 20) - 510) // 2
+        assert kernel.fits(weights, np.array([-limit]), 127, doubled)[0]
+        assert not kernel.fits(weights, np.array([-limit - 1]), 127, doubled)[0]
+        assert kernel.fits(weights, np.array([limit - 1]), -128, doubled)[0]
+        assert not kernel.fits(weights, np.array([limit]), -128, doubled)[0]
+    full = np.full((1, kernel.kernel, kernel.kernel), 127, np.int64)
+    assert kernel.fits(full, np.array([0]), -128, False)[0] == (127 * 255 * kernel.kernel**2 < 1 << 20)
+
+
+@pytest.mark.parametrize("requant", ["exact", "fast"])
+def test_dead_channels_do_not_spoil_a_layer(requant: str) -> None:
     """A channel with zero weights and a bias that the converter saturated becomes a constant; the rest stays fast."""
-    draw = Draw(np.random.default_rng(1))
-    case = fast_cases.conv(draw, (4, 4, 8), 6, Window((1, 1)), fast_cases.SMALL)
-    graph = case.graph
-    graph.tensor("w").data[2] = 0
-    graph.tensor("b").data[2] = -(1 << 31)
-    call = lower(graph.operators[0], graph, Target())
-    assert call.function == "te_conv_fast_s8"
-    batch = build_batch([case], "dead")
+    draw, target = Draw(np.random.default_rng(1)), Target(requant=requant)
+    cases = [fast_cases.conv(draw, (4, 4, k), 6, Window((1, 1)), fast_cases.SMALL) for k in (8, 12) for _ in range(3)]
+    for case in cases:
+        case.graph.tensor("w").data[2] = 0
+        case.graph.tensor("b").data[2] = -(1 << 31)
+        call = lower(case.graph.operators[0], case.graph, target)
+        assert call.function in ("te_conv_fast_s8", "te_conv_narrow_s8")
+    batch = build_batch(cases, f"dead_{requant}", target=target)
     [outputs] = run_native([batch])
     batch.check(outputs)
 

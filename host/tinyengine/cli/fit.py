@@ -11,7 +11,6 @@ import click
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.fit import FitOptions, fit
 from tinyengine.recipes.train import Recipe
-from tinyengine.zoo.table import NETWORKS
 
 
 @click.command("fit")
@@ -27,7 +26,11 @@ from tinyengine.zoo.table import NETWORKS
     "--validate", type=click.Path(path_type=Path), help="Pictures to measure the accuracy with, never trained on."
 )
 @click.option(
-    "--arch", type=click.Choice(list(NETWORKS)), default="person-tiny", show_default=True, help="Network of the zoo."
+    "--arch",
+    default="person-tiny",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Network of the zoo (tinyengine zoo list), or an architecture that tinyengine search wrote (.json).",
 )
 @click.option(
     "--resolution", type=click.IntRange(16, 512), help="Side of the square input in pixels; default: the network's own."

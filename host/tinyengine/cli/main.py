@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "zoo": "List, show and build the networks of the zoo.",
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
     "search-scheme": "Find what to train on the device within its SRAM.",
+    "search": "Find an architecture for a board and an instruction budget.",
     "fit": "Train a network of the zoo on labelled images.",
 }
 

@@ -12,19 +12,25 @@ from rich.table import Table
 
 from tinyengine.cli.options import json_option
 from tinyengine.zoo import describe
-from tinyengine.zoo.table import Network, find
+from tinyengine.zoo.arch_file import find_or_load
+from tinyengine.zoo.table import Network
 
 _classes = click.option("--classes", type=int, help="Number of classes (default: the network's own).")
 _resolution = click.option("--resolution", type=int, help="Side of the square input in pixels.")
 _head = click.option(
     "--head-channels", type=int, help="Add a 1x1 head convolution (448 for mbv2-w0.35, 384 for proxyless-w0.3)."
 )
+_arch = click.option("--arch", type=click.Path(path_type=Path), help="An architecture of tinyengine search (.json).")
 
 
-def _variant(name: str, classes: int | None, resolution: int | None, head_channels: int | None) -> Network:
+def _variant(
+    name: str | None, arch: Path | None, classes: int | None, resolution: int | None, head_channels: int | None
+) -> Network:
     from tinyengine.zoo.export import variant
 
-    return variant(find(name), classes, resolution, head_channels)
+    if (name is None) == (arch is None):
+        raise click.UsageError("Name a network of the zoo, or an architecture with --arch.")
+    return variant(find_or_load(str(name or arch)), classes, resolution, head_channels)
 
 
 @click.group("zoo")
@@ -68,17 +74,25 @@ def list_(as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", required=False)
+@_arch
 @_classes
 @_resolution
 @_head
 @json_option
-def show(name: str, classes: int | None, resolution: int | None, head_channels: int | None, as_json: bool) -> None:
+def show(
+    name: str | None,
+    arch: Path | None,
+    classes: int | None,
+    resolution: int | None,
+    head_channels: int | None,
+    as_json: bool,
+) -> None:
     """The layers of one network.
 
     Example: tinyengine zoo show mcunet-vww1 --resolution 64
     """
-    network = _variant(name, classes, resolution, head_channels)
+    network = _variant(name, arch, classes, resolution, head_channels)
     if as_json:
         click.echo(json.dumps(describe.as_json(network), indent=2))
         return
@@ -103,7 +117,8 @@ def show(name: str, classes: int | None, resolution: int | None, head_channels: 
 
 
 @command.command("build")
-@click.argument("name")
+@click.argument("name", required=False)
+@_arch
 @_classes
 @_resolution
 @_head
@@ -116,7 +131,8 @@ def show(name: str, classes: int | None, resolution: int | None, head_channels: 
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the random weights.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
 def build(
-    name: str,
+    name: str | None,
+    arch: Path | None,
     classes: int | None,
     resolution: int | None,
     head_channels: int | None,
@@ -131,6 +147,6 @@ def build(
     """
     from tinyengine.zoo.export import export_from_files
 
-    network = _variant(name, classes, resolution, head_channels)
+    network = _variant(name, arch, classes, resolution, head_channels)
     size = export_from_files(network, out, None if weights == "random" else Path(weights), calibrate, seed)
     click.echo(f"wrote {out}: {size:,} bytes")

@@ -5,6 +5,7 @@ Gradients, masks and saved inputs are int8 tensors of as many bytes in the plann
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,7 +181,7 @@ def layer_call(
     pixels = outputs[0] * outputs[1]
     scratch = -(-6 * channels // 4) * 4 + (4 * len(input_channels(weights)) if weights is not None else 0)
     if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
-        rows = _weight_rows(forward, op, weights, layout)
+        rows = _weight_rows(forward, weights, layout)
         if wanted and rows is not None:
             block = min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))
             block = -(-pixels // -(-pixels // block))
@@ -218,18 +219,19 @@ def layer_call(
     )
 
 
-def _weight_rows(
-    forward: KernelCall, op: Operator, weights: TrainedConstant | None, layout: StateLayout
-) -> dict[str, CValue] | None:
-    """te_weight_rows: in the state if all weights are trained, else in the stream of the forward kernel."""
+def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: StateLayout) -> dict[str, CValue] | None:
+    """te_weight_rows: in the state if all weights are trained, else those that the forward kernel reads."""
     if weights is not None and len(weights.channels) == weights.layer.in_channels:
         part, depth = layout.part(weights.name), weights.layer.in_channels
         assert part is not None
         return {"base": state_pointer(part), "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
-    if forward.function != "te_conv_fast_s8":
+    values = forward.params.get("conv", forward.params)
+    if forward.function not in ("te_conv2d_s8", "te_conv2d_trained_s8") or not isinstance(values, Mapping):
         return None
-    words = 2 * int(str(forward.params["groups"])) + 2 + int(str(forward.params["round_words"]))
-    return {"base": forward.params["weights"], "offset": 8, "pair": 4 * words, "quad": 8, "second": 4, "whole": 0}
+    shape = values["in"]
+    assert isinstance(shape, Mapping)
+    depth = int(str(shape["c"]))
+    return {"base": values["weights"], "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 0}
 
 
 def _note(wanted: bool, weights: bool, bias: bool) -> str:

@@ -31,6 +31,7 @@ class Target:
     cpu: str = "cortex-m4"  # cortex-m4, cortex-m7, host
     requant: str = "exact"  # exact (TFLite's double rounding), fast
     optimize: str = "time"  # time, sram, flash
+    column_bytes: int | None = None  # most scratch memory for the columns of a convolution; None: by ``optimize``
 
 
 @dataclass(frozen=True, eq=False)

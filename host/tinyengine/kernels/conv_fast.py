@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import SumRange, layer_requant, sum_range
+from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import Conv2DAttrs, Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
@@ -19,16 +19,25 @@ from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_conv_fast.h"
 PARAMS_TYPE = "te_conv_fast_params"
-ROUND_WORDS = {"fast": 4, "exact": 6, "wide": 10}  # per pair of channels
+WIDE_WORDS = 14
+"""TE_CONV_WIDE_WORDS"""
 
 Shape = tuple[int, int, int]
 """Rows, columns, channels."""
 
-COLUMN_BYTES = {"time": 6144, "flash": 6144, "sram": 2048}
-"""Scratch for the columns of a block, by what is optimized: widening a weight costs 0.75 instructions per block."""
+COLUMN_BYTES = {"time": 40960, "flash": 40960, "sram": 2048}
+"""Scratch for the columns of a block, by what is optimized: widening a weight costs 0.7 instructions per block."""
 
-CONSTANT_GROUPS = (2, 4, 6, 7)
+MEDIUM_COLUMNS = 6144
+"""Beyond these, blocks grow only up to ENOUGH_PIXELS: more would save less than 0.01 instructions per MAC."""
+
+ENOUGH_PIXELS = 96
+
+CONSTANT_GROUPS = (4, 7)
 """Short fields have a variant without a loop over their groups."""
+
+NARROW_CHANNELS = 8
+"""Input channels of the narrow kernels."""
 
 MIN_BLOCK = {"time": 6, "flash": 6, "sram": 2}
 MAX_BLOCK = 256
@@ -79,11 +88,35 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
     if rounding.wide:
         table = words(rounding.m, rounding.c, rounding.e, rounding.l, rounding.s)
         rounds = table[pairs].reshape(len(pairs), -1)
+    elif rounding.fast:  # the formula multiplies the doubled sum: here the multiplier is doubled instead
+        rounds = words(2 * rounding.m)[:, 0][pairs]
     else:
-        # the fast formula multiplies the doubled sum: here the multiplier is doubled instead
-        table = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
-        rounds = table[pairs].transpose(0, 2, 1).reshape(len(pairs), -1)
+        shifts = (rounding.e - 1)[pairs]
+        rounds = np.concatenate([words(rounding.m)[:, 0][pairs], words(shifts[:, 0] + (shifts[:, 1] << 8))], axis=1)
     return np.concatenate([biases, body, rounds], axis=1).ravel()
+
+
+def without_constants(
+    weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, zero: int
+) -> tuple[np.ndarray, np.ndarray, FixedRounding]:
+    """Weights, biases and rounding in which all channels use zero point ``zero`` (not for ``wide``).
+
+    Channels with a constant result get zero weights and a bias of 4 * (result - zero), with a multiplier of 1/4.
+    """
+    constant = rounding.constant
+    result = rounding.c >> rounding.e  # C is 2**(e-1) + (result << e), or the result itself
+    weights = np.where(constant[:, None], 0, weights)
+    bias = np.where(constant, 4 * (result - zero), bias)
+    m = np.where(constant, (1 << 29) if rounding.fast else (1 << 30), rounding.m)
+    e = np.where(constant, rounding.e if rounding.fast else 1, rounding.e)
+    return weights, bias, replace(rounding, m=m, e=e, constant=np.zeros_like(constant))
+
+
+def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
+    """The stream of the narrow kernels of te_conv_fast.h as uint32; ``weights`` (channels, 8), ``bias`` (channels,)."""
+    pairs = np.ascontiguousarray(weights[:, [0, 2, 1, 3, 4, 6, 5, 7]], "<i2").view("<u4")
+    rounds = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
+    return np.concatenate([words(bias), pairs, rounds], axis=1).ravel()
 
 
 def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
@@ -117,20 +150,18 @@ def matrix_call(
     bias: np.ndarray,
     requant: Requant,
     target: Target,
-    sums: SumRange | None = None,
 ) -> KernelCall | None:
-    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``;
-    ``sums`` as for :func:`matrix_of`."""
+    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``."""
     x, y = tensors
     if is_pointwise(window):  # one long row: blocks need not end with the picture's rows
         shapes = _one_row(shapes[0]), _one_row(shapes[1])
-    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0], sums=sums)
+    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0])
     if matrix is None:
         return None
     touched = _access(*shapes, window, matrix.block)
     return KernelCall(
         op,
-        "te_conv_fast_s8",
+        "te_conv_fast_s8" if matrix.scratch_bytes else "te_conv_narrow_s8",
         HEADER,
         PARAMS_TYPE,
         matrix.params,
@@ -163,39 +194,44 @@ def matrix_of(
     requant: Requant,
     target: Target,
     rows: int,
-    sums: SumRange | None = None,
 ) -> Matrix | None:
-    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time.
-
-    ``sums``: their range, where that does not follow from the constants given here.
-    """
+    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time."""
     assert not requant.once
     in_shape, out_shape = shapes
-    rounding = fixed_rounding(requant, sums or sum_range(weights, bias, zero))
+    rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
     if rounding is None:
         return None
+    compact = target.optimize == "flash"
+    narrow = is_pointwise(window) and in_shape[2] == NARROW_CHANNELS and not rounding.wide
+    if narrow and not compact:
+        return _narrow(zero, shapes, window, weights, bias, requant, rounding)
     field = field_of(window, in_shape[2])
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     variant = "fast" if rounding.fast else "wide" if rounding.wide else "exact"
-    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4
+    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4 and not compact
+    if not rounding.wide:
+        weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
     packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
     block = _block(rows * out_shape[1], field, target)
-    round_words = ROUND_WORDS[variant]
-    gather, tiles = _variants(field, doubled, variant)
+    gather, gather_any = _gathers(field, window, in_shape[2], doubled)
+    tiles = _tiles(field, doubled, variant)
+    if compact:  # one kernel of each kind, with little code
+        gather, gather_any, tiles = "te_conv_gather", "te_conv_gather", f"te_conv_tiles_small_{variant}"
     values: dict[str, CValue] = {
         "in": _hwc(in_shape),
         "out": _hwc(out_shape),
         "window": params.window(window),
         "in_zero": zero,
+        "out_zero": requant.zero,
         "min": requant.low,
         "max": requant.high,
         "n_runs": field.runs,
         "run_bytes": field.run_bytes,
         "groups": field.groups,
         "block": block,
-        "round_words": round_words,
         "gather": gather,
+        "gather_any": gather_any,
         "tiles": tiles,
         "weights": CArray("weights", packed),
     }
@@ -203,33 +239,76 @@ def matrix_of(
     kind = "pointwise" if is_pointwise(window) else "columns"
     return Matrix(
         values,
-        _scratch_bytes(field, block, round_words) + field.run_bytes * 2 * field.runs * crosses,
+        _scratch_bytes(field, block) + field.run_bytes * 2 * field.runs * crosses,
         block,
         f"{kind}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
     )
 
 
-def _scratch_bytes(field: Field, block: int, round_words: int) -> int:
+def _scratch_bytes(field: Field, block: int) -> int:
     """Columns, widened weights, runs, and a run outside the picture; not those that cross its edges."""
-    words = block * 2 * field.groups + 4 * field.groups + 2 + round_words + 3 * field.runs
+    words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
     return 4 * words + field.run_bytes
 
 
 def conv_scratch(values: Mapping[str, CValue], pixels: int, target: Target) -> int:
     """Scratch memory for the convolution ``values`` (te_conv_fast_params), were it made ``pixels`` pixels at a time in
     a picture whose windows stay inside its rows."""
-    runs, run_bytes, round_words = (int(str(values[key])) for key in ("n_runs", "run_bytes", "round_words"))
-    field = Field(runs, run_bytes)
-    return _scratch_bytes(field, _block(pixels, field, target), round_words)
+    if values["gather"] == 0:
+        return 0  # narrow
+    field = Field(int(str(values["n_runs"])), int(str(values["run_bytes"])))
+    return _scratch_bytes(field, _block(pixels, field, target))
 
 
-def _variants(field: Field, doubled: bool, variant: str) -> tuple[str, str]:
-    """Names of the inner kernels (te_conv_fast.h)."""
-    gather = "te_conv_gather" + "_doubled" * doubled + "_9" * (field.run_bytes == 9)
+def _narrow(
+    zero: int,
+    shapes: tuple[Shape, Shape],
+    window: Window,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    requant: Requant,
+    rounding: FixedRounding,
+) -> Matrix:
+    """A pixel's few values stay in registers: no columns, no scratch memory."""
+    folded = rounding.bias(bias - zero * weights.sum(axis=1))
+    variant = "fast" if rounding.fast else "exact"
+    values: dict[str, CValue] = {
+        "in": _hwc(shapes[0]),
+        "out": _hwc(shapes[1]),
+        "window": params.window(window),
+        "in_zero": zero,
+        "out_zero": requant.zero,
+        "min": requant.low,
+        "max": requant.high,
+        "n_runs": 1,
+        "run_bytes": NARROW_CHANNELS,
+        "groups": NARROW_CHANNELS // 4,
+        "block": 1,
+        "gather": 0,
+        "gather_any": 0,
+        "tiles": f"te_conv_narrow_{variant}",
+        "weights": CArray("weights", pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)),
+    }
+    return Matrix(values, 0, 1, f"narrow, {variant}")
+
+
+def _gathers(field: Field, window: Window, channels: int, doubled: bool) -> tuple[str, str]:
+    """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
+    suffix = "_doubled" * doubled
+    general = f"te_conv_gather{suffix}"
+    if field.runs == 1 and field.run_bytes % 4 == 0 and channels % 4 == 0:
+        return (f"te_conv_gather_pixels{suffix}",) * 2
+    if (field.runs, field.run_bytes, channels) == (3, 9, 3) and window.stride[1] <= 2:
+        return f"te_conv_gather_rgb{'_by_2' * (window.stride[1] == 2)}{suffix}", general
+    return general, general
+
+
+def _tiles(field: Field, doubled: bool, variant: str) -> str:
+    """Name of the kernel that computes tiles."""
     if variant == "wide":
-        return gather, "te_conv_tiles_wide"
+        return "te_conv_tiles_wide"
     constant = f"_{4 * field.groups}" if field.groups in CONSTANT_GROUPS else ""
-    return gather, f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
+    return f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
 
 
 def _one_row(shape: Shape) -> Shape:
@@ -242,7 +321,11 @@ def _hwc(shape: Shape) -> dict[str, CValue]:
 
 def _block(pixels: int, field: Field, target: Target) -> int:
     """Output pixels per block: even, all blocks of about the same size."""
-    most = COLUMN_BYTES[target.optimize] // (8 * field.groups) // 2 * 2
+    limit = COLUMN_BYTES[target.optimize]
+    if target.column_bytes is not None:
+        limit = min(limit, target.column_bytes)
+    pair_bytes = 16 * field.groups + 8
+    most = min(limit // pair_bytes * 2, max(ENOUGH_PIXELS, MEDIUM_COLUMNS // pair_bytes * 2))
     most = min(max(most, MIN_BLOCK[target.optimize]), MAX_BLOCK)
     blocks = -(-pixels // most)
     size = -(-pixels // blocks)

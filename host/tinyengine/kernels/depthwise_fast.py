@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import SumRange, layer_requant, sum_range
+from tinyengine.ir.fast import layer_requant, sum_range
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
+from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
+from tinyengine.kernels.depthwise_map import MapKernel, map_kernel
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_depthwise_fast.h"
@@ -57,27 +59,19 @@ def _in_pairs(taps: list[int | None]) -> tuple[tuple[int | None, int | None], ..
     return tuple(zip(taps[::2], taps[1::2], strict=True))
 
 
-def field_limits(weights: np.ndarray, order: TapOrder) -> np.ndarray:
-    """Between which biases each channel's doubled sums stay inside their fields for every int8 input
-    (te_depthwise_fast.h): int64 (channels, 2), the first above the second where no bias will do.
+def fits_fields(weights: np.ndarray, bias: np.ndarray, order: TapOrder) -> np.ndarray:
+    """Which channels' doubled sums stay inside their fields for every int8 input (te_depthwise_fast.h).
 
-    ``weights`` (channels, rows, columns); biases are less zero * (sum of weights).
+    ``weights`` (channels, rows, columns); ``bias`` (channels,) less zero * (sum of weights).
     """
 
-    def reach(columns: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:
+    def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
         taps = 2 * weights[:, :, columns].reshape(len(weights), -1)
-        return np.minimum(taps * 127, taps * -128).sum(axis=1), np.maximum(taps * 127, taps * -128).sum(axis=1)
+        high = start + np.maximum(taps * 127, taps * -128).sum(axis=1)
+        low = start + np.minimum(taps * 127, taps * -128).sum(axis=1)
+        return (low >= -FIELD_HALF) & (high < FIELD_HALF)
 
-    (low, high), (top_low, top_high), (bottom_low, bottom_high) = map(reach, (slice(None), order.top, order.bottom))
-    limits = np.stack(
-        [
-            -((FIELD_HALF + np.minimum(low, top_low)) // 2),  # twice the bias plus the sum is at least -FIELD_HALF
-            (FIELD_HALF - 1 - np.maximum(high, top_high)) // 2,
-        ],
-        axis=1,
-    )
-    limits[(bottom_low < -FIELD_HALF) | (bottom_high >= FIELD_HALF)] = 1, 0
-    return limits.astype(np.int64)
+    return inside(slice(None), 2 * bias) & inside(order.top, 2 * bias) & inside(order.bottom, 0)
 
 
 @dataclass(frozen=True)
@@ -105,17 +99,11 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
     return Ring(units, 2, left // 4, padding)
 
 
-def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas."""
-    lowered = depthwise_call(op, graph, target, bias_of(op, graph, graph.tensor(op.outputs[0]).shape[3]))
-    return None if lowered is None else lowered[0]
+def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int | None = None) -> KernelCall | None:
+    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas.
 
-
-def depthwise_call(
-    op: Operator, graph: Graph, target: Target, bias: np.ndarray, sums: SumRange | None = None
-) -> tuple[KernelCall, np.ndarray] | None:
-    """The call with ``bias``, and between which biases (less zero * sum of the taps) each channel may run as
-    polynomial: int64 (channels, 2). ``sums``: their range, where it does not follow from ``bias``."""
+    ``rows``: output rows per batch, all by default; decides the scratch memory.
+    """
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
@@ -124,32 +112,38 @@ def depthwise_call(
     if op.attrs.multiplier != 1 or window.dilation != (1, 1):
         return None
     weights = weights_of(op, graph)[0].transpose(2, 0, 1)  # (channels, rows, columns)
+    bias = bias_of(op, graph, y.shape[3])
     requant = layer_requant(graph, op, target.requant)
-    rounding = fixed_rounding(requant, sums or sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
+    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
     if rounding is None:
         return None
-    bias = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))
+    window = effective_window(op, graph)
+    cut = (op.attrs.window.kernel[0] - window.kernel[0]) // 2
+    weights = weights[:, cut : cut + window.kernel[0], cut : cut + window.kernel[1]]
+    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))  # what the other ways start with
+    bias = rounding.bias(bias)
+    rows = min(rows or y.shape[1], y.shape[1])
+    if by_map := _by_map(window, weights, bias, rounding, x, y):
+        kernel, plain = by_map
+        values = _map_values(kernel, rounding, weights, bias, plain, requant.zero)
+        if plain.any():
+            values["channels"] = CArray("channels", _channels(rounding, folded, plain))
+        scratch = max(kernel.scratch_bytes(_staged_rows(window, x, rows), rows), _plain_bytes(window, y.shape[2]))
+        return _call(op, window, x, y, requant, values, scratch, _note("whole maps", plain))
+    bias = folded
     ring = _polynomial_ring(window, x, y)
     lead = window.pad[2] % 2
     order = (
         tap_order(window.kernel[1], window.stride[1], lead) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
     )
     plain = np.ones(len(weights), bool)
-    limits = field_limits(weights, order)
-    limits[rounding.constant] = -(1 << 31), (1 << 31) - 1
     if ring:
-        plain = (bias < limits[:, 0]) | (bias > limits[:, 1])
+        plain = ~(fits_fields(weights, bias, order) | rounding.constant)
         if not rounding.fast:
             plain |= rounding.e == 0
     if plain.all():
         ring = None
-    values: dict[str, CValue] = {
-        "in": params.hwc(x),
-        "out": params.hwc(y),
-        "window": params.window(window),
-        "in_zero": x.zero_point,
-        "min": requant.low,
-        "max": requant.high,
+    values = {
         "tap_bytes": len(order.columns),
         "packed": CArray("packed", pack_taps(weights, order)),
         "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
@@ -165,21 +159,88 @@ def depthwise_call(
             "first_unit": ring.first_unit,
             "phase": ring.phase,
         }
-    call = KernelCall(
+    note = _note("row by row", plain) if ring else _note("", plain)
+    return _call(op, window, x, y, requant, values, _scratch_bytes(window, y.shape[2], ring, len(order.columns)), note)
+
+
+def _call(
+    op: Operator,
+    window: Window,
+    x: Tensor,
+    y: Tensor,
+    requant: Requant,
+    values: Mapping[str, CValue],
+    scratch_bytes: int,
+    note: str,
+) -> KernelCall:
+    """``values``: te_depthwise_fast_params without what does not depend on the way."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    kernel = op.attrs.window.kernel  # of which parts may never meet a pixel: ``window`` may be smaller
+    shape: dict[str, CValue] = {
+        "in": params.hwc(x),
+        "out": params.hwc(y),
+        "window": params.window(window),
+        "in_zero": x.zero_point,
+        "min": requant.low,
+        "max": requant.high,
+    }
+    return KernelCall(
         op,
         "te_depthwise_fast_s8",
         HEADER,
         "te_depthwise_fast_params",
-        values,
+        {**shape, **values},
         inputs=[x.name],
         output=y.name,
-        scratch_bytes=_scratch_bytes(window, y.shape[2], ring, len(order.columns)),
+        scratch_bytes=scratch_bytes,
         overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
         access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),
-        macs=y.elements * window.kernel[0] * window.kernel[1],
-        note=_note(window, ring, plain),
+        macs=y.elements * kernel[0] * kernel[1],
+        note=note,
     )
-    return call, limits
+
+
+def _by_map(
+    window: Window, weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, x: Tensor, y: Tensor
+) -> tuple[MapKernel, np.ndarray] | None:
+    """The kernel for whole maps and the channels that must not run on it; None if none may."""
+    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
+    if kernel is None:
+        return None
+    plain = ~(kernel.fits(weights, bias, x.zero_point, not rounding.fast) | rounding.constant)
+    if not rounding.fast:
+        plain |= rounding.e == 0
+    return None if plain.all() else (kernel, plain)
+
+
+def _staged_rows(window: Window, x: Tensor, rows: int) -> int:
+    """Most rows that a batch of ``rows`` output rows stages; rows of padding count if kernel = 3."""
+    reach = (rows - 1) * window.stride[0] + window.kernel[0]
+    return reach if window.kernel[0] == 3 else min(reach, x.shape[1])
+
+
+def effective_window(op: Operator, graph: Graph) -> Window:
+    """The kernel without outer rows and columns that never meet a pixel (small maps under large kernels)."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    window, size = op.attrs.window, graph.tensor(op.inputs[0]).shape[1:3]
+    outputs = graph.tensor(op.outputs[0]).shape[1:3]
+    while window.dilation == (1, 1) and min(window.kernel) > 3 and _outside(window, size, outputs):
+        rows, columns = window.kernel
+        top, bottom, left, right = window.pad
+        window = replace(
+            window, kernel=(rows - 2, columns - 2), pad=(top - 1, max(bottom - 1, 0), left - 1, max(right - 1, 0))
+        )
+    return window
+
+
+def _outside(window: Window, size: tuple[int, ...], outputs: tuple[int, ...]) -> bool:
+    """Whether the first and the last row and column of the kernel always lie in the padding."""
+    for i in (0, 1):
+        first = -window.pad[2 * i]
+        last = first + (outputs[i] - 1) * window.stride[i]
+        if first >= 0 or last >= 0 or first + window.kernel[i] - 1 < size[i]:
+            return False
+    return True
 
 
 def pack_taps(weights: np.ndarray, order: TapOrder) -> np.ndarray:
@@ -205,8 +266,42 @@ def _polynomial_ring(window: Window, x: Tensor, y: Tensor) -> Ring | None:
 
 
 def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """te_depthwise_fast_params.channels."""
     shifts = rounding.e + (rounding.l << 8) + (plain.astype(np.int64) << 16)
     return words(bias, rounding.m, rounding.c, shifts).view(np.int32).ravel()
+
+
+def _map_values(
+    kernel: MapKernel, rounding: FixedRounding, weights: np.ndarray, bias: np.ndarray, plain: np.ndarray, zero: int
+) -> dict[str, CValue]:
+    """te_depthwise_fast_params of whole maps, but the constants of plain channels.
+
+    A channel whose result is constant becomes one without taps, whose bias alone gives the result: 4 bias * 2**30 is
+    a whole number of results in either rounding.
+    """
+    constant = rounding.constant
+    results = rounding.c - zero if rounding.fast else (rounding.c >> rounding.e) - zero
+    bias = np.where(constant, 4 * results, np.where(plain, 0, bias))
+    m = np.where(constant, 1 << 30, 2 * rounding.m if rounding.fast else rounding.m)
+    if not rounding.fast:  # the range check leaves the highest byte free
+        bias = (bias & 0xFFFFFF) + (np.where(constant, 1, rounding.e) << 24)
+    taps = np.where(constant[:, None, None], 0, weights)
+    return {
+        "tap_bytes": kernel.kernel,
+        "packed": CArray("packed", taps.astype(np.int8).ravel()),
+        "columns": CArray("columns", np.arange(kernel.kernel, dtype=np.uint8)),
+        "map_constants": CArray("map_constants", words(bias, m).view(np.int32).ravel()),
+        "some_plain": int(plain.any()),
+        "map": kernel.name(rounding.fast),
+        "out_zero": zero,
+        "row_words": kernel.row_words,
+    }
+
+
+def _plain_bytes(window: Window, outputs: int) -> int:
+    rows, columns = window.kernel
+    width = (outputs - 1) * window.stride[1] + columns + 1
+    return 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
 
 
 def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
@@ -222,16 +317,14 @@ def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
 
 def _scratch_bytes(window: Window, outputs: int, ring: Ring | None, tap_bytes: int) -> int:
     """The larger of both ways: a channel that fails its range check, and the portable build, need the plain rows."""
-    rows, columns = window.kernel
-    width = (outputs - 1) * window.stride[1] + columns + 1
-    plain = 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
+    plain = _plain_bytes(window, outputs)
     if ring is None:
         return plain
-    polynomial = 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes)
-    return max(plain, polynomial)
+    rows = window.kernel[0]
+    return max(plain, 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes))
 
 
-def _note(window: Window, ring: Ring | None, plain: np.ndarray) -> str:
-    if ring is None:
+def _note(way: str, plain: np.ndarray) -> str:
+    if plain.all():
         return "channel by channel, SMLAD"
-    return f"channel by channel, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"
+    return f"channel by channel, {way}, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"

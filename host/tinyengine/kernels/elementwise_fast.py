@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinyengine.ir import Graph, Operator
+from tinyengine.ir.quantize import multiply_by_quantized_multiplier
 from tinyengine.ir.requant import AddParams, add_params
 from tinyengine.kernels import access
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target
@@ -13,6 +16,9 @@ HEADER = "te_add_fast.h"
 HALF = (1 << 30, 0)
 """Multiplier and shift of 0.5: what TFLite gives the input with the larger scale."""
 
+LINEAR_SHIFT = 21
+"""TE_ADD_LINEAR_SHIFT"""
+
 
 def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """None for constants, broadcasting, and output scales far from the inputs'."""
@@ -21,8 +27,12 @@ def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | N
     if a.is_constant or b.is_constant or not a.shape == b.shape == y.shape:
         return None
     p = add_params(graph, op)
+    linear = linear_constants(p)
+    if linear is not None:
+        return _call(op, graph, p, "te_add_linear", linear, "linear")
+    swap = False
     if (p.multiplier1, p.shift1) == HALF:
-        a, b, p = b, a, _swapped(p)
+        p, swap = _swapped(p), True
     # now b has the larger scale
     if (p.multiplier2, p.shift2) != HALF or not 1 <= -p.shift <= MAX_SHIFT:
         return None
@@ -37,23 +47,65 @@ def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | N
     }
     if not equal:
         constants |= {"ka": -p.zero1 << 21, "ca": 1 << (-p.shift1 - 1), "ma": p.multiplier1, "ea": -p.shift1}
+    if equal:
+        return _call(op, graph, p, "te_add_equal", constants, "equal scales", swap)
+    return _call(op, graph, p, "te_add_scaled", constants, "", swap)
+
+
+def linear_constants(p: AddParams) -> dict[str, CValue] | None:
+    """Constants of te_add_linear; None unless they give the exact result for each of the 65536 pairs of values."""
+    a, b = np.arange(-128, 128)[:, None], np.arange(-128, 128)[None, :]
+    want = np.clip(_exact(p, a, b), -128, 127)
+    one = 1 << LINEAR_SHIFT
+    out = float(p.multiplier) * 2.0 ** (p.shift - 62 + p.left_shift)
+    ratio_a, ratio_b = (out * m * 2.0**s for m, s in ((p.multiplier1, p.shift1), (p.multiplier2, p.shift2)))
+    ma, mb = round(ratio_a * 256 * one), round(ratio_b * 256 * one)
+    if max(abs(ma), abs(mb)) >= 1 << 31:
+        return None
+    c = round((p.zero + 0.5 - ratio_a * p.zero1 - ratio_b * p.zero2) * one)
+    parts = [c + (ma * (a * 256) >> 16), mb * (b * 256) >> 16]
+    value = parts[0] + parts[1]
+    # how far each value lies above the least and below the largest that give the wanted result
+    above = (value - (want << LINEAR_SHIFT))[want > -128].min(initial=one)
+    below = ((want + 1 << LINEAR_SHIFT) - 1 - value)[want < 127].min(initial=one)
+    if above + below < 0:
+        return None
+    move = int(below - above) // 2
+    if max(np.abs(part + move).max() for part in (parts[0], value)) >= 1 << 31:
+        return None
+    return {"ma": ma, "m": mb, "c": c + move}
+
+
+def _exact(p: AddParams, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """TFLite's sum, not clamped."""
+    total = multiply_by_quantized_multiplier((a - p.zero1) << p.left_shift, p.multiplier1, p.shift1)
+    total = total + multiply_by_quantized_multiplier((b - p.zero2) << p.left_shift, p.multiplier2, p.shift2)
+    return multiply_by_quantized_multiplier(total, p.multiplier, p.shift) + p.zero
+
+
+def _call(
+    op: Operator,
+    graph: Graph,
+    p: AddParams,
+    kernel: str,
+    constants: dict[str, CValue],
+    note: str,
+    swap: bool = False,
+) -> KernelCall:
+    a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    if swap:
+        a, b = b, a
     return KernelCall(
         op,
         "te_add_fast_s8",
         HEADER,
         "te_add_fast_params",
-        {
-            "count": y.elements,
-            "min": p.low,
-            "max": p.high,
-            "add": "te_add_equal" if equal else "te_add_scaled",
-            "constants": constants,
-        },
+        {"count": y.elements, "min": p.low, "max": p.high, "add": kernel, "constants": constants},
         inputs=[a.name, b.name],
         output=y.name,
         overlaps=(Overlap(0), Overlap(0)),
         access=access.elementwise(y.elements, [None, None]),
-        note="equal scales" if equal else "",
+        note=note,
     )
 
 

@@ -21,7 +21,7 @@ from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
 from tinyengine.kernels.conv_fast import PARAMS_TYPE as CONV_PARAMS
 from tinyengine.kernels.conv_fast import Matrix, lower_conv_fast, matrix_of
-from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
+from tinyengine.kernels.depthwise_fast import effective_window, lower_depthwise_fast
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
 
@@ -210,7 +210,7 @@ def _conv(request: _Request) -> RowOp | None:
 def _depthwise(request: _Request) -> RowOp | None:
     [op] = request.ops
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    call = lower_depthwise_fast(op, request.graph, request.target)
+    call = lower_depthwise_fast(op, request.graph, request.target, request.rows)
     if call is None:
         return None
     assert call.params_type is not None
@@ -222,7 +222,7 @@ def _depthwise(request: _Request) -> RowOp | None:
         scratch_bytes=call.scratch_bytes,
         order=Order.INTERLEAVED,  # channel by channel
         note=call.note,
-        **_windowed(op.attrs.window),
+        **_windowed(effective_window(op, request.graph)),
     )
 
 
@@ -235,7 +235,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
     if not is_pointwise(project.attrs.window) or not _only_read_by(graph, depthwise, project):
         return None
     rows = min(request.rows, between.shape[1])
-    call, matrix = lower_depthwise_fast(depthwise, graph, target), _matrix(project, graph, target, rows)
+    call, matrix = lower_depthwise_fast(depthwise, graph, target, rows), _matrix(project, graph, target, rows)
     if call is None or matrix is None:
         return None
     add: _Addition | None = None
@@ -271,7 +271,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
         note=f"{call.note}; {matrix.note}",
-        **_windowed(depthwise.attrs.window),
+        **_windowed(effective_window(depthwise, graph)),
     )
 
 

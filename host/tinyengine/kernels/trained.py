@@ -11,18 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.fast import SumRange, sum_range
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
+from tinyengine.ir.ops import DepthwiseConv2DAttrs
 from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import params
-from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Target
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
-from tinyengine.kernels.conv import bias_of, lower_conv2d, weights_of
-from tinyengine.kernels.conv_fast import field_of, matrix_call
-from tinyengine.kernels.depthwise_fast import depthwise_call
-from tinyengine.reference.backward.update import bias_limit
-from tinyengine.training.layers import TrainableLayer
-from tinyengine.training.selection import dead_channels
+from tinyengine.kernels.conv import lower_conv2d, weights_of
 from tinyengine.training.state import StateLayout, StatePart
 
 HEADER = "te_trained.h"
@@ -66,18 +60,6 @@ def _check_products(op: Operator, graph: Graph) -> None:
         )
 
 
-def training_sums(op: Operator, graph: Graph, weights: np.ndarray, bias: np.ndarray) -> SumRange:
-    """Range of the sums of a layer's outputs whatever training makes of its constants; ``weights`` (channels, taps).
-
-    Dead channels stay as they are. The others' biases saturate, see ``reference.backward.update.bias_limit``.
-    """
-    layer = TrainableLayer(None, op, *(graph.tensor(name) for name in op.inputs), graph.tensor(op.outputs[0]))
-    dead = dead_channels(layer)
-    known = sum_range(weights, bias, layer.x.zero_point)
-    most = 2 * bias_limit(graph, layer) - 1
-    return SumRange(np.where(dead, known.low, -most), np.where(dead, known.high, most))
-
-
 def _part(part: StatePart) -> dict[str, CValue]:
     """te_trained_part."""
     return {
@@ -88,10 +70,6 @@ def _part(part: StatePart) -> dict[str, CValue]:
 
 
 def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall:
-    """The fast kernel where it applies (whatever the constants become), else one for any shape."""
-    fast = _fast_conv(op, graph, weights, bias)
-    if fast is not None:
-        return fast
     call = lower_conv2d(op, graph, Target())
     values = {**call.params, "bias": state_pointer(bias)}
     if weights is None:
@@ -111,64 +89,8 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
     )
 
 
-def _fast_conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall | None:
-    """te_conv_fast_s8 with pairs of channels put together as they are needed."""
-    assert isinstance(op.attrs, Conv2DAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    whole = weights_of(op, graph)
-    channels, taps, depth = len(whole), whole[0, ..., 0].size, whole.shape[3]
-    if channels < 2 or depth != x.shape[3]:
-        return None
-    sums = training_sums(op, graph, whole.reshape(channels, -1), bias_of(op, graph, channels))
-    frozen = whole.reshape(channels, taps, depth).copy()
-    trained = np.array([], np.int64) if weights is None else weights.channels
-    frozen[:, :, trained] = 0
-    frozen = frozen.reshape(channels, -1)
-    call = matrix_call(
-        op,
-        (x, y),
-        (x.hwc(), y.hwc()),
-        op.attrs.window,
-        frozen,
-        np.zeros(channels, np.int64),
-        conv_requant(graph, op),
-        Target(),
-        sums,
-    )
-    if call is None:
-        return None
-    order = field_of(op.attrs.window, depth).order()
-    place = np.zeros(order.size + 1, np.int64)
-    place[order] = np.arange(order.size) // 4 * 8 + np.arange(order.size) % 4  # -1, a filler, goes to the last entry
-    index = (np.arange(taps)[:, None] * depth + trained).ravel()
-    round_words, tiles = int(str(call.params["round_words"])), str(call.params["tiles"])
-    values: dict[str, CValue] = {
-        "bias": state_pointer(bias),
-        "values": "NULL" if weights is None else state_pointer(weights),
-        "places": "NULL" if weights is None else params.array("places", place[index], "uint16"),
-        "count": len(index),
-        "doubled": int("_doubled" in tiles),
-        "second": 5 if tiles.endswith("_wide") else 1,
-    }
-    stream = int(str(call.params["groups"])) * 2 + 2 + round_words
-    return replace(
-        call,
-        params={
-            **call.params,
-            "pair": "te_conv_trained_pair",
-            "trained": CStruct("trained", "te_conv_trained", (values,)),
-        },
-        scratch_bytes=call.scratch_bytes + 4 * stream,
-        note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
-    )
-
-
 def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall:
-    """With trained biases the fast kernel where it applies, with trained weights the one for any shape."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    fast = _fast_depthwise(op, graph, bias) if weights is None else None
-    if fast is not None:
-        return fast
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     values: dict[str, CValue] = {
         "in": params.hwc(x),
@@ -201,29 +123,6 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         params={"depthwise": values, "trained": _part(weights)},
         scratch_bytes=graph.tensor(op.inputs[1]).elements,
         note="generic, trained weights",
-    )
-
-
-def _fast_depthwise(op: Operator, graph: Graph, bias: StatePart) -> KernelCall | None:
-    """te_depthwise_fast_s8 with a table of constants that is put together for each run."""
-    weights = weights_of(op, graph)[0]
-    taps = weights.transpose(2, 0, 1).reshape(weights.shape[2], -1)
-    sums = training_sums(op, graph, taps, bias_of(op, graph, len(taps)))
-    lowered = depthwise_call(op, graph, Target(), np.zeros(len(taps), np.int64), sums)
-    if lowered is None:
-        return None
-    call, limits = lowered
-    return replace(
-        call,
-        function="te_depthwise_trained_fast_s8",
-        params_type="te_depthwise_trained_fast_params",
-        params={
-            "fast": call.params,
-            "bias": state_pointer(bias),
-            "limits": params.array("limits", limits, "int32"),
-        },
-        scratch_bytes=call.scratch_bytes + 16 * len(taps),
-        note=f"{call.note}, trained biases",
     )
 
 

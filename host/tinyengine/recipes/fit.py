@@ -19,8 +19,9 @@ from tinyengine.recipes import pictures as pictures_
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.train import Recipe, Status, Training
+from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
-from tinyengine.zoo.table import Network, find, macs, parameters
+from tinyengine.zoo.table import Network, macs, parameters
 
 CALIBRATION_PICTURES = 512
 
@@ -61,7 +62,7 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
         raise DataError(
             f"{options.run} holds an unfinished or finished run: add --resume, or name another --run folder"
         )
-    network = find(options.arch)
+    network = find_or_load(options.arch)
     network = replace(network, resolution=options.resolution or network.resolution)
     console = Console(stderr=True, quiet=quiet)
     with _progress(console) as progress:

@@ -14,6 +14,7 @@ from functools import cached_property
 from tinyengine.ir import Graph, Port
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.chain import activation_bytes, layout, row_bytes, row_window
+from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.flow import Flow
 from tinyengine.kernels.rows import RowOp, row_op
 from tinyengine.kernels.select import lower
@@ -66,7 +67,8 @@ class Space:
 
     def __init__(self, graph: Graph, target: Target, pushed: bool = False) -> None:
         self.graph = graph
-        self.target = target
+        # of chains, whose batches are a few rows: no large blocks
+        self.target = replace(target, column_bytes=MEDIUM_COLUMNS)
         self.pushed = pushed
         self.size = len(graph.operators)
         fast = replace(target, optimize="time") if target.optimize == "sram" else target
@@ -122,10 +124,13 @@ class Space:
             return
         yield self.layer(start)
         op, fast = self.graph.operators[start], self.calls[start]
-        small = lower(op, self.graph, replace(self.target, optimize="sram"))
-        if small.scratch_bytes < fast.scratch_bytes:
-            cost = smaller_blocks(fast, small, self.graph)
-            yield Option(start, start + 1, self._layer_need(start, small), cost, call=small)
+        scratch_bytes = fast.scratch_bytes
+        for optimize in ("time", "sram"):  # medium, small blocks
+            small = lower(op, self.graph, replace(self.target, optimize=optimize))
+            if small.scratch_bytes < scratch_bytes:
+                cost = smaller_blocks(fast, small, self.graph)
+                yield Option(start, start + 1, self._layer_need(start, small), cost, call=small)
+                scratch_bytes = small.scratch_bytes
 
     def _layer_need(self, position: int, call: KernelCall) -> int:
         resting = self._resting[position]

@@ -28,6 +28,7 @@ from tinyengine.kernels.backward import (
     saved_bytes,
 )
 from tinyengine.kernels.base import CArray, KernelCall, Target
+from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
 from tinyengine.kernels.trained import lower_trained
 from tinyengine.memory.plan import plan
@@ -155,7 +156,7 @@ class _Tail:
     ) -> None:
         self.graph = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
         self.layout = layout
-        self.target = replace(target, optimize="time")
+        self.target = replace(target, optimize="time", column_bytes=MEDIUM_COLUMNS)
         self.blocks, self.block_bytes = blocks, block_bytes
         self.backward: BackwardPlan = plan_scheme(graph, scheme)
         self.steps = {step.op.name: step for step in self.backward.steps}

@@ -6,8 +6,14 @@
  * = kb + (b << 20) + 2 u,  y = SMMLAR(v, m, c + sign) >> e with ka = -zero << 21, kb = -zero << 20. With
  * equal scales v = kb + ((a + b) << 20), kb = -(both zeros) << 20.
  *
- * REGISTERS: r0 a, r1 b, r2 y, r3 end of a, r4-r11 constants. BUDGET: 13 instructions per element (9 with
- * equal scales).
+ * LINEAR. There are only 65536 pairs (a, b), so the compiler tries them all: where
+ *     y = (c + (ma * 256 a >> 16) + (m * 256 b >> 16)) >> TE_ADD_LINEAR_SHIFT,  saturated,
+ * with ma, m = the ratios of scales * 2^(TE_ADD_LINEAR_SHIFT + 8), gives TFLite's result for every pair (it
+ * does for almost all scales; ties that TFLite rounds away from zero are what can prevent it), that is used.
+ * 256 a are the bytes of a word where they lie: one AND makes two operands of SMLAWB and SMLAWT.
+ *
+ * REGISTERS: r0 a, r1 b, r2 y, r3 end of a, r4-r11 constants (linear: r4-r7, r8-lr four elements). BUDGET: 13
+ * instructions per element (9 with equal scales), linear 22 per 4 elements and 2 per 8.
  */
 #ifndef TE_ADD_FAST_H
 #define TE_ADD_FAST_H
@@ -21,8 +27,11 @@ typedef struct te_add_fast_constants {
 typedef void te_add_fn(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
                        uint32_t count);
 
-/* a has the smaller scale; equal: both have the same, and ka ca ma ea are not used. */
-te_add_fn te_add_scaled, te_add_equal;
+#define TE_ADD_LINEAR_SHIFT 21
+
+/* a has the smaller scale; equal: both have the same, and ka ca ma ea are not used. linear: only ma m c are.
+ */
+te_add_fn te_add_scaled, te_add_equal, te_add_linear;
 
 typedef struct te_add_fast_params {
     uint32_t count;

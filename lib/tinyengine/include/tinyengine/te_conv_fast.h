@@ -12,8 +12,11 @@
  * fields, four words (k0,k2) of p0 | (k0,k2) of p1 | (k1,k3) of p0 | (k1,k3) of p1          two int16 each,
  * low half first which is what SXTB16 makes of four bytes. Values are raw input bytes; positions outside the
  * picture hold the input's zero point, so that one bias, less zero * (sum of weights), serves every pixel. An
- * odd last pixel is its own partner. With te_conv_gather_doubled all values are doubled, which saves the
- * exact rounding one instruction per output.
+ * odd last pixel is its own partner. With the doubled variants all values are doubled, which saves the exact
+ * rounding one instruction per output. Behind a pair's groups two words say where its outputs go: bytes of p0
+ * and of p1 from the output of the block's last whole pair. So the product keeps no output pointer, and an
+ * offset of 0 ends its loop. These words depend only on the number of pixels: they are written once per call,
+ * not per block.
  *
  * ORDER OF K: the receptive field is a list of *runs* of contiguous input bytes (kernel rows; single taps if
  * dilated). First all whole groups of 4 bytes of each run; then the 0..3 remaining bytes of each run, one run
@@ -22,20 +25,34 @@
  *
  * WEIGHTS (flash), per pair of output channels (c0, c1):
  *     bias c0 | bias c1 | per group of 4 k: 4 bytes of c0, 4 bytes of c1 | rounding
- * with the rounding of the variant (te_requant_fixed.h): M0 M1 C0 C1 e0 e1, for te_conv_tiles_fast 2 F0, 2
- * F1, zero0, zero1, for te_conv_tiles_wide per channel M C e l s. With an odd number of channels the last
- * pair is (n-2, n-1) once more; one channel alone is paired with itself. Before the product the pair's
- * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels: 12
- * instructions per 16 weights.
+ * with the rounding of the variant (te_requant_fixed.h): for te_conv_tiles_exact M0, M1, (e0 - 1) + (e1 - 1
+ * << 8), for te_conv_tiles_fast 2 F0, 2 F1, for te_conv_tiles_wide per channel M C e l s. Zero is the
+ * output's, C = (2 * zero
+ * + 1) << (e - 1): a channel that always gives the same has no constants of its own but zero weights and a
+ * bias that rounds to its result. With an odd number of channels the last pair is (n-2, n-1) once more; one
+ * channel alone is paired with itself. Before the product the pair's weights are widened to int16 in scratch,
+ * in the order of COLUMNS with channels in place of pixels: 11 instructions per 16 weights. There the biases
+ * follow the first group, so that one LDM loads both, and the rounding lies between the address of the
+ * widened weights and that of the outputs: one LDM at the end of a tile gives all that it needs, and sets the
+ * weights' pointer back.
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
- * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: output pointers, ends and the entry into the unrolled
- * loop are in a stack frame.
+ * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: ends and the entry into the unrolled loop are in a
+ * stack frame. An odd last pixel runs in a loop of its own over the same columns.
  *
- * BUDGET: 10 instructions per 16 MACs; per tile of 2 x 2 outputs 17 for rounding exactly (13 with doubled
- * columns, 5 for rounding fast), 14 for bias, saturation, stores and the loop, 1 to enter the loop over
- * groups and 3 per TE_CONV_UNROLL of them (neither in the variants for a constant number). Per pair of
- * channels 12 per 16 weights; per pair of pixels 7 (doubled: 11) per 4 values, and 12 per run.
+ * BUDGET: 10 instructions per 16 MACs (odd pixel: 6 per 8); per tile of 2 x 2 outputs 17 for rounding exactly
+ * (13 with doubled columns, 5 for rounding fast), 11 for stores and the loop, 1 to enter the code for any
+ * number of groups, 1 more and 3 per pass beyond TE_CONV_UNROLL groups (none of it in the variants for a
+ * constant number). Per pair of channels 11 per 16 weights; per pair of pixels 7 per 4 values and 12 per run;
+ * te_conv_gather_pixels 6 per 4 values and 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4
+ * values).
+ *
+ * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
+ * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
+ * int16 pairs in the order of COLUMNS, M and zero (fast; words TE_CONV_NARROW_FAST) or M C e (exact, sums
+ * doubled). These constants lie in flash as they are read. REGISTERS: r0 output, r1 constants, r6-r12 (exact:
+ * and lr) a channel's; fast: lr the constants' end. BUDGET: 8 instructions per output and 8 MACs (exact 10),
+ * 2 (3) per TE_CONV_NARROW_UNROLL of them, 13 (16) per pixel.
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H
@@ -57,80 +74,68 @@ typedef struct te_conv_gather_args {
     uint32_t run_tail;   /* and remaining bytes, 0..3 */
     uint32_t *columns;
     uint32_t pairs;
-    uint32_t groups; /* per pixel, tail included */
+    uint32_t groups; /* per pixel, tail included; two more words per pair are left alone */
 } te_conv_gather_args;
 
 typedef struct te_conv_tiles_args {
     const uint32_t *columns;
     const uint32_t *weights;
-    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + 2 words and the rounding */
-    int8_t *out;    /* [pixel][channels], from channel `first` on */
+    uint32_t *wide; /* scratch for one pair of channels: groups * 4 + TE_CONV_WIDE_WORDS words */
+    int8_t *out;    /* [pixel][channels] */
     uint32_t pairs; /* whole pairs of pixels */
     uint32_t odd;   /* 1: one more pixel */
     uint32_t channels;
     uint32_t groups;
-    uint32_t first; /* channel, where `weights` begin; even, or the last but one */
+    int32_t zero; /* of the output */
 } te_conv_tiles_args;
 
 typedef void te_conv_gather_fn(const te_conv_gather_args *args);
 typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
 
+/* Any runs. pixels: one run, of whole groups at addresses divisible by 4. rgb: three rows of 9 bytes (3 x 3
+ * RGB), p1 3 bytes behind p0; by_2: 6 bytes, at stride 2. */
 te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
-te_conv_gather_fn te_conv_gather_9, te_conv_gather_doubled_9; /* for runs of 9 bytes: 3 columns of RGB */
+te_conv_gather_fn te_conv_gather_pixels, te_conv_gather_pixels_doubled;
+te_conv_gather_fn te_conv_gather_rgb, te_conv_gather_rgb_doubled;
+te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * 8, 16, 24, 28 (3 x 3 RGB): for fields of as many values. */
+ * small: a third of the code (0.6 KB). 16, 28 (3 x 3 RGB): for fields of as many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
-te_conv_tiles_fn te_conv_tiles_exact_8, te_conv_tiles_exact_16, te_conv_tiles_exact_24,
-    te_conv_tiles_exact_28;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_8, te_conv_tiles_exact_doubled_16;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_24, te_conv_tiles_exact_doubled_28;
-te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_8, te_conv_tiles_fast_16, te_conv_tiles_fast_24,
-    te_conv_tiles_fast_28;
+te_conv_tiles_fn te_conv_tiles_small_exact, te_conv_tiles_small_fast, te_conv_tiles_small_wide;
+te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_28;
+te_conv_tiles_fn te_conv_tiles_exact_doubled_16, te_conv_tiles_exact_doubled_28;
+te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16, te_conv_tiles_fast_28;
 
-#define TE_CONV_ROUND_EXACT 6 /* words of rounding per pair of channels */
-#define TE_CONV_ROUND_FAST 4
+/* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
+te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;
+#define TE_CONV_NARROW_FAST 7 /* words per channel */
+#define TE_CONV_NARROW_EXACT 8
+
+#define TE_CONV_ROUND_FAST 2 /* words of rounding per pair of channels */
+#define TE_CONV_ROUND_EXACT 3
 #define TE_CONV_ROUND_WIDE 10
-
-struct te_conv_fast_params;
-
-/* Makes the stream of the channels (channel, channel + 1), number `pair` in `weights`, from constants that
- * lie elsewhere. */
-typedef void te_conv_pair_fn(const struct te_conv_fast_params *p, uint32_t pair, uint32_t channel,
-                             uint32_t *to);
-
-/* Trained constants in SRAM. In `weights` of the layer biases are only less zero * (sum of the weights that
- * are not trained), and trained weights are 0. */
-typedef struct te_conv_trained {
-    const int32_t *bias;    /* [channel] */
-    const int8_t *values;   /* [channel][count] */
-    const uint16_t *places; /* [count]: which byte of a pair's weights; the second channel's are 4 behind */
-    uint16_t count;         /* 0: only biases are trained */
-    uint8_t doubled;        /* 1: columns and biases are doubled */
-    uint8_t second;         /* words from the multiplier of a pair's first channel to that of the second */
-} te_conv_trained;
-
-te_conv_pair_fn te_conv_trained_pair;
+#define TE_CONV_WIDE_WORDS 14 /* that the widened weights of a pair of channels take besides 4 per group */
 
 typedef struct te_conv_fast_params {
     te_hwc in, out;
     te_window window;
-    int16_t in_zero, min, max;
+    int16_t in_zero, out_zero, min, max;
     uint16_t n_runs, run_bytes;
-    uint16_t groups; /* of 4 values in a receptive field */
-    uint16_t block;  /* output pixels per block, even */
-    uint16_t round_words;
-    te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked */
+    uint16_t groups;               /* of 4 values in a receptive field */
+    uint16_t block;                /* output pixels per block, even */
+    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Narrow kernels: null */
+    te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
-    te_conv_pair_fn *pair; /* NULL: all constants are in `weights` */
-    const te_conv_trained *trained;
 } te_conv_fast_params;
 
-/* scratch: words for the columns (block / 2 * 4 * groups), the weights (4 * groups + 2 + round_words), if
- * `pair` is not NULL a pair's stream (2 * groups + 2 + round_words), and the runs (n_runs * 3); then
- * run_bytes bytes, and n_runs * run_bytes * 2 more if any field reaches beyond the left or right edge and
- * dilation is 1. */
+/* scratch: words for the columns (block / 2 * (4 * groups + 2)), the weights (4 * groups +
+ * TE_CONV_WIDE_WORDS) and the runs (n_runs * 3); then run_bytes bytes, and n_runs * run_bytes * 2 more if any
+ * field reaches beyond the left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same for narrow kernels, which need no scratch memory; blocks of one pixel. */
+void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y);
 
 #endif

@@ -1,6 +1,9 @@
 /* Depthwise convolution (multiplier 1) as polynomial products, for cores with SMLAL: four
  * multiply-accumulates per instruction. Channel by channel, so that y may be x.
  *
+ * Two ways: te_depthwise_map.h for usual paddings of maps up to 48 columns wide, and what is described here
+ * for the others.
+ *
  * THE TRICK. A word holds two pixels a0 + a1 * 2^21 (a signed sum), another two taps w1 + w0 * 2^21. The
  * 64-bit sum of their products has three fields of 21 bits: a0 w1 | a0 w0 + a1 w1 | a1 w0, lowest first. With
  * pairs A_i = (b[2i], b[2i+1]) of a padded row b and taps W_m = (w[2m], w[2m+1]) the accumulator S_q = sum
@@ -33,6 +36,7 @@
 #ifndef TE_DEPTHWISE_FAST_H
 #define TE_DEPTHWISE_FAST_H
 
+#include "tinyengine/te_depthwise_map.h"
 #include "tinyengine/te_types.h"
 
 /* Some neighbouring channels of a layer. */
@@ -78,31 +82,24 @@ typedef struct te_depthwise_fast_params {
     const uint8_t *columns; /* [tap_bytes]: which kernel column; any for a zero tap */
     /* [channel][4]: bias, m, c, and e + (l << 8) + (plain << 16), all as in te_requant_fixed.h; l is 1 for
      * multipliers below 1, e is 0 from 0.5 on; to round fast F, zero, e = 0 and l = 1. plain = 1: must not
-     * run as polynomial. */
+     * run as polynomial. May be null if map is not and no channel is plain. */
     const int32_t *channels;
-    te_depthwise_run_fn *run;   /* null: all channels plain, and the rest does not matter */
-    uint16_t units, unit_words; /* of the ring; unit_words is per slot: 3 or 2 */
-    uint16_t first_unit;        /* where a row's pixels begin */
-    uint16_t phase;             /* te_depthwise_run_args.phase */
-    uint16_t some_plain;        /* 0: no channel is */
+    te_depthwise_run_fn *run;     /* null: all channels plain, and the rest does not matter */
+    uint16_t units, unit_words;   /* of the ring; unit_words is per slot: 3 or 2 */
+    uint16_t first_unit;          /* where a row's pixels begin */
+    uint16_t phase;               /* te_depthwise_run_args.phase */
+    uint16_t some_plain;          /* 0: no channel is */
+    te_depthwise_map_fn *map;     /* not null: instead of run, and columns are in order */
+    const int32_t *map_constants; /* te_depthwise_map_args.constants; the bias is the layer's own */
+    int16_t out_zero;
+    uint16_t row_words; /* of a staged row */
 } te_depthwise_fast_params;
 
 /* y == x or disjoint.
- * scratch: the larger of, in words, units * unit_words * kh + kh * tap_bytes (if run is not null), and in
- * halfwords,
- * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh. */
+ * scratch: the largest of, if run is not null, units * unit_words * kh + kh * tap_bytes words; if map is not
+ * null, row_words for each row that is staged (most rows of x under the output rows asked for; of padding too
+ * if kh = 3), for kernels 5 and 7 kh * (kh / 2 + 1) words more and 3 for each output row; and
+ * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh halfwords. */
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
-
-/* The same with trained biases in SRAM. In `channels` of the layer the biases are only less zero * (sum of
- * the taps); `limits`, [channel][2], tell between which sums of both a channel may run as polynomial.
- * scratch: 4 words per channel more. */
-typedef struct te_depthwise_trained_fast_params {
-    te_depthwise_fast_params fast;
-    const int32_t *bias;
-    const int32_t *limits;
-} te_depthwise_trained_fast_params;
-
-void te_depthwise_trained_fast_s8(const te_depthwise_trained_fast_params *p, const int8_t *x, int8_t *y,
-                                  void *scratch);
 
 #endif

@@ -20,6 +20,15 @@ void te_add_equal(const te_add_fast_constants *k, const int8_t *a, const int8_t 
         y[i] = (int8_t)te_round_exact(k->kb + (a[i] + b[i]) * (1 << 20), k->m, k->c, k->e);
 }
 
+void te_add_linear(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
+                   uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t from_a = (int32_t)((int64_t)k->ma * (a[i] * 256) >> 16);
+        const int32_t from_b = (int32_t)((int64_t)k->m * (b[i] * 256) >> 16);
+        y[i] = (int8_t)te_saturate8((k->c + from_a + from_b) >> TE_ADD_LINEAR_SHIFT);
+    }
+}
+
 #else
 typedef int te_add_fast_ref_is_empty; /* ISO C wants a declaration */
 #endif

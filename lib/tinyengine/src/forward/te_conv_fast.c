@@ -8,7 +8,8 @@
 
 /* Scratch, divided. */
 typedef struct layout {
-    uint32_t *columns, *wide, *pair;
+    uint32_t *columns, *wide;
+    uint32_t column_words; /* per pair of pixels */
     te_conv_run *runs;
     int8_t *outside; /* run_bytes of the zero point */
     int8_t *patch;   /* [pixel of the pair][run][run_bytes]: runs that cross the left or right edge */
@@ -17,9 +18,9 @@ typedef struct layout {
 static layout divide(const te_conv_fast_params *p, void *scratch) {
     layout s;
     s.columns = scratch;
-    s.wide = s.columns + p->block / 2 * 4 * p->groups;
-    s.pair = s.wide + 4 * p->groups + 2 + p->round_words;
-    s.runs = (te_conv_run *)(void *)(s.pair + (p->pair ? 2 * p->groups + 2 + p->round_words : 0));
+    s.column_words = 4u * p->groups + 2;
+    s.wide = s.columns + p->block / 2 * s.column_words;
+    s.runs = (te_conv_run *)(void *)(s.wide + 4 * p->groups + TE_CONV_WIDE_WORDS);
     s.outside = (int8_t *)(s.runs + p->n_runs);
     s.patch = s.outside + p->run_bytes;
     memset(s.outside, p->in_zero, p->run_bytes);
@@ -29,11 +30,9 @@ static layout divide(const te_conv_fast_params *p, void *scratch) {
 /* Bytes first..first+run_bytes of an input row that they overlap, with the zero point beyond its ends. */
 static const int8_t *copy_clipped(const te_conv_fast_params *p, const int8_t *row, int32_t first,
                                   int8_t *patch) {
-    const int32_t row_bytes = p->in.w * p->in.c, last = first + p->run_bytes;
-    const int32_t from = first < 0 ? 0 : first, to = last > row_bytes ? row_bytes : last;
-    memset(patch, p->in_zero, (size_t)(from - first));
-    memcpy(patch + (from - first), row + from, (size_t)(to - from));
-    memset(patch + (to - first), p->in_zero, (size_t)(last - to));
+    const uint32_t row_bytes = (uint32_t)p->in.w * p->in.c, run_bytes = p->run_bytes;
+    uint32_t at = (uint32_t)first; /* beyond the row also when negative */
+    for (uint32_t i = 0; i < run_bytes; i++, at++) patch[i] = at < row_bytes ? row[at] : (int8_t)p->in_zero;
     return patch;
 }
 
@@ -87,6 +86,13 @@ static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t ox, uint32_t m
     return pairs < most ? pairs : most;
 }
 
+/* Whether all kernel rows over output row oy lie in the picture. */
+static int rows_inside(const te_conv_fast_params *p, int32_t oy) {
+    const te_window *k = &p->window;
+    const int32_t top = oy * k->sh - k->pad_top;
+    return top >= 0 && top + (k->kh - 1) * k->dh < p->in.h;
+}
+
 /* Pixels first .. first + count - 1 of the output flattened from row `row` on. */
 static void gather_block(const te_conv_fast_params *p, const te_row_view *x, const layout *s, int32_t row,
                          int32_t first, int32_t count) {
@@ -96,11 +102,13 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
     oy += row;
     for (; count > 0; count -= 2 * (int32_t)args.pairs) {
         const uint32_t plain = plain_pairs(p, ox, (uint32_t)count / 2);
+        te_conv_gather_fn *gather = p->gather_any;
         aim(p, x, s, oy, ox, 0);
         if (plain) {
             aim_beside(p, s);
             args.pairs = plain;
             ox += 2 * (int32_t)plain;
+            if (rows_inside(p, oy)) gather = p->gather;
         } else {
             if (count > 1 && ++ox == p->out.w) oy++, ox = 0;
             aim(p, x, s, oy, ox, 1); /* an odd last pixel is its own partner */
@@ -108,38 +116,52 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
             ox++;
         }
         if (ox == p->out.w) oy++, ox = 0;
-        p->gather(&args);
-        args.columns += args.pairs * 4 * p->groups;
+        gather(&args);
+        args.columns += args.pairs * s->column_words;
     }
 }
 
-/* The same pair by pair of channels, each of which is put together first. */
-static void tiles_of_pairs(const te_conv_fast_params *p, const layout *s, te_conv_tiles_args *args) {
-    int8_t *out = args->out;
-    args->weights = s->pair;
-    args->first = p->out.c - 2u;
-    for (uint32_t c = 0; c < p->out.c; c += 2) {
-        const uint32_t channel = c + 1 < p->out.c ? c : c - 1;
-        p->pair(p, c / 2, channel, s->pair);
-        args->out = out + channel;
-        p->tiles(args);
+/* Behind each pair's columns: where its outputs go, in bytes from the output of the last whole pair; the odd
+ * pixel, if any, is one pair behind that. */
+static void aim_outputs(const te_conv_fast_params *p, const layout *s, int32_t count) {
+    const int32_t step = 2 * p->out.c;
+    uint32_t *word = s->columns + s->column_words - 2;
+    for (int32_t to = (1 - count / 2) * step; count > 0; count -= 2, to += step, word += s->column_words) {
+        word[0] = (uint32_t)to;
+        word[1] = (uint32_t)(count > 1 ? to + p->out.c : to);
     }
+}
+
+/* Pixel by pixel, without columns. */
+static void run_narrow(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                       uint32_t rows) {
+    for (uint32_t i = 0; i < rows; i++, y += p->out.w * p->out.c) {
+        const uint32_t *pixels = (const uint32_t *)(const void *)te_row_of(x, row + i);
+        const te_conv_tiles_args args = {pixels, p->weights, 0, y, p->out.w, 0, p->out.c, p->groups, 0};
+        p->tiles(&args);
+    }
+    y -= rows * p->out.w * p->out.c;
+    te_clamp_s8(y, rows * p->out.w * p->out.c, p->min, p->max);
 }
 
 void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
                       uint32_t rows, void *scratch) {
+    if (!p->gather) {
+        run_narrow(p, x, y, row, rows);
+        return;
+    }
     const layout s = divide(p, scratch);
     const int32_t pixels = (int32_t)rows * p->out.w;
+    int32_t aimed = 0;
     for (int32_t first = 0; first < pixels; first += p->block) {
         const int32_t count = pixels - first < p->block ? pixels - first : p->block;
         int8_t *out = y + first * p->out.c;
+        if (count != aimed) aim_outputs(p, &s, count);
+        aimed = count;
         gather_block(p, x, &s, (int32_t)row, first, count);
-        te_conv_tiles_args args = {s.columns, p->weights, s.wide,    out, (uint32_t)count / 2,
-                                   count & 1, p->out.c,   p->groups, 0};
-        if (p->pair)
-            tiles_of_pairs(p, &s, &args);
-        else
-            p->tiles(&args);
+        const te_conv_tiles_args args = {s.columns, p->weights, s.wide,    out,        (uint32_t)count / 2,
+                                         count & 1, p->out.c,   p->groups, p->out_zero};
+        p->tiles(&args);
         te_clamp_s8(out, (uint32_t)(count * p->out.c), p->min, p->max);
     }
 }
@@ -147,4 +169,8 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
     const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)p->in.w * p->in.c, p->in.h}; /* only read */
     te_conv_fast_run(p, &whole, y, 0, p->out.h, scratch);
+}
+
+void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y) {
+    te_conv_fast_s8(p, x, y, 0);
 }

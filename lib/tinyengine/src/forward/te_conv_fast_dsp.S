@@ -4,9 +4,23 @@
     .syntax unified
     .thumb
 
-/* Groups of 4 k per pass of the product's loop, a power of two. */
+/* Words of rounding per pair of channels, as in te_conv_fast.h. */
+#define TE_CONV_ROUND_FAST 2
+#define TE_CONV_ROUND_EXACT 3
+#define TE_CONV_ROUND_WIDE 10
+
+/* Groups of 4 k per pass of the product's loop, a power of two; up to one less need no loop. */
 #ifndef TE_CONV_UNROLL
 #define TE_CONV_UNROLL 16
+#endif
+
+#ifndef TE_CONV_SMALL_UNROLL
+#define TE_CONV_SMALL_UNROLL 4
+#endif
+
+/* The same for the odd pixel that is left over. */
+#ifndef TE_CONV_ODD_UNROLL
+#define TE_CONV_ODD_UNROLL 4
 #endif
 
 /* How the product loads operands: 0 = LDM (fewest instructions), 1 = LDRD (may pair better on a dual-issue core). */
@@ -14,12 +28,13 @@
 #define TE_CONV_LDRD 0
 #endif
 
-/* Bytes of code of one group: only 32-bit instructions, so that the loop can be entered at any group. */
+/* Bytes of code of one group: only 32-bit instructions, so that the loops can be entered at any group. */
 #if TE_CONV_LDRD
 #define GROUP_CODE_BYTES 48
 #else
 #define GROUP_CODE_BYTES 40
 #endif
+#define ODD_GROUP_CODE_BYTES 24
 
 .macro FUNCTION name
     .section .text.\name, "ax", %progbits
@@ -56,9 +71,19 @@
     smlad   lr, r5, r9, lr
 .endm
 
-/* The first group starts both pixels' sums from one bias: no moves. */
-.macro FIRST_GROUP
+/* The first group comes with the biases: both pixels' sums start from one, no moves. */
+.macro LOAD_FIRST_GROUP
+#if TE_CONV_LDRD
     LOAD_GROUP
+    ldrd    r10, r12, [r1], #8
+#else
+    ldmia.w r0!, {r2-r5}
+    ldmia.w r1!, {r6-r10, r12}
+#endif
+.endm
+
+.macro FIRST_GROUP
+    LOAD_FIRST_GROUP
     smlad   r11, r3, r6, r10
     smlad   r10, r2, r6, r10
     smlad   lr, r3, r7, r12
@@ -69,20 +94,32 @@
     smlad   lr, r5, r9, lr
 .endm
 
-/* ---- rounding: sums in r10 r11 (channel 0) r12 lr (channel 1), constants at r1 ------------------------------------ */
+.macro ODD_PRODUCTS
+    smlad   r10, r2, r6, r10
+    smlad   r12, r2, r7, r12
+    smlad   r10, r4, r8, r10
+    smlad   r12, r4, r9, r12
+.endm
+
+.macro ODD_GROUP
+    ldmia.w r0!, {r2-r5}
+    ldmia.w r1!, {r6-r9}
+    ODD_PRODUCTS
+.endm
+
+/* ---- rounding: sums in r10 r11 (channel 0) r12 lr (channel 1), constants at r1; leaves r1 = wide and the base of the
+ * outputs in `base` --------------------------------------------------------------------------------------------- */
 
 .macro ROUND_EXACT_ONE sum, m, c, doubled
     add     r9, \c, \sum, asr #31
-    .if \doubled
-    smmlar  \sum, \sum, \m, r9
-    .else
-    lsl     r8, \sum, #1
-    smmlar  \sum, r8, \m, r9
+    .if !\doubled
+    lsl     \sum, \sum, #1
     .endif
+    smmlar  \sum, \sum, \m, r9
 .endm
 
 .macro ROUND_EXACT doubled
-    ldmia   r1, {r2-r7}             /* M0 M1 C0 C1 e0 e1 */
+    ldmia   r1, {r1-r8}             /* wide M0 M1 C0 C1 e0 e1 base */
     ROUND_EXACT_ONE r10, r2, r4, \doubled
     ROUND_EXACT_ONE r11, r2, r4, \doubled
     ROUND_EXACT_ONE r12, r3, r5, \doubled
@@ -93,12 +130,12 @@
     asr     lr, lr, r7
 .endm
 
-.macro ROUND_FAST
-    ldmia   r1, {r2-r5}             /* M0 M1 zero0 zero1 */
+.macro ROUND_FAST unused
+    ldmia   r1, {r1-r4, r8}         /* wide M0 M1 zero base */
     smmlar  r10, r10, r2, r4
     smmlar  r11, r11, r2, r4
-    smmlar  r12, r12, r3, r5
-    smmlar  lr, lr, r3, r5
+    smmlar  r12, r12, r3, r4
+    smmlar  lr, lr, r3, r4
 .endm
 
 .macro ROUND_WIDE_ONE sum           /* M C e l s in r2-r6 */
@@ -109,34 +146,34 @@
     asr     \sum, \sum, r4
 .endm
 
-.macro ROUND_WIDE
+.macro ROUND_WIDE unused
+    ldr     r7, [r1], #4            /* wide */
     ldmia   r1!, {r2-r6}
     ROUND_WIDE_ONE r10
     ROUND_WIDE_ONE r11
     ldmia   r1!, {r2-r6}
     ROUND_WIDE_ONE r12
     ROUND_WIDE_ONE lr
+    ldr     r8, [r1]
+    mov     r1, r7
 .endm
 
 /* ---- tiles ----------------------------------------------------------------------------------------------------- */
 
-#define F_WIDE 0       /* these five are loaded together at the end of a tile */
-#define F_NEXT 4       /* where the next tile's first pixel goes */
-#define F_SECOND 8     /* and how far behind it the second: 0 for an odd pixel, its own partner */
-#define F_END 12
-#define F_STEP 16      /* bytes between pixel pairs of the output */
-#define F_ENTRY 20     /* where the tile enters the unrolled loop */
-#define F_WIDE_END 24  /* end of the widened weights */
-#define F_COLUMNS 28
-#define F_WEIGHTS 32
-#define F_CHANNEL 36
-#define F_OUT 40
-#define F_PAIR_BYTES 44 /* output bytes of all whole pairs */
-#define F_ODD_BYTES 48  /* F_STEP if there is an odd pixel, else 0 */
-#define F_CHANNELS 52
-#define F_GROUPS 56
-#define F_LAST 60       /* end of the output, odd pixel included (rounded up to a pair) */
-#define FRAME 64
+#define F_ENTRY 0       /* where a tile goes on after its first group, and where the odd pixel does */
+#define F_WIDE_END 8    /* end of the widened weights */
+#define F_COLUMNS 12
+#define F_WIDE 16
+#define F_BASE 20       /* output of the channel pair at the last pixel pair: offsets are relative to it */
+#define F_WEIGHTS 24
+#define F_LEFT 28       /* channels that are left, this pair included */
+#define F_PAIRS 32
+#define F_ODD 36
+#define F_GROUPS 40     /* without the first */
+#define F_ZERO 44       /* fast: zero point of the output; exact: C of e = 1 */
+#define F_REST 48       /* where whole passes of the loop go on */
+#define F_LOOP_END 52   /* end of the widened weights of whole passes */
+#define FRAME 60
 
 /* One group of 4 k of two channels, and two groups: bytes at r0 -> int16 pairs at r1. */
 .macro WIDEN_ONE
@@ -161,85 +198,138 @@
     stmia   r1!, {r5-r12}
 .endm
 
-/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any */
-.macro TILES name, round, argument, round_words, groups=0
+/* Rounding constants from flash to behind the widened weights, between wide (r2) and the base of the outputs. */
+.macro COPY_ROUND words
+    .if \words == TE_CONV_ROUND_FAST
+    ldrd    r2, r6, [sp, #F_WIDE]
+    ldmia   r0!, {r3, r4}
+    ldr     r5, [sp, #F_ZERO]
+    stmia   r1!, {r2-r6}
+    .elseif \words == TE_CONV_ROUND_EXACT
+    ldrd    r2, r9, [sp, #F_WIDE]
+    ldmia   r0!, {r3, r4, r10}
+    ldr     r11, [sp, #F_ZERO]
+    uxtb    r7, r10
+    uxtb    r8, r10, ror #8
+    lsl     r5, r11, r7
+    lsl     r6, r11, r8
+    adds    r7, #1
+    add     r8, r8, #1
+    stmia   r1!, {r2-r9}
+    .else
+    ldr     r2, [sp, #F_WIDE]
+    ldmia.w r0!, {r3-r12}
+    ldr     lr, [sp, #F_BASE]
+    stmia   r1!, {r2-r12, lr}
+    .endif
+.endm
+
+/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any. small: little
+ * code, a short loop that is entered at any group, and the odd pixel as its own partner. */
+.macro TILES name, round, argument, round_words, groups=0, small=0
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
-    ldmia   r0, {r1-r8}             /* columns weights wide out pairs odd channels groups */
-    ldr     r0, [r0, #32]           /* first */
-    sub     r4, r4, r0
-    lsl     r9, r7, #1
-    mul     r10, r9, r5
-    mul     r6, r9, r6
-    str     r3, [sp, #F_WIDE]
+    ldmia   r0, {r1-r9}             /* columns weights wide out pairs odd channels groups zero */
+    .if \round_words == TE_CONV_ROUND_EXACT
+    lsl     r9, r9, #1
+    add     r9, r9, #1
+    .endif
+    str     r9, [sp, #F_ZERO]
     str     r1, [sp, #F_COLUMNS]
-    strd    r9, r10, [sp, #F_STEP]  /* the second is replaced below */
-    str     r10, [sp, #F_PAIR_BYTES]
-    str     r6, [sp, #F_ODD_BYTES]
-    strd    r7, r8, [sp, #F_CHANNELS]
-    str     r4, [sp, #F_OUT]
-    str     r2, [sp, #F_WEIGHTS]
-    str     r0, [sp, #F_CHANNEL]
-    add     r3, r3, r8, lsl #4
-    adds    r3, #8
-    str     r3, [sp, #F_WIDE_END]
+    subs    r1, r5, #1
+    mul     r1, r1, r7
+    add     r4, r4, r1, lsl #1
+    strd    r3, r4, [sp, #F_WIDE]
+    strd    r2, r7, [sp, #F_WEIGHTS]
+    strd    r5, r6, [sp, #F_PAIRS]
     .if !\groups
-    sub     r8, #1
-    and     r8, r8, #(TE_CONV_UNROLL - 1)
-    movs    r1, #GROUP_CODE_BYTES
-    adr.w   r2, .Lcheck\@
-    mls     r2, r8, r1, r2
+    add     r2, r3, r8, lsl #4
+    adds    r2, #8
+    str     r2, [sp, #F_WIDE_END]
+    subs    r8, #1
+    str     r8, [sp, #F_GROUPS]
+    .if \small
+    and     r4, r8, #(TE_CONV_SMALL_UNROLL - 1)
+    movs    r5, #GROUP_CODE_BYTES
+    adr.w   r1, .Lcheck\@
+    mls     r1, r4, r5, r1
+    orr     r1, r1, #1
+    str     r1, [sp, #F_ENTRY]
+    .else
+    and     r4, r8, #(TE_CONV_UNROLL - 1)
+    movs    r5, #GROUP_CODE_BYTES
+    adr.w   r1, .Lround\@
+    mls     r1, r4, r5, r1
+    orr     r1, r1, #1
+    sub     r2, r2, r4, lsl #4
+    strd    r1, r2, [sp, #F_REST]
+    cmp     r8, r4
+    beq     .Lentry\@
+    adr.w   r1, .Lloop\@
+    orr     r1, r1, #1
+.Lentry\@:
+    and     r3, r8, #(TE_CONV_ODD_UNROLL - 1)
+    movs    r4, #ODD_GROUP_CODE_BYTES
+    adr.w   r2, .Lodd_check\@
+    mls     r2, r3, r4, r2
     orr     r2, r2, #1
-    str     r2, [sp, #F_ENTRY]
+    strd    r1, r2, [sp, #F_ENTRY]
+    .endif
     .endif
 
 .Lchannels\@:
     ldr     r0, [sp, #F_WEIGHTS]
     ldr     r1, [sp, #F_WIDE]
+    ldmia.w r0!, {r9, r10}          /* biases */
+    ldmia.w r0!, {r11, r12}         /* first group */
+    sxtb16  r5, r11
+    sxtb16  r6, r12
+    sxtb16  r7, r11, ror #8
+    sxtb16  r8, r12, ror #8
+    stmia   r1!, {r5-r10}
+    .if \groups
+    .rept (\groups - 1) / 2
+    WIDEN_TWO
+    .endr
+    .if (\groups - 1) % 2
+    WIDEN_ONE
+    .endif
+    .else
     ldr     r2, [sp, #F_GROUPS]
-    ldmia   r0!, {r3, r4}           /* biases */
-    stmia   r1!, {r3, r4}
-    tst     r2, #1
-    beq     .Leven\@
+    .if \small
+    cbz     r2, .Lwidened\@
+.Lwiden\@:
+    WIDEN_ONE
+    subs    r2, #1
+    bne     .Lwiden\@
+    .else
+    lsrs    r2, r2, #1
+    bcc     .Leven\@
     WIDEN_ONE
 .Leven\@:
     lsrs    r2, r2, #1
-    beq     .Lwidened\@
+    bcc     .Lfours\@
+    WIDEN_TWO
+.Lfours\@:
+    cbz     r2, .Lwidened\@
 .Lwiden\@:
     WIDEN_TWO
     subs    r2, #1
+    WIDEN_TWO
     bne     .Lwiden\@
-.Lwidened\@:
-    .if \round_words == 4
-    ldmia   r0!, {r2-r5}
-    stmia   r1!, {r2-r5}
-    .elseif \round_words == 6
-    ldmia   r0!, {r2-r7}
-    stmia   r1!, {r2-r7}
-    .else
-    ldmia.w r0!, {r2-r11}
-    stmia   r1!, {r2-r11}
     .endif
+.Lwidened\@:
+    .endif
+    COPY_ROUND \round_words
     str     r0, [sp, #F_WEIGHTS]
-
-    ldr     r2, [sp, #F_OUT]
-    ldr     r5, [sp, #F_CHANNEL]
-    ldrd    r6, r7, [sp, #F_PAIR_BYTES] /* and odd bytes */
-    ldr     r8, [sp, #F_CHANNELS]
-    add     r2, r2, r5
-    add     r4, r2, r6
-    add     r7, r4, r7
-    strd    r2, r8, [sp, #F_NEXT]
-    str     r4, [sp, #F_END]
-    str     r7, [sp, #F_LAST]
+    mov     r1, r2
     ldr     r0, [sp, #F_COLUMNS]
-    ldr     r1, [sp, #F_WIDE]
-    cmp     r2, r4
-    beq     .Lodd\@
+    ldr     r2, [sp, #F_PAIRS]
+    cmp     r2, #0
+    beq.w   .Lodd\@
 
 .Ltile\@:
-    ldrd    r10, r12, [r1], #8
     FIRST_GROUP
     .if \groups
     .rept \groups - 1
@@ -248,49 +338,87 @@ FUNCTION \name
     .else
     ldr     pc, [sp, #F_ENTRY]
     .p2align 2
-.Lgroups\@:                         /* the hot loop */
-    .rept TE_CONV_UNROLL
+    .if \small
+.Lloop\@:
+    .rept TE_CONV_SMALL_UNROLL
     GROUP
     .endr
 .Lcheck\@:
     ldr     r2, [sp, #F_WIDE_END]
     cmp     r1, r2
-    bne     .Lgroups\@
+    bne     .Lloop\@
+    .else
+.Lloop\@:                           /* whole passes */
+    .rept TE_CONV_UNROLL
+    GROUP
+    .endr
+    ldr     r2, [sp, #F_LOOP_END]
+    cmp     r1, r2
+    bne     .Lloop\@
+    ldr     pc, [sp, #F_REST]
+    .p2align 2
+    .rept TE_CONV_UNROLL - 1        /* the rest: entered so that it ends at .Lround */
+    GROUP
+    .endr
+    .endif
     .endif
 
+.Lround\@:
     \round  \argument
-    ldmia   sp, {r1-r5}             /* wide next second end step */
+    ldrd    r4, r5, [r0], #8        /* where the two pixels go */
     ssat    r10, #8, r10
     ssat    r11, #8, r11
     ssat    r12, #8, r12
     ssat    lr, #8, lr
     bfi     r10, r12, #8, #24
     bfi     r11, lr, #8, #24
-    strh    r10, [r2]
-    strh    r11, [r2, r3]
-    add     r2, r5
-    cmp     r2, r4
-    str     r2, [sp, #F_NEXT]
-    bne     .Ltile\@
+    strh    r10, [r8, r4]
+    strh    r11, [r8, r5]
+    cmp     r4, #0
+    blt     .Ltile\@
+    bne     .Lnext\@                /* that was the odd pixel */
 
 .Lodd\@:
-    ldr     r6, [sp, #F_LAST]
-    cmp     r2, r6
+    ldr     r2, [sp, #F_ODD]
+    cmp     r2, #0
+    .if \small
+    bne     .Ltile\@
+    .else
     beq     .Lnext\@
-    movs    r3, #0
-    strd    r3, r6, [sp, #F_SECOND]
-    b       .Ltile\@
+    LOAD_FIRST_GROUP
+    ODD_PRODUCTS
+    .if \groups
+    .rept \groups - 1
+    ODD_GROUP
+    .endr
+    .else
+    ldr     pc, [sp, #(F_ENTRY + 4)]
+    .p2align 2
+.Lodd_groups\@:
+    .rept TE_CONV_ODD_UNROLL
+    ODD_GROUP
+    .endr
+.Lodd_check\@:
+    ldr     r2, [sp, #F_WIDE_END]
+    cmp     r1, r2
+    bne     .Lodd_groups\@
+    .endif
+    mov     r11, r10
+    mov     lr, r12
+    b       .Lround\@
+    .endif
 
 .Lnext\@:                           /* two channels on; an odd number ends with (n-2, n-1) */
-    ldr     r5, [sp, #F_CHANNEL]
-    ldr     r8, [sp, #F_CHANNELS]
-    adds    r5, #2
-    subs    r6, r8, r5
+    ldr     r4, [sp, #F_BASE]
+    ldr     r5, [sp, #F_LEFT]
+    adds    r4, #2
+    subs    r5, #2
     ble     .Ldone\@
-    cmp     r6, #1
+    cmp     r5, #1
     it      eq
-    subeq   r5, #1
-    str     r5, [sp, #F_CHANNEL]
+    subeq   r4, #1
+    str     r4, [sp, #F_BASE]
+    str     r5, [sp, #F_LEFT]
     b       .Lchannels\@
 .Ldone\@:
     add     sp, #FRAME
@@ -298,22 +426,117 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
-    TILES te_conv_tiles_exact, ROUND_EXACT, 0, 6
-    TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, 6
-    TILES te_conv_tiles_wide, ROUND_WIDE, , 10
-    TILES te_conv_tiles_fast, ROUND_FAST, , 4
-    TILES te_conv_tiles_fast_8, ROUND_FAST, , 4, 2
-    TILES te_conv_tiles_fast_16, ROUND_FAST, , 4, 4
-    TILES te_conv_tiles_fast_24, ROUND_FAST, , 4, 6
-    TILES te_conv_tiles_fast_28, ROUND_FAST, , 4, 7
-    TILES te_conv_tiles_exact_8, ROUND_EXACT, 0, 6, 2
-    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, 6, 4
-    TILES te_conv_tiles_exact_24, ROUND_EXACT, 0, 6, 6
-    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, 6, 7
-    TILES te_conv_tiles_exact_doubled_8, ROUND_EXACT, 1, 6, 2
-    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, 6, 4
-    TILES te_conv_tiles_exact_doubled_24, ROUND_EXACT, 1, 6, 6
-    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, 6, 7
+    TILES te_conv_tiles_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE
+    TILES te_conv_tiles_fast, ROUND_FAST, , TE_CONV_ROUND_FAST
+    TILES te_conv_tiles_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT
+    TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT
+    TILES te_conv_tiles_fast_16, ROUND_FAST, , TE_CONV_ROUND_FAST, 4
+    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 4
+    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 4
+    TILES te_conv_tiles_fast_28, ROUND_FAST, , TE_CONV_ROUND_FAST, 7
+    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
+    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 7
+
+    TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 0, 1
+    TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 0, 1
+    TILES te_conv_tiles_small_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE, 0, 1
+
+/* ---- eight input channels -------------------------------------------------------------------------------------- */
+
+#ifndef TE_CONV_NARROW_UNROLL
+#define TE_CONV_NARROW_UNROLL 8
+#endif
+
+/* One output channel: its constants from r1 to r6-r12 (exact: and lr), the pixel in r2-r5. */
+.macro NARROW_FAST
+    ldmia.w r1!, {r6-r12}           /* bias w w w w M zero */
+    smlad   r6, r2, r7, r6
+    smlad   r6, r3, r8, r6
+    smlad   r6, r4, r9, r6
+    smlad   r6, r5, r10, r6
+    smmlar  r6, r6, r11, r12
+    ssat    r6, #8, r6
+    strb.w  r6, [r0], #1
+.endm
+
+.macro NARROW_EXACT
+    ldmia.w r1!, {r6-r12, lr}       /* bias w w w w M C e */
+    smlad   r6, r2, r7, r6
+    smlad   r6, r3, r8, r6
+    smlad   r6, r4, r9, r6
+    smlad   r6, r5, r10, r6
+    add.w   r7, r12, r6, asr #31
+    smmlar  r6, r6, r11, r7
+    asr.w   r6, r6, lr
+    ssat    r6, #8, r6
+    strb.w  r6, [r0], #1
+.endm
+
+#define N_WEIGHTS 0
+#define N_X 4
+#define N_X_END 8
+#define N_ENTRY 12
+#define N_WEIGHTS_END 16
+#define N_FRAME 20
+
+/* void name(const te_conv_tiles_args *args) */
+.macro NARROW name, channel, words, code_bytes, doubled
+FUNCTION \name
+    push    {r4-r11, lr}
+    sub     sp, #N_FRAME
+    ldmia   r0, {r1, r2, r3, r4, r5, r6, r7} /* pixels weights . out pairs . channels */
+    mov     r0, r4
+    add     r5, r1, r5, lsl #3
+    strd    r2, r1, [sp, #N_WEIGHTS]
+    movs    r4, #(4 * \words)
+    mla     r8, r7, r4, r2
+    str     r8, [sp, #N_WEIGHTS_END]
+    rsb     r7, r7, #0              /* skip what the first pass has too many of */
+    and     r7, r7, #(TE_CONV_NARROW_UNROLL - 1)
+    movs    r4, #\code_bytes
+    adr.w   r6, .Lchannels\@
+    mla     r6, r7, r4, r6
+    orr     r6, r6, #1
+    strd    r5, r6, [sp, #N_X_END]
+.Lpixel\@:
+    ldrd    r1, r6, [sp, #N_WEIGHTS]
+    ldmia   r6!, {r7, r8}
+    str     r6, [sp, #N_X]
+    sxtb16  r2, r7
+    sxtb16  r3, r7, ror #8
+    sxtb16  r4, r8
+    sxtb16  r5, r8, ror #8
+    .if \doubled
+    .irp    r, r2, r3, r4, r5
+    sadd16  \r, \r, \r
+    .endr
+    .endif
+    .if !\doubled
+    ldr     lr, [sp, #N_WEIGHTS_END]
+    .endif
+    ldr     pc, [sp, #N_ENTRY]
+    .p2align 2
+.Lchannels\@:
+    .rept TE_CONV_NARROW_UNROLL
+    \channel
+    .endr
+    .if \doubled
+    ldr     r7, [sp, #N_WEIGHTS_END]
+    cmp     r1, r7
+    .else
+    cmp     r1, lr
+    .endif
+    bne     .Lchannels\@
+    ldrd    r6, r7, [sp, #N_X]
+    cmp     r6, r7
+    bne     .Lpixel\@
+    add     sp, #N_FRAME
+    pop     {r4-r11, pc}
+    .size \name, . - \name
+.endm
+
+    NARROW te_conv_narrow_fast, NARROW_FAST, 7, 32, 0
+    NARROW te_conv_narrow_exact, NARROW_EXACT, 8, 40, 1
 
 /* ---- gather ---------------------------------------------------------------------------------------------------- */
 
@@ -357,8 +580,8 @@ FUNCTION \name
     eor     r11, r11, #4
 .endm
 
-/* void name(const te_conv_gather_args *args); run_bytes: their constant number, or 0 for any */
-.macro GATHER name, doubled, run_bytes=0
+/* void name(const te_conv_gather_args *args) */
+.macro GATHER name, doubled
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #G_FRAME
@@ -367,6 +590,7 @@ FUNCTION \name
     mov     r2, r6
     mov     r3, r8
     lsl     r10, r10, #4
+    add     r10, r10, #8            /* the outputs' offsets */
     mul     r11, r5, r6
     lsl     r11, r11, #4
     strd    r4, r5, [sp, #G_RUNS]
@@ -387,14 +611,6 @@ FUNCTION \name
     strd    r7, r8, [r0], #12
     add     r4, r4, lr
     add     r5, r5, lr
-    .if \run_bytes
-    .rept \run_bytes / 4
-    GATHER_ONE \doubled
-    .endr
-    .rept \run_bytes % 4
-    GATHER_TAIL \doubled
-    .endr
-    .else
     lsrs    r12, r2, #1
     beq     .Lsingle\@
 .Ltwice\@:
@@ -415,7 +631,6 @@ FUNCTION \name
     subs    r12, #1
     bne     .Lbyte\@
 .Lrun_done\@:
-    .endif
     subs    r1, #1
     bne     .Lrun\@
     ldr     r3, [sp, #G_NEXT]
@@ -428,9 +643,148 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
+/* 8 bytes of p0 (r0) and p1 (r1) -> two groups at r3. */
+.macro GATHER_TWO doubled
+    ldmia   r0!, {r4, r8}
+    ldmia   r1!, {r5, r9}
+    WIDEN_COLUMNS \doubled
+.endm
+
+/* Words of p0 in r4 r8, of p1 in r5 r9 -> two groups at r3. */
+.macro WIDEN_COLUMNS doubled
+    sxtb16  r6, r4, ror #8
+    sxtb16  r7, r5, ror #8
+    sxtb16  r10, r8, ror #8
+    sxtb16  r11, r9, ror #8
+    sxtb16  r4, r4
+    sxtb16  r5, r5
+    sxtb16  r8, r8
+    sxtb16  r9, r9
+    .if \doubled
+    .irp    r, r4, r5, r6, r7, r8, r9, r10, r11
+    sadd16  \r, \r, \r
+    .endr
+    .endif
+    stmia   r3!, {r4-r11}
+.endm
+
+/* void name(const te_conv_gather_args *args): r0 p0, r1 p1, r2 from the end of a pixel to the next pair, r3 columns,
+ * r4-r11 data, r12 passes, lr groups. */
+.macro GATHER_PIXELS name, doubled
+FUNCTION \name
+    push    {r4-r11, lr}
+    sub     sp, #4
+    ldmia   r0, {r1, r2}            /* base runs */
+    ldr     r3, [r0, #20]           /* columns */
+    ldr     r9, [r0, #24]           /* pairs */
+    ldr     lr, [r0, #28]           /* groups */
+    ldmia   r2, {r4-r6}             /* p0 p1 step */
+    mla     r7, r9, r6, r4
+    mla     r8, r9, r6, r5
+    strd    r7, r8, [r2]
+    add     r0, r1, r4
+    add     r1, r1, r5
+    sub     r2, r6, lr, lsl #2
+    movs    r7, #8
+    add     r7, r7, lr, lsl #4
+    mla     r7, r7, r9, r3
+    str     r7, [sp]                /* end of the columns */
+.Lpair\@:
+    lsrs    r12, lr, #1
+    bcc     .Leven\@
+    ldr     r4, [r0], #4
+    ldr     r5, [r1], #4
+    sxtb16  r6, r4, ror #8
+    sxtb16  r7, r5, ror #8
+    sxtb16  r4, r4
+    sxtb16  r5, r5
+    .if \doubled
+    .irp    r, r4, r5, r6, r7
+    sadd16  \r, \r, \r
+    .endr
+    .endif
+    stmia   r3!, {r4-r7}
+.Leven\@:
+    lsrs    r12, r12, #1
+    bcs     .Lmiddle\@
+    beq     .Lpixel\@
+.Lfour\@:
+    subs    r12, #1
+    GATHER_TWO \doubled
+.Lmiddle\@:
+    GATHER_TWO \doubled
+    bne     .Lfour\@
+.Lpixel\@:
+    ldr     r12, [sp]
+    add     r0, r0, r2
+    add     r1, r1, r2
+    adds    r3, #8
+    cmp     r3, r12
+    bne     .Lpair\@
+    add     sp, #4
+    pop     {r4-r11, pc}
+    .size \name, . - \name
+.endm
+
+/* void name(const te_conv_gather_args *args): r0-r2 the three rows of p0, p1 is `stride` bytes further; r3 columns, r12
+ * their end. */
+.macro GATHER_RGB name, doubled, stride
+FUNCTION \name
+    push    {r4-r11, lr}
+    ldr     lr, [r0], #4
+    ldr     r4, [r0]                /* runs */
+    ldr     r3, [r0, #16]           /* columns */
+    ldr     r5, [r0, #20]           /* pairs */
+    movs    r6, #120
+    mla     r12, r5, r6, r3
+    movs    r6, #(2 * \stride)
+    mul     r6, r6, r5
+    .irp    row, 0, 1, 2
+    ldrd    r7, r8, [r4, #(12 * \row)]
+    add     r\row, lr, r7
+    add     r7, r7, r6
+    add     r8, r8, r6
+    strd    r7, r8, [r4, #(12 * \row)]
+    .endr
+.Lpair\@:
+    .irp    row, r0, r1, r2
+    ldr     r4, [\row]
+    ldr     r8, [\row, #4]
+    ldr     r5, [\row, #\stride]
+    ldr     r9, [\row, #(\stride + 4)]
+    WIDEN_COLUMNS \doubled
+    .endr
+    ldrsb   r4, [r0, #8]
+    ldrsb   r6, [r1, #8]
+    ldrsb   r5, [r0, #(\stride + 8)]
+    ldrsb   r7, [r1, #(\stride + 8)]
+    pkhbt   r4, r4, r6, lsl #16
+    pkhbt   r5, r5, r7, lsl #16
+    ldrsb   r6, [r2, #8]
+    ldrsb   r7, [r2, #(\stride + 8)]
+    .if \doubled
+    .irp    r, r4, r5, r6, r7
+    sadd16  \r, \r, \r
+    .endr
+    .endif
+    stmia   r3!, {r4-r7}
+    adds    r0, #(2 * \stride)
+    adds    r1, #(2 * \stride)
+    adds    r2, #(2 * \stride)
+    adds    r3, #8
+    cmp     r3, r12
+    bne     .Lpair\@
+    pop     {r4-r11, pc}
+    .size \name, . - \name
+.endm
+
     GATHER te_conv_gather, 0
     GATHER te_conv_gather_doubled, 1
-    GATHER te_conv_gather_9, 0, 9
-    GATHER te_conv_gather_doubled_9, 1, 9
+    GATHER_PIXELS te_conv_gather_pixels, 0
+    GATHER_PIXELS te_conv_gather_pixels_doubled, 1
+    GATHER_RGB te_conv_gather_rgb, 0, 3
+    GATHER_RGB te_conv_gather_rgb_doubled, 1, 3
+    GATHER_RGB te_conv_gather_rgb_by_2, 0, 6
+    GATHER_RGB te_conv_gather_rgb_by_2_doubled, 1, 6
 
 #endif

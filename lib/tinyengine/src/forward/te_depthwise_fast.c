@@ -71,6 +71,68 @@ static void run_polynomial(const params *p, int32_t c, int32_t count, const batc
     p->run(&args);
 }
 
+/* ---- as polynomials, all rows of a channel at once
+ * ---------------------------------------------------------------------------------------------- */
+
+static int32_t at_most(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
+
+#if TE_DSP
+/* The table of te_depthwise_map.h, at `row`; returns its end. `staged` is row `existing` of x. */
+static te_depthwise_map_row *make_table(const params *p, const batch *b, te_depthwise_map_row *row,
+                                        const uint32_t *staged, int32_t existing, const uint32_t *taps) {
+    const int32_t kernel = p->window.kh, tap_words = kernel / 2 + 1;
+    for (int32_t i = 0; i < b->rows; i++, row++) {
+        const int32_t top = (b->row + i) * p->window.sh - p->window.pad_top, first = top > 0 ? top : 0;
+        row->pixels = staged + (first - existing - 1) * p->row_words;
+        row->taps = taps + (first - top) * tap_words;
+        row->rows = (uint32_t)(at_most(top + kernel, p->in.h) - first);
+    }
+    return row;
+}
+#endif
+
+static void run_map(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *scratch) {
+    const int32_t kernel = p->window.kh, stride = p->window.sh, words = p->row_words;
+    const int32_t first = b->row * stride - p->window.pad_top, existing = first > 0 ? first : 0;
+    const int32_t behind = first + (b->rows - 1) * stride + kernel, end = at_most(behind, p->in.h);
+    const int32_t capacity = (int32_t)b->x->capacity, wrap = existing - existing % capacity + capacity;
+    uint32_t *staged = scratch, *rest = scratch + (end - existing) * words;
+    te_depthwise_map_args args = {
+        .x = te_row_of(b->x, (uint32_t)existing) + c,
+        .wrapped = capacity * (int32_t)b->x->row_bytes,
+        .pitch = p->in.c,
+        .line = (int32_t)b->x->row_bytes,
+        .zero = p->in_zero,
+        .y = b->y + c,
+        .out_line = b->line,
+        .packed = packed_of(p, c),
+        .constants = p->map_constants + 2 * c,
+        .channels = (uint32_t)count,
+        .out_zero = p->out_zero,
+        .top = first - existing,
+        .rows = (uint32_t)b->rows,
+    };
+    if (kernel == 3) { /* rows of padding as well */
+        for (int32_t i = 0; i < (behind - first) * words; i++) scratch[i] = 0;
+        staged += (existing - first) * words;
+        args.begin = scratch;
+        args.end = scratch + b->rows * stride * words;
+    } else {
+        args.taps = rest;
+#if TE_DSP
+        te_depthwise_map_row *table = (te_depthwise_map_row *)(void *)(rest + kernel * (kernel / 2 + 1));
+        args.begin = table;
+        args.end = make_table(p, b, table, staged, existing, rest);
+#endif
+    }
+    args.staged = staged;
+    args.first_end = staged + (at_most(wrap, end) - existing) * words;
+    args.staged_end = staged + (end - existing) * words;
+    p->map(&args);
+}
+
 /* ---- plainly
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -139,9 +201,12 @@ static void run_all_channels(const params *p, const batch *b, void *scratch) {
     const int32_t channels = p->in.c;
     for (int32_t c = 0; c < channels;) {
         int32_t end = p->some_plain ? c : channels;
-        while (p->run && end < channels && !channel_of(p, end).plain) end++;
+        while ((p->run || p->map) && end < channels && !channel_of(p, end).plain) end++;
         if (end > c) {
-            run_polynomial(p, c, end - c, b, scratch);
+            if (p->map)
+                run_map(p, c, end - c, b, scratch);
+            else
+                run_polynomial(p, c, end - c, b, scratch);
             c = end;
         } else {
             run_plain(p, c, b, scratch);

@@ -1,13 +1,9 @@
-#include "../support/te_requant.h"
+#include "../support/te_mean_round.h"
 #include "../support/te_row_sums.h"
 
 static void average(const te_mean_rows_params *p, const int32_t *sums, int8_t *y) {
-    const te_mean_params *mean = &p->mean;
-    const int32_t offset = (int32_t)(p->shape.rows * p->shape.pixels) * mean->in_zero;
-    for (uint32_t i = 0; i < p->shape.sums; i++) {
-        const int32_t value = te_scale(sums[i] - offset, mean->multiplier, mean->shift);
-        y[i] = (int8_t)te_clamp(te_wrap_add(value, mean->out_zero), INT8_MIN, INT8_MAX);
-    }
+    const te_mean_round round = te_mean_round_of(&p->mean, p->shape.rows * p->shape.pixels);
+    for (uint32_t i = 0; i < p->shape.sums; i++) y[i] = te_mean_of(&p->mean, &round, sums[i]);
 }
 
 void te_mean_rows(const void *params, const te_row_job *job) {

@@ -1,6 +1,5 @@
-#include "tinyengine/te_pool.h"
-
-#include "../support/te_requant.h"
+#include "../support/te_mean_round.h"
+#include "../support/te_sum_four.h"
 
 /* Sum of the values that one output averages. */
 static int32_t sum_from(const te_reduce *s, const int8_t *row) {
@@ -14,11 +13,15 @@ static int32_t sum_from(const te_reduce *s, const int8_t *row) {
 
 void te_mean_s8(const te_mean_params *p, const int8_t *x, int8_t *y) {
     const te_reduce *s = &p->shape;
-    const int32_t offset = (int32_t)(s->reduce[0] * s->reduce[1]) * p->in_zero;
-    for (uint32_t i = 0; i < s->keep[0]; i++)
-        for (uint32_t j = 0; j < s->keep[1]; j++) {
-            const int32_t sum = sum_from(s, x + i * s->keep_stride[0] + j * s->keep_stride[1]) - offset;
-            const int32_t mean = te_scale(sum, p->multiplier, p->shift);
-            *y++ = (int8_t)te_clamp(te_wrap_add(mean, p->out_zero), INT8_MIN, INT8_MAX);
+    const te_mean_round round = te_mean_round_of(p, s->reduce[0] * s->reduce[1]);
+    const int four = s->keep_stride[1] == 1 && s->reduce[1] <= TE_SUM_FOUR_MAX;
+    for (uint32_t i = 0; i < s->keep[0]; i++, x += s->keep_stride[0]) {
+        uint32_t j = 0;
+        for (; four && j + 4 <= s->keep[1]; j += 4) {
+            int32_t sums[4] = {0, 0, 0, 0};
+            te_sum_four(x + j, s->reduce[0], s->reduce_stride[0], s->reduce[1], s->reduce_stride[1], sums);
+            for (uint32_t k = 0; k < 4; k++) *y++ = te_mean_of(p, &round, sums[k]);
         }
+        for (; j < s->keep[1]; j++) *y++ = te_mean_of(p, &round, sum_from(s, x + j * s->keep_stride[1]));
+    }
 }

@@ -1,0 +1,120 @@
+"""The depthwise kernels for maps of few columns (te_depthwise_map.h): which there are, and their range checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.ir.ops import Window
+
+WIDTHS = (*range(2, 15), 16, 18, 20, 22, 24, 28, 32, 36, 40, 44, 48)
+"""Of pictures, stride 1; as in te_depthwise_map_list.h."""
+EVEN_WIDTHS = (*range(4, 25, 2), 28, 32, 36, 40, 44, 48)
+ODD_WIDTHS = tuple(range(3, 14, 2))
+FIELD_HALF = 1 << 20
+"""A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The pixels that a set of columns of the kernel meets: all (stride 1), or every second one.
+
+    ``columns`` come in pairs (top field, bottom field); None is a zero tap. ``shifted``: words of pixels begin with
+    one pixel of padding.
+    """
+
+    columns: tuple[int | None, ...]
+    shifted: bool
+    pixels: int
+
+    @property
+    def words(self) -> int:
+        """Of a row of pixels."""
+        return (self.pixels + self.shifted + 1) // 2
+
+
+@dataclass(frozen=True)
+class MapKernel:
+    """One instance: kernel, stride, width of the picture and columns of padding in front."""
+
+    kernel: int
+    stride: int
+    width: int
+    pad: int
+
+    @property
+    def planes(self) -> list[Plane]:
+        """As in PLANE of te_depthwise_map_dsp.S."""
+        if self.stride == 1:
+            return [_plane(list(range(self.kernel)), self.pad, self.width)]
+        first = [(self.pad + odd) % 2 for odd in (0, 1)]
+        return [
+            _plane(list(range(t, self.kernel, 2)), (self.pad + odd - t) // 2, (self.width + 1 - odd) // 2)
+            for odd, t in enumerate(first)
+        ]
+
+    @property
+    def row_words(self) -> int:
+        """Of a staged row."""
+        return sum(plane.words for plane in self.planes)
+
+    def name(self, fast: bool) -> str:
+        """The C function."""
+        by_2 = f"_by_2_{self.pad}" if self.stride == 2 else ""
+        return f"te_depthwise_map_{self.kernel}_{self.width}{by_2}{'_fast' * fast}"
+
+    def scratch_bytes(self, staged_rows: int, rows: int) -> int:
+        """For batches of ``rows`` output rows, for which ``staged_rows`` are staged: padding is if kernel = 3."""
+        staged = 4 * self.row_words * staged_rows
+        if self.kernel == 3:
+            return staged
+        return staged + 4 * self.kernel * (self.kernel // 2 + 1) + 12 * rows
+
+    def fits(self, weights: np.ndarray, bias: np.ndarray, zero: int, doubled: bool) -> np.ndarray:
+        """Which channels' sums stay inside their fields for every int8 input less ``zero``.
+
+        ``weights`` (channels, rows, columns); ``bias`` (channels,) of the layer; ``doubled``: to round exactly.
+        """
+        scale = 1 + doubled
+        top = [c for plane in self.planes for c in plane.columns[::2] if c is not None]
+        bottom = [c for plane in self.planes for c in plane.columns[1::2] if c is not None]
+
+        def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
+            taps = scale * weights[:, :, columns].reshape(len(weights), -1)
+            ends = taps * (127 - zero), taps * (-128 - zero)
+            high = start + np.maximum(*ends).sum(axis=1)
+            low = start + np.minimum(*ends).sum(axis=1)
+            return (low >= -FIELD_HALF) & (high < FIELD_HALF)
+
+        start = scale * bias
+        return inside(slice(None), start) & inside(top, start) & inside(bottom, 0)
+
+
+def map_kernels() -> list[MapKernel]:
+    """All instances."""
+    found = []
+    for k in (3, 5, 7):
+        found += [MapKernel(k, 1, width, k // 2) for width in WIDTHS]
+        found += [MapKernel(k, 2, width, pad) for width in EVEN_WIDTHS for pad in (k // 2 - 1, k // 2)]
+        found += [MapKernel(k, 2, width, k // 2) for width in ODD_WIDTHS]
+    return found
+
+
+def _plane(columns: list[int], padded: int, pixels: int) -> Plane:
+    """``padded``: pixels of padding under the first column's first position."""
+    odd = len(columns) % 2
+    shifted = padded % 2 == 1 and not odd
+    lead = padded % 2 == 1 and odd
+    padding: list[int | None] = [None]
+    return Plane(tuple(padding * lead + [*columns] + padding * (odd and not lead)), shifted, pixels)
+
+
+def map_kernel(window: Window, size: tuple[int, int], outputs: tuple[int, int]) -> MapKernel | None:
+    """The instance for pictures of ``size`` (rows, columns) with ``outputs`` results; None if there is none."""
+    rows, columns = window.kernel
+    kernel = MapKernel(columns, window.stride[1], size[1], window.pad[2])
+    same = rows == columns and window.stride[0] == window.stride[1] and outputs[1] == -(-size[1] // window.stride[1])
+    tops = np.arange(outputs[0]) * window.stride[0] - window.pad[0]
+    existing = np.minimum(tops + rows, size[0]) - np.maximum(tops, 0)
+    return kernel if same and existing.min() > 0 and kernel in map_kernels() else None

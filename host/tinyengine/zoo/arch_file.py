@@ -1,0 +1,80 @@
+"""An architecture in a file of its own: the form of the table as JSON, as ``tinyengine search`` writes it.
+
+``{"name": "found", "resolution": 64, "stem": 16, "blocks": "e1c8k3 e4c16k5s2 ...", "classes": 2}``, with ``head`` and
+``about`` if wanted; other keys (the figures of a search) are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tinyengine.errors import DataError, ModelError
+from tinyengine.zoo.table import Block, Network, find, parse_blocks
+
+_NUMBERS = ("resolution", "stem", "classes")
+
+
+def find_or_load(name: str | Path) -> Network:
+    """A network of the zoo by its name, or the architecture of a .json file; ModelError for neither."""
+    return load_architecture(Path(name)) if str(name).endswith(".json") else find(str(name))
+
+
+def load_architecture(path: Path) -> Network:
+    """Read an architecture. Raises ModelError with one sentence for a file that is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"the architecture {path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not an architecture: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("blocks"), str):
+        raise ModelError(f"{path} is not an architecture: it lacks 'blocks'")
+    for key in (*_NUMBERS, "head"):
+        value = data.get(key)
+        if value is None and key == "head":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ModelError(f"{path} is not an architecture: '{key}' must be a positive whole number")
+    blocks = parse_blocks(data["blocks"])
+    if not blocks or any(block.channels < 1 or block.kernel < 1 or block.stride < 1 for block in blocks):
+        raise ModelError(f"{path} is not an architecture: its blocks have no channels, kernels or strides")
+    return Network(
+        str(data.get("name", path.stem)),
+        data["resolution"],
+        data["stem"],
+        blocks,
+        data["classes"],
+        data.get("head"),
+        str(data.get("about", "")),
+    )
+
+
+def save_architecture(network: Network, path: Path, figures: dict[str, Any]) -> None:
+    """Write ``network`` with the figures of its search; a reader never sees half a file. Raises DataError."""
+    data = {
+        "name": network.name,
+        "about": network.about,
+        "resolution": network.resolution,
+        "stem": network.stem,
+        "blocks": " ".join(_word(block) for block in network.blocks),
+        "classes": network.classes,
+        **({"head": network.head} if network.head is not None else {}),
+        **figures,
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _word(block: Block) -> str:
+    stride = f"s{block.stride}" if block.stride != 1 else ""
+    return f"e{block.expansion}c{block.channels}k{block.kernel}{stride}"

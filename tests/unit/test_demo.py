@@ -1,0 +1,33 @@
+"""The demonstration's data and what it needs of its board; scripts/demo itself takes minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tinyengine import demo
+from tinyengine.boards import load
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.data import open_pictures
+from tinyengine.paths import project_root
+from tinyengine.report import fit, measure_code
+
+
+def test_faces(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="scikit-image (the extra 'demo') is not installed")
+    train, held_out = (open_pictures(folder) for folder in demo.save_faces(tmp_path / "faces"))
+    assert train.classes == held_out.classes == ("face", "no_face")
+    assert (len(train), len(held_out)) == (100, 40)
+    assert sum(picture.label == 0 for picture in train) == 50
+    shown = {picture.rgb().tobytes() for picture in train}
+    assert not shown & {picture.rgb().tobytes() for picture in held_out}
+
+
+def test_the_second_act_fits_its_board() -> None:
+    board = load(demo.BOARD)
+    options = CompileOptions(
+        cpu=board.cpu, requant="fast", sram_available=board.network_sram_bytes, train=demo.SCHEME, classes=2
+    )
+    compiled = compile_model(project_root() / demo.MODEL, options)
+    measure_code(compiled)
+    fit(compiled, board)  # raises BudgetError
