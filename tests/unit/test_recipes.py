@@ -76,6 +76,21 @@ def test_a_folder_per_class_is_read(tmp_path: Path) -> None:
     assert data.labels.tolist() == [0, 1]
 
 
+def test_pictures_are_turned_as_the_camera_says(tmp_path: Path) -> None:
+    """As tinyengine infer does: what a network is trained on is what it will see."""
+    from tinyengine.recipes.pictures import resize
+
+    image = Image.new("RGB", (20, 10), "black")
+    image.paste("white", (0, 0, 10, 10))
+    exif = image.getexif()
+    exif[0x0112] = 6  # turn right by a quarter
+    image.save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as picture:
+        pixels = resize(picture, (20, 10))
+    assert pixels[:10].min() == 255
+    assert pixels[10:].max() == 0
+
+
 def test_data_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "noise.npz").write_bytes(b"noise")

@@ -37,6 +37,8 @@ from tinyengine.cli.progress import step_progress
 @click.option(
     "--layer-samples", type=click.IntRange(1), default=8, show_default=True, help="Inputs to measure every layer with."
 )
+@click.option("--equalize", is_flag=True, help="Balance channels across layers first (Keras models only).")
+@click.option("--correct-bias", is_flag=True, help="Take the mean error of the rounded weights from the biases.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
 @json_option
 def command(
@@ -46,6 +48,8 @@ def command(
     mapping: str,
     samples: int,
     layer_samples: int,
+    equalize: bool,
+    correct_bias: bool,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -62,7 +66,7 @@ def command(
     from tinyengine.convert import ConvertOptions, convert
     from tinyengine.report.convert import print_conversion
 
-    options = ConvertOptions(model, calibrate, out, mapping, samples, layer_samples)
+    options = ConvertOptions(model, calibrate, out, mapping, samples, layer_samples, equalize, correct_bias)
     with step_progress() as progress:
         result = convert(options, lambda done, total: progress("converting", done, total))
     if as_json:

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.convert.calibration import Calibration, load_calibration
+from tinyengine.convert.correct_bias import correct_biases
+from tinyengine.convert.equalize import Equalized, equalize
 from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, measure, unfolded_normalizations
 from tinyengine.convert.source import FloatSource, open_source
 from tinyengine.errors import ModelError
+from tinyengine.frontend.keras import float_model
 from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Graph
@@ -29,6 +32,8 @@ class ConvertOptions:
     mapping: str = "pixel/127.5-1"
     samples: int = 256
     layer_samples: int = 8
+    equalize: bool = False
+    correct_bias: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Conversion:
     mapping: str
     unfolded: list[str]
     measurement: Measurement
+    equalized: list[Equalized] = field(default_factory=list)
+    corrected: int = 0
     worst: list[LayerError] = field(default_factory=list)
 
 
@@ -60,10 +67,16 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> Conver
     report(1, 5)
     calibration = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
     report(2, 5)
-    content = model.to_tflite([calibration.values])
+    equalized: list[Equalized] = []
+    if options.equalize:
+        model, equalized = _equalized(model, calibration)
+    floating = FloatNetwork(model.to_tflite(None), model.layer_names)
+    content, corrected = model.to_tflite([calibration.values]), 0
+    if options.correct_bias:
+        content, corrected = correct_biases(content, floating, calibration.values)
     graph = parse_tflite(content, options.out.name)
     report(3, 5)
-    measurement = _measure(model, graph, content, calibration, options)
+    measurement = _measure(model, floating, graph, content, calibration, options)
     report(4, 5)
     written_mapping = _mapping_of(graph, mapping)
     classes = _class_names(calibration, graph)
@@ -79,14 +92,28 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> Conver
         written_mapping.text,
         unfolded_normalizations(graph),
         measurement,
+        equalized,
+        corrected,
         sorted(measurement.layers, key=lambda layer: layer.own_db)[:3],
     )
 
 
+def _equalized(model: FloatSource, calibration: Calibration) -> tuple[FloatSource, list[Equalized]]:
+    network = getattr(model, "keras_model", None)
+    if network is None:
+        raise ModelError(f"{model.name} is no Keras model, and only those can be equalized: leave --equalize out")
+    pairs = equalize(network, calibration.values)
+    return float_model(network), pairs
+
+
 def _measure(
-    model: FloatSource, graph: Graph, content: bytes, calibration: Calibration, options: ConvertOptions
+    model: FloatSource,
+    floating: FloatNetwork,
+    graph: Graph,
+    content: bytes,
+    calibration: Calibration,
+    options: ConvertOptions,
 ) -> Measurement:
-    floating = FloatNetwork(model.to_tflite(None), model.layer_names)
     outputs = model.output_shapes
     labels = calibration.labels(outputs[0][-1]) if len(outputs) == 1 else None
     with tempfile.TemporaryDirectory() as folder:

@@ -122,8 +122,8 @@ def measure(
     oracle; the layers are measured with the oracle.
     """
     answers, truths = [], []
-    quantized = [_quantize(value[None], graph.tensor(graph.inputs[0].tensor)) for value in values]
-    for value, inside in zip(values, quantized, strict=True):
+    inputs = [quantized(value[None], graph.tensor(graph.inputs[0].tensor)) for value in values]
+    for value, inside in zip(values, inputs, strict=True):
         truths.append([output.ravel() for output in floating.run(value)])
         raw = int8.run([inside])
         tensors = [graph.tensor(port.tensor) for port in graph.outputs]
@@ -143,7 +143,7 @@ def measure(
             result.float_accuracy = 100 * float((float_class == labels).mean())
             result.int8_accuracy = 100 * float((int8_class == labels).mean())
     step = max(1, len(values) // max(1, layer_samples))
-    result.layers = _layers(graph, floating, values[::step][:layer_samples], quantized[::step][:layer_samples])
+    result.layers = _layers(graph, floating, values[::step][:layer_samples], inputs[::step][:layer_samples])
     return result
 
 
@@ -157,10 +157,10 @@ def unfolded_normalizations(graph: Graph) -> list[str]:
     ]
 
 
-def _layers(graph: Graph, floating: FloatNetwork, values: np.ndarray, quantized: list[np.ndarray]) -> list[LayerError]:
+def _layers(graph: Graph, floating: FloatNetwork, values: np.ndarray, insides: list[np.ndarray]) -> list[LayerError]:
     """Own and total error of every operator whose tensors the float network has under the same names."""
     power = {op.name: np.zeros(3) for op in graph.operators}  # signal, own noise, total noise
-    for value, inside in zip(values, quantized, strict=True):
+    for value, inside in zip(values, insides, strict=True):
         floating.run(value)
         whole = run(graph, [inside], keep_all=True)
         for op in graph.operators:
@@ -194,10 +194,11 @@ def _float_input(graph: Graph, floating: FloatNetwork, name: str) -> np.ndarray 
     value = floating.tensor(name)
     if value is None or value.size != tensor.elements:
         return None
-    return _quantize(value, tensor).reshape(tensor.shape)
+    return quantized(value, tensor).reshape(tensor.shape)
 
 
-def _quantize(value: np.ndarray, tensor: Tensor) -> np.ndarray:
+def quantized(value: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Real values as ``tensor`` holds them, saturated."""
     limits = np.iinfo(DTYPES[tensor.dtype])
     rounded = np.rint(value.astype(np.float64) / tensor.scale) + tensor.zero_point
     return rounded.clip(limits.min, limits.max).astype(DTYPES[tensor.dtype])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tinyengine.data import upright_rgb
 from tinyengine.errors import DataError
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".gif"}
@@ -47,9 +48,9 @@ class Pictures:
 
 
 def resize(image: Image.Image, size: Size) -> np.ndarray:
-    """The whole picture, resized bilinearly (with antialiasing) to RGB of ``size``, as (height, width, 3) uint8."""
+    """The whole picture, upright, resized bilinearly (with antialiasing) to RGB: (height, width, 3) uint8."""
     height, width = _height_width(size)
-    image = image.convert("RGB")
+    image = upright_rgb(image)
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)

@@ -27,6 +27,14 @@ def print_conversion(result: Conversion) -> None:
             f"accuracy on the calibration data: float {measured.float_accuracy:.1f} %, "
             f"int8 {measured.int8_accuracy:.1f} %"
         )
+    if result.equalized:
+        before, after = (max(getattr(pair, when) for pair in result.equalized) for when in ("before", "after"))
+        console.print(
+            f"equalized {len(result.equalized)} pairs of layers: the largest channel was up to {before:.1f} times the "
+            f"median one, now {after:.1f}"
+        )
+    if result.corrected:
+        console.print(f"corrected the biases of {result.corrected} layers")
     for name in result.unfolded:
         console.print(f"[yellow]not folded into a convolution: {name} (it costs time and accuracy)[/]")
     table = Table(title="the three layers that lose most by themselves", title_justify="left", box=None)
