@@ -55,7 +55,7 @@ class Known:
 
 NETWORKS = {
     "person_tiny": Known(),
-    "mcunet-vww1": Known(11.6, 13.2, "34.5", "94.0", "48.1", "219.8", 18, 13.0, best_m4=0.70),
+    "mcunet-vww1": Known(11.6, 13.2, "34.5", "94.0", "48.1", "219.8", 18, 13.0),
     "mcunet-in0": Known(6.7, None, "18.0", "50.1", "25.8", "159", 15),
     "mcunet-in1": Known(13.0, None, "36.7", "98.0", "51.0", "219", 21),
     "mcunet-in2": Known(60, None, "195.7", "219.8", "317.4", "423", 58),
