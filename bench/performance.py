@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -195,9 +196,10 @@ def measure(name: str, path: Path) -> Measured:
 # Tables ---------------------------------------------------------------------------------------------------------------
 
 
-def tables(results: list[Measured]) -> str:
-    """Markdown."""
-    return "\n\n".join([_instructions(results), _cycles(results), _memory(results), _low_sram(results)])
+def tables(results: list[Measured], revision: str) -> str:
+    """Markdown; ``revision``: of what was measured."""
+    source = f"Measured at revision {revision} by `bench/performance.py`."
+    return "\n\n".join([source, _instructions(results), _cycles(results), _memory(results), _low_sram(results)])
 
 
 def _table(titles: list[str], rows: list[list[str]]) -> str:
@@ -317,6 +319,13 @@ def _low_sram(results: list[Measured]) -> str:
     return f"### Low-SRAM mode, Cortex-M7, fast, fed by rows\n\n{_table(titles, rows)}"
 
 
+def revision() -> str:
+    """Of the working tree."""
+    command = ["git", "-C", str(project_root()), "describe", "--always", "--dirty", "--abbrev=8"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 # Command --------------------------------------------------------------------------------------------------------------
 
 
@@ -344,9 +353,9 @@ def main(names: tuple[str, ...], write: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results], indent=2))
     else:
-        click.echo(tables(results))
+        click.echo(tables(results, revision()))
     if write:
-        put_between_marks(write, tables(results))
+        put_between_marks(write, tables(results, revision()))
 
 
 if __name__ == "__main__":
