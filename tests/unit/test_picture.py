@@ -138,6 +138,7 @@ def test_command_writes_the_files(monkeypatch, capsys, tmp_path: Path) -> None:
     write_tflite(block_network(), model)
     html, png = tmp_path / "plan.html", tmp_path / "plan.png"
     common = ("plan", model, "--board", BOARD, "--optimize", "sram")
+    monkeypatch.setattr("tinyengine.cli.plan.RECOMPUTE", ())  # which would take long
     code, out, _ = tinyengine(monkeypatch, capsys, *common, "--html", html, "--png", png, "--front", "--json")
     assert code == 0
     figures = json.loads(out)

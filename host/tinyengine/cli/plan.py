@@ -16,7 +16,6 @@ from tinyengine.picture.png import image
 from tinyengine.report.plan import plan_figures, plan_page, plan_scenes, plan_table
 from tinyengine.schedule.sweep import sweep
 
-
 RECOMPUTE = (1.05, 1.1, 1.2, 1.4, 2.0)
 """Caps on executed over nominal MACs that the front tries."""
 
