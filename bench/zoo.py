@@ -268,7 +268,10 @@ def agree(names: tuple[str, ...], cpus: tuple[str, ...], inputs: int, no_tflite:
     with step_progress() as progress:
         for done, (name, cpu, requant) in enumerate(todo):
             progress(f"{name}, {cpu}, {requant}", done, len(todo))
-            results += compare(name, cpu, requant, inputs, not no_tflite)
+            found = compare(name, cpu, requant, inputs, not no_tflite)
+            bad = sum(each.differ_from_layers + (each.differ_from_tflite or 0) for each in found)
+            click.echo(f"{name}, {cpu}, {requant}: {len(found)} schedules, {bad} outputs differ", err=True)
+            results += found
     _print([asdict(each) for each in results], agreement_table(results), as_json)
     if any(each.differ_from_layers or each.differ_from_tflite for each in results):
         sys.exit(1)

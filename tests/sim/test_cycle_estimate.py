@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,10 @@ def test_command(tmp_path: Path) -> None:
     functions = report["flash_bytes"]["functions"]
     assert any(name.startswith("te_") for name in functions)
     assert sum(functions.values()) <= report["flash_bytes"]["code"]
-    assert "estimate" in CliRunner().invoke(cli, ["bench", str(path), "--cycles"]).stdout
+    table = CliRunner().invoke(cli, ["bench", str(path), "--cycles"]).stdout
+    assert "estimate" in table
+    convolutions = [layer for layer in report["per_layer"] if layer["kernel"] == "te_conv_fast_s8"]
+    total = sum(layer["instructions"] for layer in convolutions)
+    assert re.search(rf"conv_fast +{len(convolutions)} +[\d,]+ +{total:,} ", table)
     refused = CliRunner().invoke(cli, ["bench", str(path), "--cycles", "--cpu", "cortex-m7"])
     assert "cortex-m4 only" in str(refused.exception)

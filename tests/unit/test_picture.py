@@ -111,6 +111,15 @@ def test_front_has_nothing_that_another_point_beats() -> None:
     assert sum(isinstance(shape, Dot) for shape in scene.shapes) == len(front)
 
 
+def test_front_of_schedules_that_recompute_shows_how_much() -> None:
+    front = [FrontPoint(1000, 900, 100, 130, 99), FrontPoint(2000, 1900, 100, 100, 5)]
+    scene = front_scene("blocks", front)
+    assert "executed MACs, multiple" in svg(scene)
+    more, less = (shape for shape in scene.shapes if isinstance(shape, Dot))
+    assert more.x < less.x and more.y < less.y  # y grows downwards: what costs more lies higher
+    assert "1.300 times" in more.hover
+
+
 def test_points_that_are_better_in_something_beat_nothing_alike() -> None:
     point = FrontPoint(1000, 900, 50, 50, 10)
     assert point.beats(replace(point, arena_bytes=1001))
@@ -129,6 +138,7 @@ def test_command_writes_the_files(monkeypatch, capsys, tmp_path: Path) -> None:
     write_tflite(block_network(), model)
     html, png = tmp_path / "plan.html", tmp_path / "plan.png"
     common = ("plan", model, "--board", BOARD, "--optimize", "sram")
+    monkeypatch.setattr("tinyengine.cli.plan.RECOMPUTE", ())  # which would take long
     code, out, _ = tinyengine(monkeypatch, capsys, *common, "--html", html, "--png", png, "--front", "--json")
     assert code == 0
     figures = json.loads(out)

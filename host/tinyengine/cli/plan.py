@@ -16,6 +16,9 @@ from tinyengine.picture.png import image
 from tinyengine.report.plan import plan_figures, plan_page, plan_scenes, plan_table
 from tinyengine.schedule.sweep import sweep
 
+RECOMPUTE = (1.05, 1.1, 1.2, 1.4, 2.0)
+"""Caps on executed over nominal MACs that the front tries."""
+
 
 @click.command("plan")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -46,7 +49,8 @@ def command(
     board = load(board_name)
     compile_for = to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options)
     compiled = compile_model(model, compile_for)
-    front = sweep(compiled.graph, compile_for.target, rows=compile_for.input == "rows") if with_front else None
+    rows = compile_for.input == "rows"
+    front = sweep(compiled.graph, compile_for.target, rows=rows, recompute=RECOMPUTE) if with_front else None
     try:
         if html:
             html.write_text(plan_page(compiled, board, front), encoding="utf-8")

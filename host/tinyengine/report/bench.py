@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from tinyengine.bench import BenchReport
+from tinyengine.bench import BenchReport, LayerCost
 from tinyengine.bench_training import TrainingReport
 from tinyengine.sizes import format_size
 
@@ -15,8 +17,10 @@ NAME_WIDTH = 20  # so that the table fits 80 columns; --json has the full names
 
 
 def bench_table(report: BenchReport) -> Group:
-    """Per layer, then the totals."""
-    return Group(_layer_table(report), _totals(report)) if report.per_layer else Group(_totals(report))
+    """Per layer, per kernel, then the totals."""
+    if not report.per_layer:
+        return Group(_totals(report))
+    return Group(_layer_table(report), _kernel_table(report), _totals(report))
 
 
 def _layer_table(report: BenchReport) -> Table:
@@ -30,7 +34,7 @@ def _layer_table(report: BenchReport) -> Table:
     for layer in report.per_layer:
         table.add_row(
             layer.name[-width:],
-            layer.kernel.removeprefix("te_").removesuffix("_s8")[:width],
+            _short(layer.kernel)[:width],
             f"{layer.macs:,}" if layer.macs else "",
             f"{layer.instructions:,}",
             f"{layer.instructions / layer.macs:.2f}" if layer.macs else "",
@@ -40,6 +44,38 @@ def _layer_table(report: BenchReport) -> Table:
     if report.residue:
         table.add_row("(between layers)", "", "", f"{report.residue:,}")
     return table
+
+
+def _kernel_table(report: BenchReport) -> Table:
+    """The layers of each kernel together, the most expensive first."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("kernel", no_wrap=True)
+    for column in ("layers", "MACs", "instructions", "per MAC", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for kernel, layers in sorted(_by_kernel(report.per_layer), key=lambda pair: -_instructions(pair[1])):
+        macs, count = sum(layer.macs for layer in layers), _instructions(layers)
+        table.add_row(
+            _short(kernel),
+            str(len(layers)),
+            f"{macs:,}" if macs else "",
+            f"{count:,}",
+            f"{count / macs:.2f}" if macs else "",
+            f"{100 * count / report.instructions:.1f} %",
+        )
+    return table
+
+
+def _by_kernel(layers: Sequence[LayerCost]) -> list[tuple[str, list[LayerCost]]]:
+    kernels = dict.fromkeys(layer.kernel for layer in layers)
+    return [(kernel, [layer for layer in layers if layer.kernel == kernel]) for kernel in kernels]
+
+
+def _instructions(layers: Sequence[LayerCost]) -> int:
+    return sum(layer.instructions for layer in layers)
+
+
+def _short(kernel: str) -> str:
+    return kernel.removeprefix("te_").removesuffix("_s8")
 
 
 def _totals(report: BenchReport) -> Table:
