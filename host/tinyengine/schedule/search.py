@@ -149,11 +149,14 @@ def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
 
 
 def smallest_of_each(space: Space, caps: Sequence[float]) -> Iterator[Schedule]:
-    """For each cap on executed over nominal multiply-accumulates, the schedule with the smallest arena found."""
-    plain = smallest(space)
+    """For each cap on executed over nominal multiply-accumulates, in ascending order, the schedule with the smallest
+    arena found."""
+    best = smallest(space)
     patched = Patched(space, allowance(space, max(caps)))
-    for cap in caps:
-        yield _smallest_within(patched, plain.plan.arena_bytes, allowance(space, cap)) or plain
+    for cap in sorted(caps):
+        if spare := allowance(space, cap):
+            best = _smallest_within(patched, best.plan.arena_bytes, spare) or best
+        yield best
 
 
 def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | None:
