@@ -31,6 +31,9 @@ STEPS = 12
 COLUMNS = (1, 2, 4)
 """Columns that a patch makes at a time."""
 
+WIDER = (2, 3, 4, 6, 8)
+"""Columns that a patch may make at a time in the end, where memory is left."""
+
 BATCHES = (1, 2, 4)
 """Rows that other operators of a chain with patches make at a time."""
 
@@ -174,6 +177,31 @@ class Patched:
             recomputed=int(sums[MACS]),
             activations=activations,
         )
+
+    def widened(self, option: Option, spare: int, spare_values: int) -> Option:
+        """``option`` with patches that make as many columns at a time as pays, where operators may share ``spare``
+        bytes more than they do, ``spare_values`` of them for values."""
+        shared = [op for op in option.ops if not op.keeps_scratch]
+        if not any(op.columns for op in shared):
+            return option
+        scratch = max(_grain(op.scratch_bytes) for op in shared) + spare
+        values = max(op.activation_bytes for op in shared) + spare_values
+        ops, cost = [], option.cost
+        for op, first in zip(option.ops, option.firsts, strict=True):
+            best: tuple[int, RowOp] | None = None
+            for columns in (op.columns, *WIDER) if op.columns else ():
+                draft = self._drafts.patch(op.ops, op.x, op.rows, columns)
+                assert draft is not None
+                wide, inside = draft
+                if columns == op.columns or (wide.scratch_bytes <= scratch and wide.activation_bytes <= values):
+                    instructions = patch_instructions(wide, inside, first, self.space.graph)
+                    if best is None:
+                        cost -= instructions
+                    if best is None or instructions < best[0]:
+                        best = instructions, wide
+            ops.append(best[1] if best else op)
+            cost += best[0] if best else 0
+        return replace(option, ops=tuple(ops), cost=cost)
 
     def _ring(self, key: _Key, position: int, piece: _Piece) -> int:
         """Bytes of the ring between operators that end with ``key`` and a piece."""

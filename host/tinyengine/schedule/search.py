@@ -178,7 +178,21 @@ def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | Non
         found = planned(patched.space, path)
         if found.plan.arena_bytes < arena:
             best, arena = found, found.plan.arena_bytes
+            for bounds in (_figures(found), (0, 0)):  # nothing to spare: addresses are as before
+                wide = planned(patched.space, _widened(patched, path, *bounds))
+                if _figures(wide) <= _figures(found) and wide.cost < found.cost:
+                    best = wide
+                    break
     return best
+
+
+def _widened(patched: Patched, path: list[Option], arena: int, peak: int) -> list[Option]:
+    """``path`` with more columns at a time where stages need less than ``arena``, and ``peak`` for values."""
+    return [patched.widened(option, max(0, arena - option.need), max(0, peak - option.activations)) for option in path]
+
+
+def _figures(found: Schedule) -> tuple[int, int]:
+    return found.plan.arena_bytes, found.plan.activation_peak_bytes
 
 
 def _first_fit(space: Space, path: list[Option]) -> int:
@@ -191,7 +205,8 @@ def _first_fit(space: Space, path: list[Option]) -> int:
 def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]:
     """Cheapest schedules that execute up to ``spare`` multiply-accumulates again, under peaks from ``cap`` down; only
     those that first fit places within ``cap``."""
-    options = options_below(Patched(space, spare), cap, spare)
+    patched = Patched(space, spare)
+    options = options_below(patched, cap, spare)
     peak = cap
     for _ in range(PROPOSALS):
         path = cheapest_within(options, peak, spare)
@@ -199,7 +214,7 @@ def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]
             return
         arena = _first_fit(space, path)
         if arena <= cap:
-            yield planned(space, path)
+            yield planned(space, _widened(patched, path, 0, 0))
         peak = min(peak, max(option.need for option in path)) - max(1, arena - cap)
 
 
