@@ -174,25 +174,29 @@ def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | Non
         if quick <= bound:
             break
         bound += max(GRAIN, (quick - bound) // 8)
+    chosen: list[Option] = []
     for _, _, path in sorted(proposals)[:PLANNED]:
         found = planned(patched.space, path)
         if found.plan.arena_bytes < arena:
-            best, arena = found, found.plan.arena_bytes
-            for bounds in (_figures(found), (0, 0)):  # nothing to spare: addresses are as before
-                wide = planned(patched.space, _widened(patched, path, *bounds))
-                if _figures(wide) <= _figures(found) and wide.cost < found.cost:
-                    best = wide
-                    break
-    return best
+            best, arena, chosen = found, found.plan.arena_bytes, path
+    return best and _hastened(patched, best, chosen)
+
+
+def _hastened(patched: Patched, found: Schedule, path: list[Option]) -> Schedule:
+    """``found``, which is ``path``, with patches that make more columns at a time, where memory is left for that."""
+    arena, peak = found.plan.arena_bytes, found.plan.activation_peak_bytes
+    for bounds in ((arena, peak), (0, 0)):  # with nothing to spare, addresses stay as they are
+        wide = _widened(patched, path, *bounds)
+        if sum(option.cost for option in wide) < found.cost:
+            faster = planned(patched.space, wide)
+            if faster.plan.arena_bytes <= arena and faster.plan.activation_peak_bytes <= peak:
+                return faster
+    return found
 
 
 def _widened(patched: Patched, path: list[Option], arena: int, peak: int) -> list[Option]:
     """``path`` with more columns at a time where stages need less than ``arena``, and ``peak`` for values."""
     return [patched.widened(option, max(0, arena - option.need), max(0, peak - option.activations)) for option in path]
-
-
-def _figures(found: Schedule) -> tuple[int, int]:
-    return found.plan.arena_bytes, found.plan.activation_peak_bytes
 
 
 def _first_fit(space: Space, path: list[Option]) -> int:
