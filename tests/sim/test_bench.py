@@ -173,7 +173,7 @@ def test_json_keys_are_a_contract(small: Path) -> None:
         *("model", "cpu", "macs", "requant", "portable", "residue"),
     }
     assert set(report["per_layer"][0]) >= {"name", "op", "macs", "instructions"}
-    assert set(report["flash_bytes"]) == {"weights", "code", "total"}
+    assert set(report["flash_bytes"]) == {"weights", "code", "total", "functions"}
     assert report["flash_bytes"]["total"] == report["flash_bytes"]["weights"] + report["flash_bytes"]["code"]
     assert report["check"]["inputs"] == 2 and report["check"]["mismatched"] == 0
     assert {"outputs", "max_abs_diff"} <= set(report["check"])
