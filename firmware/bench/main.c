@@ -85,9 +85,9 @@ static void emit_layers(const te_model *model) {
     emit_u32(times.n_layers);
     for (uint32_t i = 0; i < times.n_layers; i++) {
         emit_u64(counter_ticks(i ? times.layers[i - 1] : times.before, times.layers[i]));
-        emit_u32(model->layers[i].macs);
-        emit_text(model->layers[i].op);
-        emit_text(model->layers[i].name);
+        emit_u32(model->layers ? model->layers[i].macs : 0);
+        emit_text(model->layers ? model->layers[i].op : "");
+        emit_text(model->layers ? model->layers[i].name : "");
     }
 }
 

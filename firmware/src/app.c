@@ -69,9 +69,9 @@ static status layers(const uint8_t *request, uint32_t length, writer *answer) {
     uint16_t count = 0;
     for (uint32_t i = first; i < m->n_layers; i++) {
         const uint32_t before = answer->length;
-        put_u32(answer, m->layers[i].macs);
-        put_string(answer, m->layers[i].name, LONGEST_STRING);
-        put_string(answer, m->layers[i].op, LONGEST_STRING);
+        put_u32(answer, m->layers ? m->layers[i].macs : 0);
+        put_string(answer, m->layers ? m->layers[i].name : "", LONGEST_STRING);
+        put_string(answer, m->layers ? m->layers[i].op : "", LONGEST_STRING);
         if (answer->overflow) {
             answer->length = before;
             break;

@@ -21,7 +21,7 @@ from tinyengine.ir.ports import to_inside
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.sizes import format_size
 from tinyengine.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult
-from tinyengine.toolchain import OPTIMIZATION, arm_toolchain, footprint
+from tinyengine.toolchain import OPTIMIZATION, OPTIMIZATION_SMALL, arm_toolchain, footprint
 
 SEED = 20240
 
@@ -189,7 +189,7 @@ def bench(
         hash=compiled.model_hash,
         cpu=cpu,
         machine=MACHINES[cpu],
-        compiler=f"{arm_toolchain().version} {OPTIMIZATION}",
+        compiler=f"{arm_toolchain().version} {OPTIMIZATION_SMALL if compiled.options.small else OPTIMIZATION}",
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
         portable=portable,
@@ -234,11 +234,10 @@ def _insist(runs: Sequence[RunResult]) -> None:
 def _layers(compiled: CompiledModel, profiled: RunResult, estimate: CycleEstimate | None) -> list[LayerCost]:
     if not profiled.layers:
         return []
-    kernels = [call.function for call in compiled.calls]
-    cycles = [layer.cycles.estimate for layer in estimate.layers] if estimate else [None] * len(kernels)
+    cycles = [layer.cycles.estimate for layer in estimate.layers] if estimate else [None] * len(compiled.calls)
     return [
-        LayerCost(layer.name, layer.op, kernel, layer.macs, layer.instructions, count)
-        for layer, kernel, count in zip(profiled.layers, kernels, cycles, strict=True)
+        LayerCost(call.name, call.kind, call.function, call.macs, layer.instructions, count)
+        for layer, call, count in zip(profiled.layers, compiled.calls, cycles, strict=True)
     ]
 
 

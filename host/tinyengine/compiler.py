@@ -47,6 +47,11 @@ class CompileOptions:
     residual: bool = False  # a residual byte per trained weight
 
     @property
+    def small(self) -> bool:
+        """Whether flash counts more than anything else."""
+        return self.optimize == "flash"
+
+    @property
     def target(self) -> Target:
         return Target(cpu=self.cpu, requant=self.requant, optimize=self.optimize)
 
@@ -246,7 +251,9 @@ def compile_graph(
     model_hash = _hash(identity, options, metadata_json)
     layout = "" if program is None else layout_hash(identity, program.scheme, options.classes, options.residual)
     training = None if program is None else training_source(program, layout)
-    source = NetworkSource(graph, calls_of(stages), memory, model_hash, metadata_json, options.prefix, training)
+    source = NetworkSource(
+        graph, calls_of(stages), memory, model_hash, metadata_json, options.prefix, training, options.small
+    )
     return CompiledModel(
         graph,
         stages,

@@ -25,6 +25,7 @@ from typing import Protocol
 import numpy as np
 
 from tinyengine import toolchain
+from tinyengine.codegen.small import is_small
 from tinyengine.errors import ToolError
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall
@@ -175,7 +176,7 @@ class BenchImage:
         bench = project_root() / "firmware" / "bench"
         include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
         sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
-        flags = toolchain.device_flags(self.cpu, portable)
+        flags = toolchain.device_flags(self.cpu, portable, is_small(self.sources))
         objects = toolchain.compile_objects(sources, flags, include, progress)
         script = ["-nostartfiles", "-T", f"{self.cpu}.ld"]
         toolchain.link(objects, [*toolchain.CPU_FLAGS[self.cpu], *script], self.program, [bench])

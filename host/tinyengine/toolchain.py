@@ -18,10 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tinyengine.codegen.small import is_small
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import cache_dir, project_root
 
 OPTIMIZATION = "-O2"
+OPTIMIZATION_SMALL = "-Os"  # where a network was compiled for little flash
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 # No fused multiply-add: float results must not depend on the core.
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
@@ -125,11 +127,15 @@ def library_sources() -> list[Path]:
     return sorted(path for path in source.rglob("*") if path.suffix in (".c", ".S"))
 
 
-def device_flags(cpu: str, portable: bool = False) -> tuple[str, ...]:
-    """Compiler flags for code that runs on ``cpu``; ``portable`` leaves the DSP extension unused."""
+def device_flags(cpu: str, portable: bool = False, small: bool = False) -> tuple[str, ...]:
+    """Compiler flags for code that runs on ``cpu``; ``portable`` leaves the DSP extension unused.
+
+    ``small``: for size instead of speed.
+    """
     if cpu not in CPU_FLAGS:
         raise ToolError(f"unknown core {cpu}: choose one of {', '.join(CPU_FLAGS)}")
-    return (*CPU_FLAGS[cpu], OPTIMIZATION, *WARNINGS, *SECTIONS, *(("-DTE_PORTABLE",) if portable else ()))
+    optimization = OPTIMIZATION_SMALL if small else OPTIMIZATION
+    return (*CPU_FLAGS[cpu], optimization, *WARNINGS, *SECTIONS, *(("-DTE_PORTABLE",) if portable else ()))
 
 
 def compile_objects(
@@ -231,7 +237,7 @@ def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = Fal
     """What the symbol ``root`` (a network) needs on the device and nothing else: its code, the kernels it calls, the
     parts of the C library they call, its constants and its variables."""
     include = _include_of(sources)
-    flags = device_flags(cpu, portable)
+    flags = device_flags(cpu, portable, is_small(sources))
     objects = compile_objects([*sources, *library_sources()], flags, include)
     with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
         product = Path(scratch) / "footprint.elf"

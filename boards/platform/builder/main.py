@@ -40,10 +40,21 @@ machine += ["-mfloat-abi=hard", "-mfpu=" + fpu] if fpu else ["-mfloat-abi=soft"]
 # -Wcast-align=strict would name every word load from int8 tensors, which the kernels do on purpose.
 warnings = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-promotion"]
 
+
+
+def optimization():
+    """-Os around a network that was compiled for little flash, which its header says (tinyengine.codegen.small)."""
+    header = os.path.join(env.subst("$TINYENGINE_NETWORK_DIR"), "network.h")
+    if not os.path.isfile(header):
+        return "-O2"
+    with open(header) as file:
+        return "-Os" if "_COMPILED_FOR_SIZE" in file.read() else "-O2"
+
+
 env.Append(
     ASFLAGS=machine,
     ASPPFLAGS=["-x", "assembler-with-cpp"],
-    CCFLAGS=[*machine, "-O2", "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off", *warnings],
+    CCFLAGS=[*machine, optimization(), "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off", *warnings],
     CFLAGS=["-std=gnu11", "-Wmissing-prototypes", "-Wstrict-prototypes"],
     CPPDEFINES=[
         ("F_CPU", "$BOARD_F_CPU"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tinyengine import __version__
+from tinyengine.codegen.small import SMALL_MARK
 from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
@@ -31,6 +32,7 @@ class NetworkSource:
     metadata_json: str = "{}"
     prefix: str = "network"
     training: TrainingSource | None = None
+    small: bool = False  # flash counts more than time and than names in a profile
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ def _header(source: NetworkSource) -> str:
     name = source.prefix
     lines = [_banner(source, "Interface")]
     lines.append(f'#ifndef {guard}\n#define {guard}\n\n#include "tinyengine/te_model.h"\n')
+    if source.small:
+        lines.append(f"#define {name.upper()}{SMALL_MARK} /* build with -Os */")
     lines.append(f"#define {name.upper()}_ARENA_BYTES {source.plan.arena_bytes}u")
     for kind, ports in (("INPUT", source.graph.inputs), ("OUTPUT", source.graph.outputs)):
         for index, port in enumerate(ports):
@@ -250,18 +254,13 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
 
     pushed = next((layer for layer in layers if layer.call.pushed), None)
     shown = [layer for layer in layers if layer.forward]
-    out += _runs(shown, pushed)
+    out += _runs(shown, pushed, source.small)
     out.append(_push(source, pushed) if pushed else _copy_rows(source))
     if training:
         out.append(_trainer(source, training, layers, pushed))
 
-    out.append(f"static const te_layer layers[{max(len(shown), 1)}] = {{")
-    for layer in shown:
-        call = layer.call
-        out.append(f"    {{{string_literal(call.name)}, {string_literal(call.kind)}, {call.macs}u}},")
-    if not shown:
-        out.append('    {"", "", 0},')
-    out.append("};\n")
+    if not source.small:
+        out += _layer_table(shown)
     for name, ports in (("inputs", source.graph.inputs), ("outputs", source.graph.outputs)):
         out.append(f"static const te_port {name}[{len(ports)}] = {{")
         out += [_port(source, port) for port in ports]
@@ -279,7 +278,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "n_layers": str(len(shown)),
         "inputs": "inputs",
         "outputs": "outputs",
-        "layers": "layers",
+        "layers": "NULL" if source.small else "layers",
         "run": "NULL" if pushed else "run",
         "run_profiled": "run_profiled",
         "begin": "begin",
@@ -293,18 +292,33 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     return "\n".join(out)
 
 
-def _runs(layers: list[_Layer], pushed: _Layer | None) -> list[str]:
-    """The functions run and run_profiled; what is pushed has been computed before."""
-    out = [f"static void {'finish' if pushed else 'run'}(void) {{"]
-    out += [f"    {layer.symbol}();" for layer in layers if layer is not pushed]
-    out += ["}\n", "static void run_profiled(te_layer_hook hook, void *context) {"]
+def _layer_table(layers: list[_Layer]) -> list[str]:
+    """Names and work of the layers, for profiles."""
+    out = [f"static const te_layer layers[{max(len(layers), 1)}] = {{"]
+    for layer in layers:
+        call = layer.call
+        out.append(f"    {{{string_literal(call.name)}, {string_literal(call.kind)}, {call.macs}u}},")
+    if not layers:
+        out.append('    {"", "", 0},')
+    return [*out, "};\n"]
+
+
+def _runs(layers: list[_Layer], pushed: _Layer | None, small: bool) -> list[str]:
+    """The functions run and run_profiled; what is pushed has been computed before. ``small``: one list of calls."""
+    run = f"static void {'finish' if pushed else 'run'}(void) {{"
+    plain = [run, *(f"    {layer.symbol}();" for layer in layers if layer is not pushed), "}\n"]
+    out = ["static void run_profiled(te_layer_hook hook, void *context) {"]
     for index, layer in enumerate(layers):
         if layer is not pushed:
             out.append(f"    {layer.symbol}();")
         out.append(f"    hook(context, {index});")
     if not layers:
         out.append("    (void)hook;\n    (void)context;")
-    return [*out, "}\n"]
+    out.append("}\n")
+    if not small:
+        return [*plain, *out]
+    nobody = ["static void nobody(void *context, uint32_t index) {", "    (void)context;", "    (void)index;", "}\n"]
+    return [*out, *nobody, run, "    run_profiled(nobody, NULL);", "}\n"]
 
 
 def _trainer(source: NetworkSource, training: TrainingSource, layers: list[_Layer], pushed: _Layer | None) -> str:

@@ -297,7 +297,7 @@ class Device:
             for _ in range(count):
                 (macs,) = fields("<I", answer, position)
                 (name, op), position = _strings(answer, position + 4, 2)
-                layers.append((name, op, macs))
+                layers.append((name or f"layer {len(layers)}", op, macs))  # firmware for little flash has no names
             if count == 0:
                 raise RefusedError("the device does not list all its layers: build and flash the firmware anew", 0)
         return layers

@@ -43,7 +43,7 @@ typedef struct te_model {
     uint32_t macs;
     uint16_t n_inputs, n_outputs, n_layers;
     const te_port *inputs, *outputs;
-    const te_layer *layers;
+    const te_layer *layers; /* NULL in a network compiled for little flash */
     void (*run)(void);
     /* Like run, or, where run is NULL, like finish: the hook of the layer that push_rows computed comes at
      * once. */
