@@ -37,6 +37,7 @@ class Group:
     rows: int
     consume: bool
     columns: int = 0  # of a patch: how many it makes at a time
+    apart: tuple[Group, ...] = ()  # of a patch: its operators without it
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,15 @@ class ChainCase(OpCase):
         for old, new in zip(self.graph.operators, operators, strict=True):
             names |= dict(zip((*old.inputs, *old.outputs), (*new.inputs, *new.outputs), strict=True))
         made: list[RowOp] = []
-        for group in self.groups:
+        waiting = [*self.groups]
+        while waiting:
+            group = waiting.pop(0)
             ops = [operators[place[op.name]] for op in group.ops]
             if group.columns:
                 op = patch_op(ops, graph, target, x=names[group.x], rows=group.rows, columns=group.columns)
+                if op is None and any(op.kind is OpKind.ADD for op in ops):
+                    waiting[:0] = group.apart  # what is added does not fit into its strip
+                    continue
             else:
                 op = row_op(ops, graph, target, x=names[group.x], rows=group.rows, consume=group.consume)
             assert op is not None, f"no row operator for {[op.kind for op in ops]}: {self}"
@@ -270,7 +276,8 @@ def patch(b: ChainBuilder) -> None:
     for _ in range(b.draw.integer(1, 3)):
         b.draw.one_of(stem, pointwise, depthwise, block, block, table)(b)
     ops = tuple(op for group in b.groups[before:] for op in group.ops)
-    b.groups[before:] = [Group(ops, x, b.draw.one_of(1, 2, 3, 5), False, b.draw.one_of(1, 1, 2, 3))]
+    apart = tuple(b.groups[before:])
+    b.groups[before:] = [Group(ops, x, b.draw.one_of(1, 2, 3, 5), False, b.draw.one_of(1, 1, 2, 3), apart)]
 
 
 STEPS: tuple[Step, ...] = (stem, pointwise, depthwise, block, block, block, pool, table, patch, patch, patch)

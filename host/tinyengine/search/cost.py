@@ -1,7 +1,8 @@
 """What an architecture costs on a device: estimated in a fraction of a millisecond, and judged by the planner.
 
 The estimate of the instructions is a linear model per kind of layer, fitted to the counts of ``tinyengine bench`` on
-the Cortex-M4 (fast requantization) over twelve networks, ten of the space and two of the zoo. Coefficients in order:
+the Cortex-M4 (fast requantization) over eleven networks, eight of the space and three of the zoo. Coefficients in
+order:
 
 - pointwise: per MAC, output value, weight, output channel, input value, and call;
 - depthwise, by kernel and stride: per MAC, channel, channel and output row, and call;
@@ -18,27 +19,29 @@ from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.search.skeleton import graph_of
 from tinyengine.zoo.table import Convolution, Network, convolutions
 
-_POINTWISE = (0.652, 4.758, 0.739, 29.15, 1.663, 91.5)
+_POINTWISE = (0.6511, 3.403, 0.6138, 24.06, 1.104, 0.0)
 _DEPTHWISE = {
-    (3, 1): (1.631, 110.7, 98.87, 523.0),
-    (3, 2): (2.424, 71.06, 145.2, 642.0),
-    (5, 1): (0.875, 255.0, 96.78, 1767.0),
-    (5, 2): (1.212, 210.1, 144.2, 6281.0),
-    (7, 1): (0.643, 273.6, 121.2, 21544.0),
-    (7, 2): (0.840, 467.6, 132.9, 266.0),
+    (3, 1): (1.535, 58.92, 5.051, 0.0),
+    (3, 2): (2.464, 69.29, 0.0, 2615.0),
+    (5, 1): (0.778, 27.68, 8.507, 1948.0),
+    (5, 2): (1.175, 94.32, 0.0, 1678.0),
+    (7, 1): (0.5497, 6.031, 2.264, 2769.0),
+    (7, 2): (0.7988, 140.3, 1.712, 2515.0),
 }
-_STEM = 1.10
-_ADD = (9.5, 33.0)
-_MEAN = (8.78, 3446.0)
-_DENSE = (7.1, 120.0)
+_STEM = 0.968
+_ADD = (5.75, 35.0)
+_MEAN = (11.4, 364.0)
+_DENSE = (3.56, 120.0)
 
-_SCRATCH = 4100
-"""Bytes of the arena beside the largest tensors: windows and widened weights."""
+_BLOCK = 96
+"""Pixels whose columns a convolution widens at a time."""
 
-_PER_CHANNEL = 16
-"""Bytes in flash per output channel beside its weights: bias, multiplier, padding."""
+_STEM_SCRATCH = 4100
 
-_CODE = 25_000
+_PER_CHANNEL = 8
+"""Bytes in flash per output channel beside its weights: bias and rounding."""
+
+_CODE = 28_000
 """Bytes of kernels, tables and the generated calls."""
 
 
@@ -75,22 +78,22 @@ def estimate(network: Network) -> Costs:
     """Costs from the table alone."""
     layers = convolutions(network)
     instructions = sum(_layer(layer) for layer in layers) + _MEAN[1]
-    flash = _CODE + sum(layer.weights + _PER_CHANNEL * layer.out_channels for layer in layers)
+    flash = _CODE + sum(_constants(layer) + _PER_CHANNEL * layer.out_channels for layer in layers)
     last = layers[-2]
     instructions += _MEAN[0] * last.out_size**2 * last.out_channels
     sram, at = 0, 1
     first = layers[0]
-    sram = max(sram, _bytes(first))
+    sram = max(sram, _bytes(first) + _STEM_SCRATCH)
     for block in network.blocks:
         parts = layers[at : at + (2 if block.expansion == 1 else 3)]
         at += len(parts)
         start = parts[0].in_size ** 2 * parts[0].in_channels
         residual = block.stride == 1 and parts[0].in_channels == block.channels
         for number, layer in enumerate(parts):
-            sram = max(sram, _bytes(layer) + (start if residual and number else 0))
+            sram = max(sram, _bytes(layer) + _scratch(layer) + (start if residual and number else 0))
         if residual:
             instructions += _ADD[0] * start + _ADD[1]
-    return Costs(sum(layer.macs for layer in layers), round(instructions), sram + _SCRATCH, flash)
+    return Costs(sum(layer.macs for layer in layers), round(instructions), sram, flash)
 
 
 def compiled(network: Network, cpu: str = "cortex-m4") -> CompiledModel:
@@ -108,6 +111,21 @@ def judge(network: Network, cpu: str = "cortex-m4") -> Costs:
 def _bytes(layer: Convolution) -> int:
     """Bytes that input and output take together: one lies over the other."""
     return max(layer.in_size**2 * layer.in_channels, layer.out_size**2 * layer.out_channels)
+
+
+def _scratch(layer: Convolution) -> int:
+    """Bytes beside a layer's tensors: columns of int16 of a block of pixels, or a depthwise map of int16."""
+    if layer.kind == "depthwise":
+        return 2 * layer.in_size * (layer.in_size + 1) + layer.in_channels
+    return 2 * layer.in_channels * min(_BLOCK, layer.out_size**2)
+
+
+def _constants(layer: Convolution) -> int:
+    """Bytes of weights: depthwise taps come in pairs, and outer ones that never meet a pixel are left out."""
+    if layer.kind != "depthwise":
+        return layer.weights
+    kernel = min(layer.kernel, max(3, 2 * layer.in_size - 1))
+    return layer.out_channels * kernel * (kernel + 1)
 
 
 def _layer(layer: Convolution) -> float:
