@@ -21,7 +21,7 @@ from tinyengine.ir.ports import to_inside
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.sizes import format_size
 from tinyengine.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult
-from tinyengine.toolchain import OPTIMIZATION, OPTIMIZATION_SMALL, arm_toolchain, footprint
+from tinyengine.toolchain import compiler_label, footprint
 
 SEED = 20240
 
@@ -189,7 +189,7 @@ def bench(
         hash=compiled.model_hash,
         cpu=cpu,
         machine=MACHINES[cpu],
-        compiler=f"{arm_toolchain().version} {OPTIMIZATION_SMALL if compiled.options.small else OPTIMIZATION}",
+        compiler=compiler_label(compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
         portable=portable,

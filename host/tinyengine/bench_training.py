@@ -12,7 +12,7 @@ from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult, StepJob
-from tinyengine.toolchain import OPTIMIZATION, arm_toolchain, footprint
+from tinyengine.toolchain import compiler_label, footprint
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import state_of
@@ -115,7 +115,7 @@ def bench_training(
         residual=program.residual,
         cpu=cpu,
         machine=MACHINES[cpu],
-        compiler=f"{arm_toolchain().version} {OPTIMIZATION}",
+        compiler=compiler_label(compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
         portable=portable,

@@ -138,6 +138,11 @@ def device_flags(cpu: str, portable: bool = False, small: bool = False) -> tuple
     return (*CPU_FLAGS[cpu], optimization, *WARNINGS, *SECTIONS, *(("-DTE_PORTABLE",) if portable else ()))
 
 
+def compiler_label(small: bool = False) -> str:
+    """The compiler and its optimization, for reports."""
+    return f"{arm_toolchain().version} {OPTIMIZATION_SMALL if small else OPTIMIZATION}"
+
+
 def compile_objects(
     sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], progress: Progress | None = None
 ) -> list[Path]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyengine.native import NativeTrainer
-
-WARM_UP = 0.05  # of all steps
+from tinyengine.training.session import TuneOptions
 
 Progress = Callable[[int, int, float], None]
 """Told of steps done, of all, and of the mean loss so far in this epoch."""
@@ -23,14 +21,6 @@ class Recipe:
     rate: float
     epochs: float
     seed: int = 0
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear over the first WARM_UP of ``steps``, then half a cosine down to 0."""
-    warm_up = max(1, round(WARM_UP * steps))
-    if step < warm_up:
-        return recipe.rate * (step + 1) / warm_up
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def fit(
@@ -49,13 +39,14 @@ def fit(
     steps = round(recipe.epochs * len(labels))
     order = np.empty(0, np.int64)
     total = 0.0
+    schedule = TuneOptions(trainer.classes, rate=recipe.rate)
     for step in range(steps):
         place = step % len(labels)
         if place == 0:
             order, total = rng.permutation(len(labels)), 0.0
         index = order[place]
         x = variants[int(rng.integers(len(variants)))][index]
-        rate = learning_rate(recipe, step, steps)
+        rate = schedule.rate_at(step, steps)
         total += trainer.step(x, int(labels[index]), rate, seed=recipe.seed, step=step).loss
         if progress and (place == len(labels) - 1 or step == steps - 1):
             progress(step + 1, steps, total / (place + 1))

@@ -36,6 +36,7 @@ from tinyengine.schedule import Schedule, Stage, StageKind, calls_of, schedule
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.split import crossing
 from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants
 
 BLOCK_BYTES = 4096
@@ -130,13 +131,6 @@ def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, targe
     return base
 
 
-def _boundary(graph: Graph, start: int) -> list[Port]:
-    """Activations that the front leaves for the rest."""
-    made = {name for op in graph.operators[:start] for name in op.outputs} | set(graph.input_tensors())
-    read = [name for op in graph.operators[start:] for name in op.inputs] + graph.output_tensors()
-    return [Port(name, name, "int8") for name in dict.fromkeys(read) if name in made]
-
-
 class _Tail:
     """The calls behind the front, in order.
 
@@ -164,7 +158,7 @@ class _Tail:
         self.forward: dict[str, KernelCall] = {}
         positions = [i for i, op in enumerate(graph.operators) if any(name in self.trained for name in op.inputs)]
         self.start = positions[0]
-        self.boundary = _boundary(graph, self.start)
+        self.boundary = [Port(name, name, "int8") for name in crossing(graph, self.start)]
         self.calls = [call for op in graph.operators[self.start :] for call in self._forward(op)] + self._backward()
         alone = Graph(graph.name, self.graph.tensors, [], self.boundary, graph.outputs)
         self.plan = plan(alone, self.calls, budget=TRIAL_NODES, check=False)

@@ -47,9 +47,9 @@ def split(graph: Graph, bias_last: int) -> Split:
     layers = trainable_layers(graph)
     first = layers.convolutions[len(layers.convolutions) - bias_last].op if bias_last else layers.classifier.op
     position = graph.operators.index(first)
-    while len(crossing := _crossing(graph, position)) != 1:
+    while len(passing := crossing(graph, position)) != 1:
         position -= 1
-    [boundary] = crossing
+    [boundary] = passing
     before, behind = graph.operators[:position], graph.operators[position:]
     tail = _part(f"{graph.name}_tail", graph, behind, Port(boundary, boundary, "int8"), graph.outputs)
     if not before:
@@ -58,11 +58,11 @@ def split(graph: Graph, bias_last: int) -> Split:
     return Split(front, tail, sum(op.kind in _CONVOLUTIONS for op in before))
 
 
-def _crossing(graph: Graph, position: int) -> set[str]:
-    """Activations that exist before operator ``position`` and are read from it on, or are outputs."""
-    made = {graph.input_tensors()[0]} | {name for op in graph.operators[:position] for name in op.outputs}
-    read = {name for op in graph.operators[position:] for name in op.inputs} | set(graph.output_tensors())
-    return made & read
+def crossing(graph: Graph, position: int) -> list[str]:
+    """Activations that exist before operator ``position`` and are read from it on, or are outputs; in that order."""
+    made = {name for op in graph.operators[:position] for name in op.outputs} | set(graph.input_tensors())
+    read = [name for op in graph.operators[position:] for name in op.inputs] + graph.output_tensors()
+    return [name for name in dict.fromkeys(read) if name in made]
 
 
 def _part(name: str, graph: Graph, operators: list[Operator], source: Port, outputs: Iterable[Port]) -> Graph:
