@@ -26,7 +26,11 @@ def test_faces(tmp_path: Path) -> None:
 def test_the_second_act_fits_its_board() -> None:
     board = load(demo.BOARD)
     options = CompileOptions(
-        cpu=board.cpu, requant="fast", sram_available=board.network_sram_bytes, train=demo.SCHEME, classes=2
+        cpu=board.cpu,
+        requant="fast",
+        sram_available=board.network_sram_bytes,
+        train=str(project_root() / demo.SCHEME),
+        classes=2,
     )
     compiled = compile_model(project_root() / demo.MODEL, options)
     measure_code(compiled)
