@@ -194,6 +194,26 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         Training(TINY, Recipe(batch=64), data, tmp_path)
 
 
+def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    data = stripes(32, 32, 0)
+    first = Training(TINY, Recipe(batch=16, epochs=2), data, tmp_path / "first")
+    first.run(data, lambda status: None)
+    weights = tmp_path / "first" / "best.npz"
+    trained = [weight.numpy() for weight in first.model.weights]
+    data.classes, data.soft = ["a", "b", "c"], np.full((32, 3), np.nan, np.float32)
+    three = Network("three", 40, 8, TINY.blocks, 3)
+    second = Training(three, Recipe(batch=16), data, tmp_path / "second", weights)
+    for ours, theirs in zip(second.model.weights[:-2], trained[:-2], strict=True):
+        assert np.array_equal(ours.numpy(), theirs)
+    assert second.model.weights[-1].shape == (3,)
+    second.save()
+    with pytest.raises(DataError, match="another architecture, data or settings"):
+        Training(three, Recipe(batch=16), data, tmp_path / "second").resume()
+    deeper = Network("deeper", 32, 8, (*TINY.blocks, TINY.blocks[-1]), 3)
+    with pytest.raises(DataError, match="does not hold weights of deeper"):
+        Training(deeper, Recipe(batch=16), data, tmp_path / "third", weights)
+
+
 def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tinyengine.cli.fit import command
     from tinyengine.zoo import table

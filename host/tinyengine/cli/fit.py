@@ -85,6 +85,13 @@ from tinyengine.recipes.train import Recipe
     show_default=True,
     help="Weight averaging per step.",
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Begin with these weights of the same architecture (a run's best.npz, or .keras) instead of random ones; "
+    "the number of classes may be another.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor cores to use.")
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
@@ -118,6 +125,7 @@ def command(
     cutout: float,
     mixup: float,
     average: float,
+    start: Path | None,
     seed: int,
     threads: int,
     limit: int | None,
@@ -153,6 +161,7 @@ def command(
             limit=limit,
             run=run,
             resume=resume,
+            start=start,
             out=out,
         ),
         quiet=as_json,

@@ -38,6 +38,7 @@ class FitOptions:
     limit: int | None = None
     run: Path = Path("runs/fit")
     resume: bool = False
+    start: Path | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
         data = _load(progress, options.data, network.resolution * 3 // 2, options.limit)
         validation = _load(progress, [options.validate], network.resolution, None) if options.validate else None
         network = replace(network, classes=len(data.classes))
-        training = Training(network, options.recipe, data, options.run)
+        training = Training(network, options.recipe, data, options.run, options.start)
         if options.resume:
             training.resume()
         _train(progress, console, training, validation)

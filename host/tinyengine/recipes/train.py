@@ -26,6 +26,7 @@ from tinyengine.recipes.augment import Augmentation, augment
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Network
 
 
@@ -69,7 +70,11 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 class Training:
     """One run: construct it, call :meth:`run`, take :attr:`model` (which then holds the averaged weights)."""
 
-    def __init__(self, network: Network, recipe: Recipe, data: Pictures, folder: Path) -> None:
+    def __init__(
+        self, network: Network, recipe: Recipe, data: Pictures, folder: Path, start: Path | None = None
+    ) -> None:
+        """``start``: weights to begin with (``zoo.export.load_weights``), random ones by default; DataError where they
+        are of another architecture. A classifier for other classes begins with random weights all the same."""
         self._tf = tensorflow("train a network")
         self._tf.keras.utils.set_random_seed(recipe.seed)
         self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
@@ -81,6 +86,9 @@ class Training:
         self.steps_per_epoch = len(data) // recipe.batch
         self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.model = keras_model(network, softmax=False)
+        self.start = start
+        if start is not None:
+            load_weights(self.model, start, other_classes=True)
         self.step = 0
         self.history: list[dict[str, Any]] = []
         variable = self._tf.Variable
@@ -159,10 +167,12 @@ class Training:
         return True
 
     def fingerprint(self) -> str:
-        """Identifies architecture, settings and data."""
+        """Identifies architecture, settings, data and the weights it began with."""
         digest = hashlib.sha256(json.dumps([asdict(self.network), asdict(self.recipe)], sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.targets).tobytes())
         digest.update(np.ascontiguousarray(self.data.pixels[:: max(1, len(self.data) // 64)]).tobytes())
+        if self.start is not None:
+            digest.update(self.start.read_bytes())
         return digest.hexdigest()
 
     def _state(self) -> dict[str, list[Any]]:

@@ -82,8 +82,11 @@ def export_from_files(network: Network, out: Path, weights: Path | None, calibra
     return export(network, out, weights, picture_samples(pictures.pixels), seed, classes)
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Weights of the same architecture, from a run of ``tinyengine fit`` (.npz) or Keras (.keras, .weights.h5)."""
+def load_weights(model: keras.Model, path: Path, other_classes: bool = False) -> None:
+    """Weights of the same architecture, from a run of ``tinyengine fit`` (.npz) or Keras (.keras, .weights.h5).
+
+    With ``other_classes`` a classifier (the last two weights) of another number of classes is left as it is.
+    """
     if not path.is_file():
         raise DataError(f"the weights {path} do not exist")
     try:
@@ -102,9 +105,14 @@ def load_weights(model: keras.Model, path: Path) -> None:
         else:
             model.load_weights(path)
             return
-        if [value.shape for value in values] != [tuple(weight.shape) for weight in model.weights]:
+        if len(values) != len(model.weights):
+            raise ValueError("it has another number of layers")
+        same = [value.shape == tuple(weight.shape) for value, weight in zip(values, model.weights, strict=True)]
+        if other_classes and not all(same[-2:]):
+            values, same = values[:-2], same[:-2]
+        if not all(same):
             raise ValueError("its shapes are others")
-        for weight, value in zip(model.weights, values, strict=True):
+        for weight, value in zip(model.weights, values, strict=False):
             weight.assign(value)
     except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0]
