@@ -236,10 +236,12 @@ def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
     best, best_total = start, problem.total(start)
     current = first_fit(problem, order)
     total = problem.total(current)
+    top: list[int] = []
     for _ in range(max(20, LOCAL_SEARCH_WORK // max(1, problem.pairs))):
         if best_total <= enough:
             break
-        top = [p for p, i in enumerate(order) if best[i] + problem.sizes[i] > enough] or [len(order) - 1]
+        if not top:
+            top = [p for p, i in enumerate(order) if best[i] + problem.sizes[i] > enough] or [len(order) - 1]
         source = rng.choice(top) if rng.random() < 0.5 else rng.randrange(len(order))
         target = rng.randint(0, source)
         trial = order[:]
@@ -247,7 +249,7 @@ def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
         addresses = moved_fit(problem, trial, target, current, total)
         if addresses is None:
             continue
-        order, current, total = trial, addresses, problem.total(addresses)
+        order, current, total, top = trial, addresses, problem.total(addresses), []
         if total < best_total:
             best, best_total = addresses, total
     return best

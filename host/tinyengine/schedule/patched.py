@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyengine.ir import OpKind
 from tinyengine.kernels.chain import GRAIN, recomputed_macs, row_bytes, row_window
-from tinyengine.kernels.flow import Flow, RowWindow
+from tinyengine.kernels.flow import Flow, RowWindow, interned
 from tinyengine.kernels.patch import Drafts, steps_of, window_of
 from tinyengine.kernels.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
@@ -240,7 +240,7 @@ class Patched:
                 keep = Flow.of(windows).keep[0]
             else:
                 rows, first, out_rows = key
-                front = RowWindow(out_rows, out_rows, rows=rows, first=first)
+                front = interned(in_rows=out_rows, out_rows=out_rows, rows=rows, first=first)
                 keep = Flow.of([front, *_shifted(windows, 1)]).keep[1]
             self._rings[place] = _grain(keep * row_bytes(piece.ops[0].in_shape))
         return self._rings[place]
