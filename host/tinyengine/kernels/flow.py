@@ -212,7 +212,7 @@ class Flow:
             if window.skip == 0:
                 lowest = np.minimum(lowest, window.starts)
             after = np.append(lowest * in_row_bytes, np.iinfo(np.int64).max // 2)
-            if window is last:
+            if index + 1 == len(self.windows):
                 if window.order is Order.INTERLEAVED:
                     still_read = np.minimum(still_read, after[:-1] + 1)
                 still_read = np.minimum(still_read, after[1:])
