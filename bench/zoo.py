@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -144,11 +146,12 @@ def cost_table(costs: list[Cost]) -> Table:
 
 # Whether all agree ----------------------------------------------------------------------------------------------------
 
-SCHEDULES = {
+SCHEDULES: dict[str, dict[str, Any]] = {
     "layers": {},
     "streams, frame": {"optimize": "sram"},
     "streams, rows": {"optimize": "sram", "input": "rows"},
     "capped, rows": {"input": "rows"},  # below the cap of CAPS
+    "patches, rows": {"optimize": "sram", "input": "rows", "max_recompute": 1.3},
 }
 
 
@@ -168,21 +171,31 @@ class Agreement:
     arena_high_water: int
 
 
-def compare(name: str, cpu: str, requant: str, inputs: int, tflite: bool) -> list[Agreement]:
-    """All schedules in one image, on the same inputs."""
+def compare(name: str, cpus: Sequence[str], requant: str, inputs: int, tflite: bool) -> list[Agreement]:
+    """All schedules in one image per core, on the same inputs."""
     path = built(name)
     models = []
     for index, changes in enumerate(SCHEDULES.values()):
         cap = CAPS[name] * 1024 if changes == {"input": "rows"} else None
-        models.append(
-            compile_model(path, CompileOptions(cpu, requant=requant, sram=cap, prefix=f"n{index}", **changes))
-        )
-    graph = models[0].graph
-    outside = random_inputs(graph, inputs)
-    inside = [inside_values(graph, values) for values in outside]
+        models.append(compile_model(path, CompileOptions(requant=requant, sram=cap, prefix=f"n{index}", **changes)))
+    outside = random_inputs(models[0].graph, inputs)
+    expected = expected_outputs(models[0].graph, path, outside).outputs if tflite and requant == "exact" else None
+    return [each for cpu in cpus for each in _compared(name, cpu, requant, models, outside, expected)]
+
+
+def _compared(
+    name: str,
+    cpu: str,
+    requant: str,
+    models: Sequence[CompiledModel],
+    outside: Sequence[Sequence[np.ndarray]],
+    expected: list[list[np.ndarray]] | None,
+) -> list[Agreement]:
+    """``models``, which are the SCHEDULES of one network, on one core. The sources do not depend on the core."""
+    inputs = len(outside)
+    inside = [inside_values(models[0].graph, values) for values in outside]
     with BenchImage(models, cpu) as image:
         runs = image.run([Job(index, values) for index in range(len(models)) for values in inside], exact=False)
-    expected = expected_outputs(graph, path, outside).outputs if tflite and requant == "exact" else None
     results = []
     for index, (schedule, model) in enumerate(zip(SCHEDULES, models, strict=True)):
         own = runs[index * inputs : (index + 1) * inputs]
@@ -263,14 +276,14 @@ def cost(names: tuple[str, ...], cpus: tuple[str, ...], requant: str, as_json: b
 @_json
 def agree(names: tuple[str, ...], cpus: tuple[str, ...], inputs: int, no_tflite: bool, as_json: bool) -> None:
     """Outputs of every schedule against those of layers and in exact mode against TFLite; exit code 1 if any differ."""
-    todo = [(n, cpu, requant) for n in names or CAPS for cpu in cpus or MACHINES for requant in ("exact", "fast")]
+    todo = [(name, requant) for name in names or CAPS for requant in ("exact", "fast")]
     results: list[Agreement] = []
     with step_progress() as progress:
-        for done, (name, cpu, requant) in enumerate(todo):
-            progress(f"{name}, {cpu}, {requant}", done, len(todo))
-            found = compare(name, cpu, requant, inputs, not no_tflite)
+        for done, (name, requant) in enumerate(todo):
+            progress(f"{name}, {requant}", done, len(todo))
+            found = compare(name, cpus or list(MACHINES), requant, inputs, not no_tflite)
             bad = sum(each.differ_from_layers + (each.differ_from_tflite or 0) for each in found)
-            click.echo(f"{name}, {cpu}, {requant}: {len(found)} schedules, {bad} outputs differ", err=True)
+            click.echo(f"{name}, {requant}: {len(found)} runs of a schedule on a core, {bad} outputs differ", err=True)
             results += found
     _print([asdict(each) for each in results], agreement_table(results), as_json)
     if any(each.differ_from_layers or each.differ_from_tflite for each in results):

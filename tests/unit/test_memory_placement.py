@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinyengine.memory import Buffer, OverlapRule, lower_bound, place
 from tinyengine.memory.exact import minimize
 from tinyengine.memory.placement import _easy
-from tinyengine.memory.problem import allowed, first_fit, lowest_fit, make_problem
+from tinyengine.memory.problem import allowed, first_fit, lowest_fit, make_problem, moved_fit
 
 Addresses = dict[str, int]
 
@@ -145,6 +145,21 @@ def test_first_fit_takes_the_lowest_allowed_address(instance, rng):
         lowest = min(x for x in range(top + 1) if allowed(problem, i, x, addresses))
         assert lowest_fit(problem, i, addresses) == lowest
         addresses[i] = rng.choice([x for x in range(top + 1) if allowed(problem, i, x, addresses)])  # not only tight
+
+
+@settings(max_examples=300, deadline=None)
+@given(instances(most=8), st.randoms(use_true_random=False))
+def test_a_buffer_that_moves_forward_in_the_order_disturbs_what_first_fit_says(instance, rng):
+    problem, _ = make_problem(*instance)
+    order = list(range(len(problem)))
+    rng.shuffle(order)
+    before = first_fit(problem, order)
+    source = rng.randrange(len(order))
+    target = rng.randint(0, source)
+    order.insert(target, order.pop(source))
+    expected = first_fit(problem, order)
+    total = problem.total(before)
+    assert moved_fit(problem, order, target, before, total) == (expected if problem.total(expected) <= total else None)
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.access import overlap
 from tinyengine.kernels.base import CStruct, CValue, KernelCall, PushedRows, ScratchPart
-from tinyengine.kernels.flow import Flow, RowWindow, resident_access, simulate
+from tinyengine.kernels.flow import Flow, RowWindow, interned, resident_access, simulate
 from tinyengine.kernels.rows import RowOp
 
 HEADER = "te_rows.h"
@@ -31,7 +31,7 @@ class Layout:
 def row_window(op: RowOp, skip: int | None, first: int) -> RowWindow:
     """How the rows of ``op`` depend on each other; ``skip`` is the picture behind ``op.skip``, ``first`` the rows of
     its first batch."""
-    return RowWindow(
+    return interned(
         in_rows=op.in_h,
         out_rows=op.out_h,
         reach=op.reach,

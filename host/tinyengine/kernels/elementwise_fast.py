@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
@@ -52,6 +54,7 @@ def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | N
     return _call(op, graph, p, "te_add_scaled", constants, "", swap)
 
 
+@cache
 def linear_constants(p: AddParams) -> dict[str, CValue] | None:
     """Constants of te_add_linear; None unless they give the exact result for each of the 65536 pairs of values."""
     a, b = np.arange(-128, 128)[:, None], np.arange(-128, 128)[None, :]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,12 @@ class RowWindow:
     def oldest(self, batch: int | slice = slice(None)) -> np.ndarray:
         """Of each batch, the input row from which on rows must not lie under younger ones; may be negative."""
         return self.starts[batch] * self.stride - self.pad_top if self.consumes else self.lowest[batch]
+
+
+@lru_cache(maxsize=1 << 14)
+def interned(**fields: Any) -> RowWindow:
+    """The RowWindow with these fields: equal ones are one, so that what follows from them is computed once."""
+    return RowWindow(**fields)
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ class Flow:
             if window.skip == 0:
                 lowest = np.minimum(lowest, window.starts)
             after = np.append(lowest * in_row_bytes, np.iinfo(np.int64).max // 2)
-            if window is last:
+            if index + 1 == len(self.windows):
                 if window.order is Order.INTERLEAVED:
                     still_read = np.minimum(still_read, after[:-1] + 1)
                 still_read = np.minimum(still_read, after[1:])

@@ -18,7 +18,7 @@ from itertools import combinations
 
 from tinyengine.memory.exact import minimize
 from tinyengine.memory.lifetime import Buffer, OverlapRule
-from tinyengine.memory.problem import Gap, Problem, first_fit, lowest_fit, make_problem
+from tinyengine.memory.problem import Gap, Problem, first_fit, lowest_fit, make_problem, moved_fit
 
 SEARCH_NODES = 4000  # of branch and bound at most,
 SEARCH_WORK = 400_000  # and so many nodes times pairs: about a second each
@@ -234,17 +234,22 @@ def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
     rng = random.Random(len(problem))
     order = sorted(range(len(problem)), key=lambda i: (start[i], i))
     best, best_total = start, problem.total(start)
-    total = problem.total(first_fit(problem, order))
+    current = first_fit(problem, order)
+    total = problem.total(current)
+    top: list[int] = []
     for _ in range(max(20, LOCAL_SEARCH_WORK // max(1, problem.pairs))):
         if best_total <= enough:
             break
-        top = [p for p, i in enumerate(order) if best[i] + problem.sizes[i] > enough] or [len(order) - 1]
+        if not top:
+            top = [p for p, i in enumerate(order) if best[i] + problem.sizes[i] > enough] or [len(order) - 1]
         source = rng.choice(top) if rng.random() < 0.5 else rng.randrange(len(order))
+        target = rng.randint(0, source)
         trial = order[:]
-        trial.insert(rng.randint(0, source), trial.pop(source))
-        addresses = first_fit(problem, trial)
-        if problem.total(addresses) <= total:
-            order, total = trial, problem.total(addresses)
+        trial.insert(target, trial.pop(source))
+        addresses = moved_fit(problem, trial, target, current, total)
+        if addresses is None:
+            continue
+        order, current, total, top = trial, addresses, problem.total(addresses), []
         if total < best_total:
             best, best_total = addresses, total
     return best

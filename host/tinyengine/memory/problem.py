@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from math import gcd
 from typing import NamedTuple
 
@@ -82,6 +82,17 @@ class Problem:
     def pairs(self) -> int:
         """How many pairs of buffers constrain each other: the measure of work."""
         return sum(len(gaps) for gaps in self.gaps) // 2
+
+    @cached_property
+    def forbids(self) -> list[tuple[list[tuple[int, int, int]], list[int]]]:
+        """Per buffer i: (j, above, below) of its gaps, and those j whose address it may have as well."""
+        return [
+            (
+                [(j, gap.above, gap.below) for j, gap in gaps.items()],
+                [j for j, gap in gaps.items() if gap.same],
+            )
+            for gaps in self.gaps
+        ]
 
     def total(self, addresses: Sequence[int]) -> int:
         return max((x + size for x, size in zip(addresses, self.sizes, strict=True)), default=0)
@@ -167,16 +178,45 @@ def allowed(problem: Problem, i: int, x: int, addresses: Sequence[int | None]) -
 
 def lowest_fit(problem: Problem, i: int, addresses: Sequence[int | None]) -> int:
     """The lowest allowed address of i: 0, or just above a buffer that has an address, or the same as one."""
-    align = problem.aligns[i]
-    neighbours = [(gap, y) for j, gap in problem.gaps[i].items() if (y := addresses[j]) is not None]
+    align, (neighbours, same) = problem.aligns[i], problem.forbids[i]
     x = 0
-    for low, high in sorted((y - gap.below, y + gap.above) for gap, y in neighbours):  # forbidden: low < x < high
+    # forbidden: low < x < high
+    for low, high in sorted(
+        [(y - below, y + above) for j, above, below in neighbours if (y := addresses[j]) is not None]
+    ):
         if x <= low:
             break
         if x < high:
             x = round_up(high, align)
-    shared = (y for gap, y in neighbours if gap.same and y < x and allowed(problem, i, y, addresses))
-    return min(shared, default=x)
+    if same:
+        shared = (y for j in same if (y := addresses[j]) is not None and y < x and allowed(problem, i, y, addresses))
+        return min(shared, default=x)
+    return x
+
+
+def moved_fit(
+    problem: Problem, order: Sequence[int], target: int, before: Sequence[int], most: int
+) -> list[int] | None:
+    """What ``first_fit`` gives for ``order``, in which one buffer has moved to an earlier place, ``target``, since it
+    gave ``before``; None if the total exceeds ``most``, which ``before`` does not.
+
+    A buffer lies where it lay unless a neighbour in front of it is the mover, or lies elsewhere itself: most do.
+    """
+    addresses: list[int | None] = [None] * len(problem)
+    for i in order[:target]:
+        addresses[i] = before[i]
+    mover = order[target]
+    disturbed = {mover, *problem.gaps[mover]}
+    for i in order[target:]:
+        if i not in disturbed:
+            addresses[i] = before[i]
+            continue
+        addresses[i] = x = lowest_fit(problem, i, addresses)
+        if x + problem.sizes[i] > most:
+            return None
+        if x != before[i]:
+            disturbed.update(problem.gaps[i])
+    return [x for x in addresses if x is not None]
 
 
 def first_fit(problem: Problem, order: Sequence[int]) -> list[int]:

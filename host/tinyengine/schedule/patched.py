@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyengine.ir import OpKind
 from tinyengine.kernels.chain import GRAIN, recomputed_macs, row_bytes, row_window
-from tinyengine.kernels.flow import Flow, RowWindow
+from tinyengine.kernels.flow import Flow, RowWindow, interned
 from tinyengine.kernels.patch import Drafts, steps_of, window_of
 from tinyengine.kernels.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
@@ -52,7 +52,7 @@ class _Piece:
     """What leads from one cut to the next: operators, and what they add to the sums of a chain.
 
     ``kept``: bytes of the rings between them and of what they keep. ``shared``: scratch memory that others may use as
-    well. ``windows``: picture 0 is the piece's input.
+    well. ``windows``: picture 0 is the piece's input. ``entrance``: pieces with the same number take in rows alike.
     """
 
     ops: tuple[RowOp, ...]
@@ -63,6 +63,7 @@ class _Piece:
     shared: int
     macs: int
     cost: int
+    entrance: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +108,32 @@ def _labels(grown: list[_Grown], totals: bool = False) -> _Labels:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Reached:
+    """All chains up to a cut, whatever their ends: that of chain i is ``keys[key_of[i]]``."""
+
+    labels: _Labels
+    keys: list[_Key]
+    key_of: np.ndarray
+
+
+def _best_of(states: dict[_Key, list[_Grown]]) -> dict[_Key, _Labels]:
+    return {key: _labels(grown) for key, grown in states.items()}
+
+
+def _together(states: dict[_Key, _Labels]) -> _Reached:
+    every = list(states.values())
+    return _Reached(
+        _Labels(
+            np.concatenate([np.empty((0, 4), np.int64), *(labels.sums for labels in every)]),
+            [piece for labels in every for piece in labels.pieces],
+            [before for labels in every for before in labels.before],
+        ),
+        list(states),
+        np.repeat(np.arange(len(every)), [len(labels.sums) for labels in every]),
+    )
+
+
 class Patched:
     """All chains with patches of ``space``; no patch executes more than ``most`` multiply-accumulates again."""
 
@@ -115,7 +142,8 @@ class Patched:
         self.most = most
         self._drafts = Drafts(space.graph, space.target)
         self._pieces: dict[tuple[int, bool], list[_Piece]] = {}
-        self._rings: dict[tuple[_Key, int, int, RowWindow], int] = {}
+        self._rings: dict[tuple[_Key, int], int] = {}
+        self._entrances: dict[tuple[int, int, RowWindow], int] = {}
 
     def options(self, start: int, limit: int, spare: int) -> list[Option]:
         """Those that begin at ``start``, need at most ``limit`` bytes and execute at most ``spare``
@@ -127,27 +155,27 @@ class Patched:
         pushed = space.pushed and start == 0
         beside = space.beside(start, x)
         x_bytes = 0 if pushed else space.aligned_bytes(x)
-        states: dict[int, dict[_Key, list[_Grown] | _Labels]] = {start: {_START: _ORIGIN}}
+        states: dict[int, dict[_Key, list[_Grown]]] = {}
         ends: dict[int, list[_Grown]] = {}
         for position in range(start, space.size):
-            reached = {
-                key: labels if isinstance(labels, _Labels) else _labels(labels)
-                for key, labels in states.pop(position, {}).items()
-            }
-            for piece in self._from(position, position > start or pushed) if reached else ():
+            reached = _together({_START: _ORIGIN} if position == start else _best_of(states.pop(position, {})))
+            if not len(reached.labels.sums):
+                continue
+            for piece in self._from(position, position > start or pushed):
                 y_bytes = max(space.aligned_bytes(piece.ops[-1].y), x_bytes)
-                for key, labels in reached.items():
-                    ring = self._ring(key, position, piece) if position > start or pushed else 0
-                    sums = labels.sums + np.array([ring + piece.kept, 0, piece.macs, piece.cost])
-                    sums[:, SHARED] = np.maximum(sums[:, SHARED], piece.shared)
-                    total = sums[:, KEPT] + sums[:, SHARED] + beside
-                    rows = np.flatnonzero((sums[:, MACS] <= spare) & (total + x_bytes <= limit))
-                    if len(rows) and space.narrow(piece.stop):
-                        grown = sums[rows], piece, labels, rows
-                        states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(grown)
-                    rows = rows[total[rows] + y_bytes <= limit]
-                    if len(rows):
-                        ends.setdefault(piece.stop, []).append((sums[rows], piece, labels, rows))
+                sums = reached.labels.sums + np.array([piece.kept, 0, piece.macs, piece.cost])
+                if position > start or pushed:
+                    rings = np.array([self._ring(key, piece) for key in reached.keys])
+                    sums[:, KEPT] += rings[reached.key_of]
+                sums[:, SHARED] = np.maximum(sums[:, SHARED], piece.shared)
+                total = sums[:, KEPT] + sums[:, SHARED] + beside
+                rows = np.flatnonzero((sums[:, MACS] <= spare) & (total + x_bytes <= limit))
+                if len(rows) and space.narrow(piece.stop):
+                    grown = sums[rows], piece, reached.labels, rows
+                    states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(grown)
+                rows = rows[total[rows] + y_bytes <= limit]
+                if len(rows):
+                    ends.setdefault(piece.stop, []).append((sums[rows], piece, reached.labels, rows))
         options = []
         for stop, grown in ends.items():
             best = _labels(grown, totals=True)
@@ -203,19 +231,23 @@ class Patched:
             cost += best[0] if best else 0
         return replace(option, ops=tuple(ops), cost=cost)
 
-    def _ring(self, key: _Key, position: int, piece: _Piece) -> int:
+    def _ring(self, key: _Key, piece: _Piece) -> int:
         """Bytes of the ring between operators that end with ``key`` and a piece."""
-        windows = piece.windows
-        place = key, position, piece.stop, windows[-1]
+        place = key, piece.entrance
         if place not in self._rings:
+            windows = piece.windows
             if key == _START:  # a pushed input
                 keep = Flow.of(windows).keep[0]
             else:
                 rows, first, out_rows = key
-                front = RowWindow(out_rows, out_rows, rows=rows, first=first)
+                front = interned(in_rows=out_rows, out_rows=out_rows, rows=rows, first=first)
                 keep = Flow.of([front, *_shifted(windows, 1)]).keep[1]
             self._rings[place] = _grain(keep * row_bytes(piece.ops[0].in_shape))
         return self._rings[place]
+
+    def _entrance(self, position: int, stop: int, window: RowWindow) -> int:
+        """A number for all pieces between two cuts that read rows alike; ``window`` is that of the last operator."""
+        return self._entrances.setdefault((position, stop, window), len(self._entrances))
 
     # --- pieces ---
 
@@ -247,6 +279,7 @@ class Patched:
                     max((_grain(op.scratch_bytes) for op in ops if not op.keeps_scratch), default=0),
                     0,
                     sum(extra_instructions(op, space.graph, space.target) for op in ops),
+                    self._entrance(position, links[-1].stop, windows[-1]),
                 )
 
     def _patches(self, position: int) -> Iterator[_Piece]:
@@ -269,8 +302,8 @@ class Patched:
                     if macs <= self.most:
                         cost = patch_instructions(op, inside, op.rows, space.graph)
                         window = row_window(op, None, op.rows)
-                        piece = _Piece((op,), (op.rows,), (window,), stop, 0, _grain(op.scratch_bytes), macs, cost)
-                        found.append(piece)
+                        shared, entrance = _grain(op.scratch_bytes), self._entrance(position, stop, window)
+                        found.append(_Piece((op,), (op.rows,), (window,), stop, 0, shared, macs, cost, entrance))
             yield from found
 
 

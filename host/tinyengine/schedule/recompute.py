@@ -30,13 +30,22 @@ def allowance(space: Space, max_recompute: float) -> int:
 
 
 def options_below(patched: Patched, limit: int, spare: int) -> Options:
-    """All stages that need at most ``limit`` bytes, those that execute up to ``spare`` multiply-accumulates again
-    included."""
+    """All stages on paths from the beginning that need at most ``limit`` bytes and together execute at most ``spare``
+    multiply-accumulates again."""
     space = patched.space
-    return [
-        [*space.options(position, limit), *(patched.options(position, limit, spare) if spare > 0 else [])]
-        for position in range(space.size)
-    ]
+    options: Options = []
+    work = [0] + [NEVER * NEVER] * space.size  # the least on the way to each position
+    for position in range(space.size):
+        here: list[Option] = []
+        left = spare - work[position]
+        if left >= 0:  # else nothing leads there
+            here += space.options(position, limit)
+        if left > 0:
+            here += patched.options(position, limit, left)
+        for option in here:
+            work[option.stop] = min(work[option.stop], work[position] + option.recomputed)
+        options.append(here)
+    return options
 
 
 def least_peak(patched: Patched, limit: int, spare: int) -> tuple[int | None, Options]:

@@ -31,8 +31,8 @@ from tinyengine.schedule.stages import Stage, StageKind, calls_of
 PROPOSALS = 16
 """Schedules that are planned at most in each part of the search."""
 
-PLANNED = 2
-"""Schedules that compute rows twice, of which that many are planned thoroughly."""
+THOROUGH = 8
+"""Schedules that compute rows twice of which the arena is found at most."""
 
 GRAIN = 64
 """Bytes by which their peak is raised at least from one proposal to the next."""
@@ -161,25 +161,25 @@ def smallest_of_each(space: Space, caps: Sequence[float]) -> Iterator[Schedule]:
 
 def _smallest_within(patched: Patched, arena: int, spare: int) -> Schedule | None:
     """The schedule with the smallest arena below ``arena`` that executes up to ``spare`` multiply-accumulates again."""
-    best: Schedule | None = None
+    chosen: list[Option] = []
+    while found := _smaller_path(patched, arena, spare):  # below a lower limit the search sees more
+        arena, chosen = found
+    return _hastened(patched, planned(patched.space, chosen), chosen) if chosen else None
+
+
+def _smaller_path(patched: Patched, arena: int, spare: int) -> tuple[int, list[Option]] | None:
+    """A path that takes less than ``arena`` bytes, and how many: of those with low peaks the one that takes least."""
     peak, options = least_peak(patched, arena - 1, spare)
     if peak is None:
         return None
-    proposals: list[tuple[int, int, list[Option]]] = []
-    bound = peak
-    while bound < arena and len(proposals) < PROPOSALS:
-        path = cheapest_within(options, bound, spare)
-        quick = _first_fit(patched.space, path)
-        proposals.append((quick, len(proposals), path))
-        if quick <= bound:
-            break
-        bound += max(GRAIN, (quick - bound) // 8)
-    chosen: list[Option] = []
-    for _, _, path in sorted(proposals)[:PLANNED]:
-        found = planned(patched.space, path)
-        if found.plan.arena_bytes < arena:
-            best, arena, chosen = found, found.plan.arena_bytes, path
-    return best and _hastened(patched, best, chosen)
+    placed: dict[tuple[Option, ...], int] = {}
+    while peak < min([arena, *placed.values()]) and len(placed) < THOROUGH:
+        path = tuple(cheapest_within(options, peak, spare))
+        if path not in placed:
+            placed[path] = _placed(patched.space, path)
+        peak += max(GRAIN, (placed[path] - peak) // 4)
+    best = min(placed, key=lambda path: placed[path])
+    return (placed[best], list(best)) if placed[best] < arena else None
 
 
 def _hastened(patched: Patched, found: Schedule, path: list[Option]) -> Schedule:
@@ -199,11 +199,11 @@ def _widened(patched: Patched, path: list[Option], arena: int, peak: int) -> lis
     return [patched.widened(option, max(0, arena - option.need), max(0, peak - option.activations)) for option in path]
 
 
-def _first_fit(space: Space, path: list[Option]) -> int:
-    """Bytes that ``path`` takes if its buffers are placed without much thought."""
+def _placed(space: Space, path: Sequence[Option], budget: int | None = None) -> int:
+    """Bytes that ``path`` takes; with ``budget`` 0 if its buffers are placed without much thought."""
     calls = calls_of([_stage(space, option, draft=True) for option in path])
     alive = lifetimes([Step(call.name, call) for call in calls], _planned_graph(space))
-    return place(alive.buffers, alive.rules, budget=0).total
+    return place(alive.buffers, alive.rules, budget).total
 
 
 def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]:
@@ -216,7 +216,7 @@ def _recomputing_below(space: Space, cap: int, spare: int) -> Iterator[Schedule]
         path = cheapest_within(options, peak, spare)
         if not path:
             return
-        arena = _first_fit(space, path)
+        arena = _placed(space, path, budget=0)
         if arena <= cap:
             yield planned(space, _widened(patched, path, 0, 0))
         peak = min(peak, max(option.need for option in path)) - max(1, arena - cap)

@@ -75,6 +75,7 @@ class Space:
         self.calls: list[KernelCall] = [lower(op, graph, fast) for op in graph.operators]
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
         self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
+        self._row_ops: dict[tuple[int, int, str, int, bool], RowOp | None] = {}
         home = {name: name for name in graph.input_tensors()}
         for call in self.calls:
             home[call.output] = home[call.inputs[0]] if call.is_view else call.output
@@ -204,8 +205,11 @@ class Space:
         if any(last != position + index + 1 for index, last in enumerate(last_uses)):
             return None  # what is made inside is wanted elsewhere as well
         consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.output_tensors()
-        op = row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
-        return op if op is not None and op.x == x else None
+        key = (position, length, x, batch, consume and length > 1)  # a single operator consumes nothing
+        if key not in self._row_ops:
+            op = row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
+            self._row_ops[key] = op if op is not None and op.x == x else None
+        return self._row_ops[key]
 
     def _link(self, op: RowOp, stop: int, batch: int) -> _Link:
         """Its first batch is such that its batches end where those of the operator behind it begin."""
