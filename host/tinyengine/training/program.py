@@ -171,7 +171,7 @@ class _Tail:
         return name
 
     def _forward(self, op: Operator) -> list[KernelCall]:
-        call = lower_trained(op, self.graph, self.layout) or lower(op, self.graph, self.target)
+        call = lower_trained(op, self.graph, self.layout, self.target) or lower(op, self.graph, self.target)
         self.forward[op.name] = call
         step = self.steps.get(op.name)
         if step is None:
