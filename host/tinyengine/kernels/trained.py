@@ -81,7 +81,7 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
         params_type="te_conv2d_trained_params",
         params={"conv": values, "trained": _part(weights)},
         scratch_bytes=int(np.prod(graph.tensor(op.inputs[1]).shape[1:])),
-        overlaps=(),
+        overlaps=(None,),
         access=None,
         note="generic, trained weights",
     )
@@ -108,6 +108,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         values,
         inputs=[x.name],
         output=y.name,
+        overlaps=(None,),
         macs=y.elements * op.attrs.window.kernel[0] * op.attrs.window.kernel[1],
         note="generic, trained biases",
     )
@@ -144,6 +145,7 @@ def _dense(op: Operator, graph: Graph, weights: StatePart, bias: StatePart) -> K
         values,
         inputs=[x.name],
         output=y.name,
+        overlaps=(None,),
         macs=x.elements * y.elements,
         note="generic, trained weights",
     )
