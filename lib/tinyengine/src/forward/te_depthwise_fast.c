@@ -33,7 +33,9 @@ static void fill_with_padding(const params *p, uint32_t *ring, uint32_t words) {
     for (uint32_t i = 0; i < words; i++) ring[i] = pair;
 }
 
-static void run_polynomial(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *ring) {
+/* Its arguments must not take stack while the other ways run. */
+__attribute__((noinline)) static void run_polynomial(const params *p, int32_t c, int32_t count,
+                                                     const batch *b, uint32_t *ring) {
     const uint32_t unit = p->unit_words * (uint32_t)p->window.kh;
     const int32_t first = b->row * p->window.sh - p->window.pad_top, existing = first > 0 ? first : 0;
     const int32_t capacity = (int32_t)b->x->capacity, wrap = existing - existing % capacity + capacity;
