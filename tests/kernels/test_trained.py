@@ -91,7 +91,9 @@ def ways(calls: list[KernelCall]) -> set[tuple[object, ...]]:
             found |= {(kind, "exact" in str(conv["tiles"])), ("doubled", call.params["doubled"])}
             found |= {("dead", call.params["live"] != "NULL"), ("odd", conv["out"]["c"] % 2)}
         elif call.function == DEPTHWISE:
-            found.add(("depthwise", "map" in call.params["depthwise"]))
+            depthwise = call.params["depthwise"]
+            kind = "biases" if "count" not in call.params else "whole" if depthwise["packed"] == "NULL" else "places"
+            found.add((f"depthwise {kind}", "map" in depthwise))
     return found
 
 
@@ -99,7 +101,8 @@ def test_every_way_is_tested() -> None:
     calls = [call for family in ("conv", "depthwise") for batch in batches_of(family, 5) for call in batch.calls]
     expected = {(kind, exact) for kind in ("whole", "places", "biases") for exact in (False, True)}
     expected |= {("doubled", n) for n in (0, 1)} | {("odd", n) for n in (0, 1)}
-    expected |= {("dead", found) for found in (False, True)} | {("depthwise", by_map) for by_map in (False, True)}
+    expected |= {("dead", found) for found in (False, True)} | {("depthwise biases", False)}
+    expected |= {(f"depthwise {kind}", True) for kind in ("biases", "places", "whole")}
     assert not expected - ways(calls)
     assert {call.function for call in calls} >= {CONV, DEPTHWISE, "te_depthwise_trained_s8"}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir import Graph, Operator
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.trained import lower_trained
 from tinyengine.reference.backward.update import bias_limit
@@ -39,7 +39,7 @@ def with_dead_channels(draw: Draw, cases: Sequence[OpCase]) -> list[OpCase]:
 class TrainedLowering:
     """Lowers operators for a factory network that differs from the graph in all that training may change.
 
-    Biases of all operators are trained, and of convolutions the weights of no, some or all input channels.
+    Biases of all operators are trained, and the weights of no, some or all input channels.
     """
 
     def __init__(self, seed: int) -> None:
@@ -61,7 +61,7 @@ class TrainedLowering:
         for op in graph.operators:
             for name, bias in zip(op.inputs[2:0:-1], (True, False), strict=True):
                 shape = graph.tensor(name).shape
-                channels = np.arange(shape[-1]) if bias else self._channels(op, shape[-1])
+                channels = np.arange(shape[-1]) if bias else self._channels(shape[-1])
                 if not len(channels):
                     continue
                 part = StatePart(name, "int32" if bias else "int8", top, (*shape[:-1], len(channels)), channels)
@@ -70,10 +70,8 @@ class TrainedLowering:
             self._forget(op, parts)
         self.layout = StateLayout(tuple(parts), -(-top // 8) * 8)
 
-    def _channels(self, op: Operator, count: int) -> np.ndarray:
-        """Input channels whose weights are trained; of depthwise layers mostly none."""
-        if op.kind is OpKind.DEPTHWISE_CONV_2D and self.rng.integers(4):
-            return np.array([], np.int64)
+    def _channels(self, count: int) -> np.ndarray:
+        """Input channels whose weights are trained."""
         chosen = int(self.rng.choice([0, count, self.rng.integers(1, count + 1)]))
         return np.sort(self.rng.permutation(count)[:chosen])
 

@@ -42,8 +42,7 @@ def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Targe
     require_image(op, graph, x, y)
     if op.kind is OpKind.CONV_2D:
         return trained_conv(op, graph, target, weights, bias) or _conv(op, graph, weights, bias)
-    fast = trained_depthwise(op, graph, bias) if weights is None else None
-    return fast or _depthwise(op, graph, weights, bias)
+    return trained_depthwise(op, graph, weights, bias) or _depthwise(op, graph, weights, bias)
 
 
 def _check_products(op: Operator, graph: Graph) -> None:

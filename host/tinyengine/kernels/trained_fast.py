@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.fast import SumRange, constant_channels, sum_range
-from tinyengine.ir.ops import Conv2DAttrs
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
 from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
@@ -149,19 +149,20 @@ def _live(constant: np.ndarray) -> CValue:
     return CArray("live", (~constant[first] + 2 * ~constant[first + 1]).astype(np.uint8))
 
 
-def trained_depthwise(op: Operator, graph: Graph, bias: StatePart) -> KernelCall | None:
-    """te_depthwise_trained_fast_s8, for trained biases; None where it does not apply."""
+def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall | None:
+    """te_depthwise_trained_fast_s8; None where it does not apply. Trained weights need a kernel for whole maps."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     if not is_plain_depthwise(op):
         return None
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    weights = channel_taps(op, graph)
-    sums, requant = trained_sums(op, graph, weights.reshape(len(weights), -1)), conv_requant(graph, op)
+    taps = channel_taps(op, graph)
+    sums, requant = trained_sums(op, graph, taps.reshape(len(taps), -1)), conv_requant(graph, op)
     constant = None if sums is None else _constant(op, graph, sums)
     rounding = None if sums is None else fixed_rounding(requant, sums)
     if constant is None or rounding is None:
         return None
-    call = depthwise_call(op, graph, np.zeros(len(weights), np.int64), requant, rounding, trained=True)
-    if call.params["some_plain"]:
+    call = depthwise_call(op, graph, np.zeros(len(taps), np.int64), requant, rounding, trained=True)
+    if call.params["some_plain"] or (weights is not None and "map" not in call.params):
         return None
     window = effective_window(op, graph)
     kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
@@ -170,14 +171,33 @@ def trained_depthwise(op: Operator, graph: Graph, bias: StatePart) -> KernelCall
         limits = kernel.limits(effective_taps(op, graph), x.zero_point, True)
     else:
         limits = field_limits(effective_taps(op, graph), ring_order(window))
+    values: dict[str, CValue] = {
+        "depthwise": call.params,
+        "bias": params.state_pointer(bias),
+        "limits": _limits(limits, constant),
+    }
+    scratch = (8 if "map" in call.params else 16) * len(taps)
+    if weights is not None:
+        count = len(weights.channels)
+        if count == len(taps):
+            values["depthwise"] = {**call.params, "packed": "NULL"}
+        rows, columns = op.attrs.window.kernel
+        cut = (rows - window.kernel[0]) // 2
+        values |= {
+            "values": f"{params.state_pointer(weights)} + {(cut * columns + cut) * count}",
+            "trained": params.array("trained", weights.channels, "uint16"),
+            "count": count,
+            "row_bytes": columns * count,
+        }
+        scratch += -(-window.kernel[0] * window.kernel[1] // 4) * 4
     return replace(
         call,
         function="te_depthwise_trained_fast_s8",
         header=HEADER,
         params_type="te_depthwise_trained_fast_params",
-        params={"depthwise": call.params, "bias": params.state_pointer(bias), "limits": _limits(limits, constant)},
-        scratch_bytes=call.scratch_bytes + (8 if "map" in call.params else 16) * len(weights),
-        note=f"{call.note}, trained biases",
+        params=values,
+        scratch_bytes=call.scratch_bytes + scratch,
+        note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
     )
 
 

@@ -35,17 +35,25 @@ void te_conv_trained_fast_s8(const te_conv_trained_fast_params *p, const int8_t 
 
 typedef struct te_depthwise_trained_fast_params {
     /* Of map_constants, or without map of channels, the bias counts from 0: with map the layer's own, else
-     * less zero * (sum of the taps). No other channel is plain, and multipliers are below 0.5. */
+     * less zero * (sum of the taps). No other channel is plain, and multipliers are below 0.5. Where all
+     * weights are trained, packed is null. */
     te_depthwise_fast_params depthwise;
     const int32_t *bias; /* SRAM, [out.c] */
     /* [out.c][2]: least and largest bias, as map_constants or channels want it, with which no field
      * overflows, in steps of TE_DEPTHWISE_LIMIT_STEP; beyond, a channel runs plainly. Least =
-     * TE_DEPTHWISE_CONSTANT: a channel with a constant result. */
+     * TE_DEPTHWISE_CONSTANT: a channel with a constant result. Not of channels with trained weights, unless
+     * they are constant. */
     const int16_t *limits;
+    /* Only with map: SRAM, taps of the channels `trained` (ascending), one tap after another, from the first
+     * that ever meets a pixel; row_bytes between rows of the kernel. */
+    const int8_t *values;
+    const uint16_t *trained;
+    uint16_t count, row_bytes;
 } te_depthwise_trained_fast_params;
 
-/* Trained biases. y == x or disjoint, as for te_depthwise_fast_s8. scratch: in front of what that takes,
- * words for a table of all channels: 2 each with map, else 4. BUDGET: 10 (20) per channel. */
+/* y == x or disjoint, as for te_depthwise_fast_s8. scratch: in front of what that takes, words for a table of
+ * all channels: 2 each with map, else 4; and, if weights are trained, kh * kw bytes in whole words. BUDGET:
+ * 10 (20) per channel; with trained weights 8 per tap and 200. */
 void te_depthwise_trained_fast_s8(const te_depthwise_trained_fast_params *p, const int8_t *x, int8_t *y,
                                   void *scratch);
 

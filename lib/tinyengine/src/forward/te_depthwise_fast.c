@@ -90,7 +90,8 @@ static te_depthwise_map_row *make_table(const params *p, const batch *b, te_dept
 }
 #endif
 
-void te_depthwise_run_map(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *scratch) {
+void te_depthwise_run_map(const params *p, int32_t c, int32_t count, const int8_t *packed,
+                          const int32_t *constants, const batch *b, uint32_t *scratch) {
     const int32_t kernel = p->window.kh, stride = p->window.sh, words = p->row_words;
     const int32_t first = b->row * stride - p->window.pad_top, existing = first > 0 ? first : 0;
     const int32_t behind = first + (b->rows - 1) * stride + kernel, end = at_most(behind, p->in.h);
@@ -104,8 +105,8 @@ void te_depthwise_run_map(const params *p, int32_t c, int32_t count, const batch
         .zero = p->in_zero,
         .y = b->y + c,
         .out_line = b->line,
-        .packed = packed_of(p, c),
-        .constants = p->map_constants + 2 * c,
+        .packed = packed,
+        .constants = constants,
         .channels = (uint32_t)count,
         .out_zero = p->out_zero,
         .top = first - existing,
@@ -162,8 +163,8 @@ static int32_t plain_output(const params *p, const plain_rows *r, int32_t first_
     return sum;
 }
 
-void te_depthwise_run_plain(const params *p, int32_t c, const channel *ch, const batch *b, int16_t *scratch) {
-    const int8_t *packed = packed_of(p, c);
+void te_depthwise_run_plain(const params *p, int32_t c, const int8_t *packed, const channel *ch,
+                            const batch *b, int16_t *scratch) {
     const int32_t kernel = p->window.kh, channels = p->in.c;
     plain_rows r;
     r.width = (p->out.w - 1) * p->window.sw + p->window.kw +
@@ -200,13 +201,13 @@ static void run_all_channels(const params *p, const batch *b, void *scratch) {
         while ((p->run || p->map) && end < channels && !is_plain(p, end)) end++;
         if (end > c) {
             if (p->map)
-                te_depthwise_run_map(p, c, end - c, b, scratch);
+                te_depthwise_run_map(p, c, end - c, packed_of(p, c), p->map_constants + 2 * c, b, scratch);
             else
                 run_polynomial(p, c, end - c, b, scratch);
             c = end;
         } else {
             const channel ch = channel_of(p, c);
-            te_depthwise_run_plain(p, c, &ch, b, scratch);
+            te_depthwise_run_plain(p, c, packed_of(p, c), &ch, b, scratch);
             c++;
         }
     }

@@ -22,12 +22,12 @@ typedef struct te_depthwise_channel {
     int32_t bias, m, c, e, l;
 } te_depthwise_channel;
 
-/* Channels c .. c + count - 1 on p->map, with p->map_constants. */
-void te_depthwise_run_map(const te_depthwise_fast_params *p, int32_t c, int32_t count,
-                          const te_depthwise_batch *b, uint32_t *scratch);
+/* Channels c .. c + count - 1 on p->map, with these taps and constants in place of p's. */
+void te_depthwise_run_map(const te_depthwise_fast_params *p, int32_t c, int32_t count, const int8_t *packed,
+                          const int32_t *constants, const te_depthwise_batch *b, uint32_t *scratch);
 
 /* Channel c plainly. */
-void te_depthwise_run_plain(const te_depthwise_fast_params *p, int32_t c, const te_depthwise_channel *ch,
-                            const te_depthwise_batch *b, int16_t *scratch);
+void te_depthwise_run_plain(const te_depthwise_fast_params *p, int32_t c, const int8_t *packed,
+                            const te_depthwise_channel *ch, const te_depthwise_batch *b, int16_t *scratch);
 
 #endif
