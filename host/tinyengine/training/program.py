@@ -130,7 +130,9 @@ def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, targe
     while sram is not None and base.need > sram and least > 1024:
         least //= 2
         base = _Tail(graph, scheme, layout, target, {}, least)
-    allowed = base.need if sram is None else max(base.need, sram)
+    if sram is not None and base.need > sram:
+        return base
+    allowed = base.need if sram is None else sram
     spare = {
         _block(call): allowed - usage.bytes_used
         for call, usage in zip(base.calls, base.plan.usage, strict=True)
