@@ -27,7 +27,7 @@ typedef struct te_conv_trained_fast_params {
 
 /* Pair of channels by pair of channels. scratch: 2 * groups + 2 + round_words words in front of what
  * te_conv_fast_s8 takes. BUDGET per pair and block of pixels: about 110; per weight in flash 0.13, per
- * trained one 5 (with `whole` 1.7). */
+ * trained one 6 (with `whole` 1.7). */
 void te_conv_trained_fast_s8(const te_conv_trained_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 #define TE_DEPTHWISE_LIMIT_STEP 32
@@ -53,7 +53,7 @@ typedef struct te_depthwise_trained_fast_params {
 
 /* y == x or disjoint, as for te_depthwise_fast_s8. scratch: in front of what that takes, words for a table of
  * all channels: 2 each with map, else 4; and, if weights are trained, kh * kw bytes in whole words. BUDGET:
- * 10 (20) per channel; with trained weights 8 per tap and 200. */
+ * 10 (20) per channel; with trained weights 8 per tap and 400. */
 void te_depthwise_trained_fast_s8(const te_depthwise_trained_fast_params *p, const int8_t *x, int8_t *y,
                                   void *scratch);
 

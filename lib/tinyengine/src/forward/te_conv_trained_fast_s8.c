@@ -21,25 +21,27 @@ static int32_t add_bytes(uint32_t bytes, int32_t sum) {
 
 /* All weights of two channels, `second` behind the first, in whole words. */
 static sums interleave(const int8_t *first, const int8_t *second, uint32_t words, uint32_t *to) {
-    sums s = {{0, 0}};
-    for (uint32_t i = 0; i < words; i++, first += 4, second += 4, to += 2) {
+    int32_t sum0 = 0, sum1 = 0;
+    for (const uint32_t *end = to + 2 * words; to != end; first += 4, second += 4, to += 2) {
         uint32_t w0, w1;
         memcpy(&w0, __builtin_assume_aligned(first, 4), 4);
         memcpy(&w1, __builtin_assume_aligned(second, 4), 4);
         to[0] = w0;
         to[1] = w1;
-        s.of[0] = add_bytes(w0, s.of[0]);
-        s.of[1] = add_bytes(w1, s.of[1]);
+        sum0 = add_bytes(w0, sum0);
+        sum1 = add_bytes(w1, sum1);
     }
+    const sums s = {{sum0, sum1}};
     return s;
 }
 
 /* The trained weights of one channel to their places. */
 static int32_t scatter(const params *p, const int8_t *from, int8_t *to) {
+    const uint16_t *place = p->places;
     int32_t sum = 0;
-    for (uint32_t i = 0; i < p->count; i++) {
-        const int8_t w = from[i];
-        to[p->places[i]] = w;
+    for (const uint16_t *end = place + p->count; place != end;) {
+        const int8_t w = *from++;
+        to[*place++] = w;
         sum += w;
     }
     return sum;
