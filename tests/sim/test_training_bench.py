@@ -7,12 +7,15 @@ import shutil
 
 import pytest
 from tinyengine.bench_training import bench_training
-from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.frontend.tiny_training import load_tiny_training
+from tinyengine.paths import project_root
 from tinyengine.target_runner import QEMU
 from tinyengine.toolchain import has_arm_toolchain
 
 from tests.unit.test_cli_compile import tinyengine
+from tests.unit.test_tiny_training import shared_network
 from tests.unit.test_training_native import SCHEME, network
 
 pytestmark = [
@@ -42,3 +45,34 @@ def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None
     assert {"instructions_step", "instructions_forward", "extra_memory_bytes", "trainable_weights"} <= set(figures)
     code, out, _ = tinyengine(monkeypatch, capsys, "bench", *arguments)
     assert code == 0 and "equal to the oracle" in out
+
+
+MILLION = 1_000_000
+PUBLISHED = [
+    ("mcunet-5fps/49kb", None, 39.0, 104 << 10),
+    ("mcunet-5fps/49kb", 103 << 10, 37.0, 104 << 10),
+    ("mcunet-5fps/99kb", None, 44.5, 140 << 10),
+]
+"""Scheme, --sram, most millions of instructions (a few per cent above docs/training.md) and most bytes of SRAM."""
+
+
+@pytest.mark.parametrize("scheme,sram,instructions,total", PUBLISHED)
+def test_published_schemes_stay_fast(scheme: str, sram: int | None, instructions: float, total: int) -> None:
+    graph = load_tiny_training(shared_network("mcunet-5fps"))
+    options = CompileOptions(cpu="cortex-m7", requant="fast", sram=sram, train=scheme, classes=10)
+    report = bench_training(compile_graph(graph, options))
+    assert report.instructions_step <= instructions * MILLION
+    assert report.sram_bytes.total <= total
+    assert report.check is not None and report.check.mismatched == 0
+
+
+@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 20.3, 190_000), ("bias-only", 24.0, 166_000)])
+def test_our_network_stays_fast(scheme: str, instructions: float, total: int) -> None:
+    """Caps a few per cent above what was measured."""
+    options = CompileOptions(cpu="cortex-m7", requant="fast", train=scheme, classes=2)
+    compiled = compile_model(project_root() / "models" / "person_tiny.tflite", options)
+    kernels = {call.function for call in compiled.calls}
+    assert not kernels & {"te_conv2d_s8", "te_conv2d_trained_s8", "te_depthwise_s8", "te_depthwise_trained_s8"}
+    report = bench_training(compiled)
+    assert report.instructions_step <= instructions * MILLION and report.sram_bytes.total <= total
+    assert report.check is not None and report.check.mismatched == 0

@@ -15,7 +15,8 @@ from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttr
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap
 from tinyengine.kernels.conv import is_pointwise
-from tinyengine.kernels.trained import state_pointer
+from tinyengine.kernels.params import state_pointer
+from tinyengine.kernels.trained_fast import pair_words
 from tinyengine.reference.backward.block_float import Multiplier, multiplier_of
 from tinyengine.reference.backward.integer import headroom, layer_multiplier
 from tinyengine.reference.backward.linear import pool_counts
@@ -226,6 +227,10 @@ def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: S
         assert part is not None
         return {"base": state_pointer(part), "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
     values = forward.params.get("conv", forward.params)
+    if forward.function == "te_conv_trained_fast_s8":
+        assert isinstance(values, Mapping)
+        pair = 4 * pair_words(values, int(str(forward.params["round_words"])))
+        return {"base": values["weights"], "offset": 8, "pair": pair, "quad": 8, "second": 4, "whole": 0}
     if forward.function not in ("te_conv2d_s8", "te_conv2d_trained_s8") or not isinstance(values, Mapping):
         return None
     shape = values["in"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import layer_requant, sum_range
+from tinyengine.ir.fast import SumRange, layer_requant, sum_range
 from tinyengine.ir.ops import Conv2DAttrs, Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
@@ -21,6 +21,9 @@ HEADER = "te_conv_fast.h"
 PARAMS_TYPE = "te_conv_fast_params"
 WIDE_WORDS = 14
 """TE_CONV_WIDE_WORDS"""
+
+ROUND_WORDS = {"fast": 2, "exact": 3, "wide": 10}
+"""TE_CONV_ROUND_..., per pair of channels"""
 
 Shape = tuple[int, int, int]
 """Rows, columns, channels."""
@@ -150,12 +153,16 @@ def matrix_call(
     bias: np.ndarray,
     requant: Requant,
     target: Target,
+    sums: SumRange | None = None,
 ) -> KernelCall | None:
-    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``."""
+    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``.
+
+    ``sums``: those of ``weights`` and ``bias`` by default; given, the constants may change, so no narrow kernel.
+    """
     x, y = tensors
     if is_pointwise(window):  # one long row: blocks need not end with the picture's rows
         shapes = _one_row(shapes[0]), _one_row(shapes[1])
-    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, rows=shapes[1][0])
+    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, shapes[1][0], sums)
     if matrix is None:
         return None
     touched = _access(*shapes, window, matrix.block)
@@ -194,15 +201,17 @@ def matrix_of(
     requant: Requant,
     target: Target,
     rows: int,
+    sums: SumRange | None = None,
 ) -> Matrix | None:
-    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time."""
+    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time;
+    ``sums`` as for ``matrix_call``."""
     assert not requant.once
     in_shape, out_shape = shapes
-    rounding = fixed_rounding(requant, sum_range(weights, bias, zero))
+    rounding = fixed_rounding(requant, sums or sum_range(weights, bias, zero))
     if rounding is None:
         return None
     compact = target.optimize == "flash"
-    narrow = is_pointwise(window) and in_shape[2] == NARROW_CHANNELS and not rounding.wide
+    narrow = sums is None and is_pointwise(window) and in_shape[2] == NARROW_CHANNELS and not rounding.wide
     if narrow and not compact:
         return _narrow(zero, shapes, window, weights, bias, requant, rounding)
     field = field_of(window, in_shape[2])

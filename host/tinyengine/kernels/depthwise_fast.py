@@ -15,13 +15,11 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.depthwise_map import MapKernel, map_kernel
+from tinyengine.kernels.depthwise_map import BiasLimits, MapKernel, bias_limits, map_kernel
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
 
 HEADER = "te_depthwise_fast.h"
 KERNELS = (3, 5, 7)
-FIELD_HALF = 1 << 20
-"""A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,11 @@ def tap_order(kernel: int, stride: int, lead: int) -> TapOrder:
     return TapOrder(_in_pairs(list(range(0, kernel, 2))) + _in_pairs(list(range(1, kernel, 2))))
 
 
+def ring_order(window: Window) -> TapOrder:
+    """That of the kernels row by row."""
+    return tap_order(window.kernel[1], window.stride[1], window.pad[2] % 2)
+
+
 def _in_pairs(taps: list[int | None]) -> tuple[tuple[int | None, int | None], ...]:
     taps = taps + [None] * (len(taps) % 2)
     return tuple(zip(taps[::2], taps[1::2], strict=True))
@@ -64,14 +67,12 @@ def fits_fields(weights: np.ndarray, bias: np.ndarray, order: TapOrder) -> np.nd
 
     ``weights`` (channels, rows, columns); ``bias`` (channels,) less zero * (sum of weights).
     """
+    return field_limits(weights, order).hold(bias)
 
-    def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
-        taps = 2 * weights[:, :, columns].reshape(len(weights), -1)
-        high = start + np.maximum(taps * 127, taps * -128).sum(axis=1)
-        low = start + np.minimum(taps * 127, taps * -128).sum(axis=1)
-        return (low >= -FIELD_HALF) & (high < FIELD_HALF)
 
-    return inside(slice(None), 2 * bias) & inside(order.top, 2 * bias) & inside(order.bottom, 0)
+def field_limits(weights: np.ndarray, order: TapOrder) -> BiasLimits:
+    """The biases (less zero * sum of weights) with which that is so."""
+    return bias_limits(weights, (-128, 127), 2, order.top, order.bottom)
 
 
 @dataclass(frozen=True)
@@ -104,27 +105,59 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int |
 
     ``rows``: output rows per batch, all by default; decides the scratch memory.
     """
+    if not is_plain_depthwise(op):
+        return None
+    x, weights = graph.tensor(op.inputs[0]), channel_taps(op, graph)
+    bias = bias_of(op, graph, len(weights))
+    requant = layer_requant(graph, op, target.requant)
+    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
+    return None if rounding is None else depthwise_call(op, graph, bias, requant, rounding, rows)
+
+
+def is_plain_depthwise(op: Operator) -> bool:
+    """Whether one output channel belongs to one input channel, and kernels have no holes."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    return op.attrs.multiplier == 1 and op.attrs.window.dilation == (1, 1)
+
+
+def channel_taps(op: Operator, graph: Graph) -> np.ndarray:
+    """The weights, int64 (channels, rows, columns)."""
+    return weights_of(op, graph)[0].transpose(2, 0, 1)
+
+
+def effective_taps(op: Operator, graph: Graph) -> np.ndarray:
+    """Those of ``effective_window``."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    rows, columns = effective_window(op, graph).kernel
+    cut = (op.attrs.window.kernel[0] - rows) // 2
+    return channel_taps(op, graph)[:, cut : cut + rows, cut : cut + columns]
+
+
+def depthwise_call(
+    op: Operator,
+    graph: Graph,
+    bias: np.ndarray,
+    requant: Requant,
+    rounding: FixedRounding,
+    rows: int | None = None,
+    trained: bool = False,
+) -> KernelCall:
+    """The call for a plain depthwise convolution with ``bias`` (channels,) in place of its own.
+
+    ``trained``: that is added to later, so that only then range checks tell which channels must run plainly.
+    """
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    window = op.attrs.window
-    if op.attrs.multiplier != 1 or window.dilation != (1, 1):
-        return None
-    weights = weights_of(op, graph)[0].transpose(2, 0, 1)  # (channels, rows, columns)
-    bias = bias_of(op, graph, y.shape[3])
-    requant = layer_requant(graph, op, target.requant)
-    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
-    if rounding is None:
-        return None
-    window = effective_window(op, graph)
-    cut = (op.attrs.window.kernel[0] - window.kernel[0]) // 2
-    weights = weights[:, cut : cut + window.kernel[0], cut : cut + window.kernel[1]]
+    window, weights = effective_window(op, graph), effective_taps(op, graph)
     folded = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))  # what the other ways start with
     bias = rounding.bias(bias)
     rows = min(rows or y.shape[1], y.shape[1])
-    if by_map := _by_map(window, weights, bias, rounding, x, y):
-        kernel, plain = by_map
+    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
+    if kernel is not None:
+        fits = trained | kernel.fits(weights, bias, x.zero_point, not rounding.fast)
+        plain = _plain_channels(rounding, fits)
+    if kernel is not None and not plain.all():
         values = _map_values(kernel, rounding, weights, bias, plain, requant.zero)
         if plain.any():
             values["channels"] = CArray("channels", _channels(rounding, folded, plain))
@@ -132,15 +165,10 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int |
         return _call(op, window, x, y, requant, values, scratch, _note("whole maps", plain))
     bias = folded
     ring = _polynomial_ring(window, x, y)
-    lead = window.pad[2] % 2
-    order = (
-        tap_order(window.kernel[1], window.stride[1], lead) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
-    )
+    order = ring_order(window) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
     plain = np.ones(len(weights), bool)
     if ring:
-        plain = ~(fits_fields(weights, bias, order) | rounding.constant)
-        if not rounding.fast:
-            plain |= rounding.e == 0
+        plain = _plain_channels(rounding, trained | fits_fields(weights, bias, order))
     if plain.all():
         ring = None
     values = {
@@ -200,17 +228,10 @@ def _call(
     )
 
 
-def _by_map(
-    window: Window, weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, x: Tensor, y: Tensor
-) -> tuple[MapKernel, np.ndarray] | None:
-    """The kernel for whole maps and the channels that must not run on it; None if none may."""
-    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
-    if kernel is None:
-        return None
-    plain = ~(kernel.fits(weights, bias, x.zero_point, not rounding.fast) | rounding.constant)
-    if not rounding.fast:
-        plain |= rounding.e == 0
-    return None if plain.all() else (kernel, plain)
+def _plain_channels(rounding: FixedRounding, fits: np.ndarray) -> np.ndarray:
+    """Which channels must not run as polynomials, given which ``fits`` their fields."""
+    plain = ~(fits | rounding.constant)
+    return plain if rounding.fast else plain | (rounding.e == 0)
 
 
 def _staged_rows(window: Window, x: Tensor, rows: int) -> int:

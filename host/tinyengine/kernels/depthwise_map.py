@@ -16,6 +16,40 @@ FIELD_HALF = 1 << 20
 """A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
 
 
+@dataclass(frozen=True, eq=False)
+class BiasLimits:
+    """Least and largest bias of each channel, int64 (channels,), with which no field overflows; least > largest where
+    the taps alone are too many."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def hold(self, bias: np.ndarray) -> np.ndarray:
+        """Which channels' ``bias`` (channels,) lies between them."""
+        return (bias >= self.low) & (bias <= self.high)
+
+
+def bias_limits(
+    weights: np.ndarray, pixels: tuple[int, int], scale: int, top: list[int], bottom: list[int]
+) -> BiasLimits:
+    """For ``weights`` (channels, rows, columns) on pixels between the two ``pixels``, all sums times ``scale``.
+
+    The middle field gets the bias and all columns, the top field the bias and columns ``top``, the bottom field columns
+    ``bottom`` alone.
+    """
+
+    def reach(columns: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:
+        taps = scale * weights[:, :, columns].reshape(len(weights), -1)
+        ends = taps * pixels[1], taps * pixels[0]
+        return np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
+
+    (low, high), (low_top, high_top), (low_bottom, high_bottom) = (reach(c) for c in (slice(None), top, bottom))
+    least = -((FIELD_HALF + np.minimum(low, low_top)) // scale)
+    largest = (FIELD_HALF - 1 - np.maximum(high, high_top)) // scale
+    never = (low_bottom < -FIELD_HALF) | (high_bottom >= FIELD_HALF)
+    return BiasLimits(np.where(never, 1, least), np.where(never, 0, largest))
+
+
 @dataclass(frozen=True)
 class Plane:
     """The pixels that a set of columns of the kernel meets: all (stride 1), or every second one.
@@ -76,19 +110,13 @@ class MapKernel:
 
         ``weights`` (channels, rows, columns); ``bias`` (channels,) of the layer; ``doubled``: to round exactly.
         """
-        scale = 1 + doubled
+        return self.limits(weights, zero, doubled).hold(bias)
+
+    def limits(self, weights: np.ndarray, zero: int, doubled: bool) -> BiasLimits:
+        """The biases with which that is so."""
         top = [c for plane in self.planes for c in plane.columns[::2] if c is not None]
         bottom = [c for plane in self.planes for c in plane.columns[1::2] if c is not None]
-
-        def inside(columns: list[int] | slice, start: np.ndarray | int) -> np.ndarray:
-            taps = scale * weights[:, :, columns].reshape(len(weights), -1)
-            ends = taps * (127 - zero), taps * (-128 - zero)
-            high = start + np.maximum(*ends).sum(axis=1)
-            low = start + np.minimum(*ends).sum(axis=1)
-            return (low >= -FIELD_HALF) & (high < FIELD_HALF)
-
-        start = scale * bias
-        return inside(slice(None), start) & inside(top, start) & inside(bottom, 0)
+        return bias_limits(weights, (-128 - zero, 127 - zero), 1 + doubled, top, bottom)
 
 
 def map_kernels() -> list[MapKernel]:

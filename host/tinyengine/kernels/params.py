@@ -8,6 +8,7 @@ from tinyengine.ir import Tensor
 from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import CArray, CValue
+from tinyengine.training.state import StatePart
 
 
 def hwc(tensor: Tensor) -> dict[str, CValue]:
@@ -53,3 +54,9 @@ def array(suffix: str, data: np.ndarray, dtype: str) -> CArray:
 def wrap_int32(values: np.ndarray) -> np.ndarray:
     """int64 -> int32 modulo 2**32, as the device's accumulators add."""
     return np.asarray(values, np.int64).astype(np.int32)
+
+
+def state_pointer(part: StatePart, constant: bool = True) -> str:
+    """C expression for the address of a part of the trained state."""
+    const = "const " if constant else ""
+    return f"({const}{part.dtype}_t *)(void *)(state + {part.offset})"

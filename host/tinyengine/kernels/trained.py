@@ -1,7 +1,7 @@
 """Forward calls of layers with trained constants, which lie in the state (SRAM) instead of flash.
 
 Layers with trained constants always round exactly. Weights that are not trained stay in flash; where only some input
-channels are trained, the kernel puts both together again.
+channels are trained, the kernel puts both together again. Fast kernels are asked first (``kernels.trained_fast``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
 from tinyengine.kernels.conv import lower_conv2d, weights_of
+from tinyengine.kernels.trained_fast import trained_conv, trained_depthwise
 from tinyengine.training.state import StateLayout, StatePart
 
 HEADER = "te_trained.h"
@@ -24,13 +25,7 @@ MAX_PRODUCTS = (1 << 29) // (128 * 255)
 """Products of one output that leave room for the largest trained bias (reference.backward.update.bias_limit)."""
 
 
-def state_pointer(part: StatePart, constant: bool = True) -> str:
-    """C expression for the address of a part of the state."""
-    const = "const " if constant else ""
-    return f"({const}{part.dtype}_t *)(void *)(state + {part.offset})"
-
-
-def lower_trained(op: Operator, graph: Graph, layout: StateLayout) -> KernelCall | None:
+def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Target) -> KernelCall | None:
     """The call for a layer with trained constants; None for every other operator."""
     if op.kind not in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED) or len(op.inputs) < 3:
         return None
@@ -46,8 +41,8 @@ def lower_trained(op: Operator, graph: Graph, layout: StateLayout) -> KernelCall
         return _dense(op, graph, weights, bias)
     require_image(op, graph, x, y)
     if op.kind is OpKind.CONV_2D:
-        return _conv(op, graph, weights, bias)
-    return _depthwise(op, graph, weights, bias)
+        return trained_conv(op, graph, target, weights, bias) or _conv(op, graph, weights, bias)
+    return trained_depthwise(op, graph, weights, bias) or _depthwise(op, graph, weights, bias)
 
 
 def _check_products(op: Operator, graph: Graph) -> None:
@@ -63,7 +58,7 @@ def _check_products(op: Operator, graph: Graph) -> None:
 def _part(part: StatePart) -> dict[str, CValue]:
     """te_trained_part."""
     return {
-        "values": state_pointer(part),
+        "values": params.state_pointer(part),
         "channels": CArray("trained_channels", part.channels.astype(np.uint16)),
         "count": len(part.channels),
     }
@@ -71,11 +66,13 @@ def _part(part: StatePart) -> dict[str, CValue]:
 
 def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall:
     call = lower_conv2d(op, graph, Target())
-    values = {**call.params, "bias": state_pointer(bias)}
+    values = {**call.params, "bias": params.state_pointer(bias)}
     if weights is None:
         return replace(call, params=values, note="generic, trained biases")
     if len(weights.channels) == graph.tensor(op.inputs[1]).shape[-1]:
-        return replace(call, params={**values, "weights": state_pointer(weights)}, note="generic, trained weights")
+        return replace(
+            call, params={**values, "weights": params.state_pointer(weights)}, note="generic, trained weights"
+        )
     return replace(
         call,
         function="te_conv2d_trained_s8",
@@ -83,7 +80,7 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
         params_type="te_conv2d_trained_params",
         params={"conv": values, "trained": _part(weights)},
         scratch_bytes=int(np.prod(graph.tensor(op.inputs[1]).shape[1:])),
-        overlaps=(),
+        overlaps=(None,),
         access=None,
         note="generic, trained weights",
     )
@@ -99,7 +96,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         "multiplier": op.attrs.multiplier,
         "in_zero": x.zero_point,
         "weights": params.array("weights", weights_of(op, graph), "int8"),
-        "bias": state_pointer(bias),
+        "bias": params.state_pointer(bias),
         "requant": params.requant(conv_requant(graph, op)),
     }
     call = KernelCall(
@@ -110,6 +107,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         values,
         inputs=[x.name],
         output=y.name,
+        overlaps=(None,),
         macs=y.elements * op.attrs.window.kernel[0] * op.attrs.window.kernel[1],
         note="generic, trained biases",
     )
@@ -134,8 +132,8 @@ def _dense(op: Operator, graph: Graph, weights: StatePart, bias: StatePart) -> K
         "in": x.elements,
         "out": y.elements,
         "in_zero": x.zero_point,
-        "weights": state_pointer(weights),
-        "bias": state_pointer(bias),
+        "weights": params.state_pointer(weights),
+        "bias": params.state_pointer(bias),
         "requant": params.requant(conv_requant(graph, op)),
     }
     return KernelCall(
@@ -146,6 +144,7 @@ def _dense(op: Operator, graph: Graph, weights: StatePart, bias: StatePart) -> K
         values,
         inputs=[x.name],
         output=y.name,
+        overlaps=(None,),
         macs=x.elements * y.elements,
         note="generic, trained weights",
     )

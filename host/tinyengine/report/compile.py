@@ -18,7 +18,8 @@ from tinyengine.toolchain import footprint, has_arm_toolchain
 
 def measure_code(compiled: CompiledModel) -> None:
     """Fill ``code_bytes`` by compiling for the device: instructions, tables of the C library and descriptors that the
-    network needs. Left None where there is no Arm compiler: compiling a network to C does not need one."""
+    network needs; and ``static_bytes``. Left None where there is no Arm compiler: compiling a network to C does not
+    need one."""
     if not has_arm_toolchain():
         return
     with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
@@ -30,6 +31,7 @@ def measure_code(compiled: CompiledModel) -> None:
                 paths.append(path)
         sections = footprint(paths, compiled.prefix, compiled.options.cpu)
     compiled.code_bytes = sections.flash - compiled.weight_bytes
+    compiled.static_bytes = sections.data + sections.bss - compiled.plan.arena_bytes - compiled.state_bytes
 
 
 def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:

@@ -47,6 +47,9 @@ once per block. Where a step leaves bytes of the arena unused, its blocks are la
 ATTEMPTS = 12
 """Plans that are made at most to find larger blocks."""
 
+FRONTS = 4
+"""Schedules of the front at most, until it lies with the rest where it has room."""
+
 TRIAL_NODES = 200
 """Of branch and bound in each of these plans: greedy placement is nearly always as good."""
 
@@ -75,21 +78,34 @@ def training_program(
     sram: int | None = None,
 ) -> TrainingProgram:
     """The step for ``graph`` (optimized, with the classifier that is to be trained). ``rows`` and ``sram`` (for the
-    arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can."""
+    arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can. More
+    ``sram`` makes a step faster."""
     layout = state_layout(graph, scheme, residual)
     tail = _fastest_tail(graph, scheme, layout, target, sram)
     stages = [Stage(StageKind.LAYER if call.role == "forward" else StageKind.TRAINING, [call]) for call in tail.calls]
-    pushed = False
-    if tail.start:
-        front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, tail.boundary)
-        chosen = schedule(front, target, rows=rows, sram=tail.need if sram is None else min(sram, tail.need))
-        if sram is not None and tail.need < chosen.plan.arena_bytes <= sram:
-            chosen = schedule(front, target, rows=rows, sram=sram)
-        stages, pushed = [*chosen.stages, *stages], chosen.pushed
-    inputs = [] if pushed else graph.inputs
-    joint = Graph(graph.name, tail.graph.tensors, graph.operators, inputs, graph.outputs)
-    placed = Schedule(stages, plan(joint, calls_of(stages)), pushed)
+    placed = _behind_front(graph, tail, stages, target, rows, tail.need if sram is None else max(sram, tail.need))
     return TrainingProgram(graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits)
+
+
+def _behind_front(graph: Graph, tail: _Tail, stages: list[Stage], target: Target, rows: bool, allowed: int) -> Schedule:
+    """``stages``, the tail's, behind the fastest front with which the arena has ``allowed`` bytes, or the least."""
+    front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, tail.boundary)
+    best: Schedule | None = None
+    room = allowed
+    for _ in range(FRONTS):
+        chosen = schedule(front, target, rows=rows, sram=room) if tail.start else None
+        every, pushed = ([*chosen.stages, *stages], chosen.pushed) if chosen else (stages, False)
+        inputs = [] if pushed else graph.inputs
+        joint = Graph(graph.name, tail.graph.tensors, graph.operators, inputs, graph.outputs)
+        found = Schedule(every, plan(joint, calls_of(every)), pushed)
+        if best is None or found.plan.arena_bytes < best.plan.arena_bytes:
+            best = found
+        beyond = found.plan.arena_bytes - allowed
+        if beyond <= 0 or chosen is None or chosen.plan.arena_bytes > room:
+            break
+        room = min(room, chosen.plan.arena_bytes) - beyond  # together they do not lie as well as each alone
+    assert best is not None
+    return best
 
 
 def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
@@ -114,29 +130,38 @@ def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, targe
     while sram is not None and base.need > sram and least > 1024:
         least //= 2
         base = _Tail(graph, scheme, layout, target, {}, least)
-    allowed = base.need if sram is None else max(base.need, sram)
+    if sram is not None and base.need > sram:
+        return base
+    allowed = base.need if sram is None else sram
     spare = {
-        call.op.name: allowed - usage.bytes_used
+        _block(call): allowed - usage.bytes_used
         for call, usage in zip(base.calls, base.plan.usage, strict=True)
-        if call.role == "backward"
+        if call.role in ("forward", "backward")
     }
     for _ in range(ATTEMPTS):
-        tail = _Tail(graph, scheme, layout, target, {name: least + size for name, size in spare.items()}, least)
+        tail = _Tail(graph, scheme, layout, target, spare, least)
         if tail.need <= allowed:
             return tail
         for call, usage in zip(tail.calls, tail.plan.usage, strict=True):
             beyond = max(resident.end for resident in usage.residents) - allowed
-            if call.role == "backward" and beyond > 0:  # holes between buffers take a part
-                spare[call.op.name] = max(0, spare[call.op.name] - max(beyond, 512))
+            size = spare.get(_block(call), 0)
+            if size and beyond > 0:  # holes between buffers take a part
+                spare[_block(call)] = max(0, size - max(beyond, 512, size // 8))
     return base
+
+
+def _block(call: KernelCall) -> tuple[str, str]:
+    """What identifies a call whose blocks may grow."""
+    return call.role, call.op.name
 
 
 class _Tail:
     """The calls behind the front, in order.
 
     ``start``: the operator with which they begin; ``boundary``: what the front leaves for them; ``need``: bytes of the
-    arena without the front; ``graph``: the network with the tensors that they need besides. ``blocks``: bytes for a
-    layer's pixels at a time, else ``block_bytes``.
+    arena without the front; ``graph``: the network with the tensors that they need besides. Blocks of pixels take
+    ``block_bytes``, columns of forward layers half as much again; ``spare``: bytes that single calls (``_block``) may
+    take beyond that.
     """
 
     def __init__(
@@ -145,13 +170,13 @@ class _Tail:
         scheme: UpdateScheme,
         layout: StateLayout,
         target: Target,
-        blocks: Mapping[str, int],
+        spare: Mapping[tuple[str, str], int],
         block_bytes: int,
     ) -> None:
         self.graph = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
         self.layout = layout
-        self.target = replace(target, optimize="time", column_bytes=MEDIUM_COLUMNS)
-        self.blocks, self.block_bytes = blocks, block_bytes
+        self.target = replace(target, optimize="time")
+        self.spare, self.block_bytes = spare, block_bytes
         self.backward: BackwardPlan = plan_scheme(graph, scheme)
         self.steps = {step.op.name: step for step in self.backward.steps}
         self.trained = {constant.name: constant for constant in trained_constants(graph, scheme)}
@@ -171,7 +196,9 @@ class _Tail:
         return name
 
     def _forward(self, op: Operator) -> list[KernelCall]:
-        call = lower_trained(op, self.graph, self.layout) or lower(op, self.graph, self.target)
+        columns = MEDIUM_COLUMNS * self.block_bytes // BLOCK_BYTES + self.spare.get(("forward", op.name), 0)
+        target = replace(self.target, column_bytes=columns)
+        call = lower_trained(op, self.graph, self.layout, target) or lower(op, self.graph, target)
         self.forward[op.name] = call
         step = self.steps.get(op.name)
         if step is None:
@@ -212,7 +239,7 @@ class _Tail:
             else:
                 before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
             kept = Kept(gradient, output, mask, saved, before)
-            forward, block = self.forward[op.name], self.blocks.get(op.name, self.block_bytes)
+            forward, block = self.forward[op.name], self.block_bytes + self.spare.get(("backward", op.name), 0)
             return [layer_call(step, self.graph, kept, self.layout, self.trained, forward, block)]
         for name in op.inputs:
             if name not in step.inputs:

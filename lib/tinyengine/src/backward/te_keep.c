@@ -1,46 +1,54 @@
 /* What the forward pass keeps for the backward pass. */
 #include "tinyengine/te_backward.h"
 
-static uint32_t scalar_bits(const te_clamp_mask_params *p, const int8_t *x, uint32_t count) {
-    uint32_t word = 0;
-    for (uint32_t k = 0; k < count; k++) word |= (uint32_t)(x[k] > p->low && x[k] < p->high) << k;
-    return word;
+/* Up to 8 elements. */
+static uint32_t few_bits(const te_clamp_mask_params *p, const int8_t *x, uint32_t count) {
+    uint32_t bits = 0;
+    for (uint32_t k = 0; k < count; k++) bits |= (uint32_t)(x[k] > p->low && x[k] < p->high) << k;
+    return bits;
 }
 
 #if TE_DSP
 #include <arm_acle.h>
 #include <string.h>
 
-/* 32 elements, 4 at a time: a comparison sets a flag per byte, which selects the byte's bit. */
-static uint32_t word_bits(const int8_t *x, uint32_t least, uint32_t most) {
-    uint32_t word = 0;
-    for (uint32_t k = 0; k < 32; k += 4) {
-        uint32_t bytes;
-        memcpy(&bytes, x + k, sizeof bytes);
-        (void)__ssub8((int8x4_t)bytes, (int8x4_t)least);
-        const uint32_t above = (uint32_t)__sel((uint8x4_t)0x08040201u, (uint8x4_t)0u);
-        (void)__ssub8((int8x4_t)most, (int8x4_t)bytes);
-        word |= (uint32_t)__usad8((uint8x4_t)__sel((uint8x4_t)above, (uint8x4_t)0u), (uint8x4_t)0u) << k;
-    }
-    return word;
+/* Of 4 elements those bits of `bits`, a byte each, whose element less `least` is below `count`, modulo 256.
+ */
+static inline uint32_t select_bits(const int8_t *x, uint32_t least, uint32_t count, uint32_t bits) {
+    uint32_t bytes;
+    memcpy(&bytes, x, sizeof bytes);
+    const uint8x4_t from = __usub8((uint8x4_t)bytes, (uint8x4_t)least);
+    (void)__usub8(from, (uint8x4_t)count); /* a flag per byte: not below */
+    return (uint32_t)__sel((uint8x4_t)0u, (uint8x4_t)bits);
 }
 
-static uint32_t whole_word(const te_clamp_mask_params *p, const int8_t *x) {
-    if (p->low >= 127 || p->high <= -128) return 0;
-    return word_bits(x, (uint32_t)(p->low + 1) % 256 * 0x01010101u,
-                     (uint32_t)(p->high - 1) % 256 * 0x01010101u);
+/* 8 elements to a byte of the mask, 4 at a time. */
+static void whole_bytes(const te_clamp_mask_params *p, const int8_t *x, uint32_t bytes, uint8_t *y) {
+    const int32_t low = p->low < -129 ? -129 : p->low, high = p->high > 128 ? 128 : p->high;
+    const int32_t pass = high - low - 1; /* values that do */
+    if (pass <= 0 || pass > 255) {
+        memset(y, pass <= 0 ? 0 : 255, bytes);
+        return;
+    }
+    const uint32_t least = ((uint32_t)low + 1) % 256 * 0x01010101u, count = (uint32_t)pass * 0x01010101u;
+    for (const uint8_t *end = y + bytes; y != end; x += 8) {
+        const uint32_t bits =
+            select_bits(x, least, count, 0x08040201u) | select_bits(x + 4, least, count, 0x80402010u);
+        *y++ = (uint8_t)__usad8((uint8x4_t)bits, (uint8x4_t)0u); /* the sum of its bytes */
+    }
 }
 #else
-static uint32_t whole_word(const te_clamp_mask_params *p, const int8_t *x) {
-    return scalar_bits(p, x, 32);
+static void whole_bytes(const te_clamp_mask_params *p, const int8_t *x, uint32_t bytes, uint8_t *y) {
+    for (uint32_t i = 0; i < bytes; i++, x += 8) y[i] = (uint8_t)few_bits(p, x, 8);
 }
 #endif
 
 void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, int8_t *y) {
-    uint32_t *words = (uint32_t *)(void *)y;
-    uint32_t i = 0;
-    for (; i + 32 <= p->count; i += 32) *words++ = whole_word(p, x + i);
-    if (i < p->count) *words = scalar_bits(p, x + i, p->count - i);
+    const uint32_t whole = p->count / 8, rest = p->count % 8, size = (p->count + 31) / 32 * 4;
+    uint8_t *mask = (uint8_t *)y;
+    whole_bytes(p, x, whole, mask);
+    for (uint32_t i = whole; i < size; i++) mask[i] = 0;
+    if (rest) mask[whole] = (uint8_t)few_bits(p, x + 8 * whole, rest);
 }
 
 void te_save_channels(const te_save_params *p, const int8_t *x, int8_t *y) {

@@ -144,12 +144,9 @@ static void run_narrow(const te_conv_fast_params *p, const te_row_view *x, int8_
     te_clamp_s8(y, rows * p->out.w * p->out.c, p->min, p->max);
 }
 
-void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
-                      uint32_t rows, void *scratch) {
-    if (!p->gather) {
-        run_narrow(p, x, y, row, rows);
-        return;
-    }
+/* `block`: what computes the outputs of a block, if it is not p->tiles. */
+static inline void run_blocks(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                              uint32_t rows, void *scratch, te_conv_block_fn *block, void *context) {
     const layout s = divide(p, scratch);
     const int32_t pixels = (int32_t)rows * p->out.w;
     int32_t aimed = 0;
@@ -161,9 +158,25 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
         gather_block(p, x, &s, (int32_t)row, first, count);
         const te_conv_tiles_args args = {s.columns, p->weights, s.wide,    out,        (uint32_t)count / 2,
                                          count & 1, p->out.c,   p->groups, p->out_zero};
-        p->tiles(&args);
+        if (block)
+            block(p, &args, context);
+        else
+            p->tiles(&args);
         te_clamp_s8(out, (uint32_t)(count * p->out.c), p->min, p->max);
     }
+}
+
+void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                      uint32_t rows, void *scratch) {
+    if (p->gather)
+        run_blocks(p, x, y, row, rows, scratch, 0, 0);
+    else
+        run_narrow(p, x, y, row, rows);
+}
+
+void te_conv_fast_run_blocks(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, void *scratch,
+                             te_conv_block_fn *block, void *context) {
+    run_blocks(p, x, y, 0, p->out.h, scratch, block, context);
 }
 
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {

@@ -8,21 +8,16 @@
 
 typedef te_depthwise_fast_params params;
 
-/* Output rows row .. row + rows - 1, the first one at y. */
-typedef struct batch {
-    const te_row_view *x;
-    int8_t *y;
-    int32_t row, rows, line; /* line: bytes between rows of y */
-} batch;
+typedef te_depthwise_batch batch;
+typedef te_depthwise_channel channel;
 
-/* The constants of one channel, unpacked. */
-typedef struct channel {
-    int32_t bias, m, c, e, l, plain;
-} channel;
+static int is_plain(const params *p, int32_t c) {
+    return p->channels[4 * c + 3] >> 16;
+}
 
 static channel channel_of(const params *p, int32_t c) {
     const int32_t *from = p->channels + 4 * c;
-    const channel ch = {from[0], from[1], from[2], from[3] & 0xff, from[3] >> 8 & 0xff, from[3] >> 16};
+    const channel ch = {from[0], from[1], from[2], from[3] & 0xff, from[3] >> 8 & 0xff};
     return ch;
 }
 
@@ -38,7 +33,9 @@ static void fill_with_padding(const params *p, uint32_t *ring, uint32_t words) {
     for (uint32_t i = 0; i < words; i++) ring[i] = pair;
 }
 
-static void run_polynomial(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *ring) {
+/* Its arguments must not take stack while the other ways run. */
+__attribute__((noinline)) static void run_polynomial(const params *p, int32_t c, int32_t count,
+                                                     const batch *b, uint32_t *ring) {
     const uint32_t unit = p->unit_words * (uint32_t)p->window.kh;
     const int32_t first = b->row * p->window.sh - p->window.pad_top, existing = first > 0 ? first : 0;
     const int32_t capacity = (int32_t)b->x->capacity, wrap = existing - existing % capacity + capacity;
@@ -93,7 +90,8 @@ static te_depthwise_map_row *make_table(const params *p, const batch *b, te_dept
 }
 #endif
 
-static void run_map(const params *p, int32_t c, int32_t count, const batch *b, uint32_t *scratch) {
+void te_depthwise_run_map(const params *p, int32_t c, int32_t count, const int8_t *packed,
+                          const int32_t *constants, const batch *b, uint32_t *scratch) {
     const int32_t kernel = p->window.kh, stride = p->window.sh, words = p->row_words;
     const int32_t first = b->row * stride - p->window.pad_top, existing = first > 0 ? first : 0;
     const int32_t behind = first + (b->rows - 1) * stride + kernel, end = at_most(behind, p->in.h);
@@ -107,8 +105,8 @@ static void run_map(const params *p, int32_t c, int32_t count, const batch *b, u
         .zero = p->in_zero,
         .y = b->y + c,
         .out_line = b->line,
-        .packed = packed_of(p, c),
-        .constants = p->map_constants + 2 * c,
+        .packed = packed,
+        .constants = constants,
         .channels = (uint32_t)count,
         .out_zero = p->out_zero,
         .top = first - existing,
@@ -165,9 +163,8 @@ static int32_t plain_output(const params *p, const plain_rows *r, int32_t first_
     return sum;
 }
 
-static void run_plain(const params *p, int32_t c, const batch *b, int16_t *scratch) {
-    const channel ch = channel_of(p, c);
-    const int8_t *packed = packed_of(p, c);
+void te_depthwise_run_plain(const params *p, int32_t c, const int8_t *packed, const channel *ch,
+                            const batch *b, int16_t *scratch) {
     const int32_t kernel = p->window.kh, channels = p->in.c;
     plain_rows r;
     r.width = (p->out.w - 1) * p->window.sw + p->window.kw +
@@ -188,8 +185,8 @@ static void run_plain(const params *p, int32_t c, const batch *b, int16_t *scrat
             slot = slot + 1 == kernel ? 0 : slot + 1;
         }
         for (int32_t ox = 0; ox < p->out.w; ox++) {
-            const int32_t sum = plain_output(p, &r, top, ox, ch.bias);
-            y[ox * channels] = (int8_t)te_round_wide(sum, ch.m, ch.c, ch.e, ch.l, ch.e ? -1 : 0);
+            const int32_t sum = plain_output(p, &r, top, ox, ch->bias);
+            y[ox * channels] = (int8_t)te_round_wide(sum, ch->m, ch->c, ch->e, ch->l, ch->e ? -1 : 0);
         }
         y += b->line;
         missing = p->window.sh;
@@ -201,15 +198,16 @@ static void run_all_channels(const params *p, const batch *b, void *scratch) {
     const int32_t channels = p->in.c;
     for (int32_t c = 0; c < channels;) {
         int32_t end = p->some_plain ? c : channels;
-        while ((p->run || p->map) && end < channels && !channel_of(p, end).plain) end++;
+        while ((p->run || p->map) && end < channels && !is_plain(p, end)) end++;
         if (end > c) {
             if (p->map)
-                run_map(p, c, end - c, b, scratch);
+                te_depthwise_run_map(p, c, end - c, packed_of(p, c), p->map_constants + 2 * c, b, scratch);
             else
                 run_polynomial(p, c, end - c, b, scratch);
             c = end;
         } else {
-            run_plain(p, c, b, scratch);
+            const channel ch = channel_of(p, c);
+            te_depthwise_run_plain(p, c, packed_of(p, c), &ch, b, scratch);
             c++;
         }
     }
