@@ -18,6 +18,7 @@ from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import state_of
 
 RATE = 0.01
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class SramBytes:
 
     arena: int
     weights: int
+    velocities: int
     static: int
     stack: int
 
     @property
     def total(self) -> int:
-        return self.arena + self.weights + self.static + self.stack
+        return self.arena + self.weights + self.velocities + self.static + self.stack
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def bench_training(
     portable: bool = False,
     progress: Progress | None = None,
 ) -> TrainingReport:
-    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle.
+    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle. With
+    velocities they have momentum.
 
     ToolError when a tool is missing or the network misbehaves, BudgetError when it is larger than the simulated board.
     """
@@ -96,7 +99,7 @@ def bench_training(
     inputs = [inside_values(graph, values) for values in random_inputs(graph, steps)]
     jobs = [Job(0, inputs[0])]
     for index, values in enumerate(inputs):
-        step = StepJob(index % classes, classes, RATE, SEED, index, reset=index == 0)
+        step = StepJob(index % classes, classes, RATE, SEED, index, index == 0, MOMENTUM if program.velocities else 0.0)
         jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2]))
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
@@ -105,7 +108,7 @@ def bench_training(
         sections = footprint(sources, compiled.prefix, cpu, portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)
-    variables = sections.data + sections.bss - compiled.plan.arena_bytes - program.layout.size
+    variables = sections.data + sections.bss - compiled.sram_bytes
     trained = runs[1:-1]
     return TrainingReport(
         model=graph.name,
@@ -122,7 +125,11 @@ def bench_training(
         instructions_step=max(run.instructions or 0 for run in trained),
         instructions_forward=runs[0].instructions or 0,
         sram_bytes=SramBytes(
-            compiled.plan.arena_bytes, program.layout.size, variables, max(run.stack_used for run in trained)
+            compiled.plan.arena_bytes,
+            program.layout.size,
+            program.velocity_bytes,
+            variables,
+            max(run.stack_used for run in trained),
         ),
         extra_memory_bytes=cost.extra_memory_bytes,
         trainable_weights=cost.trainable_weights,
@@ -151,6 +158,7 @@ def _check(compiled: CompiledModel, jobs: list[Job], runs: list[RunResult]) -> S
         program.scheme,
         seed=SEED,
         residual=program.residual,
+        momentum=MOMENTUM if program.velocities else 0.0,
         requant=compiled.options.requant,
     )
     mismatched = 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
 from tinyengine.native.build import Sample, run_steps
@@ -71,25 +72,41 @@ def network(build: Callable[[GraphBuilder], None], seed: int) -> Graph:
     return b.graph
 
 
-@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
-@pytest.mark.parametrize("ratio,residual", [(0.4, True), (1.0, False)])
-def test_steps_equal_the_oracle(build: Callable[[GraphBuilder], None], ratio: float, residual: bool) -> None:
+def compile_all(build: Callable[[GraphBuilder], None], ratio: float, **options: Any) -> CompiledModel:
+    """A network of which every bias, and of every weight the share ``ratio``, is trained."""
     graph = network(build, 1 + int(10 * ratio))
     count = len(trainable_layers(graph).convolutions)
     trained = range(count) if build is not odd_shapes or ratio == 1 else (0, 1)
     scheme = UpdateScheme("all", count, {index: ratio for index in trained})
-    compiled = compile_graph(graph, CompileOptions(train=scheme, residual=residual))
-    assert compiled.training is not None
-    layout = compiled.training.layout
-    oracle = Trainer(compiled.training.network, scheme, seed=9, residual=residual)
+    return compile_graph(graph, CompileOptions(train=scheme, **options))
+
+
+def samples_for(oracle: Trainer, count: int, momentum: float = 0.0, batch: int = 1) -> list[Sample]:
+    """Labels are wrong at first: a network that is sure changes nothing."""
     rng = np.random.default_rng(2)
-    classes = trainable_layers(graph).classifier.out_channels
-    shape = graph.tensor(graph.input_tensors()[0]).shape
-    pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(4)]
-    samples = [  # labels that are wrong at first: a network that is sure changes nothing
-        Sample(x, 1 - oracle.evaluate(x, 0, 2)[1], classes - index % 2, 0.02, 9, index)
+    classes = trainable_layers(oracle.graph).classifier.out_channels
+    shape = oracle.graph.tensor(oracle.graph.input_tensors()[0]).shape
+    pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(count)]
+    return [
+        Sample(x, 1 - oracle.evaluate(x, 0, 2)[1], classes - index % 2, 0.02, 9, index, momentum, batch, index % batch)
         for index, x in enumerate(pictures)
     ]
+
+
+@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(
+    ("ratio", "residual", "momentum", "batch"),
+    [(0.4, True, 0.0, 1), (1.0, False, 0.0, 1), (0.4, False, 0.9, 2), (1.0, True, 0.6, 3), (0.4, False, 0.0, 2)],
+)
+def test_steps_equal_the_oracle(
+    build: Callable[[GraphBuilder], None], ratio: float, residual: bool, momentum: float, batch: int
+) -> None:
+    velocity = momentum > 0 or batch > 1
+    compiled = compile_all(build, ratio, residual=residual, velocity=velocity)
+    assert compiled.training is not None
+    program, layout = compiled.training, compiled.training.layout
+    oracle = Trainer(program.network, program.scheme, seed=9, residual=residual, momentum=momentum, accumulate=batch)
+    samples = samples_for(oracle, 7 if velocity else 4, momentum, batch)
     for sample, (loss, predicted, state) in zip(samples, run_steps(compiled, layout.size, samples), strict=True):
         expected = oracle.evaluate(sample.x, sample.label, sample.classes)
         assert (loss, predicted) == (float(expected[0]), expected[1])
@@ -97,4 +114,4 @@ def test_steps_equal_the_oracle(build: Callable[[GraphBuilder], None], ratio: fl
         wanted = state_of(oracle.graph, layout, oracle.residuals)
         differing = [part.tensor for part in layout.parts if (part.read(state) != part.read(wanted)).any()]
         assert not differing, (sample.step, differing)
-    assert state_of(oracle.graph, layout) != state_of(compiled.training.network, layout)
+    assert state_of(oracle.graph, layout) != state_of(program.network, layout)

@@ -38,7 +38,7 @@ def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None
     figures = json.loads(out)
     assert code == 0 and figures["classes"] == 5 and figures["check"]["mismatched"] == 0
     parts = figures["sram_bytes"]
-    assert parts["total"] == sum(parts[key] for key in ("arena", "weights", "static", "stack"))
+    assert parts["total"] == sum(parts[key] for key in ("arena", "weights", "velocities", "static", "stack"))
     assert {"instructions_step", "instructions_forward", "extra_memory_bytes", "trainable_weights"} <= set(figures)
     code, out, _ = tinyengine(monkeypatch, capsys, "bench", *arguments)
     assert code == 0 and "equal to the oracle" in out

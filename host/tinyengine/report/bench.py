@@ -129,7 +129,8 @@ def training_table(report: TrainingReport) -> Table:
         f"{report.instructions_step:,} instructions per step, of an inference {report.instructions_forward:,}",
     )
     sram = report.sram_bytes
-    parts = f"{sram.arena:,} arena, {sram.weights:,} state, {sram.static:,} static, {sram.stack:,} stack"
+    velocities = f"{sram.velocities:,} velocities, " if sram.velocities else ""
+    parts = f"{sram.arena:,} arena, {sram.weights:,} state, {velocities}{sram.static:,} static, {sram.stack:,} stack"
     totals.add_row("SRAM", f"{sram.total:,} bytes: {parts}")
     totals.add_row(
         "trained",

@@ -41,11 +41,14 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
     sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
     flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
     flash = compiled.weight_bytes + (compiled.code_bytes or 0)
-    sram = compiled.plan.arena_bytes + compiled.state_bytes
+    sram = compiled.sram_bytes
     if sram > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
-            what = f"{exact_size(sram)} to be trained ({what}, {exact_size(compiled.state_bytes)} of trained constants)"
+            parts = f"{what}, {exact_size(compiled.state_bytes)} of trained constants"
+            if compiled.velocity_bytes:
+                parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
+            what = f"{exact_size(sram)} to be trained ({parts})"
         else:
             what += " of SRAM"
         raise BudgetError(

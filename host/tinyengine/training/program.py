@@ -37,7 +37,7 @@ from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import crossing
-from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants
+from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants, velocity_count
 
 BLOCK_BYTES = 4096
 """Sums of pixels that a pointwise gradient computes at a time, at least: more take less time, since weights are widened
@@ -54,7 +54,7 @@ TRIAL_NODES = 200
 @dataclass(frozen=True, eq=False)
 class TrainingProgram:
     """``schedule``: all calls of a step and their addresses. ``network``: what is trained; ``graph``: the same with
-    gradients, masks and saved inputs as further tensors."""
+    gradients, masks and saved inputs as further tensors. ``velocities``: float32 numbers beside the state."""
 
     network: Graph
     graph: Graph
@@ -63,6 +63,16 @@ class TrainingProgram:
     schedule: Schedule
     residual: bool
     logits: str  # tensor of the classifier's outputs
+    velocities: int = 0
+
+    @property
+    def velocity_bytes(self) -> int:
+        return 4 * self.velocities
+
+    @property
+    def sram_bytes(self) -> int:
+        """What training takes besides the arena: the state and its velocities."""
+        return self.layout.size + self.velocity_bytes
 
 
 def training_program(
@@ -71,12 +81,17 @@ def training_program(
     target: Target,
     *,
     residual: bool = False,
+    velocity: bool = False,
     rows: bool = False,
     sram: int | None = None,
 ) -> TrainingProgram:
-    """The step for ``graph`` (optimized, with the classifier that is to be trained). ``rows`` and ``sram`` (for the
-    arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can."""
+    """The step for ``graph`` (optimized, with the classifier that is to be trained). ``velocity``: for momentum and
+    batches. ``rows`` and ``sram`` (for arena, state and velocities) as in ``schedule.schedule``; without ``sram`` the
+    front takes no more than the rest, where it can."""
     layout = state_layout(graph, scheme, residual)
+    velocities = velocity_count(graph, scheme) if velocity else 0
+    if sram is not None:
+        sram -= layout.size + 4 * velocities
     tail = _fastest_tail(graph, scheme, layout, target, sram)
     stages = [Stage(StageKind.LAYER if call.role == "forward" else StageKind.TRAINING, [call]) for call in tail.calls]
     pushed = False
@@ -89,7 +104,7 @@ def training_program(
     inputs = [] if pushed else graph.inputs
     joint = Graph(graph.name, tail.graph.tensors, graph.operators, inputs, graph.outputs)
     placed = Schedule(stages, plan(joint, calls_of(stages)), pushed)
-    return TrainingProgram(graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits)
+    return TrainingProgram(graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits, velocities)
 
 
 def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
@@ -104,6 +119,7 @@ def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
         CArray("factory_state", factory),
         parts.trained_weights,
         parts.trained_biases,
+        program.velocities,
     )
 
 

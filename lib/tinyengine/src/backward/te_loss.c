@@ -98,7 +98,3 @@ void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
     for (uint32_t k = 0; k < classes; k++) g[k] = (g[k] / total - (k == label ? 1.0f : 0.0f)) * p->out_scale;
     emit(g, classes, p->classes, (int16_t *)(void *)y);
 }
-
-uint32_t te_train_key(const te_train_update *update) {
-    return te_mix(update->seed + update->step * TE_GOLDEN);
-}

@@ -73,15 +73,33 @@ static inline void te_update_residual(int8_t *value, int8_t *residual, float d) 
     *residual = (int8_t)(wide - rounded * 256);
 }
 
+/* What is to be subtracted from constant `index` of the stream of random bits: `d`, or the velocity that has
+ * gained it. */
+static inline float te_gained(const te_train_context *context, uint32_t index, float d) {
+    if (!context->velocity) return d;
+    float *velocity = context->velocity + index;
+    return *velocity = *velocity * context->keep + d;
+}
+
 /* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
  * scaling. */
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
-                                 uint32_t key) {
-    const float d = total * factor;
+                                 const te_train_context *context) {
+    const float d = te_gained(context, w->first + n, total * factor);
+    if (!context->last) return;
     if (w->residuals)
         te_update_residual(w->values + n, w->residuals + n, d);
     else
-        w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
+        w->values[n] = te_update_weight(w->values[n], d, context->key, w->first + n);
+}
+
+/* Bias `c`, likewise. */
+static inline void te_update_one_bias(const te_trained_bias *b, uint32_t c, float total, float rate,
+                                      const te_train_context *context) {
+    if (b->scaling[c] == 0.0f) return; /* a dead channel */
+    const uint32_t index = b->first + c;
+    const float d = te_gained(context, index, total * (rate * b->scaling[c]));
+    if (context->last) b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, index);
 }
 
 #endif
