@@ -24,10 +24,12 @@ pytestmark = [
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
-    compiled = compile_graph(network(), CompileOptions(cpu=cpu, train=SCHEME, residual=portable))
+    options = CompileOptions(cpu=cpu, train=SCHEME, residual=portable, velocity=cpu == "cortex-m4")
+    compiled = compile_graph(network(), options)
     report = bench_training(compiled, steps=3, portable=portable)
     assert report.check is not None and report.check.mismatched == 0 and report.check.steps == 3
     assert report.instructions_step > report.instructions_forward > 100_000
+    assert (report.sram_bytes.velocities > 4 * report.trainable_weights) == options.velocity
 
 
 def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None:
