@@ -10,7 +10,7 @@
  * (their data sheets, "Flash memory programming"). */
 #define ERASE_MS_PER_KB 16u
 
-enum { INFO_COMPLETE = 1, INFO_SAVED = 2, INFO_STAGED = 4, INFO_VELOCITY = 8 };
+enum { INFO_COMPLETE = 1, INFO_SAVED = 2, INFO_STAGED = 4, INFO_VELOCITY = 8, INFO_FLOAT = 16 };
 
 /* Lengths of a request for a step: without and with momentum, batch and sample. */
 enum { STEP_PLAIN = 16, STEP_BATCHED = 24 };
@@ -236,7 +236,8 @@ status training_info(const uint8_t *request, uint32_t length, writer *answer) {
     put_u32(answer, crc32(0, t->state, t->state_bytes));
     put_u16(answer, t->classes);
     put_u16(answer, (uint16_t)((state.complete ? INFO_COMPLETE : 0) | (state.saved ? INFO_SAVED : 0) |
-                               (staged() ? INFO_STAGED : 0) | (t->velocity ? INFO_VELOCITY : 0)));
+                               (staged() ? INFO_STAGED : 0) | (t->velocity ? INFO_VELOCITY : 0) |
+                               (t->float_gradients ? INFO_FLOAT : 0)));
     storage_info info = {0};
     const storage_status found = storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
     put_storage(answer, found, &info);

@@ -46,6 +46,7 @@ class CompileOptions:
     classes: int | None = None  # of a new classifier; None keeps the network's own
     residual: bool = False  # a residual byte per trained weight
     velocity: bool = False  # a float32 per trained constant, for momentum and batches
+    gradients: str = "int16"  # int16 (block floating point), float32
 
     @property
     def small(self) -> bool:
@@ -144,6 +145,7 @@ class CompiledModel:
             "scheme": training.scheme.name,
             "layout": self.layout_hash,
             "classes": trainable_layers(self.graph).classifier.out_channels,
+            "gradients": training.gradients,
             "sram_bytes": {
                 "arena": self.plan.arena_bytes,
                 "weights": layout.size,
@@ -259,6 +261,7 @@ def compile_graph(
             options.target,
             residual=options.residual,
             velocity=options.velocity,
+            gradients=options.gradients,
             rows=rows,
             sram=cap,
         )

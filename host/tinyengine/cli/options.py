@@ -71,6 +71,13 @@ _COMPILE_OPTIONS = [
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
     click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
     click.option("--velocity", is_flag=True, help="Keep 4 bytes per trained constant, for momentum and batches."),
+    click.option(
+        "--gradients",
+        type=click.Choice(["int16", "float32"]),
+        default="int16",
+        show_default=True,
+        help="Numbers of the backward pass; float32 is slow and for comparison.",
+    ),
 ]
 
 
@@ -93,15 +100,17 @@ def to_compile_options(
     classes: int | None,
     residual: bool,
     velocity: bool,
+    gradients: str,
     sram_available: int | None = None,
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`.
 
     ``sram_available``: what the board has for the arena.
     """
-    if train_scheme is None and (classes is not None or residual or velocity):
+    if train_scheme is None and (classes is not None or residual or velocity or gradients != "int16"):
         raise TinyEngineError(
-            "--classes, --residual and --velocity say how a network is trained: give --train SCHEME as well"
+            "--classes, --residual, --velocity and --gradients say how a network is trained: give --train SCHEME as "
+            "well"
         )
     return CompileOptions(
         cpu=cpu,
@@ -116,4 +125,5 @@ def to_compile_options(
         classes=classes,
         residual=residual,
         velocity=velocity,
+        gradients=gradients,
     )

@@ -22,6 +22,7 @@ class TrainingSource:
     trained_weights: int
     trained_biases: int
     velocities: int = 0  # float32 beside the state; 0: no momentum, no batches
+    float_gradients: bool = False
 
     @property
     def state_bytes(self) -> int:
@@ -64,6 +65,7 @@ static const te_trainer trainer = {{
     .trained_biases = {training.trained_biases}u,
     .velocity = {velocity},
     .velocity_count = {training.velocities}u,
+    .float_gradients = {int(training.float_gradients)},
     .reset = reset,
     .step = step,
     .evaluate = evaluate,

@@ -22,7 +22,7 @@ from tinyengine.errors import DataError, DeviceError
 
 TARGET_STATE = OBJECT_STATE = 16
 LAYOUT_DIGITS = 16
-_COMPLETE, _SAVED, _STAGED, _VELOCITY = 1, 2, 4, 8
+_COMPLETE, _SAVED, _STAGED, _VELOCITY, _FLOAT = 1, 2, 4, 8, 16
 
 
 class Storage(IntEnum):
@@ -92,6 +92,7 @@ class TrainingInfo:
     push_keeps_old: bool  # a push that does not end changes nothing
     storage: SavedState
     velocity: bool = False  # momentum and batches are possible
+    gradients: str = "int16"  # or float32
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class DeviceTrainer:
             push_keeps_old=bool(flags & _STAGED),
             storage=saved,
             velocity=bool(flags & _VELOCITY),
+            gradients="float32" if flags & _FLOAT else "int16",
         )
 
     def require_velocity(self) -> None:

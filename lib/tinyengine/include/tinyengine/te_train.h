@@ -50,7 +50,8 @@ typedef struct te_trainer {
     uint32_t trained_weights, trained_biases;
     float *velocity; /* NULL: compiled without; no part of the state, means nothing to another one */
     uint32_t velocity_count;
-    void (*reset)(void); /* the factory state, velocities 0 */
+    uint8_t float_gradients; /* 1: gradients are IEEE singles (te_backward_float.h), 0: te_backward.h */
+    void (*reset)(void);     /* the factory state, velocities 0 */
     te_train_result (*step)(const te_train_sample *sample, const te_train_update *update);
     te_train_result (*evaluate)(const te_train_sample *sample);
 } te_trainer;
