@@ -32,6 +32,14 @@ def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
     assert (report.sram_bytes.velocities > 4 * report.trainable_weights) == options.velocity
 
 
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("velocity", [False, True], ids=["plain", "momentum"])
+def test_float_gradients_are_the_native_ones(cpu: str, velocity: bool) -> None:
+    options = CompileOptions(cpu=cpu, train=SCHEME, gradients="float32", velocity=velocity)
+    report = bench_training(compile_graph(network(), options), steps=3)
+    assert report.check is not None and (report.check.mismatched, report.check.reference) == (0, "native")
+
+
 def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None:
     path = tmp_path / "network.tflite"
     path.write_bytes(tflite_bytes(network()))

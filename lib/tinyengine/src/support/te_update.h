@@ -73,20 +73,21 @@ static inline void te_update_residual(int8_t *value, int8_t *residual, float d) 
     *residual = (int8_t)(wide - rounded * 256);
 }
 
-/* What is to be subtracted from constant `index` of the stream of random bits: `d`, or the velocity that has
- * gained it. */
-static inline float te_gained(const te_train_context *context, uint32_t index, float d) {
-    if (!context->velocity) return d;
+/* With velocities: that of constant `index` of the stream of random bits gains *d, and becomes it. Returns
+ * whether the constant changes now. */
+static inline uint32_t te_gather(const te_train_context *context, uint32_t index, float *d) {
+    if (!context->velocity) return 1;
     float *velocity = context->velocity + index;
-    return *velocity = *velocity * context->keep + d;
+    *d = *velocity = *velocity * context->keep + *d;
+    return context->last;
 }
 
 /* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
  * scaling. */
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
                                  const te_train_context *context) {
-    const float d = te_gained(context, w->first + n, total * factor);
-    if (!context->last) return;
+    float d = total * factor;
+    if (!te_gather(context, w->first + n, &d)) return;
     if (w->residuals)
         te_update_residual(w->values + n, w->residuals + n, d);
     else
@@ -98,8 +99,9 @@ static inline void te_update_one_bias(const te_trained_bias *b, uint32_t c, floa
                                       const te_train_context *context) {
     if (b->scaling[c] == 0.0f) return; /* a dead channel */
     const uint32_t index = b->first + c;
-    const float d = te_gained(context, index, total * (rate * b->scaling[c]));
-    if (context->last) b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, index);
+    float d = total * (rate * b->scaling[c]);
+    if (te_gather(context, index, &d))
+        b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, index);
 }
 
 #endif
