@@ -98,8 +98,8 @@ static void put_storage(writer *answer, storage_status found, const storage_info
     put_u32(answer, info->bytes);
 }
 
-static void announce_erasing(uint32_t slots) {
-    if (state.flash) protocol_busy(slots * (state.flash->slot_bytes >> 10) * ERASE_MS_PER_KB);
+static void announce_erasing(uint32_t bytes) {
+    if (bytes) protocol_busy((bytes >> 10) * ERASE_MS_PER_KB);
 }
 
 status training_save(const uint8_t *request, uint32_t length, writer *answer) {
@@ -108,7 +108,7 @@ status training_save(const uint8_t *request, uint32_t length, writer *answer) {
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     if (!state.complete) return STATUS_NO_STATE;
-    announce_erasing(1);
+    announce_erasing(storage_save_erases(state.flash, t->layout, t->state_bytes));
     storage_info info = {0};
     const storage_status done =
         storage_save(state.flash, t->layout, state.model->hash, t->state, t->state_bytes, state.steps, &info);
@@ -131,7 +131,7 @@ status training_forget(const uint8_t *request, uint32_t length, writer *answer) 
     (void)request;
     (void)length;
     if (state.trainer == NULL) return STATUS_UNSUPPORTED;
-    announce_erasing(HAL_FLASH_SLOTS);
+    announce_erasing(state.flash ? HAL_FLASH_SLOTS * state.flash->slot_bytes : 0);
     const storage_info none = {0};
     const storage_status done = storage_clear(state.flash);
     if (done != STORAGE_ABSENT) state.saved = false;
