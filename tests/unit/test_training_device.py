@@ -19,6 +19,7 @@ from tinyengine.errors import DataError, DeviceError
 from tests.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
 from tests.faulty_link import FaultyTransport
 from tests.native_device import NativeDevice, native_device, random_picture
+from tests.unit.test_protocol import Raw
 
 
 @pytest.fixture
@@ -242,6 +243,18 @@ def test_what_was_saved_survives_a_power_cycle(tmp_path: Path) -> None:
         trainer.device.reset()
         assert trainer.info().steps == 0
         line.close()
+
+
+def test_a_save_announces_how_long_it_may_take(native: NativeDevice) -> None:
+    """16 ms per KB: two sectors of 4 KB are filled; with nothing to keep, one of the other slot is erased as well."""
+    raw = Raw(native)
+    raw.hello()
+    for number, expected in ((200, 192), (201, 128), (202, 128)):
+        raw.line.write(Frame(Op.SAVE, raw.session, number).encode())
+        busy, answer = raw.frames()
+        assert (busy.status, struct.unpack("<I", busy.payload)) == (Status.BUSY, (expected,))
+        assert answer.status == Status.OK and answer.payload[0] == Storage.OK
+    raw.line.close()
 
 
 def test_a_board_without_flash() -> None:
