@@ -14,7 +14,6 @@ from types import ModuleType
 import numpy as np
 
 from tinyengine.codegen.training import TrainingSource
-from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
 from tinyengine.kernels import backward, backward_float
 from tinyengine.kernels.backward import Kept, input_channels, mask_bytes, mask_call, save_call, saved_bytes
@@ -238,11 +237,6 @@ class _Tail:
             if name not in step.inputs:
                 continue
             before = known.get(name)
-            if op.kind is OpKind.RESHAPE and before is not None:
-                raise UnsupportedOperatorError(
-                    f"{op.kind} '{op.name}' shares its input with another layer, and training cannot add their "
-                    "gradients: train later layers only"
-                )
             output = self._gradient(name, before)
             known[name] = output
             calls.append(self.kernels.backward_call(step, self.graph, name, Kept(gradient, output, mask, None, before)))
