@@ -97,12 +97,16 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
     )
     totals.add_row("", plan.bottleneck)
     if compiled.training:
-        layout = compiled.training.layout
+        layout, gradients = compiled.training.layout, compiled.training.gradients
         totals.add_row(
             "training",
             f"{compiled.training.scheme.name}: {format_size(layout.size)} of state beside the arena, "
             f"{layout.trained_weights:,} weights and {layout.trained_biases:,} biases with the classifier's",
         )
+        if compiled.velocity_bytes:
+            totals.add_row("", f"{format_size(compiled.velocity_bytes)} of velocities, for momentum and batches")
+        if gradients != "int16":
+            totals.add_row("", f"gradients in {gradients}")
         totals.add_row("storage", storage_sentence(compiled, board))
     totals.add_row(
         "flash",
