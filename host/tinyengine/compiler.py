@@ -272,8 +272,8 @@ def compile_graph(
         raise BudgetError(
             f"the network needs {exact_size(taken)} of SRAM{' to be trained' if program else ' for its activations'}, "
             "but only "
-            f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
-            f"board with more SRAM"
+            f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use "
+            f"{'a smaller update scheme, ' if program else ''}a smaller resolution or width, or a board with more SRAM"
         )
     model_hash = _hash(identity, options, metadata_json)
     layout = "" if program is None else layout_hash(identity, program.scheme, options.classes, options.residual)

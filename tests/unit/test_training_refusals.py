@@ -121,9 +121,12 @@ def test_too_little_sram(velocity: bool) -> None:
         compile_graph(network(), options)
     assert "\n" not in str(error.value)
     compiled = compile_graph(network(), CompileOptions(train="last-3", velocity=velocity, sram=3000_000))
-    with pytest.raises(BudgetError, match="of trained constants" + (", .* of their velocities" if velocity else "")):
-        compiled.options = options
+    compiled.options = options
+    with pytest.raises(
+        BudgetError, match="of trained constants" + (", .* of their velocities" if velocity else "")
+    ) as e:
         fit(compiled, load("sim_stm32f405"))
+    assert f"use {'no --velocity, ' if velocity else ''}a smaller update scheme, --input rows" in str(e.value)
 
 
 @pytest.mark.parametrize("option", [("--classes", 3), ("--residual",), ("--velocity",), ("--gradients", "float32")])

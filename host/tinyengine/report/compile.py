@@ -73,9 +73,14 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
 
 def _less_sram(options: CompileOptions) -> str:
     """The options that would need less SRAM and have not been used."""
-    streams = "" if options.input == "rows" else "--input rows"
-    smallest = "" if options.optimize == "sram" else "--optimize sram"
-    return "".join(f"{option}, " for option in (streams, smallest) if option)
+    able = {
+        "no --velocity": options.velocity,
+        "--gradients int16": options.gradients != "int16",
+        "a smaller update scheme": options.train is not None,
+        "--input rows": options.input != "rows",
+        "--optimize sram": options.optimize != "sram",
+    }
+    return "".join(f"{option}, " for option, would_help in able.items() if would_help)
 
 
 def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:
