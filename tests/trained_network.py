@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,11 +26,11 @@ def write_model(path: Path, seed: int = 0) -> Path:
 
 
 def compile_trainable(
-    model: Path, cpu: str = "cortex-m4", requant: str = "exact", input_mode: str = "frame"
+    model: Path, cpu: str = "cortex-m4", requant: str = "exact", input_mode: str = "frame", **training: Any
 ) -> CompiledModel:
-    """With a new classifier of three classes."""
+    """With a new classifier of three classes; ``training``: further options."""
     options = CompileOptions(cpu=cpu, input=input_mode, requant=requant, train=SCHEME, classes=len(CLASSES))
-    return compile_model(model, options)
+    return compile_model(model, replace(options, **training))
 
 
 def write_pictures(folder: Path, count: int, seed: int = 0) -> Path:

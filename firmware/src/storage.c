@@ -216,6 +216,13 @@ storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t 
 
 /* ---- Save ---- */
 
+/* The state that a save leaves alone; NULL: there is none. */
+static slot *to_keep(slot slots[HAL_FLASH_SLOTS], const char *layout) {
+    slot *kept = newest(slots, layout);
+    return kept ? kept : newest(slots, NULL);
+}
+
+/* All the sectors that `bytes` begin to fill. */
 static bool erase(const hal_flash *flash, uint32_t address, uint32_t bytes) {
     for (uint32_t done = 0; done < bytes; done += flash->sector_bytes) {
         if (flash->erase_sector(address + done) != HAL_FLASH_OK) return false;
@@ -289,8 +296,7 @@ storage_status storage_save(const hal_flash *flash, const char *layout, const ch
     if (!inspect_all(flash, slots)) return STORAGE_FLASH_ERROR;
     if (with_state(slots, SLOT_OTHER_VERSION)) return STORAGE_OTHER_VERSION;
 
-    slot *kept = newest(slots, layout);
-    if (!kept) kept = newest(slots, NULL);
+    slot *kept = to_keep(slots, layout);
     slot *target = kept == &slots[0] ? &slots[1] : &slots[0];
 
     /* The kept state's commit mark may be weak: power may have failed just as it was programmed, and it may
@@ -323,6 +329,14 @@ storage_status storage_save(const hal_flash *flash, const char *layout, const ch
     }
     if (info) *info = target->info;
     return STORAGE_OK;
+}
+
+uint32_t storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes) {
+    slot slots[HAL_FLASH_SLOTS];
+    if (!flash || bytes > flash->slot_bytes - DATA_AT) return 0;
+    if (!inspect_all(flash, slots) || with_state(slots, SLOT_OTHER_VERSION)) return 0;
+    const uint32_t sector = flash->sector_bytes, filled = (DATA_AT + bytes + sector - 1u) / sector * sector;
+    return to_keep(slots, layout) ? filled : filled + (DATA_AT + sector - 1u) / sector * sector;
 }
 
 /* ---- Clear ---- */

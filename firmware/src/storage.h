@@ -47,10 +47,14 @@ storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t 
  *
  * A foreign state is no obstacle, but a save replaces at most one slot: the newest other one survives the
  * first save. OTHER_VERSION: refused, storage_clear must come first. `info` may be NULL.
- * Takes as long as erasing the sectors that it fills, and one more where nothing was saved before: some
- * seconds; tell the host before (flash.h). */
+ * Takes as long as erasing what storage_save_erases says: some seconds; tell the host before (flash.h). */
 storage_status storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
                             const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info);
+
+/* Bytes of whole sectors that storage_save would erase for a state of this length, if the flash does not
+ * fail: those that it fills, and the other slot's first where there is nothing to keep; 0 where it refuses.
+ */
+uint32_t storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes);
 
 /* Erases both slots, whatever they hold, the newer one last: a power loss on the way leaves the newest state
  * or none, never an older one. */

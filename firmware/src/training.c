@@ -10,7 +10,10 @@
  * (their data sheets, "Flash memory programming"). */
 #define ERASE_MS_PER_KB 16u
 
-enum { INFO_COMPLETE = 1, INFO_SAVED = 2, INFO_STAGED = 4 };
+enum { INFO_COMPLETE = 1, INFO_SAVED = 2, INFO_STAGED = 4, INFO_VELOCITY = 8, INFO_FLOAT = 16 };
+
+/* Lengths of a request for a step: without and with momentum, batch and sample. */
+enum { STEP_PLAIN = 16, STEP_BATCHED = 24 };
 
 _Static_assert(STORAGE_OK == 0 && STORAGE_ABSENT == 7, "these numbers are on the wire (docs/protocol.md)");
 
@@ -21,6 +24,8 @@ static struct {
     uint32_t steps; /* behind the state */
     uint32_t step_ms, evaluate_ms;
     uint32_t received; /* bytes of a push */
+    uint16_t batch;    /* samples of the batch that has begun */
+    uint16_t next;     /* its sample that may follow; 0: none has begun */
     bool complete;     /* the state is one */
     bool saved;        /* and the newest one in flash */
 } state;
@@ -35,10 +40,14 @@ bool training_complete(void) {
 
 /* ---- Whole states ---- */
 
-/* From now on the state is another one: rows that ran on the old one are worth nothing. */
+/* From now on the state is another one: rows that ran on the old one are worth nothing, nor are velocities.
+ */
 static void changed(uint32_t steps, bool saved) {
+    const te_trainer *t = state.trainer;
     transfer_abort();
     inference_drop();
+    for (uint32_t i = 0; t->velocity && i < t->velocity_count; i++) t->velocity[i] = 0.0f;
+    state.next = 0;
     state.steps = steps;
     state.complete = true;
     state.saved = saved;
@@ -89,8 +98,8 @@ static void put_storage(writer *answer, storage_status found, const storage_info
     put_u32(answer, info->bytes);
 }
 
-static void announce_erasing(uint32_t slots) {
-    if (state.flash) protocol_busy(slots * (state.flash->slot_bytes >> 10) * ERASE_MS_PER_KB);
+static void announce_erasing(uint32_t bytes) {
+    if (bytes) protocol_busy((bytes >> 10) * ERASE_MS_PER_KB);
 }
 
 status training_save(const uint8_t *request, uint32_t length, writer *answer) {
@@ -99,7 +108,7 @@ status training_save(const uint8_t *request, uint32_t length, writer *answer) {
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     if (!state.complete) return STATUS_NO_STATE;
-    announce_erasing(1);
+    announce_erasing(storage_save_erases(state.flash, t->layout, t->state_bytes));
     storage_info info = {0};
     const storage_status done =
         storage_save(state.flash, t->layout, state.model->hash, t->state, t->state_bytes, state.steps, &info);
@@ -122,7 +131,7 @@ status training_forget(const uint8_t *request, uint32_t length, writer *answer) 
     (void)request;
     (void)length;
     if (state.trainer == NULL) return STATUS_UNSUPPORTED;
-    announce_erasing(HAL_FLASH_SLOTS);
+    announce_erasing(state.flash ? HAL_FLASH_SLOTS * state.flash->slot_bytes : 0);
     const storage_info none = {0};
     const storage_status done = storage_clear(state.flash);
     if (done != STORAGE_ABSENT) state.saved = false;
@@ -132,20 +141,51 @@ status training_forget(const uint8_t *request, uint32_t length, writer *answer) 
 
 /* ---- Steps ---- */
 
-/* Label, classes; then for a step rate, seed, step. Answer: loss, predicted class, 0, steps behind the state,
- * counter ticks (by rows: of the rows too), milliseconds. */
-static status run(const uint8_t *request, bool update, writer *answer) {
+static bool is_number(float *number, uint32_t bits) {
+    memcpy(number, &bits, sizeof *number);
+    return bits < 0x7F800000u; /* not negative, finite */
+}
+
+/* How to update, from the request of a step behind label and classes: rate, seed, step; then, in a longer
+ * one, momentum, batch, sample. The samples of a batch come in order. */
+static status read_update(const uint8_t *request, uint32_t length, te_train_update *how) {
+    how->batch = 1;
+    if (!is_number(&how->rate, get_u32(request + 4))) return STATUS_MALFORMED;
+    how->seed = get_u32(request + 8);
+    how->step = get_u32(request + 12);
+    if (length == STEP_PLAIN) return STATUS_OK;
+    if (length < STEP_BATCHED) return STATUS_MALFORMED;
+    how->batch = get_u16(request + 20);
+    how->sample = get_u16(request + 22);
+    if (!is_number(&how->momentum, get_u32(request + 16)) || how->momentum > 1.0f) return STATUS_MALFORMED;
+    if (how->sample >= how->batch) return STATUS_MALFORMED;
+    if (state.trainer->velocity == NULL && (how->batch != 1 || how->momentum > 0.0f))
+        return STATUS_UNSUPPORTED;
+    if (how->sample != 0 && (how->sample != state.next || how->batch != state.batch)) return STATUS_MALFORMED;
+    return STATUS_OK;
+}
+
+/* A step has been executed. */
+static void stepped(const te_train_update *how) {
+    const bool last = how->sample + 1u == how->batch;
+    state.batch = how->batch;
+    state.next = last ? 0 : (uint16_t)(how->sample + 1u);
+    if (!last) return; /* the state is as before */
+    state.steps += how->batch;
+    state.saved = false;
+}
+
+/* Label, classes; then for a step what read_update says. Answer: loss, predicted class, 0, steps behind the
+ * state, counter ticks (by rows: of the rows too), milliseconds. */
+static status run(const uint8_t *request, uint32_t length, bool update, writer *answer) {
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     const te_train_sample sample = {.label = get_u16(request), .classes = get_u16(request + 2)};
     if (sample.label >= sample.classes || sample.classes > t->classes) return STATUS_MALFORMED;
     te_train_update how = {0};
     if (update) {
-        const uint32_t rate_bits = get_u32(request + 4);
-        if (rate_bits >= 0x7F800000u) return STATUS_MALFORMED; /* negative, infinite, or no number */
-        memcpy(&how.rate, &rate_bits, sizeof how.rate);
-        how.seed = get_u32(request + 8);
-        how.step = get_u32(request + 12);
+        const status understood = read_update(request, length, &how);
+        if (understood != STATUS_OK) return understood;
     }
     if (!state.complete) return STATUS_NO_STATE;
     uint32_t count;
@@ -158,10 +198,7 @@ static status run(const uint8_t *request, bool update, writer *answer) {
     count += hal_count() - start;
     const uint32_t ms = hal_millis() - start_ms;
     *last_ms = ms ? ms : 1; /* 0 stands for unknown */
-    if (update) {
-        state.steps++;
-        state.saved = false;
-    }
+    if (update) stepped(&how);
     uint32_t loss_bits;
     memcpy(&loss_bits, &result.loss, sizeof loss_bits);
     put_u32(answer, loss_bits);
@@ -174,13 +211,11 @@ static status run(const uint8_t *request, bool update, writer *answer) {
 }
 
 status training_step(const uint8_t *request, uint32_t length, writer *answer) {
-    (void)length;
-    return run(request, true, answer);
+    return run(request, length, true, answer);
 }
 
 status training_evaluate(const uint8_t *request, uint32_t length, writer *answer) {
-    (void)length;
-    return run(request, false, answer);
+    return run(request, length, false, answer);
 }
 
 /* ---- The state, from and to the host ---- */
@@ -201,7 +236,8 @@ status training_info(const uint8_t *request, uint32_t length, writer *answer) {
     put_u32(answer, crc32(0, t->state, t->state_bytes));
     put_u16(answer, t->classes);
     put_u16(answer, (uint16_t)((state.complete ? INFO_COMPLETE : 0) | (state.saved ? INFO_SAVED : 0) |
-                               (staged() ? INFO_STAGED : 0)));
+                               (staged() ? INFO_STAGED : 0) | (t->velocity ? INFO_VELOCITY : 0) |
+                               (t->float_gradients ? INFO_FLOAT : 0)));
     storage_info info = {0};
     const storage_status found = storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
     put_storage(answer, found, &info);

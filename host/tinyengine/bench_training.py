@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +11,17 @@ import numpy as np
 from tinyengine.bench import SEED, Progress, inside_values, random_inputs
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
+from tinyengine.native import NativeTrainer
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult, StepJob
 from tinyengine.toolchain import compiler_label, footprint
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
+from tinyengine.training.program import TrainingProgram
 from tinyengine.training.state import state_of
 
 RATE = 0.01
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,21 +30,24 @@ class SramBytes:
 
     arena: int
     weights: int
+    velocities: int
     static: int
     stack: int
 
     @property
     def total(self) -> int:
-        return self.arena + self.weights + self.static + self.stack
+        return self.arena + self.weights + self.velocities + self.static + self.stack
 
 
 @dataclass(frozen=True)
 class StepCheck:
-    """The state after every step against the oracle's: how many bytes differ, over all steps."""
+    """The state after every step against another: how many bytes differ, over all steps. ``reference``: the oracle; or,
+    of gradients in float32, which no oracle rounds alike, the generated code in this process."""
 
     steps: int
     bytes: int
     mismatched: int
+    reference: str = "oracle"  # oracle, native
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class TrainingReport:
     scheme: str
     classes: int
     residual: bool
+    gradients: str
     cpu: str
     machine: str
     compiler: str
@@ -81,7 +89,8 @@ def bench_training(
     portable: bool = False,
     progress: Progress | None = None,
 ) -> TrainingReport:
-    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle.
+    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle. With
+    velocities they have momentum.
 
     ToolError when a tool is missing or the network misbehaves, BudgetError when it is larger than the simulated board.
     """
@@ -96,7 +105,7 @@ def bench_training(
     inputs = [inside_values(graph, values) for values in random_inputs(graph, steps)]
     jobs = [Job(0, inputs[0])]
     for index, values in enumerate(inputs):
-        step = StepJob(index % classes, classes, RATE, SEED, index, reset=index == 0)
+        step = StepJob(index % classes, classes, RATE, SEED, index, index == 0, MOMENTUM if program.velocities else 0.0)
         jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2]))
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
@@ -105,7 +114,7 @@ def bench_training(
         sections = footprint(sources, compiled.prefix, cpu, portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)
-    variables = sections.data + sections.bss - compiled.plan.arena_bytes - program.layout.size
+    variables = sections.data + sections.bss - compiled.sram_bytes
     trained = runs[1:-1]
     return TrainingReport(
         model=graph.name,
@@ -113,6 +122,7 @@ def bench_training(
         scheme=program.scheme.name,
         classes=classes,
         residual=program.residual,
+        gradients=program.gradients,
         cpu=cpu,
         machine=MACHINES[cpu],
         compiler=compiler_label(compiled.options.small),
@@ -122,7 +132,11 @@ def bench_training(
         instructions_step=max(run.instructions or 0 for run in trained),
         instructions_forward=runs[0].instructions or 0,
         sram_bytes=SramBytes(
-            compiled.plan.arena_bytes, program.layout.size, variables, max(run.stack_used for run in trained)
+            compiled.plan.arena_bytes,
+            program.layout.size,
+            program.velocity_bytes,
+            variables,
+            max(run.stack_used for run in trained),
         ),
         extra_memory_bytes=cost.extra_memory_bytes,
         trainable_weights=cost.trainable_weights,
@@ -146,17 +160,42 @@ def _insist(runs: list[RunResult]) -> None:
 def _check(compiled: CompiledModel, jobs: list[Job], runs: list[RunResult]) -> StepCheck:
     program = compiled.training
     assert program is not None
+    native = program.gradients == "float32"
+    wanted = _native_states(compiled, jobs) if native else _oracle_states(compiled, program, jobs)
+    mismatched = 0
+    for run, state in zip(runs, wanted, strict=True):
+        assert run.step is not None
+        mismatched += sum(a != b for a, b in zip(run.step.state, state, strict=True))
+    return StepCheck(len(runs), program.layout.size * len(runs), mismatched, "native" if native else "oracle")
+
+
+def _native_states(compiled: CompiledModel, jobs: list[Job]) -> Iterator[bytes]:
+    trainer = NativeTrainer(compiled)
+    for job in jobs:
+        step = job.step
+        assert step is not None
+        trainer.step(
+            np.asarray(job.inputs[0]),
+            step.label,
+            step.rate,
+            seed=step.seed,
+            step=step.step,
+            classes=step.classes,
+            momentum=step.momentum,
+        )
+        yield trainer.state
+
+
+def _oracle_states(compiled: CompiledModel, program: TrainingProgram, jobs: list[Job]) -> Iterator[bytes]:
     oracle = Trainer(
         program.network,
         program.scheme,
         seed=SEED,
         residual=program.residual,
+        momentum=MOMENTUM if program.velocities else 0.0,
         requant=compiled.options.requant,
     )
-    mismatched = 0
-    for job, run in zip(jobs, runs, strict=True):
-        assert job.step is not None and run.step is not None
+    for job in jobs:
+        assert job.step is not None
         oracle.train(np.asarray(job.inputs[0]), job.step.label, job.step.rate, job.step.classes)
-        wanted = state_of(oracle.graph, program.layout, oracle.residuals)
-        mismatched += sum(a != b for a, b in zip(run.step.state, wanted, strict=True))
-    return StepCheck(len(runs), program.layout.size * len(runs), mismatched)
+        yield state_of(oracle.graph, program.layout, oracle.residuals)

@@ -26,7 +26,7 @@ from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.program import TrainingProgram, training_program, training_source
 from tinyengine.training.scheme import UpdateScheme, resolve_scheme
-from tinyengine.training.state import layout_hash, state_layout
+from tinyengine.training.state import layout_hash
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class CompileOptions:
     train: str | UpdateScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
     classes: int | None = None  # of a new classifier; None keeps the network's own
     residual: bool = False  # a residual byte per trained weight
+    velocity: bool = False  # a float32 per trained constant, for momentum and batches
+    gradients: str = "int16"  # int16 (block floating point), float32
 
     @property
     def small(self) -> bool:
@@ -96,6 +98,16 @@ class CompiledModel:
         return self.training.layout.size if self.training else 0
 
     @property
+    def velocity_bytes(self) -> int:
+        """SRAM of the velocities of trained constants, 0 without momentum and batches."""
+        return self.training.velocity_bytes if self.training else 0
+
+    @property
+    def sram_bytes(self) -> int:
+        """The arena and what training keeps beside it."""
+        return self.plan.arena_bytes + self.state_bytes + self.velocity_bytes
+
+    @property
     def weight_bytes(self) -> int:
         """Bytes of constant arrays in flash; of a network in training with the factory state."""
         distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
@@ -130,14 +142,16 @@ class CompiledModel:
         """What training adds to the report, under the names that ``bench`` uses."""
         cost = scheme_cost(trainable_layers(self.graph), training.scheme)
         layout = training.layout
-        known = self.plan.arena_bytes + layout.size + (self.static_bytes or 0)
+        known = self.sram_bytes + (self.static_bytes or 0)
         return {
             "scheme": training.scheme.name,
             "layout": self.layout_hash,
             "classes": trainable_layers(self.graph).classifier.out_channels,
+            "gradients": training.gradients,
             "sram_bytes": {
                 "arena": self.plan.arena_bytes,
                 "weights": layout.size,
+                "velocities": training.velocity_bytes,
                 "static": self.static_bytes,
                 "stack": None,
                 "total": known,
@@ -245,17 +259,25 @@ def compile_graph(
     if scheme is None:
         chosen = schedule(graph, options.target, rows=rows, sram=cap, max_recompute=options.max_recompute)
     else:
-        room = None if cap is None else cap - state_layout(graph, scheme, options.residual).size
-        program = training_program(graph, scheme, options.target, residual=options.residual, rows=rows, sram=room)
+        program = training_program(
+            graph,
+            scheme,
+            options.target,
+            residual=options.residual,
+            velocity=options.velocity,
+            gradients=options.gradients,
+            rows=rows,
+            sram=cap,
+        )
         graph, chosen = program.graph, program.schedule
     stages, memory = chosen.stages, chosen.plan
-    taken = memory.arena_bytes + (program.layout.size if program else 0)
+    taken = memory.arena_bytes + (program.sram_bytes if program else 0)
     if options.sram is not None and taken > options.sram:
         raise BudgetError(
             f"the network needs {exact_size(taken)} of SRAM{' to be trained' if program else ' for its activations'}, "
             "but only "
-            f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use a smaller resolution or width, or a "
-            f"board with more SRAM"
+            f"{exact_size(options.sram)} are allowed ({memory.bottleneck}): use "
+            f"{'a smaller update scheme, ' if program else ''}a smaller resolution or width, or a board with more SRAM"
         )
     model_hash = _hash(identity, options, metadata_json)
     layout = "" if program is None else layout_hash(identity, program.scheme, options.classes, options.residual)

@@ -77,6 +77,9 @@ class StepJob:
     seed: int = 0
     step: int = 0
     reset: bool = False
+    momentum: float = 0.0  # this and the following as te_train_update has them
+    batch: int = 1
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,10 @@ class BenchImage:
             step = job.step or StepJob(0, 0, 0.0)
             flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * step.reset
             parts.append(struct.pack("<5I", job.model, flags, job.paint, step.label, step.classes))
-            parts += [struct.pack("<f3I", step.rate, step.seed, step.step, len(data)), data]
+            parts.append(
+                struct.pack("<f2If2H", step.rate, step.seed, step.step, step.momentum, step.batch, step.sample)
+            )
+            parts += [struct.pack("<I", len(data)), data]
         return b"".join(parts)
 
     def _simulate(

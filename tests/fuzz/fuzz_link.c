@@ -52,8 +52,27 @@ static void check_state(void) {
     for (uint32_t i = 1; i < state_bytes; i++) check(trained[i] == trained[0], "ran on parts of two states");
 }
 
+/* The larger state has velocities: at most one batch has begun, and its samples come in order. */
+static float velocity[4];
+static uint32_t batch, next_sample;
+
 static void reset_state(void) {
     memset(trained, 17, state_bytes);
+    batch = next_sample = 0;
+}
+
+/* Returns whether this sample ends its batch. */
+static bool check_batch(const te_train_update *update) {
+    check(update->batch >= 1 && update->sample < update->batch, "a sample outside its batch");
+    check(update->momentum >= 0 && update->momentum <= 1, "a momentum that grows");
+    check(state_bytes == LARGE_STATE || (update->batch == 1 && update->momentum == 0), "no velocities");
+    if (update->sample) {
+        check(update->sample == next_sample && update->batch == batch, "a sample out of order");
+    }
+    batch = update->batch;
+    next_sample = update->sample + 1u;
+    velocity[3] += 1;
+    return next_sample == batch;
 }
 
 static te_train_result evaluate(const te_train_sample *sample) {
@@ -66,8 +85,10 @@ static te_train_result evaluate(const te_train_sample *sample) {
 static te_train_result step(const te_train_sample *sample, const te_train_update *update) {
     check(update->rate >= 0, "a negative rate");
     const te_train_result result = evaluate(sample);
-    for (uint32_t i = 0; i < state_bytes; i++) trained[i]++;
     steps++;
+    if (!check_batch(update)) return result;
+    next_sample = 0;
+    for (uint32_t i = 0; i < state_bytes; i++) trained[i]++;
     return result;
 }
 
@@ -108,12 +129,13 @@ static const te_port outputs[] = {
     {"short", (int8_t *)arena + INPUT, 8, 1, 0, 1, {8, 0, 0, 0}},
     {"long", (int8_t *)arena + INPUT + 8, LONG_OUTPUT, 1, 0, 1, {LONG_OUTPUT, 0, 0, 0}},
 };
-#define TRAINER(bytes)                                                                                       \
+#define TRAINER(bytes, velocities)                                                                           \
     {                                                                                                        \
         .scheme = "last-layer", .layout = LAYOUT, .classes = 8, .state = trained, .state_bytes = bytes,      \
-        .trained_weights = 3, .trained_biases = 4, .reset = reset_state, .step = step, .evaluate = evaluate  \
+        .trained_weights = 3, .trained_biases = 4, .reset = reset_state, .step = step, .evaluate = evaluate, \
+        .velocity = velocities, .velocity_count = 4                                                          \
     }
-static const te_trainer trainers[2] = {TRAINER(SMALL_STATE), TRAINER(LARGE_STATE)};
+static const te_trainer trainers[2] = {TRAINER(SMALL_STATE, NULL), TRAINER(LARGE_STATE, velocity)};
 static te_model model = {
     .name = "fuzz",
     .hash = "00",
@@ -450,6 +472,10 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
         put_u32(&w, any(8) ? any(0x7F800000u) : any(0xFFFFFFFFu));
         put_u32(&w, any(5));
         put_u32(&w, any(5));
+        if (any(2)) break;
+        put_u32(&w, any(8) ? any(0x3F800001u) : any(0xFFFFFFFFu)); /* momentum */
+        put_u16(&w, (uint16_t)mostly(1 + any(3)));
+        put_u16(&w, (uint16_t)mostly(any(3)));
         break;
     case OP_ACCEPT_STATE: {
         static uint8_t whole[LARGE_STATE];

@@ -16,16 +16,23 @@ from tests.trained_network import compile_trainable, random_input, write_model
 BOARD = "sim_stm32f405"
 
 
-@pytest.mark.parametrize(("input_mode", "requant"), [("frame", "fast"), ("rows", "exact")])
-def test_ten_steps_give_the_native_bytes(tmp_path: Path, input_mode: str, requant: str) -> None:
-    model = compile_trainable(write_model(tmp_path / "tiny.tflite"), load(BOARD).cpu, requant, input_mode)
+@pytest.mark.parametrize(
+    ("input_mode", "requant", "momentum", "batch"), [("frame", "fast", 0.0, 1), ("rows", "exact", 0.9, 2)]
+)
+def test_ten_steps_give_the_native_bytes(
+    tmp_path: Path, input_mode: str, requant: str, momentum: float, batch: int
+) -> None:
+    model = compile_trainable(
+        write_model(tmp_path / "tiny.tflite"), load(BOARD).cpu, requant, input_mode, velocity=batch > 1
+    )
     here = NativeTrainer(model)
     with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:
         trainer = DeviceTrainer(device)
         for number in range(10):
             x, label = random_input(number), number % 3
-            done = trainer.step(x, label, 3, rate=0.05, seed=2, step=number)
-            expected = here.step(x, label, 0.05, seed=2, step=number, classes=3)
+            place = {"momentum": momentum, "batch": batch, "sample": number % batch}
+            done = trainer.step(x, label, 3, rate=0.05, seed=2, step=number, **place)
+            expected = here.step(x, label, 0.05, seed=2, step=number, classes=3, **place)
             assert (done.loss, done.predicted) == (expected.loss, expected.predicted)
         state = trainer.read_state()
         assert state == here.state

@@ -70,6 +70,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (("train", "--data", "PICTURES", "--validate", "MANY", "--port", "PORT"), "other classes"),
         (("train", "--data", "PICTURES", "--mapping", "pixel%2", "--port", "PORT"), "input mapping"),
         (("train", "--data", "PICTURES", "--port", "PORT", "--flash-file", "x"), "--flash-file"),
+        (("train", "--data", "PICTURES", "--batch", "8", "--port", "PORT"), "build it with --velocity"),
+        (("train", "--data", "PICTURES", "--momentum", "0.9", "--port", "PORT"), "build it with --velocity"),
         (("eval", "--data", "nowhere", "--port", "PORT"), "nowhere"),
         (("restore", "--port", "PORT"), "nothing has been saved"),
         (("pull", "-o", "OUT", "--port", "PORT"), "which network"),
@@ -155,9 +157,13 @@ class Recorder:
     def __init__(self) -> None:
         self.steps: list[tuple[float, int, int, float]] = []
         self.judged: list[float] = []
+        self.places: list[tuple[float, int, int]] = []
 
-    def step(self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int) -> Outcome:
+    def step(
+        self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int, **place: float
+    ) -> Outcome:
         self.steps.append((float(values[0, 0, 0]), label, step, rate))
+        self.places.append((place["momentum"], int(place["batch"]), int(place["sample"])))
         return Outcome()
 
     def evaluate(self, values: np.ndarray, label: int, classes: int) -> Outcome:
@@ -201,6 +207,24 @@ def test_a_session_shows_every_sample_once_per_epoch_and_decays_the_rate() -> No
     assert learner.judged == [*held.values[:, 0, 0, 0], *held.values[:, 0, 0, 0]]
     assert [found.steps for found in result.evaluations] == [0, 60]
     assert TuneOptions(classes=2, rate=0.5, schedule="constant").rate_at(59, 60) == 0.5
+
+
+def test_batches_end_with_epochs_and_with_the_training() -> None:
+    learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
+    assert len(train) == 20
+    options = TuneOptions(classes=2, epochs=1.55, momentum=0.9, batch=8)
+    fine_tune(learner, train, held, options, lambda _: None, lambda: False)
+    sizes = [batch for _, batch, sample in learner.places if sample == 0]
+    assert sizes == [8, 8, 4, 8, 3]
+    assert [sample for *_, sample in learner.places] == [n for size in sizes for n in range(size)]
+    assert [momentum for momentum, *_ in learner.places] == [0.0] * 8 + [0.9] * 23  # a session begins at rest
+
+
+def test_a_stop_is_obeyed_between_batches() -> None:
+    learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
+    options = TuneOptions(classes=2, epochs=3, batch=4)
+    result = fine_tune(learner, train, held, options, lambda _: None, lambda: len(learner.steps) >= 5)
+    assert result.interrupted and result.steps == 8
 
 
 def test_a_stop_is_obeyed_between_samples() -> None:

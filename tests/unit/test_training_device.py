@@ -19,6 +19,7 @@ from tinyengine.errors import DataError, DeviceError
 from tests.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
 from tests.faulty_link import FaultyTransport
 from tests.native_device import NativeDevice, native_device, random_picture
+from tests.unit.test_protocol import Raw
 
 
 @pytest.fixture
@@ -120,6 +121,93 @@ def test_a_network_without_trainer() -> None:
         line.close()
 
 
+# ---- Momentum and batches ----
+
+
+def test_batches_change_the_state_with_their_last_sample(tmp_path: Path) -> None:
+    with native_device("VELOCITY", flash=tmp_path / "flash") as native:
+        line = SocketTransport(native.url)
+        trainer, mirror = DeviceTrainer(Device.connect(line)), FakeTrainer(velocity=True)
+        assert trainer.info().velocity
+
+        def steps(count: int, momentum: float, batch: int) -> None:
+            for number in range(count):
+                how = {"rate": 0.01, "seed": 3, "step": number, "momentum": momentum, "batch": batch}
+                how["sample"] = number % batch
+                done = trainer.step(random_picture(number), 1, 4, **how)
+                assert (done.loss, done.predicted) == mirror.step(random_picture(number), 1, 4, **how)
+                assert done.steps == mirror.steps
+
+        steps(2, 0.0, 1)
+        steps(8, 0.5, 4)
+        trainer.save()
+        steps(2, 0.5, 4)  # a batch that does not end
+        assert trainer.read_state() == mirror.state.tobytes()
+        info = trainer.info()
+        assert (info.steps, info.saved) == (10, True), "nothing has changed since"
+        trainer.restore()
+        mirror.velocity[:] = 0  # those of another state mean nothing
+        steps(8, 0.5, 4)
+        trainer.write_state(random_state(1), LAYOUT, steps=7)
+        mirror.velocity[:], mirror.steps = 0, 7
+        mirror.state = np.frombuffer(random_state(1), np.uint8)
+        steps(4, 0.9, 2)
+        assert trainer.read_state() == mirror.state.tobytes()
+        line.close()
+
+
+def test_samples_of_a_batch_come_in_order() -> None:
+    with native_device("VELOCITY") as native:
+        line = SocketTransport(native.url)
+        trainer, mirror = DeviceTrainer(Device.connect(line)), FakeTrainer(velocity=True)
+
+        def step(batch: int, sample: int, momentum: float = 0.0) -> None:
+            how = {"rate": 0.01, "seed": 0, "step": 0, "momentum": momentum, "batch": batch, "sample": sample}
+            trainer.step(random_picture(1), 0, 4, **how)
+            mirror.step(random_picture(1), 0, 4, **how)
+
+        def refused(batch: int, sample: int, momentum: float = 0.0) -> None:
+            with pytest.raises(RefusedError) as error:
+                step(batch, sample, momentum)
+            assert error.value.status == Status.MALFORMED
+
+        refused(2, 1)
+        step(3, 0)
+        refused(3, 2)
+        refused(4, 1)
+        refused(3, 3)
+        refused(0, 0)
+        refused(2, 0, -0.5)
+        refused(2, 0, 1.5)
+        refused(2, 0, float("nan"))
+        step(3, 1)
+        step(3, 2)
+        refused(3, 0 + 1)
+        step(3, 0)
+        trainer.reset()
+        mirror.reset()
+        refused(3, 1)
+        step(1, 0, 0.5)
+        assert trainer.read_state() == mirror.state.tobytes()
+        payload = struct.pack("<HHfII", 0, 2, 0.1, 0, 0) + bytes(7)
+        with pytest.raises(RefusedError) as error:
+            trainer.device.connection.request(Op.TRAIN_STEP, payload)
+        assert error.value.status == Status.MALFORMED
+        line.close()
+
+
+def test_firmware_without_velocities_refuses_batches(trainer: DeviceTrainer) -> None:
+    assert not trainer.info().velocity
+    for how in ({"momentum": 0.5}, {"batch": 2}):
+        with pytest.raises(RefusedError, match="build it with --velocity"):
+            trainer.step(random_picture(1), 0, 4, rate=0.1, **how)
+        payload = struct.pack("<HHfIIfHH", 0, 4, 0.1, 0, 0, how.get("momentum", 0.0), how.get("batch", 1), 0)
+        with pytest.raises(RefusedError) as error:
+            trainer.device.connection.request(Op.TRAIN_STEP, payload)
+        assert error.value.status == Status.UNSUPPORTED
+    train(trainer, FakeTrainer(), 1)
+
+
 # ---- Flash ----
 
 
@@ -155,6 +243,18 @@ def test_what_was_saved_survives_a_power_cycle(tmp_path: Path) -> None:
         trainer.device.reset()
         assert trainer.info().steps == 0
         line.close()
+
+
+def test_a_save_announces_how_long_it_may_take(native: NativeDevice) -> None:
+    """16 ms per KB: two sectors of 4 KB are filled; with nothing to keep, one of the other slot is erased as well."""
+    raw = Raw(native)
+    raw.hello()
+    for number, expected in ((200, 192), (201, 128), (202, 128)):
+        raw.line.write(Frame(Op.SAVE, raw.session, number).encode())
+        busy, answer = raw.frames()
+        assert (busy.status, struct.unpack("<I", busy.payload)) == (Status.BUSY, (expected,))
+        assert answer.status == Status.OK and answer.payload[0] == Storage.OK
+    raw.line.close()
 
 
 def test_a_board_without_flash() -> None:

@@ -96,6 +96,37 @@ def test_a_state_is_the_network_and_the_network_the_state() -> None:
         native.state = b""
 
 
+def test_states_fit_whatever_computes_them() -> None:
+    plain, *others = (
+        compile_graph(network(), CompileOptions(train=SCHEME, **options))
+        for options in ({}, {"velocity": True}, {"gradients": "float32"})
+    )
+    for other in others:
+        assert other.training is not None and plain.training is not None
+        assert (other.layout_hash, other.state_bytes) == (plain.layout_hash, plain.state_bytes)
+        assert other.sram_bytes > plain.sram_bytes
+    [velocity, _] = others
+    sram = velocity.report()["sram_bytes"]
+    assert sram["velocities"] == velocity.velocity_bytes > 0
+    assert sram["total"] == sram["arena"] + sram["weights"] + sram["velocities"] == velocity.sram_bytes
+
+
+def test_momentum_needs_velocities_and_order() -> None:
+    [x] = pictures(1, 0)
+    plain = NativeTrainer(compile_graph(network(), CompileOptions(train="last-1")))
+    for place in ({"momentum": 0.5}, {"batch": 2}):
+        with pytest.raises(DataError, match="velocity"):
+            plain.step(x, 0, 0.1, **place)
+    trainer = NativeTrainer(compile_graph(network(), CompileOptions(train="last-1", velocity=True)))
+    with pytest.raises(DataError, match="sample 2 does not exist in a batch of 2"):
+        trainer.step(x, 0, 0.1, batch=2, sample=2)
+    before = trainer.state
+    trainer.step(x, 0, 0.1, batch=2)
+    assert trainer.velocity.any() and trainer.state == before
+    trainer.state = before
+    assert not trainer.velocity.any(), "those of another state mean nothing"
+
+
 def test_a_new_head_is_compiled_in() -> None:
     compiled = compile_graph(network(), CompileOptions(train="last-layer", classes=7))
     assert NativeTrainer(compiled).classes == 7

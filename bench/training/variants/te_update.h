@@ -1,14 +1,17 @@
-/* Other ways to update a constant, for comparison; never on a device. The original is te_update_device.h. */
+/* Other ways to update a constant, for comparison; never on a device, and without velocities.
+ * The original is te_update_device.h. */
 #ifndef TE_UPDATE_VARIANT_H
 #define TE_UPDATE_VARIANT_H
 
 #define te_update_weight te_update_weight_device
 #define te_update_bias te_update_bias_device
 #define te_update_one te_update_one_device
+#define te_update_one_bias te_update_one_bias_device
 #include "te_update_device.h"
 #undef te_update_weight
 #undef te_update_bias
 #undef te_update_one
+#undef te_update_one_bias
 
 #include "variant.h" /* TE_VARIANT: 1 float32 shadows, 2 C truncation of the result */
 
@@ -47,8 +50,15 @@ static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint
 }
 
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
-                                 uint32_t key) {
-    w->values[n] = te_update_weight(w->values[n], total * factor, key, w->first + n);
+                                 const te_train_context *context) {
+    w->values[n] = te_update_weight(w->values[n], total * factor, context->key, w->first + n);
+}
+
+static inline void te_update_one_bias(const te_trained_bias *b, uint32_t c, float total, float rate,
+                                      const te_train_context *context) {
+    if (b->scaling[c] == 0.0f) return;
+    const float d = total * (rate * b->scaling[c]);
+    b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, b->first + c);
 }
 
 #endif

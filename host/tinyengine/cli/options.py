@@ -70,6 +70,14 @@ _COMPILE_OPTIONS = [
     click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
     click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
+    click.option("--velocity", is_flag=True, help="Keep 4 bytes per trained constant, for momentum and batches."),
+    click.option(
+        "--gradients",
+        type=click.Choice(["int16", "float32"]),
+        default="int16",
+        show_default=True,
+        help="Numbers of the backward pass; float32 is slow and for comparison.",
+    ),
 ]
 
 
@@ -91,14 +99,19 @@ def to_compile_options(
     train_scheme: str | None,
     classes: int | None,
     residual: bool,
+    velocity: bool,
+    gradients: str,
     sram_available: int | None = None,
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`.
 
     ``sram_available``: what the board has for the arena.
     """
-    if train_scheme is None and (classes is not None or residual):
-        raise TinyEngineError("--classes and --residual say how a network is trained: give --train SCHEME as well")
+    if train_scheme is None and (classes is not None or residual or velocity or gradients != "int16"):
+        raise TinyEngineError(
+            "--classes, --residual, --velocity and --gradients say how a network is trained: give --train SCHEME as "
+            "well"
+        )
     return CompileOptions(
         cpu=cpu,
         input=input_mode,
@@ -111,4 +124,6 @@ def to_compile_options(
         train=train_scheme,
         classes=classes,
         residual=residual,
+        velocity=velocity,
+        gradients=gradients,
     )

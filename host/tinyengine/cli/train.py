@@ -75,6 +75,20 @@ _DEFAULT = TuneOptions(classes=2)
     metavar="EPOCHS",
     help="Evaluate after each epoch, stop after so many without improvement, keep the best weights.",
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 0xFFFF),
+    default=_DEFAULT.batch,
+    show_default=True,
+    help="Pictures per update, by the mean of their gradients; more than 1 needs firmware built with --velocity.",
+)
+@click.option(
+    "--momentum",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=_DEFAULT.momentum,
+    show_default=True,
+    help="What an update keeps of the one before; needs firmware built with --velocity.",
+)
 @click.option("--flip", is_flag=True, help="Show half of the pictures mirrored.")
 @click.option("--seed", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="Decides every choice.")
 @click.option("--save", is_flag=True, help="Save the weights in the board's flash at the end.")
@@ -90,6 +104,8 @@ def command(
     rate: float,
     schedule: str,
     early_stop: int | None,
+    batch: int,
+    momentum: float,
     flip: bool,
     seed: int,
     save: bool,
@@ -106,7 +122,7 @@ def command(
 
     The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
     pictures are judged before and after. Training goes on from what the device holds. Ctrl-C ends after the present
-    step, and says what the device holds then.
+    step (or batch), and says what the device holds then.
 
     \b
     Example:
@@ -122,6 +138,8 @@ def command(
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
+        if momentum or batch > 1:
+            device_trainer.require_velocity()
         form = input_form(device, mapping, color)
         with training_progress() as observer:
             train = read_samples(data, form, observer)
@@ -140,6 +158,8 @@ def command(
                 mirror=flip,
                 early_stop=early_stop,
                 first_step=learner.info.steps,
+                momentum=momentum,
+                batch=batch,
             )
             result = fine_tune(learner, train, held_out, options, observer, stop)
         if save and not result.interrupted:

@@ -21,6 +21,8 @@ class TrainingSource:
     factory: CArray
     trained_weights: int
     trained_biases: int
+    velocities: int = 0  # float32 beside the state; 0: no momentum, no batches
+    float_gradients: bool = False
 
     @property
     def state_bytes(self) -> int:
@@ -28,22 +30,27 @@ class TrainingSource:
 
 
 def state_definition(training: TrainingSource) -> str:
-    """Trained constants, as the layers' parameters refer to them."""
-    return f"static uint8_t state[{training.state_bytes}] __attribute__((aligned({STATE_ALIGNMENT})));\n"
+    """Trained constants, as the layers' parameters refer to them, and their velocities."""
+    state = f"static uint8_t state[{training.state_bytes}] __attribute__((aligned({STATE_ALIGNMENT})));\n"
+    return state + (f"static float velocity[{training.velocities}];\n" if training.velocities else "")
 
 
 def trainer_definition(training: TrainingSource, prefix: str, step: list[str], evaluate: list[str]) -> str:
     """reset, step, evaluate, and the te_trainer; ``step`` and ``evaluate`` are statements over ``context``."""
-    return f"""static void reset(void) {{ memcpy(state, {prefix}_{FACTORY}, sizeof state); }}
+    velocity = "velocity" if training.velocities else "NULL"
+    rest = "\n    memset(velocity, 0, sizeof velocity);" if training.velocities else ""
+    return f"""static void reset(void) {{
+    memcpy(state, {prefix}_{FACTORY}, sizeof state);{rest}
+}}
 
 static te_train_result step(const te_train_sample *sample, const te_train_update *update) {{
-    te_train_context context = {{*sample, update->rate, te_train_key(update), {{0, 0}}}};
+    te_train_context context = te_train_begin(sample, update, {velocity});
 {_indented(step)}
     return context.result;
 }}
 
 static te_train_result evaluate(const te_train_sample *sample) {{
-    te_train_context context = {{*sample, 0, 0, {{0, 0}}}};
+    te_train_context context = {{.sample = *sample}};
 {_indented(evaluate)}
     return context.result;
 }}
@@ -56,6 +63,9 @@ static const te_trainer trainer = {{
     .state_bytes = sizeof state,
     .trained_weights = {training.trained_weights}u,
     .trained_biases = {training.trained_biases}u,
+    .velocity = {velocity},
+    .velocity_count = {training.velocities}u,
+    .float_gradients = {int(training.float_gradients)},
     .reset = reset,
     .step = step,
     .evaluate = evaluate,

@@ -22,7 +22,7 @@ from tinyengine.errors import DataError, DeviceError
 
 TARGET_STATE = OBJECT_STATE = 16
 LAYOUT_DIGITS = 16
-_COMPLETE, _SAVED, _STAGED = 1, 2, 4
+_COMPLETE, _SAVED, _STAGED, _VELOCITY, _FLOAT = 1, 2, 4, 8, 16
 
 
 class Storage(IntEnum):
@@ -91,6 +91,8 @@ class TrainingInfo:
     saved: bool  # the state is the newest one in the flash
     push_keeps_old: bool  # a push that does not end changes nothing
     storage: SavedState
+    velocity: bool = False  # momentum and batches are possible
+    gradients: str = "int16"  # or float32
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class DeviceTrainer:
         self.device = device
         self._by_rows = by_rows
         self._connection = device.connection
+        self._velocity = False  # known to be there
 
     def info(self) -> TrainingInfo:
         """Scheme, layout, and where the state comes from."""
@@ -140,13 +143,42 @@ class DeviceTrainer:
             saved=bool(flags & _SAVED),
             push_keeps_old=bool(flags & _STAGED),
             storage=saved,
+            velocity=bool(flags & _VELOCITY),
+            gradients="float32" if flags & _FLOAT else "int16",
         )
 
+    def require_velocity(self) -> None:
+        """RefusedError unless the firmware keeps velocities. Older firmware would take the numbers of a batch for
+        nothing, so they are not sent before this is known."""
+        if not self._velocity and not self.info().velocity:
+            raise RefusedError(
+                "the firmware on this board has no memory for momentum and batches: build it with --velocity",
+                Status.UNSUPPORTED,
+            )
+        self._velocity = True
+
     def step(
-        self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int = 0, step: int = 0
+        self,
+        values: np.ndarray,
+        label: int,
+        classes: int,
+        *,
+        rate: float,
+        seed: int = 0,
+        step: int = 0,
+        momentum: float = 0.0,
+        batch: int = 1,
+        sample: int = 0,
     ) -> StepResult:
-        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them)."""
+        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them).
+
+        ``sample``: its number in a ``batch``, after whose last sample the weights change; ``momentum``: with sample 0,
+        what is kept of the velocities. RefusedError where they need what the firmware does not have.
+        """
         request = struct.pack("<HHfII", label, classes, rate, seed & 0xFFFFFFFF, step & 0xFFFFFFFF)
+        if momentum or batch != 1 or sample:
+            self.require_velocity()
+            request += struct.pack("<fHH", momentum, batch, sample)
         return self._sample(Op.TRAIN_STEP, values, request)
 
     def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:

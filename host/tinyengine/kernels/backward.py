@@ -150,7 +150,7 @@ def layer_call(
     op = step.op
     x = graph.tensor(op.inputs[0])
     factor = layer_multiplier(op, graph)
-    shape, outputs, window, multiplier = _geometry(op, graph)
+    shape, outputs, window, multiplier = geometry(op, graph)
     weights, bias = trained.get(op.inputs[1]), trained.get(op.inputs[2])
     wanted = bool(step.inputs)
     kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
@@ -159,8 +159,8 @@ def layer_call(
     fully = weights is not None and len(weights.channels) == data.shape[-1] and kind == "conv"
     channels = shape[2]
     values: dict[str, CValue] = {
-        "in": _hwc(shape),
-        "out": _hwc(outputs),
+        "in": hwc(shape),
+        "out": hwc(outputs),
         "window": params.window(window),
         "multiplier": multiplier,
         "in_zero": x.zero_point,
@@ -168,8 +168,8 @@ def layer_call(
         "exponent": factor.exponent,
         "factor": CArray("factor", factor.value.astype(np.int16)),
         "weights": "NULL" if not wanted else params.array("weights", data.astype(np.int64), "int8"),
-        "bias": "NULL" if bias is None else _trained_bias(bias, graph, layout),
-        "trained": "NULL" if weights is None else _trained_weights(weights, layout, input_channels(weights)),
+        "bias": "NULL" if bias is None else trained_bias(bias, graph, layout),
+        "trained": "NULL" if weights is None else trained_weights(weights, layout, input_channels(weights)),
         "input_gradient": f"te_{kind}_input_gradient" if wanted else "NULL",
         "weight_gradient": f"te_{kind}_weight_gradient" if weights is not None else "NULL",
         **kept.flags,
@@ -215,7 +215,7 @@ def layer_call(
         overlaps=kept.overlaps(gradient=in_place),
         macs=int(products * (wanted + share)),
         variadic=True,
-        note=_note(wanted, weights is not None, bias is not None),
+        note=layer_note(wanted, weights is not None, bias is not None),
         role="backward",
     )
 
@@ -239,7 +239,7 @@ def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: S
     return {"base": values["weights"], "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 0}
 
 
-def _note(wanted: bool, weights: bool, bias: bool) -> str:
+def layer_note(wanted: bool, weights: bool, bias: bool) -> str:
     parts = ["gradient of the input"] * wanted + ["weights updated"] * weights + ["biases updated"] * bias
     return ", ".join(parts)
 
@@ -324,7 +324,7 @@ def _factor(factor: Multiplier) -> dict[str, CValue]:
     return {"factor": int(factor.value[0]), "exponent": factor.exponent}
 
 
-def _geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], Window, int]:
+def geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], Window, int]:
     """Input and output (rows, columns, channels), window, multiplier; a fully connected layer is a convolution whose
     kernel is the whole picture."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
@@ -337,11 +337,11 @@ def _geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, .
             return x.hwc(), (1, 1, y.elements), Window(x.hwc()[:2]), 1
 
 
-def _hwc(shape: tuple[int, ...]) -> dict[str, CValue]:
+def hwc(shape: tuple[int, ...]) -> dict[str, CValue]:
     return dict(zip("hwc", shape, strict=True))
 
 
-def _trained_bias(constant: TrainedConstant, graph: Graph, layout: StateLayout) -> CStruct:
+def trained_bias(constant: TrainedConstant, graph: Graph, layout: StateLayout) -> CStruct:
     part = layout.part(constant.name)
     assert part is not None
     return CStruct(
@@ -366,7 +366,7 @@ def input_channels(constant: TrainedConstant) -> np.ndarray:
     return constant.channels
 
 
-def _trained_weights(constant: TrainedConstant, layout: StateLayout, channels: np.ndarray) -> CStruct:
+def trained_weights(constant: TrainedConstant, layout: StateLayout, channels: np.ndarray) -> CStruct:
     part, residual = layout.part(constant.name), layout.part(constant.name, residual=True)
     assert part is not None
     return CStruct(

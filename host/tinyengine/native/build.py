@@ -128,6 +128,9 @@ class Sample:
     rate: float
     seed: int
     step: int
+    momentum: float = 0.0
+    batch: int = 1
+    sample: int = 0
 
 
 def run_steps(
@@ -138,6 +141,7 @@ def run_steps(
     feed = [struct.pack("<I", len(samples))]
     for sample in samples:
         feed.append(struct.pack("<2If2I", sample.label, sample.classes, sample.rate, sample.seed, sample.step))
+        feed.append(struct.pack("<f2H", sample.momentum, sample.batch, sample.sample))
         feed.append(np.ascontiguousarray(sample.x, np.int8).tobytes())
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "runner"

@@ -8,8 +8,9 @@ void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer);
 void native_run(uint32_t model);
 uint8_t *native_state(uint32_t model);
 void native_reset(uint32_t model);
+float *native_velocity(uint32_t model);
 float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
-                  uint32_t *predicted);
+                  float momentum, uint32_t batch, uint32_t number, uint32_t *predicted);
 float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t *predicted);
 
 static const te_port *port(uint32_t model, int output, uint32_t index) {
@@ -55,10 +56,14 @@ void native_reset(uint32_t model) {
     native_models[model]->trainer->reset();
 }
 
+float *native_velocity(uint32_t model) {
+    return native_models[model]->trainer->velocity;
+}
+
 float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
-                  uint32_t *predicted) {
+                  float momentum, uint32_t batch, uint32_t number, uint32_t *predicted) {
     const te_train_sample sample = {(uint16_t)label, (uint16_t)classes};
-    const te_train_update update = {rate, seed, step};
+    const te_train_update update = {rate, seed, step, momentum, (uint16_t)batch, (uint16_t)number};
     const te_train_result result = native_models[model]->trainer->step(&sample, &update);
     *predicted = result.predicted;
     return result.loss;

@@ -1,5 +1,5 @@
 /* Training steps of the first network of native_models, for sanitizers: from stdin the number of steps, and
- * per step label, classes, learning rate (IEEE single), seed, step (32 bits each) and the input; to stdout
+ * per step label, classes (32 bits each), te_train_update as it lies in memory and the input; to stdout
  * per step the loss, the predicted class, then the state. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -46,10 +46,11 @@ class NativeTrainer:
         self.program = compiled.training
         self.model: NativeModel = build(compiled)
         library, self._index = self.model.library, self.model.index
-        library.native_state.restype = ctypes.c_void_p
+        library.native_state.restype = library.native_velocity.restype = ctypes.c_void_p
         for function, numbers in ((library.native_step, 3), (library.native_evaluate, 3)):
             function.restype = ctypes.c_float
             function.argtypes = [ctypes.c_uint32] * numbers
+        library.native_step.argtypes += [ctypes.c_float, ctypes.c_uint32, ctypes.c_uint32]
         library.native_step.argtypes += [ctypes.c_float, ctypes.c_uint32, ctypes.c_uint32]
         for function in (library.native_step, library.native_evaluate):
             function.argtypes += [ctypes.POINTER(ctypes.c_uint32)]
@@ -62,13 +63,33 @@ class NativeTrainer:
         self._library.native_reset(self._index)
 
     def step(
-        self, x: np.ndarray, label: int, rate: float, *, seed: int = 0, step: int = 0, classes: int | None = None
+        self,
+        x: np.ndarray,
+        label: int,
+        rate: float,
+        *,
+        seed: int = 0,
+        step: int = 0,
+        classes: int | None = None,
+        momentum: float = 0.0,
+        batch: int = 1,
+        sample: int = 0,
     ) -> StepResult:
-        """Train on one int8 input. ``step`` numbers the steps: random bits follow from (seed, step)."""
+        """Train on one int8 input. ``step`` numbers the steps: random bits follow from (seed, step).
+
+        With velocities: ``sample`` is the input's number in its ``batch``; with sample 0 ``momentum`` says what is kept
+        of the velocities (0: none). DataError without velocities.
+        """
         count = self._check(label, classes)
+        if (momentum or batch != 1) and not self.program.velocities:
+            raise DataError("momentum and batches need a velocity per trained constant: compile with velocity=True")
+        if not 0 <= sample < batch <= 0xFFFF:
+            raise DataError(f"sample {sample} does not exist in a batch of {batch}")
         self.model.feed([x])
         predicted = ctypes.c_uint32()
-        loss = self._library.native_step(self._index, label, count, rate, seed, step, ctypes.byref(predicted))
+        loss = self._library.native_step(
+            self._index, label, count, rate, seed, step, momentum, batch, sample, ctypes.byref(predicted)
+        )
         return StepResult(loss, predicted.value)
 
     def evaluate(self, x: np.ndarray, label: int = 0, *, classes: int | None = None) -> StepResult:
@@ -95,6 +116,16 @@ class NativeTrainer:
                 f"the trained state has {len(state)} bytes, but this network's has {self.program.layout.size}"
             )
         ctypes.memmove(self._library.native_state(self._index), state, len(state))
+        if self.program.velocities:  # those of another state mean nothing
+            ctypes.memset(self._library.native_velocity(self._index), 0, self.program.velocity_bytes)
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """A copy of the velocities, float32, by the numbers of constants in the stream of random bits."""
+        data = b""
+        if self.program.velocities:
+            data = ctypes.string_at(self._library.native_velocity(self._index), self.program.velocity_bytes)
+        return np.frombuffer(data, np.float32).copy()
 
     def _check(self, label: int, classes: int | None) -> int:
         count = self.classes if classes is None else classes

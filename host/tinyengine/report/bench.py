@@ -124,12 +124,14 @@ def training_table(report: TrainingReport) -> Table:
     kernels = "portable kernels" if report.portable else "DSP kernels"
     totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {kernels}, {report.requant} requantization")
     totals.add_row("scheme", f"{report.scheme}, {report.classes} classes{', residual bytes' * report.residual}")
+    totals.add_row("gradients", report.gradients)
     totals.add_row(
         "time",
         f"{report.instructions_step:,} instructions per step, of an inference {report.instructions_forward:,}",
     )
     sram = report.sram_bytes
-    parts = f"{sram.arena:,} arena, {sram.weights:,} state, {sram.static:,} static, {sram.stack:,} stack"
+    velocities = f"{sram.velocities:,} velocities, " if sram.velocities else ""
+    parts = f"{sram.arena:,} arena, {sram.weights:,} state, {velocities}{sram.static:,} static, {sram.stack:,} stack"
     totals.add_row("SRAM", f"{sram.total:,} bytes: {parts}")
     totals.add_row(
         "trained",
@@ -138,6 +140,9 @@ def training_table(report: TrainingReport) -> Table:
     )
     totals.add_row("flash", format_size(report.flash_bytes))
     if report.check:
-        verdict = "equal to the oracle" if not report.check.mismatched else f"{report.check.mismatched} bytes differ"
+        reference = "oracle" if report.check.reference == "oracle" else "native code's"
+        verdict = (
+            f"equal to the {reference}" if not report.check.mismatched else f"{report.check.mismatched} bytes differ"
+        )
         totals.add_row("check", f"{report.check.bytes:,} bytes of state after {report.check.steps} steps: {verdict}")
     return totals

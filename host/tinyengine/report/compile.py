@@ -43,11 +43,14 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
     sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
     flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
     flash = compiled.weight_bytes + (compiled.code_bytes or 0)
-    sram = compiled.plan.arena_bytes + compiled.state_bytes
+    sram = compiled.sram_bytes
     if sram > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
-            what = f"{exact_size(sram)} to be trained ({what}, {exact_size(compiled.state_bytes)} of trained constants)"
+            parts = f"{what}, {exact_size(compiled.state_bytes)} of trained constants"
+            if compiled.velocity_bytes:
+                parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
+            what = f"{exact_size(sram)} to be trained ({parts})"
         else:
             what += " of SRAM"
         raise BudgetError(
@@ -72,9 +75,14 @@ def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
 
 def _less_sram(options: CompileOptions) -> str:
     """The options that would need less SRAM and have not been used."""
-    streams = "" if options.input == "rows" else "--input rows"
-    smallest = "" if options.optimize == "sram" else "--optimize sram"
-    return "".join(f"{option}, " for option in (streams, smallest) if option)
+    able = {
+        "no --velocity": options.velocity,
+        "--gradients int16": options.gradients != "int16",
+        "a smaller update scheme": options.train is not None,
+        "--input rows": options.input != "rows",
+        "--optimize sram": options.optimize != "sram",
+    }
+    return "".join(f"{option}, " for option, would_help in able.items() if would_help)
 
 
 def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:
@@ -96,12 +104,16 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
     )
     totals.add_row("", plan.bottleneck)
     if compiled.training:
-        layout = compiled.training.layout
+        layout, gradients = compiled.training.layout, compiled.training.gradients
         totals.add_row(
             "training",
             f"{compiled.training.scheme.name}: {format_size(layout.size)} of state beside the arena, "
             f"{layout.trained_weights:,} weights and {layout.trained_biases:,} biases with the classifier's",
         )
+        if compiled.velocity_bytes:
+            totals.add_row("", f"{format_size(compiled.velocity_bytes)} of velocities, for momentum and batches")
+        if gradients != "int16":
+            totals.add_row("", f"gradients in {gradients}")
         totals.add_row("storage", storage_sentence(compiled, board))
     totals.add_row(
         "flash",

@@ -104,8 +104,10 @@ def differentiable(op: Operator, graph: Graph) -> bool:
             return len(op.inputs) == 2 and all(graph.tensor(name).shape == y.shape for name in op.inputs)
         case OpKind.MEAN:
             return isinstance(op.attrs, MeanAttrs) and len(x.shape) == 4 and op.attrs.axes == (1, 2)
-        case OpKind.RESHAPE:  # the pixels stay pixels
-            return x.hwc() == y.hwc() or (x.hwc()[:2] == (1, 1) and y.shape[-1] == x.shape[-1])
+        case OpKind.RESHAPE:  # the pixels stay pixels; what later readers have given could not be added to a view
+            pixels = x.hwc() == y.hwc() or (x.hwc()[:2] == (1, 1) and y.shape[-1] == x.shape[-1])
+            later = graph.operators[graph.operators.index(op) + 1 :]
+            return pixels and not any(x.name in other.inputs for other in later)
         case _:
             return False
 

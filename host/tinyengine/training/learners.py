@@ -21,10 +21,25 @@ class DeviceLearner:
             )
         self._steps = self.info.steps
 
-    def step(self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int) -> StepResult:
+    def step(
+        self,
+        values: np.ndarray,
+        label: int,
+        classes: int,
+        *,
+        rate: float,
+        seed: int,
+        step: int,
+        momentum: float = 0.0,
+        batch: int = 1,
+        sample: int = 0,
+    ) -> StepResult:
         """One step; DeviceError if the device has counted another number of steps than we."""
-        result = self.trainer.step(values, label, classes, rate=rate, seed=seed, step=step)
-        self._steps += 1
+        result = self.trainer.step(
+            values, label, classes, rate=rate, seed=seed, step=step, momentum=momentum, batch=batch, sample=sample
+        )
+        if sample + 1 == batch:  # it counts steps that the weights have taken
+            self._steps += batch
         if result.steps != self._steps:
             raise DeviceError(
                 f"the device counts {result.steps} training steps instead of {self._steps}: another program uses it"

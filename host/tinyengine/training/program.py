@@ -9,24 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 
 from tinyengine.codegen.training import TrainingSource
-from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
-from tinyengine.kernels.backward import (
-    Kept,
-    backward_call,
-    gradient_bytes,
-    input_channels,
-    layer_call,
-    loss_call,
-    mask_bytes,
-    mask_call,
-    save_call,
-    saved_bytes,
-)
+from tinyengine.kernels import backward, backward_float
+from tinyengine.kernels.backward import Kept, input_channels, mask_bytes, mask_call, save_call, saved_bytes
 from tinyengine.kernels.base import CArray, KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
@@ -37,7 +27,10 @@ from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import crossing
-from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants
+from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants, velocity_count
+
+GRADIENTS = {"int16": backward, "float32": backward_float}
+"""Number format of gradients, and the module with its kernels: gradient_bytes, loss_call, layer_call, backward_call."""
 
 BLOCK_BYTES = 4096
 """Sums of pixels that a pointwise gradient computes at a time, at least: more take less time, since weights are widened
@@ -57,7 +50,8 @@ TRIAL_NODES = 200
 @dataclass(frozen=True, eq=False)
 class TrainingProgram:
     """``schedule``: all calls of a step and their addresses. ``network``: what is trained; ``graph``: the same with
-    gradients, masks and saved inputs as further tensors."""
+    gradients, masks and saved inputs as further tensors. ``velocities``: float32 numbers beside the state;
+    ``gradients``: their number format, one of GRADIENTS."""
 
     network: Graph
     graph: Graph
@@ -66,6 +60,17 @@ class TrainingProgram:
     schedule: Schedule
     residual: bool
     logits: str  # tensor of the classifier's outputs
+    velocities: int = 0
+    gradients: str = "int16"
+
+    @property
+    def velocity_bytes(self) -> int:
+        return 4 * self.velocities
+
+    @property
+    def sram_bytes(self) -> int:
+        """What training takes besides the arena: the state and its velocities."""
+        return self.layout.size + self.velocity_bytes
 
 
 def training_program(
@@ -74,17 +79,25 @@ def training_program(
     target: Target,
     *,
     residual: bool = False,
+    velocity: bool = False,
+    gradients: str = "int16",
     rows: bool = False,
     sram: int | None = None,
 ) -> TrainingProgram:
-    """The step for ``graph`` (optimized, with the classifier that is to be trained). ``rows`` and ``sram`` (for the
-    arena) as in ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can. More
-    ``sram`` makes a step faster."""
+    """The step for ``graph`` (optimized, with the classifier that is to be trained). ``velocity``: for momentum and
+    batches; ``gradients``: one of GRADIENTS. ``rows`` and ``sram`` (for arena, state and velocities) as in
+    ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can. More ``sram`` makes a
+    step faster."""
     layout = state_layout(graph, scheme, residual)
-    tail = _fastest_tail(graph, scheme, layout, target, sram)
+    velocities = velocity_count(graph, scheme) if velocity else 0
+    if sram is not None:
+        sram -= layout.size + 4 * velocities
+    tail = _fastest_tail(graph, scheme, layout, target, GRADIENTS[gradients], sram)
     stages = [Stage(StageKind.LAYER if call.role == "forward" else StageKind.TRAINING, [call]) for call in tail.calls]
     placed = _behind_front(graph, tail, stages, target, rows, tail.need if sram is None else max(sram, tail.need))
-    return TrainingProgram(graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits)
+    return TrainingProgram(
+        graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits, velocities, gradients
+    )
 
 
 def _behind_front(graph: Graph, tail: _Tail, stages: list[Stage], target: Target, rows: bool, allowed: int) -> Schedule:
@@ -120,16 +133,20 @@ def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
         CArray("factory_state", factory),
         parts.trained_weights,
         parts.trained_biases,
+        program.velocities,
+        program.gradients == "float32",
     )
 
 
-def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, target: Target, sram: int | None) -> _Tail:
+def _fastest_tail(
+    graph: Graph, scheme: UpdateScheme, layout: StateLayout, target: Target, kernels: ModuleType, sram: int | None
+) -> _Tail:
     """With blocks as large as the arena allows, which is ``sram`` or what small blocks need."""
     least = BLOCK_BYTES
-    base = _Tail(graph, scheme, layout, target, {}, least)
+    base = _Tail(graph, scheme, layout, target, kernels, {}, least)
     while sram is not None and base.need > sram and least > 1024:
         least //= 2
-        base = _Tail(graph, scheme, layout, target, {}, least)
+        base = _Tail(graph, scheme, layout, target, kernels, {}, least)
     if sram is not None and base.need > sram:
         return base
     allowed = base.need if sram is None else sram
@@ -139,7 +156,7 @@ def _fastest_tail(graph: Graph, scheme: UpdateScheme, layout: StateLayout, targe
         if call.role in ("forward", "backward")
     }
     for _ in range(ATTEMPTS):
-        tail = _Tail(graph, scheme, layout, target, spare, least)
+        tail = _Tail(graph, scheme, layout, target, kernels, spare, least)
         if tail.need <= allowed:
             return tail
         for call, usage in zip(tail.calls, tail.plan.usage, strict=True):
@@ -159,9 +176,9 @@ class _Tail:
     """The calls behind the front, in order.
 
     ``start``: the operator with which they begin; ``boundary``: what the front leaves for them; ``need``: bytes of the
-    arena without the front; ``graph``: the network with the tensors that they need besides. Blocks of pixels take
-    ``block_bytes``, columns of forward layers half as much again; ``spare``: bytes that single calls (``_block``) may
-    take beyond that.
+    arena without the front; ``graph``: the network with the tensors that they need besides. ``kernels``: of GRADIENTS.
+    Blocks of pixels take ``block_bytes``, columns of forward layers half as much again; ``spare``: bytes that single
+    calls (``_block``) may take beyond that.
     """
 
     def __init__(
@@ -170,13 +187,14 @@ class _Tail:
         scheme: UpdateScheme,
         layout: StateLayout,
         target: Target,
+        kernels: ModuleType,
         spare: Mapping[tuple[str, str], int],
         block_bytes: int,
     ) -> None:
         self.graph = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
         self.layout = layout
         self.target = replace(target, optimize="time")
-        self.spare, self.block_bytes = spare, block_bytes
+        self.kernels, self.spare, self.block_bytes = kernels, spare, block_bytes
         self.backward: BackwardPlan = plan_scheme(graph, scheme)
         self.steps = {step.op.name: step for step in self.backward.steps}
         self.trained = {constant.name: constant for constant in trained_constants(graph, scheme)}
@@ -221,7 +239,7 @@ class _Tail:
         layers = trainable_layers(self.graph)
         logits = self._gradient(self.backward.logits, None)
         known = {self.backward.logits: logits}
-        calls = [loss_call(layers.classifier, self.layout, logits)]
+        calls = [self.kernels.loss_call(layers.classifier, self.layout, logits)]
         for step in self.backward.steps:
             calls += self._step(step, known)
         return calls
@@ -240,25 +258,20 @@ class _Tail:
                 before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
             kept = Kept(gradient, output, mask, saved, before)
             forward, block = self.forward[op.name], self.block_bytes + self.spare.get(("backward", op.name), 0)
-            return [layer_call(step, self.graph, kept, self.layout, self.trained, forward, block)]
+            return [self.kernels.layer_call(step, self.graph, kept, self.layout, self.trained, forward, block)]
         for name in op.inputs:
             if name not in step.inputs:
                 continue
             before = known.get(name)
-            if op.kind is OpKind.RESHAPE and before is not None:
-                raise UnsupportedOperatorError(
-                    f"{op.kind} '{op.name}' shares its input with another layer, and training cannot add their "
-                    "gradients: train later layers only"
-                )
             output = self._gradient(name, before)
             known[name] = output
-            calls.append(backward_call(step, self.graph, name, Kept(gradient, output, mask, None, before)))
+            calls.append(self.kernels.backward_call(step, self.graph, name, Kept(gradient, output, mask, None, before)))
         return calls
 
     def _gradient(self, name: str, before: str | None) -> str:
         """A tensor for the gradient of ``name``, which ``before`` holds so far."""
         new = f"{name}/gradient" if before is None else f"{before}+"
-        return self._tensor(new, gradient_bytes(self.graph.tensor(name)))
+        return self._tensor(new, self.kernels.gradient_bytes(self.graph.tensor(name)))
 
 
 def _mask(op: Operator) -> str:

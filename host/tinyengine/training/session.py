@@ -28,7 +28,19 @@ class Outcome(Protocol):
 class Learner(Protocol):
     """Somebody who computes training steps on int8 inputs."""
 
-    def step(self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int) -> Outcome: ...
+    def step(
+        self,
+        values: np.ndarray,
+        label: int,
+        classes: int,
+        *,
+        rate: float,
+        seed: int,
+        step: int,
+        momentum: float,
+        batch: int,
+        sample: int,
+    ) -> Outcome: ...
     def evaluate(self, values: np.ndarray, label: int, classes: int) -> Outcome: ...
     def snapshot(self) -> bytes:
         """The trained state."""
@@ -39,7 +51,10 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """How to train. ``first_step`` numbers the steps, so that a session that continues draws other random bits."""
+    """How to train. ``first_step`` numbers the steps, so that a session that continues draws other random bits.
+
+    ``batch``: samples per update. An epoch ends a batch, and so does the end of the training: such batches are smaller.
+    """
 
     classes: int
     epochs: float = 10.0
@@ -49,6 +64,8 @@ class TuneOptions:
     mirror: bool = False
     early_stop: int | None = None  # epochs without a better held-out accuracy
     first_step: int = 0
+    momentum: float = 0.0
+    batch: int = 1
 
     def rate_at(self, number: int, total: int) -> float:
         """Learning rate of step ``number`` (from 0) of ``total``: warm-up, then cosine to 0 or constant."""
@@ -58,6 +75,24 @@ class TuneOptions:
         if self.schedule == "constant":
             return self.rate
         return self.rate * 0.5 * (1 + math.cos(math.pi * (number - warm_up) / max(total - warm_up, 1)))
+
+    def place_of(self, number: int, total: int, epoch: int) -> Place:
+        """The place of step ``number`` (from 0) of ``total``, of which ``epoch`` make an epoch."""
+        in_epoch = number % epoch
+        sample = in_epoch % self.batch
+        first = number - sample
+        size = min(self.batch, epoch - (in_epoch - sample), total - first)
+        return Place(self.momentum if first else 0.0, size, sample)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step stands in its batch. ``momentum``: what its batch keeps of the velocities; 0 in the first one, as
+    what other sessions have left does not count."""
+
+    momentum: float
+    batch: int
+    sample: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +197,8 @@ def _run(
     total = max(1, round(options.epochs * len(train)))
     order = _order(len(train), options)
     for number in range(total):
-        if stop():
+        place = options.place_of(number, total, len(train))
+        if place.sample == 0 and stop():  # a batch that does not end would be lost
             raise Interrupted
         index, mirror = next(order)
         values = train.values[index]
@@ -173,6 +209,9 @@ def _run(
             rate=options.rate_at(number, total),
             seed=options.seed,
             step=options.first_step + number,
+            momentum=place.momentum,
+            batch=place.batch,
+            sample=place.sample,
         )
         result.losses.append(outcome.loss)
         result.hits.append(bool(outcome.predicted == train.labels[index]))

@@ -116,6 +116,12 @@ def trained_constants(graph: Graph, scheme: UpdateScheme) -> list[TrainedConstan
     return result
 
 
+def velocity_count(graph: Graph, scheme: UpdateScheme) -> int:
+    """Velocities that momentum and batches need: one for each number of the stream of random bits."""
+    last = trained_constants(graph, scheme)[-1]
+    return last.first + last.elements
+
+
 def state_layout(graph: Graph, scheme: UpdateScheme, residual: bool = False) -> StateLayout:
     """The layout for training ``graph`` (its factory weights decide which channels are selected)."""
     constants = trained_constants(graph, scheme)

@@ -103,10 +103,28 @@ static te_train_result result_of(uint32_t crc, uint16_t classes) {
                              .predicted = (uint16_t)((crc >> 16) % classes)};
 }
 
+#ifdef VELOCITY
+/* Each sample changes all of them; only the last one of a batch changes the state, by them too. */
+static float velocity[3];
+
+static uint32_t gained(uint32_t crc, const te_train_update *update) {
+    for (uint32_t i = 0; i < 3; i++) {
+        if (update->sample == 0) velocity[i] *= update->momentum;
+        velocity[i] += (float)(crc >> 8 * i & 255u) / (float)update->batch;
+        crc = continue_u32(crc, (uint32_t)velocity[i]);
+    }
+    return crc;
+}
+#endif
+
 static te_train_result step(const te_train_sample *sample, const te_train_update *update) {
     uint32_t rate_bits, crc = sample_crc(sample);
     memcpy(&rate_bits, &update->rate, sizeof rate_bits);
     crc = continue_u32(continue_u32(continue_u32(crc, rate_bits), update->seed), update->step);
+#ifdef VELOCITY
+    crc = gained(crc, update);
+    if (update->sample + 1u != update->batch) return result_of(crc, sample->classes);
+#endif
     for (uint32_t i = 0; i < STATE_BYTES; i++) {
         trained[i] = (uint8_t)(trained[i] * 5u + (crc >> 8 * (i % 4)));
     }
@@ -125,6 +143,10 @@ static const te_trainer trainer = {
     .state_bytes = STATE_BYTES,
     .trained_weights = 4000,
     .trained_biases = 250,
+#ifdef VELOCITY
+    .velocity = velocity,
+    .velocity_count = 3,
+#endif
     .reset = reset,
     .step = step,
     .evaluate = evaluate,

@@ -61,6 +61,50 @@ static void saves_and_loads(void) {
     CHECK(load(flash) == STORAGE_EMPTY && untouched() && info.generation == 0);
 }
 
+/* ---- How much a save erases, announced and done ---- */
+
+static hal_flash counted;
+static uint32_t erased;
+static hal_flash_status (*erase_really)(uint32_t address);
+
+static hal_flash_status count_erasing(uint32_t address) {
+    erased += counted.sector_bytes;
+    return erase_really(address);
+}
+
+static void save_erases(const char *layout, uint32_t bytes, uint32_t expected, storage_status status) {
+    erased = 0;
+    CHECK(storage_save_erases(&counted, layout, bytes) == expected && erased == 0);
+    CHECK(storage_save(&counted, layout, hash, data, bytes, 1, &info) == status);
+    CHECK(erased == expected);
+}
+
+static void other_version(const hal_flash *flash, uint32_t slot);
+
+static void announced(void) {
+    static const geometry small = {"small sectors", {0x08000000u, 0x08008000u}, 512, 64, 4, false};
+    const geometry *boards[] = {&board, &small};
+    for (uint32_t i = 0; i < 2; i++) {
+        const uint32_t sector = boards[i]->sector_bytes, header = i ? 128 : sector, filled = i ? 256 : sector;
+        counted = *model_start(boards[i]);
+        erase_really = counted.erase_sector;
+        counted.erase_sector = count_erasing;
+        save_erases(ours, boards[i]->slot_bytes, 0, STORAGE_TOO_LARGE);
+        save_erases(ours, sizeof data, filled + header, STORAGE_OK); /* nothing was there */
+        save_erases(ours, sizeof data, filled, STORAGE_OK);
+        save_erases(theirs, sizeof data, filled, STORAGE_OK);
+        model_corrupt(0, 128 + 50, 1);
+        model_corrupt(1, 128 + 50, 1);
+        save_erases(ours, sizeof data, filled + header, STORAGE_OK);
+    }
+    counted = *model_start(&board);
+    other_version(&counted, 0);
+    erase_really = counted.erase_sector;
+    counted.erase_sector = count_erasing;
+    save_erases(ours, sizeof data, 0, STORAGE_OTHER_VERSION);
+    CHECK(storage_save_erases(NULL, ours, 1) == 0);
+}
+
 static void too_large(void) {
     static uint8_t large[131072];
     const hal_flash *flash = model_start(&board);
@@ -159,6 +203,7 @@ int main(void) {
     for (uint32_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(3u * i + 1u), other[i] = (uint8_t)(5u * i);
     no_flash();
     saves_and_loads();
+    announced();
     too_large();
     foreign();
     damaged();

@@ -99,11 +99,16 @@ def headroom(op: Operator, graph: Graph) -> int:
     return max(0, (-(-products // PRODUCTS_IN_INT32) - 1).bit_length())
 
 
-def layer_multiplier(op: Operator, graph: Graph) -> Multiplier:
-    """Effective scales of a layer's output channels; 0 for dead channels."""
+def alive_scales(op: Operator, graph: Graph) -> np.ndarray:
+    """Effective scales of a layer's output channels, float64 (O); 0 for dead channels."""
     quant = graph.tensor(op.inputs[1]).quant
     assert quant is not None
-    return multiplier_of(np.where(np.array(quant.scale) < DEAD_WEIGHT_SCALE, 0.0, effective_scales(op, graph)))
+    return np.where(np.array(quant.scale) < DEAD_WEIGHT_SCALE, 0.0, effective_scales(op, graph))
+
+
+def layer_multiplier(op: Operator, graph: Graph) -> Multiplier:
+    """The same as 15-bit numbers."""
+    return multiplier_of(alive_scales(op, graph))
 
 
 _Rule = tuple[dict[str, ParameterGradient], list[tuple[str, BlockFloat]]]

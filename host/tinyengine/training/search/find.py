@@ -99,7 +99,7 @@ def find_scheme(
 
     def sram(scheme: UpdateScheme) -> int:
         compiled = compile_graph(graph, replace(base, train=scheme))
-        return compiled.plan.arena_bytes + compiled.state_bytes
+        return compiled.sram_bytes
 
     found = evolve(
         contributions,

@@ -23,13 +23,17 @@
 /* What one training step is given, and what it finds out. */
 typedef struct te_train_context {
     te_train_sample sample;
-    float rate;
-    uint32_t key; /* te_train_key of the step */
+    float rate;      /* learning rate divided by the batch's size */
+    uint32_t key;    /* what the random bits depend on */
+    float *velocity; /* by the number of a constant in the stream of random bits; NULL: none */
+    float keep;      /* what velocities are multiplied by before they gain */
+    uint32_t last;   /* 1: constants change with this sample */
     te_train_result result;
 } te_train_context;
 
-/* What the random bits of a step depend on. */
-uint32_t te_train_key(const te_train_update *update);
+/* The context of a step. velocity: te_trainer.velocity. */
+te_train_context te_train_begin(const te_train_sample *sample, const te_train_update *update,
+                                float *velocity);
 
 /* ---- what the forward pass keeps ------------------------------------------------------------------------
  */

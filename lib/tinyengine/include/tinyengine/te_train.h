@@ -21,11 +21,18 @@ typedef struct te_train_sample {
 } te_train_sample;
 
 /* Rounding bits follow from (seed, step, index of the weight) alone: the same numbers give the same weights.
+ *
+ * With velocities (te_trainer.velocity) the trained constants change with the last sample of a batch only, by
+ * the velocities: each gains what a sample would change at `rate` / `batch`, and is multiplied by `momentum`
+ * before the first sample of a batch gains. Without them batch is 1, momentum 0, sample 0.
  */
 typedef struct te_train_update {
     float rate; /* learning rate; not negative */
     uint32_t seed;
     uint32_t step;
+    float momentum;  /* with sample 0: what is kept of the velocities; 0 begins anew */
+    uint16_t batch;  /* samples, at least 1 */
+    uint16_t sample; /* number of this one in its batch, in order from 0 */
 } te_train_update;
 
 typedef struct te_train_result {
@@ -41,7 +48,10 @@ typedef struct te_trainer {
     uint8_t *state;   /* aligned to 8 */
     uint32_t state_bytes;
     uint32_t trained_weights, trained_biases;
-    void (*reset)(void); /* the factory state */
+    float *velocity; /* NULL: compiled without; no part of the state, means nothing to another one */
+    uint32_t velocity_count;
+    uint8_t float_gradients; /* 1: gradients are IEEE singles (te_backward_float.h), 0: te_backward.h */
+    void (*reset)(void);     /* the factory state, velocities 0 */
     te_train_result (*step)(const te_train_sample *sample, const te_train_update *update);
     te_train_result (*evaluate)(const te_train_sample *sample);
 } te_trainer;

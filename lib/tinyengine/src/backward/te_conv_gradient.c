@@ -80,7 +80,7 @@ void te_conv_weight_gradient(const params *p, const int16_t *g, int32_t exponent
             for (int32_t kx = 0; kx < p->window.kw; kx++)
                 for (uint32_t j = 0; j < t->count; j++, n++) {
                     const int64_t total = correlate(p, g + o, saved + j * pitch, ky, kx);
-                    te_update_one(t, n, (float)total, factor, context->key);
+                    te_update_one(t, n, (float)total, factor, context);
                 }
     }
 }
@@ -128,6 +128,6 @@ void te_depthwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
             for (uint32_t j = 0; j < t->count; j++, n++) {
                 const uint32_t o = t->channels[j];
                 const int64_t total = correlate(p, g + o, saved + j * pitch, ky, kx);
-                te_update_one(t, n, (float)total, rate * t->scaling[o], context->key);
+                te_update_one(t, n, (float)total, rate * t->scaling[o], context);
             }
 }

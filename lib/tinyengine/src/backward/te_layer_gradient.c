@@ -57,9 +57,7 @@ static void update_bias(const params *p, const int16_t *g, int32_t exponent,
     int32_t total[2] = {0, 0};
     for (uint32_t c = 0; c < p->out.c; c++) {
         if (c % 2 == 0) column_sums(p, g, c, total);
-        if (b->scaling[c] == 0.0f) continue; /* a dead channel */
-        const float d = (float)total[c % 2] * (rate * b->scaling[c]);
-        b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, b->first + c);
+        te_update_one_bias(b, c, (float)total[c % 2], rate, context);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Softmax cross-entropy in IEEE single precision: host/tinyengine/reference/backward/loss.py, operation by
  * operation. */
-#include "tinyengine/te_backward.h"
+#include "tinyengine/te_backward_float.h"
 
 #include "../support/te_block_float.h"
 #include "../support/te_update.h"
@@ -82,11 +82,11 @@ static uint32_t logits(const te_loss_params *p, const int8_t *x, uint32_t classe
     return largest;
 }
 
-void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context) {
-    float *g = scratch;
-    const uint32_t classes = context->sample.classes, label = context->sample.label;
+/* Loss and prediction; g: the exponentials, whose sum is returned. */
+static float judge(const te_loss_params *p, const int8_t *x, float *g, te_train_context *context) {
+    const uint32_t classes = context->sample.classes;
     const uint32_t predicted = logits(p, x, classes, g);
-    const float largest = g[predicted], own = g[label] - largest;
+    const float largest = g[predicted], own = g[context->sample.label] - largest;
     float total = 0.0f;
     for (uint32_t k = 0; k < classes; k++) {
         g[k] = exp_negative(g[k] - largest);
@@ -94,11 +94,28 @@ void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
     }
     context->result.predicted = (uint16_t)predicted;
     context->result.loss = log_positive(total) - own;
-    if (!y) return;
-    for (uint32_t k = 0; k < classes; k++) g[k] = (g[k] / total - (k == label ? 1.0f : 0.0f)) * p->out_scale;
-    emit(g, classes, p->classes, (int16_t *)(void *)y);
+    return total;
 }
 
-uint32_t te_train_key(const te_train_update *update) {
-    return te_mix(update->seed + update->step * TE_GOLDEN);
+/* Exponentials to the gradient of the logits, in place. */
+static void differentiate(const te_loss_params *p, float *g, float total, const te_train_sample *sample) {
+    for (uint32_t k = 0; k < sample->classes; k++)
+        g[k] = (g[k] / total - (k == sample->label ? 1.0f : 0.0f)) * p->out_scale;
+}
+
+void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context) {
+    float *g = scratch;
+    const float total = judge(p, x, g, context);
+    if (!y) return;
+    differentiate(p, g, total, &context->sample);
+    emit(g, context->sample.classes, p->classes, (int16_t *)(void *)y);
+}
+
+void te_loss_float(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
+                   te_train_context *context) {
+    float *g = scratch, *to = (float *)(void *)y;
+    const float total = judge(p, x, g, context);
+    if (!y) return;
+    differentiate(p, g, total, &context->sample);
+    for (uint32_t k = 0; k < p->classes; k++) to[k] = k < context->sample.classes ? g[k] : 0.0f;
 }

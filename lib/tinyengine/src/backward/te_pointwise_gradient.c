@@ -84,7 +84,7 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
         for (uint32_t j = 0; j < count; j++, x += 4 * groups) {
             te_correlate_4(x, column, groups, sums);
             for (uint32_t k = 0; k < 4; k++)
-                te_update_one(t, (o + k) * count + j, (float)(sums[k] - total[k]), factor[k], context->key);
+                te_update_one(t, (o + k) * count + j, (float)(sums[k] - total[k]), factor[k], context);
         }
     }
 }
@@ -99,6 +99,6 @@ void te_dense_weight_gradient(const params *p, const int16_t *g, int32_t exponen
     for (uint32_t o = 0, n = 0; o < p->out.c; o++) {
         const float factor = rate * t->scaling[o];
         for (uint32_t j = 0; j < t->count; j++, n++)
-            te_update_one(t, n, (float)(g[o] * (saved[4 * j] - p->in_zero)), factor, context->key);
+            te_update_one(t, n, (float)(g[o] * (saved[4 * j] - p->in_zero)), factor, context);
     }
 }

@@ -73,15 +73,35 @@ static inline void te_update_residual(int8_t *value, int8_t *residual, float d) 
     *residual = (int8_t)(wide - rounded * 256);
 }
 
+/* With velocities: that of constant `index` of the stream of random bits gains *d, and becomes it. Returns
+ * whether the constant changes now. */
+static inline uint32_t te_gather(const te_train_context *context, uint32_t index, float *d) {
+    if (!context->velocity) return 1;
+    float *velocity = context->velocity + index;
+    *d = *velocity = *velocity * context->keep + *d;
+    return context->last;
+}
+
 /* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
  * scaling. */
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
-                                 uint32_t key) {
-    const float d = total * factor;
+                                 const te_train_context *context) {
+    float d = total * factor;
+    if (!te_gather(context, w->first + n, &d)) return;
     if (w->residuals)
         te_update_residual(w->values + n, w->residuals + n, d);
     else
-        w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
+        w->values[n] = te_update_weight(w->values[n], d, context->key, w->first + n);
+}
+
+/* Bias `c`, likewise. */
+static inline void te_update_one_bias(const te_trained_bias *b, uint32_t c, float total, float rate,
+                                      const te_train_context *context) {
+    if (b->scaling[c] == 0.0f) return; /* a dead channel */
+    const uint32_t index = b->first + c;
+    float d = total * (rate * b->scaling[c]);
+    if (te_gather(context, index, &d))
+        b->values[c] = te_update_bias(b->values[c], b->limit, d, context->key, index);
 }
 
 #endif

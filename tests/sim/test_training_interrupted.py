@@ -1,0 +1,111 @@
+"""Ctrl-C during training on a simulated board, in batches with momentum: the board holds what whole batches give."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine import sim
+from tinyengine.boards import load
+from tinyengine.cli.training_options import input_form, read_samples
+from tinyengine.device import open_device
+from tinyengine.device.training import DeviceTrainer
+from tinyengine.native import NativeTrainer, StepResult
+from tinyengine.training.samples import split
+from tinyengine.training.session import TuneOptions, fine_tune
+
+from tests.sim.firmware_image import compiled
+from tests.trained_network import compile_trainable, random_input, write_model, write_pictures
+
+BOARD = "sim_stm32f405"
+BATCH = 4
+OPTIONS = {"rate": 0.02, "epochs": 10_000.0, "momentum": 0.9, "batch": BATCH}
+
+
+class NativeLearner:
+    """The same session in this process."""
+
+    def __init__(self, trainer: NativeTrainer) -> None:
+        self.trainer = trainer
+        self.steps = 0
+
+    def step(
+        self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int, **place: float
+    ) -> StepResult:
+        self.steps += 1
+        return self.trainer.step(values, label, rate, seed=seed, step=step, classes=classes, **place)
+
+    def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:
+        return self.trainer.evaluate(values, label, classes=classes)
+
+    def snapshot(self) -> bytes:
+        return self.trainer.state
+
+    def return_to(self, snapshot: bytes, steps: int) -> None:
+        self.trainer.state = snapshot
+
+
+def interrupted_session(url: str, pictures: Path) -> dict:
+    """The report of a ``train`` that is stopped after a while."""
+    options = ["--lr", OPTIONS["rate"], "--epochs", OPTIONS["epochs"], "--momentum", OPTIONS["momentum"]]
+    command = [
+        "train",
+        "--port",
+        url,
+        "--data",
+        pictures,
+        "--validate-split",
+        0.5,
+        "--batch",
+        BATCH,
+        *options,
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinyengine", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(10)  # long enough to be in the middle of it, whatever it is doing: any moment must do
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    return json.loads(out)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_stopped_session_leaves_whole_batches(tmp_path: Path) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    model = compile_trainable(write_model(tmp_path / "tiny.tflite"), load(BOARD).cpu, velocity=True)
+    pictures = write_pictures(tmp_path / "pictures", 6)
+    with sim.start(BOARD, compiled(BOARD, tmp_path, model)) as simulation:
+        report = interrupted_session(simulation.url, pictures)
+        with open_device(simulation.url) as device:
+            trainer = DeviceTrainer(device)
+            info, state = trainer.info(), trainer.read_state()
+            form = input_form(device, None, None)
+            after = trainer.step(random_input(1), 0, 3, rate=0.05, seed=1)
+    assert report["interrupted"] and info.complete
+    assert info.steps == report["steps"] == report["device"]["steps"] == len(report["losses"]) > 0
+    assert info.state_crc == report["device"]["state_crc"] == zlib.crc32(state)
+
+    here = NativeLearner(NativeTrainer(model))
+    samples = read_samples(pictures, form, lambda _: None)
+    train, held_out = split(samples, 0.5, 0)
+    again = fine_tune(
+        here, train, held_out, TuneOptions(classes=3, **OPTIONS), lambda _: None, lambda: here.steps >= info.steps
+    )
+    assert again.losses == report["losses"]
+    assert here.trainer.state == state
+    assert after.loss == here.trainer.step(random_input(1), 0, 0.05, seed=1, classes=3).loss
