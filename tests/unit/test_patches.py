@@ -16,8 +16,8 @@ from tinyengine.kernels.patch import Drafts, patch_op
 from tinyengine.passes import optimize
 from tinyengine.schedule import StageKind, schedule
 from tinyengine.schedule.patched import Patched, _shifted
-from tinyengine.schedule.recompute import Options, cheapest_within, least_work, options_below
-from tinyengine.schedule.search import lowest_peak, smallest_of_each
+from tinyengine.schedule.recompute import Options, allowance, cheapest_within, least_work, options_below
+from tinyengine.schedule.search import _smallest_within, lowest_peak, smallest, smallest_of_each
 from tinyengine.schedule.space import NEVER, Option, Space
 from tinyengine.schedule.sweep import sweep
 
@@ -149,6 +149,18 @@ def test_more_work_buys_smaller_arenas_and_no_cap_is_exceeded(space: Space) -> N
     arenas = [each.plan.arena_bytes for each in found]
     assert arenas == sorted(arenas, reverse=True)
     assert arenas[-1] < arenas[0]
+
+
+def test_more_columns_at_a_time_save_time_only(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    spare = allowance(space, 1.5)
+    patched, arena = Patched(space, spare), smallest(space).plan.arena_bytes
+    fast = _smallest_within(patched, arena, spare)
+    monkeypatch.setattr("tinyengine.schedule.search._hastened", lambda patched, found, path: found)
+    plain = _smallest_within(patched, arena, spare)
+    assert fast is not None and plain is not None
+    assert fast.plan.arena_bytes <= plain.plan.arena_bytes < arena
+    assert fast.plan.activation_peak_bytes <= plain.plan.activation_peak_bytes
+    assert fast.cost <= plain.cost
 
 
 def test_recomputation_only_where_a_cap_needs_it() -> None:

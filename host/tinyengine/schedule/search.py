@@ -183,20 +183,31 @@ def _smaller_path(patched: Patched, arena: int, spare: int) -> tuple[int, list[O
 
 
 def _hastened(patched: Patched, found: Schedule, path: list[Option]) -> Schedule:
-    """``found``, which is ``path``, with patches that make more columns at a time, where memory is left for that."""
+    """``found``, which is ``path``, with patches that make more columns at a time, stage by stage where memory is left
+    for that: neither the arena nor what holds values grows."""
     arena, peak = found.plan.arena_bytes, found.plan.activation_peak_bytes
-    for bounds in ((arena, peak), (0, 0)):  # with nothing to spare, addresses stay as they are
-        wide = _widened(patched, path, *bounds)
-        if sum(option.cost for option in wide) < found.cost:
-            faster = planned(patched.space, wide)
-            if faster.plan.arena_bytes <= arena and faster.plan.activation_peak_bytes <= peak:
-                return faster
-    return found
+    fast = list(path)
+    for index, option in enumerate(path):
+        for bounds in ((arena, peak), (0, 0)):
+            [wide] = _widened(patched, [option], *bounds)
+            if wide.cost >= option.cost:
+                continue
+            changed = [*fast[:index], wide, *fast[index + 1 :]]
+            memory = _drafted(patched.space, changed)
+            if memory.arena_bytes <= arena and memory.activation_peak_bytes <= peak:
+                fast = changed
+                break
+    return planned(patched.space, fast) if fast != path else found
 
 
 def _widened(patched: Patched, path: list[Option], arena: int, peak: int) -> list[Option]:
     """``path`` with more columns at a time where stages need less than ``arena``, and ``peak`` for values."""
     return [patched.widened(option, max(0, arena - option.need), max(0, peak - option.activations)) for option in path]
+
+
+def _drafted(space: Space, path: list[Option]) -> MemoryPlan:
+    """The addresses that :func:`planned` finds, without the patches' parameters."""
+    return plan(_planned_graph(space), calls_of([_stage(space, option, draft=True) for option in path]), check=False)
 
 
 def _placed(space: Space, path: Sequence[Option], budget: int | None = None) -> int:
