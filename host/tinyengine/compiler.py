@@ -70,7 +70,7 @@ class CompiledModel:
     options: CompileOptions
     metadata_json: str = "{}"
     code_bytes: int | None = field(default=None)  # filled by whoever compiled the C
-    static_bytes: int | None = field(default=None)  # likewise: variables besides the arena and the state
+    static_bytes: int | None = field(default=None)  # likewise: variables besides ``sram_bytes``
     training: TrainingProgram | None = None
     layout_hash: str = ""  # te_trainer.layout
 

@@ -11,6 +11,7 @@ from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.paths import project_root
+from tinyengine.report import measure_code
 from tinyengine.target_runner import QEMU
 from tinyengine.toolchain import has_arm_toolchain
 
@@ -55,6 +56,20 @@ def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None
     assert {"instructions_step", "instructions_forward", "extra_memory_bytes", "trainable_weights"} <= set(figures)
     code, out, _ = tinyengine(monkeypatch, capsys, "bench", *arguments)
     assert code == 0 and "equal to the oracle" in out
+
+
+@pytest.mark.parametrize("velocity", [False, True])
+def test_compile_and_bench_count_the_same_sram(velocity: bool) -> None:
+    compiled = compile_graph(network(), CompileOptions(cpu="cortex-m7", train="last-3", velocity=velocity))
+    measure_code(compiled)
+    known = compiled.report()["sram_bytes"]
+    assert isinstance(known, dict)
+    measured = bench_training(compiled).to_json()["sram_bytes"]
+    assert isinstance(measured, dict)
+    assert measured["total"] - measured["stack"] == known["total"]
+    assert {key: measured[key] for key in ("arena", "weights", "velocities", "static")} == {
+        key: known[key] for key in ("arena", "weights", "velocities", "static")
+    }
 
 
 MILLION = 1_000_000

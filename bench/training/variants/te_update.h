@@ -5,11 +5,13 @@
 
 #define te_update_weight te_update_weight_device
 #define te_update_bias te_update_bias_device
+#define te_update_now te_update_now_device
 #define te_update_one te_update_one_device
 #define te_update_one_bias te_update_one_bias_device
 #include "te_update_device.h"
 #undef te_update_weight
 #undef te_update_bias
+#undef te_update_now
 #undef te_update_one
 #undef te_update_one_bias
 
@@ -49,9 +51,13 @@ static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint
     return te_from_shadow(value, -limit, limit, d, index);
 }
 
+static inline void te_update_now(const te_trained_weights *w, uint32_t n, float d, uint32_t key) {
+    w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
+}
+
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
                                  const te_train_context *context) {
-    w->values[n] = te_update_weight(w->values[n], total * factor, context->key, w->first + n);
+    te_update_now(w, n, total * factor, context->key);
 }
 
 static inline void te_update_one_bias(const te_trained_bias *b, uint32_t c, float total, float rate,

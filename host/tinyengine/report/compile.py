@@ -31,7 +31,7 @@ def measure_code(compiled: CompiledModel) -> None:
                 paths.append(path)
         sections = footprint(paths, compiled.prefix, compiled.options.cpu)
     compiled.code_bytes = sections.flash - compiled.weight_bytes
-    compiled.static_bytes = sections.data + sections.bss - compiled.plan.arena_bytes - compiled.state_bytes
+    compiled.static_bytes = sections.data + sections.bss - compiled.sram_bytes
 
 
 def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:

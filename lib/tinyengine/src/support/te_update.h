@@ -82,16 +82,20 @@ static inline uint32_t te_gather(const te_train_context *context, uint32_t index
     return context->last;
 }
 
+/* Trained weight number `n` of its layer less d. */
+static inline void te_update_now(const te_trained_weights *w, uint32_t n, float d, uint32_t key) {
+    if (w->residuals)
+        te_update_residual(w->values + n, w->residuals + n, d);
+    else
+        w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
+}
+
 /* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
  * scaling. */
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
                                  const te_train_context *context) {
     float d = total * factor;
-    if (!te_gather(context, w->first + n, &d)) return;
-    if (w->residuals)
-        te_update_residual(w->values + n, w->residuals + n, d);
-    else
-        w->values[n] = te_update_weight(w->values[n], d, context->key, w->first + n);
+    if (te_gather(context, w->first + n, &d)) te_update_now(w, n, d, context->key);
 }
 
 /* Bias `c`, likewise. */
