@@ -40,7 +40,8 @@ class NativeTrainer:
     """
 
     def __init__(self, compiled: CompiledForTraining, fast: bool = False) -> None:
-        """``fast``: as for ``build``. ToolError without a C compiler; ValueError for a network compiled without an update scheme."""
+        """``fast``: as for ``build``. ToolError without a C compiler; ValueError for a network compiled without an
+        update scheme."""
         if compiled.training is None:
             raise ValueError(f"{compiled.graph.name} was compiled without an update scheme")
         self.program = compiled.training

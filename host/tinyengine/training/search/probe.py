@@ -51,7 +51,7 @@ class NativeProbe:
         options = CompileOptions(
             cpu="host", prefix=f"probe_{self._count}", train=self._parts.scheme(scheme), classes=self._classes
         )
-        trainer = NativeTrainer(compile_graph(self._parts.tail, options))
+        trainer = NativeTrainer(compile_graph(self._parts.tail, options), fast=True)
         return float(np.mean([self._one(trainer, seed) for seed in range(self._seeds)]))
 
     def _one(self, trainer: NativeTrainer, seed: int) -> float:
