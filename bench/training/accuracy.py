@@ -21,13 +21,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import groupby
+from itertools import chain
 from pathlib import Path
 
 import click
 import numpy as np
 from sets import EPOCHS, NAMES, PictureSet, open_set
-from tables import print_tables, to_json
+from tables import Row, print_tables, to_json
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.ir import Graph
 from tinyengine.paths import cache_dir, shared_dir
@@ -71,40 +71,41 @@ class Experiment:
                 entry = json.loads(line)
                 self.known[Task(**json.loads(entry.pop("key")))] = entry
 
-    def run(self, tasks: Iterable[Task], until: float = float("inf")) -> None:
-        """Those that are not known; tasks in a row with one scheme and one arithmetic share a process."""
-        missing = [task for task in dict.fromkeys(tasks) if task not in self.known]
-        for (scheme, arithmetic), group in groupby(missing, lambda task: (task.scheme, task.arithmetic)):
+    def run(self, name: str, arithmetic: str, tasks: Iterable[Task], until: float) -> None:
+        """Those of one scheme and one arithmetic that are not known, one after another in one process. What comes next
+        may depend on results."""
+        worker: subprocess.Popen[str] | None = None
+        for task in tasks:
+            if task in self.known:
+                continue
             if time.monotonic() > until:
-                return
-            self._work(scheme, arithmetic, list(group))
+                break
+            worker = worker or self._start(name, arithmetic)
+            assert worker.stdin is not None and worker.stdout is not None
+            features = str(self._features(task.set, self.schemes[name].bias_last))
+            worker.stdin.write(json.dumps({"features": features, "task": asdict(task)}) + "\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+            if not line:
+                raise click.ClickException(f"a training of {name}, {arithmetic} failed")
+            with self._path.open("a") as file:
+                file.write(line)
+            entry = json.loads(line)
+            self.known[Task(**json.loads(entry.pop("key")))] = entry
+            click.echo(line.strip(), err=True)
+        if worker:
+            worker.communicate()
 
-    def _work(self, name: str, arithmetic: str, tasks: Sequence[Task]) -> None:
+    def _start(self, name: str, arithmetic: str) -> subprocess.Popen[str]:
         scheme = self.schemes[name]
-        deepest = DEEPEST if scheme.bias_last else 0
         request = {
             "network": str(self.network),
-            "deepest": deepest,
             "bias_last": scheme.bias_last,
             "weights": scheme.weights,
             "arithmetic": arithmetic,
-            "features": {task.set: str(self._features(task.set, deepest)) for task in tasks},
-            "tasks": [asdict(task) for task in tasks],
         }
-        command = [sys.executable, str(HERE / "worker.py")]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-            assert worker.stdin is not None and worker.stdout is not None
-            json.dump(request, worker.stdin)
-            worker.stdin.close()
-            for line in worker.stdout:
-                entry = json.loads(line)
-                with self._path.open("a") as file:
-                    file.write(line)
-                task = Task(**json.loads(entry.pop("key")))
-                self.known[task] = entry
-                click.echo(f"{task.key} {100 * entry['accuracy']:.2f} {entry['seconds']} s", err=True)
-        if worker.returncode:
-            raise click.ClickException(f"trainings of {name}, {arithmetic} failed")
+        command = [sys.executable, str(HERE / "worker.py"), json.dumps(request)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _features(self, name: str, deepest: int) -> Path:
         """What lies in front of the last ``deepest`` convolutions makes of all pictures, plain and mirrored."""
@@ -150,7 +151,7 @@ def _scheme(name: str, graph: Graph) -> UpdateScheme:
 @click.option("--schemes", default=",".join(SCHEMES), show_default=True)
 @click.option("--arithmetics", default=",".join(ARITHMETICS), show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--shorter", type=float, default=1.5, show_default=True, help="Divides the epochs of every set.")
+@click.option("--shorter", type=float, default=3, show_default=True, help="Divides the epochs of every set.")
 @click.option("--tune", is_flag=True, help="End when all learning rates are chosen.")
 @click.option("--minutes", type=float, help="Begin no group of trainings after so long.")
 @click.option("--report", is_flag=True, help="Train nothing.")
@@ -180,10 +181,7 @@ def main(
     epochs = {name: round(EPOCHS[name] / shorter, 2) for name in NAMES}
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     if not report:
-        experiment.run(_tuning(rows, epochs), until)
-        if not tune:
-            for seed in range(seeds):
-                experiment.run(_measuring(experiment, rows, epochs, seed), until)
+        _run(experiment, rows, epochs, range(0 if tune else seeds), until)
     chosen = {row: experiment.rate(row[2], row[0], row[1], epochs[row[2]]) for row in rows}
     tasks = {task: entry for task, entry in experiment.known.items() if task.epochs == epochs[task.set]}
     if as_json:
@@ -197,25 +195,32 @@ def _differs(scheme: str, arithmetic: str) -> bool:
     return not (scheme == "last-layer" and arithmetic.startswith("no-qas"))
 
 
-Row = tuple[str, str, str]
+def _run(
+    experiment: Experiment, rows: Sequence[Row], epochs: dict[str, float], seeds: Sequence[int], until: float
+) -> None:
+    """Rates and the first seed of all rows, then the other seeds: whoever stops early has a table of fewer seeds."""
+    for part in (seeds[:1], seeds[1:]):
+        for arithmetic in dict.fromkeys(row[1] for row in rows):
+            for scheme in experiment.schemes:
+                sets = [name for *row, name in rows if row == [scheme, arithmetic]]
+                tasks = chain.from_iterable(
+                    _tasks(experiment, scheme, arithmetic, name, epochs[name], part) for name in sets
+                )
+                experiment.run(scheme, arithmetic, tasks, until)
 
 
-def _tuning(rows: Sequence[Row], epochs: dict[str, float]) -> Iterator[Task]:
-    for scheme, arithmetic, name in rows:
-        for rate in grid(scheme, arithmetic):
-            yield Task(name, scheme, arithmetic, rate, 0, epochs[name], True)
-
-
-def _measuring(experiment: Experiment, rows: Sequence[Row], epochs: dict[str, float], seed: int) -> Iterator[Task]:
-    """Every row at its own rate, and at that of the row "float" of the same scheme and set."""
-    for scheme, arithmetic, name in rows:
-        own = experiment.rate(name, scheme, arithmetic, epochs[name])
-        common = (
-            experiment.rate(name, scheme, "float", epochs[name]) if arithmetic in ("stochastic", "residual") else None
-        )
-        for rate in (own, common):
+def _tasks(
+    experiment: Experiment, scheme: str, arithmetic: str, name: str, epochs: float, seeds: Sequence[int]
+) -> Iterator[Task]:
+    """To choose the rate; to measure at it, and at that of the row "float" of the same scheme and set."""
+    for rate in grid(scheme, arithmetic):
+        yield Task(name, scheme, arithmetic, rate, 0, epochs, True)
+    paired = ("float", "stochastic", "residual")
+    for seed in seeds:
+        for row in (arithmetic, "float") if arithmetic in paired else (arithmetic,):
+            rate = experiment.rate(name, scheme, row, epochs)
             if rate is not None:
-                yield Task(name, scheme, arithmetic, rate, seed, epochs[name], False)
+                yield Task(name, scheme, arithmetic, rate, seed, epochs, False)
 
 
 if __name__ == "__main__":

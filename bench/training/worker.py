@@ -1,8 +1,8 @@
 """Trainings of the accuracy experiments under one scheme and one arithmetic, in a process of their own.
 
-A JSON request on stdin (as accuracy.py writes it), a JSON line per training on stdout. The arithmetic decides which
-sources are compiled, so it must be known before anything is compiled; each training runs in a fork of this process, so
-that it starts from the factory state whatever the arithmetic keeps elsewhere.
+The scheme is the argument (JSON, as accuracy.py writes it), trainings are lines of JSON: tasks on stdin, results on
+stdout. The arithmetic decides which sources are compiled, so it must be known before anything is compiled; each
+training runs in a fork of this process, so that it starts from the factory state whatever an arithmetic keeps besides.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def compiled(request: dict[str, Any], arithmetic: Arithmetic) -> CompiledModel:
             if layer.index is None and arithmetic.qas == "head"
             else (scaled(layer, bias) > 0).astype(np.float32)
         )
-    parts = split(load_tiny_training(Path(request["network"])), request["deepest"])
+    parts = split(load_tiny_training(Path(request["network"])), request["bias_last"])
     scheme = UpdateScheme("s", request["bias_last"], {int(k): v for k, v in request["weights"].items()})
     options = CompileOptions(cpu="host", train=parts.scheme(scheme), classes=CLASSES, residual=arithmetic.residual)
     return compile_graph(parts.tail, replace(options, sram=SRAM))
@@ -124,7 +124,7 @@ def train(trainer: NativeTrainer, task: Task, data: dict[str, np.ndarray]) -> di
 
 
 def main() -> None:
-    request = json.load(sys.stdin)
+    request = json.loads(sys.argv[1])
     arithmetic = ARITHMETICS[request["arithmetic"]]
     if arithmetic.variant is not None:
         os.environ["TINYENGINE_ROOT"] = str(overlay(arithmetic.variant))
@@ -132,10 +132,11 @@ def main() -> None:
     trainer = NativeTrainer(model, fast=True)
     sets: dict[str, dict[str, np.ndarray]] = {}
     fork = multiprocessing.get_context("fork")
-    for entry in request["tasks"]:
-        task = Task(**entry)
+    for line in sys.stdin:
+        entry = json.loads(line)
+        task = Task(**entry["task"])
         if task.set not in sets:
-            with np.load(request["features"][task.set]) as archive:
+            with np.load(entry["features"]) as archive:
                 sets[task.set] = dict(archive)
             if len(sets) == 1:
                 check(model, trainer, sets[task.set]["plain"], sets[task.set]["labels"])

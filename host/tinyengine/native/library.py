@@ -34,7 +34,6 @@ REPLACED: dict[str, tuple[str, ...]] = {
     "te_gradient_sums.c": (
         "te_depthwise_taps",
         "te_widen_rows",
-        "te_correlate_4",
         "te_magnitude_4",
         "te_round_4",
         "te_scale_16",
@@ -67,7 +66,7 @@ def library_sources() -> list[Path]:
 def library_files(fast: bool = False) -> list[Path]:
     """All that the library's archive depends on."""
     headers = sorted((project_root() / "lib" / "tinyengine").rglob("*.h"))
-    return [*library_sources(), *headers, *(sorted(AVX2.iterdir()) if fast else [])]
+    return [*library_sources(), *headers, *([*sorted(AVX2.iterdir()), Path(__file__)] if fast else [])]
 
 
 def compile_options(flags: list[str]) -> list[str]:

@@ -83,18 +83,6 @@ void te_widen_rows(const int8_t *from, uint32_t second, uint32_t pair, uint32_t 
     }
 }
 
-void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums) {
-    __m128i even = _mm_setzero_si128(), odd = even; /* words (p0, p2) and (p1, p3) of columns 0 1, and of 2 3 */
-    for (uint32_t i = 0; i < groups; i++, x += 4, columns += 8) {
-        const uint32_t word = te_load_word(x);
-        const __m128i pixels = _mm_set1_epi64x((int64_t)((uint64_t)te_widen_odd(word) << 32 | te_widen_even(word)));
-        const __m128i *from = (const __m128i *)(const void *)columns;
-        even = _mm_add_epi32(even, _mm_madd_epi16(pixels, _mm_loadu_si128(from)));
-        odd = _mm_add_epi32(odd, _mm_madd_epi16(pixels, _mm_loadu_si128(from + 1)));
-    }
-    _mm_storeu_si128((__m128i *)(void *)sums, _mm_hadd_epi32(even, odd));
-}
-
 uint32_t te_magnitude_4(const int32_t *sums, uint32_t quads) {
     __m256i all = _mm256_setzero_si256();
     uint32_t c = 0, magnitude = 0, lanes[8];

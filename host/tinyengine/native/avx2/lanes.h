@@ -31,12 +31,6 @@ static inline void store_8(int32_t *to, __m256i value) {
     _mm256_storeu_si256((__m256i *)(void *)to, value);
 }
 
-/* The sums of all lanes of four vectors. */
-static inline __m128i sums_of_4(__m256i a, __m256i b, __m256i c, __m256i d) {
-    const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-}
-
 /* to = x - zero, widened. */
 static inline void widen_less(const int8_t *x, uint32_t count, int32_t zero, int16_t *to) {
     const __m256i zeros = _mm256_set1_epi16((int16_t)zero);

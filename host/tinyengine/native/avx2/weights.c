@@ -18,14 +18,24 @@ static void pair_gradients(const int16_t *g, uint32_t outputs, uint32_t pixels, 
     for (uint32_t i = 0; i < pixels; i++) to[i] = g[i * outputs];
 }
 
-static __m256i sums_of_8(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t pitch) {
-    __m256i sum = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < pairs; i++) {
+/* Sums over the pixels for 8 * vectors channels. */
+static inline void sums_of_block(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t pitch, uint32_t vectors,
+                                 __m256i *sums) {
+    for (uint32_t v = 0; v < vectors; v++) sums[v] = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < pairs; i++, x += 2 * pitch) {
         int32_t word;
         memcpy(&word, g + 2 * i, sizeof word);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_set1_epi32(word), load_16(x + 2 * i * pitch)));
+        const __m256i two = _mm256_set1_epi32(word);
+        for (uint32_t v = 0; v < vectors; v++)
+            sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(two, load_16(x + 16 * v)));
     }
-    return sum;
+}
+
+static void sums_of(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t pitch, __m256i *sums) {
+    uint32_t v = pitch / 8;
+    for (; v >= 6; v -= 6, x += 96, sums += 6) sums_of_block(g, x, pairs, pitch, 6, sums);
+    for (; v >= 3; v -= 3, x += 48, sums += 3) sums_of_block(g, x, pairs, pitch, 3, sums);
+    for (; v >= 1; v -= 1, x += 16, sums += 1) sums_of_block(g, x, pairs, pitch, 1, sums);
 }
 
 #ifndef TE_UPDATE_VARIANT_H
@@ -105,13 +115,16 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
     const float rate = te_scale_float(context->rate, exponent);
     int16_t *x = host_memory(4 * pairs * pitch), *column = host_memory(4 * pairs);
     pair_pixels(p, saved, pixels, pitch, x);
+    __m256i *sums = aligned_alloc(32, 4 * pitch);
+    if (!sums) abort();
     for (uint32_t o = 0; o < p->out.c; o++) {
         const float factor = rate * t->scaling[o];
         pair_gradients(g + o, p->out.c, pixels, column);
+        sums_of(column, x, pairs, pitch, sums);
         for (uint32_t j = 0; j < t->count; j += 8)
-            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8,
-                   sums_of_8(column, x + 2 * j, pairs, pitch), factor, context->key);
+            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor, context->key);
     }
+    free(sums);
     free(column);
     free(x);
 }
