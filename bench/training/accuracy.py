@@ -49,10 +49,12 @@ def grid(scheme: str, arithmetic: str) -> tuple[float, ...]:
     if arithmetic == "no-qas-at-all":
         return (1e2, 1e3, 1e4, 1e5)
     if arithmetic == "truncating":
-        return (0.0003, 0.001, 0.003)
-    if scheme == "last-layer" or arithmetic == "no-qas":
+        return (0.001, 0.003)
+    if scheme == "last-layer":
         return (0.001, 0.003, 0.01, 0.03)
-    return (0.001, 0.003, 0.01, 0.03) if scheme.startswith("bias") else (0.001, 0.003, 0.01)
+    if arithmetic == "no-qas":
+        return (0.003, 0.01, 0.03)
+    return (0.003, 0.01) if scheme.startswith("bias") else (0.001, 0.003)
 
 
 class Experiment:
