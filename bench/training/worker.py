@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,6 @@ def check(model: CompiledModel, trainer: NativeTrainer, inputs: np.ndarray, labe
             each.step(inputs[step], int(labels[step]), 0.01, seed=1, step=step)
         if portable.state != trainer.state:
             raise SystemExit(f"the fast native kernels differ from the portable ones after {step + 1} steps")
-    trainer.reset()
 
 
 def train(trainer: NativeTrainer, task: Task, data: dict[str, np.ndarray]) -> dict[str, float]:
@@ -123,6 +123,18 @@ def train(trainer: NativeTrainer, task: Task, data: dict[str, np.ndarray]) -> di
     return {"accuracy": reached, "seconds": round(time.process_time() - before, 2)}
 
 
+def forked(function: Callable[..., Any], *arguments: object) -> Any:
+    """What the function returns in a fork of this process; EOFError if it fails there."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: sender.send(function(*arguments)))
+    child.start()
+    sender.close()
+    result = receiver.recv()
+    child.join()
+    return result
+
+
 def main() -> None:
     request = json.loads(sys.argv[1])
     arithmetic = ARITHMETICS[request["arithmetic"]]
@@ -131,7 +143,6 @@ def main() -> None:
     model = compiled(request, arithmetic)
     trainer = NativeTrainer(model, fast=True)
     sets: dict[str, dict[str, np.ndarray]] = {}
-    fork = multiprocessing.get_context("fork")
     for line in sys.stdin:
         entry = json.loads(line)
         task = Task(**entry["task"])
@@ -139,13 +150,8 @@ def main() -> None:
             with np.load(entry["features"]) as archive:
                 sets[task.set] = dict(archive)
             if len(sets) == 1:
-                check(model, trainer, sets[task.set]["plain"], sets[task.set]["labels"])
-        receiver, sender = fork.Pipe(duplex=False)
-        child = fork.Process(target=lambda task=task, to=sender: to.send(train(trainer, task, sets[task.set])))
-        child.start()
-        sender.close()
-        result = receiver.recv()
-        child.join()
+                forked(check, model, trainer, sets[task.set]["plain"], sets[task.set]["labels"])
+        result = forked(train, trainer, task, sets[task.set])
         print(json.dumps({"key": task.key, **result}), flush=True)
 
 

@@ -87,21 +87,32 @@ static void update_residual(int8_t *values, int8_t *residuals, __m256 d) {
     store_bytes(values, rounded);
     store_bytes(residuals, _mm256_sub_epi32(wide, _mm256_slli_epi32(rounded, 8)));
 }
+
+static int update_8(const te_trained_weights *t, uint32_t n, __m256 d, uint32_t key) {
+    if (!small(d)) return 0;
+    if (t->residuals)
+        update_residual(t->values + n, t->residuals + n, d);
+    else
+        update_stochastic(t->values + n, d, key, t->first + n);
+    return 1;
+}
+#elif defined(TE_UPDATE_8)
+static int update_8(const te_trained_weights *t, uint32_t n, __m256 d, uint32_t key) {
+    (void)key;
+    return te_update_8(t, n, d);
+}
+#else
+static int update_8(const te_trained_weights *t, uint32_t n, __m256 d, uint32_t key) {
+    (void)t, (void)n, (void)d, (void)key;
+    return 0;
+}
 #endif
 
 /* te_update_one of `count` neighbouring weights, at most 8. */
 static void update(const te_trained_weights *t, uint32_t n, uint32_t count, __m256i sums, float factor,
                    uint32_t key) {
-#ifndef TE_UPDATE_VARIANT_H
     const __m256 d = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(factor));
-    if (count == 8 && small(d)) {
-        if (t->residuals)
-            update_residual(t->values + n, t->residuals + n, d);
-        else
-            update_stochastic(t->values + n, d, key, t->first + n);
-        return;
-    }
-#endif
+    if (count == 8 && update_8(t, n, d, key)) return;
     int32_t totals[8];
     store_8(totals, sums);
     for (uint32_t i = 0; i < count; i++) te_update_one(t, n + i, (float)totals[i], factor, key);
