@@ -117,7 +117,7 @@ static void map_channels(const te_depthwise_map_args *a, const te_depthwise_shap
     free(picture);
 }
 
-static void run(const te_depthwise_map_args *a, const te_depthwise_shape *k) {
+__attribute__((noinline)) static void run(const te_depthwise_map_args *a, const te_depthwise_shape *k) {
     for (uint32_t c = 0; c < a->channels; c += 16)
         map_channels(a, k, a->x + c, a->y + c, c, a->channels - c < 16 ? a->channels - c : 16);
 }
