@@ -54,7 +54,7 @@ def grid(scheme: str, arithmetic: str) -> tuple[float, ...]:
         return (0.001, 0.003, 0.01, 0.03)
     if arithmetic == "no-qas":
         return (0.003, 0.01, 0.03)
-    return (0.003, 0.01) if scheme.startswith("bias") else (0.001, 0.003)
+    return (0.003, 0.01, 0.03) if scheme.startswith("bias") else (0.001, 0.003)
 
 
 class Experiment:

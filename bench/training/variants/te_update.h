@@ -47,7 +47,8 @@ static inline int te_update_8(const te_trained_weights *w, uint32_t n, __m256 d)
     const __m256i rounded = _mm256_cvttps_epi32(_mm256_add_ps(s, _mm256_or_ps(_mm256_and_ps(s, sign), half)));
     int32_t lanes[8];
     _mm256_storeu_si256((__m256i *)(void *)lanes, rounded);
-    for (uint32_t i = 0; i < 8; i++) values[i] = (int8_t)(lanes[i] > 127 ? 127 : lanes[i] < -128 ? -128 : lanes[i]);
+    for (uint32_t i = 0; i < 8; i++)
+        values[i] = (int8_t)(lanes[i] > 127 ? 127 : lanes[i] < -128 ? -128 : lanes[i]);
     return 1;
 }
 #endif

@@ -25,8 +25,8 @@ static inline int32_t round_fast(int32_t acc, uint32_t channel, const int32_t *r
     return te_round_fast(acc, round[channel], zero);
 }
 
-/* Weights of one channel as they meet a pair of pixels: per group k0 k2 k0 k2 k1 k3 k1 k3, int16. `groups` is rounded
- * up to even, with zeros. */
+/* Weights of one channel as they meet a pair of pixels: per group k0 k2 k0 k2 k1 k3 k1 k3, int16. `groups` is
+ * rounded up to even, with zeros. */
 static void widen_channel(const uint32_t *pair, uint32_t channel, uint32_t groups, __m256i *to) {
     const __m128i order = _mm_setr_epi8(0, 2, 0, 2, 1, 3, 1, 3, 8, 10, 8, 10, 9, 11, 9, 11);
     for (uint32_t g = 0; g < groups; g += 2) {
@@ -68,16 +68,17 @@ static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, roun
                 dot(column, wide, a->groups, (int32_t)w[j], sums);
                 const int32_t *out = (const int32_t *)(column + 4 * a->groups);
                 last[out[0] + (int32_t)(base + j)] = (int8_t)round(sums[0], j, constants, a->zero);
-                if (i < a->pairs) last[out[1] + (int32_t)(base + j)] = (int8_t)round(sums[1], j, constants, a->zero);
+                if (i < a->pairs)
+                    last[out[1] + (int32_t)(base + j)] = (int8_t)round(sums[1], j, constants, a->zero);
             }
         }
     }
     free(wide);
 }
 
-#define TILES(name, round_words, round)                                                                            \
-    void name(const te_conv_tiles_args *args) {                                                                    \
-        tiles(args, round_words, round);                                                                           \
+#define TILES(name, round_words, round)                                                                      \
+    void name(const te_conv_tiles_args *args) {                                                              \
+        tiles(args, round_words, round);                                                                     \
     }
 TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)

@@ -36,7 +36,8 @@ static void make_taps(taps *t, pixel_16 *w, int32_t kh, int32_t kw, int32_t dh, 
     t->pairs = (uint32_t)(count + 1) / 2;
     for (int32_t n = 0; n < count; n += 2) {
         const int32_t second = n + 1 < count ? n + 1 : n; /* with weights of 0 */
-        interleave(load_16(w[n]), load_16(n + 1 < count ? w[n + 1] : nothing), &t->low[n / 2], &t->high[n / 2]);
+        interleave(load_16(w[n]), load_16(n + 1 < count ? w[n + 1] : nothing), &t->low[n / 2],
+                   &t->high[n / 2]);
         t->at[n / 2][0] = n / kw * dh * columns + n % kw * dw;
         t->at[n / 2][1] = second / kw * dh * columns + second % kw * dw;
     }
@@ -91,8 +92,8 @@ void te_depthwise_s8(const te_depthwise_params *p, const int8_t *x, int8_t *y) {
 
 /* ---- te_depthwise_map.h ---- */
 
-static void map_channels(const te_depthwise_map_args *a, const te_depthwise_shape *k, const int8_t *x, int8_t *y,
-                         uint32_t first, uint32_t count) {
+static void map_channels(const te_depthwise_map_args *a, const te_depthwise_shape *k, const int8_t *x,
+                         int8_t *y, uint32_t first, uint32_t count) {
     const int32_t words = te_depthwise_row_words(k), rows = (int32_t)(a->staged_end - a->staged) / words;
     const int32_t above = k->kernel; /* rows of padding, as many as any window needs */
     const int32_t columns = k->width + 2 * k->kernel, size = k->kernel * k->kernel;
@@ -122,9 +123,9 @@ __attribute__((noinline)) static void run(const te_depthwise_map_args *a, const 
         map_channels(a, k, a->x + c, a->y + c, c, a->channels - c < 16 ? a->channels - c : 16);
 }
 
-#define TE_DEPTHWISE_RUN(name, ...)                                                                                \
-    void name(const te_depthwise_map_args *args) {                                                                 \
-        static const te_depthwise_shape k = {__VA_ARGS__};                                                         \
-        run(args, &k);                                                                                             \
+#define TE_DEPTHWISE_RUN(name, ...)                                                                          \
+    void name(const te_depthwise_map_args *args) {                                                           \
+        static const te_depthwise_shape k = {__VA_ARGS__};                                                   \
+        run(args, &k);                                                                                       \
     }
 TE_DEPTHWISE_MAPS(TE_DEPTHWISE_SHAPES_ONE, TE_DEPTHWISE_SHAPES_BY_2)

@@ -8,7 +8,7 @@
 
 /* Four channels' sums over 8 outputs in each half of a and b: channels 0 1 and 2 3. */
 static void store_tile(int32_t *to, __m256i a, __m256i b) {
-    const __m256i pairs = _mm256_hadd_epi32(a, b); /* 0 0 2 2 | 1 1 3 3 */
+    const __m256i pairs = _mm256_hadd_epi32(a, b);        /* 0 0 2 2 | 1 1 3 3 */
     const __m256i sums = _mm256_hadd_epi32(pairs, pairs); /* 0 2 .. | 1 3 .. */
     const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
     _mm_storeu_si128((__m128i *)(void *)to, all);
@@ -53,8 +53,10 @@ void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sum
             const __m256i g0 = load_16(taps[t].g + c), g1 = load_16(second->g + c);
             const __m256i w0 = widen_16(taps[t].w + c);
             const __m256i w1 = t + 1 < count ? widen_16(second->w + c) : _mm256_setzero_si256();
-            const __m256i low = _mm256_madd_epi16(_mm256_unpacklo_epi16(g0, g1), _mm256_unpacklo_epi16(w0, w1));
-            const __m256i high = _mm256_madd_epi16(_mm256_unpackhi_epi16(g0, g1), _mm256_unpackhi_epi16(w0, w1));
+            const __m256i low =
+                _mm256_madd_epi16(_mm256_unpacklo_epi16(g0, g1), _mm256_unpacklo_epi16(w0, w1));
+            const __m256i high =
+                _mm256_madd_epi16(_mm256_unpackhi_epi16(g0, g1), _mm256_unpackhi_epi16(w0, w1));
             a = _mm256_add_epi32(a, low);
             b = _mm256_add_epi32(b, high);
         }
@@ -108,8 +110,8 @@ void te_round_4(const int32_t *sums, int16_t *out, uint32_t quads, int32_t shift
 }
 
 void te_scale_16(int16_t *g, const int16_t *factor, const uint8_t *mask, uint32_t units, int32_t shift) {
-    const __m256i bits = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384,
-                                           -32768);
+    const __m256i bits =
+        _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, -32768);
     const __m256i halves = _mm256_set1_epi32((int32_t)(1u << (shift - 1)));
     const __m128i by = _mm_cvtsi32_si128(shift);
     for (uint32_t i = 0; i < units; i++, g += 16, factor += 16) {

@@ -71,13 +71,14 @@ static inline void store_bytes(int8_t *to, __m256i values) {
 }
 
 /* te_requantize of te_requant.h for `count` neighbouring channels from `first` on, bias included. */
-static inline void requantize_row(const int32_t *acc, const int32_t *bias, const te_requant *q, uint32_t first,
-                                  uint32_t count, int8_t *y) {
+static inline void requantize_row(const int32_t *acc, const int32_t *bias, const te_requant *q,
+                                  uint32_t first, uint32_t count, int8_t *y) {
     uint32_t i = 0;
     for (; !q->per_tensor && i + 8 <= count; i += 8) {
         const uint32_t c = first + i;
         const __m256i sum = _mm256_add_epi32(load_8(acc + i), load_8(bias + c));
-        const __m256i shift = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(q->shift + c)));
+        const __m256i shift =
+            _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(q->shift + c)));
         const __m256i scaled = scale_8(sum, load_8(q->multiplier + c), shift);
         const __m256i moved = _mm256_add_epi32(scaled, _mm256_set1_epi32(q->zero));
         store_bytes(y + i, _mm256_min_epi32(_mm256_max_epi32(moved, _mm256_set1_epi32(q->min)),

@@ -6,18 +6,20 @@
 #include "lanes.h"
 
 void te_conv2d_s8_portable(const te_conv2d_params *p, const int8_t *x, int8_t *y);
-void te_conv2d_trained_s8_portable(const te_conv2d_trained_params *p, const int8_t *x, int8_t *y, void *scratch);
+void te_conv2d_trained_s8_portable(const te_conv2d_trained_params *p, const int8_t *x, int8_t *y,
+                                   void *scratch);
 
 enum { OUTPUTS = 4, VECTORS = 2 }; /* at a time: so many filters, so many times 8 pixels */
 
 static int is_pointwise(const te_conv2d_params *p) {
     const te_window *k = &p->window;
-    return k->kh == 1 && k->kw == 1 && k->sh == 1 && k->sw == 1 && p->in.h == p->out.h && p->in.w == p->out.w &&
-           p->in.c % 2 == 0 && p->out.c % 8 == 0 && !p->requant.per_tensor;
+    return k->kh == 1 && k->kw == 1 && k->sh == 1 && k->sw == 1 && p->in.h == p->out.h &&
+           p->in.w == p->out.w && p->in.c % 2 == 0 && p->out.c % 8 == 0 && !p->requant.per_tensor;
 }
 
 /* x - zero as [pair of channels][pixel][2], `pitch` pixels. */
-static void pair_channels(const te_conv2d_params *p, const int8_t *x, uint32_t pixels, uint32_t pitch, int16_t *to) {
+static void pair_channels(const te_conv2d_params *p, const int8_t *x, uint32_t pixels, uint32_t pitch,
+                          int16_t *to) {
     const uint32_t channels = p->in.c;
     const __m256i zero = _mm256_set1_epi16(p->in_zero);
     for (uint32_t i = 0; i < pixels; i++, x += channels) {
@@ -51,8 +53,8 @@ static void block(const int16_t *x, uint32_t pitch, const int16_t *w, uint32_t c
 }
 
 /* 8 pixels of 8 neighbouring channels from `first` on; sums are `pitch` apart from channel to channel. */
-static void finish(const te_conv2d_params *p, const int32_t *sums, uint32_t pitch, uint32_t first, uint32_t pixels,
-                   int8_t *y) {
+static void finish(const te_conv2d_params *p, const int32_t *sums, uint32_t pitch, uint32_t first,
+                   uint32_t pixels, int8_t *y) {
     const te_requant *q = &p->requant;
     __m128i rows[8]; /* of a channel each */
     for (uint32_t n = 0; n < 8; n++) {

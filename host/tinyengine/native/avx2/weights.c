@@ -19,8 +19,8 @@ static void pair_gradients(const int16_t *g, uint32_t outputs, uint32_t pixels, 
 }
 
 /* Sums over the pixels for 8 * vectors channels. */
-static inline void sums_of_block(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t pitch, uint32_t vectors,
-                                 __m256i *sums) {
+static inline void sums_of_block(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t pitch,
+                                 uint32_t vectors, __m256i *sums) {
     for (uint32_t v = 0; v < vectors; v++) sums[v] = _mm256_setzero_si256();
     for (uint32_t i = 0; i < pairs; i++, x += 2 * pitch) {
         int32_t word;
@@ -40,8 +40,10 @@ static void sums_of(const int16_t *g, const int16_t *x, uint32_t pairs, uint32_t
 
 #ifndef TE_UPDATE_VARIANT_H
 static __m256i mix(__m256i x) { /* te_mix */
-    x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32(x, 16)), _mm256_set1_epi32((int32_t)0x85EBCA6Bu));
-    x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32(x, 13)), _mm256_set1_epi32((int32_t)0xC2B2AE35u));
+    x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32(x, 16)),
+                           _mm256_set1_epi32((int32_t)0x85EBCA6Bu));
+    x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32(x, 13)),
+                           _mm256_set1_epi32((int32_t)0xC2B2AE35u));
     return _mm256_xor_si256(x, _mm256_srli_epi32(x, 16));
 }
 
@@ -49,13 +51,15 @@ static __m256i mix(__m256i x) { /* te_mix */
 static __m256i random_bits(uint32_t key, uint32_t first) {
     const __m256i index =
         _mm256_add_epi32(_mm256_set1_epi32((int32_t)first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    const __m256i step = _mm256_mullo_epi32(_mm256_srli_epi32(index, 1), _mm256_set1_epi32((int32_t)TE_GOLDEN));
+    const __m256i step =
+        _mm256_mullo_epi32(_mm256_srli_epi32(index, 1), _mm256_set1_epi32((int32_t)TE_GOLDEN));
     const __m256i hash = mix(_mm256_add_epi32(_mm256_set1_epi32((int32_t)key), step));
     const __m256i odd = _mm256_slli_epi32(_mm256_and_si256(index, _mm256_set1_epi32(1)), 4);
     return _mm256_and_si256(_mm256_srlv_epi32(hash, odd), _mm256_set1_epi32(0xffff));
 }
 
-/* Whether all of d can be rounded by lanes, as te_update_weight and te_update_residual do in the common case. */
+/* Whether all of d can be rounded by lanes, as te_update_weight and te_update_residual do in the common case.
+ */
 static int small(__m256 d) {
     const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), d);
     return _mm256_movemask_ps(_mm256_cmp_ps(size, _mm256_set1_ps(16384.0f), _CMP_LT_OQ)) == 0xff;
@@ -77,9 +81,9 @@ static void update_stochastic(int8_t *values, __m256 d, uint32_t key, uint32_t i
 
 static void update_residual(int8_t *values, int8_t *residuals, __m256 d) {
     const __m256 scaled = _mm256_mul_ps(d, _mm256_set1_ps(256.0f));
-    const __m256 half = _mm256_or_ps(_mm256_and_ps(_mm256_cmp_ps(scaled, _mm256_setzero_ps(), _CMP_LT_OQ),
-                                                   _mm256_set1_ps(-0.0f)),
-                                     _mm256_set1_ps(0.5f));
+    const __m256 half = _mm256_or_ps(
+        _mm256_and_ps(_mm256_cmp_ps(scaled, _mm256_setzero_ps(), _CMP_LT_OQ), _mm256_set1_ps(-0.0f)),
+        _mm256_set1_ps(0.5f));
     const __m256i step = _mm256_cvttps_epi32(_mm256_add_ps(scaled, half));
     const __m256i old = _mm256_add_epi32(_mm256_slli_epi32(bytes_8(values), 8), bytes_8(residuals));
     const __m256i wide = limited(_mm256_sub_epi32(old, step), -32768, 32639);
@@ -122,7 +126,8 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
                                   void *scratch, const te_train_context *context) {
     (void)scratch;
     const te_trained_weights *t = p->trained;
-    const uint32_t pixels = (uint32_t)p->in.h * p->in.w, pairs = (pixels + 1) / 2, pitch = (t->count + 7u) & ~7u;
+    const uint32_t pixels = (uint32_t)p->in.h * p->in.w, pairs = (pixels + 1) / 2,
+                   pitch = (t->count + 7u) & ~7u;
     const float rate = te_scale_float(context->rate, exponent);
     int16_t *x = host_memory(4 * pairs * pitch), *column = host_memory(4 * pairs);
     pair_pixels(p, saved, pixels, pitch, x);
@@ -133,7 +138,8 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
         pair_gradients(g + o, p->out.c, pixels, column);
         sums_of(column, x, pairs, pitch, sums);
         for (uint32_t j = 0; j < t->count; j += 8)
-            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor, context->key);
+            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor,
+                   context->key);
     }
     free(sums);
     free(column);

@@ -46,7 +46,8 @@ static int32_t sum_of(const shape *k, const uint32_t *staged, int32_t rows, cons
         const int32_t r = row + ky;
         if (r < 0 || r >= rows) continue;
         for (int32_t kx = 0; kx < k->kernel; kx++)
-            sum += staged_pixel(k, staged + r * te_depthwise_row_words(k), column + kx) * packed[ky * k->kernel + kx];
+            sum += staged_pixel(k, staged + r * te_depthwise_row_words(k), column + kx) *
+                   packed[ky * k->kernel + kx];
     }
     return sum;
 }

@@ -1,5 +1,5 @@
-/* What the portable twins of te_depthwise_map_dsp.S know of an instance: its shape, the words of a staged row, how it
- * rounds. */
+/* What the portable twins of te_depthwise_map_dsp.S know of an instance: its shape, the words of a staged
+ * row, how it rounds. */
 #ifndef TE_DEPTHWISE_PLANE_H
 #define TE_DEPTHWISE_PLANE_H
 
@@ -33,16 +33,18 @@ static inline int32_t te_depthwise_row_words(const te_depthwise_shape *k) {
 }
 
 /* The output of channel `index` whose products sum up to `sum`. */
-static inline int8_t te_depthwise_map_round(const te_depthwise_map_args *a, const te_depthwise_shape *k, uint32_t index,
-                                            int32_t sum) {
+static inline int8_t te_depthwise_map_round(const te_depthwise_map_args *a, const te_depthwise_shape *k,
+                                            uint32_t index, int32_t sum) {
     const int32_t first = a->constants[2 * index], m = a->constants[2 * index + 1];
     const int32_t acc = sum + ((int32_t)((uint32_t)first << 8) >> 8);
     if (k->fast) return (int8_t)te_round_fast(acc, m, a->out_zero);
     const uint32_t e = (uint32_t)first >> 24;
-    return (int8_t)te_round_exact(2 * acc, m, (int32_t)((uint32_t)(2 * a->out_zero + 1) << e) >> 1, (int32_t)e);
+    return (int8_t)te_round_exact(2 * acc, m, (int32_t)((uint32_t)(2 * a->out_zero + 1) << e) >> 1,
+                                  (int32_t)e);
 }
 
-/* What the two lists of te_depthwise_map_list.h become: TE_DEPTHWISE_RUN(name, shape...) of every instance. */
+/* What the two lists of te_depthwise_map_list.h become: TE_DEPTHWISE_RUN(name, shape...) of every instance.
+ */
 #define TE_DEPTHWISE_SHAPES_ONE(k, w)                                                                        \
     TE_DEPTHWISE_RUN(te_depthwise_map_##k##_##w, k, w, w, 1, (k - 1) / 2, 0)                                 \
     TE_DEPTHWISE_RUN(te_depthwise_map_##k##_##w##_fast, k, w, w, 1, (k - 1) / 2, 1)
