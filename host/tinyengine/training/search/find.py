@@ -13,6 +13,7 @@ from tinyengine.data import PictureSet, to_input
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
 from tinyengine.metadata import ModelMetadata
+from tinyengine.passes import optimize
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.native_fit import Recipe
@@ -90,7 +91,7 @@ def find_scheme(
         progress=lambda done, total, what: tell("contributions", done, total),
         checkpoint=checkpoint,
     )
-    prepared = replace_head(graph, len(pictures.classes))
+    prepared = optimize(replace_head(graph, len(pictures.classes)))
     base = CompileOptions(
         cpu=options.cpu,
         input=options.input,
