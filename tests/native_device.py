@@ -15,7 +15,8 @@ from typing import IO
 import numpy as np
 from tinyengine.compiler import CompiledModel
 from tinyengine.device.transport import SocketTransport
-from tinyengine.native.build import FLAGS, SANITIZE, WARNINGS, host_compiler, library_archive
+from tinyengine.native.build import SANITIZE, host_compiler
+from tinyengine.native.library import FLAGS, WARNINGS, library_archive
 from tinyengine.paths import cache_dir, project_root
 
 SHAPE = (40, 48, 3)

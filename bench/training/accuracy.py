@@ -2,13 +2,15 @@
 """What arithmetic and scheme do to the accuracy of training on the device.
 
 \b
-    bench/training/accuracy.py --tune             choose learning rates on validation parts (one seed)
-    bench/training/accuracy.py --seeds 3          train and measure on the test parts
+    bench/training/accuracy.py                    tune the learning rates, train with 3 seeds, measure
     bench/training/accuracy.py --report           only print what is known
+    bench/training/accuracy.py --report --json    the same as JSON
 
-Network: mcunet-5fps pre-trained on ImageNet, from TINYENGINE_SHARED; sets: see sets.py. Every training is a task whose
-result is kept in .cache/training_accuracy.jsonl, so that a stopped run goes on. With the device's arithmetic a step
-takes 5 to 20 ms on a PC core: count on one to three minutes a training.
+Network: mcunet-5fps pre-trained on ImageNet, from TINYENGINE_SHARED; sets: see sets.py. Device arithmetic, batch 1, no
+momentum. The learning rate of every row is the best of its grid on a validation part of the training pictures (one
+seed); the test part is measured with that rate, and with that of the row "float", so that rows can be compared at one
+rate, seed by seed. Every training is kept in .cache/training_accuracy.jsonl, so that a stopped run goes on. A training
+step takes 1 to 1.5 ms on a PC core with AVX2, all of it about an hour (what it took is printed).
 """
 
 from __future__ import annotations
@@ -17,48 +19,48 @@ import json
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import click
 import numpy as np
-from one import ARITHMETICS
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from sets import EPOCHS, NAMES, PictureSet, open_set
-from tinyengine.cli.progress import step_progress
+from tables import Row, print_tables, to_json
 from tinyengine.frontend.tiny_training import load_tiny_training
+from tinyengine.ir import Graph
 from tinyengine.paths import cache_dir, shared_dir
 from tinyengine.training.features import features
 from tinyengine.training.scheme import UpdateScheme, load_scheme, resolve_scheme
 from tinyengine.training.split import split
+from worker import Task
 
 HERE = Path(__file__).parent
 DEEPEST = 22  # trailing convolutions that any of the schemes trains
-SCHEMES = ("last-layer", "bias-22", "49kb", "99kb")
-RATES = (0.0003, 0.001, 0.003)
-RATE = 0.001  # where none was tuned
+SCHEMES = ("last-layer", "bias-22", "49kb", "99kb", "found")
+ARITHMETICS = ("float", "stochastic", "residual", "truncating", "no-qas")
+PAIRED = ("float", "stochastic", "residual")  # compared at one rate
 RESULTS = "training_accuracy.jsonl"
+FEWER_SETS = {name: ("flowers5", "signdigits10") for name in ("truncating", "no-qas", "no-qas-at-all")}
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training. ``tuning``: measured on the validation part."""
+def grid(scheme: str, arithmetic: str) -> tuple[float, ...]:
+    """Learning rates to try."""
+    if arithmetic == "no-qas-at-all":
+        return (1e2, 1e3, 1e4, 1e5)
+    if arithmetic == "truncating":
+        return (0.001, 0.003)
+    if scheme == "last-layer":
+        return (0.001, 0.003, 0.01, 0.03)
+    if arithmetic == "no-qas":
+        return (0.003, 0.01, 0.03)
+    return (0.003, 0.01, 0.03) if scheme.startswith("bias") else (0.001, 0.003)
 
-    set: str
-    scheme: str
-    arithmetic: str
-    rate: float
-    seed: int
-    epochs: float
-    tuning: bool
 
-    @property
-    def key(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+def tuned_like(scheme: str, arithmetic: str) -> str:
+    """The row whose rate a row takes: its own, but the scheme of our own search is tuned once."""
+    return "float" if scheme == "found" and arithmetic in PAIRED else arithmetic
 
 
 class Experiment:
@@ -68,88 +70,99 @@ class Experiment:
         self.network = shared / "models" / "tiny_training" / "mcunet-5fps.json"
         self._data = shared / "data"
         graph = load_tiny_training(self.network)
-        self._front = split(graph, DEEPEST).front
-        self.schemes = {name: self._scheme(name, graph) for name in schemes}
-        self._results = cache_dir() / RESULTS
-        self._known: dict[str, dict[str, float]] = {}
-        if self._results.exists():
-            for line in self._results.read_text().splitlines():
+        self._parts = split(graph, DEEPEST)
+        self.schemes = {name: _scheme(name, graph) for name in schemes}
+        self._path = cache_dir() / RESULTS
+        self.known: dict[Task, dict[str, float]] = {}
+        if self._path.exists():
+            for line in self._path.read_text().splitlines():
                 entry = json.loads(line)
-                self._known[entry.pop("key")] = entry
-        self._sets: dict[str, PictureSet] = {}
+                self.known[Task(**json.loads(entry.pop("key")))] = entry
 
-    @staticmethod
-    def _scheme(name: str, graph: object) -> UpdateScheme:
-        if name == f"bias-{DEEPEST}":
-            return UpdateScheme(name, DEEPEST)
-        if name.endswith(".json"):
-            return load_scheme(name)
-        return resolve_scheme(name, graph)  # type: ignore[arg-type]
+    def run(self, name: str, arithmetic: str, tasks: Iterable[Task], until: float) -> None:
+        """Those of one scheme and one arithmetic that are not known, one after another in one process. What comes next
+        may depend on results."""
+        worker: subprocess.Popen[str] | None = None
+        for task in tasks:
+            if task in self.known:
+                continue
+            if time.monotonic() > until:
+                break
+            worker = worker or self._start(name, arithmetic)
+            assert worker.stdin is not None and worker.stdout is not None
+            features = str(self._features(task.set, self.schemes[name].bias_last))
+            worker.stdin.write(json.dumps({"features": features, "task": asdict(task)}) + "\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+            if not line:
+                raise click.ClickException(f"a training of {name}, {arithmetic} failed")
+            with self._path.open("a") as file:
+                file.write(line)
+            entry = json.loads(line)
+            self.known[Task(**json.loads(entry.pop("key")))] = entry
+            click.echo(line.strip(), err=True)
+        if worker:
+            worker.communicate()
 
-    def result(self, task: Task) -> float | None:
-        entry = self._known.get(task.key)
-        return None if entry is None else entry["accuracy"]
-
-    def run(self, task: Task) -> float:
-        """Accuracy of one task, from a process of its own."""
-        known = self.result(task)
-        if known is not None:
-            return known
-        scheme = self.schemes[task.scheme]
-        pictures = self._open(task.set)
-        request = asdict(task) | {
+    def _start(self, name: str, arithmetic: str) -> subprocess.Popen[str]:
+        scheme = self.schemes[name]
+        request = {
             "network": str(self.network),
-            "deepest": DEEPEST,
             "bias_last": scheme.bias_last,
             "weights": scheme.weights,
-            "classes": pictures.classes,
-            "features": str(self._features(pictures, task.tuning)),
+            "arithmetic": arithmetic,
         }
-        done = subprocess.run(
-            [sys.executable, str(HERE / "one.py"), json.dumps(request)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise click.ClickException(f"a training failed: {done.stderr[-2000:]}")
-        entry = json.loads(done.stdout.splitlines()[-1])
-        self._known[task.key] = entry
-        with self._results.open("a") as file:
-            file.write(json.dumps({"key": task.key, **entry}) + "\n")
-        return float(entry["accuracy"])
+        command = [sys.executable, str(HERE / "worker.py"), json.dumps(request)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def _open(self, name: str) -> PictureSet:
-        if name not in self._sets:
-            self._sets[name] = open_set(name, self._data)
-        return self._sets[name]
-
-    def _features(self, pictures: PictureSet, tuning: bool) -> Path:
-        path = cache_dir() / "experiments" / f"{pictures.name}_{'tuning' if tuning else 'test'}.npz"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            plain, mirrored = (features(self._front, pictures.inputs(flag)) for flag in (False, True))
-            train, held_out = pictures.parts(tuning)
-            partial = path.with_suffix(".partial.npz")
-            np.savez(partial, plain=plain, mirrored=mirrored, labels=pictures.labels, train=train, held_out=held_out)
-            partial.replace(path)
+    def _features(self, name: str, deepest: int) -> Path:
+        """What lies in front of the last ``deepest`` convolutions makes of all pictures, plain and mirrored."""
+        path = cache_dir() / "experiments" / f"{name}_{deepest}.npz"
+        if path.exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if deepest == DEEPEST:
+            pictures: PictureSet = open_set(name, self._data)
+            arrays = {"labels": pictures.labels, "train": pictures.train, "test": pictures.test}
+            front, inputs = self._parts.front, {"plain": pictures.inputs(False), "mirrored": pictures.inputs(True)}
+        else:
+            with np.load(self._features(name, DEEPEST)) as known:
+                arrays = {key: known[key] for key in ("labels", "train", "test")}
+                inputs = {key: known[key] for key in ("plain", "mirrored")}
+            front = split(self._parts.tail, deepest).front
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, **arrays, **{key: features(front, value) for key, value in inputs.items()})
+        partial.replace(path)
         return path
 
-    def rate(self, name: str, scheme: str, arithmetic: str, epochs: float) -> float:
-        """The rate that was best on the validation part, RATE if none was tried."""
-        tried = {
-            rate: accuracy
-            for rate in RATES
-            if (accuracy := self.result(Task(name, scheme, arithmetic, rate, 0, epochs, True))) is not None
-        }
-        return max(tried, key=lambda rate: (tried[rate], -rate)) if tried else RATE
+    def rate(self, name: str, scheme: str, arithmetic: str, epochs: float) -> float | None:
+        """The rate that was best on the validation part, the lower one of equals; None if not all were tried."""
+        arithmetic = tuned_like(scheme, arithmetic)
+        tried = {}
+        for rate in grid(scheme, arithmetic):
+            entry = self.known.get(Task(name, scheme, arithmetic, rate, 0, epochs, True))
+            if entry is None:
+                return None
+            tried[rate] = entry["accuracy"]
+        return max(tried, key=lambda rate: (tried[rate], -rate))
+
+
+def _scheme(name: str, graph: Graph) -> UpdateScheme:
+    if name == f"bias-{DEEPEST}":
+        return UpdateScheme(name, DEEPEST)
+    if name == "found":
+        return load_scheme(HERE / "found.json")
+    return resolve_scheme(name, graph)
 
 
 @click.command(help=__doc__)
 @click.option("--sets", "sets", default=",".join(NAMES), show_default=True)
-@click.option("--schemes", default=",".join(SCHEMES), show_default=True, help="Names or scheme files.")
+@click.option("--schemes", default=",".join(SCHEMES), show_default=True)
 @click.option("--arithmetics", default=",".join(ARITHMETICS), show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--shorter", type=float, default=1.0, show_default=True, help="Divides the epochs of every set.")
-@click.option("--tune", is_flag=True, help="Try the learning rates instead of measuring.")
-@click.option("--minutes", type=float, help="Begin no training after so long.")
+@click.option("--shorter", type=float, default=3, show_default=True, help="Divides the epochs of every set.")
+@click.option("--tune", is_flag=True, help="End when all learning rates are chosen.")
+@click.option("--minutes", type=float, help="Begin no group of trainings after so long.")
 @click.option("--report", is_flag=True, help="Train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def main(
@@ -167,56 +180,55 @@ def main(
     if shared is None:
         raise click.ClickException("TINYENGINE_SHARED names no folder: the network and the pictures are there")
     experiment = Experiment(shared, schemes.split(","))
-    rows = [(s, a) for s in experiment.schemes for a in arithmetics.split(",")]
-    tasks = []
-    for seed in range(1 if tune else seeds):
-        for name in sets.split(","):
-            epochs = round(EPOCHS[name] / shorter, 2)
-            for scheme, arithmetic in rows:
-                rates = RATES if tune else (experiment.rate(name, scheme, arithmetic, epochs),)
-                tasks += [Task(name, scheme, arithmetic, rate, seed, epochs, tune) for rate in rates]
+    rows = [
+        (scheme, arithmetic, name)
+        for scheme in experiment.schemes
+        for arithmetic in arithmetics.split(",")
+        for name in sets.split(",")
+        if name in FEWER_SETS.get(arithmetic, NAMES) and _differs(scheme, arithmetic)
+    ]
+    epochs = {name: round(EPOCHS[name] / shorter, 2) for name in NAMES}
+    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     if not report:
-        _run(experiment, tasks, minutes)
-    _print(experiment, tasks, as_json)
-
-
-def _run(experiment: Experiment, tasks: Sequence[Task], minutes: float | None) -> None:
-    begun = time.monotonic()
-    with step_progress() as progress:
-        for number, task in enumerate(tasks):
-            if minutes is not None and time.monotonic() - begun > 60 * minutes:
-                break
-            experiment.run(task)
-            progress("training", number + 1, len(tasks))
-
-
-def _print(experiment: Experiment, tasks: Sequence[Task], as_json: bool) -> None:
-    found: dict[tuple[str, str, str, float], list[float]] = defaultdict(list)
-    for task in tasks:
-        accuracy = experiment.result(task)
-        if accuracy is not None:
-            found[task.set, task.scheme, task.arithmetic, task.rate].append(100 * accuracy)
+        _run(experiment, rows, epochs, range(0 if tune else seeds), until)
+    chosen = {row: experiment.rate(row[2], row[0], row[1], epochs[row[2]]) for row in rows}
+    tasks = {task: entry for task, entry in experiment.known.items() if task.epochs == epochs[task.set]}
     if as_json:
-        names = ("set", "scheme", "arithmetic", "rate")
-        entries = [dict(zip(names, key, strict=True)) | {"accuracies": values} for key, values in found.items()]
-        click.echo(json.dumps(entries, indent=2))
-        return
-    sets = list(dict.fromkeys(key[0] for key in found))
-    table = Table(box=box.SIMPLE_HEAD)
-    for title in ("scheme", "arithmetic", *sets):
-        table.add_column(title)
-    for scheme, arithmetic in dict.fromkeys((key[1], key[2]) for key in found):
-        cells = []
-        for name in sets:
-            entries = [(key[3], values) for key, values in found.items() if key[:3] == (name, scheme, arithmetic)]
-            cells.append("\n".join(_cell(rate, values) for rate, values in entries))
-        table.add_row(scheme, arithmetic, *cells)
-    Console().print(table)
+        click.echo(to_json(rows, chosen, tasks))
+    else:
+        print_tables(rows, chosen, tasks)
 
 
-def _cell(rate: float, values: Sequence[float]) -> str:
-    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.2f}{spread} (n {len(values)}, rate {rate:g})"
+def _differs(scheme: str, arithmetic: str) -> bool:
+    """Without a trained layer but the classifier there is nothing that quantization-aware scaling could change."""
+    return not (scheme == "last-layer" and arithmetic.startswith("no-qas"))
+
+
+def _run(
+    experiment: Experiment, rows: Sequence[Row], epochs: dict[str, float], seeds: Sequence[int], until: float
+) -> None:
+    """Rates and the first seed of all rows, then the other seeds: whoever stops early has a table of fewer seeds."""
+    for part in (seeds[:1], seeds[1:]):
+        for scheme, arithmetic in dict.fromkeys(row[:2] for row in rows):
+            sets = [name for *row, name in rows if row == [scheme, arithmetic]]
+            tasks = chain.from_iterable(
+                _tasks(experiment, scheme, arithmetic, name, epochs[name], part) for name in sets
+            )
+            experiment.run(scheme, arithmetic, tasks, until)
+
+
+def _tasks(
+    experiment: Experiment, scheme: str, arithmetic: str, name: str, epochs: float, seeds: Sequence[int]
+) -> Iterator[Task]:
+    """To choose the rate; to measure at it, and at that of the row "float" of the same scheme and set."""
+    if tuned_like(scheme, arithmetic) == arithmetic:
+        for rate in grid(scheme, arithmetic):
+            yield Task(name, scheme, arithmetic, rate, 0, epochs, True)
+    for seed in seeds:
+        for row in (arithmetic, "float") if arithmetic in PAIRED else (arithmetic,):
+            rate = experiment.rate(name, scheme, row, epochs)
+            if rate is not None:
+                yield Task(name, scheme, arithmetic, rate, seed, epochs, False)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
-"""The transfer sets of the accuracy experiments: labelled pictures in a training, a validation and a test part."""
+"""The transfer sets of the accuracy experiments: labelled pictures in a training, a validation and a test part.
+
+As a script: ``sets.py transfer_NAME.npz OUT.npz`` writes the training part alone, for ``tinyengine search-scheme``.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +36,11 @@ class PictureSet:
         pixels = self.pixels[:, :, ::-1] if mirrored else self.pixels
         return (pixels.astype(np.int16) - 128).astype(np.int8)
 
-    def parts(self, tuning: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Indices to train and to measure on; while ``tuning`` the test part is left alone."""
-        if not tuning:
-            return self.train, self.test
-        cut = round(len(self.train) * (1 - VALIDATION))
-        return self.train[:cut], self.train[cut:]
+
+def tuning_parts(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The training part, divided to choose learning rates: to train with and to measure on."""
+    cut = round(len(train) * (1 - VALIDATION))
+    return train[:cut], train[cut:]
 
 
 def open_set(name: str, data: Path) -> PictureSet:
@@ -56,3 +59,18 @@ def open_set(name: str, data: Path) -> PictureSet:
             is_test = archive["split"] == 1
     order = np.random.default_rng(0).permutation(len(labels))
     return PictureSet(name, pixels, labels, int(labels.max()) + 1, order[~is_test[order]], order[is_test[order]])
+
+
+def write_training_part(source: Path, target: Path) -> None:
+    """A transfer set without its test pictures: what search-scheme may see."""
+    with np.load(source) as archive:
+        chosen = np.flatnonzero(archive["split"] == 0)
+        jpeg, offset = archive["jpeg"], archive["offset"]
+        files = [jpeg[offset[i] : offset[i + 1]] for i in chosen]
+        ends = np.concatenate([[0], np.cumsum([len(file) for file in files])])
+        labels, names = archive["y"][chosen], archive["class_names"]
+    np.savez(target, jpeg=np.concatenate(files), offset=ends.astype(np.int64), y=labels, class_names=names)
+
+
+if __name__ == "__main__":
+    write_training_part(Path(sys.argv[1]), Path(sys.argv[2]))

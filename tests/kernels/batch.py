@@ -26,7 +26,8 @@ from tinyengine.kernels.base import KernelCall, Overlap, Target
 from tinyengine.kernels.select import lower as lower_selected
 from tinyengine.memory.placement import Placement
 from tinyengine.memory.plan import MemoryPlan
-from tinyengine.native.build import FLAGS, SANITIZE, WARNINGS, host_compiler, library_sources
+from tinyengine.native.build import SANITIZE, host_compiler
+from tinyengine.native.library import FLAGS, WARNINGS, library_sources
 from tinyengine.paths import cache_dir, project_root
 
 from tests.kernels.cases import OpCase

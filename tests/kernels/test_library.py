@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tinyengine.native.build import library_sources
+from tinyengine.native.library import library_sources
 from tinyengine.paths import project_root
 
 from tests.kernels.batch import STRICT

@@ -31,6 +31,32 @@ static inline int32_t te_from_shadow(int32_t value, int32_t low, int32_t high, f
     if (*shadow > (float)high) *shadow = (float)high;
     return te_limited((int32_t)(*shadow < 0.0f ? *shadow - 0.5f : *shadow + 0.5f), low, high);
 }
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#define TE_UPDATE_8 /* for the twin of te_pointwise_weight_gradient */
+
+/* The same for 8 neighbouring weights; 0: not done, because they are not neighbours here. */
+static inline int te_update_8(const te_trained_weights *w, uint32_t n, __m256 d) {
+    float *shadow = &te_shadow[(w->first + n) & 0xfffffu];
+    int8_t *values = w->values + n;
+    if (((w->first + n) & 0xfffffu) + 8 > 1u << 20) return 0;
+    const __m256 sign = _mm256_set1_ps(-0.0f), half = _mm256_set1_ps(0.5f);
+    const __m256i old = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)values));
+    __m256 s = _mm256_loadu_ps(shadow);
+    const __m256i known = _mm256_cvttps_epi32(_mm256_add_ps(s, _mm256_or_ps(_mm256_and_ps(s, sign), half)));
+    s = _mm256_blendv_ps(_mm256_cvtepi32_ps(old), s, _mm256_castsi256_ps(_mm256_cmpeq_epi32(known, old)));
+    s = _mm256_sub_ps(s, d);
+    s = _mm256_min_ps(_mm256_max_ps(s, _mm256_set1_ps(-128.0f)), _mm256_set1_ps(127.0f));
+    _mm256_storeu_ps(shadow, s);
+    const __m256i rounded = _mm256_cvttps_epi32(_mm256_add_ps(s, _mm256_or_ps(_mm256_and_ps(s, sign), half)));
+    int32_t lanes[8];
+    _mm256_storeu_si256((__m256i *)(void *)lanes, rounded);
+    for (uint32_t i = 0; i < 8; i++)
+        values[i] = (int8_t)(lanes[i] > 127 ? 127 : lanes[i] < -128 ? -128 : lanes[i]);
+    return 1;
+}
+#endif
 #else
 static inline int32_t te_from_shadow(int32_t value, int32_t low, int32_t high, float d, uint32_t index) {
     const float result = (float)value - d;

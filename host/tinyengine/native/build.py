@@ -18,12 +18,18 @@ import numpy as np
 
 from tinyengine.errors import ToolError
 from tinyengine.ir import Graph
-from tinyengine.paths import cache_dir, project_root
+from tinyengine.native.library import (
+    FLAGS,
+    compile_options,
+    fast_flags,
+    library_archive,
+    library_files,
+    processor_macros,
+    run_compiler,
+)
+from tinyengine.paths import cache_dir
 
 HERE = Path(__file__).parent
-WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
-# No fused multiply-add and no excess precision: float results must equal the device's.
-FLAGS = ["-O2", "-g", "-ffp-contract=off", "-fno-strict-overflow", "-fvisibility=default"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -69,20 +75,24 @@ def host_compiler() -> str:
     raise ToolError("no C compiler found on this host: install gcc or clang, or set CC to one")
 
 
-def build(compiled: Compiled) -> NativeModel:
-    """Compile one network into a shared library (cached by content) and load it."""
-    return build_many([compiled])[0]
+def build(compiled: Compiled, fast: bool = False) -> NativeModel:
+    """Compile one network into a shared library (cached by content) and load it.
+
+    ``fast``: with kernels for this very processor, which give the same bytes (``native.library``).
+    """
+    return build_many([compiled], fast)[0]
 
 
-def build_many(models: Sequence[Compiled]) -> list[NativeModel]:
+def build_many(models: Sequence[Compiled], fast: bool = False) -> list[NativeModel]:
     """Several networks, with different prefixes, in one shared library."""
-    key = _digest(models)
+    flags = fast_flags(host_compiler()) if fast else FLAGS
+    key = _digest(models, flags, fast)
     path = cache_dir() / "native" / f"{key}.so"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:
             product = Path(scratch) / "network.so"
-            _compile(models, Path(scratch), product, [*FLAGS, "-shared", "-fPIC"], HERE / "shim.c")
+            _compile(models, Path(scratch), product, [*flags, "-shared", "-fPIC"], HERE / "shim.c", fast=fast)
             shutil.copy(product, path.with_suffix(f".{os.getpid()}"))
         path.with_suffix(f".{os.getpid()}").replace(path)
     library = ctypes.CDLL(str(path))
@@ -134,7 +144,7 @@ class Sample:
 
 
 def run_steps(
-    compiled: Compiled, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True
+    compiled: Compiled, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True, fast: bool = False
 ) -> list[tuple[float, int, bytes]]:
     """Training steps from the factory state in a process of their own, by default under sanitizers as ``run_many``:
     per step the loss, the predicted class and the state that it left."""
@@ -145,8 +155,8 @@ def run_steps(
         feed.append(np.ascontiguousarray(sample.x, np.int8).tobytes())
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "runner"
-        flags = [*FLAGS, *(SANITIZE if sanitize else [])]
-        _compile([compiled], Path(scratch), program, flags, HERE / "step_runner.c")
+        flags = [*(fast_flags(host_compiler()) if fast else FLAGS), *(SANITIZE if sanitize else [])]
+        _compile([compiled], Path(scratch), program, flags, HERE / "step_runner.c", fast=fast)
         done = subprocess.run([program], input=b"".join(feed), capture_output=True, timeout=600, check=False)
     if done.returncode:
         raise AssertionError(f"native steps failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
@@ -156,20 +166,16 @@ def run_steps(
     return [(*struct.unpack("<fI", block[:8]), block[8:]) for block in blocks]
 
 
-def library_sources() -> list[Path]:
-    """C files of lib/tinyengine (the portable build needs no assembly)."""
-    return sorted((project_root() / "lib" / "tinyengine" / "src").rglob("*.c"))
-
-
-def _digest(models: Sequence[Compiled]) -> str:
+def _digest(models: Sequence[Compiled], flags: list[str], fast: bool) -> str:
     digest = hashlib.sha256()
     for model in models:
         for name in sorted(model.sources):
             digest.update(name.encode() + b"\0" + model.sources[name].encode() + b"\0")
-    include = project_root() / "lib" / "tinyengine"
-    for path in [*library_sources(), *sorted(include.rglob("*.h")), HERE / "shim.c"]:
+    for path in [*library_files(fast), HERE / "shim.c"]:
         digest.update(path.read_bytes())
-    digest.update(" ".join([host_compiler(), *FLAGS]).encode())
+    digest.update(" ".join([host_compiler(), *flags]).encode())
+    if fast:
+        digest.update(processor_macros(host_compiler()).encode())
     return digest.hexdigest()[:24]
 
 
@@ -180,6 +186,7 @@ def _compile(
     flags: list[str],
     main: Path,
     compiler: str | None = None,
+    fast: bool = False,
 ) -> None:
     """Compile generated sources and ``main`` and link them with the kernel library."""
     compiler = compiler or host_compiler()
@@ -191,34 +198,9 @@ def _compile(
                 sources.append(scratch / name)
     table = scratch / "native_table.c"
     table.write_text(_table([model.prefix for model in models]))
-    archive = library_archive(compiler, flags)
-    _run([compiler, *_options(flags), f"-I{scratch}", *map(str, [*sources, table, main, archive]), "-o", str(product)])
-
-
-def _options(flags: list[str]) -> list[str]:
-    return [*WARNINGS, *flags, "-DTE_PORTABLE", f"-I{project_root() / 'lib' / 'tinyengine' / 'include'}"]
-
-
-def library_archive(compiler: str, flags: list[str]) -> Path:
-    """The kernel library compiled once for these flags: one relocatable object file in the cache."""
-    flags = [flag for flag in flags if flag != "-shared"]
-    digest = hashlib.sha256(" ".join([compiler, *flags]).encode())
-    root = project_root() / "lib" / "tinyengine"
-    for path in [*library_sources(), *sorted(root.rglob("*.h"))]:
-        digest.update(path.name.encode() + path.read_bytes())
-    product = cache_dir() / "native" / f"lib-{digest.hexdigest()[:24]}.o"
-    if not product.exists():
-        product.parent.mkdir(exist_ok=True)
-        partial = product.with_suffix(f".{os.getpid()}")
-        _run([compiler, *_options(flags), "-r", "-nostdlib", *map(str, library_sources()), "-o", str(partial)])
-        partial.replace(product)
-    return product
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ToolError(f"the host's C compiler failed, which is a bug in tinyengine: {done.stderr[:4000]}")
+    archive = library_archive(compiler, flags, fast)
+    parts = map(str, [*sources, table, main, archive])
+    run_compiler([compiler, *compile_options(flags), f"-I{scratch}", *parts, "-o", str(product)])
 
 
 def _table(prefixes: Sequence[str]) -> str:

@@ -39,12 +39,13 @@ class NativeTrainer:
     The state is one per compiled network and process: build two networks with different prefixes to train two.
     """
 
-    def __init__(self, compiled: CompiledForTraining) -> None:
-        """ToolError without a C compiler; ValueError for a network compiled without an update scheme."""
+    def __init__(self, compiled: CompiledForTraining, fast: bool = False) -> None:
+        """``fast``: as for ``build``. ToolError without a C compiler; ValueError for a network compiled without an
+        update scheme."""
         if compiled.training is None:
             raise ValueError(f"{compiled.graph.name} was compiled without an update scheme")
         self.program = compiled.training
-        self.model: NativeModel = build(compiled)
+        self.model: NativeModel = build(compiled, fast)
         library, self._index = self.model.library, self.model.index
         library.native_state.restype = library.native_velocity.restype = ctypes.c_void_p
         for function, numbers in ((library.native_step, 3), (library.native_evaluate, 3)):

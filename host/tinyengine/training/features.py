@@ -30,7 +30,7 @@ def features(front: Graph | None, pictures: np.ndarray, progress: Progress | Non
     path = cache_dir() / "features" / f"{_digest(compiled.sources, pictures)}.npy"
     if path.exists():
         return np.asarray(np.load(path))
-    model = native.build(compiled)
+    model = native.build(compiled, fast=True)
     [output] = front.output_tensors()
     result = np.empty((len(pictures), *front.tensor(output).shape[1:]), np.int8)
     for index, picture in enumerate(pictures):

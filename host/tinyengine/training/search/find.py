@@ -13,12 +13,15 @@ from tinyengine.data import PictureSet, to_input
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
 from tinyengine.metadata import ModelMetadata
+from tinyengine.passes import optimize
+from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.native_fit import Recipe
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.search.contribution import RATIOS, Contributions, measure
 from tinyengine.training.search.evolve import Found, evolve
 from tinyengine.training.search.probe import NativeProbe, Samples
+from tinyengine.training.state import state_layout
 
 HELD_OUT = 1 / 3
 """Share of the samples that measures accuracy."""
@@ -88,6 +91,7 @@ def find_scheme(
         progress=lambda done, total, what: tell("contributions", done, total),
         checkpoint=checkpoint,
     )
+    prepared = optimize(replace_head(graph, len(pictures.classes)))
     base = CompileOptions(
         cpu=options.cpu,
         input=options.input,
@@ -98,6 +102,9 @@ def find_scheme(
     )
 
     def sram(scheme: UpdateScheme) -> int:
+        state = state_layout(prepared, scheme, options.residual).size
+        if state > options.sram:
+            return state  # too much without any arena: nothing needs to be planned
         compiled = compile_graph(graph, replace(base, train=scheme))
         return compiled.sram_bytes
 
