@@ -114,12 +114,12 @@ static int update_8(const te_trained_weights *t, uint32_t n, __m256 d, uint32_t 
 
 /* te_update_one of `count` neighbouring weights, at most 8. */
 static void update(const te_trained_weights *t, uint32_t n, uint32_t count, __m256i sums, float factor,
-                   uint32_t key) {
+                   const te_train_context *context) {
     const __m256 d = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(factor));
-    if (count == 8 && update_8(t, n, d, key)) return;
+    if (count == 8 && !context->velocity && update_8(t, n, d, context->key)) return;
     int32_t totals[8];
     store_8(totals, sums);
-    for (uint32_t i = 0; i < count; i++) te_update_one(t, n + i, (float)totals[i], factor, key);
+    for (uint32_t i = 0; i < count; i++) te_update_one(t, n + i, (float)totals[i], factor, context);
 }
 
 void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *saved,
@@ -139,7 +139,7 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
         sums_of(column, x, pairs, pitch, sums);
         for (uint32_t j = 0; j < t->count; j += 8)
             update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor,
-                   context->key);
+                   context);
     }
     free(sums);
     free(column);
