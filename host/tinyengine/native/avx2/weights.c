@@ -138,8 +138,7 @@ void te_pointwise_weight_gradient(const params *p, const int16_t *g, int32_t exp
         pair_gradients(g + o, p->out.c, pixels, column);
         sums_of(column, x, pairs, pitch, sums);
         for (uint32_t j = 0; j < t->count; j += 8)
-            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor,
-                   context);
+            update(t, o * t->count + j, t->count - j < 8 ? t->count - j : 8, sums[j / 8], factor, context);
     }
     free(sums);
     free(column);
