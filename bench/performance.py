@@ -7,7 +7,7 @@
     bench/performance.py mcunet-vww1 mcunet-in3         only these networks
     bench/performance.py --json
 
-Networks of the zoo, ic-like and ad-like have random weights, on which instruction counts do not depend. kws, vww_96 and
+Networks of the zoo, ic-like and ad-like have random weights, on which instruction counts hardly depend. kws, vww_96 and
 mcunet-vww1 are files in TINYENGINE_SHARED; without it, mcunet-vww1 is built like the others and the rest is left out.
 """
 

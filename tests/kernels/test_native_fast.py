@@ -11,8 +11,8 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
 from tinyengine.native import build
-from tinyengine.native.build import Sample, run_steps
-from tinyengine.native.library import AVX2, REPLACED, library_sources
+from tinyengine.native.build import Sample, host_compiler, run_steps
+from tinyengine.native.library import AVX2, REPLACED, library_sources, processor_macros
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
@@ -41,19 +41,29 @@ def rests(b: GraphBuilder) -> None:
     b.output(b.dense(b.mean(y, (1, 2)), 4))
 
 
-def samples(graph: Graph, count: int, rate: float) -> list[Sample]:
+def samples(graph: Graph, count: int, rate: float, batch: int = 1) -> list[Sample]:
+    """With momentum where they come in batches."""
     rng = np.random.default_rng(3)
     classes = trainable_layers(graph).classifier.out_channels
     shape = graph.tensor(graph.input_tensors()[0]).shape
-    return [Sample(rng.integers(-128, 128, shape, np.int8), n % classes, classes, rate, 7, n) for n in range(count)]
+    pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(count)]
+    momentum = 0.9 if batch > 1 else 0.0
+    return [Sample(x, n % classes, classes, rate, 7, n, momentum, batch, n % batch) for n, x in enumerate(pictures)]
 
 
+lanes = pytest.mark.skipif(
+    "__AVX2__" not in processor_macros(host_compiler()), reason="this processor has no AVX2: there is one build only"
+)
+
+
+@lanes
 @pytest.mark.parametrize("build_network", [*NETWORKS, even_lanes, rests], ids=lambda build: build.__name__)
 @pytest.mark.parametrize(
-    "share,ratio,residual,rate", [(1.0, 0.4, True, 0.03), (1.0, 1.0, False, 0.03), (0.5, 0.3, False, 1e6)]
+    "share,ratio,residual,rate,batch",
+    [(1.0, 0.4, True, 0.03, 1), (1.0, 1.0, False, 0.03, 1), (0.5, 0.3, False, 1e6, 1), (1.0, 1.0, False, 0.03, 2)],
 )
 def test_the_same_steps(
-    build_network: Callable[[GraphBuilder], None], share: float, ratio: float, residual: bool, rate: float
+    build_network: Callable[[GraphBuilder], None], share: float, ratio: float, residual: bool, rate: float, batch: int
 ) -> None:
     """``share`` of the convolutions is trained, the others run on the kernels of inference; the highest rate leaves the
     range that lanes round in."""
@@ -63,12 +73,13 @@ def test_the_same_steps(
     # a multiplier and a single channel are trained whole or not at all
     trained = range(count - last, count) if build_network not in NETWORKS[1:2] else ()
     scheme = UpdateScheme("some", last, {index: ratio for index in trained})
-    compiled = compile_graph(graph, CompileOptions(train=scheme, residual=residual))
+    compiled = compile_graph(graph, CompileOptions(train=scheme, residual=residual, velocity=batch > 1))
     assert compiled.training is not None
-    size, given = compiled.training.layout.size, samples(graph, 4, rate)
+    size, given = compiled.training.layout.size, samples(graph, 4, rate, batch)
     assert run_steps(compiled, size, given, fast=True) == run_steps(compiled, size, given, sanitize=False)
 
 
+@lanes
 @pytest.mark.parametrize("requant", ["exact", "fast"])
 @pytest.mark.parametrize("build_network", [even_lanes, rests], ids=lambda build: build.__name__)
 def test_the_same_inference(build_network: Callable[[GraphBuilder], None], requant: str) -> None:

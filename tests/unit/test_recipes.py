@@ -206,9 +206,13 @@ def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
     for ours, theirs in zip(second.model.weights[:-2], trained[:-2], strict=True):
         assert np.array_equal(ours.numpy(), theirs)
     assert second.model.weights[-1].shape == (3,)
+    weights.write_bytes(b"")  # a run that has begun needs the file no more
     second.save()
     with pytest.raises(DataError, match="another architecture, data or settings"):
         Training(three, Recipe(batch=16), data, tmp_path / "second").resume()
+    with pytest.raises(DataError, match="does not hold weights of three"):
+        Training(three, Recipe(batch=16), data, tmp_path / "third", weights)
+    weights = tmp_path / "first" / "checkpoint.npz"
     deeper = Network("deeper", 32, 8, (*TINY.blocks, TINY.blocks[-1]), 3)
     with pytest.raises(DataError, match="does not hold weights of deeper"):
         Training(deeper, Recipe(batch=16), data, tmp_path / "third", weights)

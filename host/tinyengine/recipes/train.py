@@ -86,9 +86,10 @@ class Training:
         self.steps_per_epoch = len(data) // recipe.batch
         self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.model = keras_model(network, softmax=False)
-        self.start = start
+        self._start = b""
         if start is not None:
             load_weights(self.model, start, other_classes=True)
+            self._start = hashlib.sha256(start.read_bytes()).digest()
         self.step = 0
         self.history: list[dict[str, Any]] = []
         variable = self._tf.Variable
@@ -171,8 +172,7 @@ class Training:
         digest = hashlib.sha256(json.dumps([asdict(self.network), asdict(self.recipe)], sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.targets).tobytes())
         digest.update(np.ascontiguousarray(self.data.pixels[:: max(1, len(self.data) // 64)]).tobytes())
-        if self.start is not None:
-            digest.update(self.start.read_bytes())
+        digest.update(self._start)
         return digest.hexdigest()
 
     def _state(self) -> dict[str, list[Any]]:

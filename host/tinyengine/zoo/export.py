@@ -114,8 +114,7 @@ def load_weights(model: keras.Model, path: Path, other_classes: bool = False) ->
             raise ValueError("its shapes are others")
         for weight, value in zip(model.weights, values, strict=False):
             weight.assign(value)
-    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(
-            f"{path} does not hold weights of {model.name} with these classes and this head: {reason}"
-        ) from error
+        meant = "" if other_classes else " with these classes and this head"
+        raise DataError(f"{path} does not hold weights of {model.name}{meant}: {reason}") from error

@@ -39,12 +39,12 @@ static inline float te_scale_float(float x, int32_t n) {
 }
 
 /* floor(d + bits / 2^16); d is cut to 16 fractional bits below 2^14, to integers from there on, and saturates
- * at 2^30. */
+ * at 2^30; what is not a number, 0. */
 static inline int32_t te_round_random(float d, int32_t bits) {
     if (d < 16384.0f && d > -16384.0f) return ((int32_t)(d * 65536.0f) + bits) >> 16;
     if (d >= 1073741824.0f) return 1 << 30;
-    if (d <= -1073741824.0f) return -(1 << 30);
-    return (int32_t)d;
+    if (d > -1073741824.0f) return (int32_t)d;
+    return d <= -1073741824.0f ? -(1 << 30) : 0;
 }
 
 static inline int32_t te_limited(int32_t x, int32_t low, int32_t high) {
@@ -64,7 +64,7 @@ static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint
 
 /* The same for a weight with 8 more bits; halves away from zero. */
 static inline void te_update_residual(int8_t *value, int8_t *residual, float d) {
-    const float inside = d < -16384.0f ? -16384.0f : d > 16384.0f ? 16384.0f : d;
+    const float inside = d >= -16384.0f ? d <= 16384.0f ? d : 16384.0f : -16384.0f; /* a number in any case */
     const float scaled = inside * 256.0f;
     const int32_t step = (int32_t)(scaled < 0.0f ? scaled - 0.5f : scaled + 0.5f);
     const int32_t wide = te_limited(*value * 256 + *residual - step, -32768, 32639);
@@ -78,7 +78,8 @@ static inline void te_update_residual(int8_t *value, int8_t *residual, float d) 
 static inline uint32_t te_gather(const te_train_context *context, uint32_t index, float *d) {
     if (!context->velocity) return 1;
     float *velocity = context->velocity + index;
-    *d = *velocity = *velocity * context->keep + *d;
+    /* what is to be forgotten may be infinite */
+    *d = *velocity = context->keep == 0.0f ? *d : *velocity * context->keep + *d;
     return context->last;
 }
 
