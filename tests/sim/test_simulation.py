@@ -85,7 +85,13 @@ def test_nothing_is_left_when_we_are_interrupted(elf: Path, number: signal.Signa
     link = elf.with_name("link.elf")
     link.symlink_to(elf)
     arguments = [sys.executable, "-c", program, BOARD, str(link), str(connected)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+
+    def hear_hang_ups() -> None:  # nohup ignores them
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=hear_hang_ups
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"started\n"
         assert len(processes_with(elf)) == 2
