@@ -58,11 +58,6 @@ def grid(scheme: str, arithmetic: str) -> tuple[float, ...]:
     return (0.003, 0.01, 0.03) if scheme.startswith("bias") else (0.001, 0.003)
 
 
-def tuned_like(scheme: str, arithmetic: str) -> str:
-    """The row whose rate a row takes: its own, but the scheme of our own search is tuned once."""
-    return "float" if scheme == "found" and arithmetic in PAIRED else arithmetic
-
-
 class Experiment:
     """Prepares what tasks need and keeps their results."""
 
@@ -137,7 +132,6 @@ class Experiment:
 
     def rate(self, name: str, scheme: str, arithmetic: str, epochs: float) -> float | None:
         """The rate that was best on the validation part, the lower one of equals; None if not all were tried."""
-        arithmetic = tuned_like(scheme, arithmetic)
         tried = {}
         for rate in grid(scheme, arithmetic):
             entry = self.known.get(Task(name, scheme, arithmetic, rate, 0, epochs, True))
@@ -221,9 +215,8 @@ def _tasks(
     experiment: Experiment, scheme: str, arithmetic: str, name: str, epochs: float, seeds: Sequence[int]
 ) -> Iterator[Task]:
     """To choose the rate; to measure at it, and at that of the row "float" of the same scheme and set."""
-    if tuned_like(scheme, arithmetic) == arithmetic:
-        for rate in grid(scheme, arithmetic):
-            yield Task(name, scheme, arithmetic, rate, 0, epochs, True)
+    for rate in grid(scheme, arithmetic):
+        yield Task(name, scheme, arithmetic, rate, 0, epochs, True)
     for seed in seeds:
         for row in (arithmetic, "float") if arithmetic in PAIRED else (arithmetic,):
             rate = experiment.rate(name, scheme, row, epochs)
