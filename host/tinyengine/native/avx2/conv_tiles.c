@@ -4,25 +4,33 @@
 #include "lanes.h"
 #include "support/te_requant_fixed.h"
 
-typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero);
+typedef fixed_rounding rounding_fn(const int32_t *round, uint32_t channel, int32_t zero);
 
-static inline int32_t round_doubled(int32_t doubled, uint32_t channel, const int32_t *round, int32_t zero) {
+static inline fixed_rounding rounding_of(int32_t m, int32_t c, int32_t e, int32_t l, int32_t s) {
+    const fixed_rounding r = {_mm256_set1_epi32(m), _mm256_set1_epi32(c), _mm256_set1_epi32(e),
+                              _mm256_set1_epi32(l), _mm256_set1_epi32(s)};
+    return r;
+}
+
+static inline fixed_rounding doubled(const int32_t *round, uint32_t channel, int32_t zero) {
     const int32_t e = 1 + (round[2] >> 8 * channel & 0xff);
-    return te_round_exact(doubled, round[channel], (int32_t)((uint32_t)(2 * zero + 1) << (e - 1)), e);
+    return rounding_of(round[channel], (int32_t)((uint32_t)(2 * zero + 1) << (e - 1)), e, 0, -1);
 }
 
-static inline int32_t round_exact(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
-    return round_doubled(2 * acc, channel, round, zero);
+static inline fixed_rounding exact(const int32_t *round, uint32_t channel, int32_t zero) {
+    fixed_rounding r = doubled(round, channel, zero);
+    r.l = _mm256_set1_epi32(1);
+    return r;
 }
 
-static inline int32_t round_wide(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
+static inline fixed_rounding wide(const int32_t *round, uint32_t channel, int32_t zero) {
     const int32_t *r = round + 5 * channel;
     (void)zero;
-    return te_round_wide(acc, r[0], r[1], r[2], r[3], r[4]);
+    return rounding_of(r[0], r[1], r[2], r[3], r[4]);
 }
 
-static inline int32_t round_fast(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero) {
-    return te_round_fast(acc, round[channel], zero);
+static inline fixed_rounding fast(const int32_t *round, uint32_t channel, int32_t zero) {
+    return rounding_of(round[channel], zero, 0, 0, 0);
 }
 
 /* Weights of one channel as they meet a pair of pixels: per group k0 k2 k0 k2 k1 k3 k1 k3, int16. `groups` is
@@ -36,60 +44,81 @@ static void widen_channel(const uint32_t *pair, uint32_t channel, uint32_t group
     }
 }
 
-/* Sums of both pixels of a pair. */
-static void dot(const uint32_t *column, const __m256i *w, uint32_t groups, int32_t bias, int32_t sums[2]) {
-    __m256i sum = _mm256_setzero_si256();
-    uint32_t g = 0;
-    for (; g + 2 <= groups; g += 2, column += 8)
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load_8((const int32_t *)column), *w++));
-    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    if (g < groups)
-        half = _mm_add_epi32(half, _mm_madd_epi16(_mm_loadu_si128((const __m128i *)(const void *)column),
-                                                  _mm256_castsi256_si128(*w)));
-    half = _mm_add_epi32(_mm_add_epi32(half, _mm_srli_si128(half, 8)), _mm_set1_epi32(bias));
-    sums[0] = _mm_extract_epi32(half, 0);
-    sums[1] = _mm_extract_epi32(half, 1);
+/* Lanes p0 p1 p0 p1 of a pair, to be added. */
+static inline __m128i fold(__m256i sum) {
+    return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
-static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *round) {
+static inline __m256i column_words(const uint32_t *from, uint32_t whole) {
+    if (whole) return load_8((const int32_t *)from);
+    return _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
+/* Sums of the pixels of 4 pairs; those from `count` on repeat the last. */
+static __m256i dot_4(const uint32_t *column, uint32_t pitch, uint32_t count, const __m256i *w,
+                     uint32_t groups, int32_t bias) {
+    const uint32_t *from[4];
+    __m256i sum[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        from[i] = column + (i < count ? i : count - 1) * pitch;
+        sum[i] = _mm256_setzero_si256();
+    }
+    for (uint32_t g = 0; g + 2 <= groups; g += 2, w++)
+        for (uint32_t i = 0; i < 4; i++)
+            sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(column_words(from[i] + 4 * g, 1), *w));
+    __m128i half[4];
+    for (uint32_t i = 0; i < 4; i++) half[i] = fold(sum[i]);
+    if (groups % 2)
+        for (uint32_t i = 0; i < 4; i++) {
+            const __m256i last = column_words(from[i] + 4 * (groups - 1), 0);
+            const __m128i more = _mm_madd_epi16(_mm256_castsi256_si128(last), _mm256_castsi256_si128(*w));
+            half[i] = _mm_add_epi32(half[i], more);
+        }
+    for (uint32_t i = 0; i < 4; i++) half[i] = _mm_add_epi32(half[i], _mm_srli_si128(half[i], 8));
+    const __m128i low = _mm_unpacklo_epi64(half[0], half[1]), high = _mm_unpacklo_epi64(half[2], half[3]);
+    return _mm256_add_epi32(_mm256_set_m128i(high, low), _mm256_set1_epi32(bias));
+}
+
+static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, rounding_fn *rounding) {
     const uint32_t *w = a->weights;
-    const uint32_t words = 2 + 2 * a->groups, pitch = 4 * a->groups + 2;
-    __m256i *wide = aligned_alloc(32, 32 * ((a->groups + 1) / 2));
-    if (!wide) abort();
+    const uint32_t words = 2 + 2 * a->groups, pitch = 4 * a->groups + 2, columns = a->pairs + a->odd;
+    __m256i *taps = aligned_alloc(32, 32 * ((a->groups + 1) / 2));
+    if (!taps) abort();
     int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels; /* last whole pair */
     for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
         const uint32_t base = c + 1 < a->channels || !c ? c : c - 1;
-        const int32_t *constants = (const int32_t *)(w + words);
         for (uint32_t j = 0; j < 2 && base + j < a->channels; j++) {
-            const uint32_t *column = a->columns;
-            widen_channel(w, j, a->groups, wide);
-            for (uint32_t i = 0; i < a->pairs + a->odd; i++, column += pitch) {
-                int32_t sums[2];
-                dot(column, wide, a->groups, (int32_t)w[j], sums);
-                const int32_t *out = (const int32_t *)(column + 4 * a->groups);
-                last[out[0] + (int32_t)(base + j)] = (int8_t)round(sums[0], j, constants, a->zero);
-                if (i < a->pairs)
-                    last[out[1] + (int32_t)(base + j)] = (int8_t)round(sums[1], j, constants, a->zero);
+            const fixed_rounding r = rounding((const int32_t *)(w + words), j, a->zero);
+            widen_channel(w, j, a->groups, taps);
+            for (uint32_t i = 0; i < columns; i += 4) {
+                const uint32_t *column = a->columns + i * pitch, count = columns - i < 4 ? columns - i : 4;
+                int8_t y[8];
+                store_bytes(y, round_fixed(dot_4(column, pitch, count, taps, a->groups, (int32_t)w[j]), &r));
+                for (uint32_t k = 0; k < count; k++, column += pitch) {
+                    const int32_t *out = (const int32_t *)(column + 4 * a->groups);
+                    last[out[0] + (int32_t)(base + j)] = y[2 * k];
+                    if (i + k < a->pairs) last[out[1] + (int32_t)(base + j)] = y[2 * k + 1];
+                }
             }
         }
     }
-    free(wide);
+    free(taps);
 }
 
-#define TILES(name, round_words, round)                                                                      \
+#define TILES(name, round_words, rounding)                                                                   \
     void name(const te_conv_tiles_args *args) {                                                              \
-        tiles(args, round_words, round);                                                                     \
+        tiles(args, round_words, rounding);                                                                  \
     }
-TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_doubled)
-TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_doubled)
-TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_doubled)
-TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
-TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_small_wide, TE_CONV_ROUND_WIDE, round_wide)
+TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, exact)
+TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, exact)
+TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, exact)
+TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, doubled)
+TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, doubled)
+TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, doubled)
+TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, fast)
+TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, fast)
+TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, fast)
+TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, wide)
+TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, exact)
+TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, fast)
+TILES(te_conv_tiles_small_wide, TE_CONV_ROUND_WIDE, wide)

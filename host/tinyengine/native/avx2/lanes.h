@@ -61,6 +61,24 @@ static inline __m256i scale_8(__m256i acc, __m256i multiplier, __m256i shift) {
     return _mm256_sub_epi32(_mm256_srav_epi32(high, right), more);
 }
 
+/* How te_requant_fixed.h rounds, lane by lane: sums shifted left by l, c one less where s and the sum is
+ * negative. */
+typedef struct fixed_rounding {
+    __m256i m, c, e, l, s;
+} fixed_rounding;
+
+/* te_round_wide of 8 sums, saturated to int8. */
+static inline __m256i round_fixed(__m256i acc, const fixed_rounding *r) {
+    const __m256i half = _mm256_set1_epi64x(INT64_C(1) << 31), a = _mm256_sllv_epi32(acc, r->l);
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, r->m), half);
+    const __m256i odd =
+        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(r->m, 32)), half);
+    const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    const __m256i sign = _mm256_and_si256(_mm256_srai_epi32(acc, 31), r->s);
+    const __m256i y = _mm256_srav_epi32(_mm256_add_epi32(high, _mm256_add_epi32(r->c, sign)), r->e);
+    return _mm256_min_epi32(_mm256_max_epi32(y, _mm256_set1_epi32(-128)), _mm256_set1_epi32(127));
+}
+
 /* The low bytes of 8 values that fit. */
 static inline void store_bytes(int8_t *to, __m256i values) {
     const __m256i words = _mm256_packs_epi32(values, values);
