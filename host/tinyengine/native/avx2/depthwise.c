@@ -92,6 +92,32 @@ void te_depthwise_s8(const te_depthwise_params *p, const int8_t *x, int8_t *y) {
 
 /* ---- te_depthwise_map.h ---- */
 
+/* How 16 channels are rounded, the first 8 and the others, and their biases; `count` of them exist. */
+typedef struct map_rounding {
+    fixed_rounding half[2];
+    __m256i bias[2];
+} map_rounding;
+
+static map_rounding rounding_of(const te_depthwise_map_args *a, const te_depthwise_shape *k, uint32_t first,
+                                uint32_t count) {
+    int32_t bias[16] = {0}, m[16] = {0}, c[16] = {0}, e[16] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t word = (uint32_t)a->constants[2 * (first + i)];
+        bias[i] = (int32_t)(word << 8) >> 8;
+        m[i] = a->constants[2 * (first + i) + 1];
+        e[i] = k->fast ? 0 : (int32_t)(word >> 24);
+        c[i] = k->fast ? a->out_zero : (int32_t)((uint32_t)(2 * a->out_zero + 1) << e[i]) >> 1;
+    }
+    const __m256i l = _mm256_set1_epi32(k->fast ? 0 : 1), s = _mm256_set1_epi32(k->fast ? 0 : -1);
+    map_rounding r;
+    for (uint32_t i = 0; i < 2; i++) {
+        const fixed_rounding half = {load_8(m + 8 * i), load_8(c + 8 * i), load_8(e + 8 * i), l, s};
+        r.half[i] = half;
+        r.bias[i] = load_8(bias + 8 * i);
+    }
+    return r;
+}
+
 static void map_channels(const te_depthwise_map_args *a, const te_depthwise_shape *k, const int8_t *x,
                          int8_t *y, uint32_t first, uint32_t count) {
     const int32_t words = te_depthwise_row_words(k), rows = (int32_t)(a->staged_end - a->staged) / words;
@@ -108,12 +134,20 @@ static void map_channels(const te_depthwise_map_args *a, const te_depthwise_shap
     for (uint32_t c = 0; c < count; c++)
         for (int32_t n = 0; n < size; n++) w[n][c] = a->packed[(int32_t)(first + c) * size + n];
     make_taps(&t, w, k->kernel, k->kernel, 1, 1, columns);
+    const map_rounding rounding = rounding_of(a, k, first, count);
     for (int32_t r = 0; r < (int32_t)a->rows; r++, y += a->out_line)
         for (int32_t i = 0; i < k->outputs; i++) {
             int32_t sums[16];
+            int8_t bytes[16];
             window_sums(picture + (a->top + r * k->by + above) * columns + i * k->by, &t, sums);
-            for (uint32_t c = 0; c < count; c++)
-                y[i * a->pitch + (int32_t)c] = te_depthwise_map_round(a, k, first + c, sums[c]);
+            for (uint32_t n = 0; n < 2; n++)
+                store_bytes(
+                    bytes + 8 * n,
+                    round_fixed(_mm256_add_epi32(load_8(sums + 8 * n), rounding.bias[n]), &rounding.half[n]));
+            if (count == 16)
+                memcpy(y + i * a->pitch, bytes, 16);
+            else
+                memcpy(y + i * a->pitch, bytes, count);
         }
     free(picture);
 }
