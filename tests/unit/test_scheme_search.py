@@ -11,7 +11,7 @@ from tinyengine.errors import DataError
 from tinyengine.training.layers import TrainableLayers, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.search.contribution import Contributions, measure, weight_candidates
-from tinyengine.training.search.evolve import evolve
+from tinyengine.training.search.evolve import evolve, evolve_within
 from tinyengine.zoo.table import Network, parse_blocks
 
 from tests.tiny_networks import tiny_graph
@@ -101,6 +101,28 @@ def test_the_search_finds_what_exhaustive_search_finds(limit: int) -> None:
     assert found.score == pytest.approx(best)
     assert found.sram_bytes == size(found.scheme) <= limit
     assert found == evolve(contributions, COUNT, size, limit)
+
+
+@pytest.mark.parametrize("limit", [100, 130, 160, 240])
+def test_by_an_estimate_the_winner_still_fits(limit: int) -> None:
+    gains = {index: {0.5: 0.02, 1.0: 0.03} for index in (3, 5, 6, 8)}
+    contributions = Contributions(0.5, {k: 0.01 * min(k, 5) for k in range(1, 7)}, gains)
+    planned: list[UpdateScheme] = []
+
+    def plan(scheme: UpdateScheme) -> int:
+        planned.append(scheme)
+        return size(scheme)
+
+    def estimate(scheme: UpdateScheme) -> int:  # off by a constant, and a little by scheme
+        return size(scheme) - 100 + 2 * len(scheme.weights)
+
+    found = evolve_within(contributions, COUNT, estimate, plan, limit)
+    assert found.sram_bytes == size(found.scheme) <= limit
+    assert found.planned == len(planned) <= 9
+    exact = evolve(contributions, COUNT, size, limit)
+    assert exact.score - 0.02 <= found.score <= exact.score
+    with pytest.raises(DataError, match="the classifier alone takes 100 bytes"):
+        evolve_within(contributions, COUNT, estimate, plan, 99)
 
 
 def test_too_little_sram_for_anything_is_one_sentence() -> None:

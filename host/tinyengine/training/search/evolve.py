@@ -1,13 +1,14 @@
 """Evolutionary search: the scheme with the largest sum of contributions whose SRAM fits.
 
-The SRAM of a scheme is what the memory planner makes of it, which takes seconds; but it grows with everything that is
-trained. So a scheme inside one that fits is known to fit, and one that contains a scheme too large is known not to.
+The SRAM of a scheme grows with everything that is trained. So a scheme inside one that fits is known to fit, and one
+that contains a scheme too large is known not to. What counts is what the memory planner makes of a scheme; but that
+takes seconds, and a search looks at thousands. So it goes by an estimate, whose error the planner tells for the winner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,13 +22,16 @@ Cost = Callable[[UpdateScheme], int]
 Progress = Callable[[int, int, float], None]
 """Told of generations done, of all, and of the best score."""
 
+TRIALS = 8
+"""Searches until the winner fits, each with the error that the planner found in the estimate of the one before."""
+
 POPULATION, PARENTS, GENERATIONS = 64, 16, 40
 MUTATION = 0.1  # probability for each gene
 
 
 @dataclass(frozen=True)
 class Found:
-    """The best scheme: its summed contributions (accuracy, 0 to 1), bytes of SRAM, and how often the planner ran."""
+    """The best scheme: its summed contributions (accuracy, 0 to 1), bytes of SRAM, and how many were costed."""
 
     scheme: UpdateScheme
     score: float
@@ -143,3 +147,44 @@ def evolve(
     best = min(population, key=lambda genes: (-space.score(genes), sum(genes)))
     size = fits.size(best, lambda: space.scheme(best))
     return Found(space.scheme(best), space.score(best), size, len(fits.sizes))
+
+
+def evolve_within(
+    contributions: Contributions,
+    convolutions: int,
+    estimate: Cost,
+    planned: Cost,
+    limit: int,
+    *,
+    seed: int = 0,
+    generations: int = GENERATIONS,
+    progress: Progress | None = None,
+) -> Found:
+    """``evolve`` by a cheap ``estimate`` plus a constant, until the winner's ``planned`` bytes are at most ``limit``.
+
+    The first estimate is taken as it is; then the constant is what it fell short by. ``sram_bytes`` and the count of
+    the result are the planner's. DataError as for ``evolve``, and where no winner fits after TRIALS searches.
+    """
+    classifier = planned(UpdateScheme("classifier"))
+    constant = 0
+
+    def cost(scheme: UpdateScheme) -> int:
+        return estimate(scheme) + constant if scheme.bias_last else classifier
+
+    for trial in range(TRIALS):
+        found = evolve(
+            contributions,
+            convolutions,
+            cost,
+            limit,
+            seed=seed,
+            generations=generations,
+            progress=progress,
+        )
+        taken = planned(found.scheme)
+        if taken <= limit:
+            return replace(found, sram_bytes=taken, planned=trial + 2)
+        constant = taken - estimate(found.scheme)
+    raise DataError(
+        f"no update scheme within {limit} bytes of SRAM was found; the last one takes {taken}, so allow that"
+    )

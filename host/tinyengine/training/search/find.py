@@ -14,12 +14,13 @@ from tinyengine.errors import DataError
 from tinyengine.ir import Graph
 from tinyengine.metadata import ModelMetadata
 from tinyengine.passes import optimize
+from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.native_fit import Recipe
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.search.contribution import RATIOS, Contributions, measure
-from tinyengine.training.search.evolve import Found, evolve
+from tinyengine.training.search.evolve import Found, evolve_within
 from tinyengine.training.search.probe import NativeProbe, Samples
 from tinyengine.training.state import state_layout
 
@@ -101,17 +102,16 @@ def find_scheme(
         residual=options.residual,
     )
 
-    def sram(scheme: UpdateScheme) -> int:
-        state = state_layout(prepared, scheme, options.residual).size
-        if state > options.sram:
-            return state  # too much without any arena: nothing needs to be planned
-        compiled = compile_graph(graph, replace(base, train=scheme))
-        return compiled.sram_bytes
+    def estimate(scheme: UpdateScheme) -> int:
+        """The state, and what is kept for the backward pass: masks and saved inputs."""
+        cost = scheme_cost(layers, scheme)
+        return state_layout(prepared, scheme, options.residual).size + (cost.mask_bits + cost.activation_bits) // 8
 
-    found = evolve(
+    found = evolve_within(
         contributions,
         count,
-        sram,
+        estimate,
+        lambda scheme: compile_graph(graph, replace(base, train=scheme)).sram_bytes,
         options.sram,
         progress=lambda done, total, score: tell("evolution", done, total),
     )
