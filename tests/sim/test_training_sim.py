@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tinyengine.boards import load
+from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.native import NativeTrainer
+from tinyengine.report import fit, measure_code
 
 from tests.sim.firmware_image import compiled
+from tests.tiny_networks import tiny_graph
 from tests.trained_network import compile_trainable, random_input, write_model
 
 BOARD = "sim_stm32f405"
@@ -46,3 +50,28 @@ def test_ten_steps_give_the_native_bytes(
         here.state = state
         x = random_input(60)
         assert device.infer(x).outputs[0].tolist() == here.run(x)[0].ravel().tolist()
+
+
+def test_mcunet_5fps_trains_in_128_kb(tmp_path: Path) -> None:
+    """The network of the published schemes at its own resolution, with random weights: 42 convolutions, 20 trained."""
+    board = load(BOARD)
+    options = CompileOptions(
+        cpu=board.cpu, requant="fast", sram_available=board.network_sram_bytes, train="mcunet-5fps/49kb", classes=10
+    )
+    model = compile_graph(tiny_graph("mcunet-5fps", 10), options, identity=b"5fps")
+    measure_code(model)
+    fit(model, board)  # SRAM, and flash beside two slots of trained weights
+    here = NativeTrainer(model)
+    pictures = np.random.default_rng(0).integers(-128, 128, (2, 1, 128, 128, 3), np.int8)
+    with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:
+        trainer = DeviceTrainer(device)
+        for number, x in enumerate(pictures):
+            done = trainer.step(x, number, 10, rate=0.01, seed=1, step=number)
+            expected = here.step(x, number, 0.01, seed=1, step=number)
+            assert (done.loss, done.predicted) == (expected.loss, expected.predicted)
+        trained = here.state
+        assert trainer.read_state() == trained
+        here.reset()
+        assert here.state != trained
+        statistics = device.statistics()
+        assert 0 < statistics.arena_high_water <= statistics.arena_bytes == model.plan.arena_bytes
