@@ -27,7 +27,7 @@ def test_the_second_act_fits_its_board() -> None:
     board = load(demo.BOARD)
     options = CompileOptions(
         cpu=board.cpu,
-        requant="fast",
+        requant="exact",
         sram_available=board.network_sram_bytes,
         train=str(project_root() / demo.SCHEME),
         classes=2,

@@ -35,7 +35,7 @@ def command(
     """Download the trained network of a device as a .tflite.
 
     MODEL is the network that the firmware was built from; TFLite's reference kernels then compute the device's outputs
-    (with a firmware built with --requant exact).
+    (unless the firmware was built with --requant fast).
 
     \b
     Example:
