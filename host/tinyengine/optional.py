@@ -81,3 +81,17 @@ def opencv(purpose: str) -> ModuleType:
             f"OpenCV is needed to {purpose} and is not installed: run pip install 'tinyengine[camera]'"
         ) from error
     return cv2
+
+
+def torch(purpose: str) -> ModuleType:
+    """Import PyTorch; ``purpose`` ("train a network with ...") completes the sentence shown when it is missing."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    warnings.filterwarnings("ignore", message="CUDA initialization")  # said where a driver is absent, at the first step
+    try:
+        with silence():
+            import torch as module
+    except ImportError as error:
+        raise ToolError(
+            f"PyTorch is needed to {purpose} and is not installed: run pip install 'tinyengine[torch]'"
+        ) from error
+    return module

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from PIL import Image
 from tinyengine.errors import DataError
 from tinyengine.recipes.augment import Augmentation, augment
+from tinyengine.recipes.engine import TensorflowEngine
 from tinyengine.recipes.evaluate import score, wilson
 from tinyengine.recipes.pictures import Pictures, join, load
-from tinyengine.recipes.train import Recipe, Status, Training, learning_rate
+from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
 
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)
@@ -158,7 +159,14 @@ def test_without_augmentation_the_picture_is_only_flipped() -> None:
     assert 0 < (plain_error < flipped_error).sum() < 16
 
 
-def test_an_interrupted_run_continues_exactly(tmp_path: Path) -> None:
+def need_backend(backend: str) -> None:
+    if backend == "pytorch":
+        pytest.importorskip("torch", reason="the extra torch is not installed")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_interrupted_run_continues_exactly(tmp_path: Path, backend: str) -> None:
+    need_backend(backend)
     data, validation = stripes(64, 32, 0), stripes(32, 32, 1)
     recipe = Recipe(epochs=3, batch=16, rate=0.05)
 
@@ -169,18 +177,42 @@ def test_an_interrupted_run_continues_exactly(tmp_path: Path) -> None:
 
         return listen
 
-    whole = Training(TINY, recipe, data, tmp_path / "whole")
+    whole = Training(TINY, recipe, data, tmp_path / "whole", backend=backend)
     whole.run(validation, stop_after(None))
-    parts = Training(TINY, recipe, data, tmp_path / "parts")
+    parts = Training(TINY, recipe, data, tmp_path / "parts", backend=backend)
     with pytest.raises(KeyboardInterrupt):
         parts.run(validation, stop_after(4))
-    continued = Training(TINY, recipe, data, tmp_path / "parts")
+    continued = Training(TINY, recipe, data, tmp_path / "parts", backend=backend)
     assert continued.resume()
     assert continued.step == 4
     continued.run(validation, stop_after(None))
     for a, b in zip(whole.model.weights, continued.model.weights, strict=True):
         assert np.array_equal(a.numpy(), b.numpy())
     assert [line["accuracy"] for line in whole.history] == [line["accuracy"] for line in continued.history]
+
+
+def test_both_backends_take_the_same_step() -> None:
+    """Every kind of layer, odd sizes and TensorFlow's uneven padding. One step only: batch normalization magnifies
+    differences of rounding a hundredfold within five."""
+    need_backend("pytorch")
+    from tinyengine.recipes.torch_engine import TorchEngine
+    from tinyengine.zoo.build import keras_model
+
+    network = Network("odd", 34, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k5 e3c16k7s2 e2c16k3"), classes=2, head=24)
+    data, recipe = stripes(16, 48, 0), Recipe(batch=16)
+    model, twin = keras_model(network, softmax=False), keras_model(network, softmax=False)
+    twin.set_weights(model.get_weights())
+    engines = TensorflowEngine(model, network, recipe), TorchEngine(twin, network, recipe, threads=1)
+    losses = [engine.step(data.pixels, data.targets(0.5), 0.05, 0.9, (0, 0)) for engine in engines]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    ours, theirs = (engine.state() for engine in engines)
+    for name in ("weight", "average", "velocity"):
+        for a, b in zip(ours[name], theirs[name], strict=True):
+            # PyTorch's moving variance divides by n - 1, here at least 3 * 3 * 16 - 1, and enters with 1 %
+            np.testing.assert_allclose(a, b, atol=1e-4)
+    before = [w.copy() for w in ours["weight"]]
+    engines[1].restore(ours)
+    assert all(np.array_equal(a, b) for a, b in zip(before, engines[1].state()["weight"], strict=True))
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tinyengine.optional import tensorflow
 from tinyengine.recipes import pictures as pictures_
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.pictures import Pictures
-from tinyengine.recipes.train import Recipe, Status, Training
+from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, macs, parameters
@@ -39,6 +39,7 @@ class FitOptions:
     run: Path = Path("runs/fit")
     resume: bool = False
     start: Path | None = None
+    backend: str = BACKENDS[0]
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
         data = _load(progress, options.data, network.resolution * 3 // 2, options.limit)
         validation = _load(progress, [options.validate], network.resolution, None) if options.validate else None
         network = replace(network, classes=len(data.classes))
-        training = Training(network, options.recipe, data, options.run, options.start)
+        training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
         if options.resume:
             training.resume()
         _train(progress, console, training, validation)

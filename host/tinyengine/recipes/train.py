@@ -22,12 +22,16 @@ import numpy as np
 
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
-from tinyengine.recipes.augment import Augmentation, augment
+from tinyengine.recipes.augment import Augmentation
+from tinyengine.recipes.engine import Engine, TensorflowEngine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Network
+
+#: what computes the steps; the first is the default
+BACKENDS = ("tensorflow", "pytorch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,19 @@ class Training:
     """One run: construct it, call :meth:`run`, take :attr:`model` (which then holds the averaged weights)."""
 
     def __init__(
-        self, network: Network, recipe: Recipe, data: Pictures, folder: Path, start: Path | None = None
+        self,
+        network: Network,
+        recipe: Recipe,
+        data: Pictures,
+        folder: Path,
+        start: Path | None = None,
+        backend: str = BACKENDS[0],
+        threads: int = 1,
     ) -> None:
         """``start``: weights to begin with (``zoo.export.load_weights``), random ones by default; DataError where they
-        are of another architecture. A classifier for other classes begins with random weights all the same."""
-        self._tf = tensorflow("train a network")
-        self._tf.keras.utils.set_random_seed(recipe.seed)
+        are of another architecture. A classifier for other classes begins with random weights all the same.
+        ``backend``: one of BACKENDS; ToolError where its package is missing."""
+        tensorflow("train a network").keras.utils.set_random_seed(recipe.seed)
         self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
         self.targets = data.targets(recipe.soft_weight)
         if self.targets.shape[1] != network.classes:
@@ -92,10 +103,7 @@ class Training:
             self._start = hashlib.sha256(start.read_bytes()).digest()
         self.step = 0
         self.history: list[dict[str, Any]] = []
-        variable = self._tf.Variable
-        self._velocity = [variable(self._tf.zeros_like(w), trainable=False) for w in self.model.trainable_variables]
-        self._average = [variable(w, trainable=False) for w in self.model.weights]
-        self._train_step = self._tf.function(self._step)
+        self._engine = _engine(backend, self.model, network, recipe, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, validation: Pictures | None, listener: Callable[[Status], None], save_every: float = 120.0) -> None:
@@ -113,16 +121,8 @@ class Training:
                 rate = learning_rate(self.recipe, self.step, self.steps)
                 # the average starts short, so that it does not remember the random start
                 keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-                tf = self._tf
-                loss_sum += float(
-                    self._train_step(
-                        tf.constant(self.data.pixels[chosen]),
-                        tf.constant(self.targets[chosen]),
-                        tf.constant(rate, tf.float32),
-                        tf.constant(keep, tf.float32),
-                        tf.constant([self.recipe.seed, self.step], tf.int32),
-                    )
-                )
+                seed = (self.recipe.seed, self.step)
+                loss_sum += self._engine.step(self.data.pixels[chosen], self.targets[chosen], rate, keep, seed)
                 loss_count += 1
                 self.step += 1
                 end_of_epoch = within + 1 == self.steps_per_epoch or self.step == self.steps
@@ -145,8 +145,8 @@ class Training:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
         arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint()}
         arrays["history"] = json.dumps(self.history)
-        for prefix, variables in self._state().items():
-            arrays.update({f"{prefix}{k}": v.numpy() for k, v in enumerate(variables)})
+        for prefix, variables in self._engine.state().items():
+            arrays.update({f"{prefix}{k}": v for k, v in enumerate(variables)})
         _write_npz(self.folder / "checkpoint.npz", arrays)
 
     def resume(self) -> bool:
@@ -160,9 +160,10 @@ class Training:
                     f"{path} belongs to a run with another architecture, data or settings: "
                     "name another --run folder, or repeat the settings it was started with"
                 )
-            for prefix, variables in self._state().items():
-                for k, variable in enumerate(variables):
-                    variable.assign(arrays[f"{prefix}{k}"])
+            shapes = self._engine.state()
+            self._engine.restore(
+                {name: [arrays[f"{name}{k}"] for k in range(len(values))] for name, values in shapes.items()}
+            )
             self.step = int(arrays["step"])
             self.history = json.loads(str(arrays["history"]))
         return True
@@ -175,49 +176,36 @@ class Training:
         digest.update(self._start)
         return digest.hexdigest()
 
-    def _state(self) -> dict[str, list[Any]]:
-        return {"weight": self.model.weights, "average": self._average, "velocity": self._velocity}
-
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.data))
 
-    def _step(self, pixels: Any, targets: Any, rate: Any, keep: Any, seed: Any) -> Any:
-        """One step of SGD with Nesterov momentum and an update of the averaged weights; returns the loss."""
-        tf, recipe = self._tf, self.recipe
-        x, targets = augment(pixels, targets, self.network.resolution, recipe.augmentation, seed)
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            logits = self.model(x, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-        for variable, velocity, gradient in zip(variables, self._velocity, tape.gradient(loss, variables), strict=True):
-            if len(variable.shape) >= 2 and "depthwise" not in variable.path:
-                gradient = gradient + recipe.weight_decay * variable
-            velocity.assign(recipe.momentum * velocity + gradient)
-            variable.assign_sub(rate * (gradient + recipe.momentum * velocity))
-        for average, weight in zip(self._average, self.model.weights, strict=True):
-            average.assign(keep * average + (1 - keep) * tf.convert_to_tensor(weight))
-        return loss
-
     def _end_epoch(self, status: Status, validation: Pictures | None) -> None:
         if validation is not None:
-            current = [w.numpy() for w in self.model.weights]
+            state = self._engine.state()
             self._use_average()
             answers = keras_outputs(self.model, validation.pixels).argmax(axis=1)
             status.accuracy = score(answers, validation).accuracy
             if status.accuracy >= max((line["accuracy"] or 0 for line in self.history), default=0):
                 self._write_weights(self.folder / "best.npz")
-            for weight, value in zip(self.model.weights, current, strict=True):
-                weight.assign(value)
+            self._engine.restore(state)  # TensorFlow's engine trains the very model that has just been judged
         self.history.append(asdict(status))
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(status)) + "\n")
 
     def _use_average(self) -> None:
-        for weight, average in zip(self.model.weights, self._average, strict=True):
+        for weight, average in zip(self.model.weights, self._engine.state()["average"], strict=True):
             weight.assign(average)
 
     def _write_weights(self, path: Path) -> None:
         _write_npz(path, {f"weight{k}": w.numpy() for k, w in enumerate(self.model.weights)})
+
+
+def _engine(backend: str, model: Any, network: Network, recipe: Recipe, threads: int) -> Engine:
+    if backend == "pytorch":
+        from tinyengine.recipes.torch_engine import TorchEngine  # needs an extra
+
+        return TorchEngine(model, network, recipe, threads)
+    return TensorflowEngine(model, network, recipe)
 
 
 def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
