@@ -14,8 +14,6 @@ on the validation pictures, by accuracy and by cross-entropy (which is less nois
 from __future__ import annotations
 
 import json
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,12 +22,12 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from short_training import train
 from tinyengine.cli.progress import step_progress
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.pictures import Pictures, load, shrink
-from tinyengine.recipes.train import Recipe, Training
+from tinyengine.recipes.train import BACKENDS, Recipe
 from tinyengine.search import proxy
 from tinyengine.search.cost import estimate
 from tinyengine.search.space import Architecture, sample
@@ -89,30 +87,27 @@ def candidates(setting: Setting, count: int) -> list[Architecture]:
     return found
 
 
-def measure(number: int, network: Network, setting: Setting, data: Pictures, validation: Pictures) -> Entry:
+def measure(
+    number: int, network: Network, setting: Setting, data: Pictures, validation: Pictures, backend: str
+) -> Entry:
     """Score, train and judge one network."""
     pictures, targets = _batch(data, network.resolution)
     scores = [score(network, pictures, targets) for score in (proxy.zico, proxy.naswot)]
     recipe = Recipe(epochs=setting.epochs, average=0.99, seed=setting.seed)
-    before = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        training = Training(network, recipe, data, Path(folder))
-        training.run(None, lambda status: None)
-    seconds = time.process_time() - before
-    probabilities = tensorflow("judge a network").nn.softmax(keras_outputs(training.model, validation.pixels)).numpy()
-    right = probabilities.argmax(1) == validation.labels
-    loss = -(validation.targets(0.5) * np.log(np.maximum(probabilities, 1e-6))).sum(1)
-    cost, count = estimate(network), sum(int(np.prod(w.shape)) for w in training.model.trainable_weights)
+    trained = train(network, recipe, data, validation, backend)
+    right = trained.probabilities.argmax(1) == validation.labels
+    loss = -(validation.targets(0.5) * np.log(np.maximum(trained.probabilities, 1e-6))).sum(1)
+    cost = estimate(network)
     return Entry(
         number,
         cost.macs,
-        count,
+        trained.parameters,
         len(network.blocks),
         cost.instructions,
         *scores,
         float(right.mean()),
         float(loss.mean()),
-        round(seconds, 1),
+        round(trained.seconds, 1),
     )
 
 
@@ -173,6 +168,7 @@ def report(entries: Sequence[Entry], as_json: bool) -> None:
 @click.option("--pictures", type=int, default=8000, show_default=True, help="Of the pictures to train on.")
 @click.option("--epochs", type=float, default=4, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--backend", type=click.Choice(BACKENDS), default=BACKENDS[0], show_default=True)
 @click.option("--report", "only_report", is_flag=True, help="Train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def main(
@@ -185,6 +181,7 @@ def main(
     pictures: int,
     epochs: float,
     seed: int,
+    backend: str,
     only_report: bool,
     as_json: bool,
 ) -> None:
@@ -196,11 +193,11 @@ def main(
         if data is None or validate is None:
             raise click.UsageError("--data and --validate name the pictures to train and to judge with")
         tensorflow("train networks", 1)
-        train, judge = load(data, resolution * 3 // 2, limit=pictures), load(validate, resolution)
+        pictures_, judge = load(data, resolution * 3 // 2, limit=pictures), load(validate, resolution)
         with step_progress() as progress:
             for number, architecture in enumerate(candidates(setting, networks)):
                 if number not in known:
-                    known[number] = measure(number, architecture.network(2), setting, train, judge)
+                    known[number] = measure(number, architecture.network(2), setting, pictures_, judge, backend)
                     with path.open("a") as file:
                         file.write(json.dumps({"setting": asdict(setting), "entry": asdict(known[number])}) + "\n")
                 progress("networks", number + 1, networks)

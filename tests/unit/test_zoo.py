@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tinyengine.errors import DataError, ModelError, ToolError
-from tinyengine.zoo.table import NETWORKS, Block, Network, find, macs, parameters, parse_blocks
+from tinyengine.zoo.table import NETWORKS, Block, Network, find, macs, mobilenet_v2, parameters, parse_blocks
 
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k5s2 e3c12k3*2"), classes=3)
 
@@ -32,6 +32,18 @@ def test_costs_are_the_published_ones(network: Network) -> None:
 def test_the_family_is_complete() -> None:
     family = {"mcunet-in0", "mcunet-in1", "mcunet-in2", "mcunet-in3", "mcunet-in4", "mcunet-vww1", "mcunet-5fps"}
     assert family | {"mbv2-w0.35", "proxyless-w0.3"} <= set(NETWORKS)
+
+
+def test_mobilenet_v2_is_the_published_one() -> None:
+    """300, 97 and 59 million MACs at 224 pixels and 3.5 million parameters, as its authors state; below width 1 their
+    head keeps 1280 channels. With a scaled head, the MCUNet family's mbv2-w0.35 at 144 pixels."""
+    for width, millions in ((1.0, 300), (0.5, 97), (0.35, 59)):
+        network = replace(mobilenet_v2(width, 224), head=1280)
+        assert macs(network) / 1e6 == pytest.approx(millions, rel=0.01), width
+    assert parameters(mobilenet_v2(1.0, 224)) / 1e6 == pytest.approx(3.5, rel=0.01)
+    small, published = mobilenet_v2(0.35, 144), find("mbv2-w0.35").published
+    assert macs(small) / 1e6 == pytest.approx(published.macs_m, rel=0.02)
+    assert parameters(small) / 1e6 == pytest.approx(published.params_m, rel=0.01)
 
 
 def test_repeated_blocks_stride_once() -> None:

@@ -63,6 +63,9 @@ class Status:
     accuracy: float | None = None
 
 
+Listener = Callable[[Status], None]
+
+
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """Linear warm-up, then half a cosine to 0."""
     warmup = max(1, round(recipe.warmup * steps))
@@ -106,7 +109,7 @@ class Training:
         self._engine = _engine(backend, self.model, network, recipe, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(self, validation: Pictures | None, listener: Callable[[Status], None], save_every: float = 120.0) -> None:
+    def run(self, validation: Pictures | None, listener: Listener, save_every: float = 120.0) -> None:
         """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds."""
         saved = time.monotonic()
         batch = self.recipe.batch

@@ -245,6 +245,24 @@ _TABLE = (
 NETWORKS: dict[str, Network] = {network.name: network for network in _TABLE}
 
 
+_MOBILENET_V2 = "e1c16k3 e6c24k3s2*2 e6c32k3s2*3 e6c64k3s2*4 e6c96k3*3 e6c160k3s2*3 e6c320k3"
+
+
+def mobilenet_v2(width: float, resolution: int, classes: int = 1000) -> Network:
+    """MobileNetV2 (Sandler et al. 2018, table 2) with all channels scaled, also those of stem and head, and rounded to
+    multiples of 8 as there: at least 8, and never below 90 % of the scaled number."""
+
+    def scaled(channels: int) -> int:
+        rounded = max(8, int(channels * width + 4) // 8 * 8)
+        return rounded if rounded >= 0.9 * channels * width else rounded + 8
+
+    blocks = tuple(replace(block, channels=scaled(block.channels)) for block in parse_blocks(_MOBILENET_V2))
+    name = f"mobilenetv2-w{width:g}"
+    return Network(
+        name, resolution, scaled(32), blocks, classes, head=scaled(1280), about=f"MobileNetV2, width {width:g}"
+    )
+
+
 def find(name: str) -> Network:
     """The network called ``name``; a :class:`ModelError` that lists the names otherwise."""
     if name not in NETWORKS:

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Architectures trained alike, and whether their differences are more than chance.
+
+\b
+    bench/rivals.py --arch person-tiny --mobilenetv2 --data a.npz --data b.npz --validate val.npz
+    bench/rivals.py ... --report        only print what is known
+    bench/rivals.py ... --json          the same as JSON
+
+Every --arch (a name of the zoo or a file of `tinyengine search`) is trained with the recipe of `tinyengine fit`, once
+for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width brings it
+closest to the instructions of the first --arch, at the same resolution. The first one is compared with each other one,
+picture by picture and seed by seed. Results are kept in .cache/rivals.jsonl, so that a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from short_training import train
+from tinyengine.cli.progress import step_progress
+from tinyengine.optional import tensorflow
+from tinyengine.paths import cache_dir
+from tinyengine.recipes.pictures import Pictures, join, load
+from tinyengine.recipes.train import BACKENDS, Recipe
+from tinyengine.search.cost import estimate
+from tinyengine.zoo.arch_file import find_or_load
+from tinyengine.zoo.table import Network, mobilenet_v2, parameters
+
+RESULTS = "rivals.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of the first architecture minus another, in points of accuracy."""
+
+    other: str
+    mean: float
+    low: float
+    high: float
+    by_seed: list[float]
+
+
+def equal_mobilenet(network: Network) -> Network:
+    """The MobileNetV2 of the network's resolution and classes whose estimated instructions are closest to its own."""
+    wanted = estimate(network).instructions
+    rivals = (mobilenet_v2(step / 100, network.resolution, network.classes) for step in range(10, 101))
+    return min(rivals, key=lambda rival: abs(estimate(rival).instructions - wanted))
+
+
+def difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
+    """``ours`` and ``theirs`` are (seeds, pictures) of bool: right or wrong.
+
+    The 95 % interval is that of a normal distribution whose variance adds what the choice of the pictures and what the
+    choice of the seeds contribute to the mean difference.
+    """
+    both = 100.0 * (ours.astype(float) - theirs.astype(float))
+    seeds, pictures = both.shape
+    variance = both.mean(0).var(ddof=1) / pictures
+    if seeds > 1:
+        variance += both.mean(1).var(ddof=1) / seeds
+    half = 1.96 * math.sqrt(variance)
+    return Difference(name, both.mean(), both.mean() - half, both.mean() + half, both.mean(1).tolist())
+
+
+def key(network: Network, recipe: Recipe, data: Sequence[Path], limit: int | None) -> str:
+    """Names one training: another recipe, architecture or choice of pictures is another training."""
+    names = [path.name for path in data]
+    described = json.dumps([asdict(replace(network, name="", about="")), asdict(recipe), names, limit], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def report(networks: Sequence[Network], right: Sequence[np.ndarray], as_json: bool) -> None:
+    differences = [difference(n.name, right[0], r) for n, r in zip(networks[1:], right[1:], strict=True)]
+    if as_json:
+        entries = [
+            {
+                "name": network.name,
+                "resolution": network.resolution,
+                **asdict(estimate(network)),
+                "parameters": parameters(network),
+                "accuracy": (100 * answers.mean(1)).tolist(),
+            }
+            for network, answers in zip(networks, right, strict=True)
+        ]
+        click.echo(json.dumps({"networks": entries, "differences": [asdict(d) for d in differences]}, indent=2))
+        return
+    console = Console()
+    table = Table(title=f"{right[0].shape[1]} pictures, {right[0].shape[0]} seeds")
+    for head in ("network", "input", "MACs", "instructions (est.)", "params", "accuracy by seed", "mean"):
+        table.add_column(head, justify="right" if head != "network" else "left")
+    for network, answers in zip(networks, right, strict=True):
+        cost, accuracy = estimate(network), 100 * answers.mean(1)
+        by_seed = "  ".join(f"{value:.2f}" for value in accuracy)
+        size, weights = f"{network.resolution}x{network.resolution}", f"{parameters(network) / 1e6:.2f} M"
+        figures = (size, f"{cost.macs / 1e6:.2f} M", f"{cost.instructions / 1e6:.2f} M", weights)
+        table.add_row(network.name, *figures, by_seed, f"{accuracy.mean():.2f}")
+    console.print(table)
+    for d in differences:
+        seeds = ", ".join(f"{value:+.2f}" for value in d.by_seed)
+        console.print(
+            f"{networks[0].name} - {d.other}: {d.mean:+.2f} points, 95 % interval {d.low:+.2f} to {d.high:+.2f} "
+            f"(by seed {seeds})"
+        )
+
+
+@click.command(help=__doc__)
+@click.option("--arch", "archs", multiple=True, required=True, metavar="NAME|FILE", help="The first is compared.")
+@click.option("--mobilenetv2", is_flag=True, help="Add the MobileNetV2 that takes as many instructions.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
+@click.option("--validate", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
+@click.option("--epochs", type=float, default=3, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--backend", type=click.Choice(BACKENDS), default=BACKENDS[0], show_default=True)
+@click.option("--report", "only_report", is_flag=True, help="Train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def main(
+    archs: tuple[str, ...],
+    mobilenetv2: bool,
+    data: tuple[Path, ...],
+    validate: Path,
+    limit: int | None,
+    epochs: float,
+    seeds: int,
+    backend: str,
+    only_report: bool,
+    as_json: bool,
+) -> None:
+    tensorflow("train networks", 1)
+    networks = [replace(find_or_load(arch), classes=2) for arch in archs]
+    if mobilenetv2:
+        networks.append(equal_mobilenet(networks[0]))
+    path = cache_dir() / RESULTS
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    known = {line["key"]: np.frombuffer(bytes.fromhex(line["right"]), np.uint8) for line in lines}
+    pictures: dict[int, tuple[Pictures, Pictures]] = {}
+    right: list[list[np.ndarray]] = [[] for _ in networks]
+    with step_progress() as progress:
+        for seed in range(seeds):  # the outer loop: a stopped run has all networks alike
+            for position, network in enumerate(networks):
+                recipe = Recipe(epochs=epochs, seed=seed)
+                name = key(network, recipe, data, limit)
+                if name not in known and not only_report:
+                    if network.resolution not in pictures:
+                        larger = [load(p, network.resolution * 3 // 2, limit=limit) for p in data]
+                        pictures[network.resolution] = join(larger), load(validate, network.resolution)
+                    train_on, judge = pictures[network.resolution]
+                    what = f"{network.name}, seed {seed}"
+                    trained = train(
+                        network, recipe, train_on, judge, backend, lambda s, w=what: progress(w, s.step, s.steps)
+                    )
+                    known[name] = (trained.probabilities.argmax(1) == judge.labels).astype(np.uint8)
+                    line = {"key": name, "network": network.name, "seed": seed, "epochs": epochs}
+                    with path.open("a") as file:
+                        file.write(json.dumps({**line, "right": known[name].tobytes().hex()}) + "\n")
+                if name in known:
+                    right[position].append(known[name])
+    complete = min(len(answers) for answers in right)
+    if not complete:
+        raise click.ClickException("no seed has been trained with all of these networks and settings")
+    report(networks, [np.stack(answers[:complete]).astype(bool) for answers in right], as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""bench/rivals.py: which architecture is better, and by how much more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+from tinyengine.recipes.train import Recipe
+from tinyengine.search.cost import estimate
+from tinyengine.zoo.table import find
+
+from tests import bench_script
+
+
+@pytest.fixture(scope="module")
+def rivals() -> ModuleType:
+    pytest.importorskip("tensorflow", reason="the extra convert is not installed")
+    return bench_script.load("rivals")
+
+
+def test_the_rival_takes_as_many_instructions(rivals: ModuleType) -> None:
+    ours = replace(find("person-tiny"), classes=2)
+    theirs = rivals.equal_mobilenet(ours)
+    assert theirs.resolution == ours.resolution
+    assert estimate(theirs).instructions == pytest.approx(estimate(ours).instructions, rel=0.02)
+
+
+def test_a_difference_counts_pictures_and_seeds(rivals: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    theirs = rng.random((3, 2000)) < 0.7
+    ours = theirs | (rng.random((3, 2000)) < 0.2)  # right on a fifth of what the others miss: 6 points
+    found = rivals.difference("x", ours, theirs)
+    assert found.mean == pytest.approx(100 * (ours.mean() - theirs.mean()))
+    assert 4 < found.low < found.mean < found.high < 8
+    # the same answers: no difference and no doubt about it
+    same = rivals.difference("x", ours, ours)
+    assert (same.low, same.mean, same.high) == (0, 0, 0)
+    # seeds that disagree widen the interval beyond what the pictures alone say
+    flipped = np.stack([ours[0], theirs[1], ours[2]]), np.stack([theirs[0], ours[1], theirs[2]])
+    unsure = rivals.difference("x", *flipped)
+    assert unsure.low < 0 < unsure.high
+
+
+def test_another_setting_is_another_training(rivals: ModuleType, tmp_path) -> None:
+    network, recipe = find("person-tiny"), Recipe(epochs=3)
+    one = rivals.key(network, recipe, [tmp_path / "a.npz"], None)
+    assert one == rivals.key(replace(network, name="other"), recipe, [tmp_path / "a.npz"], None)
+    others = {
+        rivals.key(replace(network, resolution=72), recipe, [tmp_path / "a.npz"], None),
+        rivals.key(network, replace(recipe, seed=1), [tmp_path / "a.npz"], None),
+        rivals.key(network, recipe, [tmp_path / "b.npz"], None),
+        rivals.key(network, recipe, [tmp_path / "a.npz"], 100),
+    }
+    assert len(others | {one}) == 5
