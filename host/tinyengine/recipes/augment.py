@@ -41,9 +41,8 @@ def augment(pixels: Any, targets: Any, resolution: int, how: Augmentation, seed:
     top, left = uniform(2, 0.0, 1.0) * (1 - height), uniform(3, 0.0, 1.0) * (1 - width)
     right = left + width
     flip = uniform(4, 0.0, 1.0) < 0.5
-    boxes = tf.stack([top, tf.where(flip, right, left), top + height, tf.where(flip, left, right)], axis=1)
-    x = tf.image.crop_and_resize(tf.cast(pixels, tf.float32), boxes, tf.range(count), (2 * resolution, 2 * resolution))
-    x = tf.nn.avg_pool2d(x, 2, 2, "VALID") / 128.0 - 1.0
+    left, right = tf.where(flip, right, left), tf.where(flip, left, right)
+    x = _crop(tf, pixels, (top, top + height), (left, right), resolution) / 128.0 - 1.0
 
     gray = tf.reduce_mean(x, axis=3, keepdims=True)
     keep_colour = uniform(5, 1 - how.saturation, 1 + how.saturation, 1, 1, 1)
@@ -62,6 +61,27 @@ def augment(pixels: Any, targets: Any, resolution: int, how: Augmentation, seed:
         x = share * x + (1 - share) * tf.reverse(x, [0])
         targets = share * targets + (1 - share) * tf.reverse(targets, [0])
     return x, targets
+
+
+def _crop(tf: Any, pixels: Any, rows: tuple[Any, Any], columns: tuple[Any, Any], resolution: int) -> Any:
+    """(N, S, S, 3) uint8 -> (N, R, R, 3) float32: each picture between two (N,) shares of its height and its width.
+
+    Bilinear samples at twice the resolution, averaged 2x2. Both are linear, separably, so that two matrix products do
+    them: half the time of TensorFlow's crop_and_resize.
+    """
+    size = pixels.shape[1]
+    places = tf.range(size, dtype=tf.float32)
+
+    def matrix(first: Any, last: Any) -> Any:
+        share = tf.linspace(0.0, 1.0, 2 * resolution)
+        at = (first[:, None] + (last - first)[:, None] * share) * (size - 1)
+        bilinear = tf.nn.relu(1 - tf.abs(at[:, :, None] - places))  # (N, 2R, S)
+        return tf.reduce_mean(tf.reshape(bilinear, (-1, resolution, 2, size)), axis=2)
+
+    x = tf.matmul(matrix(*rows), tf.reshape(tf.cast(pixels, tf.float32), (-1, size, size * 3)))
+    x = tf.transpose(tf.reshape(x, (-1, resolution, size, 3)), (0, 2, 1, 3))
+    x = tf.matmul(matrix(*columns), tf.reshape(x, (-1, size, resolution * 3)))
+    return tf.transpose(tf.reshape(x, (-1, resolution, resolution, 3)), (0, 2, 1, 3))
 
 
 def _cut_out(tf: Any, x: Any, resolution: int, share: float, chance: Any) -> Any:
