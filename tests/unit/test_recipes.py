@@ -13,9 +13,9 @@ from PIL import Image
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation, augment
-from tinyengine.recipes.engine import TensorflowEngine
 from tinyengine.recipes.evaluate import score, wilson
 from tinyengine.recipes.pictures import Pictures, join, load
+from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
 

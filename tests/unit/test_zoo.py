@@ -42,6 +42,7 @@ def test_mobilenet_v2_is_the_published_one() -> None:
         assert macs(network) / 1e6 == pytest.approx(millions, rel=0.01), width
     assert parameters(mobilenet_v2(1.0, 224)) / 1e6 == pytest.approx(3.5, rel=0.01)
     small, published = mobilenet_v2(0.35, 144), find("mbv2-w0.35").published
+    assert small.blocks == find("mbv2-w0.35").blocks
     assert macs(small) / 1e6 == pytest.approx(published.macs_m, rel=0.02)
     assert parameters(small) / 1e6 == pytest.approx(published.params_m, rel=0.01)
 

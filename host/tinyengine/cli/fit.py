@@ -99,7 +99,7 @@ from tinyengine.recipes.train import BACKENDS, Recipe
     type=click.Choice(BACKENDS),
     default=BACKENDS[0],
     show_default=True,
-    help="What computes the steps; pytorch (pip install 'tinyengine[torch]') is about twice as fast on x86.",
+    help="What computes the steps; pytorch (pip install 'tinyengine[torch]') takes two thirds of the time on x86.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
 @click.option(

@@ -1,4 +1,4 @@
-"""One step of training, by PyTorch: on x86 processors about twice as fast as TensorFlow for networks of this kind.
+"""One step of training, by PyTorch: on x86 processors in two thirds of TensorFlow's time for networks of this kind.
 
 The pictures are augmented by the same TensorFlow graph, so both engines see the same batches. Weights are held in
 PyTorch's layouts and cross the border in Keras' (``State``).

@@ -23,9 +23,10 @@ import numpy as np
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation
-from tinyengine.recipes.engine import Engine, TensorflowEngine
+from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.pictures import Pictures
+from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Network
@@ -75,7 +76,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 class Training:
-    """One run: construct it, call :meth:`run`, take :attr:`model` (which then holds the averaged weights)."""
+    """One run: construct it, call :meth:`run`, take :attr:`model`, which holds the averaged weights."""
 
     def __init__(
         self,
@@ -184,13 +185,11 @@ class Training:
 
     def _end_epoch(self, status: Status, validation: Pictures | None) -> None:
         if validation is not None:
-            state = self._engine.state()
             self._use_average()
             answers = keras_outputs(self.model, validation.pixels).argmax(axis=1)
             status.accuracy = score(answers, validation).accuracy
             if status.accuracy >= max((line["accuracy"] or 0 for line in self.history), default=0):
                 self._write_weights(self.folder / "best.npz")
-            self._engine.restore(state)  # TensorFlow's engine trains the very model that has just been judged
         self.history.append(asdict(status))
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(status)) + "\n")

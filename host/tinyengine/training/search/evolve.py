@@ -155,9 +155,6 @@ def evolve_within(
     estimate: Cost,
     planned: Cost,
     limit: int,
-    *,
-    seed: int = 0,
-    generations: int = GENERATIONS,
     progress: Progress | None = None,
 ) -> Found:
     """``evolve`` by a cheap ``estimate`` plus a constant, until the winner's ``planned`` bytes are at most ``limit``.
@@ -172,15 +169,7 @@ def evolve_within(
         return estimate(scheme) + constant if scheme.bias_last else classifier
 
     for trial in range(TRIALS):
-        found = evolve(
-            contributions,
-            convolutions,
-            cost,
-            limit,
-            seed=seed,
-            generations=generations,
-            progress=progress,
-        )
+        found = evolve(contributions, convolutions, cost, limit, progress=progress)
         taken = planned(found.scheme)
         if taken <= limit:
             return replace(found, sram_bytes=taken, planned=trial + 2)

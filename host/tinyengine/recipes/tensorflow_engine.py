@@ -1,0 +1,63 @@
+"""One step of training, by TensorFlow: the engine that every installation has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyengine.optional import tensorflow
+from tinyengine.recipes.augment import augment
+from tinyengine.recipes.engine import State, decays
+from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.table import Network
+
+if TYPE_CHECKING:
+    from tinyengine.recipes.train import Recipe
+
+
+class TensorflowEngine:
+    """Steps of a Keras model of its own in a traced function."""
+
+    def __init__(self, model: Any, network: Network, recipe: Recipe) -> None:
+        """``model`` is the Keras model whose weights it begins with."""
+        tf = tensorflow("train a network")
+        self._tf, self._network, self._recipe = tf, network, recipe
+        weights = model.get_weights()
+        self._model = model = keras_model(network, softmax=False)
+        model.set_weights(weights)
+        self._velocity = [tf.Variable(tf.zeros_like(w), trainable=False) for w in model.trainable_variables]
+        self._average = [tf.Variable(w, trainable=False) for w in model.weights]
+        self._traced = tf.function(self._step)
+
+    def step(self, pixels: np.ndarray, targets: np.ndarray, rate: float, keep: float, seed: tuple[int, int]) -> float:
+        tf = self._tf
+        arguments = (tf.constant(rate, tf.float32), tf.constant(keep, tf.float32), tf.constant(seed, tf.int32))
+        return float(self._traced(tf.constant(pixels), tf.constant(targets), *arguments))
+
+    def state(self) -> State:
+        return {name: [v.numpy() for v in variables] for name, variables in self._variables().items()}
+
+    def restore(self, state: State) -> None:
+        for name, variables in self._variables().items():
+            for variable, value in zip(variables, state[name], strict=True):
+                variable.assign(value)
+
+    def _variables(self) -> dict[str, list[Any]]:
+        return {"weight": self._model.weights, "average": self._average, "velocity": self._velocity}
+
+    def _step(self, pixels: Any, targets: Any, rate: Any, keep: Any, seed: Any) -> Any:
+        tf, recipe = self._tf, self._recipe
+        x, targets = augment(pixels, targets, self._network.resolution, recipe.augmentation, seed)
+        variables = self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self._model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+        for variable, velocity, gradient in zip(variables, self._velocity, tape.gradient(loss, variables), strict=True):
+            if decays(variable.path, variable.shape):
+                gradient = gradient + recipe.weight_decay * variable
+            velocity.assign(recipe.momentum * velocity + gradient)
+            variable.assign_sub(rate * (gradient + recipe.momentum * velocity))
+        for average, weight in zip(self._average, self._model.weights, strict=True):
+            average.assign(keep * average + (1 - keep) * tf.convert_to_tensor(weight))
+        return loss
