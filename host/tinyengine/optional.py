@@ -95,3 +95,20 @@ def torch(purpose: str) -> ModuleType:
             f"PyTorch is needed to {purpose} and is not installed: run pip install 'tinyengine[torch]'"
         ) from error
     return module
+
+
+def scikit_learn(purpose: str) -> ModuleType:
+    """Import scikit-learn and what is used of it; ``purpose`` ("teach") completes the sentence when it is missing."""
+    try:
+        import sklearn
+        import sklearn.decomposition
+        import sklearn.linear_model
+        import sklearn.metrics
+        import sklearn.model_selection
+        import sklearn.pipeline
+        import sklearn.preprocessing
+    except ImportError as error:
+        raise ToolError(
+            f"scikit-learn is needed to {purpose} and is not installed: run pip install 'tinyengine[teacher]'"
+        ) from error
+    return sklearn

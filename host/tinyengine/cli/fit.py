@@ -58,6 +58,13 @@ from tinyengine.recipes.train import BACKENDS, Recipe
     help="Share of the teacher beside a label.",
 )
 @click.option(
+    "--embedding-weight",
+    type=click.FloatRange(0),
+    default=Recipe().embedding_weight,
+    show_default=True,
+    help="Weight of the teacher's embedding in the loss, with data from tinyengine teach.",
+)
+@click.option(
     "--min-area",
     type=click.FloatRange(0.01, 1),
     default=Augmentation().min_area,
@@ -128,6 +135,7 @@ def command(
     batch: int,
     rate: float,
     soft_weight: float,
+    embedding_weight: float,
     min_area: float,
     cutout: float,
     mixup: float,
@@ -154,6 +162,7 @@ def command(
         batch=batch,
         rate=rate,
         soft_weight=soft_weight,
+        embedding_weight=embedding_weight,
         average=average,
         seed=seed,
         augmentation=augmentation,

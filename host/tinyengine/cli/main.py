@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
     "search-scheme": "Find what to train on the device within its SRAM.",
     "search": "Find an architecture for a board and an instruction budget.",
+    "teach": "Let a large network look at pictures, for a small one to learn from.",
     "fit": "Train a network of the zoo on labelled images.",
 }
 

@@ -12,10 +12,15 @@ State = dict[str, list[np.ndarray]]
 
 
 class Engine(Protocol):
-    """What the training loop needs; engines differ in speed and in the last bits, not in what they compute."""
+    """What the training loop needs; engines differ in speed and in the last bits, not in what they compute.
+
+    The network has K + D outputs: the logits of K ``classes``, and where a teacher's embedding is learned too (D > 0)
+    D numbers that approach it. The loss is the mean cross entropy plus the recipe's ``embedding_weight`` times the mean
+    squared difference of the rest.
+    """
 
     def step(self, pixels: np.ndarray, targets: np.ndarray, rate: float, keep: float, seed: tuple[int, int]) -> float:
-        """One step of SGD with Nesterov momentum on (N, S, S, 3) uint8 pictures with (N, K) targets; the mean loss.
+        """One step of SGD with Nesterov momentum on (N, S, S, 3) uint8 pictures with (N, K + D) targets; the mean loss.
 
         ``keep`` is the share of the old average in the new one, ``seed`` decides the augmentation.
         """

@@ -16,6 +16,7 @@ from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.metadata import ModelMetadata
 from tinyengine.optional import tensorflow
 from tinyengine.recipes import pictures as pictures_
+from tinyengine.recipes.album import join, read_album
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training
@@ -85,12 +86,11 @@ def _progress(console: Console) -> Progress:
 
 
 def _load(progress: Progress, paths: list[Path], size: int, limit: int | None) -> Pictures:
-    sets = []
-    for path in paths:
-        task = progress.add_task(f"reading {path.name}", total=None)
-        sets.append(pictures_.load(path, size, lambda k, n, t=task: progress.update(t, completed=k, total=n), limit))
-        progress.update(task, completed=len(sets[-1]), total=len(sets[-1]))
-    return pictures_.join(sets)
+    album = join([read_album(path, limit) for path in paths])
+    task = progress.add_task(f"reading {', '.join(path.name for path in paths)}", total=len(album))
+    pictures = pictures_.decode(album, size, lambda k, n: progress.update(task, completed=k, total=n))
+    progress.update(task, completed=len(album))
+    return pictures
 
 
 def _train(progress: Progress, console: Console, training: Training, validation: Pictures | None) -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class TensorflowEngine:
     """Steps of a Keras model of its own in a traced function."""
 
-    def __init__(self, model: Any, network: Network, recipe: Recipe) -> None:
-        """``model`` is the Keras model whose weights it begins with."""
+    def __init__(self, model: Any, network: Network, recipe: Recipe, classes: int) -> None:
+        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``."""
         tf = tensorflow("train a network")
-        self._tf, self._network, self._recipe = tf, network, recipe
+        self._tf, self._network, self._recipe, self._classes = tf, network, recipe, classes
         weights = model.get_weights()
         self._model = model = keras_model(network, softmax=False)
         model.set_weights(weights)
@@ -51,8 +51,11 @@ class TensorflowEngine:
         x, targets = augment(pixels, targets, self._network.resolution, recipe.augmentation, seed)
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self._model(x, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            outputs, classes = self._model(x, training=True), self._classes
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets[:, :classes], outputs[:, :classes]))
+            if outputs.shape[1] > classes:
+                difference = outputs[:, classes:] - targets[:, classes:]
+                loss += recipe.embedding_weight * tf.reduce_mean(tf.square(difference))
         for variable, velocity, gradient in zip(variables, self._velocity, tape.gradient(loss, variables), strict=True):
             if decays(variable.path, variable.shape):
                 gradient = gradient + recipe.weight_decay * variable

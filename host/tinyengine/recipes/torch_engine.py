@@ -27,15 +27,15 @@ _EPSILON, _KEEP_STATISTICS = 1e-3, 0.99
 class TorchEngine:
     """Steps of the network written with PyTorch's functions, activations in channels-last order."""
 
-    def __init__(self, model: Any, network: Network, recipe: Recipe, threads: int) -> None:
-        """``model`` is the Keras model whose weights it begins with."""
+    def __init__(self, model: Any, network: Network, recipe: Recipe, classes: int, threads: int) -> None:
+        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``."""
         self._torch = torch("train a network with --backend pytorch")
         self._torch.set_num_threads(threads)
         _keep_memory()
         self._tf = tf = tensorflow("augment pictures", threads)
         how, size = recipe.augmentation, network.resolution
         self._augment = tf.function(lambda pixels, targets, seed: augment(pixels, targets, size, how, seed))
-        self._network, self._recipe = network, recipe
+        self._network, self._recipe, self._classes = network, recipe, classes
         self._layers = {layer.name: layer for layer in convolutions(network)}
         names = [weight.path for weight in model.weights]
         trainable = {variable.path for variable in model.trainable_variables}
@@ -55,8 +55,11 @@ class TorchEngine:
         torch = self._torch
         arguments = (self._tf.constant(value) for value in (pixels, targets, np.int32(seed)))
         images, answers = (torch.from_numpy(t.numpy()) for t in self._augment(*arguments))
-        logits = self._forward(images.permute(0, 3, 1, 2))
-        loss = torch.nn.functional.cross_entropy(logits, answers)
+        outputs, classes = self._forward(images.permute(0, 3, 1, 2)), self._classes
+        loss = torch.nn.functional.cross_entropy(outputs[:, :classes], answers[:, :classes])
+        if outputs.shape[1] > classes:
+            difference = torch.nn.functional.mse_loss(outputs[:, classes:], answers[:, classes:])
+            loss = loss + self._recipe.embedding_weight * difference
         weights = [self._weights[k] for k in self._trained]
         gradients = list(torch.autograd.grad(loss, weights))
         with torch.no_grad():
@@ -90,7 +93,7 @@ class TorchEngine:
                     tensor.copy_(self._to_torch(value, kind))
 
     def _forward(self, x: Any) -> Any:
-        """Logits (N, K) of (N, 3, R, R) pictures, with the statistics of the batch; updates the moving ones."""
+        """Outputs (N, K + D) of (N, 3, R, R) pictures, with the statistics of the batch; updates the moving ones."""
         x = self._normalized(x, "stem")
         channels = self._network.stem
         for index, block in enumerate(self._network.blocks):

@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Recipe:
     warmup: float = 0.04  # share of the steps during which the rate rises linearly
     weight_decay: float = 4e-5  # L2 penalty on convolution and classifier weights, not on depthwise ones and offsets
     soft_weight: float = 0.5  # share of the teacher in the target where a label exists too
+    embedding_weight: float = 1.0  # of the squared difference to the teacher's embedding, where the data has one
     average: float = 0.999  # weight averaging: share of the old average kept at each step
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -96,6 +97,8 @@ class Training:
         self.targets = data.targets(recipe.soft_weight)
         if self.targets.shape[1] != network.classes:
             raise DataError(f"the data has {self.targets.shape[1]} classes and the network {network.classes}")
+        if data.embedding is not None:
+            self.targets = np.hstack([self.targets, data.embedding])
         if len(data) < recipe.batch:
             raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
         self.steps_per_epoch = len(data) // recipe.batch
@@ -107,7 +110,7 @@ class Training:
             self._start = hashlib.sha256(start.read_bytes()).digest()
         self.step = 0
         self.history: list[dict[str, Any]] = []
-        self._engine = _engine(backend, self.model, network, recipe, threads)
+        self._engine = self._make_engine(backend, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, validation: Pictures | None, listener: Listener, save_every: float = 120.0) -> None:
@@ -194,20 +197,26 @@ class Training:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(status)) + "\n")
 
+    def _make_engine(self, backend: str, threads: int) -> Engine:
+        """An engine for the network with as many outputs as there are targets; those of the classes come first."""
+        network, classes = replace(self.network, classes=self.targets.shape[1]), self.network.classes
+        model = keras_model(network, softmax=False)
+        for wide, weight in zip(model.weights, self.model.weights, strict=True):
+            value = wide.numpy()
+            value[..., : weight.shape[-1]] = weight.numpy()  # only the classifier's are wider
+            wide.assign(value)
+        if backend == "pytorch":
+            from tinyengine.recipes.torch_engine import TorchEngine  # needs an extra
+
+            return TorchEngine(model, network, self.recipe, classes, threads)
+        return TensorflowEngine(model, network, self.recipe, classes)
+
     def _use_average(self) -> None:
         for weight, average in zip(self.model.weights, self._engine.state()["average"], strict=True):
-            weight.assign(average)
+            weight.assign(average[..., : weight.shape[-1]])
 
     def _write_weights(self, path: Path) -> None:
         _write_npz(path, {f"weight{k}": w.numpy() for k, w in enumerate(self.model.weights)})
-
-
-def _engine(backend: str, model: Any, network: Network, recipe: Recipe, threads: int) -> Engine:
-    if backend == "pytorch":
-        from tinyengine.recipes.torch_engine import TorchEngine  # needs an extra
-
-        return TorchEngine(model, network, recipe, threads)
-    return TensorflowEngine(model, network, recipe)
 
 
 def _write_npz(path: Path, arrays: dict[str, Any]) -> None:

