@@ -8,13 +8,14 @@
 
 Every --arch (a name of the zoo or a file of `tinyengine search`) is trained with the recipe of `tinyengine fit`, once
 for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width brings it
-closest to the instructions of the first --arch, at the same resolution. The first one is compared with each other one,
-picture by picture and seed by seed. Results are kept in .cache/rivals.jsonl, so that a stopped run goes on.
+closest to the instructions of the first --arch, at the same resolution. Every two are compared, picture by picture and
+seed by seed. Results are kept in .cache/rivals.jsonl, so that a stopped run goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ from short_training import train
 from tinyengine.cli.progress import step_progress
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.pictures import Pictures, join, load
+from tinyengine.recipes.album import join, read_album
+from tinyengine.recipes.pictures import Pictures, decode, load
 from tinyengine.recipes.train import BACKENDS, Recipe
 from tinyengine.search.cost import estimate
 from tinyengine.zoo.arch_file import find_or_load
@@ -40,8 +42,9 @@ RESULTS = "rivals.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of the first architecture minus another, in points of accuracy."""
+    """Of one architecture minus another, in points of accuracy."""
 
+    name: str
     other: str
     mean: float
     low: float
@@ -56,7 +59,7 @@ def equal_mobilenet(network: Network) -> Network:
     return min(rivals, key=lambda rival: abs(estimate(rival).instructions - wanted))
 
 
-def difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
+def difference(name: str, other: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
     """``ours`` and ``theirs`` are (seeds, pictures) of bool: right or wrong.
 
     The 95 % interval is that of a normal distribution whose variance adds what the choice of the pictures and what the
@@ -68,7 +71,7 @@ def difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
     if seeds > 1:
         variance += both.mean(1).var(ddof=1) / seeds
     half = 1.96 * math.sqrt(variance)
-    return Difference(name, both.mean(), both.mean() - half, both.mean() + half, both.mean(1).tolist())
+    return Difference(name, other, both.mean(), both.mean() - half, both.mean() + half, both.mean(1).tolist())
 
 
 def key(network: Network, recipe: Recipe, data: Sequence[Path], limit: int | None) -> str:
@@ -79,7 +82,8 @@ def key(network: Network, recipe: Recipe, data: Sequence[Path], limit: int | Non
 
 
 def report(networks: Sequence[Network], right: Sequence[np.ndarray], as_json: bool) -> None:
-    differences = [difference(n.name, right[0], r) for n, r in zip(networks[1:], right[1:], strict=True)]
+    named = [(network.name, answers) for network, answers in zip(networks, right, strict=True)]
+    differences = [difference(a, b, x, y) for (a, x), (b, y) in itertools.combinations(named, 2)]
     if as_json:
         entries = [
             {
@@ -107,13 +111,12 @@ def report(networks: Sequence[Network], right: Sequence[np.ndarray], as_json: bo
     for d in differences:
         seeds = ", ".join(f"{value:+.2f}" for value in d.by_seed)
         console.print(
-            f"{networks[0].name} - {d.other}: {d.mean:+.2f} points, 95 % interval {d.low:+.2f} to {d.high:+.2f} "
-            f"(by seed {seeds})"
+            f"{d.name} - {d.other}: {d.mean:+.2f} points, 95 % interval {d.low:+.2f} to {d.high:+.2f} (by seed {seeds})"
         )
 
 
 @click.command(help=__doc__)
-@click.option("--arch", "archs", multiple=True, required=True, metavar="NAME|FILE", help="The first is compared.")
+@click.option("--arch", "archs", multiple=True, required=True, metavar="NAME|FILE", help="Trained and compared.")
 @click.option("--mobilenetv2", is_flag=True, help="Add the MobileNetV2 that takes as many instructions.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
 @click.option("--validate", type=click.Path(path_type=Path, exists=True), required=True)
@@ -151,8 +154,8 @@ def main(
                 name = key(network, recipe, data, limit)
                 if name not in known and not only_report:
                     if network.resolution not in pictures:
-                        larger = [load(p, network.resolution * 3 // 2, limit=limit) for p in data]
-                        pictures[network.resolution] = join(larger), load(validate, network.resolution)
+                        larger = decode(join([read_album(p, limit) for p in data]), network.resolution * 3 // 2)
+                        pictures[network.resolution] = larger, load(validate, network.resolution)
                     train_on, judge = pictures[network.resolution]
                     what = f"{network.name}, seed {seed}"
                     trained = train(

@@ -31,15 +31,15 @@ def test_a_difference_counts_pictures_and_seeds(rivals: ModuleType) -> None:
     rng = np.random.default_rng(0)
     theirs = rng.random((3, 2000)) < 0.7
     ours = theirs | (rng.random((3, 2000)) < 0.2)  # right on a fifth of what the others miss: 6 points
-    found = rivals.difference("x", ours, theirs)
+    found = rivals.difference("x", "y", ours, theirs)
     assert found.mean == pytest.approx(100 * (ours.mean() - theirs.mean()))
     assert 4 < found.low < found.mean < found.high < 8
     # the same answers: no difference and no doubt about it
-    same = rivals.difference("x", ours, ours)
+    same = rivals.difference("x", "y", ours, ours)
     assert (same.low, same.mean, same.high) == (0, 0, 0)
     # seeds that disagree widen the interval beyond what the pictures alone say
     flipped = np.stack([ours[0], theirs[1], ours[2]]), np.stack([theirs[0], ours[1], theirs[2]])
-    unsure = rivals.difference("x", *flipped)
+    unsure = rivals.difference("x", "y", *flipped)
     assert unsure.low < 0 < unsure.high
 
 

@@ -72,6 +72,13 @@ from tinyengine.recipes.train import BACKENDS, Recipe
     help="Smallest share of a picture a crop keeps.",
 )
 @click.option(
+    "--gray",
+    type=click.FloatRange(0, 1),
+    default=Augmentation().gray,
+    show_default=True,
+    help="Share of the pictures turned gray.",
+)
+@click.option(
     "--cutout",
     type=click.FloatRange(0, 1),
     default=0.0,
@@ -137,6 +144,7 @@ def command(
     soft_weight: float,
     embedding_weight: float,
     min_area: float,
+    gray: float,
     cutout: float,
     mixup: float,
     average: float,
@@ -156,7 +164,7 @@ def command(
 
     Example: tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
     """
-    augmentation = Augmentation(min_area=min_area, cutout=cutout, mixup=mixup)
+    augmentation = Augmentation(min_area=min_area, gray=gray, cutout=cutout, mixup=mixup)
     recipe = Recipe(
         epochs=epochs,
         batch=batch,
