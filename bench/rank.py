@@ -3,7 +3,7 @@
 
 \b
     bench/rank.py --networks 12 --data labelled.npz --validate other.npz    train what is missing, then report
-    bench/rank.py --report                                                  only print what is known
+    bench/rank.py --data labelled.npz --report                              only print what is known
 
 Networks are drawn at random from the space of `tinyengine search`, all at one resolution and width and within one
 budget of instructions, so that size alone does not decide. Each is trained alike on a part of the pictures and judged
@@ -48,6 +48,7 @@ class Setting:
     pictures: int
     epochs: float
     seed: int
+    data: str  # the name of what they are trained on
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def report(entries: Sequence[Entry], as_json: bool) -> None:
 @click.option("--resolution", type=int, default=48, show_default=True)
 @click.option("--width", type=float, default=0.4, show_default=True)
 @click.option("--instructions", type=float, default=4e6, show_default=True)
-@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Pictures to train on (.npz or folder).")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Pictures to train on (.npz or folder).")
 @click.option("--validate", type=click.Path(path_type=Path, exists=True), help="Pictures to judge with.")
 @click.option("--pictures", type=int, default=8000, show_default=True, help="Of the pictures to train on.")
 @click.option("--epochs", type=float, default=4, show_default=True)
@@ -176,7 +177,7 @@ def main(
     resolution: int,
     width: float,
     instructions: float,
-    data: Path | None,
+    data: Path,
     validate: Path | None,
     pictures: int,
     epochs: float,
@@ -185,13 +186,15 @@ def main(
     only_report: bool,
     as_json: bool,
 ) -> None:
-    setting = Setting(resolution, width, instructions, pictures, epochs, seed)
+    setting = Setting(resolution, width, instructions, pictures, epochs, seed, data.name)
     path = cache_dir() / RESULTS
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {line["entry"]["number"]: Entry(**line["entry"]) for line in lines if line["setting"] == asdict(setting)}
     if not only_report and len(known) < networks:
-        if data is None or validate is None:
-            raise click.UsageError("--data and --validate name the pictures to train and to judge with")
+        if validate is None:
+            raise click.UsageError("--validate names the pictures to judge with")
+        if not data.exists():
+            raise click.UsageError(f"{data} does not exist")
         tensorflow("train networks", 1)
         pictures_, judge = load(data, resolution * 3 // 2, limit=pictures), load(validate, resolution)
         with step_progress() as progress:

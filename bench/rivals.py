@@ -7,9 +7,10 @@
     bench/rivals.py ... --json          the same as JSON
 
 Every --arch (a name of the zoo or a file of `tinyengine search`) is trained with the recipe of `tinyengine fit`, once
-for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width brings it
-closest to the instructions of the first --arch, at the same resolution. Every two are compared, picture by picture and
-seed by seed. Results are kept in .cache/rivals.jsonl, so that a stopped run goes on.
+for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width (and
+resolution, 8 pixels up or down) brings it closest to the instructions of the first --arch. Every two are compared, picture by picture and
+seed by seed; each interval stands for itself and is not widened for their number. Results are kept in
+.cache/rivals.jsonl under the files' names, so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scipy import stats
 from short_training import train
 from tinyengine.cli.progress import step_progress
 from tinyengine.optional import tensorflow
@@ -53,24 +55,31 @@ class Difference:
 
 
 def equal_mobilenet(network: Network) -> Network:
-    """The MobileNetV2 of the network's resolution and classes whose estimated instructions are closest to its own."""
+    """The MobileNetV2 whose estimated instructions are closest to the network's, of any width.
+
+    Channels come in multiples of 8, so at one resolution the instructions jump: those beside the network's count too.
+    """
     wanted = estimate(network).instructions
-    rivals = (mobilenet_v2(step / 100, network.resolution, network.classes) for step in range(10, 101))
+    resolutions = (network.resolution, network.resolution - 8, network.resolution + 8)
+    rivals = (mobilenet_v2(step / 1000, r, network.classes) for r in resolutions for step in range(100, 1001, 2))
     return min(rivals, key=lambda rival: abs(estimate(rival).instructions - wanted))
 
 
 def difference(name: str, other: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
     """``ours`` and ``theirs`` are (seeds, pictures) of bool: right or wrong.
 
-    The 95 % interval is that of a normal distribution whose variance adds what the choice of the pictures and what the
-    choice of the seeds contribute to the mean difference.
+    The variance of the mean difference adds what the choice of the pictures and what the choice of the seeds contribute
+    to it. The 95 % interval is that of Student's t with the degrees of freedom of Welch and Satterthwaite, so that few
+    seeds that disagree widen it as they should.
     """
     both = 100.0 * (ours.astype(float) - theirs.astype(float))
-    seeds, pictures = both.shape
-    variance = both.mean(0).var(ddof=1) / pictures
-    if seeds > 1:
-        variance += both.mean(1).var(ddof=1) / seeds
-    half = 1.96 * math.sqrt(variance)
+    parts = [(both.mean(axis).var(ddof=1) / n, n - 1) for axis, n in enumerate(both.shape[::-1]) if n > 1]
+    variance = sum(part for part, _ in parts)
+    if variance > 0:
+        freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+        half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(variance)
+    else:
+        half = 0.0
     return Difference(name, other, both.mean(), both.mean() - half, both.mean() + half, both.mean(1).tolist())
 
 

@@ -19,7 +19,7 @@ from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.paths import cache_dir, project_root
 
 BOARD = "sim_stm32f405"
-MODEL = Path("models") / "person_tiny.tflite"
+MODEL, LARGER = (Path("models") / f"person_{size}.tflite" for size in ("tiny", "small"))
 
 # Photographs that scikit-image ships, all in the public domain or CC0.
 PHOTOGRAPHS: dict[str, str] = {
@@ -93,11 +93,12 @@ def tinyengine(*arguments: str) -> None:
 
 
 def judge() -> None:
-    """First act: build the person detector for the simulated STM32F405 and let it judge the photographs."""
+    """First act: build the person detectors for the simulated STM32F405 and let them judge the photographs."""
     root = project_root()
     photographs = [str(path.relative_to(root)) for path in save_photographs(cache_dir() / "demo")]
-    tinyengine("build", MODEL.as_posix(), "--board", BOARD)
-    tinyengine("infer", *photographs, "--port", f"sim:{BOARD}")
+    for model in (LARGER, MODEL):
+        tinyengine("build", model.as_posix(), "--board", BOARD)
+        tinyengine("infer", *photographs, "--port", f"sim:{BOARD}")
 
 
 def learn() -> None:

@@ -97,6 +97,13 @@ def torch(purpose: str) -> ModuleType:
     return module
 
 
+def processor_threads(count: int) -> contextlib.AbstractContextManager:
+    """While it lasts the numeric libraries that are loaded (OpenBLAS, OpenMP) use at most ``count`` threads."""
+    import threadpoolctl  # comes with scikit-learn
+
+    return threadpoolctl.threadpool_limits(count)
+
+
 def scikit_learn(purpose: str) -> ModuleType:
     """Import scikit-learn and what is used of it; ``purpose`` ("teach") completes the sentence when it is missing."""
     try:

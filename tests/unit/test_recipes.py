@@ -106,6 +106,28 @@ def test_data_that_cannot_be_used(tmp_path: Path) -> None:
         join([stripes(2, 16, 0), other])
 
 
+@pytest.mark.parametrize(
+    ("arrays", "what"),
+    [
+        ({"y": np.array([0, 1, 2, 0])}, r"labels y must lie between -1 \(none\) and 1"),
+        ({"y": np.zeros(3, np.int32)}, "y has the shape 3 with 4 pictures"),
+        ({"p_person": np.zeros((4, 1))}, "p_person has the shape 4x1 with 4 pictures"),
+        ({"soft": np.zeros((4, 3))}, "soft has 3 columns and there are 2 classes"),
+        ({"embedding": np.zeros((3, 8))}, "embedding has the shape 3x8 with 4 pictures"),
+        ({"embedding": np.full((4, 8), np.inf)}, "embedding holds numbers that are not finite"),
+        ({"src": np.array([0, 0, 1, 0]), "src_names": np.array(["one"])}, "src names a source"),
+        ({"offset": np.array([0, 10**9])}, "offsets do not lie within"),
+    ],
+)
+def test_an_array_that_does_not_fit_is_named(tmp_path: Path, arrays: dict[str, np.ndarray], what: str) -> None:
+    data = stripes(4, 16, 0)
+    archive(tmp_path / "a.npz", data, class_names=np.array(data.classes))
+    with np.load(tmp_path / "a.npz") as whole:
+        np.savez(tmp_path / "bad.npz", **{**whole, **arrays})
+    with pytest.raises(DataError, match=rf"bad\.npz is damaged: .*{what}"):
+        read_album(tmp_path / "bad.npz")
+
+
 def test_the_score_counts_per_class_and_source() -> None:
     data = stripes(4, 16, 0)
     data.labels = np.array([0, 1, 1, -1], np.int32)
@@ -254,6 +276,14 @@ def test_an_embedding_is_learned_beside_the_classes_and_left_out_of_the_network(
     again = Training(TINY, Recipe(batch=16, epochs=6, embedding_weight=2.0), data, tmp_path, backend=backend)
     assert again.resume()
     assert again.step == training.step
+    # the checkpoint is a beginning too, with its classifier
+    started = Training(TINY, Recipe(batch=16), data, tmp_path / "b", tmp_path / "checkpoint.npz", backend=backend)
+    assert np.array_equal(started.model.weights[-2].numpy(), training.model.weights[-2].numpy())
+    # without weight the embedding is left out: the run is that of data without one
+    without = Training(TINY, Recipe(batch=16, embedding_weight=0.0), data, tmp_path / "c", backend=backend)
+    data.embedding = None
+    plain = Training(TINY, Recipe(batch=16), data, tmp_path / "d", backend=backend)
+    assert without.fingerprint() == plain.fingerprint()
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -312,3 +342,22 @@ def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch:
     again = CliRunner().invoke(command, arguments)
     assert isinstance(again.exception, DataError)
     assert "--resume" in str(again.exception)
+
+
+def test_fit_leaves_embeddings_out_that_do_not_belong_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinyengine.cli.fit import command
+    from tinyengine.zoo import table
+
+    monkeypatch.setitem(table.NETWORKS, "person-tiny", TINY)
+    data = stripes(32, 48, 0)
+    arrays = {"y": data.labels, "class_names": np.array(data.classes)}
+    archive(tmp_path / "taught.npz", data, **arrays, embedding=np.ones((32, 4)), teacher=np.array("one"))
+    archive(tmp_path / "plain.npz", data, **arrays)
+    arguments = ["--data", str(tmp_path / "taught.npz"), "--data", str(tmp_path / "plain.npz"), "--epochs", "0.5"]
+    arguments += ["--batch", "16", "--run", str(tmp_path / "run"), "-o", str(tmp_path / "net.tflite"), "--json"]
+    mixed = CliRunner().invoke(command, arguments)
+    assert isinstance(mixed.exception, DataError)
+    assert "fit --embedding-weight 0" in str(mixed.exception)
+    result = CliRunner().invoke(command, [*arguments, "--embedding-weight", "0"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["pictures"] == 64

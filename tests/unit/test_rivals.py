@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import ModuleType
 
@@ -23,7 +24,7 @@ def rivals() -> ModuleType:
 def test_the_rival_takes_as_many_instructions(rivals: ModuleType) -> None:
     ours = replace(find("person-tiny"), classes=2)
     theirs = rivals.equal_mobilenet(ours)
-    assert theirs.resolution == ours.resolution
+    assert abs(theirs.resolution - ours.resolution) <= 8
     assert estimate(theirs).instructions == pytest.approx(estimate(ours).instructions, rel=0.02)
 
 
@@ -41,6 +42,24 @@ def test_a_difference_counts_pictures_and_seeds(rivals: ModuleType) -> None:
     flipped = np.stack([ours[0], theirs[1], ours[2]]), np.stack([theirs[0], ours[1], theirs[2]])
     unsure = rivals.difference("x", "y", *flipped)
     assert unsure.low < 0 < unsure.high
+    # one seed: the normal interval of 2000 pictures
+    one = rivals.difference("x", "y", ours[:1], theirs[:1])
+    sigma = 100 * (ours[0].astype(float) - theirs[0]).std() / np.sqrt(2000)
+    assert one.high - one.mean == pytest.approx(1.96 * sigma, rel=0.002)
+    # 3 seeds that decide everything: Student's t with 2 degrees of freedom
+    right = np.zeros((3, 2000), bool)
+    for seed, count in enumerate((100, 200, 300)):
+        right[seed, :count] = True
+    few = rivals.difference("x", "y", right, np.zeros_like(right))
+    assert few.mean == pytest.approx(10)
+    assert few.high - few.mean > 4.303 * 5 / np.sqrt(3) * 0.9
+
+
+def test_every_two_are_compared(rivals: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    networks = [replace(find("person-tiny"), name=name, classes=2) for name in "abc"]
+    rivals.report(networks, [np.arange(20).reshape(2, 10) % k == 0 for k in (1, 2, 3)], as_json=True)
+    pairs = [(d["name"], d["other"], d["mean"]) for d in json.loads(capsys.readouterr().out)["differences"]]
+    assert pairs == [("a", "b", 50.0), ("a", "c", 65.0), ("b", "c", 15.0)]
 
 
 def test_another_setting_is_another_training(rivals: ModuleType, tmp_path) -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 from tinyengine.cli.main import cli
 from tinyengine.errors import DataError
 from tinyengine.recipes.album import join, read_album
-from tinyengine.recipes.pictures import load
+from tinyengine.recipes.feature_cache import FeatureCache
+from tinyengine.recipes.pictures import decode, load
 from tinyengine.recipes.teach import TeachOptions, answers, principal_components, teach
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'tinyengine[teacher]'")
@@ -46,12 +47,23 @@ def test_answers_for_labelled_pictures_come_from_a_regression_that_did_not_see_t
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 120)
     nothing = rng.normal(size=(120, 200))
-    soft = answers(nothing, labels, np.full((120, 2), np.nan, np.float32))
+    none, groups = np.full((120, 2), np.nan, np.float32), np.arange(120)
+    soft = answers(nothing, labels, none, groups)
     assert (soft.argmax(1) == labels).mean() < 0.65
     assert soft.sum(1) == pytest.approx(1, abs=1e-5)
     meaning = np.hstack([nothing[:, :5], labels[:, None] + rng.normal(0, 0.3, (120, 1))])
-    soft = answers(meaning, labels, np.full((120, 2), np.nan, np.float32))
+    soft = answers(meaning, labels, none, groups)
     assert (soft.argmax(1) == labels).mean() > 0.85
+
+
+def test_copies_of_a_picture_do_not_tell_its_label() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.tile(rng.integers(0, 2, 60), 3)
+    copies = np.tile(rng.normal(size=(60, 200)), (3, 1))
+    none = np.full((180, 2), np.nan, np.float32)
+    apart = answers(copies, labels, none, np.tile(np.arange(60), 3))
+    assert (apart.argmax(1) == labels).mean() < 0.7
+    assert (answers(copies, labels, none, np.arange(180)).argmax(1) == labels).mean() > 0.9
 
 
 def test_answers_of_before_are_weighed_and_pictures_without_label_get_one_too() -> None:
@@ -60,9 +72,17 @@ def test_answers_of_before_are_weighed_and_pictures_without_label_get_one_too() 
     labels = np.where(np.arange(300) < 200, truth, -1)
     before = np.full((300, 3), 0.05, np.float32)
     before[np.arange(300), np.where(rng.random(300) < 0.9, truth, (truth + 1) % 3)] = 0.9
-    soft = answers(rng.normal(size=(300, 4)), labels, before)
+    features = rng.normal(size=(300, 4))
+    soft = answers(features, labels, before, np.arange(300))
     assert soft.shape == (300, 3)
     assert (soft.argmax(1) == truth)[200:].mean() > 0.8
+    # the weighing is cross-fitted too: answers of before that are wrong for a label stay wrong
+    assert (soft.argmax(1) == before.argmax(1))[:200].mean() > 0.95
+    # a part without answers of before does not cost the others theirs
+    before[250:] = np.nan
+    soft = answers(features, labels, before, np.arange(300))
+    assert not np.isnan(soft).any()
+    assert (soft.argmax(1) == truth)[200:250].mean() > 0.8 > 0.6 > (soft.argmax(1) == truth)[250:].mean()
 
 
 def test_principal_components_have_unit_variance_and_tell_what_they_keep() -> None:
@@ -85,14 +105,62 @@ def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
     assert data.classes == ["dark", "light"] and data.source_names == ["p"]
     assert data.embedding is not None and data.embedding.shape == (60, 4)
     assert 100 * (data.soft.argmax(1) == data.labels).mean() == pytest.approx(result.agreement)
-    # a second run takes the features from the cache, and what was there before is weighed
+    # a second run takes the features from the cache, and does not learn from its own answers
     again = teach(
         TeachOptions([out], tmp_path / "b.npz", resolution=12, components=4, cache=tmp_path / "cache"), True, looker
     )
     assert looker.pictures == 60
-    assert again.agreement_before == pytest.approx(result.agreement)
-    with pytest.raises(DataError, match="embeddings of different lengths"):
+    assert again.agreement_before is None and again.agreement == result.agreement
+    with pytest.raises(DataError, match="embeddings that do not belong together"):
         join([read_album(out), read_album(tmp_path / "p")])
+
+
+def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictures_only_judge(tmp_path: Path) -> None:
+    labelled, more = folder(tmp_path / "p", 60), tmp_path / "more"
+    more.mkdir()
+    for k, path in enumerate(sorted((labelled / "light").iterdir())[:7]):
+        (more / f"{k}.png").write_bytes(path.read_bytes())
+    bare = tmp_path / "bare.npz"  # nothing but pictures
+    files = [path.read_bytes() for path in sorted((labelled / "dark").iterdir())[:5]]
+    np.savez(bare, jpeg=np.frombuffer(b"".join(files), np.uint8), offset=np.cumsum([0, *map(len, files)]))
+    judge, out = folder(tmp_path / "judge", 20), tmp_path / "taught.npz"
+    options = TeachOptions([labelled, more, bare], out, judge, resolution=12, components=4, cache=tmp_path / "cache")
+    result = teach(options, quiet=True, extract=Looker())
+    assert (result.pictures, result.labelled) == (72, 60)
+    assert result.validation is not None and result.validation > 75 and result.validation_before is None
+    data = load(out, 12)
+    assert len(data) == 72 and (data.labels[60:] == -1).all()
+    assert (data.soft[60:67, 1] > 0.5).mean() > 0.7 > 0.3 > (data.soft[67:, 1] > 0.5).mean()
+    # fit refuses them untaught
+    with pytest.raises(DataError, match=r"7 pictures have neither a label nor .* run tinyengine teach"):
+        decode(join([read_album(labelled), read_album(more, labelled=False)]), 12).targets(0.5)
+    with pytest.raises(DataError, match=r"more must have labels of the same classes: dark, light"):
+        teach(TeachOptions([labelled], out, more), quiet=True, extract=Looker())
+
+
+def test_embeddings_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
+    for name, count in (("a", 40), ("b", 60)):
+        options = TeachOptions([folder(tmp_path / name, count)], tmp_path / f"{name}.npz", resolution=12, components=4)
+        options.cache = tmp_path / "cache"
+        teach(options, quiet=True, extract=Looker())
+    albums = [read_album(tmp_path / "a.npz"), read_album(tmp_path / "b.npz")]
+    with pytest.raises(DataError, match="embeddings that do not belong together"):
+        join(albums)
+    assert len(join([albums[0], albums[0]])) == 80
+
+
+def test_a_damaged_part_of_the_cache_is_looked_at_again(tmp_path: Path) -> None:
+    looker, data = Looker(), read_album(folder(tmp_path / "p", 8))
+    cache = FeatureCache(tmp_path / "cache", "name", 12, looker)
+    first = cache.part(data, range(8))
+    (file,) = (tmp_path / "cache").iterdir()
+    assert (cache.part(data, range(8)) == first).all() and looker.pictures == 8
+    file.write_bytes(file.read_bytes()[:100])
+    assert (cache.part(data, range(8)) == first).all() and looker.pictures == 16
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataError, match="name another --cache folder"):
+        FeatureCache(tmp_path / "file", "name", 12, looker).part(data, range(8))
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [file.name]
 
 
 def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
@@ -100,8 +168,10 @@ def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
     options = TeachOptions([few], tmp_path / "out.npz", cache=tmp_path / "cache")
     with pytest.raises(DataError, match="5 pictures of every class are the least"):
         teach(options, quiet=True, extract=Looker())
-    with pytest.raises(DataError, match=r"ends in \.npz"):
-        teach(TeachOptions([few], tmp_path / "out.txt"), quiet=True, extract=Looker())
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("out.txt", "folder.npz"):
+        with pytest.raises(DataError, match=r"ends in \.npz"):
+            teach(TeachOptions([few], tmp_path / name), quiet=True, extract=Looker())
     (few / "dark" / "0.png").write_bytes(b"no picture")
     for k in range(10, 20):
         for name in ("dark", "light"):

@@ -22,6 +22,11 @@ from tinyengine.recipes.teacher import TEACHERS
     help="Folder with one subfolder per class, or .npz; may be repeated, also with pictures without labels.",
 )
 @click.option(
+    "--validate",
+    type=click.Path(path_type=Path),
+    help="Labelled pictures to measure the answers with; their labels are not learned from and they are not written.",
+)
+@click.option(
     "--teacher",
     type=click.Choice(list(TEACHERS)),
     default="efficientnet-lite2",
@@ -55,6 +60,7 @@ from tinyengine.recipes.teacher import TEACHERS
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     data: tuple[Path, ...],
+    validate: Path | None,
     teacher: str,
     resolution: int,
     components: int,
@@ -71,7 +77,7 @@ def command(
 
     Example: tinyengine teach --data photos/ --data more.npz -o taught.npz
     """
-    options = TeachOptions(list(data), out, teacher, resolution, components, threads, limit, cache)
+    options = TeachOptions(list(data), out, validate, teacher, resolution, components, threads, limit, cache)
     result = teach(options, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))

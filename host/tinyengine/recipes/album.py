@@ -2,8 +2,8 @@
 
 The npz layout: ``jpeg`` (uint8, all files concatenated), ``offset`` (N + 1), and where present ``y`` (N labels, -1 for
 none), ``class_names``, ``src`` and ``src_names`` (where a picture comes from), ``soft`` ((N, K) probabilities according
-to a stronger network; for two classes ``p_person``, the second one's, will do) and ``embedding`` ((N, D), what that
-network saw, see ``recipes.teach``).
+to a stronger network; for two classes ``p_person``, the second one's, will do) and what ``recipes.teach`` adds:
+``embedding`` ((N, D), what that network saw) and ``teacher`` (which one it was).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Album:
     sources: np.ndarray  # (N,) int32 into source_names
     source_names: list[str]
     embedding: np.ndarray | None = None  # (N, D) float32, what a teacher saw, in units of its standard deviations
+    teacher: str = ""  # the run of ``tinyengine teach`` that wrote ``soft`` and ``embedding``
 
     def __len__(self) -> int:
         return len(self.files)
@@ -62,13 +63,22 @@ def read_album(path: Path, limit: int | None = None, labelled: bool = True) -> A
 def join(albums: list[Album]) -> Album:
     """All pictures of several albums, which must agree on the classes (those without labels agree with everybody)."""
     classes = next((a.classes for a in albums if (a.labels >= 0).any()), albums[0].classes)
+    softs = []
     for album in albums:
-        if (album.labels >= 0).any() and album.classes != classes:
-            raise DataError(f"the data sets name different classes: {classes} and {album.classes}")
-        if album.soft.shape[1] != len(classes):
-            raise DataError(f"a data set without labels has {album.soft.shape[1]} classes instead of {len(classes)}")
-        if _width(album) != _width(albums[0]):
-            raise DataError("the data sets have embeddings of different lengths: run tinyengine teach with all of them")
+        soft = album.soft
+        if (album.labels >= 0).any():
+            if album.classes != classes:
+                raise DataError(f"the data sets name different classes: {classes} and {album.classes}")
+        elif np.isnan(soft).all():  # neither labels nor answers: its classes mean nothing
+            soft = np.full((len(album), len(classes)), np.nan, np.float32)
+        elif soft.shape[1] != len(classes):
+            raise DataError(f"a data set without labels has {soft.shape[1]} classes instead of {len(classes)}")
+        if _embedding_kind(album) != _embedding_kind(albums[0]):
+            raise DataError(
+                "the data sets have embeddings that do not belong together: run tinyengine teach with all of them, "
+                "or leave the embeddings out (fit --embedding-weight 0)"
+            )
+        softs.append(soft)
     source_names: list[str] = []
     sources = []
     for album in albums:
@@ -78,16 +88,17 @@ def join(albums: list[Album]) -> Album:
         [file for album in albums for file in album.files],
         [name for album in albums for name in album.names],
         np.concatenate([a.labels for a in albums]),
-        np.concatenate([a.soft for a in albums]),
+        np.concatenate(softs),
         classes,
         np.concatenate(sources),
         source_names,
-        np.concatenate([a.embedding for a in albums if a.embedding is not None]) if _width(albums[0]) else None,
+        None if albums[0].embedding is None else np.concatenate([a.embedding for a in albums]),
+        next((a.teacher for a in albums if a.teacher), ""),
     )
 
 
-def _width(album: Album) -> int:
-    return 0 if album.embedding is None else album.embedding.shape[1]
+def _embedding_kind(album: Album) -> tuple[int, str] | None:
+    return None if album.embedding is None else (album.embedding.shape[1], album.teacher)
 
 
 def _spread(count: int, limit: int | None) -> np.ndarray:
@@ -104,13 +115,11 @@ def _read_npz(path: Path, limit: int | None) -> Album:
         jpeg, offset = data["jpeg"], data["offset"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
+    _check(path, data)
     chosen = _spread(len(offset) - 1, limit)
     count = len(chosen)
     labels = data["y"][chosen].astype(np.int32) if "y" in data else np.full(count, -1, np.int32)
-    if "class_names" in data:
-        classes = [str(name) for name in data["class_names"]]
-    else:
-        classes = ["no_person", "person"] if "p_person" in data else [str(k) for k in range(labels.max() + 1)]
+    classes = _classes(data)
     soft = np.full((count, len(classes)), np.nan, np.float32)
     if "soft" in data:
         soft = data["soft"][chosen].astype(np.float32)
@@ -127,7 +136,42 @@ def _read_npz(path: Path, limit: int | None) -> Album:
         data["src"][chosen].astype(np.int32) if has_source else np.zeros(count, np.int32),
         [str(name) for name in data["src_names"]] if has_source else [path.stem],
         data["embedding"][chosen].astype(np.float32) if "embedding" in data else None,
+        str(data.get("teacher", "")),
     )
+
+
+def _classes(data: dict[str, np.ndarray]) -> list[str]:
+    if "class_names" in data:
+        return [str(name) for name in data["class_names"]]
+    if "p_person" in data:
+        return ["no_person", "person"]
+    count = data["soft"].shape[1] if "soft" in data else data["y"].max(initial=-1) + 1 if "y" in data else 0
+    return [str(k) for k in range(count)]
+
+
+def _check(path: Path, data: dict[str, np.ndarray]) -> None:
+    """Raise DataError where an array does not fit the others."""
+    offset, jpeg = data["offset"], data["jpeg"]
+    if offset.ndim != 1 or len(offset) < 2 or (np.diff(offset) < 0).any() or offset[0] < 0 or offset[-1] > jpeg.size:
+        raise DataError(f"{path} is damaged: its offsets do not lie within its {jpeg.size} bytes of pictures")
+    count = len(offset) - 1
+    for name, dimensions in (("y", 1), ("p_person", 1), ("src", 1), ("soft", 2), ("embedding", 2)):
+        if name in data and (data[name].ndim != dimensions or len(data[name]) != count):
+            shape = "x".join(map(str, data[name].shape))
+            raise DataError(f"{path} is damaged: {name} has the shape {shape} with {count} pictures")
+    classes = len(_classes(data))
+    if "y" in data and not (data["y"].min() >= -1 and data["y"].max() < classes):
+        raise DataError(f"{path} is damaged: its labels y must lie between -1 (none) and {classes - 1}")
+    if "soft" in data and data["soft"].shape[1] != classes:
+        raise DataError(f"{path} is damaged: soft has {data['soft'].shape[1]} columns and there are {classes} classes")
+    if (
+        "src" in data
+        and "src_names" in data
+        and not (data["src"].min() >= 0 and data["src"].max() < len(data["src_names"]))
+    ):
+        raise DataError(f"{path} is damaged: src names a source that src_names does not have")
+    if "embedding" in data and not np.isfinite(data["embedding"]).all():
+        raise DataError(f"{path} is damaged: its embedding holds numbers that are not finite")
 
 
 def _read_folder(path: Path, limit: int | None, labelled: bool) -> Album:

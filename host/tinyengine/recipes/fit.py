@@ -70,8 +70,9 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
     console = Console(stderr=True, quiet=quiet)
     with _progress(console) as progress:
         # pictures are kept larger than the network's input, so that crops of them still have detail
-        data = _load(progress, options.data, network.resolution * 3 // 2, options.limit)
-        validation = _load(progress, [options.validate], network.resolution, None) if options.validate else None
+        with_embedding = options.recipe.embedding_weight > 0
+        data = _load(progress, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
+        validation = _load(progress, [options.validate], network.resolution) if options.validate else None
         network = replace(network, classes=len(data.classes))
         training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
         if options.resume:
@@ -85,8 +86,13 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def _load(progress: Progress, paths: list[Path], size: int, limit: int | None) -> Pictures:
-    album = join([read_album(path, limit) for path in paths])
+def _load(
+    progress: Progress, paths: list[Path], size: int, limit: int | None = None, with_embedding: bool = False
+) -> Pictures:
+    albums = [read_album(path, limit) for path in paths]
+    if not with_embedding:
+        albums = [replace(album, embedding=None) for album in albums]
+    album = join(albums)
     task = progress.add_task(f"reading {', '.join(path.name for path in paths)}", total=len(album))
     pictures = pictures_.decode(album, size, lambda k, n: progress.update(task, completed=k, total=n))
     progress.update(task, completed=len(album))

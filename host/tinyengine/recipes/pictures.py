@@ -35,9 +35,16 @@ class Pictures:
         return len(self.pixels)
 
     def targets(self, soft_weight: float) -> np.ndarray:
-        """(N, K) distributions to learn: label and teacher averaged where both exist, else the one that does."""
+        """(N, K) distributions to learn: label and teacher averaged where both exist, else the one that does.
+
+        Raises DataError where a picture has neither."""
         hard = np.eye(len(self.classes), dtype=np.float32)[np.maximum(self.labels, 0)]
-        has_label, has_soft = self.labels >= 0, ~np.isnan(self.soft[:, 0])
+        has_label, has_soft = self.labels >= 0, ~np.isnan(self.soft).any(axis=1)
+        if neither := int((~has_label & ~has_soft).sum()):
+            raise DataError(
+                f"{neither} pictures have neither a label nor a teacher's answer, so there is nothing to learn from "
+                "them: run tinyengine teach on them together with labelled pictures"
+            )
         weight = np.where(has_label, np.where(has_soft, soft_weight, 0.0), 1.0).astype(np.float32)[:, None]
         return (1 - weight) * hard + weight * np.nan_to_num(self.soft)
 

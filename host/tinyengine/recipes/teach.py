@@ -1,20 +1,21 @@
 """Let a large network look at the pictures once and write down what it saw: what ``tinyengine teach`` does.
 
-The result is one data set in the project's npz layout (``recipes.pictures``) with two arrays more:
+The result is one data set in the project's npz layout (``recipes.album``) with three arrays more:
 
 - ``soft``: (N, K) float32 probabilities. A logistic regression on the teacher's features, joined with the probabilities
   that the data set already had, learns them from the labels. A picture with a label gets the answer of a regression
   that did not see it (cross-fitting), for it would otherwise only repeat the label.
 - ``embedding``: (N, D) float16, the first D principal components of the features, each divided by its standard
   deviation. A student that learns to predict them too learns to see more than one bit a picture.
+- ``teacher``: names the run. Embeddings of two runs have other axes and must not be mixed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +23,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tinyengine.errors import DataError
-from tinyengine.optional import scikit_learn
+from tinyengine.optional import processor_threads, scikit_learn
 from tinyengine.recipes.album import Album, join, read_album
-from tinyengine.recipes.pictures import decode_one
+from tinyengine.recipes.feature_cache import PART, FeatureCache
 from tinyengine.recipes.teacher import Extractor, extractor
 
-_FOLDS, _CHUNK = 5, 256
-#: inverse strengths of the L2 penalty that are tried, the best by log loss on pictures left out is taken
-_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+_FOLDS = 5
+#: inverse strengths of the L2 penalty, tried from the strongest until the log loss on pictures left out rises
+_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
 @dataclass(slots=True)
 class TeachOptions:
     data: list[Path]
     out: Path
+    validate: Path | None = None
     teacher: str = "efficientnet-lite2"
     resolution: int = 160
     components: int = 64
@@ -47,8 +49,9 @@ class TeachOptions:
 @dataclass(slots=True)
 class TeachResult:
     """What ``--json`` prints. ``agreement``: per cent of the labels that the cross-fitted answers agree with, with the
-    probabilities that the data brought (``agreement_before``, None where it brought none) for comparison; ``variance``:
-    the share of the features' variance that the embedding keeps."""
+    probabilities that the data brought (``agreement_before``, None where it brought none) for comparison;
+    ``validation`` and ``validation_before``: the same on pictures whose labels no regression saw, None without them;
+    ``variance``: the share of the features' variance that the embedding keeps."""
 
     out: Path
     teacher: str
@@ -56,57 +59,75 @@ class TeachResult:
     labelled: int
     agreement: float
     agreement_before: float | None
+    validation: float | None
+    validation_before: float | None
     variance: float
 
 
 def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None = None) -> TeachResult:
     """Raises DataError or ToolError; the output appears only when everything succeeded.
 
-    Features are kept in ``cache``, so that an interrupted run goes on where it was. ``extract`` stands in for the
-    teacher in tests.
+    Features are kept in ``cache``. ``extract`` stands in for the teacher in tests. Answers that an earlier run of teach
+    wrote are not learned from, for they have been learned from these labels already.
     """
     scikit_learn("teach")
-    if options.out.suffix != ".npz":
-        raise DataError(f"{options.out} is to be a data set: give it a name that ends in .npz")
+    if options.out.suffix != ".npz" or options.out.is_dir():
+        raise DataError(f"{options.out} is to be a data set: name a file that ends in .npz")
     console = Console(stderr=True, quiet=quiet)
-    data = join([read_album(path, options.limit) for path in options.data])
+    data = _read(options.data, options.limit)
     counts = np.bincount(data.labels[data.labels >= 0], minlength=len(data.classes))
     if len(counts) < 2 or counts.min() < _FOLDS:
         raise DataError(f"a teacher's answers are learned from labels: {_FOLDS} pictures of every class are the least")
+    everything = data
+    if options.validate:
+        judge = _read([options.validate], None)
+        if (judge.labels < 0).any() or judge.classes != data.classes:
+            raise DataError(f"{options.validate} must have labels of the same classes: {', '.join(data.classes)}")
+        everything = join([data, judge])
     extract = extract or extractor(options.teacher, options.resolution, options.threads)
-    features = _features(options, data, extract, console)
+    cache = FeatureCache(options.cache, options.teacher, options.resolution, extract)
+    features = _look(everything, cache, console)
     console.print("learning the teacher's answers from the labels ...")
-    soft = answers(features, data.labels, data.soft)
-    embedding, variance = principal_components(features, options.components)
-    known = data.labels >= 0
-    had = known & ~np.isnan(data.soft[:, 0])
+    labels = everything.labels.copy()
+    labels[len(data) :] = -1  # those that are only judged with
+    _, groups = np.unique(
+        [hashlib.sha256(everything.content(k)).hexdigest() for k in range(len(labels))], return_inverse=True
+    )
+    with processor_threads(options.threads):
+        soft = answers(features, labels, everything.soft, groups)
+        embedding, variance = principal_components(features[: len(data)], options.components)
+    train, rest = slice(len(data)), slice(len(data), None)
     result = TeachResult(
         options.out,
         options.teacher,
-        len(data.labels),
-        int(known.sum()),
-        100 * float((soft.argmax(1) == data.labels)[known].mean()),
-        100 * float((data.soft.argmax(1) == data.labels)[had].mean()) if had.any() else None,
+        len(data),
+        int((data.labels >= 0).sum()),
+        _agreement(soft[train], data.labels) or 0.0,
+        _agreement(data.soft, data.labels),
+        _agreement(soft[rest], everything.labels[rest]),
+        _agreement(everything.soft[rest], everything.labels[rest]),
         variance,
     )
-    _write(options.out, data, soft, embedding, options.teacher)
-    before = "" if result.agreement_before is None else f" (those in the data: {result.agreement_before:.1f} %)"
-    console.print(f"the answers agree with {result.agreement:.1f} % of {result.labelled} labels{before}")
-    console.print(f"wrote {options.out}: {result.pictures} pictures, embedding of {embedding.shape[1]} components")
+    run = hashlib.sha256(embedding.tobytes()).hexdigest()[:12]
+    _write(options.out, data, soft[train], embedding, f"{options.teacher} at {options.resolution}, {run}")
+    _say(console, result, embedding.shape[1])
     return result
 
 
-def answers(features: np.ndarray, labels: np.ndarray, soft: np.ndarray) -> np.ndarray:
+def answers(features: np.ndarray, labels: np.ndarray, soft: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """(N, K) probabilities from (N, F) features and the (N, K) probabilities there were (NaN where there were none).
 
-    ``labels`` is (N,), -1 where a picture has none. Two logistic regressions: one on the standardized features, and
-    one that weighs its log probabilities against those in ``soft``, where every picture has them.
+    ``labels`` is (N,), -1 where a picture has none; pictures of the same of the (N,) ``groups`` are left out together.
+    Two logistic regressions: one on the standardized features, and one that weighs its log probabilities against those
+    in ``soft``. The second one learns from and answers for the pictures that have these, if they are enough.
     """
-    known = labels >= 0
-    scores = _cross_fitted(features, labels, known, _STRENGTHS)
-    if np.isnan(soft).any():
-        return scores
-    return _cross_fitted(np.hstack([_log(scores), _log(soft)]), labels, known, (1.0,))
+    result = _cross_fitted(features, labels, groups, _STRENGTHS)
+    both = ~np.isnan(soft).any(axis=1)
+    counts = np.bincount(labels[both & (labels >= 0)], minlength=result.shape[1])
+    if counts.min() >= _FOLDS:
+        x = np.hstack([_log(result[both]), _log(soft[both])])
+        result[both] = _cross_fitted(x, labels[both], groups[both], (1.0,))
+    return result
 
 
 def principal_components(features: np.ndarray, components: int) -> tuple[np.ndarray, float]:
@@ -117,11 +138,30 @@ def principal_components(features: np.ndarray, components: int) -> tuple[np.ndar
     return scores.astype(np.float16), float(analysis.explained_variance_ratio_.sum())
 
 
-def _cross_fitted(x: np.ndarray, labels: np.ndarray, known: np.ndarray, strengths: Iterable[float]) -> np.ndarray:
-    """Probabilities of all rows of ``x``, those of rows with a label by a regression that has not seen them."""
+def _read(paths: list[Path], limit: int | None) -> Album:
+    albums = [replace(read_album(path, limit, labelled=False), embedding=None) for path in paths]
+    return join([replace(a, soft=np.full_like(a.soft, np.nan), teacher="") if a.teacher else a for a in albums])
+
+
+def _look(data: Album, cache: FeatureCache, console: Console) -> np.ndarray:
+    """(N, F) float16 features."""
+    parts = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("looking at pictures", total=len(data))
+        for first in range(0, len(data), PART):
+            chosen = range(first, min(first + PART, len(data)))
+            parts.append(cache.part(data, chosen))
+            progress.update(task, completed=chosen.stop)
+    return np.concatenate(parts)
+
+
+def _cross_fitted(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, strengths: Iterable[float]) -> np.ndarray:
+    """Probabilities of all rows of ``x``, those of rows with a label by a regression that has not seen their group."""
     library = scikit_learn("teach")
-    folds = library.model_selection.StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+    known = labels >= 0
     x, y = x.astype(np.float32), labels[known]
+    folds = list(_folds(y, groups[known]))
 
     def regression(strength: float):
         scale, regress = library.preprocessing.StandardScaler(), library.linear_model.LogisticRegression
@@ -133,8 +173,9 @@ def _cross_fitted(x: np.ndarray, labels: np.ndarray, known: np.ndarray, strength
             regression(strength), x[known], y, cv=folds, method="predict_proba"
         )
         loss = library.metrics.log_loss(y, left_out)
-        if loss < best_loss:
-            best, best_loss, best_strength = left_out, loss, strength
+        if loss >= best_loss:
+            break
+        best, best_loss, best_strength = left_out, loss, strength
     result = np.empty((len(x), best.shape[1]), np.float32)
     result[known] = best
     if not known.all():
@@ -142,31 +183,34 @@ def _cross_fitted(x: np.ndarray, labels: np.ndarray, known: np.ndarray, strength
     return result
 
 
+def _folds(y: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(train, test) rows. Copies of a picture stay together, or a regression would know the label of what it judges."""
+    selection = scikit_learn("teach").model_selection
+    if len(np.unique(groups)) == len(groups):  # the same split, much faster
+        return selection.StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(y, y)
+    return selection.StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(y, y, groups)
+
+
 def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.clip(probabilities, 1e-4, 1))
 
 
-def _features(options: TeachOptions, data: Album, extract: Extractor, console: Console) -> np.ndarray:
-    """(N, F) float16, from the cache as far as it goes."""
-    parts = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("looking at pictures", total=len(data))
-        for first in range(0, len(data), _CHUNK):
-            chunk = range(first, min(first + _CHUNK, len(data)))
-            digest = hashlib.sha256(f"{options.teacher} {options.resolution}".encode())
-            for k in chunk:
-                digest.update(data.content(k))
-            kept = options.cache / f"{digest.hexdigest()[:24]}.npy"
-            if not kept.is_file():
-                features = extract(np.stack([decode_one(data, k, options.resolution) for k in chunk]))
-                options.cache.mkdir(parents=True, exist_ok=True)
-                partial = kept.with_suffix(".partial.npy")
-                np.save(partial, features.astype(np.float16))
-                os.replace(partial, kept)
-            parts.append(np.load(kept))
-            progress.update(task, completed=chunk.stop)
-    return np.concatenate(parts)
+def _agreement(soft: np.ndarray, labels: np.ndarray) -> float | None:
+    """Per cent of the labels, where there are answers; None where there are none."""
+    judged = (labels >= 0) & ~np.isnan(soft).any(axis=1)
+    return 100 * float((soft.argmax(1) == labels)[judged].mean()) if judged.any() else None
+
+
+def _say(console: Console, result: TeachResult, components: int) -> None:
+    def compared(now: float, before: float | None) -> str:
+        return f"{now:.1f} %" if before is None else f"{now:.1f} % (those in the data: {before:.1f} %)"
+
+    console.print(
+        f"answers agree with {compared(result.agreement, result.agreement_before)} of the labels, cross-fitted"
+    )
+    if result.validation is not None:
+        console.print(f"and with {compared(result.validation, result.validation_before)} of the validation labels")
+    console.print(f"wrote {result.out}: {result.pictures} pictures, embedding of {components} components")
 
 
 def _write(path: Path, data: Album, soft: np.ndarray, embedding: np.ndarray, teacher: str) -> None:
@@ -187,5 +231,7 @@ def _write(path: Path, data: Album, soft: np.ndarray, embedding: np.ndarray, tea
         )
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        if path.parent.is_dir():
+            partial.unlink(missing_ok=True)

@@ -97,7 +97,7 @@ class Training:
         self.targets = data.targets(recipe.soft_weight)
         if self.targets.shape[1] != network.classes:
             raise DataError(f"the data has {self.targets.shape[1]} classes and the network {network.classes}")
-        if data.embedding is not None:
+        if data.embedding is not None and recipe.embedding_weight > 0:
             self.targets = np.hstack([self.targets, data.embedding])
         if len(data) < recipe.batch:
             raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
@@ -151,6 +151,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
         arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint()}
+        arrays["classes"] = self.network.classes  # the classifier's other outputs are the embedding's
         arrays["history"] = json.dumps(self.history)
         for prefix, variables in self._engine.state().items():
             arrays.update({f"{prefix}{k}": v for k, v in enumerate(variables)})
@@ -177,7 +178,10 @@ class Training:
 
     def fingerprint(self) -> str:
         """Identifies architecture, settings, data and the weights it began with."""
-        digest = hashlib.sha256(json.dumps([asdict(self.network), asdict(self.recipe)], sort_keys=True).encode())
+        architecture, recipe = asdict(self.network), asdict(self.recipe)
+        if self.targets.shape[1] == self.network.classes:
+            del recipe["embedding_weight"]  # decides nothing
+        digest = hashlib.sha256(json.dumps([architecture, recipe], sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.targets).tobytes())
         digest.update(np.ascontiguousarray(self.data.pixels[:: max(1, len(self.data) // 64)]).tobytes())
         digest.update(self._start)

@@ -96,6 +96,8 @@ def load_weights(model: keras.Model, path: Path, other_classes: bool = False) ->
                 values = [arrays[f"{prefix}{k}"] for k in range(len(model.weights))]
                 if f"{prefix}{len(values)}" in arrays:
                     raise ValueError("it has more layers than the network")
+                if prefix == "average" and "classes" in arrays:
+                    values[-2:] = [value[..., : int(arrays["classes"])] for value in values[-2:]]
         elif path.suffix == ".keras":
             from tinyengine.optional import tensorflow
 

@@ -224,12 +224,21 @@ _TABLE = (
     ),
     _network(
         "person-tiny",
+        72,
+        16,
+        """e1c8k3 e3c16k3s2 e3c24k5s2 e6c24k5 e4c24k5 e4c24k3 e4c40k7s2 e4c40k3 e3c40k7 e3c48k3 e3c48k5 e3c96k7s2
+           e4c160k3""",
+        classes=2,
+        about="ours, found by tinyengine search: person / no person in the least memory",
+    ),
+    _network(
+        "person-hand",
         64,
         16,
         """e1c8k3 e6c16k3s2 e3c16k3*2 e4c24k5s2 e6c24k3 e5c24k3 e6c40k5s2 e6c40k3 e6c48k3 e4c48k3 e5c80k3s2 e5c80k3
            e4c80k3 e4c128k3""",
         classes=2,
-        about="ours: person / no person in the least memory",
+        about="ours, drawn by hand: what person-tiny is compared with",
     ),
     _network(
         "person-small",

@@ -1,0 +1,55 @@
+"""What a teacher saw, kept on disk in parts, so that an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.errors import DataError
+from tinyengine.recipes.album import Album
+from tinyengine.recipes.pictures import decode_one
+from tinyengine.recipes.teacher import Extractor
+
+#: pictures per part
+PART = 256
+
+
+class FeatureCache:
+    """Features of ``resolution`` x ``resolution`` pictures by ``extract``, in files named by what they depend on."""
+
+    def __init__(self, folder: Path, teacher: str, resolution: int, extract: Extractor) -> None:
+        self._folder, self._teacher, self._resolution, self._extract = folder, teacher, resolution, extract
+
+    def part(self, data: Album, chosen: range) -> np.ndarray:
+        """(N, F) float16 of the ``chosen`` pictures; raises DataError for one that cannot be decoded."""
+        digest = hashlib.sha256(f"{self._teacher} {self._resolution}".encode())
+        for k in chosen:
+            digest.update(data.content(k))
+        path = self._folder / f"{digest.hexdigest()[:24]}.npy"
+        try:
+            kept = np.load(path)
+            if kept.ndim == 2 and len(kept) == len(chosen):
+                return kept
+        except (OSError, ValueError, EOFError):
+            pass  # not there or damaged: look again
+        pixels = np.stack([decode_one(data, k, self._resolution) for k in chosen])
+        features = self._extract(pixels).astype(np.float16)
+        self._keep(path, features)
+        return features
+
+    def _keep(self, path: Path, features: np.ndarray) -> None:
+        partial = path.with_suffix(f".{os.getpid()}.partial.npy")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(partial, features)
+            os.replace(partial, path)
+        except OSError as error:
+            raise DataError(
+                f"{self._folder} cannot keep features ({error.strerror}): name another --cache folder"
+            ) from error
+        finally:
+            if path.parent.is_dir():
+                partial.unlink(missing_ok=True)
