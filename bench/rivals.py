@@ -8,9 +8,9 @@
 
 Every --arch (a name of the zoo or a file of `tinyengine search`) is trained with the recipe of `tinyengine fit`, once
 for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width (and
-resolution, 8 pixels up or down) brings it closest to the instructions of the first --arch. Every two are compared, picture by picture and
-seed by seed; each interval stands for itself and is not widened for their number. Results are kept in
-.cache/rivals.jsonl under the files' names, so that a stopped run goes on.
+resolution, 8 pixels up or down) brings it closest to the instructions of the first --arch. Every two are compared,
+picture by picture and seed by seed; each interval stands for itself and is not widened for their number. Results are
+kept in .cache/rivals.jsonl under the files' names, so that a stopped run goes on.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_another_setting_is_another_training(rivals: ModuleType, tmp_path) -> No
     one = rivals.key(network, recipe, [tmp_path / "a.npz"], None)
     assert one == rivals.key(replace(network, name="other"), recipe, [tmp_path / "a.npz"], None)
     others = {
-        rivals.key(replace(network, resolution=72), recipe, [tmp_path / "a.npz"], None),
+        rivals.key(replace(network, resolution=80), recipe, [tmp_path / "a.npz"], None),
         rivals.key(network, replace(recipe, seed=1), [tmp_path / "a.npz"], None),
         rivals.key(network, recipe, [tmp_path / "b.npz"], None),
         rivals.key(network, recipe, [tmp_path / "a.npz"], 100),
