@@ -3,7 +3,7 @@
 
 \b
     bench/rank.py --networks 12 --data labelled.npz --validate other.npz    train what is missing, then report
-    bench/rank.py --data labelled.npz --report                              only print what is known
+    bench/rank.py --data labelled.npz --validate other.npz --report         only print what is known
 
 Networks are drawn at random from the space of `tinyengine search`, all at one resolution and width and within one
 budget of instructions, so that size alone does not decide. Each is trained alike on a part of the pictures and judged
@@ -14,6 +14,7 @@ on the validation pictures, by accuracy and by cross-entropy (which is less nois
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from short_training import train
 from tinyengine.cli.progress import step_progress
+from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
 from tinyengine.recipes.pictures import Pictures, load, shrink
@@ -48,7 +50,8 @@ class Setting:
     pictures: int
     epochs: float
     seed: int
-    data: str  # the name of what they are trained on
+    data: str  # the names of what they are trained on
+    validate: str  # and judged with
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def report(entries: Sequence[Entry], as_json: bool) -> None:
 @click.option("--width", type=float, default=0.4, show_default=True)
 @click.option("--instructions", type=float, default=4e6, show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Pictures to train on (.npz or folder).")
-@click.option("--validate", type=click.Path(path_type=Path, exists=True), help="Pictures to judge with.")
+@click.option("--validate", type=click.Path(path_type=Path), required=True, help="Pictures to judge with.")
 @click.option("--pictures", type=int, default=8000, show_default=True, help="Of the pictures to train on.")
 @click.option("--epochs", type=float, default=4, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -178,7 +181,7 @@ def main(
     width: float,
     instructions: float,
     data: Path,
-    validate: Path | None,
+    validate: Path,
     pictures: int,
     epochs: float,
     seed: int,
@@ -186,15 +189,11 @@ def main(
     only_report: bool,
     as_json: bool,
 ) -> None:
-    setting = Setting(resolution, width, instructions, pictures, epochs, seed, data.name)
+    setting = Setting(resolution, width, instructions, pictures, epochs, seed, data.name, validate.name)
     path = cache_dir() / RESULTS
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {line["entry"]["number"]: Entry(**line["entry"]) for line in lines if line["setting"] == asdict(setting)}
     if not only_report and len(known) < networks:
-        if validate is None:
-            raise click.UsageError("--validate names the pictures to judge with")
-        if not data.exists():
-            raise click.UsageError(f"{data} does not exist")
         tensorflow("train networks", 1)
         pictures_, judge = load(data, resolution * 3 // 2, limit=pictures), load(validate, resolution)
         with step_progress() as progress:
@@ -211,4 +210,8 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TinyEngineError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -19,6 +19,7 @@ import hashlib
 import itertools
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from rich.table import Table
 from scipy import stats
 from short_training import train
 from tinyengine.cli.progress import step_progress
+from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
 from tinyengine.recipes.album import join, read_album
@@ -83,10 +85,10 @@ def difference(name: str, other: str, ours: np.ndarray, theirs: np.ndarray) -> D
     return Difference(name, other, both.mean(), both.mean() - half, both.mean() + half, both.mean(1).tolist())
 
 
-def key(network: Network, recipe: Recipe, data: Sequence[Path], limit: int | None) -> str:
+def key(network: Network, recipe: Recipe, data: Sequence[Path], validate: Path, limit: int | None) -> str:
     """Names one training: another recipe, architecture or choice of pictures is another training."""
-    names = [path.name for path in data]
-    described = json.dumps([asdict(replace(network, name="", about="")), asdict(recipe), names, limit], sort_keys=True)
+    names = [[path.name for path in data], validate.name, limit]
+    described = json.dumps([asdict(replace(network, name="", about="")), asdict(recipe), names], sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
@@ -160,7 +162,7 @@ def main(
         for seed in range(seeds):  # the outer loop: a stopped run has all networks alike
             for position, network in enumerate(networks):
                 recipe = Recipe(epochs=epochs, seed=seed)
-                name = key(network, recipe, data, limit)
+                name = key(network, recipe, data, validate, limit)
                 if name not in known and not only_report:
                     if network.resolution not in pictures:
                         larger = decode(join([read_album(p, limit) for p in data]), network.resolution * 3 // 2)
@@ -183,4 +185,8 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TinyEngineError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

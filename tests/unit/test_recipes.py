@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,22 @@ def test_data_that_cannot_be_used(tmp_path: Path) -> None:
     other.classes = ["a", "b"]
     with pytest.raises(DataError, match="different classes"):
         join([stripes(2, 16, 0), other])
+    archive(tmp_path / "answers.npz", other, soft=np.full((2, 2), 0.5), class_names=np.array(["b", "a"]))
+    archive(tmp_path / "labels.npz", other, y=other.labels, class_names=np.array(["a", "b"]))
+    with pytest.raises(DataError, match=r"answers for \['b', 'a'\] and the others for \['a', 'b'\]"):
+        join([read_album(tmp_path / name) for name in ("answers.npz", "labels.npz")])
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "nothing.npz").write_bytes(b"")
+    for name in ("array.npz", "nothing.npz"):
+        with pytest.raises(DataError, match=f"{name} is not an image archive"):
+            read_album(tmp_path / name)
+    for name in ("a", "b"):
+        (tmp_path / "mixed" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "mixed" / name / "0.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "mixed" / "loose.png")
+    with pytest.raises(DataError, match=r"loose\.png beside them"):
+        read_album(tmp_path / "mixed", labelled=False)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +128,9 @@ def test_data_that_cannot_be_used(tmp_path: Path) -> None:
     [
         ({"y": np.array([0, 1, 2, 0])}, r"labels y must lie between -1 \(none\) and 1"),
         ({"y": np.zeros(3, np.int32)}, "y has the shape 3 with 4 pictures"),
+        ({"p_person": np.array([0, 50, 100, 0])}, "p_person must hold probabilities from 0 to 1"),
+        ({"soft": np.zeros((4, 2))}, "soft of a picture do not add up to 1"),
+        ({"offset": np.zeros(5)}, "offset where each picture's begin"),
         ({"p_person": np.zeros((4, 1))}, "p_person has the shape 4x1 with 4 pictures"),
         ({"soft": np.zeros((4, 3))}, "soft has 3 columns and there are 2 classes"),
         ({"embedding": np.zeros((3, 8))}, "embedding has the shape 3x8 with 4 pictures"),
@@ -339,6 +359,13 @@ def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch:
     assert abs(figures["float_accuracy"]["accuracy"] - figures["int8_accuracy"]["accuracy"]) < 5
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == figures
     assert json.loads((tmp_path / "net.json").read_text())["classes"] == ["rows", "columns"]
+    archive(tmp_path / "bare.npz", validation)
+    archive(tmp_path / "swapped.npz", validation, y=validation.labels, class_names=np.array(["columns", "rows"]))
+    for name, what in (("bare", "no labels to measure"), ("swapped", r"has the classes \['columns', 'rows'\]")):
+        other = [str(tmp_path / f"{name}.npz") if argument.endswith("val.npz") else argument for argument in arguments]
+        refused = CliRunner().invoke(command, [*other, "--run", str(tmp_path / "fresh")])
+        assert isinstance(refused.exception, DataError)
+        assert re.search(what, str(refused.exception))
     again = CliRunner().invoke(command, arguments)
     assert isinstance(again.exception, DataError)
     assert "--resume" in str(again.exception)

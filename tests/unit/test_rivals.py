@@ -63,13 +63,14 @@ def test_every_two_are_compared(rivals: ModuleType, capsys: pytest.CaptureFixtur
 
 
 def test_another_setting_is_another_training(rivals: ModuleType, tmp_path) -> None:
-    network, recipe = find("person-tiny"), Recipe(epochs=3)
-    one = rivals.key(network, recipe, [tmp_path / "a.npz"], None)
-    assert one == rivals.key(replace(network, name="other"), recipe, [tmp_path / "a.npz"], None)
+    network, recipe, val = find("person-tiny"), Recipe(epochs=3), tmp_path / "val.npz"
+    one = rivals.key(network, recipe, [tmp_path / "a.npz"], val, None)
+    assert one == rivals.key(replace(network, name="other"), recipe, [tmp_path / "a.npz"], val, None)
     others = {
-        rivals.key(replace(network, resolution=80), recipe, [tmp_path / "a.npz"], None),
-        rivals.key(network, replace(recipe, seed=1), [tmp_path / "a.npz"], None),
-        rivals.key(network, recipe, [tmp_path / "b.npz"], None),
-        rivals.key(network, recipe, [tmp_path / "a.npz"], 100),
+        rivals.key(replace(network, resolution=80), recipe, [tmp_path / "a.npz"], val, None),
+        rivals.key(network, replace(recipe, seed=1), [tmp_path / "a.npz"], val, None),
+        rivals.key(network, recipe, [tmp_path / "b.npz"], val, None),
+        rivals.key(network, recipe, [tmp_path / "a.npz"], val, 100),
+        rivals.key(network, recipe, [tmp_path / "a.npz"], tmp_path / "other.npz", None),
     }
-    assert len(others | {one}) == 5
+    assert len(others | {one}) == 6

@@ -19,27 +19,27 @@ from tinyengine.recipes.teach import TeachOptions, answers, principal_components
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'tinyengine[teacher]'")
 
 
-def folder(path: Path, count: int) -> Path:
+def folder(path: Path, count: int, seed: int = 0, brighter: float = 30) -> Path:
     """``count`` noisy pictures of two classes, the second one brighter by less than the noise of one pixel."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for label, name in enumerate(("dark", "light")):
         (path / name).mkdir(parents=True)
         for k in range(count // 2):
-            pixels = rng.normal(110 + 30 * label, 60, (12, 12, 3)).clip(0, 255).astype(np.uint8)
+            pixels = rng.normal(110 + brighter * label, 60, (12, 12, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(path / name / f"{k}.png")
     return path
 
 
 class Looker:
-    """Stands in for the teacher: mean colours and a few pixels; counts what it looked at."""
+    """Stands in for the teacher: mean colours and a few pixels, or ``all_pixels``; counts what it looked at."""
 
-    def __init__(self) -> None:
-        self.pictures = 0
+    def __init__(self, all_pixels: bool = False) -> None:
+        self.pictures, self._pixels = 0, 432 if all_pixels else 5
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         self.pictures += len(pixels)
         flat = pixels.reshape(len(pixels), -1).astype(np.float32)
-        return np.hstack([pixels.mean(axis=(1, 2)), flat[:, :5]]).astype(np.float32)
+        return np.hstack([pixels.mean(axis=(1, 2)), flat[:, : self._pixels]]).astype(np.float32)
 
 
 def test_answers_for_labelled_pictures_come_from_a_regression_that_did_not_see_them() -> None:
@@ -123,19 +123,51 @@ def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictur
     bare = tmp_path / "bare.npz"  # nothing but pictures
     files = [path.read_bytes() for path in sorted((labelled / "dark").iterdir())[:5]]
     np.savez(bare, jpeg=np.frombuffer(b"".join(files), np.uint8), offset=np.cumsum([0, *map(len, files)]))
-    judge, out = folder(tmp_path / "judge", 20), tmp_path / "taught.npz"
+    judge, out = folder(tmp_path / "judge", 20, seed=1), tmp_path / "taught.npz"
     options = TeachOptions([labelled, more, bare], out, judge, resolution=12, components=4, cache=tmp_path / "cache")
     result = teach(options, quiet=True, extract=Looker())
     assert (result.pictures, result.labelled) == (72, 60)
     assert result.validation is not None and result.validation > 75 and result.validation_before is None
     data = load(out, 12)
     assert len(data) == 72 and (data.labels[60:] == -1).all()
-    assert (data.soft[60:67, 1] > 0.5).mean() > 0.7 > 0.3 > (data.soft[67:, 1] > 0.5).mean()
+    assert (data.soft[60:67, 1] > 0.5).mean() > 0.5 > (data.soft[67:, 1] > 0.5).mean()
+    # copies of pictures with labels get no answer of a regression that knows these
+    labelled_light, copies = data.soft[30:60], data.soft[60:67]
+    assert all((answer == labelled_light).all(axis=1).any() for answer in copies)
     # fit refuses them untaught
     with pytest.raises(DataError, match=r"7 pictures have neither a label nor .* run tinyengine teach"):
         decode(join([read_album(labelled), read_album(more, labelled=False)]), 12).targets(0.5)
     with pytest.raises(DataError, match=r"more must have labels of the same classes: dark, light"):
         teach(TeachOptions([labelled], out, more), quiet=True, extract=Looker())
+
+
+def test_nothing_is_known_of_labels_that_mean_nothing(tmp_path: Path) -> None:
+    """Pictures of noise, learned by heart: those judged with, and copies, must not be known."""
+    noise, other = (folder(tmp_path / name, 120, seed, brighter=0) for seed, name in enumerate(("noise", "other")))
+    options = TeachOptions([noise, noise], tmp_path / "a.npz", other, resolution=12, cache=tmp_path / "cache")
+    result = teach(options, quiet=True, extract=Looker(all_pixels=True))
+    assert result.agreement < 65
+    assert result.validation is not None and 30 < result.validation < 70
+    options.validate = noise
+    with pytest.raises(DataError, match=r"120 pictures of .*noise are in --data too"):
+        teach(options, quiet=True, extract=Looker())
+
+
+def test_answers_of_before_are_compared_on_the_same_pictures(tmp_path: Path) -> None:
+    labels = np.tile([0, 1], 20)
+    files = [path.read_bytes() for path in sorted(folder(tmp_path / "p", 40, brighter=200).rglob("*.png"))]
+    order = np.argsort(np.repeat([0, 1], 20), kind="stable").reshape(2, 20).T.ravel()
+    person = np.where(np.arange(40) < 20, labels * 0.8 + 0.1, np.nan)
+    person[:5] = 1 - person[:5]  # 5 of 20 wrong
+    arrays = {"y": labels, "class_names": np.array(["no", "yes"]), "p_person": person}
+    jpeg = np.frombuffer(b"".join(files[k] for k in order), np.uint8)
+    np.savez(tmp_path / "a.npz", jpeg=jpeg, offset=np.cumsum([0, *(len(files[k]) for k in order)]), **arrays)
+    options = TeachOptions([tmp_path / "a.npz"], tmp_path / "out.npz", resolution=12, cache=tmp_path / "cache")
+    result = teach(options, quiet=True, extract=Looker())
+    assert result.agreement == 100 and result.agreement_before == pytest.approx(75)
+    options.out = tmp_path / "a.npz"
+    with pytest.raises(DataError, match="would replace the data it is made of"):
+        teach(options, quiet=True, extract=Looker())
 
 
 def test_embeddings_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
@@ -165,8 +197,10 @@ def test_a_damaged_part_of_the_cache_is_looked_at_again(tmp_path: Path) -> None:
 
 def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
     few = folder(tmp_path / "few", 8)
+    (few / "dark" / "copy.png").write_bytes((few / "dark" / "0.png").read_bytes())
+    (few / "light" / "copy.png").write_bytes((few / "light" / "0.png").read_bytes())
     options = TeachOptions([few], tmp_path / "out.npz", cache=tmp_path / "cache")
-    with pytest.raises(DataError, match="5 pictures of every class are the least"):
+    with pytest.raises(DataError, match="5 different pictures of each of two classes"):
         teach(options, quiet=True, extract=Looker())
     (tmp_path / "folder.npz").mkdir()
     for name in ("out.txt", "folder.npz"):
@@ -175,7 +209,7 @@ def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
     (few / "dark" / "0.png").write_bytes(b"no picture")
     for k in range(10, 20):
         for name in ("dark", "light"):
-            Image.new("RGB", (12, 12)).save(few / name / f"{k}.png")
+            Image.new("RGB", (12, 12), (k, k, k)).save(few / name / f"{k}{name}.png")
     with pytest.raises(DataError, match=r"dark/0\.png cannot be decoded"):
         teach(options, quiet=True, extract=Looker())
     assert not (tmp_path / "out.npz").exists()

@@ -9,6 +9,7 @@ to a stronger network; for two classes ``p_person``, the second one's, will do) 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Album:
     sources: np.ndarray  # (N,) int32 into source_names
     source_names: list[str]
     embedding: np.ndarray | None = None  # (N, D) float32, what a teacher saw, in units of its standard deviations
+    named: bool = False  # whether the data says what its classes are called
     teacher: str = ""  # the run of ``tinyengine teach`` that wrote ``soft`` and ``embedding``
 
     def __len__(self) -> int:
@@ -68,15 +70,18 @@ def join(albums: list[Album]) -> Album:
         soft = album.soft
         if (album.labels >= 0).any():
             if album.classes != classes:
-                raise DataError(f"the data sets name different classes: {classes} and {album.classes}")
+                raise DataError(
+                    f"the data sets name different classes: {classes} and {album.classes} (the subfolders of a folder "
+                    "are its classes; pictures without labels lie in the folder itself)"
+                )
         elif np.isnan(soft).all():  # neither labels nor answers: its classes mean nothing
             soft = np.full((len(album), len(classes)), np.nan, np.float32)
-        elif soft.shape[1] != len(classes):
-            raise DataError(f"a data set without labels has {soft.shape[1]} classes instead of {len(classes)}")
+        elif soft.shape[1] != len(classes) or (album.named and album.classes != classes):
+            raise DataError(f"a data set without labels has answers for {album.classes} and the others for {classes}")
         if _embedding_kind(album) != _embedding_kind(albums[0]):
             raise DataError(
                 "the data sets have embeddings that do not belong together: run tinyengine teach with all of them, "
-                "or leave the embeddings out (fit --embedding-weight 0)"
+                "or leave the embeddings out (tinyengine fit --embedding-weight 0)"
             )
         softs.append(soft)
     source_names: list[str] = []
@@ -93,6 +98,7 @@ def join(albums: list[Album]) -> Album:
         np.concatenate(sources),
         source_names,
         None if albums[0].embedding is None else np.concatenate([a.embedding for a in albums]),
+        any(a.named for a in albums),
         next((a.teacher for a in albums if a.teacher), ""),
     )
 
@@ -113,7 +119,7 @@ def _read_npz(path: Path, limit: int | None) -> Album:
         with np.load(path, allow_pickle=False) as archive:
             data = {key: archive[key] for key in archive.files}
         jpeg, offset = data["jpeg"], data["offset"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
     _check(path, data)
     chosen = _spread(len(offset) - 1, limit)
@@ -136,6 +142,7 @@ def _read_npz(path: Path, limit: int | None) -> Album:
         data["src"][chosen].astype(np.int32) if has_source else np.zeros(count, np.int32),
         [str(name) for name in data["src_names"]] if has_source else [path.stem],
         data["embedding"][chosen].astype(np.float32) if "embedding" in data else None,
+        "class_names" in data,
         str(data.get("teacher", "")),
     )
 
@@ -152,7 +159,9 @@ def _classes(data: dict[str, np.ndarray]) -> list[str]:
 def _check(path: Path, data: dict[str, np.ndarray]) -> None:
     """Raise DataError where an array does not fit the others."""
     offset, jpeg = data["offset"], data["jpeg"]
-    if offset.ndim != 1 or len(offset) < 2 or (np.diff(offset) < 0).any() or offset[0] < 0 or offset[-1] > jpeg.size:
+    if offset.dtype.kind not in "iu" or offset.ndim != 1 or len(offset) < 2 or jpeg.dtype != np.uint8:
+        raise DataError(f"{path} is damaged: jpeg must hold bytes and offset where each picture's begin")
+    if (np.diff(offset.astype(np.int64)) < 0).any() or offset[0] < 0 or offset[-1] > jpeg.size:
         raise DataError(f"{path} is damaged: its offsets do not lie within its {jpeg.size} bytes of pictures")
     count = len(offset) - 1
     for name, dimensions in (("y", 1), ("p_person", 1), ("src", 1), ("soft", 2), ("embedding", 2)):
@@ -170,6 +179,13 @@ def _check(path: Path, data: dict[str, np.ndarray]) -> None:
         and not (data["src"].min() >= 0 and data["src"].max() < len(data["src_names"]))
     ):
         raise DataError(f"{path} is damaged: src names a source that src_names does not have")
+    for name in ("p_person", "soft"):
+        if name in data and not (np.isnan(data[name]) | ((data[name] >= 0) & (data[name] <= 1))).all():
+            raise DataError(
+                f"{path} is damaged: {name} must hold probabilities from 0 to 1, or NaN where there are none"
+            )
+    if "soft" in data and (np.abs(data["soft"].astype(np.float32).sum(1) - 1) > 0.02).any():
+        raise DataError(f"{path} is damaged: the probabilities soft of a picture do not add up to 1")
     if "embedding" in data and not np.isfinite(data["embedding"]).all():
         raise DataError(f"{path} is damaged: its embedding holds numbers that are not finite")
 
@@ -182,9 +198,14 @@ def _read_folder(path: Path, limit: int | None, labelled: bool) -> Album:
         for file in sorted((path / name).rglob("*"))
         if file.suffix.lower() in _SUFFIXES
     ]
+    loose = [file for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
+    if loose and files:
+        raise DataError(
+            f"{path} has pictures in subfolders, which are their classes, and {loose[0].name} beside them: move the "
+            "pictures without a class to another folder"
+        )
     if not labelled and not files:
-        files = [(file, -1) for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
-        classes = ["unknown"]
+        files, classes = [(file, -1) for file in loose], ["unknown"]
     if not files or (labelled and len(classes) < 2):
         wanted = "at least two subfolders, one per class, with pictures in them" if labelled else "pictures"
         raise DataError(f"{path} needs {wanted} ({', '.join(sorted(_SUFFIXES))})")

@@ -73,6 +73,8 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
         with_embedding = options.recipe.embedding_weight > 0
         data = _load(progress, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
         validation = _load(progress, [options.validate], network.resolution) if options.validate else None
+        if validation is not None:
+            _check_validation(options, data, validation)
         network = replace(network, classes=len(data.classes))
         training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
         if options.resume:
@@ -97,6 +99,13 @@ def _load(
     pictures = pictures_.decode(album, size, lambda k, n: progress.update(task, completed=k, total=n))
     progress.update(task, completed=len(album))
     return pictures
+
+
+def _check_validation(options: FitOptions, data: Pictures, validation: Pictures) -> None:
+    if (validation.labels < 0).all():
+        raise DataError(f"{options.validate} has no labels to measure the accuracy with")
+    if validation.classes != data.classes:
+        raise DataError(f"{options.validate} has the classes {validation.classes} and the training data {data.classes}")
 
 
 def _train(progress: Progress, console: Console, training: Training, validation: Pictures | None) -> None:

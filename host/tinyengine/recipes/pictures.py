@@ -80,7 +80,7 @@ def decode_one(album: Album, k: int, size: Size) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(album.content(k))) as image:
             return resize(image, size)
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"{album.names[k]} cannot be decoded: {error}") from error
 
 

@@ -49,7 +49,8 @@ class TeachOptions:
 @dataclass(slots=True)
 class TeachResult:
     """What ``--json`` prints. ``agreement``: per cent of the labels that the cross-fitted answers agree with, with the
-    probabilities that the data brought (``agreement_before``, None where it brought none) for comparison;
+    probabilities that the data brought (``agreement_before``, None where it brought none) for comparison on the same
+    pictures;
     ``validation`` and ``validation_before``: the same on pictures whose labels no regression saw, None without them;
     ``variance``: the share of the features' variance that the embedding keeps."""
 
@@ -71,43 +72,44 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
     wrote are not learned from, for they have been learned from these labels already.
     """
     scikit_learn("teach")
-    if options.out.suffix != ".npz" or options.out.is_dir():
-        raise DataError(f"{options.out} is to be a data set: name a file that ends in .npz")
+    _check_output(options)
     console = Console(stderr=True, quiet=quiet)
     data = _read(options.data, options.limit)
-    counts = np.bincount(data.labels[data.labels >= 0], minlength=len(data.classes))
-    if len(counts) < 2 or counts.min() < _FOLDS:
-        raise DataError(f"a teacher's answers are learned from labels: {_FOLDS} pictures of every class are the least")
-    everything = data
-    if options.validate:
-        judge = _read([options.validate], None)
-        if (judge.labels < 0).any() or judge.classes != data.classes:
-            raise DataError(f"{options.validate} must have labels of the same classes: {', '.join(data.classes)}")
-        everything = join([data, judge])
+    everything = join([data, _read_judge(options.validate, data)]) if options.validate else data
+    groups = _copies(everything)
+    if _fewest(data.labels, groups[: len(data)], len(data.classes)) < _FOLDS or len(data.classes) < 2:
+        raise DataError(
+            f"a teacher's answers are learned from labels: {_FOLDS} different pictures of each of two classes or more "
+            "are the least"
+        )
+    if both := int(np.isin(groups[len(data) :], groups[: len(data)]).sum()):
+        raise DataError(f"{both} pictures of {options.validate} are in --data too: take them out of one of the two")
     extract = extract or extractor(options.teacher, options.resolution, options.threads)
     cache = FeatureCache(options.cache, options.teacher, options.resolution, extract)
     features = _look(everything, cache, console)
     console.print("learning the teacher's answers from the labels ...")
     labels = everything.labels.copy()
     labels[len(data) :] = -1  # those that are only judged with
-    _, groups = np.unique(
-        [hashlib.sha256(everything.content(k)).hexdigest() for k in range(len(labels))], return_inverse=True
-    )
     with processor_threads(options.threads):
         soft = answers(features, labels, everything.soft, groups)
         embedding, variance = principal_components(features[: len(data)], options.components)
     train, rest = slice(len(data)), slice(len(data), None)
+    known = int((data.labels >= 0).sum())
+    compared = [_agreements(soft[part], everything.soft[part], everything.labels[part]) for part in (train, rest)]
+    (agreement, before), (validation, validation_before) = compared
     result = TeachResult(
         options.out,
         options.teacher,
         len(data),
-        int((data.labels >= 0).sum()),
-        _agreement(soft[train], data.labels) or 0.0,
-        _agreement(data.soft, data.labels),
-        _agreement(soft[rest], everything.labels[rest]),
-        _agreement(everything.soft[rest], everything.labels[rest]),
+        known,
+        agreement or 0.0,
+        before,
+        validation,
+        validation_before,
         variance,
     )
+    if unused := int((~np.isnan(data.soft[data.labels < 0]).any(axis=1)).sum()) if before is None else 0:
+        console.print(f"the answers that {unused} pictures had are not used: none of the labelled ones has any")
     run = hashlib.sha256(embedding.tobytes()).hexdigest()[:12]
     _write(options.out, data, soft[train], embedding, f"{options.teacher} at {options.resolution}, {run}")
     _say(console, result, embedding.shape[1])
@@ -119,12 +121,12 @@ def answers(features: np.ndarray, labels: np.ndarray, soft: np.ndarray, groups: 
 
     ``labels`` is (N,), -1 where a picture has none; pictures of the same of the (N,) ``groups`` are left out together.
     Two logistic regressions: one on the standardized features, and one that weighs its log probabilities against those
-    in ``soft``. The second one learns from and answers for the pictures that have these, if they are enough.
+    in ``soft``. The second one learns from and answers for the pictures that have these, if the labelled ones among
+    them are enough.
     """
     result = _cross_fitted(features, labels, groups, _STRENGTHS)
     both = ~np.isnan(soft).any(axis=1)
-    counts = np.bincount(labels[both & (labels >= 0)], minlength=result.shape[1])
-    if counts.min() >= _FOLDS:
+    if _fewest(labels[both], groups[both], result.shape[1]) >= _FOLDS:
         x = np.hstack([_log(result[both]), _log(soft[both])])
         result[both] = _cross_fitted(x, labels[both], groups[both], (1.0,))
     return result
@@ -180,6 +182,9 @@ def _cross_fitted(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, strengt
     result[known] = best
     if not known.all():
         result[~known] = regression(best_strength).fit(x[known], y).predict_proba(x[~known])
+        first = {group: row for row, group in zip(np.flatnonzero(known)[::-1], groups[known][::-1], strict=True)}
+        for row in np.flatnonzero(~known & np.isin(groups, groups[known])):
+            result[row] = result[first[groups[row]]]  # a copy of a picture with a label: this regression knows it
     return result
 
 
@@ -195,10 +200,41 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.clip(probabilities, 1e-4, 1))
 
 
-def _agreement(soft: np.ndarray, labels: np.ndarray) -> float | None:
-    """Per cent of the labels, where there are answers; None where there are none."""
-    judged = (labels >= 0) & ~np.isnan(soft).any(axis=1)
-    return 100 * float((soft.argmax(1) == labels)[judged].mean()) if judged.any() else None
+def _agreements(soft: np.ndarray, before: np.ndarray, labels: np.ndarray) -> tuple[float | None, float | None]:
+    """Per cent of the labels that answers agree with, and that those of before do, both where there are some of before
+    if there are any; None where nothing can be compared."""
+    labelled, had = labels >= 0, ~np.isnan(before).any(axis=1)
+    judged = labelled & had if (labelled & had).any() else labelled
+    if not judged.any():
+        return None, None
+    now, then = (100 * float((answer.argmax(1) == labels)[judged].mean()) for answer in (soft, before))
+    return now, then if had[judged].all() else None
+
+
+def _check_output(options: TeachOptions) -> None:
+    if options.out.suffix != ".npz" or options.out.is_dir():
+        raise DataError(f"{options.out} is to be a data set: name a file that ends in .npz")
+    read = [*options.data, *([options.validate] if options.validate else [])]
+    if options.out.resolve() in [path.resolve() for path in read]:
+        raise DataError(f"{options.out} would replace the data it is made of: name another file")
+
+
+def _read_judge(path: Path, data: Album) -> Album:
+    judge = _read([path], None)
+    if (judge.labels < 0).any() or judge.classes != data.classes:
+        raise DataError(f"{path} must have labels of the same classes: {', '.join(data.classes)}")
+    return judge
+
+
+def _copies(data: Album) -> np.ndarray:
+    """(N,) numbers, the same for pictures whose files are the same."""
+    digests = [hashlib.sha256(data.content(k)).hexdigest() for k in range(len(data))]
+    return np.unique(digests, return_inverse=True)[1]
+
+
+def _fewest(labels: np.ndarray, groups: np.ndarray, classes: int) -> int:
+    """Different pictures of the class that has fewest."""
+    return min((len(np.unique(groups[labels == k])) for k in range(classes)), default=0)
 
 
 def _say(console: Console, result: TeachResult, components: int) -> None:

@@ -1,0 +1,84 @@
+"""The networks in models/: what their cards promise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine import native
+from tinyengine.boards import load
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.frontend import load_tflite
+from tinyengine.metadata import load_metadata
+from tinyengine.paths import project_root, shared_dir
+from tinyengine.recipes.pictures import load as load_pictures
+from tinyengine.report import fit, measure_code
+from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.zoo.table import find, macs
+
+SHIPPED = {"person_tiny": 7e6, "person_small": 15e6}  # name -> most MACs
+KB = 1024
+
+
+def path(name: str) -> Path:
+    return project_root() / "models" / f"{name}.tflite"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_person_network_is_what_its_card_says(name: str) -> None:
+    graph = load_tflite(path(name))
+    (image,), (answer,) = graph.input_tensors(), graph.output_tensors()
+    architecture = find(name.replace("_", "-"))
+    assert graph.tensor(image).shape == (1, architecture.resolution, architecture.resolution, 3)
+    quant = graph.tensor(image).quant
+    assert quant is not None and float(quant.zero_point[0]) == 0 and quant.scale[0] == pytest.approx(1 / 128, rel=1e-3)
+    assert graph.tensor(answer).shape == (1, 2)
+    assert tuple(load_metadata(path(name)).classes) == ("no_person", "person")
+    compiled = compile_model(path(name), CompileOptions())
+    assert compiled.macs == macs(architecture) <= SHIPPED[name]
+    card = path(name).with_suffix(".md").read_text()
+    assert f"{compiled.macs / 1e6:.2f} M MACs" in card
+    assert f"{compiled.plan.arena_bytes:,} bytes" in card
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
+    board, scheme = load("sim_stm32f405"), path(name).with_suffix(".scheme.json")
+    assert json.loads(scheme.read_text())["name"] == name
+    options = CompileOptions(
+        cpu=board.cpu, requant="exact", sram_available=board.network_sram_bytes, train=str(scheme), classes=2
+    )
+    trained = compile_model(path(name), options)
+    assert trained.state_bytes > 0
+    if has_arm_toolchain():
+        measure_code(trained)
+    fit(trained, board)  # raises BudgetError
+
+
+def test_person_tiny_leaves_room_on_a_small_chip() -> None:
+    """64 KB of SRAM and 512 KB of flash, with two saved states of its scheme and 64 KB for code beside it."""
+    plain = compile_model(path("person_tiny"), CompileOptions())
+    trained = compile_model(
+        path("person_tiny"), CompileOptions(train=str(path("person_tiny").with_suffix(".scheme.json")))
+    )
+    assert plain.plan.arena_bytes < 48 * KB
+    assert trained.weight_bytes + 2 * trained.state_bytes < (512 - 64) * KB
+
+
+@pytest.mark.parametrize(("name", "least"), [("person_tiny", 81.0), ("person_small", 84.0)])
+def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
+    """int8, by the code that the board runs, on pictures that it was not trained on."""
+    shared = shared_dir()
+    if shared is None or not (shared / "data" / "vww_val.npz").is_file():
+        pytest.skip("the shared folder with vww_val.npz is not there (TINYENGINE_SHARED)")
+    pictures = load_pictures(shared / "data" / "vww_val.npz", find(name.replace("_", "-")).resolution)
+    network = native.build(compile_model(path(name), CompileOptions(requant="fast")), fast=True)
+    answers = [
+        int(np.argmax(network.run([(pixels.astype(np.int16) - 128).astype(np.int8)[None]])[0]))
+        for pixels in pictures.pixels
+    ]
+    accuracy = 100 * float((np.array(answers) == pictures.labels).mean())
+    assert accuracy >= least
+    assert f"**{accuracy:.1f} %**" in path(name).with_suffix(".md").read_text()
