@@ -91,7 +91,7 @@ def test_published_schemes_stay_fast(scheme: str, sram: int | None, instructions
     assert report.check is not None and report.check.mismatched == 0
 
 
-@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 20.3, 190_000), ("bias-only", 24.0, 166_000)])
+@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 22.8, 120_000)])
 def test_our_network_stays_fast(scheme: str, instructions: float, total: int) -> None:
     """Caps a few per cent above what was measured."""
     options = CompileOptions(cpu="cortex-m7", requant="fast", train=scheme, classes=2)

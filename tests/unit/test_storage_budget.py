@@ -37,8 +37,8 @@ def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel, plain
     assert whole["flash_available"] == BOARD.network_flash_bytes
     assert fit(trained, BOARD)["flash_available"] == whole["flash_available"] - 2 * 131072
     with pytest.raises(BudgetError, match="are there for it beside the slots of trained states"):
-        fit(trained, replace(BOARD, flash_bytes=600 * 1024))
-    fit(plain, replace(BOARD, flash_bytes=600 * 1024))
+        fit(trained, replace(BOARD, flash_bytes=500 * 1024))
+    fit(plain, replace(BOARD, flash_bytes=500 * 1024))
 
 
 def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledModel) -> None:

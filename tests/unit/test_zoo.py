@@ -181,7 +181,10 @@ def test_the_commands_print_json() -> None:
 
     listed = CliRunner().invoke(command, ["list", "--json"])
     assert listed.exit_code == 0
-    assert {"mcunet-vww1", "person-tiny"} <= {entry["name"] for entry in json.loads(listed.stdout)}
+    entries = {entry["name"]: entry["shipped"] for entry in json.loads(listed.stdout)}
+    assert entries["mcunet-vww1"] is None
+    for name in ("tiny", "small"):
+        assert entries[f"person-{name}"] == f"models/person_{name}.tflite"
     shown = CliRunner().invoke(command, ["show", "mbv2-w0.35", "--head-channels", "448", "--json"])
     assert shown.exit_code == 0
     figures = json.loads(shown.stdout)
