@@ -86,11 +86,12 @@ def test_nothing_is_left_when_we_are_interrupted(elf: Path, number: signal.Signa
     link.symlink_to(elf)
     arguments = [sys.executable, "-c", program, BOARD, str(link), str(connected)]
 
-    def hear_hang_ups() -> None:  # nohup ignores them
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    def hear_signals() -> None:  # nohup ignores hang-ups, a shell's background job interrupts
+        for heard in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(heard, signal.SIG_DFL)
 
     with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=hear_hang_ups
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=hear_signals
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"started\n"
