@@ -100,8 +100,9 @@ class Measured:
 
 def model_file(name: str) -> Path | None:
     """Where the network lies, built if need be; None for a file that is not there."""
-    if name in ("person_tiny", "person_small"):
-        return project_root() / "models" / f"{name}.tflite"
+    ours = project_root() / "models" / f"{name}.tflite"
+    if ours.is_file():
+        return ours
     shared = shared_dir()
     if name in FILES and shared:
         return shared / "models" / "networks" / FILES[name]

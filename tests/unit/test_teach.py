@@ -12,9 +12,10 @@ from PIL import Image
 from tinyengine.cli.main import cli
 from tinyengine.errors import DataError
 from tinyengine.recipes.album import join, read_album
+from tinyengine.recipes.cross_fit import answers, principal_components
 from tinyengine.recipes.feature_cache import FeatureCache
 from tinyengine.recipes.pictures import decode, load
-from tinyengine.recipes.teach import TeachOptions, answers, principal_components, teach
+from tinyengine.recipes.teach import TeachOptions, teach
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'tinyengine[teacher]'")
 

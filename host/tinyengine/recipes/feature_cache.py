@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
 from tinyengine.errors import DataError
 from tinyengine.recipes.album import Album
+from tinyengine.recipes.files import replacing
 from tinyengine.recipes.pictures import decode_one
 from tinyengine.recipes.teacher import Extractor
 
@@ -41,15 +41,10 @@ class FeatureCache:
         return features
 
     def _keep(self, path: Path, features: np.ndarray) -> None:
-        partial = path.with_suffix(f".{os.getpid()}.partial.npy")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(partial, features)
-            os.replace(partial, path)
+            with replacing(path) as partial:
+                np.save(partial, features)
         except OSError as error:
             raise DataError(
                 f"{self._folder} cannot keep features ({error.strerror}): name another --cache folder"
             ) from error
-        finally:
-            if path.parent.is_dir():
-                partial.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from tinyengine.errors import DataError
 from tinyengine.frontend.keras import picture_samples, quantize
@@ -19,6 +19,7 @@ from tinyengine.recipes import pictures as pictures_
 from tinyengine.recipes.album import join, read_album
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.pictures import Pictures
+from tinyengine.recipes.progress import picture_progress
 from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
@@ -68,7 +69,7 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
     network = find_or_load(options.arch)
     network = replace(network, resolution=options.resolution or network.resolution)
     console = Console(stderr=True, quiet=quiet)
-    with _progress(console) as progress:
+    with picture_progress(console) as progress:
         # pictures are kept larger than the network's input, so that crops of them still have detail
         with_embedding = options.recipe.embedding_weight > 0
         data = _load(progress, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
@@ -81,11 +82,6 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
             training.resume()
         _train(progress, console, training, validation)
     return _finish(options, console, network, training, data, validation)
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
 
 
 def _load(

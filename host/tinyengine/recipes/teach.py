@@ -13,24 +13,20 @@ The result is one data set in the project's npz layout (``recipes.album``) with 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tinyengine.errors import DataError
 from tinyengine.optional import processor_threads, scikit_learn
 from tinyengine.recipes.album import Album, join, read_album
+from tinyengine.recipes.cross_fit import FOLDS, answers, fewest, principal_components
 from tinyengine.recipes.feature_cache import PART, FeatureCache
+from tinyengine.recipes.files import replacing
+from tinyengine.recipes.progress import picture_progress
 from tinyengine.recipes.teacher import Extractor, extractor
-
-_FOLDS = 5
-#: inverse strengths of the L2 penalty, tried from the strongest until the log loss on pictures left out rises
-_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
 @dataclass(slots=True)
@@ -77,9 +73,9 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
     data = _read(options.data, options.limit)
     everything = join([data, _read_judge(options.validate, data)]) if options.validate else data
     groups = _copies(everything)
-    if _fewest(data.labels, groups[: len(data)], len(data.classes)) < _FOLDS or len(data.classes) < 2:
+    if fewest(data.labels, groups[: len(data)], len(data.classes)) < FOLDS or len(data.classes) < 2:
         raise DataError(
-            f"a teacher's answers are learned from labels: {_FOLDS} different pictures of each of two classes or more "
+            f"a teacher's answers are learned from labels: {FOLDS} different pictures of each of two classes or more "
             "are the least"
         )
     if both := int(np.isin(groups[len(data) :], groups[: len(data)]).sum()):
@@ -116,30 +112,6 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
     return result
 
 
-def answers(features: np.ndarray, labels: np.ndarray, soft: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, K) probabilities from (N, F) features and the (N, K) probabilities there were (NaN where there were none).
-
-    ``labels`` is (N,), -1 where a picture has none; pictures of the same of the (N,) ``groups`` are left out together.
-    Two logistic regressions: one on the standardized features, and one that weighs its log probabilities against those
-    in ``soft``. The second one learns from and answers for the pictures that have these, if the labelled ones among
-    them are enough.
-    """
-    result = _cross_fitted(features, labels, groups, _STRENGTHS)
-    both = ~np.isnan(soft).any(axis=1)
-    if _fewest(labels[both], groups[both], result.shape[1]) >= _FOLDS:
-        x = np.hstack([_log(result[both]), _log(soft[both])])
-        result[both] = _cross_fitted(x, labels[both], groups[both], (1.0,))
-    return result
-
-
-def principal_components(features: np.ndarray, components: int) -> tuple[np.ndarray, float]:
-    """Scores (N, D) of unit variance on the first D principal components, and the share of the variance they keep."""
-    library = scikit_learn("teach")
-    analysis = library.decomposition.PCA(min(components, *features.shape), whiten=True, random_state=0)
-    scores = analysis.fit_transform(features.astype(np.float32))
-    return scores.astype(np.float16), float(analysis.explained_variance_ratio_.sum())
-
-
 def _read(paths: list[Path], limit: int | None) -> Album:
     albums = [replace(read_album(path, limit, labelled=False), embedding=None) for path in paths]
     return join([replace(a, soft=np.full_like(a.soft, np.nan), teacher="") if a.teacher else a for a in albums])
@@ -148,56 +120,13 @@ def _read(paths: list[Path], limit: int | None) -> Album:
 def _look(data: Album, cache: FeatureCache, console: Console) -> np.ndarray:
     """(N, F) float16 features."""
     parts = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with picture_progress(console) as progress:
         task = progress.add_task("looking at pictures", total=len(data))
         for first in range(0, len(data), PART):
             chosen = range(first, min(first + PART, len(data)))
             parts.append(cache.part(data, chosen))
             progress.update(task, completed=chosen.stop)
     return np.concatenate(parts)
-
-
-def _cross_fitted(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, strengths: Iterable[float]) -> np.ndarray:
-    """Probabilities of all rows of ``x``, those of rows with a label by a regression that has not seen their group."""
-    library = scikit_learn("teach")
-    known = labels >= 0
-    x, y = x.astype(np.float32), labels[known]
-    folds = list(_folds(y, groups[known]))
-
-    def regression(strength: float):
-        scale, regress = library.preprocessing.StandardScaler(), library.linear_model.LogisticRegression
-        return library.pipeline.make_pipeline(scale, regress(C=strength, max_iter=1000))
-
-    best, best_loss, best_strength = None, np.inf, 0.0
-    for strength in strengths:
-        left_out = library.model_selection.cross_val_predict(
-            regression(strength), x[known], y, cv=folds, method="predict_proba"
-        )
-        loss = library.metrics.log_loss(y, left_out)
-        if loss >= best_loss:
-            break
-        best, best_loss, best_strength = left_out, loss, strength
-    result = np.empty((len(x), best.shape[1]), np.float32)
-    result[known] = best
-    if not known.all():
-        result[~known] = regression(best_strength).fit(x[known], y).predict_proba(x[~known])
-        first = {group: row for row, group in zip(np.flatnonzero(known)[::-1], groups[known][::-1], strict=True)}
-        for row in np.flatnonzero(~known & np.isin(groups, groups[known])):
-            result[row] = result[first[groups[row]]]  # a copy of a picture with a label: this regression knows it
-    return result
-
-
-def _folds(y: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(train, test) rows. Copies of a picture stay together, or a regression would know the label of what it judges."""
-    selection = scikit_learn("teach").model_selection
-    if len(np.unique(groups)) == len(groups):  # the same split, much faster
-        return selection.StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(y, y)
-    return selection.StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0).split(y, y, groups)
-
-
-def _log(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(probabilities, 1e-4, 1))
 
 
 def _agreements(soft: np.ndarray, before: np.ndarray, labels: np.ndarray) -> tuple[float | None, float | None]:
@@ -232,11 +161,6 @@ def _copies(data: Album) -> np.ndarray:
     return np.unique(digests, return_inverse=True)[1]
 
 
-def _fewest(labels: np.ndarray, groups: np.ndarray, classes: int) -> int:
-    """Different pictures of the class that has fewest."""
-    return min((len(np.unique(groups[labels == k])) for k in range(classes)), default=0)
-
-
 def _say(console: Console, result: TeachResult, components: int) -> None:
     def compared(now: float, before: float | None) -> str:
         return f"{now:.1f} %" if before is None else f"{now:.1f} % (those in the data: {before:.1f} %)"
@@ -250,24 +174,20 @@ def _say(console: Console, result: TeachResult, components: int) -> None:
 
 
 def _write(path: Path, data: Album, soft: np.ndarray, embedding: np.ndarray, teacher: str) -> None:
-    partial, files = path.with_suffix(".partial.npz"), [data.content(k) for k in range(len(data))]
+    files = [data.content(k) for k in range(len(data))]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            partial,
-            jpeg=np.frombuffer(b"".join(files), np.uint8),
-            offset=np.cumsum([0, *(len(file) for file in files)]),
-            y=data.labels,
-            class_names=np.array(data.classes),
-            src=data.sources,
-            src_names=np.array(data.source_names),
-            soft=soft.astype(np.float32),
-            embedding=embedding,
-            teacher=np.array(teacher),
-        )
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            np.savez(
+                partial,
+                jpeg=np.frombuffer(b"".join(files), np.uint8),
+                offset=np.cumsum([0, *(len(file) for file in files)]),
+                y=data.labels,
+                class_names=np.array(data.classes),
+                src=data.sources,
+                src_names=np.array(data.source_names),
+                soft=soft.astype(np.float32),
+                embedding=embedding,
+                teacher=np.array(teacher),
+            )
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        if path.parent.is_dir():
-            partial.unlink(missing_ok=True)

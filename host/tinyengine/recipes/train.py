@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
+from tinyengine.recipes.files import replacing
 from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
@@ -224,6 +224,5 @@ class Training:
 
 
 def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".partial.npz")
-    np.savez(temporary, **arrays)
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        np.savez(partial, **arrays)
