@@ -23,11 +23,11 @@ from typing import Any
 
 import click
 import numpy as np
-from tinyengine.bench import bench
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.frontend.keras import quantize
+from tinyengine.measure.bench import bench
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir, project_root, shared_dir
 from tinyengine.zoo.export import export

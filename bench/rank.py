@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.table import Table
 from short_training import train
 from tinyengine.cli.progress import step_progress
+from tinyengine.data.pictures import Pictures, load, shrink
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.pictures import Pictures, load, shrink
 from tinyengine.recipes.train import BACKENDS, Recipe
 from tinyengine.search import proxy
 from tinyengine.search.cost import estimate

@@ -31,11 +31,11 @@ from rich.table import Table
 from scipy import stats
 from short_training import train
 from tinyengine.cli.progress import step_progress
+from tinyengine.data.album import join, read_album
+from tinyengine.data.pictures import Pictures, decode, load
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.album import join, read_album
-from tinyengine.recipes.pictures import Pictures, decode, load
 from tinyengine.recipes.train import BACKENDS, Recipe
 from tinyengine.search.cost import estimate
 from tinyengine.zoo.arch_file import find_or_load

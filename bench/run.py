@@ -24,13 +24,13 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from tinyengine.bench import BenchReport, bench
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.errors import TinyEngineError
+from tinyengine.measure.bench import BenchReport, bench
+from tinyengine.measure.target_runner import MACHINES
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.report.bench import bench_table
-from tinyengine.target_runner import MACHINES
 
 BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.01

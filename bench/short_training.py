@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tinyengine.data.pictures import Pictures
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.evaluate import keras_outputs
-from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.train import Listener, Recipe, Training
 from tinyengine.zoo.table import Network
 

@@ -22,16 +22,16 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from tinyengine.bench import bench, expected_outputs, inside_values, random_inputs
 from tinyengine.cli.progress import step_progress
 from tinyengine.codegen import NetworkSource, generate
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import TinyEngineError
 from tinyengine.kernels.select import lower
+from tinyengine.measure.bench import bench, expected_outputs, inside_values, random_inputs
+from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
 from tinyengine.memory.plan import plan
 from tinyengine.paths import cache_dir
 from tinyengine.schedule import Stage, StageKind
-from tinyengine.target_runner import MACHINES, BenchImage, Job
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import find
 

@@ -91,6 +91,6 @@ print(sys.version.split()[0], hashlib.sha256(open("pyproject.toml", "rb").read()
 setup() {
     ensure_programs
     ensure_venv "$1"
-    "$venv_python" -m tinyengine.pio
+    "$venv_python" -m tinyengine.project.pio
     export PATH="$root/.venv/bin:$PATH"
 }

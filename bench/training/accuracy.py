@@ -28,10 +28,10 @@ import click
 import numpy as np
 from sets import EPOCHS, NAMES, PictureSet, open_set
 from tables import Row, print_tables, to_json
+from tinyengine.finetune.features import features
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.ir import Graph
 from tinyengine.paths import cache_dir, shared_dir
-from tinyengine.training.features import features
 from tinyengine.training.scheme import UpdateScheme, load_scheme, resolve_scheme
 from tinyengine.training.split import split
 from worker import Task

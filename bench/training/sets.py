@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tinyengine.recipes.pictures import load
+from tinyengine.data.pictures import load
 
 SIDE = 128
 VALIDATION = 0.2  # of the training pictures, for choosing learning rates

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from sets import tuning_parts
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
+from tinyengine.finetune.native_fit import Recipe, accuracy, fit
 from tinyengine.frontend.tiny_training import load_tiny_training
-from tinyengine.kernels import backward
+from tinyengine.kernels.training import backward
 from tinyengine.native import NativeTrainer
-from tinyengine.training.native_fit import Recipe, accuracy, fit
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import split
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyengine.codegen import NetworkSource, generate
+from tinyengine.data.metadata import load_metadata
 from tinyengine.errors import BudgetError, ModelError, ToolError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Target, arrays_in
 from tinyengine.memory.plan import MemoryPlan
-from tinyengine.metadata import load_metadata
 from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
+from tinyengine.schedule.training import TrainingProgram, training_program, training_source
 from tinyengine.sizes import exact_size
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
-from tinyengine.training.program import TrainingProgram, training_program, training_source
 from tinyengine.training.scheme import UpdateScheme, resolve_scheme
 from tinyengine.training.state import layout_hash
 

@@ -17,8 +17,8 @@ from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import trained_constants
 
+from tests.helpers.graphs import GraphBuilder
 from tests.kernels.test_backward_native import NETWORKS, compile_all, samples_for
-from tests.unit.graphs import GraphBuilder
 
 TOLERANCE = 3e-5
 """Relative error (L2) of the gradient of a constant: below 1e-6 for most, more where terms of a sum cancel. In int16 it

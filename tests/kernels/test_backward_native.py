@@ -19,7 +19,7 @@ from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import state_of
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 
 RELU6 = Activation.RELU6
 

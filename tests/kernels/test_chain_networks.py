@@ -17,7 +17,7 @@ from tinyengine.schedule.search import Schedule, planned
 from tinyengine.schedule.space import NEVER, Space
 
 from tests import networks
-from tests.chained import random_network, random_path
+from tests.helpers.chained import random_network, random_path
 
 GRAPHS = 12
 

@@ -19,12 +19,12 @@ from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
-from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.project.toolchain import has_arm_toolchain
 
+from tests.helpers.batch import Batch, build_batch, run_native
+from tests.helpers.cases import Draw, OpCase
 from tests.kernels import fast_cases
-from tests.kernels.batch import Batch, build_batch, run_native
-from tests.kernels.cases import Draw, OpCase
 
 on_target = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

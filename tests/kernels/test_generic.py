@@ -12,8 +12,8 @@ from tinyengine.kernels import access
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.select import lower, lower_generic
 
-from tests.kernels.batch import Batch, Lower, build_batch, run_native
-from tests.kernels.cases import FAMILIES, random_cases
+from tests.helpers.batch import Batch, Lower, build_batch, run_native
+from tests.helpers.cases import FAMILIES, random_cases
 
 CASES = 24
 WINDOWED = ["conv2d", "depthwise", "pool", "resize"]

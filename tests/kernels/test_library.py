@@ -10,7 +10,7 @@ import pytest
 from tinyengine.native.library import library_sources
 from tinyengine.paths import project_root
 
-from tests.kernels.batch import STRICT
+from tests.helpers.batch import STRICT
 
 ROOT = project_root() / "lib" / "tinyengine"
 CORES = {

@@ -16,8 +16,8 @@ from tinyengine.native.library import AVX2, REPLACED, library_sources, processor
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
+from tests.helpers.graphs import GraphBuilder
 from tests.kernels.test_backward_native import NETWORKS, network, same
-from tests.unit.graphs import GraphBuilder
 
 RELU6 = Activation.RELU6
 POINT = Window((1, 1))

@@ -7,11 +7,11 @@ import shutil
 
 import pytest
 from tinyengine.kernels.base import Target
-from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.project.toolchain import has_arm_toolchain
 
-from tests.kernels.batch import Batch, build_batch
-from tests.kernels.cases import FAMILIES, random_cases
+from tests.helpers.batch import Batch, build_batch
+from tests.helpers.cases import FAMILIES, random_cases
 
 pytestmark = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tinyengine.kernels.base import Target
-from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.project.toolchain import has_arm_toolchain
 
-from tests.kernels.batch import build_batch, run_native
-from tests.kernels.chain_cases import random_chains
+from tests.helpers.batch import build_batch, run_native
+from tests.helpers.chain_cases import random_chains
 
 on_target = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

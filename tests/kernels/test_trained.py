@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
+from tinyengine.project.toolchain import has_arm_toolchain
 
+from tests.helpers.batch import Batch, run_native
+from tests.helpers.cases import Draw, OpCase
+from tests.helpers.fast_cases import Numbers
+from tests.helpers.trained_cases import trained_batch, with_dead_channels
 from tests.kernels import fast_cases
-from tests.kernels.batch import Batch, run_native
-from tests.kernels.cases import Draw, OpCase
-from tests.kernels.fast_cases import Numbers
 from tests.kernels.test_fast import EXAMPLES
-from tests.kernels.trained_cases import trained_batch, with_dead_channels
 
 on_target = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

@@ -12,7 +12,7 @@ from tinyengine.ir.ops import NoAttrs
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.select import lower_generic
 
-from tests.kernels.cases import OpCase, random_cases
+from tests.helpers.cases import OpCase, random_cases
 
 
 def case(family: str, kind: OpKind | None = None) -> OpCase:

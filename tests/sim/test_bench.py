@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tinyengine import reference
-from tinyengine.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import ToolError
+from tinyengine.measure.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
+from tinyengine.measure.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
 from tinyengine.paths import project_root, shared_dir
-from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.project.toolchain import has_arm_toolchain
 
 from tests import networks
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.ir import Graph, Port, Quantization, Tensor
-from tinyengine.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job, instructions_of
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job, instructions_of
+from tinyengine.project.toolchain import has_arm_toolchain
 
 pytestmark = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
@@ -170,8 +170,8 @@ def test_no_simulator_survives_its_parent() -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_bench_image import HandMade, X\n"
-        "from tinyengine.target_runner import BenchImage, Job\n"
-        "import tinyengine.target_runner as t\n"
+        "from tinyengine.measure.target_runner import BenchImage, Job\n"
+        "import tinyengine.measure.target_runner as t\n"
         "watch = t._watch\n"
         "def killed(process, *rest):\n"
         "    print(process.pid, flush=True)\n"

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
-from tinyengine.target_runner import QEMU
-from tinyengine.toolchain import arm_toolchain, has_arm_toolchain
+from tinyengine.measure.target_runner import QEMU
+from tinyengine.project.toolchain import arm_toolchain, has_arm_toolchain
 
 from tests import bench_script
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tinyengine.bench import inside_values, random_inputs
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompileOptions, compile_graph
-from tinyengine.cycles import CORE, estimate_cycles
 from tinyengine.frontend.tflite_writer import write_tflite
-from tinyengine.target_runner import QEMU, BenchImage, Job
-from tinyengine.toolchain import has_arm_toolchain
+from tinyengine.measure.bench import inside_values, random_inputs
+from tinyengine.measure.cycles import CORE, estimate_cycles
+from tinyengine.measure.target_runner import QEMU, BenchImage, Job
+from tinyengine.project.toolchain import has_arm_toolchain
 
 from tests.sim.test_bench_image import HandMade, X
 from tests.unit.test_schedule_search import block_network

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from tinyengine import sim, toolchain
+from tinyengine import sim
 from tinyengine.boards import load, names
 from tinyengine.errors import BoardError, BudgetError, DeviceError
 from tinyengine.paths import project_root
+from tinyengine.project import toolchain
 from tinyengine.sim.flash_file import file_bytes
 
-from tests.sim.probe import Probe, build_probe
+from tests.helpers.probe import Probe, build_probe
 
 BOARDS = ["sim_stm32f405", "sim_cortex_m7"]
 STATE_BYTES = 60_001  # as in hal_probe.c

@@ -12,7 +12,7 @@ from tinyengine import sim
 from tinyengine.boards import load
 from tinyengine.errors import DeviceError
 
-from tests.sim.probe import Probe, build_probe
+from tests.helpers.probe import Probe, build_probe
 
 BOARDS = ["sim_stm32f405", "sim_cortex_m7"]
 

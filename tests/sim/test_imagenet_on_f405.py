@@ -14,7 +14,7 @@ from tinyengine.report import fit, measure_code
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import find
 
-from tests.sim.firmware_image import compiled
+from tests.helpers.firmware_image import compiled
 
 BOARD = "sim_stm32f405"
 

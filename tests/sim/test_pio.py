@@ -11,14 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from tinyengine import pio, sim
+from tinyengine import sim
 from tinyengine.boards import load, names
-from tinyengine.build import Firmware, build
 from tinyengine.compiler import CompileOptions
 from tinyengine.device import open_device
 from tinyengine.errors import BudgetError, DeviceError, ToolError
-from tinyengine.flash import flash
 from tinyengine.paths import project_root
+from tinyengine.project import pio
+from tinyengine.project.build import Firmware, build
+from tinyengine.project.flash import flash
 
 from tests import networks
 

@@ -13,10 +13,10 @@ from tinyengine.device import Device, Timing, open_device
 from tinyengine.device.transport import SocketTransport
 from tinyengine.paths import project_root
 
-from tests.faulty_exchanges import Plan, exchange_under_fire
-from tests.faulty_link import KINDS, FaultyTransport
-from tests.native_device import expected_outputs, random_picture
-from tests.sim.firmware_image import compiled, hand_written
+from tests.helpers.faulty_exchanges import Plan, exchange_under_fire
+from tests.helpers.faulty_link import KINDS, FaultyTransport
+from tests.helpers.firmware_image import compiled, hand_written
+from tests.helpers.native_device import expected_outputs, random_picture
 
 STM32, MPS2 = "sim_stm32f405", "sim_cortex_m7"
 FASTEST = {STM32: 2_000_000, MPS2: 1_000_000}  # the MPS2's 25 MHz UART clock misses 2 Mbaud by 4 %

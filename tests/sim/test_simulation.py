@@ -19,7 +19,7 @@ from tinyengine.paths import project_root
 from tinyengine.sim import renode
 from tinyengine.sim import simulation as simulation_module
 
-from tests.sim.probe import Probe, build_probe
+from tests.helpers.probe import Probe, build_probe
 
 BOARD = "sim_stm32f405"
 

@@ -6,14 +6,14 @@ import json
 import shutil
 
 import pytest
-from tinyengine.bench_training import bench_training
 from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.tiny_training import load_tiny_training
+from tinyengine.measure.target_runner import QEMU
+from tinyengine.measure.training import bench_training
 from tinyengine.paths import project_root
+from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.report import measure_code
-from tinyengine.target_runner import QEMU
-from tinyengine.toolchain import has_arm_toolchain
 
 from tests.unit.test_cli_compile import tinyengine
 from tests.unit.test_tiny_training import shared_network

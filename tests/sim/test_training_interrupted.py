@@ -19,12 +19,12 @@ from tinyengine.boards import load
 from tinyengine.cli.training_options import input_form, read_samples
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
+from tinyengine.finetune.samples import split
+from tinyengine.finetune.session import TuneOptions, fine_tune
 from tinyengine.native import NativeTrainer, StepResult
-from tinyengine.training.samples import split
-from tinyengine.training.session import TuneOptions, fine_tune
 
-from tests.sim.firmware_image import compiled
-from tests.trained_network import compile_trainable, random_input, write_model, write_pictures
+from tests.helpers.firmware_image import compiled
+from tests.helpers.trained_network import compile_trainable, random_input, write_model, write_pictures
 
 BOARD = "sim_stm32f405"
 BATCH = 4

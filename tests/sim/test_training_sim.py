@@ -13,9 +13,9 @@ from tinyengine.device.training import DeviceTrainer
 from tinyengine.native import NativeTrainer
 from tinyengine.report import fit, measure_code
 
-from tests.sim.firmware_image import compiled
-from tests.tiny_networks import tiny_graph
-from tests.trained_network import compile_trainable, random_input, write_model
+from tests.helpers.firmware_image import compiled
+from tests.helpers.tiny_networks import tiny_graph
+from tests.helpers.trained_network import compile_trainable, random_input, write_model
 
 BOARD = "sim_stm32f405"
 

@@ -28,8 +28,8 @@ from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
+from tests.helpers.tiny_networks import tiny_graph
 from tests.unit.test_tiny_training import picture
 
 LABEL = 2

@@ -25,7 +25,7 @@ from tinyengine.reference.backward.update import (
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.selection import dead_channels, weight_scales
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 from tests.unit.test_backward import NETWORKS, everything, sample, seeded
 
 # --- block floating point ---

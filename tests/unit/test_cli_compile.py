@@ -12,7 +12,7 @@ from tinyengine.cli.main import COMMANDS, main
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 from tests.unit.test_codegen import small_graph
 
 BOARD = "sim_stm32f405"

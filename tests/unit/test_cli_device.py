@@ -17,7 +17,7 @@ from tinyengine.cli.main import COMMANDS, cli, main
 from tinyengine.device import discovery
 from tinyengine.device.transport import SocketTransport
 
-from tests.native_device import NativeDevice, expected_outputs, native_device
+from tests.helpers.native_device import NativeDevice, expected_outputs, native_device
 
 
 @pytest.fixture

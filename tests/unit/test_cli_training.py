@@ -17,11 +17,11 @@ from tinyengine.cli.main import COMMANDS
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
-from tinyengine.training.samples import Samples, split
-from tinyengine.training.session import TuneOptions, fine_tune
+from tinyengine.finetune.samples import Samples, split
+from tinyengine.finetune.session import TuneOptions, fine_tune
 
-from tests.native_device import NativeDevice, native_device
-from tests.trained_network import write_model, write_pictures
+from tests.helpers.native_device import NativeDevice, native_device
+from tests.helpers.trained_network import write_model, write_pictures
 from tests.unit.test_cli_device import fails, run
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from tinyengine import native
 from tinyengine.codegen.small import is_small
 from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.project.toolchain import device_flags
 from tinyengine.reference import run
-from tinyengine.toolchain import device_flags
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
+from tests.helpers.tiny_networks import tiny_graph
 
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2"), classes=3)
 

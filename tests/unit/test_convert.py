@@ -75,7 +75,7 @@ def test_a_keras_model_becomes_int8_and_the_report_says_what_it_cost(model: Any,
 
 def test_accuracy_and_agreement_are_those_of_the_written_file(model: Any, photos: Path, tmp_path: Path) -> None:
     from tinyengine.convert.calibration import load_calibration
-    from tinyengine.metadata import parse_mapping
+    from tinyengine.data.metadata import parse_mapping
     from tinyengine.reference import run
 
     model.save(tmp_path / "net.keras")

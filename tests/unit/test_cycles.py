@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 
 import pytest
-from tinyengine.cycles.cortex_m4 import Cycles, Instruction, block_cycles, is_branch
-from tinyengine.cycles.trace import BlockRuns, Segment, read_segments
 from tinyengine.errors import ToolError
+from tinyengine.measure.cycles.cortex_m4 import Cycles, Instruction, block_cycles, is_branch
+from tinyengine.measure.cycles.trace import BlockRuns, Segment, read_segments
 
 
 def block(*lines: str) -> list[Instruction]:

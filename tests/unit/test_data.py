@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tinyengine.answers import classify
-from tinyengine.data import open_all, open_pictures, to_input, to_pixels
+from tinyengine.data.answers import classify
+from tinyengine.data.images import open_all, open_pictures, to_input, to_pixels
+from tinyengine.data.metadata import ModelMetadata, parse_mapping
 from tinyengine.errors import DataError
-from tinyengine.metadata import ModelMetadata, parse_mapping
 
 
 def picture(value: int = 0, size: tuple[int, int] = (20, 10)) -> Image.Image:

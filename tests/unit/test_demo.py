@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tinyengine import demo
 from tinyengine.boards import load
+from tinyengine.cli import demo
 from tinyengine.compiler import CompileOptions, compile_model
-from tinyengine.data import open_pictures
+from tinyengine.data.images import open_pictures
 from tinyengine.paths import project_root
 from tinyengine.report import fit, measure_code
 

@@ -26,7 +26,7 @@ from tinyengine.device.framing import Frame, FrameDecoder, Op, Status
 from tinyengine.device.transport import SocketTransport, open_transport
 from tinyengine.errors import DeviceError
 
-from tests.native_device import native_device
+from tests.helpers.native_device import native_device
 
 SHORT = Timing(first=0.1, shortest=0.05, longest=0.2, patience=0.6, busy=1.0, connect=0.8)
 

@@ -11,7 +11,7 @@ from tinyengine.device import Device, Timing
 from tinyengine.device.framing import Frame, FrameDecoder, decode_body
 from tinyengine.device.transport import SocketTransport
 
-from tests.native_device import native_device
+from tests.helpers.native_device import native_device
 
 frames = st.builds(
     Frame,

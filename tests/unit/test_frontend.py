@@ -19,7 +19,7 @@ from tinyengine.ir.printer import format_graph
 from tinyengine.paths import shared_dir
 from tinyengine.reference import run
 
-from tests.unit.graphs import GraphBuilder, random_inputs
+from tests.helpers.graphs import GraphBuilder, random_inputs
 
 
 def schema() -> ModuleType:

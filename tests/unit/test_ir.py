@@ -22,7 +22,7 @@ from tinyengine.ir.requant import exact_multiplier, exp_on_negative_values, mult
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 
 
 def sample() -> Graph:

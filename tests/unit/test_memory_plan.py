@@ -49,7 +49,7 @@ class Network:
         op = Operator(OpKind.ADD, name, inputs, [name], NoAttrs())
         self.graph.operators.append(op)
         arguments = {"function": "te_test", "header": "test.h", "params_type": "te_test_params", **fields}
-        self.calls.append(KernelCall(op, inputs=inputs, output=name, **arguments))
+        self.calls.append(KernelCall(op, inputs=inputs, outputs=[name], **arguments))
         return name
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tinyengine.data.metadata import ModelMetadata, load_metadata, parse_mapping, parse_metadata
 from tinyengine.errors import DataError
 from tinyengine.ir import Quantization
 from tinyengine.ir.ports import quantize_array
-from tinyengine.metadata import ModelMetadata, load_metadata, parse_mapping, parse_metadata
 
 PIXELS = np.arange(256, dtype=np.uint8)
 

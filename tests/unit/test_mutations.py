@@ -18,7 +18,7 @@ from tinyengine.ir.printer import format_graph
 from tinyengine.passes import optimize
 from tinyengine.paths import shared_dir
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 
 MUTATIONS = 1000
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0, 0x10000, 0x7FFF, 0x3F800000]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.finetune.native_fit import Recipe, accuracy, fit
 from tinyengine.native import NativeTrainer
-from tinyengine.training.native_fit import Recipe, accuracy, fit
 
 from tests.unit.test_training_native import SCHEME, network, pictures
 

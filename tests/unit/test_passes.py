@@ -18,8 +18,8 @@ from tinyengine.passes import PASSES, fuse_activation, optimize
 from tinyengine.paths import shared_dir
 from tinyengine.reference import run
 
-from tests.tflite_reference import run_builtin_ref
-from tests.unit.graphs import GraphBuilder, random_inputs
+from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.tflite_reference import run_builtin_ref
 
 
 def kinds(graph: Graph) -> list[str]:

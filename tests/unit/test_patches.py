@@ -10,9 +10,9 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
-from tinyengine.kernels.chain import chain_call
-from tinyengine.kernels.flow import Flow, RowWindow
-from tinyengine.kernels.patch import Drafts, patch_op
+from tinyengine.kernels.streaming.chain import chain_call
+from tinyengine.kernels.streaming.flow import Flow, RowWindow
+from tinyengine.kernels.streaming.patch import Drafts, patch_op
 from tinyengine.passes import optimize
 from tinyengine.schedule import StageKind, schedule
 from tinyengine.schedule.patched import Patched, _shifted
@@ -21,9 +21,9 @@ from tinyengine.schedule.search import _smallest_within, lowest_peak, smallest, 
 from tinyengine.schedule.space import NEVER, Option, Space
 from tinyengine.schedule.sweep import sweep
 
-from tests.kernels.cases import Draw
-from tests.kernels.chain_cases import random_chain
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.cases import Draw
+from tests.helpers.chain_cases import random_chain
+from tests.helpers.graphs import GraphBuilder
 from tests.unit.test_schedule_search import SRAM, block_network
 
 FIGURES = (

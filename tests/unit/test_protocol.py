@@ -17,7 +17,7 @@ from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError
 from tinyengine.paths import project_root
 
-from tests.native_device import (
+from tests.helpers.native_device import (
     FASTEST_BAUD,
     MODEL_HASH,
     SHAPE,

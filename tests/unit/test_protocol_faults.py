@@ -5,9 +5,9 @@ from __future__ import annotations
 from tinyengine.device import Device, Timing
 from tinyengine.device.transport import SocketTransport
 
-from tests.faulty_exchanges import Plan, exchange_under_fire
-from tests.faulty_link import KINDS, FaultyTransport
-from tests.native_device import native_device
+from tests.helpers.faulty_exchanges import Plan, exchange_under_fire
+from tests.helpers.faulty_link import KINDS, FaultyTransport
+from tests.helpers.native_device import native_device
 
 QUICK = Timing(first=0.05, shortest=0.02, longest=0.3, patience=30.0)  # a shared machine may stall for seconds
 

@@ -19,7 +19,7 @@ from tinyengine.schedule.search import smallest_of_each, space_of
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import find
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 
 PUBLISHED = {
     "mcunet-vww1": [
@@ -75,7 +75,7 @@ def test_every_published_point_is_undercut(name: str, tmp_path_factory: pytest.T
 def test_the_point_that_is_missed_lies_below_what_must_be_held(tmp_path_factory: pytest.TempPathFactory) -> None:
     pytest.importorskip("tensorflow")
     pytest.importorskip("scipy")
-    from tests.row_bound import least_held
+    from tests.helpers.row_bound import least_held
 
     name, published = BELOW_THE_BOUND
     graph = network(name, str(tmp_path_factory.getbasetemp()))
@@ -93,7 +93,7 @@ def test_the_point_that_is_missed_lies_below_what_must_be_held(tmp_path_factory:
 )
 def test_what_one_convolution_must_hold(channels: tuple[int, int], expected: int) -> None:
     pytest.importorskip("scipy")
-    from tests.row_bound import least_held
+    from tests.helpers.row_bound import least_held
 
     b = GraphBuilder(1)
     b.output(b.conv(b.input(1, 8, 6, channels[0]), channels[1], Window((3, 3), pad=(1, 1, 1, 1))))

@@ -110,7 +110,7 @@ def test_the_answers_are_those_of_pytorch(photos: Path, tmp_path: Path) -> None:
     import torch
     from tinyengine.convert import ConvertOptions, convert
     from tinyengine.convert.calibration import load_calibration
-    from tinyengine.metadata import parse_mapping
+    from tinyengine.data.metadata import parse_mapping
     from tinyengine.reference import run
 
     net = network(torch)

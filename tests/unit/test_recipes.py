@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tinyengine.data.album import join, read_album
+from tinyengine.data.pictures import Pictures, decode, load
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
-from tinyengine.recipes.album import join, read_album
 from tinyengine.recipes.augment import Augmentation, augment
 from tinyengine.recipes.evaluate import score, wilson
-from tinyengine.recipes.pictures import Pictures, decode, load
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
@@ -82,7 +82,7 @@ def test_a_folder_per_class_is_read(tmp_path: Path) -> None:
 
 def test_pictures_are_turned_as_the_camera_says(tmp_path: Path) -> None:
     """As tinyengine infer does: what a network is trained on is what it will see."""
-    from tinyengine.recipes.pictures import resize
+    from tinyengine.data.pictures import resize
 
     image = Image.new("RGB", (20, 10), "black")
     image.paste("white", (0, 0, 10, 10))

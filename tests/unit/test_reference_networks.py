@@ -10,8 +10,8 @@ from tinyengine.passes import optimize
 from tinyengine.reference import run
 
 from tests import networks
-from tests.tflite_reference import require_tensorflow, run_builtin_ref
-from tests.unit.graphs import random_inputs
+from tests.helpers.graphs import random_inputs
+from tests.helpers.tflite_reference import require_tensorflow, run_builtin_ref
 
 
 @pytest.mark.parametrize("name", networks.names())

@@ -20,8 +20,8 @@ from tinyengine.ir.shapes import same_padding
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
-from tests.tflite_reference import run_builtin_ref, run_micro
-from tests.unit.graphs import GraphBuilder, random_inputs
+from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.tflite_reference import run_builtin_ref, run_micro
 
 ACTIVATIONS = list(Activation)
 Build = Callable[[GraphBuilder, np.random.Generator], str]

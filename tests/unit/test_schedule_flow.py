@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinyengine.kernels.flow import Flow, RowEvent, RowWindow, capacities, resident_access, simulate
-from tinyengine.kernels.rows import Order
+from tinyengine.kernels.streaming.flow import Flow, RowEvent, RowWindow, capacities, resident_access, simulate
+from tinyengine.kernels.streaming.rows import Order
 
 Chain = list[RowWindow]
 

@@ -16,8 +16,8 @@ from tinyengine.schedule import StageKind, schedule
 from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
 
-from tests.chained import random_network
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.chained import random_network
+from tests.helpers.graphs import GraphBuilder
 
 SRAM = Target(optimize="sram")
 PLANNED = 30

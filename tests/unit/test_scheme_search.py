@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine.errors import DataError
+from tinyengine.finetune.search.contribution import Contributions, measure, weight_candidates
+from tinyengine.finetune.search.evolve import evolve, evolve_within
 from tinyengine.training.layers import TrainableLayers, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
-from tinyengine.training.search.contribution import Contributions, measure, weight_candidates
-from tinyengine.training.search.evolve import evolve, evolve_within
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
+from tests.helpers.tiny_networks import tiny_graph
 
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=3)
 COUNT = 9

@@ -11,17 +11,17 @@ from click.testing import CliRunner
 from PIL import Image
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompileOptions, compile_graph
-from tinyengine.data import open_pictures
+from tinyengine.data.images import open_pictures
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.drawing.contributions import biases_scene, weights_scene
+from tinyengine.drawing.svg import svg
 from tinyengine.errors import DataError, TinyEngineError
+from tinyengine.finetune.search.find import SearchOptions, find_scheme
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
-from tinyengine.metadata import ModelMetadata
-from tinyengine.picture.contributions import biases_scene, weights_scene
-from tinyengine.picture.svg import svg
-from tinyengine.training.search.find import SearchOptions, find_scheme
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
+from tests.helpers.tiny_networks import tiny_graph
 
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=3)
 

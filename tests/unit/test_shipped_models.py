@@ -10,12 +10,12 @@ import pytest
 from tinyengine import native
 from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.data.metadata import load_metadata
+from tinyengine.data.pictures import load as load_pictures
 from tinyengine.frontend import load_tflite
-from tinyengine.metadata import load_metadata
 from tinyengine.paths import project_root, shared_dir
-from tinyengine.recipes.pictures import load as load_pictures
+from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.report import fit, measure_code
-from tinyengine.toolchain import has_arm_toolchain
 from tinyengine.zoo.table import find, macs
 
 SHIPPED = {"person_tiny": 7e6, "person_small": 15e6}  # name -> most MACs

@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from tinyengine.cli.main import cli
+from tinyengine.data.album import join, read_album
+from tinyengine.data.pictures import decode, load
 from tinyengine.errors import DataError
-from tinyengine.recipes.album import join, read_album
 from tinyengine.recipes.cross_fit import answers, principal_components
 from tinyengine.recipes.feature_cache import FeatureCache
-from tinyengine.recipes.pictures import decode, load
 from tinyengine.recipes.teach import TeachOptions, teach
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'tinyengine[teacher]'")

@@ -23,7 +23,7 @@ from tinyengine.reference import run
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import float_semantics, tiny_files
+from tests.helpers.tiny_networks import float_semantics, tiny_files
 
 NETWORK = Network("tiny", 24, 8, parse_blocks("e1c8k3 e4c12k5s2 e3c12k3*2 e3c16k7s2"), classes=5)
 PUBLISHED = ("mcunet-5fps", "mbv2-w0.35", "proxyless-w0.3")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tinyengine import toolchain
 from tinyengine.errors import BudgetError, ToolError
+from tinyengine.project import toolchain
 
 needs_gcc = pytest.mark.skipif(not toolchain.has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
 

@@ -16,9 +16,9 @@ from tinyengine.device.training import TARGET_STATE, DeviceTrainer, Storage
 from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError, DeviceError
 
-from tests.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
-from tests.faulty_link import FaultyTransport
-from tests.native_device import NativeDevice, native_device, random_picture
+from tests.helpers.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
+from tests.helpers.faulty_link import FaultyTransport
+from tests.helpers.native_device import NativeDevice, native_device, random_picture
 from tests.unit.test_protocol import Raw
 
 

@@ -17,16 +17,16 @@ from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError
+from tinyengine.finetune.exchange import find_network, read_network, read_state
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.native import NativeTrainer
 from tinyengine.reference import run
 from tinyengine.reference.tflite_runner import open_reference
-from tinyengine.training.exchange import find_network, read_network, read_state
 
-from tests.native_device import NativeDevice, build_compiled, native_device
-from tests.tflite_reference import require_tensorflow
-from tests.trained_network import CLASSES, SCHEME, compile_trainable, random_input, write_model, write_pictures
+from tests.helpers.native_device import NativeDevice, build_compiled, native_device
+from tests.helpers.tflite_reference import require_tensorflow
+from tests.helpers.trained_network import CLASSES, SCHEME, compile_trainable, random_input, write_model, write_pictures
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import apply_state, state_of
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
+from tests.helpers.tiny_networks import tiny_graph
 
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k5 e3c15k3"), classes=4)
 SCHEME = UpdateScheme("mixed", 7, {5: 1.0, 6: 0.3, 7: 0.4, 8: 0.5, 9: 0.1})

@@ -15,7 +15,7 @@ from tinyengine.ir.ops import Activation, Window
 from tinyengine.report import fit
 from tinyengine.training.scheme import UpdateScheme
 
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
 from tests.unit.test_cli_device import fails
 from tests.unit.test_training_native import network
 

@@ -19,8 +19,8 @@ from tinyengine.training.published import PUBLISHED
 from tinyengine.training.scheme import UpdateScheme, load_scheme, parse_scheme, resolve_scheme
 from tinyengine.training.selection import channel_norms, dead_channels, selected_channels
 
-from tests.tiny_networks import tiny_graph
-from tests.unit.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder
+from tests.helpers.tiny_networks import tiny_graph
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.selection import selected_channels
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.tiny_networks import tiny_graph
+from tests.helpers.tiny_networks import tiny_graph
 
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=3)
 SCHEME = UpdateScheme("s", 4, {6: 0.25, 7: 1.0})

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tinyengine.bench import bench
-from tinyengine.bench_training import bench_training
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.measure.bench import bench
+from tinyengine.measure.target_runner import MACHINES
+from tinyengine.measure.training import bench_training
 from tinyengine.report.bench import bench_table, training_table
-from tinyengine.target_runner import MACHINES
 
 
 @click.command("bench")

@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 
 from tinyengine.boards import load
-from tinyengine.build import build
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.project.build import build
 from tinyengine.report import compile_table
 from tinyengine.report.build import build_summary
 

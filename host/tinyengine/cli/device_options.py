@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 
 from tinyengine.compiler import model_hashes
+from tinyengine.data.metadata import ModelMetadata, load_metadata
 from tinyengine.device import Device, open_device
-from tinyengine.metadata import ModelMetadata, load_metadata
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -22,9 +22,9 @@ from tinyengine.cli.training_options import (
     until_ctrl_c,
     what_it_holds,
 )
+from tinyengine.finetune.learners import DeviceLearner, class_count
+from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.report.training import evaluation_report, evaluation_table, info_report
-from tinyengine.training.learners import DeviceLearner, class_count
-from tinyengine.training.session import Interrupted, evaluate
 
 
 @click.command("eval")

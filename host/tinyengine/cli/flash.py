@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from tinyengine.boards import load
-from tinyengine.flash import PROTOCOLS, flash
+from tinyengine.project.flash import PROTOCOLS, flash
 
 
 @click.command("flash")

@@ -11,8 +11,8 @@ from rich.console import Console
 from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
-from tinyengine.data import open_all
-from tinyengine.recognition import Recognizer
+from tinyengine.data.images import open_all
+from tinyengine.device.recognition import Recognizer
 from tinyengine.report.recognition import answers_table
 
 

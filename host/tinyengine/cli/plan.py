@@ -11,8 +11,8 @@ from rich.console import Console
 from tinyengine.boards import load
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.compiler import compile_model
+from tinyengine.drawing.png import image
 from tinyengine.errors import ToolError
-from tinyengine.picture.png import image
 from tinyengine.report.plan import plan_figures, plan_page, plan_scenes, plan_table
 from tinyengine.schedule.sweep import sweep
 

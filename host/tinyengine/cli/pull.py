@@ -12,8 +12,8 @@ from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.training_options import trainer
 from tinyengine.errors import DataError
+from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, write_network, write_state
 from tinyengine.report.training import info_report
-from tinyengine.training.exchange import STATE_SUFFIX, TrainedState, find_network, write_network, write_state
 
 
 @click.command("pull")

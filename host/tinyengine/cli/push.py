@@ -12,8 +12,8 @@ from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.training_options import is_simulated, trainer, what_it_holds
 from tinyengine.errors import DataError
+from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, read_network, read_state
 from tinyengine.report.training import info_report
-from tinyengine.training.exchange import STATE_SUFFIX, TrainedState, find_network, read_network, read_state
 
 
 @click.command("push")

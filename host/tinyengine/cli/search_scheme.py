@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tinyengine.cli.options import SIZE, json_option
 from tinyengine.cli.progress import step_progress
+from tinyengine.finetune.search.find import SearchOptions, SearchResult
 from tinyengine.sizes import exact_size
-from tinyengine.training.search.find import SearchOptions, SearchResult
 
 
 @click.command("search-scheme")
@@ -69,10 +69,10 @@ def command(
 
     Example: tinyengine search-scheme person.tflite --data my_photos/ --sram 100K -o scheme.json
     """
-    from tinyengine.data import open_pictures
+    from tinyengine.data.images import open_pictures
+    from tinyengine.data.metadata import ModelMetadata, load_metadata
+    from tinyengine.finetune.search.find import find_scheme
     from tinyengine.frontend.tflite import load_tflite
-    from tinyengine.metadata import ModelMetadata, load_metadata
-    from tinyengine.training.search.find import find_scheme
 
     graph = load_tflite(model)
     metadata = load_metadata(model) or ModelMetadata()
@@ -91,8 +91,8 @@ def command(
 
 
 def _plot(result: SearchResult, path: Path) -> None:
-    from tinyengine.picture.contributions import biases_scene, weights_scene
-    from tinyengine.picture.png import image
+    from tinyengine.drawing.contributions import biases_scene, weights_scene
+    from tinyengine.drawing.png import image
 
     image([biases_scene(result.contributions), weights_scene(result.contributions)]).save(path)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
-from tinyengine.recognition import Recognizer, frames
+from tinyengine.device.recognition import Recognizer, frames
 from tinyengine.report.recognition import StreamView
 
 

@@ -23,11 +23,11 @@ from tinyengine.cli.training_options import (
     what_it_holds,
 )
 from tinyengine.errors import DataError
+from tinyengine.finetune.learners import DeviceLearner, class_count
+from tinyengine.finetune.samples import split
+from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
 from tinyengine.report.training import draw_curves, train_report, train_table
-from tinyengine.training.learners import DeviceLearner, class_count
-from tinyengine.training.samples import split
-from tinyengine.training.session import SCHEDULES, TuneOptions, fine_tune
 
 _DEFAULT = TuneOptions(classes=2)
 

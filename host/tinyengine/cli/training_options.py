@@ -17,8 +17,8 @@ from tinyengine.cli.device_options import connected, meaning
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DataError
-from tinyengine.training.samples import InputForm, Samples, load_samples
-from tinyengine.training.session import Event, Observer, Stop
+from tinyengine.finetune.samples import InputForm, Samples, load_samples
+from tinyengine.finetune.session import Event, Observer, Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyengine.data.metadata import PixelMapping
+from tinyengine.data.pictures import Pictures, load
 from tinyengine.errors import DataError
-from tinyengine.metadata import PixelMapping
-from tinyengine.recipes.pictures import Pictures, load
 
 # ITU-R BT.601 luma in 16-bit fixed point
 _LUMA = np.array([19595, 38470, 7471])

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinyengine.data.metadata import ModelMetadata, parse_metadata
 from tinyengine.device.connection import RATES, Connection, LinkCounters, Timing
 from tinyengine.device.errors import ModelMismatchError, RefusedError, RestartedError
 from tinyengine.device.framing import Op, Status, answer_not_understood, fields
 from tinyengine.device.transport import Transport, open_port
 from tinyengine.errors import DataError
-from tinyengine.metadata import ModelMetadata, parse_metadata
 
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1

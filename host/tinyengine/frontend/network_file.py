@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.errors import DataError
-from tinyengine.metadata import ModelMetadata, metadata_path
 
 
 def check_output(out: Path) -> None:

@@ -23,7 +23,7 @@ def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_lut_params",
         {"count": y.elements, "table": params.array("table", unary_lut(graph, op), "int8")},
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(Overlap(0),),
         access=access.elementwise(y.elements, [None]),
         note="table",
@@ -51,7 +51,7 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "exp": params.array("exp", softmax_params(graph, op).exp_table, "int32"),
         },
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(Overlap(0),),
         access=access.elementwise(y.elements, [None]),
     )

@@ -152,7 +152,7 @@ class KernelCall:
     params_type: str | None
     params: Mapping[str, CValue] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)  # activation tensors, in call order
-    output: str = ""
+    outputs: list[str] = field(default_factory=list)
     scratch_bytes: int = 0
     overlaps: tuple[Overlap | None, ...] = ()  # one per activation input
     access: Access | None = None  # None: everything is read before, or while, anything is written: no overlap
@@ -167,6 +167,12 @@ class KernelCall:
     patches: bool = False  # of a chain: some of its operators are patches
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
     role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
+
+    @property
+    def output(self) -> str:
+        """The only output."""
+        [name] = self.outputs
+        return name
 
     @property
     def is_view(self) -> bool:

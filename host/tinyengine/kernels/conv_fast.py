@@ -173,7 +173,7 @@ def matrix_call(
         PARAMS_TYPE,
         matrix.params,
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         scratch_bytes=matrix.scratch_bytes,
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,

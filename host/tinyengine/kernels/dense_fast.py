@@ -85,7 +85,7 @@ def dense_call(
             "weights": CArray("weights", pack_weights(weights, folded, rounding)),
         },
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         scratch_bytes=8 * -(-inputs // 4),
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,

@@ -219,7 +219,7 @@ def _call(
         "te_depthwise_fast_params",
         {**shape, **values},
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         scratch_bytes=scratch_bytes,
         overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
         access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),

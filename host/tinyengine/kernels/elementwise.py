@@ -75,7 +75,7 @@ def _call(op: Operator, graph: Graph, function: str, arithmetic: dict[str, CValu
         "te_binary_params",
         values,
         inputs=[t.name for t in operands],
-        output=y.name,
+        outputs=[y.name],
         overlaps=tuple(Overlap(0) if same else None for same in walked),
         access=access.elementwise(y.elements, [None if w else t.nbytes for w, t in zip(walked, operands, strict=True)]),
         note="broadcast" if a.elements != b.elements else "",

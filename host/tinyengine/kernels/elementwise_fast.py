@@ -105,7 +105,7 @@ def _call(
         "te_add_fast_params",
         {"count": y.elements, "min": p.low, "max": p.high, "add": kernel, "constants": constants},
         inputs=[a.name, b.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(Overlap(0), Overlap(0)),
         access=access.elementwise(y.elements, [None, None]),
         note=note,

@@ -20,7 +20,7 @@ HEADER = "te_layout.h"
 def view(op: Operator, x: Tensor, y: Tensor) -> KernelCall:
     """No work: the output is the input's bytes."""
     return KernelCall(
-        op, "", HEADER, None, inputs=[x.name], output=y.name, overlaps=(Overlap(0, exact=True),), note="view"
+        op, "", HEADER, None, inputs=[x.name], outputs=[y.name], overlaps=(Overlap(0, exact=True),), note="view"
     )
 
 
@@ -70,7 +70,7 @@ def _strided_copy(
         "te_strided_copy_params",
         {"dims": sizes, "stride": strides, "offset": offset},
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
     )
@@ -107,7 +107,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_pad_params",
         {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": y.zero_point},
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
     )
@@ -173,7 +173,7 @@ def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_concat_params",
         {"outer": outer, "inputs": len(inputs), "bytes": params.array("bytes", sizes, "uint32")},
         inputs=[t.name for t in inputs],
-        output=y.name,
+        outputs=[y.name],
         overlaps=tuple(access.overlap(touched, i, y.nbytes) for i in range(len(inputs))),
         access=touched,
         variadic=True,
@@ -212,7 +212,7 @@ def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "columns": params.array("columns", columns, "uint16"),
         },
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
     )

@@ -41,7 +41,7 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_pool_params",
         {"in": params.hwc(x), "out": params.hwc(y), "window": params.window(window), "min": low, "max": high},
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
     )
@@ -68,7 +68,7 @@ def lower_mean(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "shift": int(p.requant.shift[0]),
         },
         inputs=[x.name],
-        output=y.name,
+        outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
     )

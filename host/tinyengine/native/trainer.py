@@ -11,7 +11,7 @@ import numpy as np
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
 from tinyengine.native.build import NativeModel, build
-from tinyengine.training.program import TrainingProgram
+from tinyengine.schedule.training import TrainingProgram
 
 
 class CompiledForTraining(Protocol):

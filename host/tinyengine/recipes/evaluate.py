@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tinyengine.data.pictures import Pictures
 from tinyengine.errors import ModelError
 from tinyengine.optional import silence, tensorflow
-from tinyengine.recipes.pictures import Pictures
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyengine.data.album import Album
+from tinyengine.data.pictures import decode_one
 from tinyengine.errors import DataError
-from tinyengine.recipes.album import Album
 from tinyengine.recipes.files import replacing
-from tinyengine.recipes.pictures import decode_one
 from tinyengine.recipes.teacher import Extractor
 
 #: pictures per part

@@ -10,15 +10,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from tinyengine.data import pictures as pictures_
+from tinyengine.data.album import join, read_album
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
 from tinyengine.frontend.keras import picture_samples, quantize
 from tinyengine.frontend.network_file import check_output, write_network
-from tinyengine.metadata import ModelMetadata
 from tinyengine.optional import tensorflow
-from tinyengine.recipes import pictures as pictures_
-from tinyengine.recipes.album import join, read_album
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
-from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.progress import picture_progress
 from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training
 from tinyengine.zoo.arch_file import find_or_load

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from tinyengine.data.album import Album, join, read_album
 from tinyengine.errors import DataError
 from tinyengine.optional import processor_threads, scikit_learn
-from tinyengine.recipes.album import Album, join, read_album
 from tinyengine.recipes.cross_fit import FOLDS, answers, fewest, principal_components
 from tinyengine.recipes.feature_cache import PART, FeatureCache
 from tinyengine.recipes.files import replacing

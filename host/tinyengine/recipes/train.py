@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.files import replacing
-from tinyengine.recipes.pictures import Pictures
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.export import load_weights

@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from tinyengine.bench import BenchReport, LayerCost
-from tinyengine.bench_training import TrainingReport
+from tinyengine.measure.bench import BenchReport, LayerCost
+from tinyengine.measure.training import TrainingReport
 from tinyengine.sizes import format_size
 
 LARGEST_FUNCTIONS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tinyengine.build import Firmware
+from tinyengine.project.build import Firmware
 from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 

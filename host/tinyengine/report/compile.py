@@ -11,9 +11,9 @@ from rich.table import Table
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.errors import BudgetError
+from tinyengine.project.toolchain import footprint, has_arm_toolchain
 from tinyengine.report.storage import flash_for, storage_sentence
 from tinyengine.sizes import exact_size, format_size
-from tinyengine.toolchain import footprint, has_arm_toolchain
 
 
 def measure_code(compiled: CompiledModel) -> None:

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
+from tinyengine.drawing import page
+from tinyengine.drawing.arena import arena_scene, boxes
+from tinyengine.drawing.front import front_scene
+from tinyengine.drawing.scene import Scene
 from tinyengine.memory.bottleneck import bottleneck_sentences
-from tinyengine.picture import page
-from tinyengine.picture.arena import arena_scene, boxes
-from tinyengine.picture.front import front_scene
-from tinyengine.picture.scene import Scene
 from tinyengine.schedule import Stage, calls_of
 from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size

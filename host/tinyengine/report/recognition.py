@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from tinyengine.device import Identity
-from tinyengine.recognition import Recognition
+from tinyengine.device.recognition import Recognition
 
 
 def _head(identity: Identity, live: bool) -> Table:

@@ -12,8 +12,8 @@ from rich.table import Table
 from tinyengine.device import Identity
 from tinyengine.device.training import TrainingInfo
 from tinyengine.errors import DataError
+from tinyengine.finetune.session import Evaluation, TuneOptions, TuneResult
 from tinyengine.optional import pyplot
-from tinyengine.training.session import Evaluation, TuneOptions, TuneResult
 
 SMOOTHING = 25
 """Steps that the drawn curves average over."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.kernels.chain import recomputed_macs
-from tinyengine.kernels.rows import RowOp
+from tinyengine.kernels.streaming.chain import recomputed_macs
+from tinyengine.kernels.streaming.rows import RowOp
 
 CALL = 150
 """Instructions to start a batch: the controller, its addresses, a kernel's prologue."""

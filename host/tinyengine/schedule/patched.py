@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyengine.ir import OpKind
-from tinyengine.kernels.chain import GRAIN, recomputed_macs, row_bytes, row_window
-from tinyengine.kernels.flow import Flow, RowWindow, interned
-from tinyengine.kernels.patch import Drafts, steps_of, window_of
-from tinyengine.kernels.rows import RowOp
+from tinyengine.kernels.streaming.chain import GRAIN, recomputed_macs, row_bytes, row_window
+from tinyengine.kernels.streaming.flow import Flow, RowWindow, interned
+from tinyengine.kernels.streaming.patch import Drafts, steps_of, window_of
+from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
 from tinyengine.schedule.space import Option, Space
 

@@ -17,9 +17,9 @@ from itertools import chain
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
-from tinyengine.kernels.chain import chain_call
-from tinyengine.kernels.patch import patch_op
-from tinyengine.kernels.rows import RowOp
+from tinyengine.kernels.streaming.chain import chain_call
+from tinyengine.kernels.streaming.patch import patch_op
+from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.memory.lifetime import Step, lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan

@@ -13,11 +13,11 @@ from functools import cached_property
 
 from tinyengine.ir import Graph, Port
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.kernels.chain import activation_bytes, layout, row_bytes, row_window
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
-from tinyengine.kernels.flow import Flow
-from tinyengine.kernels.rows import RowOp, row_op
 from tinyengine.kernels.select import lower
+from tinyengine.kernels.streaming.chain import activation_bytes, layout, row_bytes, row_window
+from tinyengine.kernels.streaming.flow import Flow
+from tinyengine.kernels.streaming.rows import RowOp, row_op
 from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, Step, lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.schedule.cost import extra_instructions, smaller_blocks

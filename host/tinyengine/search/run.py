@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.bench import bench
 from tinyengine.boards import Board
+from tinyengine.data.pictures import load
 from tinyengine.errors import DataError
-from tinyengine.recipes.pictures import load
+from tinyengine.measure.bench import bench
+from tinyengine.measure.target_runner import QEMU
+from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.search import proxy
 from tinyengine.search.checkpoint import Checkpoint
 from tinyengine.search.cost import Budget, Costs, compiled, estimate, judge
 from tinyengine.search.evolve import Plan, Scored, evolve, front
 from tinyengine.search.pairs import Pair, Survey, survey
 from tinyengine.search.space import RESOLUTIONS, WIDTHS
-from tinyengine.target_runner import QEMU
-from tinyengine.toolchain import has_arm_toolchain
 from tinyengine.zoo.arch_file import save_architecture
 from tinyengine.zoo.table import Network
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from tinyengine import pio
 from tinyengine.boards import Board, Simulator, load, names
 from tinyengine.errors import BoardError, DeviceError, ToolError
+from tinyengine.project import pio
 from tinyengine.sim import qemu, renode
 from tinyengine.sim.flash_file import prepare
 from tinyengine.sim.process import SimulatorProcess

@@ -1,0 +1,43 @@
+"""What the numbers that a classifier returns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.errors import DataError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The class that a classifier prefers. ``probabilities`` has one entry per class, in their order."""
+
+    index: int
+    name: str
+    probability: float
+    probabilities: tuple[float, ...]
+
+
+def classify(values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata) -> Answer:
+    """The answer in a classifier's int8 output, real = scale * (value - zero_point).
+
+    An output whose range lies within 0 to 1 holds probabilities (softmax or logistic at its end), any other holds
+    logits. A single value is the probability, or logit, of the second of two classes.
+    """
+    if metadata.task != "classification":
+        raise DataError(f"the network's task is {metadata.task}, not classification: 'infer --json' shows its outputs")
+    real = scale * (values.ravel().astype(np.float64) - zero_point)
+    lowest, highest = scale * (-128 - zero_point), scale * (127 - zero_point)
+    are_probabilities = lowest >= -1e-6 and highest <= 1.0 + scale
+    if real.size == 1:
+        p = float(real[0]) if are_probabilities else float(1 / (1 + np.exp(-real[0])))
+        chances = np.array([1 - p, p])
+    elif are_probabilities:
+        chances = real
+    else:
+        powers = np.exp(real - real.max())
+        chances = powers / powers.sum()
+    index = int(np.argmax(chances))
+    return Answer(index, metadata.class_name(index), float(chances[index]), tuple(float(p) for p in chances))

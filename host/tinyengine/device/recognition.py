@@ -1,0 +1,145 @@
+"""Pictures in, answers out: a classifier on a device, and where a stream of pictures comes from."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tinyengine.data.answers import Answer, classify
+from tinyengine.data.images import open_pictures, to_input
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.device import Device, Inference
+from tinyengine.errors import DataError
+from tinyengine.optional import opencv
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a stream, RGB, and what it is called."""
+
+    name: str
+    image: Image.Image
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """What a device said about a picture. ``answer`` is None where the network is no classifier."""
+
+    name: str
+    answer: Answer | None
+    inference: Inference
+    unit: str  # of inference.count
+    frames_per_second: float = 0.0  # in a stream, everything included
+
+    def report(self) -> dict[str, Any]:
+        """One JSON object: the keys are a contract."""
+        run, answer = self.inference, self.answer
+        data: dict[str, Any] = {
+            "picture": self.name,
+            "answer": answer.name if answer else None,
+            "index": answer.index if answer else None,
+            "probability": answer.probability if answer else None,
+            "probabilities": list(answer.probabilities) if answer else None,
+            "device_seconds": run.device_seconds,
+            "count": run.count,
+            "count_unit": self.unit,
+            "seconds": run.seconds,
+            "wire_share": run.wire_share,
+            "input_bytes": run.input_bytes,
+        }
+        if self.frames_per_second:
+            data["frames_per_second"] = self.frames_per_second
+        if answer is None:
+            data["outputs"] = [values.tolist() for values in run.outputs]
+        return data
+
+    def json_line(self) -> str:
+        return json.dumps(self.report(), separators=(", ", ": "))
+
+
+class Recognizer:
+    """A device and the meaning of its network."""
+
+    def __init__(self, device: Device, metadata: ModelMetadata | None = None, by_rows: bool | None = None) -> None:
+        self.device = device
+        self.metadata = metadata or device.identity.metadata
+        self._by_rows = by_rows
+        if len(device.identity.inputs) != 1:
+            raise DataError(
+                f"the network {device.identity.model} takes {len(device.identity.inputs)} inputs, pictures are for one"
+            )
+
+    def recognize(self, name: str, image: Image.Image) -> Recognition:
+        """Run the network on one RGB picture."""
+        identity = self.device.identity
+        port, out = identity.inputs[0], identity.outputs[0]
+        values = to_input(image, port.shape, port.scale, port.zero_point, self.metadata)
+        inference = self.device.infer(values, by_rows=self._by_rows)
+        answer = None
+        if self.metadata.task == "classification":
+            answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata)
+        return Recognition(name, answer, inference, identity.counter_unit)
+
+    def stream(self, frames: Iterator[Frame], limit: int | None = None) -> Iterator[Recognition]:
+        """Recognize frames as they come, at most ``limit``; the rate is averaged over the last ones."""
+        rate = 0.0
+        last = time.monotonic()
+        for number, frame in enumerate(frames, 1):
+            result = self.recognize(frame.name, frame.image)
+            now = time.monotonic()
+            current = 1.0 / max(now - last, 1e-6)
+            rate = current if number == 1 else rate + (current - rate) / min(number, 10)
+            last = now
+            yield Recognition(result.name, result.answer, result.inference, result.unit, rate)
+            if number == limit:
+                return
+
+
+def frames(source: str) -> Iterator[Frame]:
+    """``camera``, ``camera:1`` (the second one), a video file, or pictures (a file, a folder, an archive)."""
+    if source == "camera" or source.startswith("camera:"):
+        number = source.partition(":")[2] or "0"
+        if not number.isdigit():
+            raise DataError(f"'{source}' names no camera: write camera, or camera:1 for the second one")
+        return _captured(int(number), f"camera {number}")
+    path = Path(source)
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        return _captured(str(path), path.name)
+    return (Frame(picture.name, picture.rgb()) for picture in open_pictures(path))
+
+
+def _captured(what: int | str, name: str) -> Iterator[Frame]:
+    """Frames that OpenCV captures; it is opened here and now, so that what is wrong shows before the rest starts."""
+    cv2 = opencv("use a camera or a video")
+    capture = cv2.VideoCapture(what)
+    if not capture.isOpened():
+        capture.release()
+        way = "is it connected, and may this program use it?" if isinstance(what, int) else "is it a video?"
+        raise DataError(f"{name} cannot be opened: {way}")
+    if isinstance(what, int):
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # a slow device shall see now, not some seconds ago
+    return _captured_frames(capture, name)
+
+
+def _captured_frames(capture: Any, name: str) -> Iterator[Frame]:
+    """``capture`` is a cv2.VideoCapture, released at the end."""
+    try:
+        number = 0
+        while True:
+            good, pixels = capture.read()
+            if not good:
+                if number == 0:
+                    raise DataError(f"{name} gives no pictures: is another program using it?")
+                return
+            number += 1
+            yield Frame(f"{name} #{number}", Image.fromarray(pixels[:, :, ::-1].copy()))  # OpenCV's order is BGR
+    finally:
+        capture.release()

@@ -1,0 +1,151 @@
+"""Trained states as files: a complete .tflite of the trained network, or the bare state for the same firmware."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.data.metadata import ModelMetadata, load_metadata, metadata_path
+from tinyengine.errors import DataError, ModelError
+from tinyengine.frontend.tflite import load_tflite
+from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.ir import Graph
+from tinyengine.passes import optimize
+from tinyengine.training.head import replace_head
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import resolve_scheme
+from tinyengine.training.state import StateLayout, apply_state, layout_hash, state_layout, state_of
+
+STATE_SUFFIX = ".npz"
+
+
+@dataclass(frozen=True)
+class TrainedState:
+    """A state and what it belongs to."""
+
+    data: bytes
+    layout: str  # te_trainer.layout
+    scheme: str
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class FactoryNetwork:
+    """The network file that a firmware was built from, with the classifier it has there, and its state's layout."""
+
+    path: Path
+    graph: Graph
+    layout: StateLayout
+    layout_hash: str
+    metadata: ModelMetadata
+
+
+def find_network(model: Path, layout: str, scheme: str, classes: int) -> FactoryNetwork:
+    """The network of ``model`` as the firmware with this layout, scheme and number of classes has it.
+
+    Raises ModelError for a file that cannot be used, DataError where it is another network or scheme.
+    """
+    graph = load_tflite(model)
+    identity = hashlib.sha256(model.read_bytes()).digest()
+    own_classes = trainable_layers(graph).classifier.out_channels
+    for head in (None, classes) if own_classes == classes else (classes,):
+        whole = graph if head is None else replace_head(graph, head)
+        resolved = resolve_scheme(scheme, whole)
+        for residual in (False, True):
+            if layout_hash(identity, resolved, head, residual) == layout:
+                final = optimize(whole)
+                metadata = load_metadata(model) or ModelMetadata()
+                return FactoryNetwork(model, final, state_layout(final, resolved, residual), layout, metadata)
+    raise DataError(
+        f"the device's network was not built from {model} with the scheme '{scheme}': give the file that it was built "
+        f"from, and with --train the scheme if that was a file"
+    )
+
+
+def write_network(network: FactoryNetwork, state: TrainedState, path: Path, names: tuple[str, ...] = ()) -> None:
+    """Write the trained network and its MODEL.json; ``names`` are those of its classes.
+
+    DataError where a file cannot be written.
+    """
+    classes = trainable_layers(network.graph).classifier.out_channels
+    if names and len(names) != classes:
+        raise DataError(f"{len(names)} class names are given, but the network has {classes} classes")
+    known = network.metadata.classes
+    kept = names or (known if len(known) == classes else ())
+    try:
+        write_tflite(apply_state(network.graph, network.layout, state.data), path)
+        metadata_path(path).write_text(network.metadata.override(classes=kept).to_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_network(network: FactoryNetwork, path: Path) -> bytes:
+    """The state that a .tflite of the same shape stands for.
+
+    DataError where it differs from the factory's network in anything that is not trained.
+    """
+    candidate = optimize(load_tflite(path))
+    try:
+        given = _matched(network.graph, candidate)
+        data = state_of(given, network.layout)
+    except (KeyError, ValueError, ModelError) as error:
+        raise DataError(f"{path} has other layers than {network.path}: push a network of the same shape") from error
+    rebuilt = apply_state(network.graph, network.layout, data)
+    for tensor in rebuilt.constants():
+        theirs = given.tensor(tensor.name)
+        assert tensor.data is not None and theirs.data is not None
+        if tensor.quant != theirs.quant or not np.array_equal(tensor.data.ravel(), theirs.data.ravel()):
+            raise DataError(
+                f"{path} differs from {network.path} in '{tensor.name}' beyond what the scheme trains: it cannot "
+                "become the device's network without building the firmware anew"
+            )
+    return data
+
+
+def write_state(state: TrainedState, path: Path) -> None:
+    """The state as an .npz. DataError where it cannot be written."""
+    try:
+        np.savez(
+            path,
+            state=np.frombuffer(state.data, np.uint8),
+            layout=np.array(state.layout),
+            scheme=np.array(state.scheme),
+            steps=np.array(state.steps),
+        )
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_state(path: Path) -> TrainedState:
+    """What :func:`write_state` wrote. DataError for anything else."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return TrainedState(
+                archive["state"].astype(np.uint8).tobytes(),
+                str(archive["layout"]),
+                str(archive["scheme"]),
+                int(archive["steps"]),
+            )
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} holds no trained state: give a file that 'tinyengine pull' wrote") from error
+
+
+def _matched(factory: Graph, candidate: Graph) -> Graph:
+    """``candidate`` with the factory's names for its tensors, paired along equal operators. ValueError where the two
+    have other operators or shapes."""
+    names: dict[str, str] = {}
+    for mine, theirs in zip(factory.operators, candidate.operators, strict=True):
+        if mine.kind != theirs.kind or mine.attrs != theirs.attrs:
+            raise ValueError(f"{theirs.kind} instead of {mine.kind}")
+        for a, b in zip((*mine.inputs, *mine.outputs), (*theirs.inputs, *theirs.outputs), strict=True):
+            x, y = factory.tensor(a), candidate.tensor(b)
+            if x.shape != y.shape or x.dtype != y.dtype or names.setdefault(b, a) != a:
+                raise ValueError(f"tensor {b}")
+    tensors = {names[name]: tensor for name, tensor in candidate.tensors.items() if name in names}
+    return Graph(candidate.name, tensors, factory.operators, factory.inputs, factory.outputs)

@@ -1,0 +1,141 @@
+"""From a network and labelled pictures to an update scheme that fits the SRAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.data.images import PictureSet, to_input
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.errors import DataError
+from tinyengine.finetune.native_fit import Recipe
+from tinyengine.finetune.search.contribution import RATIOS, Contributions, measure
+from tinyengine.finetune.search.evolve import Found, evolve_within
+from tinyengine.finetune.search.probe import NativeProbe, Samples
+from tinyengine.ir import Graph
+from tinyengine.passes import optimize
+from tinyengine.training.accounting import scheme_cost
+from tinyengine.training.head import replace_head
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.state import state_layout
+
+HELD_OUT = 1 / 3
+"""Share of the samples that measures accuracy."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of what goes on, done, and all."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """``sram``: bytes for arena and trained state. ``deepest``: trailing convolutions that may be trained, None: half
+    of them. ``seeds``: trainings that each measurement averages."""
+
+    sram: int
+    cpu: str = "cortex-m7"
+    samples: int = 600
+    epochs: float = 2.0
+    rate: float = 0.003
+    deepest: int | None = None
+    seeds: int = 1
+    ratios: tuple[float, ...] = RATIOS
+    residual: bool = False
+    input: str = "rows"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """``held_out``: how many samples accuracies were measured with."""
+
+    contributions: Contributions
+    found: Found
+    held_out: int
+
+
+def find_scheme(
+    graph: Graph,
+    metadata: ModelMetadata,
+    pictures: PictureSet,
+    options: SearchOptions,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Measure what training each part gives, and choose the parts that give most within ``options.sram``.
+
+    DataError for pictures without labels or with one class, and if nothing fits.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    layers = trainable_layers(graph)
+    count = len(layers.convolutions)
+    deepest = min(options.deepest or -(-count // 2), count)
+    train, held_out = _samples(graph, metadata, pictures, options.samples, tell)
+    probe = NativeProbe(
+        graph,
+        len(pictures.classes),
+        train,
+        held_out,
+        deepest,
+        Recipe(options.rate, options.epochs),
+        options.seeds,
+        lambda done, total: tell("features", done, total),
+    )
+    contributions = measure(
+        layers,
+        probe,
+        deepest,
+        options.ratios,
+        progress=lambda done, total, what: tell("contributions", done, total),
+        checkpoint=checkpoint,
+    )
+    prepared = optimize(replace_head(graph, len(pictures.classes)))
+    base = CompileOptions(
+        cpu=options.cpu,
+        input=options.input,
+        requant="fast",
+        optimize="sram",
+        classes=len(pictures.classes),
+        residual=options.residual,
+    )
+
+    def estimate(scheme: UpdateScheme) -> int:
+        """The state, and what is kept for the backward pass: masks and saved inputs."""
+        cost = scheme_cost(layers, scheme)
+        return state_layout(prepared, scheme, options.residual).size + (cost.mask_bits + cost.activation_bits) // 8
+
+    found = evolve_within(
+        contributions,
+        count,
+        estimate,
+        lambda scheme: compile_graph(graph, replace(base, train=scheme)).sram_bytes,
+        options.sram,
+        progress=lambda done, total, score: tell("evolution", done, total),
+    )
+    return SearchResult(contributions, found, len(held_out.labels))
+
+
+def _samples(
+    graph: Graph, metadata: ModelMetadata, pictures: PictureSet, count: int, tell: Progress
+) -> tuple[Samples, Samples]:
+    """At most ``count`` labelled pictures, evenly over the classes as far as they go, in two parts."""
+    labels = np.array([-1 if picture.label is None else picture.label for picture in pictures])
+    if len(pictures.classes) < 2 or (labels < 0).all():
+        raise DataError("the pictures must be of at least two classes: give a folder with one subfolder for each")
+    rng = np.random.default_rng(0)
+    queues = [rng.permutation(np.flatnonzero(labels == label)) for label in range(len(pictures.classes))]
+    share = -(-count // len(queues))
+    chosen = rng.permutation(np.concatenate([queue[:share] for queue in queues]))
+    tensor = graph.tensor(graph.input_tensors()[0])
+    inputs = np.empty((len(chosen), *tensor.shape[1:]), np.int8)
+    for number, index in enumerate(chosen):
+        inputs[number] = to_input(pictures[int(index)].rgb(), tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
+        tell("pictures", number + 1, len(chosen))
+    cut = len(chosen) - round(len(chosen) * HELD_OUT)
+    if cut < len(queues) or cut == len(chosen):
+        raise DataError(f"{len(chosen)} pictures are too few to train with and to measure accuracy: at least 30")
+    chosen_labels = labels[chosen]
+    return Samples(inputs[:cut], chosen_labels[:cut]), Samples(inputs[cut:], chosen_labels[cut:])

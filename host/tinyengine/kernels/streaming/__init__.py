@@ -1,0 +1,1 @@
+"""Operators by rows: row operators, chains of them, patches."""

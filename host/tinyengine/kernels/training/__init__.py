@@ -1,0 +1,1 @@
+"""Kernels of training: layers with trained constants, losses, gradients, updates."""

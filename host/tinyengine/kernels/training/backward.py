@@ -1,0 +1,385 @@
+"""Calls of the backward pass (te_backward.h): what the forward pass keeps, the loss, and each step's gradients.
+
+Gradients, masks and saved inputs are int8 tensors of as many bytes in the planner's eyes (:func:`gradient_bytes` ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, MeanAttrs, PoolAttrs, Window
+from tinyengine.kernels import params
+from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap
+from tinyengine.kernels.conv import is_pointwise
+from tinyengine.kernels.params import state_pointer
+from tinyengine.kernels.training.fast import pair_words
+from tinyengine.reference.backward.block_float import Multiplier, multiplier_of
+from tinyengine.reference.backward.integer import headroom, layer_multiplier
+from tinyengine.reference.backward.linear import pool_counts
+from tinyengine.reference.backward.real import clamp_range
+from tinyengine.reference.backward.update import bias_limit, scaling
+from tinyengine.training.autodiff import BackwardStep
+from tinyengine.training.layers import TrainableLayer
+from tinyengine.training.state import StateLayout, TrainedConstant
+
+HEADER = "te_backward.h"
+LEAST_BLOCK = 4
+"""Pixels that a pointwise gradient computes at a time, at least."""
+
+PIXELS_IN_INT32 = 258
+"""From this many pixels on, a weight's gradient may not fit 32 bits."""
+
+
+def gradient_bytes(tensor: Tensor) -> int:
+    """Mantissas and exponents of the gradient of an activation."""
+    channels = tensor.hwc()[2]
+    return 2 * tensor.elements + tensor.elements // channels
+
+
+def mask_bytes(tensor: Tensor) -> int:
+    """The clamp mask of an output."""
+    return -(-tensor.elements // 32) * 4
+
+
+def saved_bytes(tensor: Tensor, channels: int) -> int:
+    """``channels`` planes of an input."""
+    height, width, _ = tensor.hwc()
+    return channels * (-(-height * width // 4) * 4)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Names of the tensors that a step of the backward pass reads and writes; None where there is no such thing.
+
+    ``known``: what the gradient ``output`` has already; ``output`` is then the sum.
+    """
+
+    gradient: str
+    output: str
+    mask: str | None = None
+    saved: str | None = None
+    known: str | None = None
+
+    @property
+    def inputs(self) -> list[str]:
+        return [name for name in (self.gradient, self.mask, self.saved, self.known) if name is not None]
+
+    @property
+    def flags(self) -> dict[str, CValue]:
+        given = {"masked": self.mask, "saved": self.saved, "joins": self.known}
+        return {key: int(name is not None) for key, name in given.items()}
+
+    def overlaps(self, gradient: bool) -> tuple[Overlap | None, ...]:
+        """In place of what is known; with ``gradient`` also in place of the gradient that is read."""
+        here = Overlap(0, exact=True)
+        able = {self.known: here, self.gradient: here if gradient else None}
+        return tuple(able.get(name) for name in self.inputs)
+
+
+def mask_call(op: Operator, graph: Graph, mask: str) -> KernelCall:
+    """One bit per output element of ``op``."""
+    y = graph.tensor(op.outputs[0])
+    low, high = clamp_range(op, graph)
+    values: dict[str, CValue] = {"count": y.elements, "low": low, "high": high}
+    return KernelCall(
+        op, "te_clamp_mask", HEADER, "te_clamp_mask_params", values, [y.name], [mask], note="clamp mask", role="keep"
+    )
+
+
+def save_call(op: Operator, graph: Graph, channels: np.ndarray, saved: str) -> KernelCall:
+    """The ``channels`` of the input of ``op``, plane by plane."""
+    x = graph.tensor(op.inputs[0])
+    height, width, depth = x.hwc()
+    values: dict[str, CValue] = {
+        "pixels": height * width,
+        "channels": depth,
+        "count": len(channels),
+        "selected": CArray("saved_channels", channels.astype(np.uint16)),
+    }
+    return KernelCall(
+        op, "te_save_channels", HEADER, "te_save_params", values, [x.name], [saved], note="input saved", role="keep"
+    )
+
+
+def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> KernelCall:
+    """Softmax cross-entropy from the classifier's input."""
+    weights, bias = layout.part(layer.weights.name), layout.part(layer.bias.name)
+    assert weights is not None and bias is not None and layer.weights.quant is not None
+    scales = (np.float64(layer.x.scale) * np.array(layer.weights.quant.scale)).astype(np.float32)
+    values: dict[str, CValue] = {
+        "in": layer.x.elements,
+        "classes": layer.out_channels,
+        "in_zero": layer.x.zero_point,
+        "weights": state_pointer(weights),
+        "bias": state_pointer(bias),
+        "scale": CArray("logit_scale", np.broadcast_to(scales, (layer.out_channels,)).copy()),
+        "out_scale": float(layer.y.scale),
+    }
+    return KernelCall(
+        layer.op,
+        "te_loss",
+        HEADER,
+        "te_loss_params",
+        values,
+        [layer.x.name],
+        [gradient],
+        scratch_bytes=4 * layer.out_channels,
+        note="softmax cross-entropy",
+        role="loss",
+    )
+
+
+def layer_call(
+    step: BackwardStep,
+    graph: Graph,
+    kept: Kept,
+    layout: StateLayout,
+    trained: dict[str, TrainedConstant],
+    forward: KernelCall,
+    block_bytes: int,
+) -> KernelCall:
+    """A layer with weights: gradient of its input, and updates of its constants.
+
+    ``forward``: its call of the forward pass, whose weights serve here too where possible; ``block_bytes``: for the
+    sums of pixels that are computed at a time.
+    """
+    op = step.op
+    x = graph.tensor(op.inputs[0])
+    factor = layer_multiplier(op, graph)
+    shape, outputs, window, multiplier = geometry(op, graph)
+    weights, bias = trained.get(op.inputs[1]), trained.get(op.inputs[2])
+    wanted = bool(step.inputs)
+    kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
+    data = graph.tensor(op.inputs[1]).data
+    assert data is not None
+    fully = weights is not None and len(weights.channels) == data.shape[-1] and kind == "conv"
+    channels = shape[2]
+    values: dict[str, CValue] = {
+        "in": hwc(shape),
+        "out": hwc(outputs),
+        "window": params.window(window),
+        "multiplier": multiplier,
+        "in_zero": x.zero_point,
+        "headroom": headroom(op, graph),
+        "exponent": factor.exponent,
+        "factor": CArray("factor", factor.value.astype(np.int16)),
+        "weights": "NULL" if not wanted else params.array("weights", data.astype(np.int64), "int8"),
+        "bias": "NULL" if bias is None else trained_bias(bias, graph, layout),
+        "trained": "NULL" if weights is None else trained_weights(weights, layout, input_channels(weights)),
+        "input_gradient": f"te_{kind}_input_gradient" if wanted else "NULL",
+        "weight_gradient": f"te_{kind}_weight_gradient" if weights is not None else "NULL",
+        **kept.flags,
+    }
+    if fully and wanted:  # every weight lies in the state
+        assert weights is not None
+        part = layout.part(weights.name)
+        assert part is not None
+        values["weights"] = state_pointer(part)
+    pixels = outputs[0] * outputs[1]
+    scratch = -(-6 * channels // 4) * 4 + (4 * len(input_channels(weights)) if weights is not None else 0)
+    if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
+        rows = _weight_rows(forward, weights, layout)
+        if wanted and rows is not None:
+            block = min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))
+            block = -(-pixels // -(-pixels // block))
+            values |= {"rows": rows, "block": block, "weights": "NULL", "input_gradient": "te_pointwise_input_gradient"}
+            scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels
+        if weights is not None and pixels < PIXELS_IN_INT32:
+            values["weight_gradient"] = "te_pointwise_weight_gradient"
+            scratch = max(scratch if wanted else 0, 32 * -(-pixels // 4))
+    if weights is not None and kind == "conv" and shape[:2] == window.kernel == (1, 1):
+        values["weight_gradient"] = "te_dense_weight_gradient"
+    in_place = False
+    if kind == "depthwise" and wanted and weights is None and multiplier == 1 and channels % 4 == 0:
+        values["input_gradient"] = "te_depthwise_fast_input_gradient"
+        scratch = 6 * channels + 4 * outputs[0] + 16 * window.kernel[0] * window.kernel[1]
+        in_place = shape == outputs and window.stride == (1, 1)
+        if in_place:
+            kept_rows = (window.kernel[0] - 1) * window.dilation[0] - window.pad[0] + 1
+            scratch += kept_rows * 2 * outputs[1] * outputs[2]
+    products = int(np.prod(data.shape)) * outputs[0] * outputs[1]
+    share = len(weights.channels) / data.shape[-1] if weights is not None else 0
+    return KernelCall(
+        op,
+        "te_layer_gradient",
+        HEADER,
+        "te_layer_gradient_params",
+        values,
+        kept.inputs,
+        [kept.output],
+        scratch_bytes=scratch,
+        overlaps=kept.overlaps(gradient=in_place),
+        macs=int(products * (wanted + share)),
+        variadic=True,
+        note=layer_note(wanted, weights is not None, bias is not None),
+        role="backward",
+    )
+
+
+def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: StateLayout) -> dict[str, CValue] | None:
+    """te_weight_rows: in the state if all weights are trained, else those that the forward kernel reads."""
+    if weights is not None and len(weights.channels) == weights.layer.in_channels:
+        part, depth = layout.part(weights.name), weights.layer.in_channels
+        assert part is not None
+        return {"base": state_pointer(part), "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
+    values = forward.params.get("conv", forward.params)
+    if forward.function == "te_conv_trained_fast_s8":
+        assert isinstance(values, Mapping)
+        pair = 4 * pair_words(values, int(str(forward.params["round_words"])))
+        return {"base": values["weights"], "offset": 8, "pair": pair, "quad": 8, "second": 4, "whole": 0}
+    if forward.function not in ("te_conv2d_s8", "te_conv2d_trained_s8") or not isinstance(values, Mapping):
+        return None
+    shape = values["in"]
+    assert isinstance(shape, Mapping)
+    depth = int(str(shape["c"]))
+    return {"base": values["weights"], "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 0}
+
+
+def layer_note(wanted: bool, weights: bool, bias: bool) -> str:
+    parts = ["gradient of the input"] * wanted + ["weights updated"] * weights + ["biases updated"] * bias
+    return ", ".join(parts)
+
+
+def residual_call(op: Operator, graph: Graph, name: str, kept: Kept) -> KernelCall:
+    """Gradient of an ADD by its term ``name``."""
+    x, y = graph.tensor(name), graph.tensor(op.outputs[0])
+    height, width, channels = y.hwc()
+    factor = multiplier_of(np.array([x.scale / y.scale]))
+    values: dict[str, CValue] = {"pixels": height * width, "channels": channels, **_factor(factor), **kept.flags}
+    return _call(op, "residual", values, kept, 6 * channels, kept.overlaps(gradient=True))
+
+
+def mean_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
+    """Gradient of a mean over rows and columns."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    factor = multiplier_of(np.array([x.scale / y.scale / (x.shape[1] * x.shape[2])]))
+    values: dict[str, CValue] = {"in": params.hwc(x), **_factor(factor), **kept.flags}
+    scratch = -(-6 * x.shape[3] // 4) * 4 + 2 * x.shape[3]
+    return _call(op, "mean", values, kept, scratch, kept.overlaps(gradient=False))
+
+
+def pool_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
+    """Gradient of an average pool."""
+    assert isinstance(op.attrs, PoolAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    factor = multiplier_of(1.0 / pool_counts(op, graph).reshape(-1))
+    values: dict[str, CValue] = {
+        "in": params.hwc(x),
+        "out": params.hwc(y),
+        "window": params.window(op.attrs.window),
+        "exponent": factor.exponent,
+        "factor": CArray("factor", factor.value.astype(np.int16)),
+        **kept.flags,
+    }
+    return _call(op, "pool", values, kept, 6 * x.shape[3], kept.overlaps(gradient=False))
+
+
+def view_call(op: Operator, kept: Kept) -> KernelCall:
+    """RESHAPE: the same pixels."""
+    return KernelCall(op, "", "", None, {}, [kept.gradient], [kept.output], role="backward")
+
+
+def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
+    """The gradient of activation ``name`` by an operator without weights."""
+    match step.op.attrs:
+        case ElementwiseAttrs():
+            return residual_call(step.op, graph, name, kept)
+        case MeanAttrs():
+            return mean_call(step.op, graph, kept)
+        case PoolAttrs():
+            return pool_call(step.op, graph, kept)
+        case _:
+            return view_call(step.op, kept)
+
+
+def _call(
+    op: Operator,
+    what: str,
+    values: dict[str, CValue],
+    kept: Kept,
+    scratch_bytes: int,
+    overlaps: tuple[Overlap | None, ...],
+) -> KernelCall:
+    return KernelCall(
+        op,
+        f"te_{what}_gradient",
+        HEADER,
+        f"te_{what}_gradient_params",
+        values,
+        kept.inputs,
+        [kept.output],
+        scratch_bytes=scratch_bytes,
+        overlaps=overlaps,
+        variadic=True,
+        note="gradient of the input",
+        role="backward",
+    )
+
+
+def _factor(factor: Multiplier) -> dict[str, CValue]:
+    return {"factor": int(factor.value[0]), "exponent": factor.exponent}
+
+
+def geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], Window, int]:
+    """Input and output (rows, columns, channels), window, multiplier; a fully connected layer is a convolution whose
+    kernel is the whole picture."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    match op.attrs:
+        case Conv2DAttrs(window=window):
+            return x.hwc(), y.hwc(), window, 1
+        case DepthwiseConv2DAttrs(window=window, multiplier=multiplier):
+            return x.hwc(), y.hwc(), window, multiplier
+        case _:
+            return x.hwc(), (1, 1, y.elements), Window(x.hwc()[:2]), 1
+
+
+def hwc(shape: tuple[int, ...]) -> dict[str, CValue]:
+    return dict(zip("hwc", shape, strict=True))
+
+
+def trained_bias(constant: TrainedConstant, graph: Graph, layout: StateLayout) -> CStruct:
+    part = layout.part(constant.name)
+    assert part is not None
+    return CStruct(
+        "trained_bias",
+        "te_trained_bias",
+        (
+            {
+                "values": state_pointer(part, constant=False),
+                "scaling": CArray("bias_scaling", scaling(constant.layer, True)),
+                "first": constant.first,
+                "limit": bias_limit(graph, constant.layer),
+            },
+        ),
+    )
+
+
+def input_channels(constant: TrainedConstant) -> np.ndarray:
+    """Channels of the layer's input (seen as a picture) that the trained weights read; of a depthwise layer its output
+    channels."""
+    if constant.layer.op.kind is OpKind.FULLY_CONNECTED:
+        return np.arange(constant.layer.x.hwc()[2])
+    return constant.channels
+
+
+def trained_weights(constant: TrainedConstant, layout: StateLayout, channels: np.ndarray) -> CStruct:
+    part, residual = layout.part(constant.name), layout.part(constant.name, residual=True)
+    assert part is not None
+    return CStruct(
+        "trained_weights",
+        "te_trained_weights",
+        (
+            {
+                "values": state_pointer(part, constant=False),
+                "residuals": "NULL" if residual is None else state_pointer(residual, constant=False),
+                "channels": CArray("trained_channels", channels.astype(np.uint16)),
+                "scaling": CArray("weight_scaling", scaling(constant.layer, False)),
+                "first": constant.first,
+                "count": len(channels),
+            },
+        ),
+    )

@@ -1,0 +1,121 @@
+"""Calls of the backward pass in single precision (te_backward_float.h); what ``kernels.backward`` offers in integers.
+
+Gradients are int8 tensors of four bytes per element in the planner's eyes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind, Tensor
+from tinyengine.ir.ops import ElementwiseAttrs, MeanAttrs, PoolAttrs
+from tinyengine.kernels import params
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap
+from tinyengine.kernels.training import backward
+from tinyengine.kernels.training.backward import Kept
+from tinyengine.reference.backward.integer import alive_scales
+from tinyengine.reference.backward.linear import pool_counts
+from tinyengine.training.autodiff import BackwardStep
+from tinyengine.training.layers import TrainableLayer
+from tinyengine.training.state import StateLayout, TrainedConstant
+
+HEADER = "te_backward_float.h"
+
+
+def gradient_bytes(tensor: Tensor) -> int:
+    """A float32 per element of an activation."""
+    return 4 * tensor.elements
+
+
+def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> KernelCall:
+    """Softmax cross-entropy from the classifier's input."""
+    call = backward.loss_call(layer, layout, gradient)
+    return replace(call, function=f"{call.function}_float", header=HEADER, headers=(backward.HEADER,))
+
+
+def layer_call(
+    step: BackwardStep,
+    graph: Graph,
+    kept: Kept,
+    layout: StateLayout,
+    trained: dict[str, TrainedConstant],
+    forward: KernelCall,
+    block_bytes: int,
+) -> KernelCall:
+    """A layer with weights. ``forward``, ``block_bytes``: for faster kernels than these."""
+    op = step.op
+    shape, outputs, window, multiplier = backward.geometry(op, graph)
+    weights, bias = trained.get(op.inputs[1]), trained.get(op.inputs[2])
+    wanted = bool(step.inputs)
+    kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
+    data = graph.tensor(op.inputs[1]).data
+    assert data is not None
+    channels = None if weights is None else backward.input_channels(weights)
+    values: dict[str, CValue] = {
+        "in": backward.hwc(shape),
+        "out": backward.hwc(outputs),
+        "window": params.window(window),
+        "multiplier": multiplier,
+        "in_zero": graph.tensor(op.inputs[0]).zero_point,
+        "factor": CArray("factor", alive_scales(op, graph).astype(np.float32)),
+        "weights": params.array("weights", data.astype(np.int64), "int8") if wanted else "NULL",
+        "bias": "NULL" if bias is None else backward.trained_bias(bias, graph, layout),
+        "trained": "NULL" if channels is None else backward.trained_weights(weights, layout, channels),
+        "input_gradient": f"te_{kind}_input_gradient_float" if wanted else "NULL",
+        "weight_gradient": f"te_{kind}_weight_gradient_float" if weights is not None else "NULL",
+        **kept.flags,
+    }
+    products = data.size * outputs[0] * outputs[1]
+    share = len(weights.channels) / data.shape[-1] if weights is not None else 0
+    note = backward.layer_note(wanted, weights is not None, bias is not None)
+    return _call(op, "layer", values, kept, kept.overlaps(gradient=False), note, int(products * (wanted + share)))
+
+
+def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
+    """The gradient of activation ``name`` by an operator without weights."""
+    op = step.op
+    x, y = graph.tensor(name), graph.tensor(op.outputs[0])
+    match op.attrs:
+        case ElementwiseAttrs():
+            values: dict[str, CValue] = {"count": y.elements, "factor": x.scale / y.scale}
+            return _call(op, "residual", values | kept.flags, kept, kept.overlaps(gradient=True))
+        case MeanAttrs():
+            values = {"in": params.hwc(x), "factor": x.scale / y.scale / (x.shape[1] * x.shape[2])}
+            return _call(op, "mean", values | kept.flags, kept, kept.overlaps(gradient=False))
+        case PoolAttrs(window=window):
+            values = {
+                "in": params.hwc(x),
+                "out": params.hwc(y),
+                "window": params.window(window),
+                "factor": CArray("factor", (1.0 / pool_counts(op, graph).reshape(-1)).astype(np.float32)),
+            }
+            return _call(op, "pool", values | kept.flags, kept, kept.overlaps(gradient=False))
+        case _:
+            return backward.view_call(op, kept)
+
+
+def _call(
+    op: Operator,
+    what: str,
+    values: dict[str, CValue],
+    kept: Kept,
+    overlaps: tuple[Overlap | None, ...],
+    note: str = "gradient of the input",
+    macs: int = 0,
+) -> KernelCall:
+    return KernelCall(
+        op,
+        f"te_{what}_gradient_float",
+        HEADER,
+        f"te_{what}_gradient_float_params",
+        values,
+        kept.inputs,
+        [kept.output],
+        overlaps=overlaps,
+        macs=macs,
+        variadic=True,
+        note=f"{note}, float32",
+        role="backward",
+    )

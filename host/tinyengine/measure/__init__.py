@@ -1,0 +1,1 @@
+"""Measuring on simulated cores: instructions, cycles, memory."""

@@ -1,0 +1,285 @@
+"""What a compiled network costs and whether it is right, measured on a simulated Cortex-M.
+
+Instructions are exact: QEMU advances its clock by a fixed time per instruction (see docs/bench.md).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.compiler import CompiledModel
+from tinyengine.errors import BudgetError, ToolError
+from tinyengine.ir import Graph, Port
+from tinyengine.ir.graph import DTYPES
+from tinyengine.ir.ports import to_inside
+from tinyengine.measure.cycles import CORE, CycleEstimate, estimate_cycles
+from tinyengine.measure.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult
+from tinyengine.project.toolchain import compiler_label, footprint
+from tinyengine.reference.tflite_runner import open_reference
+from tinyengine.sizes import format_size
+
+SEED = 20240
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total)."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Device against TFLite, over all outputs of all inputs, in the network's int8."""
+
+    reference: str
+    inputs: int
+    outputs: int  # values compared
+    mismatched: int
+    max_abs_diff: int
+    binding: bool  # whether this reference rounds as exact requantization does, so that nothing may differ
+
+    @property
+    def mismatched_share(self) -> float:
+        """Of the outputs compared, 0 .. 1."""
+        return self.mismatched / self.outputs if self.outputs else 0.0
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer of the profiling run."""
+
+    name: str
+    op: str
+    kernel: str
+    macs: int
+    instructions: int
+    cycles_estimate: int | None = None  # see docs/performance.md
+
+
+@dataclass(frozen=True)
+class CyclesEstimate:
+    """Of one inference on ``core``, from the documented timings of its instructions and without wait states.
+    ``low`` and ``high``: what the documentation leaves open."""
+
+    core: str
+    low: int
+    estimate: int
+    high: int
+
+
+@dataclass(frozen=True)
+class FlashBytes:
+    """What the network needs in flash, its kernels included: constant arrays, and everything else. ``functions``: bytes
+    of code by function, the network's own and those of the C library included, the largest first."""
+
+    weights: int
+    code: int
+    functions: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.code
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """The figures of ``tinyengine bench``. Sizes in bytes."""
+
+    model: str
+    hash: str
+    cpu: str
+    machine: str
+    compiler: str
+    requant: str
+    optimize: str
+    portable: bool
+    macs: int
+    instructions: int  # of one inference over the first input
+    instructions_max: int  # over all inputs: where the arithmetic branches on data, the count varies
+    per_layer: list[LayerCost]
+    residue: int  # instructions less the sum over per_layer: calling the layers, and measuring them
+    arena_bytes: int
+    arena_high_water: int
+    stack_bytes: int
+    flash_bytes: FlashBytes
+    check: Check | None
+    cycles: CyclesEstimate | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether outputs differ that must not."""
+        return bool(self.check and self.check.mismatched and self.check.binding and self.requant == "exact")
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; ``flash_bytes`` with its total, ``check`` with the share of outputs that differ."""
+        data = dataclasses.asdict(self)
+        data["flash_bytes"]["total"] = self.flash_bytes.total
+        data["cycles_estimate"] = data.pop("cycles")
+        if self.check:
+            data["check"]["mismatched_share"] = round(self.check.mismatched_share, 6)
+        data["instructions_per_mac"] = round(self.instructions / self.macs, 4) if self.macs else None
+        return data
+
+
+def random_inputs(graph: Graph, count: int, seed: int = SEED) -> list[list[np.ndarray]]:
+    """``count`` sets of inputs as the file's author would feed them (dtype of each port), over the full range.
+
+    A float port gets reals a little beyond what its int8 tensor can hold, so that rounding and saturation at the
+    border are part of the check.
+    """
+    rng = np.random.default_rng(seed)
+    return [[_random_value(rng, graph, port) for port in graph.inputs] for _ in range(count)]
+
+
+def _random_value(rng: np.random.Generator, graph: Graph, port: Port) -> np.ndarray:
+    tensor = graph.tensor(port.tensor)
+    if port.dtype == "float32":
+        low, high = (tensor.scale * (limit - tensor.zero_point) for limit in (-130, 129))
+        return rng.uniform(low, high, tensor.shape).astype(np.float32)
+    limits = np.iinfo(DTYPES[port.dtype])
+    return rng.integers(limits.min, limits.max, tensor.shape, DTYPES[port.dtype], endpoint=True)
+
+
+def bench(
+    compiled: CompiledModel,
+    model: Path | None = None,
+    check: int = 0,
+    portable: bool = False,
+    profile: bool = True,
+    progress: Progress | None = None,
+    cycles: bool = False,
+) -> BenchReport:
+    """Measure ``compiled`` on the core it was compiled for; with ``check`` compare that many random inputs with TFLite
+    running the file ``model``; with ``cycles`` estimate cycles as well (Cortex-M4, ``profile`` only).
+
+    ToolError when a tool is missing or the network misbehaves on the device, BudgetError when it is larger than the
+    simulated board.
+    """
+    if check and model is None:
+        raise ValueError("check needs the model's file")
+    if cycles and compiled.options.cpu != CORE:
+        raise ToolError(
+            f"cycles can be estimated for the {CORE} only: Arm documents no timings of the {compiled.options.cpu}"
+        )
+    graph, cpu = compiled.graph, compiled.options.cpu
+    outside = random_inputs(graph, max(check, 1))
+    inside = [inside_values(graph, values) for values in outside]
+    with BenchImage([compiled], cpu, portable, _stage(progress, "compiling for the device")) as image:
+        # The first input runs twice over different paint: a byte that happens to be written with one paint's value
+        # shows up over the other. The second of these runs is the profile.
+        jobs = [Job(0, inside[0], profile=profile, paint=PAINTS[1])]
+        jobs += [Job(0, values, paint=PAINTS[0]) for values in inside]
+        runs = image.run(jobs, progress=_stage(progress, f"running on {MACHINES[cpu]}"))
+        estimate = estimate_cycles(image, jobs[0]) if cycles else None
+        sources = [path for path in image.sources if path.stem != "bench_models"]
+        sections = footprint(sources, compiled.prefix, cpu, portable)
+    profiled, counted = runs[0], runs[1:]
+    _insist(runs)
+    if compiled.options.flash is not None and sections.flash > compiled.options.flash:
+        raise BudgetError(
+            f"the network needs {format_size(sections.flash)} of flash with its kernels, but only "
+            f"{format_size(compiled.options.flash)} are allowed: use a narrower network or allow more"
+        )
+    counts = [run.instructions or 0 for run in counted]
+    weights = compiled.weight_bytes
+    return BenchReport(
+        model=graph.name,
+        hash=compiled.model_hash,
+        cpu=cpu,
+        machine=MACHINES[cpu],
+        compiler=compiler_label(compiled.options.small),
+        requant=compiled.options.requant,
+        optimize=compiled.options.optimize,
+        portable=portable,
+        macs=compiled.macs,
+        instructions=counts[0],
+        instructions_max=max(counts),
+        per_layer=_layers(compiled, profiled, estimate),
+        residue=counts[0] - sum(layer.instructions for layer in profiled.layers) if profile else 0,
+        arena_bytes=compiled.plan.arena_bytes,
+        arena_high_water=max(run.arena_used for run in runs),
+        stack_bytes=max(run.stack_used for run in counted),
+        flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
+        check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
+        cycles=estimate and CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high),
+    )
+
+
+def _largest_first(sizes: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def inside_values(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the device gets for one set of inputs."""
+    return [to_inside(graph, port, value) for port, value in zip(graph.inputs, values, strict=True)]
+
+
+def _stage(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _insist(runs: Sequence[RunResult]) -> None:
+    """What must hold for the figures to mean anything."""
+    if not all(run.guards_intact for run in runs):
+        raise ToolError("a kernel wrote outside the arena on the simulated core, which is a bug in tinyengine")
+    if not all(np.array_equal(a, b) for a, b in zip(runs[0].outputs, runs[1].outputs, strict=True)):
+        raise ToolError(
+            "the same input gave two answers on the simulated core: a kernel reads arena bytes that were never "
+            "written, which is a bug in tinyengine"
+        )
+
+
+def _layers(compiled: CompiledModel, profiled: RunResult, estimate: CycleEstimate | None) -> list[LayerCost]:
+    if not profiled.layers:
+        return []
+    cycles = [layer.cycles.estimate for layer in estimate.layers] if estimate else [None] * len(compiled.calls)
+    return [
+        LayerCost(call.name, call.kind, call.function, call.macs, layer.instructions, count)
+        for layer, call, count in zip(profiled.layers, compiled.calls, cycles, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """TFLite's answers: per set of inputs, per output, int8."""
+
+    reference: str
+    binding: bool
+    outputs: list[list[np.ndarray]]
+
+
+def expected_outputs(
+    graph: Graph, model: Path, outside: Sequence[Sequence[np.ndarray]], progress: Progress | None = None
+) -> Expected:
+    """What TFLite answers for the file ``model``, as the tensors inside hold it.
+
+    ToolError when no reference is installed, ModelError when TFLite refuses the file.
+    """
+    reference = open_reference(model, len(graph.inputs), len(graph.outputs))
+    answers = []
+    for index, values in enumerate(outside):
+        outputs = reference.run(values)
+        answers.append([to_inside(graph, port, got) for port, got in zip(graph.outputs, outputs, strict=True)])
+        if progress:
+            progress("running TFLite", index + 1, len(outside))
+    return Expected(reference.name, reference.binding, answers)
+
+
+def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
+    """The device's ``runs`` against TFLite, in the same order of inputs."""
+    differences = [
+        np.abs(wanted.astype(np.int32) - got.astype(np.int32)).ravel()
+        for answer, run in zip(expected.outputs, runs, strict=True)
+        for wanted, got in zip(answer, run.outputs, strict=True)
+    ]
+    difference = np.concatenate(differences)
+    return Check(
+        reference=expected.reference,
+        inputs=len(runs),
+        outputs=difference.size,
+        mismatched=int(np.count_nonzero(difference)),
+        max_abs_diff=int(difference.max(initial=0)),
+        binding=expected.binding,
+    )

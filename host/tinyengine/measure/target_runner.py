@@ -1,0 +1,402 @@
+"""Networks on a simulated Cortex-M: one bare-metal image with any number of networks, one QEMU launch for all runs.
+
+The image (firmware/bench) reads jobs from a file and writes results to a file through semihosting. With ``exact``
+counting QEMU advances its clock by 256 ns per instruction, so that a 25 MHz timer tells instructions without error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tinyengine.codegen.small import is_small
+from tinyengine.errors import ToolError
+from tinyengine.ir import Graph
+from tinyengine.kernels.base import KernelCall
+from tinyengine.paths import project_root
+from tinyengine.project import toolchain
+
+MACHINES = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
+QEMU = "qemu-system-arm"
+QEMU_QUIET = [
+    *("-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none"),
+    *("-semihosting-config", "enable=on,target=native"),
+]
+
+# Virtual nanoseconds per instruction are 2 ** ICOUNT_SHIFT; one timer tick is TICK_NS: 6.4 ticks per instruction,
+# so a difference of two readings, each rounded down to a tick, identifies the number of instructions.
+ICOUNT_SHIFT = 8
+TICK_NS = 40
+
+MAGIC_JOB, MAGIC_RESULT = b"TTBJ", b"TTBR"
+FLAG_PROFILE, FLAG_STEP, FLAG_RESET = 1, 2, 4
+PAINTS = (0xA5, 0x5A)
+
+STATUS_FAULT = 70
+PROGRESS = b"\6"  # on the console after each job
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+class Compiled(Protocol):
+    """What is needed of compiler.CompiledModel."""
+
+    graph: Graph
+    sources: dict[str, str]
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def calls(self) -> Sequence[KernelCall]: ...
+
+
+@dataclass(frozen=True)
+class StepJob:
+    """What a training step is given besides its input; ``reset``: begin with the factory state."""
+
+    label: int
+    classes: int
+    rate: float
+    seed: int = 0
+    step: int = 0
+    reset: bool = False
+    momentum: float = 0.0  # this and the following as te_train_update has them
+    batch: int = 1
+    sample: int = 0
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a training step found out, and the state that it left."""
+
+    loss: float
+    predicted: int
+    state: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run: int8 ``inputs`` in the order and shapes of the graph's; ``profile`` times each layer as well.
+
+    With ``step`` a training step in place of an inference; it continues with the state that the job before it left.
+    """
+
+    model: int
+    inputs: Sequence[np.ndarray]
+    profile: bool = False
+    paint: int = PAINTS[0]  # what the arena holds before: bytes that differ afterwards have been used
+    step: StepJob | None = None
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer of a profiled run."""
+
+    name: str
+    op: str
+    macs: int
+    instructions: int
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """``instructions`` (None without exact counting) are those of ``run()``: its first to its return, included."""
+
+    outputs: list[np.ndarray]
+    instructions: int | None
+    arena_used: int  # bytes up to the highest changed one
+    guards_intact: bool  # 256 bytes on either side of the arena
+    stack_used: int
+    layers: list[LayerTime] = field(default_factory=list)
+    step: StepOutcome | None = None
+
+
+class BenchImage:
+    """A linked image with networks 0..n-1; ``close`` (or leaving the ``with`` block) removes its files."""
+
+    def __init__(
+        self,
+        models: Sequence[Compiled],
+        cpu: str,
+        portable: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Compile and link. Raises ToolError (no compiler), BudgetError (a network larger than the simulated board)."""
+        if cpu not in MACHINES:
+            raise ToolError(f"unknown core {cpu}: choose one of {', '.join(MACHINES)}")
+        prefixes = [model.prefix for model in models]
+        if len(set(prefixes)) != len(prefixes):
+            raise ValueError("networks in one image need different prefixes")
+        self.cpu = cpu
+        self.models = list(models)
+        self._folder = tempfile.TemporaryDirectory(prefix="tinyengine-bench-")
+        self.sources = self._write_sources()
+        self.program = Path(self._folder.name) / "bench.elf"
+        try:
+            self._build(portable, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> BenchImage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the image."""
+        self._folder.cleanup()
+
+    def _write_sources(self) -> list[Path]:
+        """The networks' C files and the table of networks."""
+        folder = Path(self._folder.name) / "networks"
+        folder.mkdir()
+        for model in self.models:
+            for name, text in model.sources.items():
+                (folder / name).write_text(text, encoding="ascii")
+        (folder / "bench_models.c").write_text(_model_table([model.prefix for model in self.models]))
+        return sorted(folder.glob("*.c"))
+
+    def _build(self, portable: bool, progress: Progress | None) -> None:
+        bench = project_root() / "firmware" / "bench"
+        include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
+        sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
+        flags = toolchain.device_flags(self.cpu, portable, is_small(self.sources))
+        objects = toolchain.compile_objects(sources, flags, include, progress)
+        script = ["-nostartfiles", "-T", f"{self.cpu}.ld"]
+        toolchain.link(objects, [*toolchain.CPU_FLAGS[self.cpu], *script], self.program, [bench])
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        exact: bool = True,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        extra: Sequence[str] = (),
+    ) -> list[RunResult]:
+        """Run all jobs in one simulation. ``exact`` counts instructions, which makes the simulation slower.
+
+        ``extra``: further arguments for QEMU. ``timeout`` in seconds; by default generous for the work in the jobs.
+        Raises ToolError when QEMU is missing, does not end in time, or the image faults.
+        """
+        if timeout is None:
+            macs = [sum(call.macs for call in model.calls) for model in self.models]
+            work = sum(macs[job.model] * (4 if job.step else 1) for job in jobs)
+            timeout = 60 + work * 20 / 50e6  # 20 instructions per MAC at 50 million instructions per second
+        with tempfile.TemporaryDirectory(prefix="tinyengine-run-") as name:
+            folder = Path(name)
+            (folder / "job.bin").write_bytes(self._encode(jobs))
+            self._simulate(folder, exact, timeout, len(jobs), progress, extra)
+            return self._decode((folder / "result.bin").read_bytes(), jobs, exact)
+
+    def _encode(self, jobs: Sequence[Job]) -> bytes:
+        parts = [MAGIC_JOB, struct.pack("<I", len(jobs))]
+        for job in jobs:
+            ports = self.models[job.model].graph.inputs
+            graph = self.models[job.model].graph
+            data = b"".join(
+                np.ascontiguousarray(value, np.int8).reshape(graph.tensor(port.tensor).shape).tobytes()
+                for port, value in zip(ports, job.inputs, strict=True)
+            )
+            step = job.step or StepJob(0, 0, 0.0)
+            flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * step.reset
+            parts.append(struct.pack("<5I", job.model, flags, job.paint, step.label, step.classes))
+            parts.append(
+                struct.pack("<f2If2H", step.rate, step.seed, step.step, step.momentum, step.batch, step.sample)
+            )
+            parts += [struct.pack("<I", len(data)), data]
+        return b"".join(parts)
+
+    def _simulate(
+        self,
+        folder: Path,
+        exact: bool,
+        timeout: float,
+        total: int,
+        progress: Progress | None,
+        extra: Sequence[str],
+    ) -> None:
+        command = [_qemu(), *QEMU_QUIET, *extra, "-M", MACHINES[self.cpu], "-kernel", str(self.program.resolve())]
+        if exact:
+            command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
+        with _process(command, folder) as process:
+            output = _watch(process, timeout, total, progress)
+        if process.returncode:
+            raise ToolError(self._explain(process.returncode, output))
+
+    def _explain(self, status: int, output: str) -> str:
+        lines = [line.strip() for line in output.replace(PROGRESS.decode(), "").splitlines()]
+        said = next((line for line in lines if line and "warning:" not in line), "it said nothing")
+        if status == STATUS_FAULT:
+            place = toolchain.locate(self.program, int(said.split("pc=0x")[1][:8], 16))
+            return f"the network crashed the simulated {self.cpu} in {place}, which is a bug in tinyengine ({said})"
+        return f"the bench image failed on the simulated {self.cpu} with status {status}: {said}"
+
+    def _decode(self, data: bytes, jobs: Sequence[Job], exact: bool) -> list[RunResult]:
+        reader = _Reader(data)
+        if reader.take(4) != MAGIC_RESULT or reader.u32() != len(self.models):
+            raise ToolError("the simulated core wrote a damaged result file, which is a bug in tinyengine")
+        costs = _Costs(*(instructions_of(reader.u64()) for _ in range(3)))
+        return [self._decode_run(reader, job, costs, exact) for job in jobs]
+
+    def _decode_run(self, reader: _Reader, job: Job, costs: _Costs, exact: bool) -> RunResult:
+        graph = self.models[job.model].graph
+        ticks = reader.u64()
+        used, intact, stack = reader.u32(), reader.u32(), reader.u32()
+        layers: list[LayerTime] = []
+        for index in range(reader.u32()):
+            count = instructions_of(reader.u64()) - (costs.hook if index else costs.first_hook)
+            macs, op, name = reader.u32(), reader.text(), reader.text()
+            layers.append(LayerTime(name, op, macs, count))
+        size = reader.u32()
+        end = reader.position + size
+        outputs = []
+        for port in graph.outputs:
+            tensor = graph.tensor(port.tensor)
+            outputs.append(np.frombuffer(reader.take(tensor.nbytes), np.int8).reshape(tensor.shape))
+        if reader.position != end:
+            raise ToolError("the image's outputs have other sizes than the network's, which is a bug in tinyengine")
+        outcome = None
+        if job.step:
+            loss, predicted = struct.unpack("<fI", reader.take(8))
+            outcome = StepOutcome(loss, predicted, reader.take(reader.u32()))
+        # The empty run that costs.call was measured on took one instruction, its return.
+        count = instructions_of(ticks) - costs.call + 1 if exact else None
+        return RunResult(outputs, count, used, bool(intact), stack, layers if exact else [], outcome)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Instructions of measuring: around a call, up to the first hook, from hook to hook."""
+
+    call: int
+    first_hook: int
+    hook: int
+
+
+class _Reader:
+    """Takes little-endian fields from the front of a result file."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def take(self, count: int) -> bytes:
+        if self.position + count > len(self.data):
+            raise ToolError("the simulated core's result file ends early, which is a bug in tinyengine")
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def u32(self) -> int:
+        return struct.unpack("<I", self.take(4))[0]
+
+    def u64(self) -> int:
+        return struct.unpack("<Q", self.take(8))[0]
+
+    def text(self) -> str:
+        return self.take(self.u32()).decode("utf-8", "replace")
+
+
+def instructions_of(ticks: int) -> int:
+    """Instructions between two timer readings that are ``ticks`` apart, under exact counting."""
+    return (ticks * TICK_NS + (1 << ICOUNT_SHIFT >> 1)) >> ICOUNT_SHIFT
+
+
+def _model_table(prefixes: Sequence[str]) -> str:
+    includes = "\n".join(f'#include "{prefix}.h"' for prefix in prefixes)
+    entries = "".join(f"    &{prefix},\n" for prefix in prefixes)
+    return (
+        f"{includes}\n\nextern const te_model *const bench_models[];\nextern const uint32_t bench_model_count;\n"
+        f"const te_model *const bench_models[] = {{\n{entries}}};\n"
+        f"const uint32_t bench_model_count = {len(prefixes)};\n"
+    )
+
+
+def _qemu() -> str:
+    found = shutil.which(os.environ.get("TINYENGINE_QEMU") or QEMU)
+    if not found:
+        raise ToolError(
+            f"{QEMU} was not found: install QEMU (Debian: apt install qemu-system-arm; macOS: brew install qemu), "
+            "or set TINYENGINE_QEMU to it"
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A child in its own group that is gone when the block ends, however it ends."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel kill it when its parent dies, even by SIGKILL."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress | None) -> str:
+    """Collect the console until the process ends; it shows PROGRESS for every job done."""
+    text = bytearray()
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    assert process.stdout is not None
+    timer = threading.Timer(timeout, stop)
+    started = time.monotonic()
+    timer.start()
+    try:
+        while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
+            text += chunk
+            if progress and PROGRESS in chunk:
+                progress(text.count(PROGRESS), total)
+        process.wait()
+    finally:
+        timer.cancel()
+    if late.is_set():
+        seconds = time.monotonic() - started
+        raise ToolError(
+            f"the simulation did not end within {seconds:.0f} seconds after {text.count(PROGRESS)} of {total} runs: "
+            "the machine is very busy, or a kernel does not return"
+        )
+    return text.decode("utf-8", "replace")

@@ -1,0 +1,220 @@
+"""PlatformIO, run without needing its registry.
+
+PlatformIO wants one package of its own, ``tool-scons``, and asks its registry for it. SCons is also a Python package,
+which we depend on; :func:`prepare` puts a folder that points to it where PlatformIO looks first. ``python -m
+tinyengine.project.pio`` does just that, after which a plain ``pio run`` works offline too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tinyengine.errors import BudgetError, TinyEngineError, ToolError
+from tinyengine.paths import project_root
+
+SETTINGS = {"enable_telemetry": False, "check_platformio_interval": 3650}
+
+
+def core_dir() -> Path:
+    """PlatformIO's folder for packages and settings; platformio.ini says the same."""
+    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or project_root() / ".pio-core")
+
+
+def build_dir(board: str) -> Path:
+    """Where ``pio run -e board`` puts its products: firmware.elf, firmware.bin, firmware.map."""
+    return Path(os.environ.get("PLATFORMIO_BUILD_DIR") or project_root() / ".pio" / "build") / board
+
+
+def firmware_elf(board: str) -> Path:
+    """The linked firmware of ``board``; exists after a build."""
+    return build_dir(board) / "firmware.elf"
+
+
+def prepare() -> None:
+    """Make PlatformIO work offline. Cheap and idempotent; a tool-scons from the registry is left alone.
+
+    Raises ToolError when PlatformIO or SCons are not installed for this interpreter.
+    """
+    for module, package in (("platformio", "platformio"), ("SCons", "scons")):
+        if importlib.util.find_spec(module) is None:
+            raise ToolError(f"{package} is not installed for {sys.executable}: run 'pip install -e .' in the checkout")
+    _write_settings()
+    _provide_scons(core_dir() / "packages" / "tool-scons")
+
+
+def _write_settings() -> None:
+    """No telemetry and no search for upgrades: both wait for the network."""
+    path = core_dir() / "appstate.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        state = {}
+    if not isinstance(state, dict):
+        state = {}
+    settings = state.setdefault("settings", {})
+    if all(settings.get(key) == value for key, value in SETTINGS.items()):
+        return
+    settings.update(SETTINGS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(state), encoding="utf-8")
+
+
+def _provide_scons(folder: Path) -> None:
+    """A tool-scons package whose scons.py runs the SCons of this interpreter."""
+    from platformio.dependencies import get_core_dependencies
+
+    wanted = get_core_dependencies()["tool-scons"]
+    match = re.search(r"\d+\.\d+\.\d+", wanted)
+    if match is None:
+        raise ToolError(f"this PlatformIO asks for an SCons version that cannot be read ({wanted}): use platformio 6.1")
+    version = match[0]
+    spec = importlib.util.find_spec("SCons")
+    assert spec is not None and spec.origin is not None  # prepare() has checked
+    site = str(Path(spec.origin).resolve().parents[1])
+    runner = f"import sys\n\nsys.path.append({site!r})\nimport SCons.Script\n\nSCons.Script.main()\n"
+
+    if (folder / "scons.py").is_file() and not (folder / ".piokeep").is_file():
+        return  # a package that PlatformIO installed itself
+    files = {
+        "package.json": json.dumps({"name": "tool-scons", "version": version, "description": "SCons from PyPI"}),
+        # Without the owner PlatformIO does not recognize the folder as its own package.
+        ".piopm": json.dumps(
+            {
+                "type": "tool",
+                "name": "tool-scons",
+                "version": version,
+                "spec": {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None},
+            }
+        ),
+        ".piokeep": "",  # keeps it from PlatformIO's cleaning
+        "scons.py": runner,
+    }
+    if all((folder / name).is_file() and (folder / name).read_text() == text for name, text in files.items()):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def run(
+    board: str,
+    targets: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> str:
+    """``pio run -e board -t target...``; returns its output, each line of which also goes to ``on_line``.
+
+    Raises BudgetError when a memory of the board overflows, else ToolError, naming the first error in the output,
+    when it fails.
+    """
+    prepare()
+    root = project_root()
+    command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(root), "--environment", board]
+    if "nobuild" in targets:  # or PlatformIO deletes the firmware when a source file has come or gone since
+        command.append("--disable-auto-clean")
+    for target in targets:
+        command += ["--target", target]
+    settings = {
+        "PLATFORMIO_CORE_DIR": str(core_dir()),
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+    }
+    lines: list[str] = []
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env={**os.environ, **settings, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise ToolError(f"PlatformIO could not be started: {error.strerror or error}") from error
+    with process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if on_line:
+                    on_line(line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise _failure(board, targets, lines)
+    return "".join(lines)
+
+
+def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEngineError:
+    """What went wrong in a run that printed ``lines``."""
+    output = "".join(lines)
+    overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", output)
+    if overflow:
+        return BudgetError(
+            f"the firmware with this network does not fit {board}: {overflow[1]} is {overflow[2]} bytes too small; "
+            "use a smaller resolution or width, or a board with more memory"
+        )
+    if "overflowed into the slots" in output:
+        return BudgetError(
+            f"the firmware with this network does not fit {board}: it reaches into the flash that keeps trained "
+            "states; use a narrower network, or a board with more flash"
+        )
+    reason = _first_error(lines)
+    if "HTTPClientError" in output:
+        reason = (
+            f"it wants to fetch {_missing(targets)}, and its registry does not answer; install that yourself, or try "
+            "again with a network connection"
+        )
+    return ToolError(f"PlatformIO could not {_what(targets)} {board}: {reason}")
+
+
+def _what(targets: Sequence[str]) -> str:
+    return "upload the firmware to" if "upload" in targets else "build the firmware for"
+
+
+def _missing(targets: Sequence[str]) -> str:
+    """What a build or an upload takes from PlatformIO's registry when the machine does not have it."""
+    if "upload" in targets:
+        return "openocd"
+    return "arm-none-eabi-gcc (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi)"
+
+
+def _first_error(lines: Sequence[str]) -> str:
+    """The line that says most: our own sentence, a compiler's or linker's error, else the last line."""
+    patterns = (
+        r"^error: ",
+        r"undefined reference|multiple definition|cannot find|cannot open",
+        r": (fatal )?error: (?!ld returned)",
+        r"(?i)\berror\b",
+        r"(?i)\bnot found\b",
+    )
+    for pattern in patterns:
+        for line in lines:
+            if re.search(pattern, line):
+                return line.strip().removeprefix("error: ").removeprefix("Error: ")
+    printed = [line.strip() for line in lines if line.strip("=- \n")]
+    return printed[-1] if printed else "it said nothing"
+
+
+def main() -> None:
+    """Prepare, for ``python -m tinyengine.project.pio``."""
+    try:
+        prepare()
+    except ToolError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The real firmware linked for a simulated board around a network of the test's choice, without PlatformIO."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tinyengine.boards import load
+from tinyengine.compiler import CompiledModel
+from tinyengine.paths import project_root
+from tinyengine.project import toolchain
+
+
+def hand_written(
+    board_name: str, folder: Path, rows: int, columns: int, side: int, link_data_bytes: int = 1024
+) -> Path:
+    """Firmware with the network of tests/helpers/native_firmware in this size, and frames of this size."""
+    network = project_root() / "tests" / "unit" / "native_device"
+    size = [f"-DROWS={rows}u", f"-DCOLUMNS={columns}u", f"-DSIDE={side}u", f"-DLINK_DATA_BYTES={link_data_bytes}u"]
+    return _link(board_name, folder, [network / "network.c"], network, size)
+
+
+def compiled(board_name: str, folder: Path, model: CompiledModel) -> Path:
+    """Firmware with a compiled network."""
+    network = folder / "network"
+    model.write(network)
+    sources = [*sorted(network.glob("*.c")), *toolchain.library_sources()]
+    return _link(board_name, folder, sources, network, [])
+
+
+def _link(board_name: str, folder: Path, network: list[Path], include: Path, options: list[str]) -> Path:
+    root, board = project_root(), load(board_name)
+    manifest = json.loads((root / "boards" / f"{board_name}.json").read_text())
+    hal = root / "firmware" / "hal"
+    sources = [*network, *sorted((root / "firmware" / "src").glob("*.c"))]
+    for name in manifest["build"]["hal"]:
+        sources += sorted((hal / name).glob("*.c"))
+    defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
+    defines += [f"-D{define}" for define in manifest["build"]["defines"]]
+    flags = [*toolchain.device_flags(board.cpu), "-std=gnu11", *defines, *options]
+    includes = [hal, root / "firmware" / "src", root / "lib" / "tinyengine" / "include", include]
+    objects = toolchain.compile_objects(sources, flags, includes)
+    script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
+    product = folder / f"{board_name}.elf"
+    toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *script], product, [root / "boards" / "linker"])
+    return product

@@ -1,0 +1,68 @@
+"""A small firmware (hal_probe.c) that exercises the HAL of a simulated board, and a client for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from pathlib import Path
+
+from tinyengine.boards import load
+from tinyengine.paths import project_root
+from tinyengine.project import toolchain
+
+
+def build_probe(board_name: str, folder: Path) -> Path:
+    """Compile and link the probe for ``board_name`` with the flags and sources that its manifest names."""
+    root, board = project_root(), load(board_name)
+    manifest = json.loads((root / "boards" / f"{board_name}.json").read_text())
+    hal = root / "firmware" / "hal"
+    firmware = root / "firmware" / "src"
+    sources = [Path(__file__).with_name("hal_probe.c"), firmware / "storage.c", firmware / "crc32.c"]
+    for name in manifest["build"]["hal"]:
+        sources += sorted((hal / name).glob("*.c"))
+    defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
+    defines += [f"-D{define}" for define in manifest["build"]["defines"]]
+    flags = [*toolchain.device_flags(board.cpu), "-std=gnu11", "-Wmissing-prototypes", *defines]
+    objects = toolchain.compile_objects(sources, flags, [hal, firmware])
+    script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
+    product = folder / f"{board_name}.elf"
+    toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *script], product, [root / "boards" / "linker"])
+    return product
+
+
+class Probe:
+    """Talks to the probe at a ``socket://`` URL."""
+
+    def __init__(self, url: str, timeout: float = 60) -> None:
+        host, port = url.removeprefix("socket://").split(":")
+        self._socket = socket.create_connection((host, int(port)), timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        time.sleep(0.2)  # what arrives before the firmware has switched its UART on is lost
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, letter: bytes, *numbers: int, data: bytes = b"") -> None:
+        self._socket.sendall(letter + struct.pack(f"<{len(numbers)}I", *numbers) + data)
+
+    def take(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            part = self._socket.recv(count - len(data))
+            if not part:
+                raise EOFError("the simulator closed the connection")
+            data += part
+        return data
+
+    def number(self) -> int:
+        return struct.unpack("<I", self.take(4))[0]
+
+    def text(self) -> str:
+        return self.take(self.number()).decode("ascii")
+
+    def ask(self, letter: bytes, *numbers: int) -> int:
+        """One command whose answer is one number."""
+        self.send(letter, *numbers)
+        return self.number()
