@@ -1,4 +1,4 @@
-"""What the hand-written trainer of native_device/network.c must have done: its state follows from every step."""
+"""What the hand-written trainer of native/network.c must have done: its state follows from every step."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def hand_written(
     board_name: str, folder: Path, rows: int, columns: int, side: int, link_data_bytes: int = 1024
 ) -> Path:
     """Firmware with the network of tests/helpers/native_firmware in this size, and frames of this size."""
-    network = project_root() / "tests" / "unit" / "native_device"
+    network = project_root() / "tests" / "helpers" / "native"
     size = [f"-DROWS={rows}u", f"-DCOLUMNS={columns}u", f"-DSIDE={side}u", f"-DLINK_DATA_BYTES={link_data_bytes}u"]
     return _link(board_name, folder, [network / "network.c"], network, size)
 

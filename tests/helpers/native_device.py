@@ -25,7 +25,7 @@ FASTEST_BAUD = 1_000_000  # as in hal_native.c
 
 
 def expected_outputs(picture: np.ndarray, side: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs "sums" and "mirror" of the hand-written network (see native_device/network.h)."""
+    """Outputs "sums" and "mirror" of the hand-written network (see native/network.h)."""
     flat = picture.ravel()
     sums = np.array([flat[k::10].astype(np.int64).sum() for k in range(10)]).astype(np.int8)
     return sums, (flat[: side * side][::-1] ^ 0x5A).reshape(side, side)
@@ -39,7 +39,7 @@ def random_picture(seed: int, channels: int = 3, size: tuple[int, int] = SHAPE[:
 def build(*defines: str) -> Path:
     """The executable of a variant, with address and undefined-behaviour sanitizers."""
     root = project_root()
-    here = root / "tests" / "unit" / "native_device"
+    here = root / "tests" / "helpers" / "native"
     directory = cache_dir() / "native_device"
     directory.mkdir(exist_ok=True)
     name = "_".join(["device", *defines]).lower()
@@ -65,7 +65,7 @@ def build(*defines: str) -> Path:
 def build_compiled(model: CompiledModel, folder: Path) -> Path:
     """The executable around a compiled network, with address and undefined-behaviour sanitizers."""
     root = project_root()
-    here = root / "tests" / "unit" / "native_device"
+    here = root / "tests" / "helpers" / "native"
     model.write(folder / "network")
     flags = [*FLAGS, *SANITIZE]
     sources = [*sorted((root / "firmware" / "src").glob("*.c")), here / "hal_native.c", here / "flash_native.c"]
@@ -105,7 +105,7 @@ class NativeDevice:
 @contextlib.contextmanager
 def native_device(*defines: str, flash: Path | None = None, executable: Path | None = None) -> Iterator[NativeDevice]:
     """Run a variant, or an ``executable`` of build_compiled, for a ``with`` block; the sanitizers must have nothing to
-    say at its end. ``flash``: the file that keeps its trained state (see native_device/flash_native.c)."""
+    say at its end. ``flash``: the file that keeps its trained state (see native/flash_native.c)."""
     environment = {**os.environ, "NATIVE_FLASH": str(flash)} if flash else None
     process = subprocess.Popen(
         [executable or build(*defines)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
