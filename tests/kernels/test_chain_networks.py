@@ -16,7 +16,7 @@ from tinyengine.schedule import StageKind, calls_of
 from tinyengine.schedule.search import Schedule, planned
 from tinyengine.schedule.space import NEVER, Space
 
-from tests import networks
+from tests.helpers import networks
 from tests.helpers.chained import random_network, random_path
 
 GRAPHS = 12

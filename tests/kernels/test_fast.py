@@ -22,9 +22,9 @@ from tinyengine.kernels.select import lower
 from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
 from tinyengine.project.toolchain import has_arm_toolchain
 
+from tests.helpers import fast_cases
 from tests.helpers.batch import Batch, build_batch, run_native
 from tests.helpers.cases import Draw, OpCase
-from tests.kernels import fast_cases
 
 on_target = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

@@ -14,11 +14,11 @@ from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
 from tinyengine.project.toolchain import has_arm_toolchain
 
+from tests.helpers import fast_cases
 from tests.helpers.batch import Batch, run_native
 from tests.helpers.cases import Draw, OpCase
 from tests.helpers.fast_cases import Numbers
 from tests.helpers.trained_cases import trained_batch, with_dead_channels
-from tests.kernels import fast_cases
 from tests.kernels.test_fast import EXAMPLES
 
 on_target = [

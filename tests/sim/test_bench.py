@@ -21,7 +21,7 @@ from tinyengine.measure.target_runner import MACHINES, PAINTS, QEMU, BenchImage,
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.project.toolchain import has_arm_toolchain
 
-from tests import networks
+from tests.helpers import networks
 
 pytestmark = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

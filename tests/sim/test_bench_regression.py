@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tinyengine.measure.target_runner import QEMU
 from tinyengine.project.toolchain import arm_toolchain, has_arm_toolchain
 
-from tests import bench_script
+from tests.helpers import bench_script
 
 pytestmark = [
     pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),

@@ -21,7 +21,7 @@ from tinyengine.project import pio
 from tinyengine.project.build import Firmware, build
 from tinyengine.project.flash import flash
 
-from tests import networks
+from tests.helpers import networks
 
 BOARD = "sim_stm32f405"
 TINY = "one_relu"

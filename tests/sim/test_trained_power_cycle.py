@@ -19,8 +19,8 @@ from tinyengine.errors import DeviceError
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.zoo.table import Network, parse_blocks
 
+from tests.helpers import firmware_image
 from tests.helpers.tiny_networks import tiny_graph
-from tests.sim import firmware_image
 
 BOARD = "sim_stm32f405"
 NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k5"), classes=4)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests import bench_script
+from tests.helpers import bench_script
 
 
 @pytest.fixture(scope="module")

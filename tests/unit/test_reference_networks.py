@@ -9,7 +9,7 @@ from tinyengine.ir.ports import to_inside, to_outside
 from tinyengine.passes import optimize
 from tinyengine.reference import run
 
-from tests import networks
+from tests.helpers import networks
 from tests.helpers.graphs import random_inputs
 from tests.helpers.tflite_reference import require_tensorflow, run_builtin_ref
 

@@ -12,7 +12,7 @@ from tinyengine.recipes.train import Recipe
 from tinyengine.search.cost import estimate
 from tinyengine.zoo.table import find
 
-from tests import bench_script
+from tests.helpers import bench_script
 
 
 @pytest.fixture(scope="module")
