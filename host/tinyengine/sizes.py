@@ -1,10 +1,23 @@
-"""Sizes in bytes: KB and K mean 1024 bytes, MB and M 1024 KB. Counts of things: K and M mean a thousand, a million."""
+"""Sizes in bytes: KB and K mean 1024 bytes, MB and M 1024 KB. Counts of things: K and M mean a thousand, a million.
+
+Also rounding up, for everybody.
+"""
 
 from __future__ import annotations
 
 import re
 
 _UNITS = {"": 1, "B": 1, "K": 1024, "KB": 1024, "KIB": 1024, "M": 1 << 20, "MB": 1 << 20, "MIB": 1 << 20}
+
+
+def ceil_div(count: int, size: int) -> int:
+    """How many groups of ``size`` hold ``count`` things: the quotient rounded up."""
+    return -(-count // size)
+
+
+def round_up(size: int, grain: int) -> int:
+    """The smallest multiple of ``grain`` that is not less than ``size``."""
+    return -(-size // grain) * grain
 
 
 def parse_size(text: str) -> int:

@@ -16,6 +16,7 @@ from tinyengine.ir.ops import (
     SoftmaxAttrs,
     Window,
 )
+from tinyengine.sizes import ceil_div
 from tinyengine.zoo.table import Network
 
 _ACTIVATIONS = Quantization((float(np.float32(6 / 255)),), (-128,))
@@ -100,7 +101,7 @@ class _Builder:
     def _same(self, x: str, kernel: int, stride: int) -> tuple[Window, tuple[int, int]]:
         """Window and output size of SAME padding on a square picture: the odd pixel of padding comes behind."""
         size = self.graph.tensor(x).shape[1]
-        out = -(-size // stride)
+        out = ceil_div(size, stride)
         total = max(0, (out - 1) * stride + kernel - size)
         before, behind = total // 2, total - total // 2
         return Window((kernel, kernel), (stride, stride), pad=(before, behind, before, behind)), (out, out)

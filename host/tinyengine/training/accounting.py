@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyengine.sizes import ceil_div
 from tinyengine.training.layers import TrainableLayers
 from tinyengine.training.scheme import UpdateScheme
 
@@ -31,7 +32,7 @@ class SchemeCost:
     def extra_memory_bytes(self) -> int:
         """All of it, rounded up to bytes."""
         bits = self.mask_bits + self.bias_bits + self.activation_bits + self.weight_bits + self.classifier_input_bits
-        return -(-bits // 8)
+        return ceil_div(bits, 8)
 
 
 def scheme_cost(layers: TrainableLayers, scheme: UpdateScheme) -> SchemeCost:

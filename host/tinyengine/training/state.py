@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
+from tinyengine.sizes import round_up
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.layers import TrainableLayer, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
@@ -132,7 +133,7 @@ def state_layout(graph: Graph, scheme: UpdateScheme, residual: bool = False) -> 
         nonlocal top
         part = StatePart(constant.name, dtype, top, constant.shape, constant.channels, is_residual)
         parts.append(part)
-        top += -(-part.nbytes // 4) * 4
+        top += round_up(part.nbytes, 4)
 
     for constant in constants:
         if constant.bias:
@@ -141,7 +142,7 @@ def state_layout(graph: Graph, scheme: UpdateScheme, residual: bool = False) -> 
         for constant in constants:
             if not constant.bias:
                 add(constant, "int8", is_residual)
-    return StateLayout(tuple(parts), -(-top // ALIGNMENT) * ALIGNMENT)
+    return StateLayout(tuple(parts), round_up(top, ALIGNMENT))
 
 
 def state_of(graph: Graph, layout: StateLayout, residuals: Mapping[str, np.ndarray] | None = None) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyengine.optional import tensorflow
+from tinyengine.sizes import ceil_div
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +24,7 @@ def random_samples(shape: tuple[int, ...], count: int, rng: np.random.Generator)
     White noise alone would leave every spatial mean the same. Both ends of the range occur, which makes the input's
     scale 1/128 and its zero point 0, the int8 value being pixel - 128.
     """
-    values = rng.normal(0.0, 0.5, (count, *(-(-size // 8) for size in shape[:-1]), shape[-1]))
+    values = rng.normal(0.0, 0.5, (count, *(ceil_div(size, 8) for size in shape[:-1]), shape[-1]))
     for axis, size in enumerate(shape[:-1], start=1):
         values = np.repeat(values, 8, axis=axis).take(np.arange(size), axis=axis)
     values = values + rng.normal(0.0, 0.3, (count, *shape)) + rng.normal(0.0, 0.3, (count, *[1] * len(shape)))

@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tinyengine.errors import ModelError
+from tinyengine.sizes import ceil_div
 
 _BLOCK = re.compile(r"^e(?P<e>\d+)c(?P<c>\d+)k(?P<k>\d+)(?:s(?P<s>\d+))?(?:\*(?P<n>\d+))?$")
 
@@ -100,12 +101,12 @@ def parse_blocks(text: str) -> tuple[Block, ...]:
 
 def convolutions(network: Network) -> list[Convolution]:
     """All layers with weights, in the order in which they run. SAME padding: a size of n becomes ceil(n / stride)."""
-    size = -(-network.resolution // 2)
+    size = ceil_div(network.resolution, 2)
     layers = [Convolution("stem", "conv", 3, 2, 3, network.stem, network.resolution, size)]
     channels = network.stem
     for index, block in enumerate(network.blocks):
         middle = channels * block.expansion
-        out_size = -(-size // block.stride)
+        out_size = ceil_div(size, block.stride)
         if block.expansion != 1:
             layers.append(Convolution(f"block{index}_expand", "conv", 1, 1, channels, middle, size, size))
         layers += [

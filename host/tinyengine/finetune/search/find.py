@@ -18,6 +18,7 @@ from tinyengine.finetune.search.evolve import Found, evolve_within
 from tinyengine.finetune.search.probe import NativeProbe, Samples
 from tinyengine.ir import Graph
 from tinyengine.passes import optimize
+from tinyengine.sizes import ceil_div
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
@@ -72,7 +73,7 @@ def find_scheme(
     tell: Progress = progress or (lambda what, done, total: None)
     layers = trainable_layers(graph)
     count = len(layers.convolutions)
-    deepest = min(options.deepest or -(-count // 2), count)
+    deepest = min(options.deepest or ceil_div(count, 2), count)
     train, held_out = _samples(graph, metadata, pictures, options.samples, tell)
     probe = NativeProbe(
         graph,
@@ -127,7 +128,7 @@ def _samples(
         raise DataError("the pictures must be of at least two classes: give a folder with one subfolder for each")
     rng = np.random.default_rng(0)
     queues = [rng.permutation(np.flatnonzero(labels == label)) for label in range(len(pictures.classes))]
-    share = -(-count // len(queues))
+    share = ceil_div(count, len(queues))
     chosen = rng.permutation(np.concatenate([queue[:share] for queue in queues]))
     tensor = graph.tensor(graph.input_tensors()[0])
     inputs = np.empty((len(chosen), *tensor.shape[1:]), np.int8)
