@@ -22,7 +22,7 @@ void counter_start(void) {
 uint64_t counter_ticks(counter_value first, counter_value last) {
     const uint32_t fine = first.fine - last.fine; /* the true count modulo 2^32 */
     const uint64_t rough = (uint64_t)(first.coarse - last.coarse) * COUNTER_PRESCALE;
-    /* The two differ by a multiple of 2^32 and by less than two coarse ticks: round to the nearest multiple.
-     */
+    /* The two differ by a multiple of 2^32 and by less than two coarse ticks:
+     * round to the nearest multiple. */
     return (((rough - fine) + (1u << 31)) & ~(uint64_t)0xFFFFFFFFu) + fine;
 }

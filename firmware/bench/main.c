@@ -3,12 +3,15 @@
  * job.bin: magic, jobs; per job: model, flags, paint, label, classes, learning rate (IEEE single), seed,
  * step, momentum (IEEE single), batch, sample (16 bits each), input bytes, then the inputs one after another.
  * A training step continues from the state that the job before it left, unless the job is flagged to begin
- * with the factory state, as every inference does. result.bin: magic, models; the costs of measuring (3 times
- * 64 bits: an empty run, the first and the following hooks of an empty profile); per job: ticks (64 bits),
- * arena used, guards intact, stack used, layers, then per layer its ticks since the previous one (64 bits),
- * MACs, operator and name (each a length and its characters); output bytes and the outputs; of a training
- * step loss (IEEE single), predicted class, state bytes and the state. Fields without a width have 32 bits.
- * host/tinyengine/target_runner.py is the other end.
+ * with the factory state, as every inference does.
+ *
+ * result.bin: magic, models; the costs of measuring (3 times 64 bits: an empty run, the first and the next
+ * hooks of an empty profile); per job: ticks (64 bits), arena used, guards intact, stack used, layers, then
+ * per layer its ticks since the previous one (64 bits), MACs, operator and name (each a length and its
+ * characters); output bytes and the outputs; of a training step loss (IEEE single), predicted class, state
+ * bytes and the state.
+ *
+ * Fields without a width have 32 bits. host/tinyengine/measure/target_runner.py is the other end.
  */
 #include "measure.h"
 #include "semihosting.h"

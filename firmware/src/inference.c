@@ -81,8 +81,8 @@ static status open_input(uint8_t index, uint8_t flags, uint32_t bytes) {
     return bytes == in->bytes / state.grow ? STATUS_OK : STATUS_MALFORMED;
 }
 
-/* Spreads each of `length` bytes over `grow` bytes, in place, from the end so that nothing is overwritten
- * unread. */
+/* Spreads each of `length` bytes over `grow` bytes, in place, from the end so that nothing
+ * is overwritten unread. */
 static uint32_t spread(uint8_t *data, uint32_t length, uint32_t grow) {
     if (grow > 1) {
         for (uint32_t i = length; i-- > 0;) {
@@ -155,8 +155,8 @@ status inference_take_input(uint32_t *count) {
 
 /* ---- Running ---- */
 
-/* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs, then as much of them as
- * fits. */
+/* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs,
+ * then as much of them as fits. */
 status inference_run(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
@@ -224,8 +224,8 @@ static void push_blank(void) {
     for (uint32_t row = 0; row < m->inputs[0].dims[0]; row++) m->push_rows(blank, 1);
 }
 
-/* Runs on whatever the arena holds, or on blank rows, and answers counter ticks of each layer from the given
- * one on. */
+/* Runs on whatever the arena holds, or on blank rows, and answers counter ticks of each layer
+ * from the given one on. */
 status inference_profile(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
     const te_model *m = state.model;

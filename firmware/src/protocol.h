@@ -71,8 +71,8 @@ void protocol_init(const command *commands, uint32_t count);
 /* Handles what has arrived and the passing of time; call it in a loop. */
 void protocol_poll(void);
 
-/* Tells the host, from inside a handler, that the answer will take about so many milliseconds (0: unknown).
- */
+/* Tells the host, from inside a handler, that the answer will take about so many
+ * milliseconds (0: unknown). */
 void protocol_busy(uint32_t milliseconds);
 
 /* Requests that were repeated and answered from memory. */

@@ -1,5 +1,5 @@
-/* Firmware for tests of the HAL on a simulated board: one-letter commands, numbers as 32-bit little endian.
- */
+/* Firmware for tests of the HAL on a simulated board:
+ * one-letter commands, numbers as 32-bit little endian. */
 #include "flash.h"
 #include "hal.h"
 #include "storage.h"

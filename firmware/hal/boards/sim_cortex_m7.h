@@ -1,5 +1,5 @@
-/* QEMU's mps2-an500: Arm's MPS2 FPGA board with a Cortex-M7, CMSDK peripherals (Arm application note AN500).
- */
+/* QEMU's mps2-an500: Arm's MPS2 FPGA board with a Cortex-M7, CMSDK peripherals (Arm
+ * application note AN500). */
 #ifndef BOARD_CONFIG_H
 #define BOARD_CONFIG_H
 

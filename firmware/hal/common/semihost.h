@@ -1,5 +1,5 @@
-/* Semihosting (Arm's "Semihosting for AArch32 and AArch64"). Only for simulators: without one the breakpoint
- * is a fault. */
+/* Semihosting (Arm's "Semihosting for AArch32 and AArch64"). Only for simulators:
+ * without one the breakpoint is a fault. */
 #ifndef SEMIHOST_H
 #define SEMIHOST_H
 

@@ -14,8 +14,8 @@
 _Static_assert((HAL_SERIAL_RING & (HAL_SERIAL_RING - 1u)) == 0,
                "head and tail wrap, so the size is a power of two");
 
-/* head: bytes put in so far, written with the interrupt masked; tail: bytes taken so far, written by the
- * reader. */
+/* head: bytes put in so far, written with the interrupt masked; tail:
+ * bytes taken so far, written by the reader. */
 static uint8_t ring[HAL_SERIAL_RING];
 static volatile uint32_t head, tail, lost;
 static volatile bool full; /* the reception interrupt is off */

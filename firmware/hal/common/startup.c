@@ -21,8 +21,8 @@ static void print_hex(const char *label, uint32_t value) {
 }
 #endif
 
-/* A fault never hangs: a simulator prints where it happened and ends, a debugger gets control, a board
- * restarts. */
+/* A fault never hangs: a simulator prints where it happened and ends, a debugger gets
+ * control, a board restarts. */
 void fault_report(const uint32_t *frame) {
 #if HAL_SIMULATED
     uint32_t ipsr;

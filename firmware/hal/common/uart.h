@@ -1,5 +1,5 @@
-/* What a UART driver provides to serial.c: the host's port, polled for sending, by interrupt for receiving.
- */
+/* What a UART driver provides to serial.c: the host's port, polled for sending,
+ * by interrupt for receiving. */
 #ifndef UART_H
 #define UART_H
 
@@ -18,8 +18,8 @@ uint32_t uart_overruns(void);
 /* Hands one byte to the peripheral, waiting for room. */
 void uart_send(uint8_t byte);
 
-/* Waits until the last bit has left the wire, then changes the rate; false and unchanged if it can't be
- * reached. */
+/* Waits until the last bit has left the wire, then changes the rate;
+ * false and unchanged if it can't be reached. */
 bool uart_set_baud(uint32_t baud);
 
 /* clock / baud rounded to nearest, or 0 if the resulting rate is off by more than 2 % or the divider is

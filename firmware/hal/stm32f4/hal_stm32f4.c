@@ -58,8 +58,8 @@
 static uint32_t core_hz = HSI_HZ;
 
 /* 1 MHz into the PLL, 336 MHz out of its oscillator, 168 MHz to the core, 84 MHz to APB2, 42 MHz to APB1.
- * Without a crystal the internal oscillator takes its place; if the PLL does not lock, the board stays on 16
- * MHz. */
+ * Without a crystal the internal oscillator takes its place; if the PLL does not lock,
+ * the board stays on 16 MHz. */
 static void clock_start(void) {
     RCC_APB1ENR |= APB1ENR_PWR;
     (void)RCC_APB1ENR; /* two bus cycles until the block listens */

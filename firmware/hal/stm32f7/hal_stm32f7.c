@@ -38,8 +38,8 @@
 #define CSR1_ODRDY BIT(16)
 #define CSR1_ODSWRDY BIT(17)
 
-/* Flash interface, 3.7: prefetch and the ART accelerator serve the ITCM port only, the caches serve this one
- */
+/* Flash interface, 3.7: prefetch and the ART accelerator serve the ITCM port only,
+ * the caches serve this one */
 #define FLASH_ACR REG32(0x40023C00u)
 #define FLASH_ACR_7WS_PREFETCH_ART (7u | BIT(8) | BIT(9))
 

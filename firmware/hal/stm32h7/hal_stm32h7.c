@@ -64,8 +64,8 @@ static uint32_t core_hz = HSI_HZ;
  * the peripherals. Without an external clock the internal oscillator takes its place; if anything does not
  * become ready, the board stays on 64 MHz. */
 static void clock_start(void) {
-    /* The supply must be chosen before the voltage scale can be (6.4.1); it can be written once after
-     * power-on. */
+    /* The supply must be chosen before the voltage scale can be (6.4.1);
+     * it can be written once after power-on. */
     if ((PWR_CR3 & (CR3_SCUEN | CR3_LDOEN | CR3_BYPASS)) == (CR3_SCUEN | CR3_LDOEN))
         PWR_CR3 = (PWR_CR3 & ~(CR3_SCUEN | CR3_BYPASS)) | CR3_LDOEN;
     if (!system_wait_for(&PWR_CSR1, CSR1_ACTVOSRDY, CSR1_ACTVOSRDY)) return;

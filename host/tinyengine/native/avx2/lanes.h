@@ -61,8 +61,8 @@ static inline __m256i scale_8(__m256i acc, __m256i multiplier, __m256i shift) {
     return _mm256_sub_epi32(_mm256_srav_epi32(high, right), more);
 }
 
-/* How te_requant_fixed.h rounds, lane by lane: sums shifted left by l, c one less where s and the sum is
- * negative. */
+/* How te_requant_fixed.h rounds, lane by lane: sums shifted left by l, c one less where s and
+ * the sum is negative. */
 typedef struct fixed_rounding {
     __m256i m, c, e, l, s;
 } fixed_rounding;

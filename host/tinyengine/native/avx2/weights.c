@@ -58,8 +58,8 @@ static __m256i random_bits(uint32_t key, uint32_t first) {
     return _mm256_and_si256(_mm256_srlv_epi32(hash, odd), _mm256_set1_epi32(0xffff));
 }
 
-/* Whether all of d can be rounded by lanes, as te_update_weight and te_update_residual do in the common case.
- */
+/* Whether all of d can be rounded by lanes, as te_update_weight and te_update_residual
+ * do in the common case. */
 static int small(__m256 d) {
     const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), d);
     return _mm256_movemask_ps(_mm256_cmp_ps(size, _mm256_set1_ps(16384.0f), _CMP_LT_OQ)) == 0xff;

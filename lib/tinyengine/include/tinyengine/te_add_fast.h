@@ -2,9 +2,11 @@
  *
  * TFLite gives both inputs 20 bits of headroom and rescales them to twice the larger scale. So the input with
  * the larger scale is just shifted, t = (b - zero) << 19, and only the other is rescaled with rounding
- * (te_requant_fixed.h). All values are carried doubled: u = (SMMLAR(ka + (a << 21), ma, ca + sign) >> ea),  v
- * = kb + (b << 20) + 2 u,  y = SMMLAR(v, m, c + sign) >> e with ka = -zero << 21, kb = -zero << 20. With
- * equal scales v = kb + ((a + b) << 20), kb = -(both zeros) << 20.
+ * (te_requant_fixed.h). All values are carried doubled:
+ *     u = SMMLAR(ka + (a << 21), ma, ca + sign) >> ea,   ka = -zero << 21
+ *     v = kb + (b << 20) + 2 u,                          kb = -zero << 20
+ *     y = SMMLAR(v, m, c + sign) >> e
+ * With equal scales v = kb + ((a + b) << 20), kb = -(both zeros) << 20.
  *
  * LINEAR. There are only 65536 pairs (a, b), so the compiler tries them all: where
  *     y = (c + (ma * 256 a >> 16) + (m * 256 b >> 16)) >> TE_ADD_LINEAR_SHIFT,  saturated,
@@ -29,8 +31,8 @@ typedef void te_add_fn(const te_add_fast_constants *k, const int8_t *a, const in
 
 #define TE_ADD_LINEAR_SHIFT 21
 
-/* a has the smaller scale; equal: both have the same, and ka ca ma ea are not used. linear: only ma m c are.
- */
+/* a has the smaller scale; equal: both have the same, and ka ca ma ea are not used.
+ * linear: only ma m c are. */
 te_add_fn te_add_scaled, te_add_equal, te_add_linear;
 
 typedef struct te_add_fast_params {

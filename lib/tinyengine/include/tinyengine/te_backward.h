@@ -35,8 +35,7 @@ typedef struct te_train_context {
 te_train_context te_train_begin(const te_train_sample *sample, const te_train_update *update,
                                 float *velocity);
 
-/* ---- what the forward pass keeps ------------------------------------------------------------------------
- */
+/* ---- what the forward pass keeps ----------------------------------------------------------------------- */
 
 typedef struct te_clamp_mask_params {
     uint32_t count;    /* elements */
@@ -55,8 +54,7 @@ typedef struct te_save_params {
 /* y: the selected channels of x, channel by channel. */
 void te_save_channels(const te_save_params *p, const int8_t *x, int8_t *y);
 
-/* ---- loss -----------------------------------------------------------------------------------------------
- */
+/* ---- loss ---------------------------------------------------------------------------------------------- */
 
 typedef struct te_loss_params {
     uint32_t in, classes;
@@ -71,8 +69,7 @@ typedef struct te_loss_params {
  * or NULL to judge only. Fills context->result. scratch: one float per class. */
 void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context);
 
-/* ---- layers with weights --------------------------------------------------------------------------------
- */
+/* ---- layers with weights ------------------------------------------------------------------------------- */
 
 /* Trained biases: value -= round(rate * 2^e * scaling * gradient), kept within +-limit. Where scaling is 0
  * nothing changes. `first`: number of the first value in the stream of random bits. */
@@ -153,8 +150,7 @@ typedef struct te_layer_gradient_params {
 void te_layer_gradient(const te_layer_gradient_params *p, const int8_t *const *inputs, int8_t *y,
                        void *scratch, te_train_context *context);
 
-/* ---- other operators ------------------------------------------------------------------------------------
- */
+/* ---- other operators ----------------------------------------------------------------------------------- */
 
 typedef struct te_residual_gradient_params {
     uint32_t pixels, channels;
@@ -173,8 +169,8 @@ typedef struct te_mean_gradient_params {
     uint8_t masked, saved, joins; /* saved: always 0 */
 } te_mean_gradient_params;
 
-/* Mean over rows and columns: every pixel gets the gradient of the one output. scratch: 8 bytes per channel.
- */
+/* Mean over rows and columns: every pixel gets the gradient of the one output. scratch:
+ * 8 bytes per channel. */
 void te_mean_gradient(const te_mean_gradient_params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
                       te_train_context *context);
 

@@ -14,8 +14,7 @@
 void te_loss_float(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
                    te_train_context *context);
 
-/* ---- layers with weights --------------------------------------------------------------------------------
- */
+/* ---- layers with weights ------------------------------------------------------------------------------- */
 
 struct te_layer_gradient_float_params;
 
@@ -47,8 +46,7 @@ typedef struct te_layer_gradient_float_params {
 void te_layer_gradient_float(const te_layer_gradient_float_params *p, const int8_t *const *inputs, int8_t *y,
                              te_train_context *context);
 
-/* ---- other operators ------------------------------------------------------------------------------------
- */
+/* ---- other operators ----------------------------------------------------------------------------------- */
 
 typedef struct te_residual_gradient_float_params {
     uint32_t count; /* elements */

@@ -9,43 +9,46 @@
  * reads the same constants and the same scratch layout and gives the same bytes.
  *
  * COLUMNS (scratch, made by gather): per pair of pixels (p0, p1), per 4 values k0..k3 of their receptive
- * fields, four words (k0,k2) of p0 | (k0,k2) of p1 | (k1,k3) of p0 | (k1,k3) of p1          two int16 each,
- * low half first which is what SXTB16 makes of four bytes. Values are raw input bytes; positions outside the
- * picture hold the input's zero point, so that one bias, less zero * (sum of weights), serves every pixel. An
- * odd last pixel is its own partner. With the doubled variants all values are doubled, which saves the exact
- * rounding one instruction per output. Behind a pair's groups two words say where its outputs go: bytes of p0
- * and of p1 from the output of the block's last whole pair. So the product keeps no output pointer, and an
- * offset of 0 ends its loop. These words depend only on the number of pixels: they are written once per call,
- * not per block.
+ * fields, four words of two int16 each, low half first, as SXTB16 makes them of four bytes:
+ *     (k0,k2) of p0 | (k0,k2) of p1 | (k1,k3) of p0 | (k1,k3) of p1
+ * Values are raw input bytes; positions outside the picture hold the input's zero point, so that one bias,
+ * less zero * (sum of weights), serves every pixel. An odd last pixel is its own partner. With the doubled
+ * variants all values are doubled, which saves the exact rounding one instruction per output. Behind a pair's
+ * groups two words say where its outputs go: bytes of p0 and of p1 from the output of the block's last whole
+ * pair. So the product keeps no output pointer, and an offset of 0 ends its loop. These words depend only on
+ * the number of pixels: they are written once per call, not per block.
  *
  * ORDER OF K: the receptive field is a list of *runs* of contiguous input bytes (kernel rows; single taps if
  * dilated). First all whole groups of 4 bytes of each run; then the 0..3 remaining bytes of each run, one run
- * after another, as "tail" t0 t1 t2...: the tail's group j holds k0 = t[4j], k2 = t[4j+1], k1 = t[4j+2], k3 =
- * t[4j+3].
+ * after another, as "tail" t0 t1 t2...: the tail's group j holds
+ *     k0 = t[4j], k2 = t[4j+1], k1 = t[4j+2], k3 = t[4j+3]
  *
  * WEIGHTS (flash), per pair of output channels (c0, c1):
  *     bias c0 | bias c1 | per group of 4 k: 4 bytes of c0, 4 bytes of c1 | rounding
- * with the rounding of the variant (te_requant_fixed.h): for te_conv_tiles_exact M0, M1, (e0 - 1) + (e1 - 1
- * << 8), for te_conv_tiles_fast 2 F0, 2 F1, for te_conv_tiles_wide per channel M C e l s. Zero is the
- * output's, C = (2 * zero
- * + 1) << (e - 1): a channel that always gives the same has no constants of its own but zero weights and a
- * bias that rounds to its result. With an odd number of channels the last pair is (n-2, n-1) once more; one
- * channel alone is paired with itself. Before the product the pair's weights are widened to int16 in scratch,
- * in the order of COLUMNS with channels in place of pixels: 11 instructions per 16 weights. There the biases
- * follow the first group, so that one LDM loads both, and the rounding lies between the address of the
- * widened weights and that of the outputs: one LDM at the end of a tile gives all that it needs, and sets the
- * weights' pointer back.
+ * with the rounding of the variant (te_requant_fixed.h):
+ *     te_conv_tiles_exact   M0, M1, (e0 - 1) + (e1 - 1 << 8)
+ *     te_conv_tiles_fast    2 F0, 2 F1
+ *     te_conv_tiles_wide    M C e l s per channel
+ * Zero is the output's, C = (2 * zero + 1) << (e - 1): a channel that always gives the same has no constants
+ * of its own but zero weights and a bias that rounds to its result. With an odd number of channels the last
+ * pair is (n-2, n-1) once more; one channel alone is paired with itself. Before the product the pair's
+ * weights are widened to int16 in scratch, in the order of COLUMNS with channels in place of pixels. There
+ * the biases follow the first group, so that one LDM loads both, and the rounding lies between the address of
+ * the widened weights and that of the outputs: one LDM at the end of a tile gives all that it needs, and sets
+ * the weights' pointer back.
  *
  * REGISTERS of the product: r0 columns, r1 weights, r2-r5 and r6-r9 one group of each (LDM), r10 r11 r12 lr
  * the sums of p0c0 p1c0 p0c1 p1c1. No register is left: ends and the entry into the unrolled loop are in a
  * stack frame. An odd last pixel runs in a loop of its own over the same columns.
  *
- * BUDGET: 10 instructions per 16 MACs (odd pixel: 6 per 8); per tile of 2 x 2 outputs 17 for rounding exactly
- * (13 with doubled columns, 5 for rounding fast), 11 for stores and the loop, 1 to enter the code for any
- * number of groups, 1 more and 3 per pass beyond TE_CONV_UNROLL groups (none of it in the variants for a
- * constant number). Per pair of channels 11 per 16 weights; per pair of pixels 7 per 4 values and 12 per run;
- * te_conv_gather_pixels 6 per 4 values and 9 per pair; te_conv_gather_rgb 54 per pair (doubled: 4 more per 4
- * values).
+ * BUDGET, in instructions
+ *   product   10 per 16 MACs (odd pixel: 6 per 8); in the variants for any number of groups 1 per tile to
+ *             enter the loop, 1 more and 3 per pass beyond TE_CONV_UNROLL groups
+ *   tile      of 2 x 2 outputs: 17 for rounding exactly (13 with doubled columns, 5 for rounding fast), 11
+ *             for stores and the loop
+ *   weights   11 per 16, once per pair of channels
+ *   gather    per pair of pixels: 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and 9;
+ *             te_conv_gather_rgb 54; doubled 4 more per 4 values
  *
  * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
  * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
@@ -60,8 +63,7 @@
 #include "tinyengine/te_types.h"
 
 /* A run of the receptive fields of two neighbouring pixels: offsets from `base`, which advance by step to the
- * next pair. (Offsets, so that the struct is 12 bytes and needs no alignment beyond 4 on 64-bit hosts too.)
- */
+ * next pair. (Offsets, so that the struct is 12 bytes and needs no alignment beyond 4 on 64-bit hosts.) */
 typedef struct te_conv_run {
     int32_t p0, p1, step;
 } te_conv_run;

@@ -2,9 +2,9 @@
  *
  * X (scratch): per 4 inputs two words, (x0,x2) and (x1,x3), int16.
  * WEIGHTS (flash), per four outputs (the last four filled up with zeros):
- *     4 biases | per 4 inputs: 4 bytes of each output | rounding: M C e of each output (te_requant_fixed.h),
- * M C e l s for wide variants, 2 F and zero for te_dense_fast. Biases are less (zero point of x) * (sum of
- * the weights).
+ *     4 biases | per 4 inputs: 4 bytes of each output | rounding of each output
+ * with the rounding of the variant (te_requant_fixed.h): M C e, wide M C e l s, fast 2 F and zero. Biases are
+ * less (zero point of x) * (sum of the weights).
  *
  * REGISTERS: r0 x, r1 weights, r2 r3 x of 4 inputs, r4-r7 their weights, r8-r11 sums, r12 widened weights, lr
  * end of x. BUDGET: 18 instructions per 16 MACs, 2 per TE_DENSE_UNROLL * 16, 33 per 4 outputs for rounding
@@ -26,8 +26,7 @@ typedef struct te_dense_args {
 typedef void te_dense_fn(const te_dense_args *args);
 
 /* exact: rounding twice, as TFLite's convolutions; once: as its fully connected layers. wide: any multiplier.
- * fast: for either, multipliers below 0.5.
- */
+ * fast: for either, multipliers below 0.5. */
 te_dense_fn te_dense_exact, te_dense_exact_wide, te_dense_once, te_dense_once_wide, te_dense_fast;
 
 #define TE_DENSE_ROUND 12 /* words of rounding per four outputs */

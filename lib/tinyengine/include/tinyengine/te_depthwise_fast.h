@@ -5,25 +5,30 @@
  * for the others.
  *
  * THE TRICK. A word holds two pixels a0 + a1 * 2^21 (a signed sum), another two taps w1 + w0 * 2^21. The
- * 64-bit sum of their products has three fields of 21 bits: a0 w1 | a0 w0 + a1 w1 | a1 w0, lowest first. With
- * pairs A_i = (b[2i], b[2i+1]) of a padded row b and taps W_m = (w[2m], w[2m+1]) the accumulator S_q = sum
- * over kernel rows and m of A_{q+m} * W_m holds output 2q in its middle field; output 2q + 1 is the top field
- * of S_q plus the bottom field of S_{q+1}. Starting S_q at 2^20 + (2 bias + 2^20) * 2^21 + (2 bias - 2^20) *
- * 2^42 keeps the two lower fields non-negative, so that none borrows from the next. Taps are doubled (exact
- * rounding wants doubled sums). The host checks per channel that no field can overflow; a channel that fails
- * runs the plain way: int16 rows and SMLAD.
+ * 64-bit sum of their products has three fields of 21 bits, lowest first:
+ *     a0 w1 | a0 w0 + a1 w1 | a1 w0
+ * With pairs A_i = (b[2i], b[2i+1]) of a padded row b and taps W_m = (w[2m], w[2m+1]) the accumulator
+ *     S_q = sum over kernel rows and m of A_{q+m} * W_m
+ * holds output 2q in its middle field; output 2q + 1 is the top field of S_q plus the bottom field of
+ * S_{q+1}. Starting S_q at 2^20 + (2 bias + 2^20) * 2^21 + (2 bias - 2^20) * 2^42 keeps the two lower fields
+ * non-negative, so that none borrows from the next. Taps are doubled (exact rounding wants doubled sums). The
+ * host checks per channel that no field can overflow; a channel that fails runs the plain way: int16 rows and
+ * SMLAD.
  *
  * PIXELS are raw input bytes with the input's zero point as padding; bias is less zero * (sum of the taps).
  *
  * ROWS. The kernel's rows are a ring of `kernel` slots: padded row r is in slot r mod kernel. All slots of a
- * few neighbouring pixels lie together (a *unit*), so that offsets are constants whatever the width: stride
- * 1: word[unit][slot][3] = pairs 3 * unit .. + 2 stride 2: word[unit][slot][2] = even pixels b[4 unit], b[4
- * unit + 2] | odd pixels b[4 unit + 1], b[4 unit + 3] and with stride 2 an output is a stride-1 convolution
- * of the even pixels with the even taps plus one of the odd.
+ * few neighbouring pixels lie together (a *unit*), so that offsets are constants whatever the width:
+ *     stride 1: word[unit][slot][3] = pairs 3 * unit .. + 2
+ *     stride 2: word[unit][slot][2] = even pixels b[4 unit], b[4 unit + 2]
+ *                                   | odd pixels b[4 unit + 1], b[4 unit + 3]
+ * and with stride 2 an output is a stride-1 convolution of the even pixels with the even taps plus one of the
+ * odd.
  *
- * TAPS (flash): per kernel row, per word its two bytes (w1, w0): stride 1 words (w0,w1) (w2,w3)..., stride 2
- * even taps (w0,w2) (w4,w6), then odd taps (w1,w3) (w5,-). With stride 1 and odd padding a zero tap comes
- * first, so that pairs begin at even pixels. In scratch the
+ * TAPS (flash): per kernel row, per word its two bytes (w1, w0):
+ *     stride 1: (w0,w1) (w2,w3) ...
+ *     stride 2: even taps (w0,w2) (w4,w6), then odd taps (w1,w3) (w5,-)
+ * With stride 1 and odd padding a zero tap comes first, so that pairs begin at even pixels. In scratch the
  * table has 2 * kernel rows: row r again as row r + kernel; started at the right row it meets the ring's
  * slots in order.
  *

@@ -1,7 +1,7 @@
 /* The product of a pointwise input gradient: int16 gradients times int8 weights, exact in int32.
  *
- * Four input channels at a time, pixel by pixel: sums[pixel][0..3] = sum over the outputs of gradient *
- * weight.
+ * Four input channels at a time, pixel by pixel:
+ *     sums[pixel][0..3] = sum over the outputs of gradient * weight
  *
  * WEIGHTS (scratch, widened to int16), per 8 outputs and each of the 4 channels: four words, each of two
  * neighbouring outputs, the lower one in the low half. GRADIENTS lie as they are: [pixel][output].

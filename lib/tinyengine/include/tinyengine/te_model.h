@@ -34,10 +34,8 @@ typedef void (*te_layer_hook)(void *context, uint32_t index);
 
 typedef struct te_model {
     const char *name;
-    const char
-        *hash; /* 16 hexadecimal digits: the model file, its metadata and the rounding that was compiled */
-    const char
-        *metadata; /* the network's MODEL.json in compact form: task, classes, input mapping; "{}" if none */
+    const char *hash;     /* 16 hexadecimal digits: the model file, its metadata, the rounding */
+    const char *metadata; /* the network's MODEL.json in compact form; "{}" if none */
     uint8_t *arena;
     uint32_t arena_bytes;
     uint32_t macs;
@@ -45,8 +43,8 @@ typedef struct te_model {
     const te_port *inputs, *outputs;
     const te_layer *layers; /* NULL in a network compiled for little flash */
     void (*run)(void);
-    /* Like run, or, where run is NULL, like finish: the hook of the layer that push_rows computed comes at
-     * once. */
+    /* Like run, or, where run is NULL, like finish:
+     * the hook of the layer that push_rows computed comes at once. */
     void (*run_profiled)(te_layer_hook hook, void *context);
     /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then
      * read the outputs. Rows hold int8 values. */

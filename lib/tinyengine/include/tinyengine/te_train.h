@@ -13,8 +13,8 @@
 
 #include "tinyengine/te_types.h"
 
-/* One sample. label < classes <= te_trainer.classes: outputs from `classes` on take no part in the softmax.
- */
+/* One sample. label < classes <= te_trainer.classes:
+ * outputs from `classes` on take no part in the softmax. */
 typedef struct te_train_sample {
     uint16_t label;
     uint16_t classes;
@@ -42,10 +42,9 @@ typedef struct te_train_result {
 
 typedef struct te_trainer {
     const char *scheme; /* as given to the compiler */
-    const char
-        *layout;      /* 16 hexadecimal digits: network, scheme, classes and options; what the state means */
-    uint16_t classes; /* outputs of the classifier */
-    uint8_t *state;   /* aligned to 8 */
+    const char *layout; /* 16 hexadecimal digits of what the state means: network, scheme, classes, options */
+    uint16_t classes;   /* outputs of the classifier */
+    uint8_t *state;     /* aligned to 8 */
     uint32_t state_bytes;
     uint32_t trained_weights, trained_biases;
     float *velocity; /* NULL: compiled without; no part of the state, means nothing to another one */

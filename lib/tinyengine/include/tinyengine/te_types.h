@@ -1,8 +1,8 @@
 /* Types shared by all kernels.
  *
- * Tensors are int8, rows x columns x channels (HWC), dense. A quantized value q stands for scale * (q -
- * zero). Parameter structs are constants that the compiler writes into flash; kernels keep no state, allocate
- * nothing, and have no globals.
+ * Tensors are int8, rows x columns x channels (HWC), dense. A quantized value q stands for
+ * scale * (q - zero). Parameter structs are constants that the compiler writes into flash; kernels keep no
+ * state, allocate nothing, and have no globals.
  *
  * TE_PORTABLE, when defined, builds the portable C twin of every kernel even where the core has the DSP
  * extension; both twins read the same packed constants and give the same bytes.
@@ -30,8 +30,8 @@ typedef struct te_window {
     uint16_t kh, kw, sh, sw, dh, dw, pad_top, pad_left;
 } te_window;
 
-/* Output quantization: real multiplier of channel c = multiplier[c] / 2^31 * 2^shift[c]; result = clamp(that
- * * acc + zero, min, max). per_tensor != 0: one entry serves all channels. */
+/* Output quantization: real multiplier of channel c = multiplier[c] / 2^31 * 2^shift[c];
+ * result = clamp(that * acc + zero, min, max). per_tensor != 0: one entry serves all channels. */
 typedef struct te_requant {
     const int32_t *multiplier;
     const int8_t *shift;

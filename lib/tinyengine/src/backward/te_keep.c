@@ -12,8 +12,8 @@ static uint32_t few_bits(const te_clamp_mask_params *p, const int8_t *x, uint32_
 #include <arm_acle.h>
 #include <string.h>
 
-/* Of 4 elements those bits of `bits`, a byte each, whose element less `least` is below `count`, modulo 256.
- */
+/* Of 4 elements those bits of `bits`, a byte each, whose element less `least` is below
+ * `count`, modulo 256. */
 static inline uint32_t select_bits(const int8_t *x, uint32_t least, uint32_t count, uint32_t bits) {
     uint32_t bytes;
     memcpy(&bytes, x, sizeof bytes);

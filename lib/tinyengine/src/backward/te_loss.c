@@ -1,5 +1,5 @@
-/* Softmax cross-entropy in IEEE single precision: host/tinyengine/reference/backward/loss.py, operation by
- * operation. */
+/* Softmax cross-entropy in IEEE single precision: host/tinyengine/reference/backward/loss.py,
+ * operation by operation. */
 #include "tinyengine/te_backward_float.h"
 
 #include "../support/te_block_float.h"
@@ -16,8 +16,8 @@ static float exp_negative(float x) {
     return total * te_power_of_two(n);
 }
 
-/* Natural logarithm of a normal x > 0: x = 2^n m with m in [0.75, 1.5), log m = 2 artanh((m - 1) / (m + 1)).
- */
+/* Natural logarithm of a normal x > 0: x = 2^n m with m in [0.75, 1.5),
+ * log m = 2 artanh((m - 1) / (m + 1)). */
 static float log_positive(float x) {
     static const float series[5] = {1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f};
     uint32_t bits;

@@ -25,8 +25,7 @@ static const int8_t *packed_of(const params *p, int32_t c) {
     return p->packed + c * p->window.kh * p->tap_bytes;
 }
 
-/* ---- as polynomials
- * ---------------------------------------------------------------------------------------------- */
+/* ---- as polynomials ------------------------------------------------------------------------------------ */
 
 static void fill_with_padding(const params *p, uint32_t *ring, uint32_t words) {
     const uint32_t pair = (uint32_t)p->in_zero + ((uint32_t)p->in_zero << 21);
@@ -68,8 +67,7 @@ __attribute__((noinline)) static void run_polynomial(const params *p, int32_t c,
     p->run(&args);
 }
 
-/* ---- as polynomials, all rows of a channel at once
- * ---------------------------------------------------------------------------------------------- */
+/* ---- as polynomials, all rows of a channel at once ----------------------------------------------------- */
 
 static int32_t at_most(int32_t a, int32_t b) {
     return a < b ? a : b;
@@ -131,8 +129,7 @@ void te_depthwise_run_map(const params *p, int32_t c, int32_t count, const int8_
     p->map(&args);
 }
 
-/* ---- plainly
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- plainly ------------------------------------------------------------------------------------------- */
 
 /* Rows of int16: a ring of kh of them, then the taps with an even number of columns. */
 typedef struct plain_rows {

@@ -11,8 +11,8 @@ static uint32_t pack(int32_t low, int32_t high) {
     return (uint32_t)low + ((uint32_t)high << FIELD);
 }
 
-/* Words of a kernel row: `even` ones meet word 0 of stride-2 units, `odd` word 1; stride 1 has only even
- * ones. */
+/* Words of a kernel row: `even` ones meet word 0 of stride-2 units, `odd` word 1;
+ * stride 1 has only even ones. */
 typedef struct shape {
     uint32_t kernel, stride, even, odd, fast;
 } shape;

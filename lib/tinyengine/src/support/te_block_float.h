@@ -38,8 +38,8 @@ static inline int8_t te_zero_pixel(int16_t *out, uint32_t channels) {
     return TE_ZERO_EXPONENT;
 }
 
-/* What holds for every pixel that is written: exponents below int8's range count as zero, above it saturate.
- */
+/* What holds for every pixel that is written:
+ * exponents below int8's range count as zero, above it saturate. */
 static inline int8_t te_limit_pixel(int16_t *out, uint32_t channels, int32_t exponent) {
     if (exponent <= TE_ZERO_EXPONENT) return te_zero_pixel(out, channels);
     if (exponent <= TE_MAX_EXPONENT) return (int8_t)exponent;

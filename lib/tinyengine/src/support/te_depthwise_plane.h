@@ -6,8 +6,8 @@
 #include "te_requant_fixed.h"
 #include "tinyengine/te_depthwise_map.h"
 
-/* `by` pixels from output to output; first and count of the words of each plane (by 2: even and odd pixels)
- * follow. */
+/* `by` pixels from output to output; first and count of the words of each plane (by 2:
+ * even and odd pixels) follow. */
 typedef struct te_depthwise_shape {
     int32_t kernel, width, outputs, by, pad, fast;
 } te_depthwise_shape;
@@ -43,8 +43,8 @@ static inline int8_t te_depthwise_map_round(const te_depthwise_map_args *a, cons
                                   (int32_t)e);
 }
 
-/* What the two lists of te_depthwise_map_list.h become: TE_DEPTHWISE_RUN(name, shape...) of every instance.
- */
+/* What the two lists of te_depthwise_map_list.h become:
+ * TE_DEPTHWISE_RUN(name, shape...) of every instance. */
 #define TE_DEPTHWISE_SHAPES_ONE(k, w)                                                                        \
     TE_DEPTHWISE_RUN(te_depthwise_map_##k##_##w, k, w, w, 1, (k - 1) / 2, 0)                                 \
     TE_DEPTHWISE_RUN(te_depthwise_map_##k##_##w##_fast, k, w, w, 1, (k - 1) / 2, 1)

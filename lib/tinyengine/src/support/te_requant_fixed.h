@@ -2,13 +2,15 @@
  * prepared.
  *
  * With M the 31-bit multiplier and e = -shift >= 1 (real multiplier below 0.5), TFLite's result before
- * clamping is x = floor((acc * M + 2^30) / 2^31),   r = floor((x - [x < 0] + 2^(e-1)) / 2^e) + zero (halves
- * away from zero). [x < 0] may be taken from acc: they differ only for x = 0, where both give 0. So r =
- * (SMMLAR(2 * acc, M, C + (acc >> 31))) >> e   with C = 2^(e-1) + (zero << e) where SMMLAR(a, b, c) = (a * b
- * + (c << 32) + 2^31) >> 32. Needs |acc| < 2^30.
+ * clamping is
+ *     x = floor((acc * M + 2^30) / 2^31)
+ *     r = floor((x - [x < 0] + 2^(e-1)) / 2^e) + zero   (halves away from zero)
+ * [x < 0] may be taken from acc: they differ only for x = 0, where both give 0. So
+ *     r = SMMLAR(2 * acc, M, C + (acc >> 31)) >> e      with C = 2^(e-1) + (zero << e)
+ * where SMMLAR(a, b, c) = (a * b + (c << 32) + 2^31) >> 32. Needs |acc| < 2^30.
  *
- * "wide" constants serve any multiplier: l = max(shift, 0) + 1 replaces the doubling, and for shift >= 0 e =
- * 0, C = zero and s = 0 masks the sign away (s = -1 otherwise).
+ * "wide" constants serve any multiplier: l = max(shift, 0) + 1 replaces the doubling, and for shift >= 0
+ * e = 0, C = zero and s = 0 masks the sign away (s = -1 otherwise).
  *
  * "once" (fully connected layers) rounds one time, halves away from zero:
  *     r = (acc * M + 2^(31-shift-1) - [acc < 0]) >> (31 - shift), plus zero

@@ -91,8 +91,8 @@ static inline void te_update_now(const te_trained_weights *w, uint32_t n, float 
         w->values[n] = te_update_weight(w->values[n], d, key, w->first + n);
 }
 
-/* The next trained weight, number `n` of its layer, whose gradient is total * 2^e; factor = rate * 2^e *
- * scaling. */
+/* The next trained weight, number `n` of its layer, whose gradient is total * 2^e;
+ * factor = rate * 2^e * scaling. */
 static inline void te_update_one(const te_trained_weights *w, uint32_t n, float total, float factor,
                                  const te_train_context *context) {
     float d = total * factor;
