@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""The rooms of host/tinyengine: which exist, what each may import, and what each does import.
+
+A room is a folder or a loose file of host/tinyengine. docs/architecture.md has one table with a row per room: its name,
+what belongs there, and the rooms that it may import. The rooms of the first row are the ground, which everybody may
+import; the others stand below all rooms that they import. tests/unit/test_architecture.py holds the code to the table.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "host" / "tinyengine"
+TABLE = ROOT / "docs" / "architecture.md"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import between files of the package, both as paths relative to it."""
+
+    importer: str
+    line: int
+    imported: str
+
+    @property
+    def rooms(self) -> tuple[str, str]:
+        return room_of(self.importer), room_of(self.imported)
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def room_of(file: str) -> str:
+    """``ir`` for ``ir/graph.py``, ``errors`` for ``errors.py``."""
+    return file.split("/")[0].removesuffix(".py")
+
+
+def files(package: Path) -> list[str]:
+    """Python files of the package, relative to it."""
+    return sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+
+
+def imports(package: Path) -> list[Import]:
+    """Every import of one file of the package by another, inside functions and under TYPE_CHECKING too."""
+    modules = {_module(package.name, file): file for file in files(package)}
+    found = []
+    for module, file in modules.items():
+        tree = ast.parse((package / file).read_text(encoding="utf-8"), file)
+        inside = module if file.endswith("__init__.py") else module.rpartition(".")[0]
+        for node in ast.walk(tree):
+            for name in _imported(node, inside, modules):
+                if modules[name] != file:
+                    found.append(Import(file, getattr(node, "lineno", 0), modules[name]))
+    return found
+
+
+def _module(package: str, file: str) -> str:
+    parts = [package, *file.removesuffix(".py").split("/")]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported(node: ast.AST, inside: str, modules: Mapping[str, str]) -> Iterator[str]:
+    """Modules of the package that a statement or call imports; ``inside``: the package that relative names begin at."""
+    match node:
+        case ast.Import():
+            names = [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            parents = inside.split(".")[: len(inside.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            names = [name if name in modules else base for name in names]
+        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+            names = [name]
+        case _:
+            names = []
+    return (name for name in dict.fromkeys(names) if name in modules)
+
+
+def allowed(table: Path) -> dict[str, set[str]]:
+    """Per room, in the order of the table, the rooms that it may import, the ground included."""
+    rows = re.findall(r"^\| *(`[^|]*) *\|[^|]*\|([^|]*)\|$", table.read_text(encoding="utf-8"), re.MULTILINE)
+    rooms = [(re.findall(r"`(\w+)`", names), set(re.findall(r"`(\w+)`", others))) for names, others in rows]
+    ground = set(rooms[0][0])
+    return {name: (others | ground) - {name} for names, others in rooms for name in names}
+
+
+def violations(package: Path, may: Mapping[str, Set[str]]) -> list[str]:
+    """Sentences: rooms that the table does not have, and imports that it does not allow."""
+    rooms = dict.fromkeys(room_of(file) for file in files(package))
+    unknown = [f"{room} is a room that the table does not have" for room in rooms if room not in may]
+    gone = [f"the table has a room {room} that does not exist" for room in may if room not in rooms]
+    found = []
+    for each in imports(package):
+        importer, imported = each.rooms
+        if importer != imported and imported not in may.get(importer, {imported}):
+            found.append(f"{each}: {importer} may not import {imported}")
+    return [*unknown, *gone, *found]
+
+
+def upward(may: Mapping[str, Set[str]]) -> list[str]:
+    """Rooms of the table that may import one below them, or one that it does not have."""
+    order = {room: index for index, room in enumerate(may)}
+    ground = set.intersection(*(others | {room} for room, others in may.items()))
+    pairs = [(room, other) for room, others in may.items() for other in sorted(others - ground)]
+    return [
+        f"{room} may import {other}, which is not above it"
+        for room, other in pairs
+        if other not in order or order[other] >= order[room]
+    ]
+
+
+def arrows(package: Path) -> dict[str, set[str]]:
+    """Per room the other rooms that it imports."""
+    result: dict[str, set[str]] = {room_of(file): set() for file in files(package)}
+    for each in imports(package):
+        importer, imported = each.rooms
+        if importer != imported:
+            result[importer].add(imported)
+    return result
+
+
+def file_arrows(package: Path) -> dict[str, set[str]]:
+    """Per file the others that it imports."""
+    result: dict[str, set[str]] = defaultdict(set)
+    for each in imports(package):
+        result[each.importer].add(each.imported)
+    return dict(result)
+
+
+def circles(arrows: Mapping[str, Set[str]]) -> list[list[str]]:
+    """Groups of names that reach each other along arrows, each sorted."""
+    reached = {name: _reached(name, arrows) for name in arrows}
+    found = {tuple(sorted(n for n in ahead if name in reached.get(n, ()))) for name, ahead in reached.items()}
+    return [list(names) for names in sorted(found) if names]
+
+
+def _reached(start: str, arrows: Mapping[str, Set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo = [start]
+    while todo:
+        fresh = arrows.get(todo.pop(), set()) - found
+        found |= fresh
+        todo += fresh
+    return found

@@ -1,0 +1,133 @@
+"""The table of rooms in docs/architecture.md, and the code's imports against it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import rooms
+
+KNOWN = {
+    ("schedule", "codegen"),
+    ("training", "zoo"),
+    ("kernels", "reference"),
+    ("project", "report"),
+    ("sim", "project"),
+    ("drawing", "finetune"),
+    ("drawing", "ir"),
+    ("drawing", "kernels"),
+    ("drawing", "memory"),
+    ("drawing", "schedule"),
+    ("measure", "kernels"),
+}
+"""Imports between rooms that the table forbids and that are still there: each is a debt, and none may come to them."""
+
+
+def test_no_room_of_the_table_may_import_one_below_it() -> None:
+    assert rooms.upward(rooms.allowed(rooms.TABLE)) == []
+
+
+def test_rooms_import_what_the_table_allows() -> None:
+    may = rooms.allowed(rooms.TABLE)
+    for importer, imported in KNOWN:
+        may[importer] = may[importer] | {imported}
+    assert rooms.violations(rooms.PACKAGE, may) == []
+
+
+def test_known_debts_are_still_there() -> None:
+    arrows = rooms.arrows(rooms.PACKAGE)
+    assert {pair for pair in KNOWN if pair[1] not in arrows[pair[0]]} == set()
+
+
+def test_no_circle_among_files() -> None:
+    known = [["recipes/tensorflow_engine.py", "recipes/torch_engine.py", "recipes/train.py"]]
+    assert [circle for circle in rooms.circles(rooms.file_arrows(rooms.PACKAGE)) if circle not in known] == []
+
+
+TABLE = """
+| room | what belongs there | may import |
+|---|---|---|
+| `errors`, `sizes` | everybody's | |
+| `ir` | graphs | |
+| `kernels` | calls | `ir` |
+| `cli` | commands | `kernels` |
+
+| folder | what belongs there |
+|---|---|
+| `lib` | not a room |
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A package that obeys TABLE, which lies beside it."""
+    (tmp_path / "table.md").write_text(TABLE)
+    package = tmp_path / "made_up"
+    sources = {
+        "errors.py": "",
+        "sizes.py": "",
+        "ir/__init__.py": "from made_up.ir.graph import Graph\n",
+        "ir/graph.py": "from made_up.errors import Oops\n",
+        "kernels/__init__.py": "",
+        "kernels/conv.py": "import made_up.ir\nfrom made_up import sizes\n",
+        "cli/main.py": "from ..kernels import conv\n",
+    }
+    for name, text in sources.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    return package
+
+
+def _found(package: Path) -> list[str]:
+    may = rooms.allowed(package.parent / "table.md")
+    return rooms.violations(package, may)
+
+
+def test_a_tree_that_obeys(tree: Path) -> None:
+    assert _found(tree) == []
+    assert rooms.arrows(tree)["cli"] == {"kernels"}
+    assert rooms.arrows(tree)["kernels"] == {"ir", "sizes"}
+    assert rooms.circles(rooms.arrows(tree)) == rooms.circles(rooms.file_arrows(tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("from made_up.kernels.conv import lower\n", 1),
+        ("import made_up.kernels.conv as conv\n", 1),
+        ("from ..kernels import conv\n", 1),
+        ("def late():\n    from made_up.kernels import conv\n", 2),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from made_up.kernels.conv import Call\n", 3),
+        ("import importlib\nimportlib.import_module('made_up.kernels.conv')\n", 2),
+    ],
+)
+def test_an_import_that_the_table_forbids(tree: Path, text: str, line: int) -> None:
+    (tree / "ir" / "graph.py").write_text(text)
+    assert _found(tree) == [f"ir/graph.py:{line} imports kernels/conv.py: ir may not import kernels"]
+    assert rooms.circles(rooms.arrows(tree)) == [["ir", "kernels"]]
+
+
+def test_a_room_that_the_table_does_not_have(tree: Path) -> None:
+    (tree / "attic.py").write_text("from made_up.cli import main\n")
+    (tree / "sizes.py").unlink()
+    assert _found(tree) == [
+        "attic is a room that the table does not have",
+        "the table has a room sizes that does not exist",
+    ]
+
+
+def test_a_circle_inside_a_room(tree: Path) -> None:
+    (tree / "kernels" / "pool.py").write_text("def late():\n    from made_up.kernels import conv\n")
+    (tree / "kernels" / "conv.py").write_text("from made_up.kernels.pool import lower\n")
+    assert _found(tree) == []
+    assert rooms.circles(rooms.file_arrows(tree)) == [["kernels/conv.py", "kernels/pool.py"]]
+
+
+def test_a_table_with_an_arrow_upward(tree: Path) -> None:
+    table = tree.parent / "table.md"
+    table.write_text(TABLE.replace("| `ir` | graphs | |", "| `ir` | graphs | `kernels`, `nowhere` |"))
+    assert rooms.upward(rooms.allowed(table)) == [
+        "ir may import kernels, which is not above it",
+        "ir may import nowhere, which is not above it",
+    ]
