@@ -22,9 +22,7 @@ from tinyengine.passes import optimize
 from tinyengine.schedule import Stage, calls_of, schedule
 from tinyengine.schedule.training import TrainingProgram, training_program, training_source
 from tinyengine.sizes import exact_size
-from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.head import replace_head
-from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme, resolve_scheme
 from tinyengine.training.state import layout_hash
 
@@ -38,7 +36,7 @@ class CompileOptions:
     optimize: str = "time"  # time, sram, flash
     requant: str = "exact"  # exact, fast
     sram: int | None = None
-    sram_available: int | None = None  # what the board has: schedules try to fit it, ``report.fit`` judges
+    sram_available: int | None = None  # what the board has: schedules try to fit it, ``project.budget`` judges
     flash: int | None = None
     max_recompute: float = 1.0
     prefix: str = "network"
@@ -112,92 +110,6 @@ class CompiledModel:
         """Bytes of constant arrays in flash; of a network in training with the factory state."""
         distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
         return sum(distinct.values()) + self.state_bytes
-
-    def report(self) -> dict[str, object]:
-        """The figures of ``tinyengine compile --json``."""
-        code = self.code_bytes
-        return {
-            "model": self.graph.name,
-            "hash": self.model_hash,
-            "cpu": self.options.cpu,
-            "input": "rows" if any(call.pushed for call in self.calls) else "frame",
-            "macs": self.macs,
-            "macs_executed": sum(stage.macs_executed for stage in self.stages),
-            "arena_bytes": self.plan.arena_bytes,
-            "arena_lower_bound": self.plan.lower_bound,
-            "arena_optimal": self.plan.optimal,
-            "activation_peak_bytes": self.plan.activation_peak_bytes,
-            "bottleneck": self.plan.bottleneck,
-            "flash_bytes": {
-                "weights": self.weight_bytes,
-                "code": code,
-                "total": None if code is None else self.weight_bytes + code,
-            },
-            **({} if self.training is None else self._training(self.training)),
-            "stages": self._stages(),
-            "layers": [self._layer(call) for call in self.calls],
-        }
-
-    def _training(self, training: TrainingProgram) -> dict[str, object]:
-        """What training adds to the report, under the names that ``bench`` uses."""
-        cost = scheme_cost(trainable_layers(self.graph), training.scheme)
-        layout = training.layout
-        known = self.sram_bytes + (self.static_bytes or 0)
-        return {
-            "scheme": training.scheme.name,
-            "layout": self.layout_hash,
-            "classes": trainable_layers(self.graph).classifier.out_channels,
-            "gradients": training.gradients,
-            "sram_bytes": {
-                "arena": self.plan.arena_bytes,
-                "weights": layout.size,
-                "velocities": training.velocity_bytes,
-                "static": self.static_bytes,
-                "stack": None,
-                "total": known,
-            },
-            "sram_note": "total is without the stack, which bench measures"
-            + ("" if self.static_bytes is not None else ", and without static variables, for there is no Arm compiler"),
-            "extra_memory_bytes": cost.extra_memory_bytes,
-            "trainable_weights": cost.trainable_weights,
-            "trainable_biases": cost.trainable_biases,
-            "state_weights": layout.trained_weights,
-            "state_biases": layout.trained_biases,
-        }
-
-    def _stages(self) -> list[dict[str, object]]:
-        """Per stage that computes something: its operators, its work, and the bytes of the arena that it uses."""
-        entries: list[dict[str, object]] = []
-        usage = iter(self.plan.usage)
-        for stage in self.stages:
-            sram = max(next(usage).bytes_used for _ in stage.calls)
-            if not all(call.is_view for call in stage.calls):
-                entries.append(
-                    {
-                        "kind": str(stage.kind),
-                        "operators": [op.name for op in stage.operators],
-                        "sram_bytes": sram,
-                        "macs": stage.macs,
-                        "macs_executed": stage.macs_executed,
-                    }
-                )
-        return entries
-
-    def _layer(self, call: KernelCall) -> dict[str, object]:
-        output = self.graph.tensor(call.output)
-        inputs = [call.pushed.tensor] if call.pushed else call.inputs
-        return {
-            "name": call.name,
-            "op": call.kind,
-            "kernel": call.function,
-            "variant": call.note,
-            "macs": call.macs,
-            "input_shapes": [list(self.graph.tensor(name).shape) for name in inputs],
-            "output_shape": list(output.shape),
-            "input_addresses": [self.plan.addresses.get(name) for name in inputs],
-            "output_address": self.plan.addresses[call.output],
-            "scratch_bytes": call.scratch_bytes,
-        }
 
     def write(self, directory: Path) -> None:
         """Write the sources into ``directory``: all of them or none. Files that would not change are left alone, so

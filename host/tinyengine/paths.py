@@ -1,4 +1,4 @@
-"""Where the project's own files lie: the C library, the firmware, the boards, the models."""
+"""Where the project's own files lie: the C library, the firmware, the boards, the models, what is built."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def shared_dir() -> Path | None:
     """The folder of third-party networks and images used by some tests (``TINYENGINE_SHARED``), or None."""
     path = Path(os.environ.get("TINYENGINE_SHARED") or project_root().parent / "shared")
     return path if path.is_dir() else None
+
+
+def platformio_dir() -> Path:
+    """PlatformIO's folder for packages and settings; platformio.ini says the same."""
+    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or project_root() / ".pio-core")
+
+
+def firmware_elf(board: str) -> Path:
+    """The linked firmware of ``board``, where ``pio run -e board`` puts it; exists after a build."""
+    folder = Path(os.environ.get("PLATFORMIO_BUILD_DIR") or project_root() / ".pio" / "build")
+    return folder / board / "firmware.elf"

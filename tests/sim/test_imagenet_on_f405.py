@@ -10,7 +10,8 @@ from tinyengine import reference
 from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.device import open_device
-from tinyengine.report import fit, measure_code
+from tinyengine.project.budget import judge, measure_code
+from tinyengine.report.figures import network_figures
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import find
 
@@ -27,9 +28,9 @@ def test_mcunet_in3_in_64_kb(tmp_path: Path) -> None:
     options = CompileOptions(cpu=target.cpu, input="rows", optimize="sram", sram=64 * 1024)
     model = compile_model(path, options)
     measure_code(model)
-    fit(model, target)  # flash too
+    judge(model, target)  # flash too
     assert model.plan.arena_bytes <= 62 * 1024
-    assert model.report()["macs_executed"] == model.macs > 80e6
+    assert network_figures(model)["macs_executed"] == model.macs > 80e6
 
     picture = np.random.default_rng(3).integers(-128, 128, (176, 176, 3)).astype(np.int8)
     (expected,) = reference.run(model.graph, [picture[np.newaxis]])

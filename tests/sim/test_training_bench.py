@@ -12,8 +12,9 @@ from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.measure.target_runner import QEMU
 from tinyengine.measure.training import bench_training
 from tinyengine.paths import project_root
+from tinyengine.project.budget import measure_code
 from tinyengine.project.toolchain import has_arm_toolchain
-from tinyengine.report import measure_code
+from tinyengine.report.figures import network_figures
 
 from tests.unit.test_cli_compile import tinyengine
 from tests.unit.test_tiny_training import shared_network
@@ -62,7 +63,7 @@ def test_the_command_reports_every_figure(monkeypatch, capsys, tmp_path) -> None
 def test_compile_and_bench_count_the_same_sram(velocity: bool) -> None:
     compiled = compile_graph(network(), CompileOptions(cpu="cortex-m7", train="last-3", velocity=velocity))
     measure_code(compiled)
-    known = compiled.report()["sram_bytes"]
+    known = network_figures(compiled)["sram_bytes"]
     assert isinstance(known, dict)
     measured = bench_training(compiled).to_json()["sram_bytes"]
     assert isinstance(measured, dict)

@@ -11,7 +11,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.native import NativeTrainer
-from tinyengine.report import fit, measure_code
+from tinyengine.project.budget import judge, measure_code
 
 from tests.helpers.firmware_image import compiled
 from tests.helpers.tiny_networks import tiny_graph
@@ -60,7 +60,7 @@ def test_mcunet_5fps_trains_in_128_kb(tmp_path: Path) -> None:
     )
     model = compile_graph(tiny_graph("mcunet-5fps", 10), options, identity=b"5fps")
     measure_code(model)
-    fit(model, board)  # SRAM, and flash beside two slots of trained weights
+    judge(model, board)  # SRAM, and flash beside two slots of trained weights
     here = NativeTrainer(model)
     pictures = np.random.default_rng(0).integers(-128, 128, (2, 1, 128, 128, 3), np.int8)
     with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:

@@ -12,13 +12,6 @@ KNOWN = {
     ("schedule", "codegen"),
     ("training", "zoo"),
     ("kernels", "reference"),
-    ("project", "report"),
-    ("sim", "project"),
-    ("drawing", "finetune"),
-    ("drawing", "ir"),
-    ("drawing", "kernels"),
-    ("drawing", "memory"),
-    ("drawing", "schedule"),
     ("measure", "kernels"),
 }
 """Imports between rooms that the table forbids and that are still there: each is a debt, and none may come to them."""

@@ -10,7 +10,7 @@ from tinyengine.cli import demo
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.images import open_pictures
 from tinyengine.paths import project_root
-from tinyengine.report import fit, measure_code
+from tinyengine.project.budget import judge, measure_code
 
 
 def test_faces(tmp_path: Path) -> None:
@@ -34,4 +34,4 @@ def test_the_second_act_fits_its_board() -> None:
     )
     compiled = compile_model(project_root() / demo.MODEL, options)
     measure_code(compiled)
-    fit(compiled, board)  # raises BudgetError
+    judge(compiled, board)  # raises BudgetError

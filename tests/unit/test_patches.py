@@ -14,6 +14,7 @@ from tinyengine.kernels.streaming.chain import chain_call
 from tinyengine.kernels.streaming.flow import Flow, RowWindow
 from tinyengine.kernels.streaming.patch import Drafts, patch_op
 from tinyengine.passes import optimize
+from tinyengine.report.figures import network_figures
 from tinyengine.schedule import StageKind, schedule
 from tinyengine.schedule.patched import Patched, _shifted
 from tinyengine.schedule.recompute import Options, allowance, cheapest_within, least_work, options_below
@@ -178,7 +179,7 @@ def test_recomputation_only_where_a_cap_needs_it() -> None:
 def test_reports_name_patches_and_their_work() -> None:
     options = CompileOptions(input="rows", optimize="sram", max_recompute=2.0)
     compiled = compile_graph(narrow_network(), options)
-    report = compiled.report()
+    report = network_figures(compiled)
     patches = [stage for stage in report["stages"] if stage["kind"] == "patch"]
     assert patches and all(stage["macs_executed"] > stage["macs"] for stage in patches)
     assert report["macs"] < report["macs_executed"] <= 2.0 * report["macs"]

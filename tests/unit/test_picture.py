@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
-from tinyengine.drawing.arena import COLORS, arena_scene, boxes
-from tinyengine.drawing.front import front_scene
 from tinyengine.drawing.png import image
 from tinyengine.drawing.scene import Dot, Rect, tick_step
 from tinyengine.drawing.svg import svg
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.memory.bottleneck import bottleneck_sentences
+from tinyengine.report.arena import COLORS, arena_scene, boxes
+from tinyengine.report.front import front_scene
 from tinyengine.schedule import calls_of
 from tinyengine.schedule.sweep import FrontPoint, sweep
 

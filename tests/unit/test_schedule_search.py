@@ -12,6 +12,7 @@ from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
 from tinyengine.passes import optimize
+from tinyengine.report.figures import network_figures
 from tinyengine.schedule import StageKind, schedule
 from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
@@ -118,7 +119,7 @@ def test_rows_keep_the_frame_out_of_the_arena() -> None:
     assert compiled.plan.arena_bytes <= compile_graph(block_network(), CompileOptions(optimize="sram")).plan.arena_bytes
     assert name not in compiled.plan.addresses
     assert ".run = NULL" in compiled.sources["network.c"]
-    report = compiled.report()
+    report = network_figures(compiled)
     assert report["input"] == "rows"
     first = report["stages"][0]
     assert first["kind"] == "stream"
@@ -131,7 +132,7 @@ def test_network_that_cannot_take_rows_keeps_its_frame() -> None:
     b = GraphBuilder(1)
     b.output(b.dense(b.input(1, 6, 5, 4), 7))
     compiled = compile_graph(b.graph, CompileOptions(input="rows"))
-    assert compiled.report()["input"] == "frame"
+    assert network_figures(compiled)["input"] == "frame"
     assert ".run = run" in compiled.sources["network.c"]
 
 

@@ -13,12 +13,12 @@ from tinyengine.cli.main import cli
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.data.images import open_pictures
 from tinyengine.data.metadata import ModelMetadata
-from tinyengine.drawing.contributions import biases_scene, weights_scene
 from tinyengine.drawing.svg import svg
 from tinyengine.errors import DataError, TinyEngineError
 from tinyengine.finetune.search.find import SearchOptions, find_scheme
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
+from tinyengine.report.contributions import biases_scene, weights_scene
 from tinyengine.zoo.table import Network, parse_blocks
 
 from tests.helpers.tiny_networks import tiny_graph

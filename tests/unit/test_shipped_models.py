@@ -14,8 +14,8 @@ from tinyengine.data.metadata import load_metadata
 from tinyengine.data.pictures import load as load_pictures
 from tinyengine.frontend import load_tflite
 from tinyengine.paths import project_root, shared_dir
+from tinyengine.project.budget import judge, measure_code
 from tinyengine.project.toolchain import has_arm_toolchain
-from tinyengine.report import fit, measure_code
 from tinyengine.zoo.table import find, macs
 
 SHIPPED = {"person_tiny": 7e6, "person_small": 15e6}  # name -> most MACs
@@ -54,7 +54,7 @@ def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
     assert trained.state_bytes > 0
     if has_arm_toolchain():
         measure_code(trained)
-    fit(trained, board)  # raises BudgetError
+    judge(trained, board)  # raises BudgetError
 
 
 def test_person_tiny_leaves_room_on_a_small_chip() -> None:

@@ -10,8 +10,9 @@ from tinyengine.boards import load, names
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import BudgetError
 from tinyengine.paths import project_root
-from tinyengine.report import compile_table, fit, storage_report
-from tinyengine.report.storage import storage_sentence
+from tinyengine.project.budget import judge
+from tinyengine.report.compile import compile_table
+from tinyengine.report.storage import storage_figures, storage_sentence
 
 MODEL = project_root() / "models" / "person_tiny.tflite"
 BOARD = load("sim_stm32f405")
@@ -33,18 +34,18 @@ def plain() -> CompiledModel:
 
 def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel, plain: CompiledModel) -> None:
     assert BOARD.storage is not None
-    whole = fit(plain, BOARD)
+    whole = judge(plain, BOARD)
     assert whole["flash_available"] == BOARD.network_flash_bytes
-    assert fit(trained, BOARD)["flash_available"] == whole["flash_available"] - 2 * 131072
+    assert judge(trained, BOARD)["flash_available"] == whole["flash_available"] - 2 * 131072
     with pytest.raises(BudgetError, match="are there for it beside the slots of trained states"):
-        fit(trained, replace(BOARD, flash_bytes=500 * 1024))
-    fit(plain, replace(BOARD, flash_bytes=500 * 1024))
+        judge(trained, replace(BOARD, flash_bytes=500 * 1024))
+    judge(plain, replace(BOARD, flash_bytes=500 * 1024))
 
 
 def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledModel) -> None:
-    assert storage_report(plain, BOARD) == {}
+    assert storage_figures(plain, BOARD) == {}
     assert storage_sentence(plain, BOARD) == ""
-    report = storage_report(trained, BOARD)["storage"]
+    report = storage_figures(trained, BOARD)["storage"]
     assert report == {
         "slots": [
             {"sector": "sector 10", "address": 0x080C0000, "bytes": 131072},
@@ -57,16 +58,16 @@ def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledMod
         board = load(name)
         assert board.storage is not None
         assert board.storage.sectors[1] in storage_sentence(trained, board)
-    compile_table(trained, fit(trained, BOARD), BOARD)
+    compile_table(trained, judge(trained, BOARD), BOARD)
 
 
 def test_a_state_that_does_not_fit(trained: CompiledModel) -> None:
     assert BOARD.storage is not None
     exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 128))
     small = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 127))
-    assert storage_report(trained, exact)["storage"]["fits"]  # type: ignore[index]
-    assert not storage_report(trained, small)["storage"]["fits"]  # type: ignore[index]
+    assert storage_figures(trained, exact)["storage"]["fits"]  # type: ignore[index]
+    assert not storage_figures(trained, small)["storage"]["fits"]  # type: ignore[index]
     assert "does not fit a slot" in storage_sentence(trained, small)
     none = replace(BOARD, storage=None)
     assert "no flash for trained states" in storage_sentence(trained, none)
-    assert storage_report(trained, none) == {}
+    assert storage_figures(trained, none) == {}

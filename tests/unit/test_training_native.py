@@ -14,6 +14,7 @@ from tinyengine.native import NativeTrainer
 from tinyengine.passes import optimize
 from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.report.figures import network_figures
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import apply_state, state_of
 from tinyengine.zoo.table import Network, parse_blocks
@@ -106,7 +107,7 @@ def test_states_fit_whatever_computes_them() -> None:
         assert (other.layout_hash, other.state_bytes) == (plain.layout_hash, plain.state_bytes)
         assert other.sram_bytes > plain.sram_bytes
     [velocity, _] = others
-    sram = velocity.report()["sram_bytes"]
+    sram = network_figures(velocity)["sram_bytes"]
     assert sram["velocities"] == velocity.velocity_bytes > 0
     assert sram["total"] == sram["arena"] + sram["weights"] + sram["velocities"] == velocity.sram_bytes
 
@@ -130,7 +131,7 @@ def test_momentum_needs_velocities_and_order() -> None:
 def test_a_new_head_is_compiled_in() -> None:
     compiled = compile_graph(network(), CompileOptions(train="last-layer", classes=7))
     assert NativeTrainer(compiled).classes == 7
-    assert compiled.report()["classes"] == 7
+    assert network_figures(compiled)["classes"] == 7
     with pytest.raises(DataError, match="label 7"):
         NativeTrainer(compiled).step(pictures(1, 0)[0], 7, 0.1)
 

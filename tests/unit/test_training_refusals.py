@@ -12,7 +12,7 @@ from tinyengine.errors import BudgetError, DataError, ModelError, UnsupportedOpe
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
-from tinyengine.report import fit
+from tinyengine.project.budget import judge
 from tinyengine.training.scheme import UpdateScheme
 
 from tests.helpers.graphs import GraphBuilder
@@ -125,7 +125,7 @@ def test_too_little_sram(velocity: bool) -> None:
     with pytest.raises(
         BudgetError, match="of trained constants" + (", .* of their velocities" if velocity else "")
     ) as e:
-        fit(compiled, load("sim_stm32f405"))
+        judge(compiled, load("sim_stm32f405"))
     assert f"use {'no --velocity, ' if velocity else ''}a smaller update scheme, --input rows" in str(e.value)
 
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from tinyengine.boards import load
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.project.build import build
-from tinyengine.report import compile_table
 from tinyengine.report.build import build_summary
+from tinyengine.report.compile import compile_table
+from tinyengine.report.figures import build_figures
 
 
 @click.command("build")
@@ -37,7 +38,7 @@ def command(model: Path, board_name: str, as_json: bool, **options: object) -> N
             status.update,
         )
     if as_json:
-        click.echo(json.dumps(firmware.report(), indent=2))
+        click.echo(json.dumps(build_figures(firmware), indent=2))
     else:
         console = Console(highlight=False)
         console.print(compile_table(firmware.compiled, firmware.verdict, firmware.board))

@@ -13,7 +13,9 @@ from tinyengine.cli.options import compile_options, json_option, to_compile_opti
 from tinyengine.compiler import compile_model
 from tinyengine.ir import Graph
 from tinyengine.ir.printer import format_graph
-from tinyengine.report import compile_table, fit, measure_code, storage_report
+from tinyengine.project.budget import judge, measure_code
+from tinyengine.report.compile import compile_table
+from tinyengine.report.figures import compile_figures
 
 
 @click.command("compile")
@@ -45,15 +47,11 @@ def command(model: Path, board: str, out: Path | None, explain: bool, as_json: b
         show if explain and not as_json else None,
     )
     measure_code(compiled)
-    verdict = fit(compiled, target)
+    verdict = judge(compiled, target)
     if out is not None:
         compiled.write(out)
     if as_json:
-        click.echo(
-            json.dumps(
-                compiled.report() | {"board": board, "fit": verdict} | storage_report(compiled, target), indent=2
-            )
-        )
+        click.echo(json.dumps(compile_figures(compiled, verdict, target), indent=2))
     else:
         console.print(compile_table(compiled, verdict, target))
         if out is not None:

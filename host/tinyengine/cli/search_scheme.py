@@ -91,8 +91,8 @@ def command(
 
 
 def _plot(result: SearchResult, path: Path) -> None:
-    from tinyengine.drawing.contributions import biases_scene, weights_scene
     from tinyengine.drawing.png import image
+    from tinyengine.report.contributions import biases_scene, weights_scene
 
     image([biases_scene(result.contributions), weights_scene(result.contributions)]).save(path)
 

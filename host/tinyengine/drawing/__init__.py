@@ -1,1 +1,1 @@
-"""Figures of a plan: what lies where in the arena, and what SRAM costs in work. One scene, as SVG or as pixels."""
+"""Shapes, as SVG, as pixels, as a page; what a drawing shows is the caller's business."""

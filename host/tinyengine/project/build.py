@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
-from tinyengine.paths import cache_dir
+from tinyengine.paths import cache_dir, firmware_elf
 from tinyengine.project import pio
+from tinyengine.project.budget import judge, measure_code
 from tinyengine.project.toolchain import arm_toolchain, section_sizes
-from tinyengine.report import fit, measure_code, storage_report
 
 Progress = Callable[[str], None]
 """Called with what is being done now."""
@@ -24,16 +24,10 @@ class Firmware:
 
     board: Board
     compiled: CompiledModel
-    verdict: dict[str, int]  # see report.fit
+    verdict: dict[str, int]  # see budget.judge
     elf: Path
     flash_bytes: int
     sram_bytes: int
-
-    def report(self) -> dict[str, object]:
-        """The figures of ``compile``, and the image's."""
-        image = {"elf": str(self.elf), "flash_bytes": self.flash_bytes, "sram_bytes": self.sram_bytes}
-        own = {"board": self.board.name, "fit": self.verdict, "firmware": image}
-        return self.compiled.report() | own | storage_report(self.compiled, self.board)
 
 
 def build(model: Path, board: Board, options: CompileOptions, progress: Progress | None = None) -> Firmware:
@@ -46,14 +40,14 @@ def build(model: Path, board: Board, options: CompileOptions, progress: Progress
     compiled = compile_model(model, options)
     tell("measuring the code")
     measure_code(compiled)
-    verdict = fit(compiled, board)
+    verdict = judge(compiled, board)
     sources = cache_dir() / "generated" / board.name
     if sources.is_dir() and {path.name for path in sources.iterdir()} != set(compiled.sources):
         shutil.rmtree(sources)  # a file that is no longer generated would be compiled into the firmware
     compiled.write(sources)
     tell("building the firmware")
     pio.run(board.name, environment={"TINYENGINE_NETWORK_DIR": str(sources)}, on_line=_brief(tell))
-    elf = pio.firmware_elf(board.name)
+    elf = firmware_elf(board.name)
     arm_toolchain.cache_clear()  # PlatformIO may just have fetched one
     sizes = section_sizes(elf)
     stack = board.stack_bytes if board.stack_shares_sram else 0

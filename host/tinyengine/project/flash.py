@@ -7,6 +7,7 @@ import sys
 
 from tinyengine.boards import Board
 from tinyengine.errors import DeviceError, ToolError
+from tinyengine.paths import firmware_elf
 from tinyengine.project import pio
 
 PROTOCOLS = ("openocd", "pyocd")
@@ -19,7 +20,7 @@ def flash(board: Board, protocol: str | None = None) -> None:
     """
     if board.is_simulated_only:
         raise DeviceError(f"{board.name} exists only as a simulation: run it with 'tinyengine sim {board.name}'")
-    elf = pio.firmware_elf(board.name)
+    elf = firmware_elf(board.name)
     if not elf.is_file():
         raise DeviceError(
             f"there is no firmware for {board.name} yet: run 'tinyengine build MODEL --board {board.name}'"

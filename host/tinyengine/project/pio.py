@@ -18,24 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tinyengine.errors import BudgetError, TinyEngineError, ToolError
-from tinyengine.paths import project_root
+from tinyengine.paths import platformio_dir, project_root
 
 SETTINGS = {"enable_telemetry": False, "check_platformio_interval": 3650}
-
-
-def core_dir() -> Path:
-    """PlatformIO's folder for packages and settings; platformio.ini says the same."""
-    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or project_root() / ".pio-core")
-
-
-def build_dir(board: str) -> Path:
-    """Where ``pio run -e board`` puts its products: firmware.elf, firmware.bin, firmware.map."""
-    return Path(os.environ.get("PLATFORMIO_BUILD_DIR") or project_root() / ".pio" / "build") / board
-
-
-def firmware_elf(board: str) -> Path:
-    """The linked firmware of ``board``; exists after a build."""
-    return build_dir(board) / "firmware.elf"
 
 
 def prepare() -> None:
@@ -47,12 +32,12 @@ def prepare() -> None:
         if importlib.util.find_spec(module) is None:
             raise ToolError(f"{package} is not installed for {sys.executable}: run 'pip install -e .' in the checkout")
     _write_settings()
-    _provide_scons(core_dir() / "packages" / "tool-scons")
+    _provide_scons(platformio_dir() / "packages" / "tool-scons")
 
 
 def _write_settings() -> None:
     """No telemetry and no search for upgrades: both wait for the network."""
-    path = core_dir() / "appstate.json"
+    path = platformio_dir() / "appstate.json"
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -124,7 +109,7 @@ def run(
     for target in targets:
         command += ["--target", target]
     settings = {
-        "PLATFORMIO_CORE_DIR": str(core_dir()),
+        "PLATFORMIO_CORE_DIR": str(platformio_dir()),
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
     }

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tinyengine.codegen.small import is_small
 from tinyengine.errors import BudgetError, ToolError
-from tinyengine.paths import cache_dir, project_root
+from tinyengine.paths import cache_dir, platformio_dir, project_root
 
 OPTIMIZATION = "-O2"
 OPTIMIZATION_SMALL = "-Os"  # where a network was compiled for little flash
@@ -85,7 +85,7 @@ def arm_toolchain() -> Toolchain:
         if not found:
             raise ToolError(f"TINYENGINE_ARM_GCC names {override}, which cannot be run: set it to arm-none-eabi-gcc")
         return _toolchain_of(found)
-    package = _platformio_core() / "packages" / "toolchain-gccarmnoneeabi" / "bin"
+    package = platformio_dir() / "packages" / "toolchain-gccarmnoneeabi" / "bin"
     found = shutil.which("arm-none-eabi-gcc") or shutil.which("arm-none-eabi-gcc", path=str(package))
     if not found:
         raise ToolError(
@@ -110,10 +110,6 @@ def _toolchain_of(gcc: str) -> Toolchain:
     if not match:
         raise ToolError(f"{gcc} does not look like a GCC: its name must end in gcc")
     return Toolchain(match[1], (match[2] or "") + (match[3] or ""))
-
-
-def _platformio_core() -> Path:
-    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or project_root() / ".pio-core")
 
 
 def library_dir() -> Path:

@@ -1,88 +1,14 @@
-"""The figures of ``compile``: what a network needs, and whether the board has it."""
+"""The figures of ``compile`` as a table."""
 
 from __future__ import annotations
-
-import tempfile
-from pathlib import Path
 
 from rich.console import Group
 from rich.table import Table
 
 from tinyengine.boards import Board
-from tinyengine.compiler import CompiledModel, CompileOptions
-from tinyengine.errors import BudgetError
-from tinyengine.project.toolchain import footprint, has_arm_toolchain
-from tinyengine.report.storage import flash_for, storage_sentence
-from tinyengine.sizes import exact_size, format_size
-
-
-def measure_code(compiled: CompiledModel) -> None:
-    """Fill ``code_bytes`` by compiling for the device: instructions, tables of the C library and descriptors that the
-    network needs; and ``static_bytes``. Left None where there is no Arm compiler: compiling a network to C does not
-    need one."""
-    if not has_arm_toolchain():
-        return
-    with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
-        paths = []
-        for name, text in compiled.sources.items():
-            path = Path(scratch) / name
-            path.write_text(text, encoding="ascii")
-            if path.suffix == ".c":
-                paths.append(path)
-        sections = footprint(paths, compiled.prefix, compiled.options.cpu)
-    compiled.code_bytes = sections.flash - compiled.weight_bytes
-    compiled.static_bytes = sections.data + sections.bss - compiled.sram_bytes
-
-
-def fit(compiled: CompiledModel, board: Board) -> dict[str, int]:
-    """What the network takes and what the board has for it, in bytes. Raises BudgetError when it does not fit.
-
-    Caps: ``--sram``/``--flash`` when given, else the board's memory less what the firmware keeps for itself.
-    """
-    options = compiled.options
-    sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
-    flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
-    flash = compiled.weight_bytes + (compiled.code_bytes or 0)
-    sram = compiled.sram_bytes
-    if sram > sram_cap:
-        what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
-        if compiled.training:
-            parts = f"{what}, {exact_size(compiled.state_bytes)} of trained constants"
-            if compiled.velocity_bytes:
-                parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
-            what = f"{exact_size(sram)} to be trained ({parts})"
-        else:
-            what += " of SRAM"
-        raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs {what} and {exact_size(sram_cap)} are there "
-            "for it "
-            f"({compiled.plan.bottleneck}); use {_less_sram(options)}a smaller resolution or width, or a board with "
-            "more SRAM"
-        )
-    if flash > flash_cap:
-        beside = " beside the slots of trained states" if compiled.training and board.storage else ""
-        raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs {exact_size(flash)} of flash and "
-            f"{exact_size(flash_cap)} are there for it{beside}; use a narrower network or a board with more flash"
-        )
-    return {
-        "sram_used": sram,
-        "sram_available": sram_cap,
-        "flash_used": flash,
-        "flash_available": flash_cap,
-    }
-
-
-def _less_sram(options: CompileOptions) -> str:
-    """The options that would need less SRAM and have not been used."""
-    able = {
-        "no --velocity": options.velocity,
-        "--gradients int16": options.gradients != "int16",
-        "a smaller update scheme": options.train is not None,
-        "--input rows": options.input != "rows",
-        "--optimize sram": options.optimize != "sram",
-    }
-    return "".join(f"{option}, " for option, would_help in able.items() if would_help)
+from tinyengine.compiler import CompiledModel
+from tinyengine.report.storage import storage_sentence
+from tinyengine.sizes import format_size
 
 
 def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:

@@ -11,10 +11,11 @@ from rich.table import Table
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
 from tinyengine.drawing import page
-from tinyengine.drawing.arena import arena_scene, boxes
-from tinyengine.drawing.front import front_scene
 from tinyengine.drawing.scene import Scene
 from tinyengine.memory.bottleneck import bottleneck_sentences
+from tinyengine.report.arena import arena_scene, boxes
+from tinyengine.report.figures import network_figures
+from tinyengine.report.front import front_scene
 from tinyengine.schedule import Stage, calls_of
 from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size
@@ -26,7 +27,7 @@ FRONT_TITLES = ("arena", "activations", "MACs executed", "recomputed", "extra in
 def plan_figures(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> dict[str, object]:
     """What ``plan --json`` prints: the schedule's part of the figures of ``compile``, everything that lies in the
     arena, what the board has, and the front where it was asked for."""
-    report = compiled.report()
+    report = network_figures(compiled)
     keys = (
         *("model", "hash", "cpu", "input", "macs", "macs_executed", "arena_bytes", "arena_lower_bound"),
         *("arena_optimal", "activation_peak_bytes", "bottleneck", "stages"),

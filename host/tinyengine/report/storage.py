@@ -7,12 +7,7 @@ from tinyengine.compiler import CompiledModel
 from tinyengine.sizes import exact_size, format_size
 
 
-def flash_for(compiled: CompiledModel, board: Board) -> int:
-    """Bytes of flash for weights and code: what training keeps its states in is not among them."""
-    return board.training_flash_bytes if compiled.training else board.network_flash_bytes
-
-
-def storage_report(compiled: CompiledModel, board: Board) -> dict[str, object]:
+def storage_figures(compiled: CompiledModel, board: Board) -> dict[str, object]:
     """The entry ``storage`` of ``compile --board --json``; nothing for a network that is not trained."""
     if not compiled.training or board.storage is None:
         return {}

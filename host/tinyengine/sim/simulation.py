@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyengine.boards import Board, Simulator, load, names
 from tinyengine.errors import BoardError, DeviceError, ToolError
-from tinyengine.project import pio
+from tinyengine.paths import firmware_elf
 from tinyengine.sim import qemu, renode
 from tinyengine.sim.flash_file import prepare
 from tinyengine.sim.process import SimulatorProcess
@@ -112,7 +112,7 @@ def _description(board: Board, simulator: str) -> Simulator:
 
 def _firmware(board: Board, elf: Path | None) -> Path:
     """The file to run, checked, because a simulator would say less about a wrong one."""
-    path = elf or pio.firmware_elf(board.name)
+    path = elf or firmware_elf(board.name)
     try:
         with path.open("rb") as file:
             header = file.read(20)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tinyengine.drawing.arena import GRID, INK, WIDTH
 from tinyengine.drawing.scene import Anchor, Dot, Line, Scene, Text, tick_step
+from tinyengine.report.arena import GRID, INK, WIDTH
 from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import format_size
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tinyengine.drawing.arena import GRID, INK, WIDTH
 from tinyengine.drawing.scene import Anchor, Dot, Line, Rect, Scene, Text, tick_step
 from tinyengine.finetune.search.contribution import Contributions
+from tinyengine.report.arena import GRID, INK, WIDTH
 
 HEIGHT = 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 50, 56

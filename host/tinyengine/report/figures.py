@@ -1,0 +1,116 @@
+"""The figures of ``compile`` and ``build`` as JSON holds them."""
+
+from __future__ import annotations
+
+from tinyengine.boards import Board
+from tinyengine.compiler import CompiledModel
+from tinyengine.kernels.base import KernelCall
+from tinyengine.project.build import Firmware
+from tinyengine.report.storage import storage_figures
+from tinyengine.training.accounting import scheme_cost
+from tinyengine.training.layers import trainable_layers
+
+
+def compile_figures(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> dict[str, object]:
+    """``compile --json``; ``verdict`` is ``project.budget.judge``'s."""
+    own = {"board": board.name, "fit": verdict}
+    return network_figures(compiled) | own | storage_figures(compiled, board)
+
+
+def build_figures(firmware: Firmware) -> dict[str, object]:
+    """``build --json``: those of ``compile``, and the image's."""
+    image = {"elf": str(firmware.elf), "flash_bytes": firmware.flash_bytes, "sram_bytes": firmware.sram_bytes}
+    return compile_figures(firmware.compiled, firmware.verdict, firmware.board) | {"firmware": image}
+
+
+def network_figures(compiled: CompiledModel) -> dict[str, object]:
+    """What a network needs, wherever it runs."""
+    code = compiled.code_bytes
+    return {
+        "model": compiled.graph.name,
+        "hash": compiled.model_hash,
+        "cpu": compiled.options.cpu,
+        "input": "rows" if any(call.pushed for call in compiled.calls) else "frame",
+        "macs": compiled.macs,
+        "macs_executed": sum(stage.macs_executed for stage in compiled.stages),
+        "arena_bytes": compiled.plan.arena_bytes,
+        "arena_lower_bound": compiled.plan.lower_bound,
+        "arena_optimal": compiled.plan.optimal,
+        "activation_peak_bytes": compiled.plan.activation_peak_bytes,
+        "bottleneck": compiled.plan.bottleneck,
+        "flash_bytes": {
+            "weights": compiled.weight_bytes,
+            "code": code,
+            "total": None if code is None else compiled.weight_bytes + code,
+        },
+        **_training(compiled),
+        "stages": _stages(compiled),
+        "layers": [_layer(compiled, call) for call in compiled.calls],
+    }
+
+
+def _training(compiled: CompiledModel) -> dict[str, object]:
+    """What training adds, under the names that ``bench`` uses; nothing without."""
+    training = compiled.training
+    if training is None:
+        return {}
+    cost = scheme_cost(trainable_layers(compiled.graph), training.scheme)
+    layout = training.layout
+    known = compiled.sram_bytes + (compiled.static_bytes or 0)
+    return {
+        "scheme": training.scheme.name,
+        "layout": compiled.layout_hash,
+        "classes": trainable_layers(compiled.graph).classifier.out_channels,
+        "gradients": training.gradients,
+        "sram_bytes": {
+            "arena": compiled.plan.arena_bytes,
+            "weights": layout.size,
+            "velocities": training.velocity_bytes,
+            "static": compiled.static_bytes,
+            "stack": None,
+            "total": known,
+        },
+        "sram_note": "total is without the stack, which bench measures"
+        + ("" if compiled.static_bytes is not None else ", and without static variables, for there is no Arm compiler"),
+        "extra_memory_bytes": cost.extra_memory_bytes,
+        "trainable_weights": cost.trainable_weights,
+        "trainable_biases": cost.trainable_biases,
+        "state_weights": layout.trained_weights,
+        "state_biases": layout.trained_biases,
+    }
+
+
+def _stages(compiled: CompiledModel) -> list[dict[str, object]]:
+    """Per stage that computes something: its operators, its work, and the bytes of the arena that it uses."""
+    entries: list[dict[str, object]] = []
+    usage = iter(compiled.plan.usage)
+    for stage in compiled.stages:
+        sram = max(next(usage).bytes_used for _ in stage.calls)
+        if not all(call.is_view for call in stage.calls):
+            entries.append(
+                {
+                    "kind": str(stage.kind),
+                    "operators": [op.name for op in stage.operators],
+                    "sram_bytes": sram,
+                    "macs": stage.macs,
+                    "macs_executed": stage.macs_executed,
+                }
+            )
+    return entries
+
+
+def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:
+    output = compiled.graph.tensor(call.output)
+    inputs = [call.pushed.tensor] if call.pushed else call.inputs
+    return {
+        "name": call.name,
+        "op": call.kind,
+        "kernel": call.function,
+        "variant": call.note,
+        "macs": call.macs,
+        "input_shapes": [list(compiled.graph.tensor(name).shape) for name in inputs],
+        "output_shape": list(output.shape),
+        "input_addresses": [compiled.plan.addresses.get(name) for name in inputs],
+        "output_address": compiled.plan.addresses[call.output],
+        "scratch_bytes": call.scratch_bytes,
+    }
