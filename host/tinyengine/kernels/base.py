@@ -1,13 +1,15 @@
 """What a C kernel is to the compiler: a call with constants, scratch memory and overlap rules.
 
-A *lowering* turns one operator of the IR into a :class:`KernelCall`. It decides the packing of the constants
-(for exactly the loop that reads them), so the same generated code serves the DSP and the portable build of a kernel.
+A *lowering* turns one operator of the IR into a :class:`KernelCall`: sizes, accesses and work at once, for whoever
+plans memory and time; constants when code is generated. They are packed for exactly the loop that reads them, so the
+same generated code serves the DSP and the portable build of a kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -52,6 +54,9 @@ class CStruct:
 
 
 CValue = int | float | str | CArray | CStruct | Mapping[str, "CValue"] | list["CValue"]
+
+Packer = Callable[[], Mapping[str, CValue]]
+"""Packs constants: the designated initializer of a parameter struct."""
 
 
 def arrays_in(value: CValue) -> Iterator[CArray]:
@@ -150,7 +155,7 @@ class KernelCall:
     function: str
     header: str  # as in #include "tinyengine/<header>"
     params_type: str | None
-    params: Mapping[str, CValue] = field(default_factory=dict)
+    pack: Packer = dict
     inputs: list[str] = field(default_factory=list)  # activation tensors, in call order
     outputs: list[str] = field(default_factory=list)
     scratch_bytes: int = 0
@@ -167,6 +172,11 @@ class KernelCall:
     patches: bool = False  # of a chain: some of its operators are patches
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
     role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
+
+    @cached_property
+    def params(self) -> Mapping[str, CValue]:
+        """The parameter struct with its constants, packed when it is first asked for: nobody decides by them."""
+        return self.pack()
 
     @property
     def output(self) -> str:

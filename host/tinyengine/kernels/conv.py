@@ -67,19 +67,20 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "use one ungrouped or depthwise convolution instead",
         )
     check_range(op, graph, weights, (1, 2, 3))
-    touched = access.window_access(x, y, op.attrs.window)
+    bias, window = bias_of(op, graph, y.shape[3]), op.attrs.window
+    touched = access.window_access(x, y, window)
     return KernelCall(
         op,
         "te_conv2d_s8",
         HEADER,
         "te_conv2d_params",
-        {
+        lambda: {
             "in": params.hwc(x),
             "out": params.hwc(y),
-            "window": params.window(op.attrs.window),
+            "window": params.window(window),
             "in_zero": x.zero_point,
             "weights": params.array("weights", weights, "int8"),
-            "bias": params.array("bias", bias_of(op, graph, y.shape[3]), "int32"),
+            "bias": params.array("bias", bias, "int32"),
             "requant": params.requant(conv_requant(graph, op)),
         },
         inputs=[x.name],
@@ -100,22 +101,23 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
     require_image(op, graph, x, y)
     weights = weights_of(op, graph)[0]  # (KH, KW, O)
     check_range(op, graph, weights, (0, 1))
-    planar = op.attrs.multiplier == 1
+    window, multiplier = op.attrs.window, op.attrs.multiplier
+    planar = multiplier == 1
     bias = bias_of(op, graph, y.shape[3])
     if planar:
         weights = weights.transpose(2, 0, 1)
         bias = params.wrap_int32(bias - x.zero_point * weights.sum(axis=(1, 2)))
-    touched = _whole(x, y) if planar else access.window_access(x, y, op.attrs.window)
+    touched = _whole(x, y) if planar else access.window_access(x, y, window)
     return KernelCall(
         op,
         "te_depthwise_planar_s8" if planar else "te_depthwise_s8",
         HEADER,
         "te_depthwise_params",
-        {
+        lambda: {
             "in": params.hwc(x),
             "out": params.hwc(y),
-            "window": params.window(op.attrs.window),
-            "multiplier": op.attrs.multiplier,
+            "window": params.window(window),
+            "multiplier": multiplier,
             "in_zero": x.zero_point,
             "weights": params.array("weights", weights, "int8"),
             "bias": params.array("bias", bias, "int32"),
@@ -123,10 +125,10 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
         },
         inputs=[x.name],
         outputs=[y.name],
-        scratch_bytes=_plane_bytes(op.attrs.window, y) if planar else 0,
+        scratch_bytes=_plane_bytes(window, y) if planar else 0,
         overlaps=(Overlap(0, exact=True) if planar else access.overlap(touched, 0, y.nbytes),),
         access=touched,
-        macs=y.elements * op.attrs.window.kernel[0] * op.attrs.window.kernel[1],
+        macs=y.elements * window.kernel[0] * window.kernel[1],
         note="generic, channel by channel" if planar else "generic",
     )
 
@@ -161,7 +163,7 @@ def lower_fully_connected(op: Operator, graph: Graph, target: Target) -> KernelC
         "te_fully_connected_s8",
         HEADER,
         "te_fully_connected_params",
-        {
+        lambda: {
             "rows": rows,
             "in": inputs,
             "out": outputs,

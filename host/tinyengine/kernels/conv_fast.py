@@ -171,7 +171,7 @@ def matrix_call(
         "te_conv_fast_s8" if matrix.scratch_bytes else "te_conv_narrow_s8",
         HEADER,
         PARAMS_TYPE,
-        matrix.params,
+        lambda: matrix.params,
         inputs=[x.name],
         outputs=[y.name],
         scratch_bytes=matrix.scratch_bytes,

@@ -75,7 +75,7 @@ def dense_call(
         "te_dense_fast_s8",
         HEADER,
         "te_dense_fast_params",
-        {
+        lambda: {
             "in": inputs,
             "out": outputs,
             "min": requant.low,

@@ -217,7 +217,7 @@ def _call(
         "te_depthwise_fast_s8",
         HEADER,
         "te_depthwise_fast_params",
-        {**shape, **values},
+        lambda: {**shape, **values},
         inputs=[x.name],
         outputs=[y.name],
         scratch_bytes=scratch_bytes,

@@ -7,7 +7,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.requant import add_params, mul_params
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.base import CValue, KernelCall, Overlap, Packer, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
 
 HEADER = "te_elementwise.h"
@@ -22,7 +22,7 @@ def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
         op,
         graph,
         "te_add",
-        {
+        lambda: {
             "a": {"multiplier": p.multiplier1, "shift": p.shift1, "zero": p.zero1},
             "b": {"multiplier": p.multiplier2, "shift": p.shift2, "zero": p.zero2},
             "out": {"multiplier": p.multiplier, "shift": p.shift, "zero": p.zero},
@@ -40,7 +40,7 @@ def lower_mul(op: Operator, graph: Graph, target: Target) -> KernelCall:
         op,
         graph,
         "te_mul",
-        {
+        lambda: {
             "a": {"zero": p.zero1},
             "b": {"zero": p.zero2},
             "out": {
@@ -54,18 +54,22 @@ def lower_mul(op: Operator, graph: Graph, target: Target) -> KernelCall:
     )
 
 
-def _call(op: Operator, graph: Graph, function: str, arithmetic: dict[str, CValue]) -> KernelCall:
+def _call(op: Operator, graph: Graph, function: str, arithmetic: Packer) -> KernelCall:
     """The call with its strides, its constant operand if it has one, and its overlap rules."""
     a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
     require_int8(op, graph, a, b, y)
     constants = [t for t in (a, b) if t.is_constant]
     if len(constants) == 2:
         raise unsupported(op, graph, "has two constant inputs", "fold it into one constant before exporting the model")
-    values = dict(arithmetic)
-    values["shape"] = _broadcast(op, graph, a, b, y)
-    if constants:
-        values["constant"] = params.array("constant", constants[0].data, "int8")
-        values["constant_first"] = int(a.is_constant)
+    shape = _broadcast(op, graph, a, b, y)
+
+    def pack() -> dict[str, CValue]:
+        values = {**arithmetic(), "shape": shape}
+        if constants:
+            values["constant"] = params.array("constant", constants[0].data, "int8")
+            values["constant_first"] = int(a.is_constant)
+        return values
+
     operands = [t for t in (a, b) if not t.is_constant]
     walked = [t.elements == y.elements for t in operands]
     return KernelCall(
@@ -73,7 +77,7 @@ def _call(op: Operator, graph: Graph, function: str, arithmetic: dict[str, CValu
         f"{function}{'_const' if constants else ''}_s8",
         HEADER,
         "te_binary_params",
-        values,
+        pack,
         inputs=[t.name for t in operands],
         outputs=[y.name],
         overlaps=tuple(Overlap(0) if same else None for same in walked),

@@ -103,7 +103,7 @@ def _call(
         "te_add_fast_s8",
         HEADER,
         "te_add_fast_params",
-        {"count": y.elements, "min": p.low, "max": p.high, "add": kernel, "constants": constants},
+        lambda: {"count": y.elements, "min": p.low, "max": p.high, "add": kernel, "constants": constants},
         inputs=[a.name, b.name],
         outputs=[y.name],
         overlaps=(Overlap(0), Overlap(0)),

@@ -39,7 +39,7 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
         FUNCTIONS[op.kind],
         HEADER,
         "te_pool_params",
-        {"in": params.hwc(x), "out": params.hwc(y), "window": params.window(window), "min": low, "max": high},
+        lambda: {"in": params.hwc(x), "out": params.hwc(y), "window": params.window(window), "min": low, "max": high},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
@@ -60,7 +60,7 @@ def lower_mean(op: Operator, graph: Graph, target: Target) -> KernelCall:
         "te_mean_s8",
         HEADER,
         "te_mean_params",
-        {
+        lambda: {
             "shape": {**_pairs("keep", kept), **_pairs("reduce", reduced)},
             "in_zero": p.zero,
             "out_zero": p.requant.zero,

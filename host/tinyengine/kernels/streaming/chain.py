@@ -104,7 +104,7 @@ def chain_call(
         "te_chain_s8",
         HEADER,
         "te_chain",
-        params,
+        lambda: params,
         inputs=[] if pushed else [x.name],
         outputs=[y.name],
         scratch_bytes=places.total,

@@ -86,7 +86,15 @@ def mask_call(op: Operator, graph: Graph, mask: str) -> KernelCall:
     low, high = clamp_range(op, graph)
     values: dict[str, CValue] = {"count": y.elements, "low": low, "high": high}
     return KernelCall(
-        op, "te_clamp_mask", HEADER, "te_clamp_mask_params", values, [y.name], [mask], note="clamp mask", role="keep"
+        op,
+        "te_clamp_mask",
+        HEADER,
+        "te_clamp_mask_params",
+        lambda: values,
+        [y.name],
+        [mask],
+        note="clamp mask",
+        role="keep",
     )
 
 
@@ -101,7 +109,15 @@ def save_call(op: Operator, graph: Graph, channels: np.ndarray, saved: str) -> K
         "selected": CArray("saved_channels", channels.astype(np.uint16)),
     }
     return KernelCall(
-        op, "te_save_channels", HEADER, "te_save_params", values, [x.name], [saved], note="input saved", role="keep"
+        op,
+        "te_save_channels",
+        HEADER,
+        "te_save_params",
+        lambda: values,
+        [x.name],
+        [saved],
+        note="input saved",
+        role="keep",
     )
 
 
@@ -124,7 +140,7 @@ def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> Kern
         "te_loss",
         HEADER,
         "te_loss_params",
-        values,
+        lambda: values,
         [layer.x.name],
         [gradient],
         scratch_bytes=4 * layer.out_channels,
@@ -208,7 +224,7 @@ def layer_call(
         "te_layer_gradient",
         HEADER,
         "te_layer_gradient_params",
-        values,
+        lambda: values,
         kept.inputs,
         [kept.output],
         scratch_bytes=scratch,
@@ -280,7 +296,7 @@ def pool_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
 
 def view_call(op: Operator, kept: Kept) -> KernelCall:
     """RESHAPE: the same pixels."""
-    return KernelCall(op, "", "", None, {}, [kept.gradient], [kept.output], role="backward")
+    return KernelCall(op, "", "", None, inputs=[kept.gradient], outputs=[kept.output], role="backward")
 
 
 def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
@@ -309,7 +325,7 @@ def _call(
         f"te_{what}_gradient",
         HEADER,
         f"te_{what}_gradient_params",
-        values,
+        lambda: values,
         kept.inputs,
         [kept.output],
         scratch_bytes=scratch_bytes,

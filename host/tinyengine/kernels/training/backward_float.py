@@ -110,7 +110,7 @@ def _call(
         f"te_{what}_gradient_float",
         HEADER,
         f"te_{what}_gradient_float_params",
-        values,
+        lambda: values,
         kept.inputs,
         [kept.output],
         overlaps=overlaps,

@@ -112,7 +112,7 @@ def trained_conv(
         function="te_conv_trained_fast_s8",
         header=HEADER,
         params_type="te_conv_trained_fast_params",
-        params=values,
+        pack=lambda: values,
         scratch_bytes=call.scratch_bytes + 4 * pair_words(call.params, round_words),
         note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
     )
@@ -195,7 +195,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
         function="te_depthwise_trained_fast_s8",
         header=HEADER,
         params_type="te_depthwise_trained_fast_params",
-        params=values,
+        pack=lambda: values,
         scratch_bytes=call.scratch_bytes + scratch,
         note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
     )

@@ -68,17 +68,19 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
     call = lower_conv2d(op, graph, Target())
     values = {**call.params, "bias": params.state_pointer(bias)}
     if weights is None:
-        return replace(call, params=values, note="generic, trained biases")
+        return replace(call, pack=lambda: values, note="generic, trained biases")
     if len(weights.channels) == graph.tensor(op.inputs[1]).shape[-1]:
         return replace(
-            call, params={**values, "weights": params.state_pointer(weights)}, note="generic, trained weights"
+            call,
+            pack=lambda: {**values, "weights": params.state_pointer(weights)},
+            note="generic, trained weights",
         )
     return replace(
         call,
         function="te_conv2d_trained_s8",
         header=HEADER,
         params_type="te_conv2d_trained_params",
-        params={"conv": values, "trained": _part(weights)},
+        pack=lambda: {"conv": values, "trained": _part(weights)},
         scratch_bytes=int(np.prod(graph.tensor(op.inputs[1]).shape[1:])),
         overlaps=(None,),
         access=None,
@@ -104,7 +106,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         "te_depthwise_s8",
         "te_conv.h",
         "te_depthwise_params",
-        values,
+        lambda: values,
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(None,),
@@ -118,7 +120,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         function="te_depthwise_trained_s8",
         header=HEADER,
         params_type="te_depthwise_trained_params",
-        params={"depthwise": values, "trained": _part(weights)},
+        pack=lambda: {"depthwise": values, "trained": _part(weights)},
         scratch_bytes=graph.tensor(op.inputs[1]).elements,
         note="generic, trained weights",
     )
@@ -141,7 +143,7 @@ def _dense(op: Operator, graph: Graph, weights: StatePart, bias: StatePart) -> K
         "te_dense_trained_s8",
         HEADER,
         "te_dense_trained_params",
-        values,
+        lambda: values,
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(None,),
