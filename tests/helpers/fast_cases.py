@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, settings
 from tinyengine.ir import Activation, OpKind, Quantization
 from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
@@ -262,3 +263,11 @@ def extreme_cases(draw: Draw) -> list[OpCase]:
                 cases.append(conv(draw, (3, 5, 12), 5, same[draw.one_of(1, 3)], n))
                 cases.append(dense(draw, 33, 7, n))
     return cases
+
+
+EXAMPLES = settings(
+    max_examples=2,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)

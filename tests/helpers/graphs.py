@@ -210,3 +210,44 @@ def random_inputs(graph: Graph, seed: int) -> list[np.ndarray]:
             info = np.iinfo(tensor.dtype)
             arrays.append(rng.integers(info.min, info.max + 1, tensor.shape).astype(tensor.dtype))
     return arrays
+
+
+def block_network(seed: int = 3, side: int = 12) -> Graph:
+    """Stem, one inverted residual block, one that halves the picture."""
+    b = GraphBuilder(seed, "blocks")
+    same = Window((3, 3), pad=(1, 1, 1, 1))
+    x = b.conv(b.input(1, 2 * side, 2 * side, 3), 8, Window((3, 3), (2, 2), pad=(0, 1, 0, 1)))
+    y = b.conv(b.depthwise(b.conv(x, 32, Window((1, 1))), same), 8, Window((1, 1)))
+    x = b.binary(OpKind.ADD, y, x)
+    b.output(
+        b.conv(b.depthwise(b.conv(x, 24, Window((1, 1))), Window((3, 3), (2, 2), pad=(0, 1, 0, 1))), 12, Window((1, 1)))
+    )
+    return b.graph
+
+
+def small_graph(name: str = "small", label: str = "x") -> Graph:
+    """x -> 3x3 convolution -> + x -> reshape, 6x5x4."""
+    rng = np.random.default_rng(1)
+    quant = Quantization((0.05,), (3,))
+    shape = (1, 6, 5, 4)
+    graph = Graph(name)
+    for tensor in (
+        Tensor(label, shape, quant=quant),
+        Tensor("w", (4, 3, 3, 4), quant=Quantization((0.01,) * 4, (0,) * 4, axis=0)),
+        Tensor("b", (4,), "int32", Quantization((0.0005,) * 4, (0,) * 4, axis=0)),
+        Tensor("c", shape, quant=Quantization((0.1,), (-7,))),
+        Tensor("sum", shape, quant=Quantization((0.12,), (0,))),
+        Tensor("flat", (1, 120), quant=Quantization((0.12,), (0,))),
+    ):
+        graph.tensors[tensor.name] = tensor
+    graph.tensor("w").data = rng.integers(-127, 128, (4, 3, 3, 4)).astype(np.int8)
+    graph.tensor("b").data = rng.integers(-500, 500, 4).astype(np.int32)
+    window = Window((3, 3), pad=(1, 1, 1, 1))
+    graph.operators = [
+        Operator(OpKind.CONV_2D, f"conv of {label}", [label, "w", "b"], ["c"], Conv2DAttrs(window)),
+        Operator(OpKind.ADD, "add", ["c", label], ["sum"], ElementwiseAttrs()),
+        Operator(OpKind.RESHAPE, "flatten", ["sum"], ["flat"], NoAttrs()),
+    ]
+    graph.inputs = [Port(label, label, "int8", quant)]
+    graph.outputs = [Port("flat", "flat", "int8", graph.tensor("flat").quant)]
+    return graph

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
+import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import IO
 
 import numpy as np
 from tinyengine.compiler import CompiledModel
+from tinyengine.device.framing import Frame, FrameDecoder, Op, Status
 from tinyengine.device.transport import SocketTransport
 from tinyengine.native.build import SANITIZE, host_compiler
 from tinyengine.native.library import FLAGS, WARNINGS, library_archive
@@ -139,3 +143,45 @@ class BaudTransport(SocketTransport):
 
     def write(self, data: bytes) -> None:
         super().write(self._line(data))
+
+
+PICTURE_BYTES = 5760
+
+
+class Raw:
+    """Frames by hand: what a client of somebody else's might send."""
+
+    def __init__(self, native: NativeDevice, session: int = 0x1234) -> None:
+        self.line = SocketTransport(native.url)
+        self.session = session
+        self._decoder = FrameDecoder()
+        self._sequence = itertools.count(100)
+
+    def frames(self, seconds: float = 0.25) -> list[Frame]:
+        """Everything that arrives until the line is quiet."""
+        found: list[Frame] = []
+        while data := self.line.read(seconds):
+            found += self._decoder.feed(data)
+        return found
+
+    def ask(self, op: int, payload: bytes = b"", sequence: int | None = None, session: int | None = None) -> Frame:
+        """Send a request and return the one frame that answers it."""
+        number = next(self._sequence) if sequence is None else sequence
+        self.line.write(Frame(op, self.session if session is None else session, number, payload).encode())
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for frame in self._decoder.feed(self.line.read(0.5)):
+                assert frame.op == op | 0x80
+                assert frame.sequence == number
+                return frame
+        raise AssertionError("no answer")
+
+    def hello(self) -> Frame:
+        return self.ask(Op.HELLO, b"TINY\x01\x01")
+
+    def open_rows(self) -> int:
+        """Opens a transfer by rows; its number."""
+        number = next(self._sequence)
+        answer = self.ask(Op.OPEN, struct.pack("<BBBxI", 1, 0, 0, PICTURE_BYTES), sequence=number)
+        assert answer.status == Status.OK
+        return number

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tinyengine.frontend.tiny_training import build_tiny_training
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
+from tinyengine.paths import shared_dir
 from tinyengine.reference.windows import pad_picture, taps
 from tinyengine.zoo.table import Convolution, Network, convolutions, find
 
@@ -122,3 +125,20 @@ def float_semantics(op: Operator, graph: Graph, inputs: list[np.ndarray], biases
     assert weights.quant is not None
     real = x.scale * np.array(weights.quant.scale) / y.scale
     return np.clip(np.round((sums + biases) * real) + y.zero_point, -128, 127).astype(np.int8).reshape(y.shape)
+
+
+def picture(graph: Graph, seed: int = 0) -> np.ndarray:
+    """A smooth random int8 picture."""
+    rng = np.random.default_rng(seed)
+    shape = graph.tensor("input").shape
+    coarse = rng.normal(0, 60, (1, -(-shape[1] // 4), -(-shape[2] // 4), shape[3]))
+    fine = coarse.repeat(4, 1).repeat(4, 2)[:, : shape[1], : shape[2]] + rng.normal(0, 10, shape)
+    return np.clip(fine, -128, 127).astype(np.int8)
+
+
+def shared_network(name: str) -> Path:
+    shared = shared_dir()
+    path = shared / "models" / "tiny_training" / f"{name}.json" if shared else None
+    if path is None or not path.is_file():
+        pytest.skip("TINYENGINE_SHARED has no models/tiny_training")
+    return path

@@ -18,7 +18,7 @@ from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import trained_constants
 
 from tests.helpers.graphs import GraphBuilder
-from tests.kernels.test_backward_native import NETWORKS, compile_all, samples_for
+from tests.helpers.training_networks import NETWORKS, compile_all, samples_for
 
 TOLERANCE = 3e-5
 """Relative error (L2) of the gradient of a constant: below 1e-6 for most, more where terms of a sum cancel. In int16 it

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.ir.fast import sum_range
 from tinyengine.ir.ops import Window
@@ -19,17 +18,12 @@ from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
-from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
 
-from tests.helpers import fast_cases
+from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, build_batch, run_native
 from tests.helpers.cases import Draw, OpCase
-
-on_target = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
+from tests.helpers.fast_cases import EXAMPLES
 
 FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "conv": fast_cases.conv_cases,
@@ -38,12 +32,6 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "add": fast_cases.add_cases,
 }
 COUNT = 40
-EXAMPLES = settings(
-    max_examples=2,
-    deadline=None,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 
 CONV_VARIANTS = {
     *(
@@ -249,7 +237,7 @@ def test_every_variant_is_tested() -> None:
 
 
 @pytest.mark.parametrize("requant,portable", [("exact", False), ("fast", False), ("fast", True)])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
 def test_kernels_on_target(cpu: str, requant: str, portable: bool) -> None:
     batches = target_batches(Target(requant=requant))
     with BenchImage(batches, cpu, portable) as image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +10,7 @@ from tinyengine.kernels import access
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.select import lower, lower_generic
 
+from tests.helpers import needs
 from tests.helpers.batch import Batch, Lower, build_batch, run_native
 from tests.helpers.cases import FAMILIES, random_cases
 
@@ -82,7 +81,7 @@ def test_rules_by_rows(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
         check_both_placements(seed, family, lower_generic, align=1)
 
 
-@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+@needs.clang
 @pytest.mark.parametrize("family", FAMILIES)
 def test_with_clang(family: str) -> None:
     check_both_placements(7, family, lower_generic, align=1, compiler="clang")

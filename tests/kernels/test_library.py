@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tinyengine.native.library import library_sources
 from tinyengine.paths import project_root
 
+from tests.helpers import needs
 from tests.helpers.batch import STRICT
 
 ROOT = project_root() / "lib" / "tinyengine"
@@ -20,10 +20,8 @@ CORES = {
 # What a freestanding C library must provide, and the compiler's own helpers for 64-bit arithmetic.
 ALLOWED_SYMBOLS = {"memcpy", "memmove", "memset", "__aeabi_ldivmod", "__aeabi_uldivmod", "__aeabi_lmul", "__aeabi_l2f"}
 
-arm = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 
-
-@arm
+@needs.arm_gcc
 @pytest.mark.parametrize("portable", [True, False], ids=["portable", "dsp"])
 @pytest.mark.parametrize("core", CORES)
 def test_compiles_without_a_warning_and_keeps_no_state(core: str, portable: bool, tmp_path: Path) -> None:

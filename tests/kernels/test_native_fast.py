@@ -17,7 +17,7 @@ from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
 from tests.helpers.graphs import GraphBuilder
-from tests.kernels.test_backward_native import NETWORKS, network, same
+from tests.helpers.training_networks import NETWORKS, network, same
 
 RELU6 = Activation.RELU6
 POINT = Window((1, 1))

@@ -3,20 +3,15 @@ the oracle every time. All networks of a core share one image and one simulation
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from tinyengine.kernels.base import Target
-from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
 
+from tests.helpers import needs
 from tests.helpers.batch import Batch, build_batch
 from tests.helpers.cases import FAMILIES, random_cases
 
-pytestmark = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
+pytestmark = needs.simulated_core
 
 SEED = 42
 CASES = 24  # per family and placement

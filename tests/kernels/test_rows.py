@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tinyengine.kernels.base import Target
-from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
 
+from tests.helpers import needs
 from tests.helpers.batch import build_batch, run_native
 from tests.helpers.chain_cases import random_chains
 
-on_target = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
 EXAMPLES = settings(
     max_examples=3,
     deadline=None,
@@ -61,7 +55,7 @@ def test_every_row_operator_is_tested() -> None:
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
 def test_chains_on_target(cpu: str, portable: bool) -> None:
     batches = [
         build_batch(random_chains(1, CHAINS), "chains", "tight"),

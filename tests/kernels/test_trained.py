@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,20 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.measure.target_runner import MACHINES, QEMU, BenchImage, Job
-from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
 
-from tests.helpers import fast_cases
+from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, run_native
 from tests.helpers.cases import Draw, OpCase
-from tests.helpers.fast_cases import Numbers
+from tests.helpers.fast_cases import EXAMPLES, Numbers
 from tests.helpers.trained_cases import trained_batch, with_dead_channels
-from tests.kernels.test_fast import EXAMPLES
-
-on_target = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
 
 CONV, DEPTHWISE = "te_conv_trained_fast_s8", "te_depthwise_trained_fast_s8"
 GENERIC = {"te_conv2d_s8", "te_conv2d_trained_s8", "te_depthwise_s8", "te_depthwise_trained_s8"}
@@ -108,7 +100,7 @@ def test_every_way_is_tested() -> None:
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=on_target) for cpu in MACHINES])
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
 def test_kernels_on_target(cpu: str, portable: bool) -> None:
     batches = [*batches_of("conv", 5), *batches_of("depthwise", 5), limit_batch()]
     with BenchImage(batches, cpu, portable) as image:

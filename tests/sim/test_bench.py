@@ -6,7 +6,6 @@ import functools
 import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,12 @@ from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import ToolError
 from tinyengine.measure.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
-from tinyengine.measure.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job
+from tinyengine.measure.target_runner import MACHINES, PAINTS, BenchImage, Job
 from tinyengine.paths import project_root, shared_dir
-from tinyengine.project.toolchain import has_arm_toolchain
 
-from tests.helpers import networks
+from tests.helpers import needs, networks
 
-pytestmark = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
+pytestmark = needs.simulated_core
 needs_tensorflow = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
 INPUTS = 20

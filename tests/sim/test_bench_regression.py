@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
-from tinyengine.measure.target_runner import QEMU
-from tinyengine.project.toolchain import arm_toolchain, has_arm_toolchain
+from tinyengine.project.toolchain import arm_toolchain
 
-from tests.helpers import bench_script
+from tests.helpers import bench_script, needs
 
-pytestmark = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
+pytestmark = needs.simulated_core
 
 
 @pytest.fixture(scope="module")

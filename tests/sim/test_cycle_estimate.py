@@ -14,15 +14,14 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.measure.bench import inside_values, random_inputs
 from tinyengine.measure.cycles import CORE, estimate_cycles
-from tinyengine.measure.target_runner import QEMU, BenchImage, Job
-from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.measure.target_runner import BenchImage, Job
 
-from tests.sim.test_bench_image import HandMade, X
-from tests.unit.test_schedule_search import block_network
+from tests.helpers import needs
+from tests.helpers.graphs import block_network
+from tests.helpers.hand_made import HandMade, X
 
 pytestmark = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
+    *needs.simulated_core,
     pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for this host"),
 ]
 

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.tiny_training import load_tiny_training
-from tinyengine.measure.target_runner import QEMU
 from tinyengine.measure.training import bench_training
 from tinyengine.paths import project_root
 from tinyengine.project.budget import measure_code
-from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.report.figures import network_figures
 
-from tests.unit.test_cli_compile import tinyengine
-from tests.unit.test_tiny_training import shared_network
-from tests.unit.test_training_native import SCHEME, network
+from tests.helpers import needs
+from tests.helpers.command_line import tinyengine
+from tests.helpers.tiny_networks import shared_network
+from tests.helpers.trainable import SCHEME, network
 
-pytestmark = [
-    pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed"),
-    pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed"),
-]
+pytestmark = needs.simulated_core
 
 
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])

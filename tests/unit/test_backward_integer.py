@@ -25,8 +25,8 @@ from tinyengine.reference.backward.update import (
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.selection import dead_channels, weight_scales
 
+from tests.helpers.gradients import NETWORKS, everything, sample, seeded
 from tests.helpers.graphs import GraphBuilder
-from tests.unit.test_backward import NETWORKS, everything, sample, seeded
 
 # --- block floating point ---
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tinyengine.cli.main import COMMANDS, main
+from tinyengine.cli.main import COMMANDS
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
 
-from tests.helpers.graphs import GraphBuilder
-from tests.unit.test_codegen import small_graph
+from tests.helpers.command_line import tinyengine
+from tests.helpers.graphs import GraphBuilder, small_graph
 
 BOARD = "sim_stm32f405"
 
@@ -23,18 +22,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "small.tflite"
     write_tflite(small_graph(), path)
     return path
-
-
-def tinyengine(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error of the command line."""
-    monkeypatch.setattr(sys, "argv", ["tinyengine", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def test_json_has_the_contract_keys(monkeypatch, capsys, model) -> None:

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 from serial.tools import list_ports
-from tinyengine.cli.main import COMMANDS, cli, main
+from tinyengine.cli.main import COMMANDS
 from tinyengine.device import discovery
 from tinyengine.device.transport import SocketTransport
 
+from tests.helpers.command_line import fails, run
 from tests.helpers.native_device import NativeDevice, expected_outputs, native_device
 
 
@@ -34,24 +34,6 @@ def pictures(tmp_path: Path) -> Path:
     for k in range(3):
         Image.fromarray(noise.integers(0, 256, (40, 48, 3), np.uint8)).save(folder / f"{k}.png")
     return folder
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
-
-
-def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Runs the real entry point, which must end with code 2; the sentence it printed."""
-    monkeypatch.setattr(sys, "argv", ["tinyengine", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    captured = capsys.readouterr()
-    assert end.value.code == 2
-    assert captured.out == ""
-    assert "Traceback" not in captured.err
-    lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 @pytest.mark.parametrize("way", [(), ("--rows",), ("--frame",)])

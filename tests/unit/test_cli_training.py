@@ -20,9 +20,9 @@ from tinyengine.device.transport import SocketTransport
 from tinyengine.finetune.samples import Samples, split
 from tinyengine.finetune.session import TuneOptions, fine_tune
 
+from tests.helpers.command_line import fails, run
 from tests.helpers.native_device import NativeDevice, native_device
 from tests.helpers.trained_network import write_model, write_pictures
-from tests.unit.test_cli_device import fails, run
 
 
 @pytest.fixture

@@ -12,37 +12,9 @@ from tinyengine import native, reference
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, scalar, string_literal
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
-from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, Tensor
-from tinyengine.ir.ops import Conv2DAttrs, ElementwiseAttrs, NoAttrs, Window
 from tinyengine.paths import project_root
 
-
-def small_graph(name: str = "small", label: str = "x") -> Graph:
-    """x -> 3x3 convolution -> + x -> reshape, 6x5x4."""
-    rng = np.random.default_rng(1)
-    quant = Quantization((0.05,), (3,))
-    shape = (1, 6, 5, 4)
-    graph = Graph(name)
-    for tensor in (
-        Tensor(label, shape, quant=quant),
-        Tensor("w", (4, 3, 3, 4), quant=Quantization((0.01,) * 4, (0,) * 4, axis=0)),
-        Tensor("b", (4,), "int32", Quantization((0.0005,) * 4, (0,) * 4, axis=0)),
-        Tensor("c", shape, quant=Quantization((0.1,), (-7,))),
-        Tensor("sum", shape, quant=Quantization((0.12,), (0,))),
-        Tensor("flat", (1, 120), quant=Quantization((0.12,), (0,))),
-    ):
-        graph.tensors[tensor.name] = tensor
-    graph.tensor("w").data = rng.integers(-127, 128, (4, 3, 3, 4)).astype(np.int8)
-    graph.tensor("b").data = rng.integers(-500, 500, 4).astype(np.int32)
-    window = Window((3, 3), pad=(1, 1, 1, 1))
-    graph.operators = [
-        Operator(OpKind.CONV_2D, f"conv of {label}", [label, "w", "b"], ["c"], Conv2DAttrs(window)),
-        Operator(OpKind.ADD, "add", ["c", label], ["sum"], ElementwiseAttrs()),
-        Operator(OpKind.RESHAPE, "flatten", ["sum"], ["flat"], NoAttrs()),
-    ]
-    graph.inputs = [Port(label, label, "int8", quant)]
-    graph.outputs = [Port("flat", "flat", "int8", graph.tensor("flat").quant)]
-    return graph
+from tests.helpers.graphs import small_graph
 
 
 def test_same_input_same_bytes() -> None:

@@ -1,4 +1,4 @@
-"""The STM32 flash drivers against models of their controllers, natively (tests/unit/storage/drivers.cpp)."""
+"""The STM32 flash drivers against models of their controllers, natively (tests/helpers/storage/drivers.cpp)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(variant: str, folder: Path, source: str | None = None) -> subprocess.Com
     command = [
         *("g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", *checked, *includes, *options),
         *(f'-DDRIVER="{driver}"', f'-DBOARD_HEADER="boards/{board}.h"'),
-        *(str(root / "tests" / "unit" / "storage" / "drivers.cpp"), *objects, "-o", str(folder / "drivers")),
+        *(str(root / "tests" / "helpers" / "storage" / "drivers.cpp"), *objects, "-o", str(folder / "drivers")),
     ]
     subprocess.run(command, check=True)
     return subprocess.run([folder / "drivers"], capture_output=True, text=True, timeout=60, check=False)

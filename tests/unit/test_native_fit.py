@@ -7,7 +7,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.finetune.native_fit import Recipe, accuracy, fit
 from tinyengine.native import NativeTrainer
 
-from tests.unit.test_training_native import SCHEME, network, pictures
+from tests.helpers.trainable import SCHEME, network, pictures
 
 
 def test_fast_kernels_and_equal_seeds_leave_the_same_bytes() -> None:

@@ -24,9 +24,9 @@ from tinyengine.schedule.sweep import sweep
 
 from tests.helpers.cases import Draw
 from tests.helpers.chain_cases import random_chain
-from tests.helpers.graphs import GraphBuilder
-from tests.unit.test_schedule_search import SRAM, block_network
+from tests.helpers.graphs import GraphBuilder, block_network
 
+SRAM = Target(optimize="sram")
 FIGURES = (
     "in_shape",
     "out_shape",

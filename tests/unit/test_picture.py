@@ -21,8 +21,8 @@ from tinyengine.report.front import front_scene
 from tinyengine.schedule import calls_of
 from tinyengine.schedule.sweep import FrontPoint, sweep
 
-from tests.unit.test_cli_compile import tinyengine
-from tests.unit.test_schedule_search import block_network
+from tests.helpers.command_line import tinyengine
+from tests.helpers.graphs import block_network
 
 BOARD = "sim_stm32f405"
 

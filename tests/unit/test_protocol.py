@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import struct
 import time
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from tinyengine.device import Device, Timing
 from tinyengine.device.errors import RefusedError
-from tinyengine.device.framing import Frame, FrameDecoder, Op, Status
+from tinyengine.device.framing import Frame, Op, Status
 from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError
 from tinyengine.paths import project_root
@@ -20,15 +19,16 @@ from tinyengine.paths import project_root
 from tests.helpers.native_device import (
     FASTEST_BAUD,
     MODEL_HASH,
+    PICTURE_BYTES,
     SHAPE,
     BaudTransport,
     NativeDevice,
+    Raw,
     expected_outputs,
     native_device,
     random_picture,
 )
 
-PICTURE_BYTES = 5760
 ROW = 144
 
 
@@ -43,45 +43,6 @@ def device(native: NativeDevice) -> Iterator[Device]:
     line = SocketTransport(native.url)
     yield Device.connect(line)
     line.close()
-
-
-class Raw:
-    """Frames by hand: what a client of somebody else's might send."""
-
-    def __init__(self, native: NativeDevice, session: int = 0x1234) -> None:
-        self.line = SocketTransport(native.url)
-        self.session = session
-        self._decoder = FrameDecoder()
-        self._sequence = itertools.count(100)
-
-    def frames(self, seconds: float = 0.25) -> list[Frame]:
-        """Everything that arrives until the line is quiet."""
-        found: list[Frame] = []
-        while data := self.line.read(seconds):
-            found += self._decoder.feed(data)
-        return found
-
-    def ask(self, op: int, payload: bytes = b"", sequence: int | None = None, session: int | None = None) -> Frame:
-        """Send a request and return the one frame that answers it."""
-        number = next(self._sequence) if sequence is None else sequence
-        self.line.write(Frame(op, self.session if session is None else session, number, payload).encode())
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for frame in self._decoder.feed(self.line.read(0.5)):
-                assert frame.op == op | 0x80
-                assert frame.sequence == number
-                return frame
-        raise AssertionError("no answer")
-
-    def hello(self) -> Frame:
-        return self.ask(Op.HELLO, b"TINY\x01\x01")
-
-    def open_rows(self) -> int:
-        """Opens a transfer by rows; its number."""
-        number = next(self._sequence)
-        answer = self.ask(Op.OPEN, struct.pack("<BBBxI", 1, 0, 0, PICTURE_BYTES), sequence=number)
-        assert answer.status == Status.OK
-        return number
 
 
 @pytest.fixture

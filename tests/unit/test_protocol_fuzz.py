@@ -1,4 +1,4 @@
-"""The fuzzer of tests/fuzz, run with the sanitizers of the compilers that are there."""
+"""The fuzzer tests/helpers/fuzz_link.c, run with the sanitizers of the compilers that are there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _build(compiler: str, target: Path, *options: str) -> Path:
         *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", *options),
         *(f"-I{include}" for include in includes),
         *map(str, sources),
-        *(str(root / "tests" / "fuzz" / "fuzz_link.c"), "-o", str(target)),
+        *(str(root / "tests" / "helpers" / "fuzz_link.c"), "-o", str(target)),
     ]
     subprocess.run(command, check=True)
     return target
@@ -57,7 +57,7 @@ def test_the_fuzzer_finds_a_missing_check(tmp_path: Path) -> None:
     includes = [copy, root / "firmware" / "hal", root / "lib" / "tinyengine" / "include"]
     command = ["gcc", "-std=c11", "-O2", "-g", "-fsanitize=address,undefined", *(f"-I{i}" for i in includes)]
     fuzz = tmp_path / "fuzz"
-    subprocess.run([*command, *sources, root / "tests" / "fuzz" / "fuzz_link.c", "-o", fuzz], check=True)
+    subprocess.run([*command, *sources, root / "tests" / "helpers" / "fuzz_link.c", "-o", fuzz], check=True)
     done = subprocess.run([fuzz, "200000"], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode != 0
     assert "AddressSanitizer" in done.stderr

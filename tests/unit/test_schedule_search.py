@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
-from tinyengine.ir import Graph, OpKind
+from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
 from tinyengine.passes import optimize
@@ -18,23 +18,10 @@ from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
 
 from tests.helpers.chained import random_network
-from tests.helpers.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder, block_network
 
 SRAM = Target(optimize="sram")
 PLANNED = 30
-
-
-def block_network(seed: int = 3, side: int = 12) -> Graph:
-    """Stem, one inverted residual block, one that halves the picture."""
-    b = GraphBuilder(seed, "blocks")
-    same = Window((3, 3), pad=(1, 1, 1, 1))
-    x = b.conv(b.input(1, 2 * side, 2 * side, 3), 8, Window((3, 3), (2, 2), pad=(0, 1, 0, 1)))
-    y = b.conv(b.depthwise(b.conv(x, 32, Window((1, 1))), same), 8, Window((1, 1)))
-    x = b.binary(OpKind.ADD, y, x)
-    b.output(
-        b.conv(b.depthwise(b.conv(x, 24, Window((1, 1))), Window((3, 3), (2, 2), pad=(0, 1, 0, 1))), 12, Window((1, 1)))
-    )
-    return b.graph
 
 
 def all_paths(space: Space, position: int = 0) -> Iterator[list[Option]]:

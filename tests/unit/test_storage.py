@@ -1,6 +1,6 @@
 """The storage of trained states: power cut at every flash operation, and what it answers otherwise.
 
-The C programs in tests/unit/storage do the work, with the firmware's own storage.c on a flash model.
+The C programs in tests/helpers/storage do the work, with the firmware's own storage.c on a flash model.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def build(program: str, target: Path, *options: str, storage: Path | None = None) -> Path:
-    """Compile tests/unit/storage/<program>.c with the firmware's storage.c, or another one."""
+    """Compile tests/helpers/storage/<program>.c with the firmware's storage.c, or another one."""
     root = project_root()
-    here, firmware = root / "tests" / "unit" / "storage", root / "firmware"
+    here, firmware = root / "tests" / "helpers" / "storage", root / "firmware"
     sources = [here / f"{program}.c", here / "flash_model.c", firmware / "src" / "crc32.c"]
     sources.append(storage or firmware / "src" / "storage.c")
     command = [

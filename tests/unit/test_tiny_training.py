@@ -18,32 +18,14 @@ from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.frontend.tiny_training import build_tiny_training, load_tiny_training, safe_biases
 from tinyengine.ir import Graph, OpKind
-from tinyengine.paths import shared_dir
 from tinyengine.reference import run
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.zoo.table import Network, parse_blocks
 
-from tests.helpers.tiny_networks import float_semantics, tiny_files
+from tests.helpers.tiny_networks import float_semantics, picture, shared_network, tiny_files
 
 NETWORK = Network("tiny", 24, 8, parse_blocks("e1c8k3 e4c12k5s2 e3c12k3*2 e3c16k7s2"), classes=5)
 PUBLISHED = ("mcunet-5fps", "mbv2-w0.35", "proxyless-w0.3")
-
-
-def picture(graph: Graph, seed: int = 0) -> np.ndarray:
-    """A smooth random int8 picture."""
-    rng = np.random.default_rng(seed)
-    shape = graph.tensor("input").shape
-    coarse = rng.normal(0, 60, (1, -(-shape[1] // 4), -(-shape[2] // 4), shape[3]))
-    fine = coarse.repeat(4, 1).repeat(4, 2)[:, : shape[1], : shape[2]] + rng.normal(0, 10, shape)
-    return np.clip(fine, -128, 127).astype(np.int8)
-
-
-def shared_network(name: str) -> Path:
-    shared = shared_dir()
-    path = shared / "models" / "tiny_training" / f"{name}.json" if shared else None
-    if path is None or not path.is_file():
-        pytest.skip("TINYENGINE_SHARED has no models/tiny_training")
-    return path
 
 
 # Rounding twice, to multiples of 2**-n of an output step first, differs from rounding once for about one value in

@@ -10,7 +10,7 @@ import pytest
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.project import toolchain
 
-needs_gcc = pytest.mark.skipif(not toolchain.has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
+from tests.helpers import needs
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def objects(source: Path, *flags: str, include: Path | None = None) -> Path:
     return toolchain.compile_objects([source], [*toolchain.device_flags("cortex-m4"), *flags], folders)[0]
 
 
-@needs_gcc
+@needs.arm_gcc
 def test_an_object_depends_on_what_it_is_made_from(tmp_path: Path) -> None:
     inner, source = tmp_path / "inner.h", tmp_path / "x.c"
     (tmp_path / "outer.h").write_text('#include "inner.h"\n')
@@ -48,7 +48,7 @@ def test_an_object_depends_on_what_it_is_made_from(tmp_path: Path) -> None:
     assert objects(source, include=tmp_path) == first
 
 
-@needs_gcc
+@needs.arm_gcc
 def test_an_object_depends_on_the_header_that_a_macro_names(tmp_path: Path) -> None:
     header, source = tmp_path / "board.h", tmp_path / "x.c"
     header.write_text("#define VALUE 1\n")
@@ -58,7 +58,7 @@ def test_an_object_depends_on_the_header_that_a_macro_names(tmp_path: Path) -> N
     assert objects(source, '-DBOARD_HEADER="board.h"', include=tmp_path) != first
 
 
-@needs_gcc
+@needs.arm_gcc
 def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for index in range(3):
@@ -71,7 +71,7 @@ def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path, monkeypatch
     assert [path.exists() for path in made] == [True, False, True]
 
 
-@needs_gcc
+@needs.arm_gcc
 def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None:
     source = tmp_path / "bad.c"
     source.write_text("int x(void);\nint x(void) { int unused = 3; return 1; }\n")
@@ -81,7 +81,7 @@ def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None
     assert not list(toolchain.cache_dir().rglob("*.o"))
 
 
-@needs_gcc
+@needs.arm_gcc
 @pytest.mark.parametrize("cpu", toolchain.CPU_FLAGS)
 def test_sizes_of_a_program(tmp_path: Path, cpu: str) -> None:
     source = tmp_path / "network.c"
@@ -106,7 +106,7 @@ def test_sizes_of_a_program(tmp_path: Path, cpu: str) -> None:
     assert sizes.flash == sizes.code + sizes.rodata + 4
 
 
-@needs_gcc
+@needs.arm_gcc
 def test_a_full_memory_is_a_budget_error(tmp_path: Path) -> None:
     source, script = tmp_path / "x.c", tmp_path / "x.ld"
     source.write_text("int big[100000];\nint *start(void);\nint *start(void) { return big; }\n")

@@ -18,8 +18,7 @@ from tinyengine.errors import DataError, DeviceError
 
 from tests.helpers.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
 from tests.helpers.faulty_link import FaultyTransport
-from tests.helpers.native_device import NativeDevice, native_device, random_picture
-from tests.unit.test_protocol import Raw
+from tests.helpers.native_device import NativeDevice, Raw, native_device, random_picture
 
 
 @pytest.fixture

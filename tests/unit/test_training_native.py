@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.errors import BudgetError, DataError, UnsupportedOperatorError
-from tinyengine.ir import Graph, OpKind
+from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
 from tinyengine.native import NativeTrainer
 from tinyengine.passes import optimize
@@ -17,22 +17,9 @@ from tinyengine.reference.backward.step import Trainer
 from tinyengine.report.figures import network_figures
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import apply_state, state_of
-from tinyengine.zoo.table import Network, parse_blocks
 
 from tests.helpers.graphs import GraphBuilder
-from tests.helpers.tiny_networks import tiny_graph
-
-NETWORK = Network("tiny", 16, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k5 e3c15k3"), classes=4)
-SCHEME = UpdateScheme("mixed", 7, {5: 1.0, 6: 0.3, 7: 0.4, 8: 0.5, 9: 0.1})
-
-
-def network() -> Graph:
-    return tiny_graph(NETWORK, 4, gain=2.0)
-
-
-def pictures(count: int, seed: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return [rng.integers(-128, 128, (1, 16, 16, 3), np.int8) for _ in range(count)]
+from tests.helpers.trainable import SCHEME, network, pictures
 
 
 def compiled_and_oracle(options: CompileOptions) -> tuple[CompiledModel, Trainer]:

@@ -15,9 +15,9 @@ from tinyengine.ir.ops import Activation, Window
 from tinyengine.project.budget import judge
 from tinyengine.training.scheme import UpdateScheme
 
+from tests.helpers.command_line import fails
 from tests.helpers.graphs import GraphBuilder
-from tests.unit.test_cli_device import fails
-from tests.unit.test_training_native import network
+from tests.helpers.trainable import network
 
 Insert = Callable[[GraphBuilder, str], str]
 HALF = Window((2, 2), (2, 2))
