@@ -10,7 +10,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.training.layers import lower_trained
-from tinyengine.reference.backward.update import bias_limit
+from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels
 from tinyengine.training.state import StateLayout, StatePart, state_of

@@ -12,8 +12,8 @@ from tinyengine.native.build import Sample, run_steps
 from tinyengine.reference.backward import real
 from tinyengine.reference.backward.loss import classifier_logits, loss_gradient, softmax
 from tinyengine.reference.backward.step import Trainer
-from tinyengine.reference.backward.update import scaling
 from tinyengine.training.autodiff import plan_scheme
+from tinyengine.training.factors import scaling
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import trained_constants
 

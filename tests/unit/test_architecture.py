@@ -10,8 +10,6 @@ from scripts import rooms
 
 KNOWN = {
     ("schedule", "codegen"),
-    ("training", "zoo"),
-    ("kernels", "reference"),
     ("measure", "kernels"),
 }
 """Imports between rooms that the table forbids and that are still there: each is a debt, and none may come to them."""

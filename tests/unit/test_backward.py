@@ -20,6 +20,7 @@ from tinyengine.reference.backward import real
 from tinyengine.reference.backward.loss import exp_negative, loss_gradient, softmax
 from tinyengine.reference.windows import pad_picture, taps
 from tinyengine.training.autodiff import plan_scheme
+from tinyengine.training.factors import clamp_range, pool_counts
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
@@ -37,7 +38,7 @@ def tensorflow_gradients(graph: Graph, values: dict[str, np.ndarray], names: lis
 
     def through(real_value, name: str, op: Operator):
         """The integers of the forward pass, with the gradient of ``real_value`` where they are not clamped."""
-        low, high = real.clamp_range(op, graph)
+        low, high = clamp_range(op, graph)
         y = values[name].astype(float)
         free = tf.where((y > low) & (y < high), real_value, tf.stop_gradient(real_value))
         return free + tf.stop_gradient(y - free)
@@ -127,7 +128,7 @@ def test_some_outputs_are_clamped_inside_the_int8_range() -> None:
     values = run(graph, [sample(graph)], keep_all=True)
     clamped = {op.name: 1 - real.clamp_mask(op, graph, values[op.outputs[0]]).mean() for op in graph.operators[:5]}
     assert sum(share > 0.05 for share in clamped.values()) >= 3, clamped
-    assert real.clamp_range(graph.operators[0], graph)[0] > -128
+    assert clamp_range(graph.operators[0], graph)[0] > -128
 
 
 # --- against finite differences ---
@@ -146,7 +147,7 @@ def relaxed_loss(graph: Graph, x: np.ndarray, constants: dict[str, np.ndarray]) 
                 out = centred * first.scale + (values[other.name] - other.zero_point) * other.scale
             case PoolAttrs(window=window):
                 total = sum(p for _, _, p in taps(pad_picture(centred[0], window, 0), window, *y.shape[1:3]))
-                out = total / real.pool_counts(op, graph)[..., None] * first.scale
+                out = total / pool_counts(op, graph)[..., None] * first.scale
             case MeanAttrs(axes=axes):
                 out = centred.mean(axis=axes) * first.scale
             case NoAttrs():
@@ -158,7 +159,7 @@ def relaxed_loss(graph: Graph, x: np.ndarray, constants: dict[str, np.ndarray]) 
         if op is layer.op:
             logits = out.reshape(-1)
             return float(np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[LABEL]), values
-        values[y.name] = np.clip((out / y.scale + y.zero_point).reshape(y.shape), *real.clamp_range(op, graph))
+        values[y.name] = np.clip((out / y.scale + y.zero_point).reshape(y.shape), *clamp_range(op, graph))
     raise AssertionError("the network has no classifier")
 
 

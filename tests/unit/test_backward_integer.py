@@ -16,12 +16,12 @@ from tinyengine.reference.backward.block_float import BlockFloat
 from tinyengine.reference.backward.integer import ParameterGradient
 from tinyengine.reference.backward.update import (
     random_bits,
-    scaling,
     stochastic_round,
     update_residual,
     update_steps,
     update_stochastic,
 )
+from tinyengine.training.factors import headroom, layer_multiplier, multiplier_of, scaling
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.selection import dead_channels, weight_scales
 
@@ -58,9 +58,9 @@ def test_roundings_are_the_documented_ones() -> None:
 
 
 def test_a_multiplier_is_relative_to_the_largest_channel() -> None:
-    factor = block_float.multiplier_of(np.array([0.75, 0.25, 0.0, 1e-9]))
+    factor = multiplier_of(np.array([0.75, 0.25, 0.0, 1e-9]))
     assert (factor.value.tolist(), factor.exponent) == ([24576, 8192, 0, 0], 0)
-    assert block_float.multiplier_of(np.array([0.99999999])).value.tolist() == [32767]
+    assert multiplier_of(np.array([0.99999999])).value.tolist() == [32767]
 
 
 def test_sums_of_two_gradients() -> None:
@@ -122,17 +122,15 @@ def test_sums_fit_the_promised_widths(name: str) -> None:
     for step in plan.steps:
         if step.op.kind in real.WEIGHTED:
             g = found.activations[step.op.outputs[0]]
-            scaled, _ = block_float.scale_aligned(
-                g, integer.layer_multiplier(step.op, graph), integer.headroom(step.op, graph)
-            )
-            assert np.abs(scaled).max() <= 32767 >> integer.headroom(step.op, graph)
+            scaled, _ = block_float.scale_aligned(g, layer_multiplier(step.op, graph), headroom(step.op, graph))
+            assert np.abs(scaled).max() <= 32767 >> headroom(step.op, graph)
 
 
 @pytest.mark.parametrize(("outputs", "kernel", "bits"), [(512, 1, 0), (513, 1, 1), (1024, 1, 1), (120, 3, 2)])
 def test_headroom_keeps_input_gradients_in_32_bits(outputs: int, kernel: int, bits: int) -> None:
     build = GraphBuilder()
     build.conv(build.input(1, kernel, kernel, 2), outputs, Window((kernel, kernel)))
-    assert integer.headroom(build.graph.operators[0], build.graph) == bits
+    assert headroom(build.graph.operators[0], build.graph) == bits
     assert outputs * kernel**2 * 128 * (32767 >> bits) < 1 << 31
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from tinyengine.errors import ModelError
@@ -36,25 +37,15 @@ class TrainableLayer:
         return self.bias.elements
 
     @property
-    def shape(self) -> LayerShape:
+    def signature(self) -> str:
         """What tells layers of different networks apart, whatever the resolution."""
         match self.op.attrs:
             case Conv2DAttrs(window=window) | DepthwiseConv2DAttrs(window=window):
                 kernel, stride = window.kernel, window.stride
             case _:
                 kernel, stride = (1, 1), (1, 1)
-        return LayerShape(self.depthwise, kernel, stride, self.in_channels, self.out_channels)
-
-
-@dataclass(frozen=True)
-class LayerShape:
-    """A layer without its resolution."""
-
-    depthwise: bool
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    in_channels: int
-    out_channels: int
+        numbers = (self.depthwise, *kernel, *stride, self.in_channels, self.out_channels)
+        return " ".join(str(int(number)) for number in numbers)
 
 
 @dataclass(frozen=True)
@@ -67,6 +58,12 @@ class TrainableLayers:
     @property
     def all(self) -> tuple[TrainableLayer, ...]:
         return (*self.convolutions, self.classifier)
+
+    @property
+    def signature(self) -> str:
+        """16 hexadecimal digits that tell networks apart by their convolutions, whatever the resolution."""
+        text = "\n".join(layer.signature for layer in self.convolutions)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def trainable_layers(graph: Graph) -> TrainableLayers:

@@ -6,13 +6,9 @@ much extra memory they were allowed, in KiB, at 128x128 pixels.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
-
-from tinyengine.training.layers import LayerShape
-from tinyengine.zoo.table import convolutions, find
 
 
 @dataclass(frozen=True)
@@ -48,18 +44,9 @@ PUBLISHED: dict[str, PublishedScheme] = {
     "proxyless-w0.3/148kb": _scheme(45, 148.2, 89088, ([36, 39, 42, 45, 48, 51, 54, 57], 1)),
 }
 
-
-@functools.cache
-def network_shapes(name: str) -> tuple[LayerShape, ...]:
-    """Shapes of the convolutions of a network of the zoo, classifier excluded."""
-    return tuple(
-        LayerShape(
-            layer.kind == "depthwise",
-            (layer.kernel, layer.kernel),
-            (layer.stride, layer.stride),
-            layer.in_channels,
-            layer.out_channels,
-        )
-        for layer in convolutions(find(name))
-        if layer.kind != "dense"
-    )
+NETWORKS = {
+    "mcunet-5fps": "7a6f7e5d972ae53a",
+    "mbv2-w0.35": "2117aacac8f5d7e7",
+    "proxyless-w0.3": "0c2be22fef1ffe6e",
+}
+"""The networks that the schemes are for, by ``TrainableLayers.signature``."""

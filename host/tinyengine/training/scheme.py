@@ -21,7 +21,7 @@ from typing import Any
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
 from tinyengine.training.layers import TrainableLayers, trainable_layers
-from tinyengine.training.published import PUBLISHED, network_shapes
+from tinyengine.training.published import NETWORKS, PUBLISHED
 
 _LAST_N = re.compile(r"^last-(\d+)$")
 
@@ -156,4 +156,4 @@ def _published(text: str, layers: TrainableLayers) -> UpdateScheme | None:
 
 
 def _fits(name: str, layers: TrainableLayers) -> bool:
-    return network_shapes(name.split("/")[0]) == tuple(layer.shape for layer in layers.convolutions)
+    return NETWORKS[name.split("/")[0]] == layers.signature

@@ -17,12 +17,17 @@ from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap
 from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.params import state_pointer
 from tinyengine.kernels.training.fast import pair_words
-from tinyengine.reference.backward.block_float import Multiplier, multiplier_of
-from tinyengine.reference.backward.integer import headroom, layer_multiplier
-from tinyengine.reference.backward.linear import pool_counts
-from tinyengine.reference.backward.real import clamp_range
-from tinyengine.reference.backward.update import bias_limit, scaling
 from tinyengine.training.autodiff import BackwardStep
+from tinyengine.training.factors import (
+    Multiplier,
+    bias_limit,
+    clamp_range,
+    headroom,
+    layer_multiplier,
+    multiplier_of,
+    pool_counts,
+    scaling,
+)
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.state import StateLayout, TrainedConstant
 

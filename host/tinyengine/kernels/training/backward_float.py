@@ -15,9 +15,8 @@ from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap
 from tinyengine.kernels.training import backward
 from tinyengine.kernels.training.backward import Kept
-from tinyengine.reference.backward.integer import alive_scales
-from tinyengine.reference.backward.linear import pool_counts
 from tinyengine.training.autodiff import BackwardStep
+from tinyengine.training.factors import alive_scales, pool_counts
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.state import StateLayout, TrainedConstant
 

@@ -30,7 +30,7 @@ from tinyengine.kernels.depthwise_fast import (
 )
 from tinyengine.kernels.depthwise_map import BiasLimits, map_kernel
 from tinyengine.kernels.fixed import fixed_rounding
-from tinyengine.reference.backward.update import bias_limit
+from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels
 from tinyengine.training.state import StatePart

@@ -22,7 +22,7 @@ from tinyengine.training.state import StateLayout, StatePart
 
 HEADER = "te_trained.h"
 MAX_PRODUCTS = (1 << 29) // (128 * 255)
-"""Products of one output that leave room for the largest trained bias (reference.backward.update.bias_limit)."""
+"""Products of one output that leave room for the largest trained bias (training.factors.bias_limit)."""
 
 
 def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Target) -> KernelCall | None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MANTISSA_BITS = 15
-MANTISSA_MAX = (1 << MANTISSA_BITS) - 1
+from tinyengine.training.factors import MANTISSA_BITS, MANTISSA_MAX, Multiplier
+
 ZERO_EXPONENT = -128
 MAX_EXPONENT = 127
 MAX_SHIFT = 31
@@ -35,21 +35,6 @@ class BlockFloat:
     def reshape(self, shape: tuple[int, ...]) -> BlockFloat:
         """The same pixels under another shape with as many channels."""
         return BlockFloat(self.mantissa.reshape(shape), self.exponent.reshape(shape[:-1]))
-
-
-@dataclass(frozen=True, eq=False)
-class Multiplier:
-    """A positive real factor per channel: ``value * 2**(exponent - 15)``; the largest value has its top bit set."""
-
-    value: np.ndarray  # int64 (C) holding 0..32767
-    exponent: int
-
-
-def multiplier_of(real: np.ndarray) -> Multiplier:
-    """``real`` float64 (C), not negative: mantissas relative to the largest, halves rounded up, at most 32767."""
-    _, exponent = np.frexp(real.max())
-    value = np.floor(np.ldexp(real, MANTISSA_BITS - int(exponent)) + 0.5)
-    return Multiplier(np.minimum(value, MANTISSA_MAX).astype(np.int64), int(exponent))
 
 
 def shift_right(x: np.ndarray, shift: np.ndarray | int) -> np.ndarray:

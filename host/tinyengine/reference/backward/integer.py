@@ -22,14 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, MeanAttrs, PoolAttrs
+from tinyengine.ir.ops import ElementwiseAttrs, MeanAttrs, PoolAttrs
 from tinyengine.reference.backward.block_float import (
     BlockFloat,
-    Multiplier,
     add,
     align,
     from_float,
-    multiplier_of,
     normalize,
     scale,
     scale_aligned,
@@ -38,16 +36,12 @@ from tinyengine.reference.backward.block_float import (
 from tinyengine.reference.backward.linear import (
     bias_gradient,
     input_gradient,
-    pool_counts,
     pool_gradient,
     weight_gradient,
 )
-from tinyengine.reference.backward.real import WEIGHTED, clamp_mask, effective_scales
+from tinyengine.reference.backward.real import WEIGHTED, clamp_mask
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep
-from tinyengine.training.selection import DEAD_WEIGHT_SCALE
-
-PRODUCTS_IN_INT32 = 512
-"""Products of an int8 and an int16 that always fit int32: 512 * 128 * 32767 < 2**31."""
+from tinyengine.training.factors import headroom, layer_multiplier, multiplier_of, pool_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,31 +78,6 @@ def backward(graph: Graph, plan: BackwardPlan, values: Mapping[str, np.ndarray],
             known = result.activations.get(name)
             result.activations[name] = value if known is None else add(known, value)
     return result
-
-
-def headroom(op: Operator, graph: Graph) -> int:
-    """Bits that the scaled gradient of a layer stays below 15, so that its input gradient's sums fit int32."""
-    weights = graph.tensor(op.inputs[1])
-    match op.attrs:
-        case Conv2DAttrs(window=window):
-            products = weights.shape[0] * window.kernel[0] * window.kernel[1]
-        case DepthwiseConv2DAttrs(window=window, multiplier=multiplier):
-            products = multiplier * window.kernel[0] * window.kernel[1]
-        case _:
-            products = weights.shape[0]
-    return max(0, (-(-products // PRODUCTS_IN_INT32) - 1).bit_length())
-
-
-def alive_scales(op: Operator, graph: Graph) -> np.ndarray:
-    """Effective scales of a layer's output channels, float64 (O); 0 for dead channels."""
-    quant = graph.tensor(op.inputs[1]).quant
-    assert quant is not None
-    return np.where(np.array(quant.scale) < DEAD_WEIGHT_SCALE, 0.0, effective_scales(op, graph))
-
-
-def layer_multiplier(op: Operator, graph: Graph) -> Multiplier:
-    """The same as 15-bit numbers."""
-    return multiplier_of(alive_scales(op, graph))
 
 
 _Rule = tuple[dict[str, ParameterGradient], list[tuple[str, BlockFloat]]]

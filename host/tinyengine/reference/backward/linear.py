@@ -61,18 +61,6 @@ def pool_gradient(op: Operator, graph: Graph, g: np.ndarray) -> np.ndarray:
     return result
 
 
-def pool_counts(op: Operator, graph: Graph) -> np.ndarray:
-    """Pixels of the picture under each window of an average pool: int64 (rows, columns)."""
-    assert isinstance(op.attrs, PoolAttrs)
-    window = op.attrs.window
-    x, y = graph.tensor(op.inputs[0]).shape, graph.tensor(op.outputs[0]).shape
-    inside = pad_picture(np.ones((*x[1:3], 1), np.int64), window, 0)
-    counts = np.zeros(y[1:3], np.int64)
-    for _, _, pixels in taps(inside, window, y[1], y[2]):
-        counts += pixels[..., 0]
-    return counts
-
-
 def _pixels(centred: np.ndarray, g: np.ndarray, window: Window):
     return taps(pad_picture(centred[0].astype(np.float64), window, 0), window, *g.shape[1:3])
 

@@ -19,23 +19,18 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import (
-    Activation,
-    Conv2DAttrs,
-    DepthwiseConv2DAttrs,
     ElementwiseAttrs,
-    FullyConnectedAttrs,
     MeanAttrs,
     PoolAttrs,
 )
-from tinyengine.ir.quantize import activation_range
 from tinyengine.reference.backward.linear import (
     bias_gradient,
     input_gradient,
-    pool_counts,
     pool_gradient,
     weight_gradient,
 )
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep
+from tinyengine.training.factors import clamp_range, effective_scales, pool_counts
 
 WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
@@ -62,31 +57,6 @@ def clamp_mask(op: Operator, graph: Graph, y: np.ndarray) -> np.ndarray:
     """True where the output ``y`` is not at a rail of its clamp, so that its gradient passes."""
     low, high = clamp_range(op, graph)
     return (y > low) & (y < high)
-
-
-def clamp_range(op: Operator, graph: Graph) -> tuple[int, int]:
-    """The rails of an operator's output."""
-    quant = graph.tensor(op.outputs[0]).quant
-    assert quant is not None
-    match op.attrs:
-        case (
-            Conv2DAttrs(activation=activation)
-            | DepthwiseConv2DAttrs(activation=activation)
-            | FullyConnectedAttrs(activation=activation)
-            | ElementwiseAttrs(activation=activation)
-            | PoolAttrs(activation=activation)
-        ):
-            return activation_range(activation, quant)
-        case _:
-            return activation_range(Activation.NONE, quant)
-
-
-def effective_scales(op: Operator, graph: Graph) -> np.ndarray:
-    """s_x s_w / s_y of every output channel, float64 (O)."""
-    x, weights, y = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
-    assert weights.quant is not None
-    scales = x.scale * np.array(weights.quant.scale) / y.scale
-    return np.broadcast_to(scales, (graph.tensor(op.inputs[2]).elements,))
 
 
 def _rule(

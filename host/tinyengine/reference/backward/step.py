@@ -12,15 +12,14 @@ from tinyengine.reference.backward.integer import Gradients, backward
 from tinyengine.reference.backward.loss import classifier_logits, cross_entropy, loss_gradient, softmax
 from tinyengine.reference.backward.update import (
     accumulated,
-    bias_limit,
     random_bits,
-    scaling,
     update_residual,
     update_steps,
     update_stochastic,
 )
 from tinyengine.reference.executor import execute
 from tinyengine.training.autodiff import plan_scheme
+from tinyengine.training.factors import bias_limit, scaling
 from tinyengine.training.layers import TrainableLayer, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import trained_constants

@@ -15,11 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyengine.ir import Graph
-from tinyengine.ir.requant import conv_requant
 from tinyengine.reference.backward.integer import ParameterGradient
-from tinyengine.training.layers import TrainableLayer
-from tinyengine.training.selection import dead_channels, weight_scales
 
 FRACTION_BITS = 16
 RESIDUAL_BITS = 8
@@ -27,7 +23,6 @@ FRACTION_LIMIT = np.float32(1 << 14)
 """Updates of this many steps and more have no fraction: it would not fit beside them in 32 bits."""
 
 INTEGER_LIMIT = np.float32(1 << 30)
-BIAS_LIMIT = 1 << 29
 
 GOLDEN = 0x9E3779B9
 """2**32 divided by the golden ratio: multiples of it spread evenly."""
@@ -51,12 +46,6 @@ def random_bits(seed: int, step: int, first: int, count: int) -> np.ndarray:
     pairs = (np.uint64(key) + (index >> np.uint64(1)) * np.uint64(GOLDEN)) & np.uint64(0xFFFFFFFF)
     hashed = mix(pairs).astype(np.int64)
     return np.where(index % 2 == 0, hashed & 0xFFFF, hashed >> 16)
-
-
-def scaling(layer: TrainableLayer, bias: bool) -> np.ndarray:
-    """Quantization-aware scaling of a layer's weights or biases per output channel, 0 where dead: float32 (O)."""
-    steps = weight_scales(layer) * (layer.x.scale if bias else 1.0)
-    return np.where(dead_channels(layer), 0.0, steps**-2.0).astype(np.float32)
 
 
 def update_steps(gradient: ParameterGradient, scaling: np.ndarray, rate: float, axis: int) -> np.ndarray:
@@ -98,14 +87,6 @@ def update_stochastic(constant: np.ndarray, d: np.ndarray, bits: np.ndarray, lim
     info = np.iinfo(constant.dtype)
     low, high = (info.min, info.max) if limit is None else (-limit, limit)
     return np.clip(constant.astype(np.int64) - stochastic_round(d, bits), low, high).astype(constant.dtype)
-
-
-def bias_limit(graph: Graph, layer: TrainableLayer) -> int:
-    """Where trained biases of a layer saturate: half of what the fixed-point formulas of the forward pass take, so
-    that with up to 2**29 / (128 * 255) products no sum leaves their range (``kernels.fixed``)."""
-    shifts = conv_requant(graph, layer.op).shift.astype(np.int64)
-    alive = shifts[~dead_channels(layer)] if len(shifts) > 1 else shifts
-    return BIAS_LIMIT >> max(0, int(alive.max(initial=0)))
 
 
 def update_residual(weights: np.ndarray, residuals: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
