@@ -42,6 +42,18 @@ apt_get() {
     fi
 }
 
+apt_log=".cache/setup-apt.log"
+
+# apt_install PACKAGE...
+apt_install() {
+    say "installing $*"
+    mkdir -p .cache
+    { apt_get update -q && apt_get install -q -y --no-install-recommends "$@"; } >"$apt_log" 2>&1 || {
+        tail -n 5 "$apt_log" >&2
+        return 1
+    }
+}
+
 can_apt() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
 
 ensure_programs() {
@@ -56,13 +68,23 @@ ensure_programs() {
             *) fail "these Debian packages are missing and installing them needs root: sudo apt-get install ${missing[*]}" ;;
         esac
     fi
-    say "installing ${missing[*]}"
-    local log=".cache/setup-apt.log"
+    apt_install "${missing[@]}" || fail "apt could not install ${missing[*]}: see $apt_log"
+}
+
+# clang with the runtime of its sanitizers and of libFuzzer.
+have_clang() {
     mkdir -p .cache
-    if ! { apt_get update -q && apt_get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-        tail -n 5 "$log" >&2
-        fail "apt could not install ${missing[*]}: see $log"
+    echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 9; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o .cache/clang-probe 2>/dev/null
+}
+
+# Some tests want clang; where it cannot be had they are skipped, so this never fails.
+ensure_clang() {
+    have_clang && return
+    if can_apt && { command -v clang >/dev/null || apt_install clang; } && ! have_clang; then
+        apt_install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" || true  # of clang's own version
     fi
+    have_clang || echo "clang or the runtime of its sanitizers is not there: the tests that need it are skipped"
 }
 
 # ensure_venv EXTRAS: .venv with this package, editable, and its extras; nothing to do when pyproject.toml, Python and

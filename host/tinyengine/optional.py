@@ -97,7 +97,7 @@ def torch(purpose: str) -> ModuleType:
     return module
 
 
-def processor_threads(count: int) -> contextlib.AbstractContextManager:
+def processor_threads(count: int) -> contextlib.AbstractContextManager[object]:
     """While it lasts the numeric libraries that are loaded (OpenBLAS, OpenMP) use at most ``count`` threads."""
     import threadpoolctl  # comes with scikit-learn
 

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tempfile
+from functools import cache
 
 import pytest
 from tinyengine.measure.target_runner import QEMU
 from tinyengine.project.toolchain import has_arm_toolchain
 
 arm_gcc = pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
-clang = pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
 simulated_core = [arm_gcc, pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed")]
 """What it takes to run code on a simulated Cortex-M."""
+
+
+def require_clang() -> None:
+    """Skip the test where clang is missing, or the runtime of its sanitizers and of libFuzzer."""
+    if not _clang_works():
+        pytest.skip("clang with libFuzzer and sanitizers (packages clang and libclang-rt-dev) is not installed")
+
+
+@cache
+def _clang_works() -> bool:
+    if not shutil.which("clang"):
+        return False
+    source = b"int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 9; }\n"
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["clang", "-fsanitize=fuzzer,address,undefined", "-x", "c", "-", "-o", f"{scratch}/probe"]
+        return subprocess.run(command, input=source, capture_output=True, check=False).returncode == 0

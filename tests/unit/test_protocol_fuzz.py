@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from tinyengine.paths import project_root
+
+from tests.helpers import needs
 
 INPUTS = 1_500_000
 
@@ -65,17 +66,8 @@ def test_the_fuzzer_finds_a_missing_check(tmp_path: Path) -> None:
 
 def test_libfuzzer(tmp_path: Path) -> None:
     """A few seconds of coverage-guided search from the same entry points."""
-    if not shutil.which("clang"):
-        pytest.skip("libFuzzer needs clang, which is not installed")
-    try:
-        fuzzer = _build("clang", tmp_path / "fuzz", "-DLIBFUZZER", "-fsanitize=fuzzer")
-    except subprocess.CalledProcessError:
-        probe = tmp_path / "probe.c"
-        probe.write_text("int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 9; }\n")
-        link = ["clang", "-fsanitize=fuzzer", str(probe), "-o", str(tmp_path / "probe")]
-        if subprocess.run(link, capture_output=True, check=False).returncode != 0:
-            pytest.skip("this clang has no libFuzzer runtime (package libclang-rt-dev)")
-        raise
+    needs.require_clang()
+    fuzzer = _build("clang", tmp_path / "fuzz", "-DLIBFUZZER", "-fsanitize=fuzzer")
     options = ["-max_total_time=5", "-max_len=2000", "-seed=1", f"-artifact_prefix={tmp_path}/"]
     done = subprocess.run([fuzzer, *options], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -34,7 +35,7 @@ from tinyengine.report.bench import bench_table, training_table
 @click.option("--cycles", is_flag=True, help="Also estimate cycles, by the documented timings of the Cortex-M4.")
 @compile_options
 @json_option
-def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_json: bool, **options: object) -> None:
+def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_json: bool, **options: Any) -> None:
     """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
 
     Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.

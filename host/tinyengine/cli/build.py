@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,7 +22,7 @@ from tinyengine.report.figures import build_figures
 @click.option("--board", "board_name", required=True, help="Board to build for (see boards/).")
 @compile_options
 @json_option
-def command(model: Path, board_name: str, as_json: bool, **options: object) -> None:
+def command(model: Path, board_name: str, as_json: bool, **options: Any) -> None:
     """Compile the .tflite network MODEL and build the firmware of a board around it.
 
     \b

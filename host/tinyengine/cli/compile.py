@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -25,7 +26,7 @@ from tinyengine.report.figures import compile_figures
 @click.option("--explain", is_flag=True, help="Print the graph after the import and after each pass.")
 @compile_options
 @json_option
-def command(model: Path, board: str, out: Path | None, explain: bool, as_json: bool, **options: object) -> None:
+def command(model: Path, board: str, out: Path | None, explain: bool, as_json: bool, **options: Any) -> None:
     """Compile the .tflite network MODEL to C for a board.
 
     Without --out nothing is written: the figures tell whether and how it fits.

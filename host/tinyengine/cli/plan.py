@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -35,7 +36,7 @@ def command(
     png: Path | None,
     with_front: bool,
     as_json: bool,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Show how the .tflite network MODEL would use a board's SRAM: stages, bytes, work, and the bottleneck.
 

@@ -137,5 +137,5 @@ def _mapping_of(graph: Graph, mapping: PixelMapping) -> PixelMapping:
     tensor = graph.tensor(graph.inputs[0].tensor)
     pixels = np.arange(256, dtype=np.uint8)
     plain = parse_mapping("pixel-128")
-    values = [each.to_int8(pixels, tensor.scale, tensor.zero_point) for each in (mapping, plain)]
-    return plain if np.array_equal(*values) else mapping
+    given, usual = (each.to_int8(pixels, tensor.scale, tensor.zero_point) for each in (mapping, plain))
+    return plain if np.array_equal(given, usual) else mapping

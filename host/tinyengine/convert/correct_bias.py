@@ -8,7 +8,7 @@ each one is measured behind those that are corrected already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tinyengine.frontend.context import unique_names
 from tinyengine.frontend.raw import read_raw
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Operator, OpKind, Tensor
+from tinyengine.ir.ops import Window
 from tinyengine.optional import tensorflow
 
 SAMPLES = 64
@@ -56,7 +57,7 @@ def correct_biases(content: bytes, floating: FloatNetwork, values: np.ndarray) -
     return bytes(changed), len(done)
 
 
-def _means(network: FloatNetwork, values: Sequence[np.ndarray], names: set[str]) -> dict[str, np.ndarray]:
+def _means(network: FloatNetwork, values: np.ndarray | list[np.ndarray], names: set[str]) -> dict[str, np.ndarray]:
     """Mean over the samples, position by position, of the tensors ``names`` as the file holds them."""
     sums: dict[str, np.ndarray] = {}
     for value in values:
@@ -93,7 +94,7 @@ def _sums(op: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return outputs.numpy().astype(np.float64).mean(axis=(0, 1, 2))
 
 
-def _depthwise(tf, padded, kernel: np.ndarray, window):
+def _depthwise(tf: Any, padded: Any, kernel: np.ndarray, window: Window) -> Any:
     """TensorFlow strides a depthwise convolution alike in both directions only: take every output, then each nth."""
     outputs = tf.nn.depthwise_conv2d(padded, kernel, (1, 1, 1, 1), "VALID", dilations=window.dilation)
     return outputs[:, :: window.stride[0], :: window.stride[1]]

@@ -99,7 +99,7 @@ _KINDS = {v: k for k, v in vars(tflite.BuiltinOperator).items() if not k.startsw
 _DTYPES = {v: k for k, v in vars(tflite.TensorType).items() if not k.startswith("_")}
 
 
-def read_raw(data: bytes) -> RawModel:
+def read_raw(data: bytes | bytearray) -> RawModel:
     """Read the main subgraph of a .tflite file's bytes; ModelError if they are not one."""
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelError("this is not a TensorFlow Lite model (no TFL3 mark): pass the .tflite file of the converter")
@@ -113,7 +113,7 @@ def read_raw(data: bytes) -> RawModel:
         ) from error
 
 
-def _read_model(data: bytes) -> RawModel:
+def _read_model(data: bytes | bytearray) -> RawModel:
     model = Model.GetRootAs(data, 0)
     limit = len(data) // 4  # every element of a vector of tables takes an offset of four bytes
     if model.Version() != 3:

@@ -203,7 +203,7 @@ def bench(
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
         check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
-        cycles=estimate and CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high),
+        cycles=CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high) if estimate else None,
     )
 
 

@@ -279,8 +279,8 @@ class BenchImage:
             loss, predicted = struct.unpack("<fI", reader.take(8))
             outcome = StepOutcome(loss, predicted, reader.take(reader.u32()))
         # The empty run that costs.call was measured on took one instruction, its return.
-        count = instructions_of(ticks) - costs.call + 1 if exact else None
-        return RunResult(outputs, count, used, bool(intact), stack, layers if exact else [], outcome)
+        instructions = instructions_of(ticks) - costs.call + 1 if exact else None
+        return RunResult(outputs, instructions, used, bool(intact), stack, layers if exact else [], outcome)
 
 
 @dataclass(frozen=True)

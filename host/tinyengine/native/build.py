@@ -37,8 +37,10 @@ class Compiled(Protocol):
     """What is needed of compiler.CompiledModel."""
 
     graph: Graph
-    prefix: str
     sources: dict[str, str]
+
+    @property
+    def prefix(self) -> str: ...
 
 
 class NativeModel:

@@ -231,7 +231,7 @@ def section_sizes(program: Path) -> Sections:
     for match in re.finditer(r"^(\.[\w]+)\S*\s+(\d+)\s+\d+\s*$", text, re.MULTILINE):
         if match[1] in kinds and not match[0].startswith(".ARM.attributes"):
             totals[kinds[match[1]]] += int(match[2])
-    return Sections(**totals)
+    return Sections(totals["code"], totals["rodata"], totals["data"], totals["bss"])
 
 
 def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = False) -> Sections:

@@ -31,7 +31,7 @@ def augment(pixels: Any, targets: Any, resolution: int, how: Augmentation, seed:
     count = tf.shape(pixels)[0]
     keys = tf.unstack(tf.random.experimental.stateless_split(seed, 12))
 
-    def uniform(key: int, low: float, high: float, *shape: int):
+    def uniform(key: int, low: float, high: float, *shape: int) -> Any:
         return tf.random.stateless_uniform((count, *shape), keys[key], low, high)
 
     area = uniform(0, how.min_area, 1.0)

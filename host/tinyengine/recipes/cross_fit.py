@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def _cross_fitted(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, strengt
     x, y = x.astype(np.float32), labels[known]
     folds = list(_folds(y, groups[known]))
 
-    def regression(strength: float):
+    def regression(strength: float) -> Any:
         scale, regress = library.preprocessing.StandardScaler(), library.linear_model.LogisticRegression
         return library.pipeline.make_pipeline(scale, regress(C=strength, max_iter=1000))
 
@@ -58,6 +59,7 @@ def _cross_fitted(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, strengt
         if loss >= best_loss:
             break
         best, best_loss, best_strength = left_out, loss, strength
+    assert best is not None, "no strength was tried"
     result = np.empty((len(x), best.shape[1]), np.float32)
     result[known] = best
     if not known.all():

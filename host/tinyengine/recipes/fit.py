@@ -54,8 +54,8 @@ class FitResult:
     parameters: int
     pictures: int
     steps: int
-    float_accuracy: dict | None
-    int8_accuracy: dict | None
+    float_accuracy: dict[str, float] | None
+    int8_accuracy: dict[str, float] | None
 
 
 def fit(options: FitOptions, quiet: bool = False) -> FitResult:

@@ -59,7 +59,7 @@ def extractor(name: str, resolution: int, threads: int) -> Extractor:
 def _folded(torch_: Any, network: Any, resolution: int) -> Callable[[Any], Any]:
     """The network up to its last feature map, with batch normalization folded: two thirds of the time."""
 
-    class Features(torch_.nn.Module):
+    class Features(torch_.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.network = network

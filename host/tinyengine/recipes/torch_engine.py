@@ -53,7 +53,7 @@ class TorchEngine:
 
     def step(self, pixels: np.ndarray, targets: np.ndarray, rate: float, keep: float, seed: tuple[int, int]) -> float:
         torch = self._torch
-        arguments = (self._tf.constant(value) for value in (pixels, targets, np.int32(seed)))
+        arguments = (self._tf.constant(value) for value in (pixels, targets, np.array(seed, np.int32)))
         images, answers = (torch.from_numpy(t.numpy()) for t in self._augment(*arguments))
         outputs, classes = self._forward(images.permute(0, 3, 1, 2)), self._classes
         loss = torch.nn.functional.cross_entropy(outputs[:, :classes], answers[:, :classes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from rich.console import Group, JustifyMethod
 from rich.table import Table
 
 from tinyengine.boards import Board
@@ -14,7 +14,8 @@ from tinyengine.sizes import format_size
 def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:
     """Layers and totals."""
     table = Table(title=f"{compiled.graph.name} ({compiled.model_hash})", title_justify="left")
-    for column, justify in (("layer", "left"), ("output", "right"), ("MACs", "right"), ("kernel", "left")):
+    columns: dict[str, JustifyMethod] = {"layer": "left", "output": "right", "MACs": "right", "kernel": "left"}
+    for column, justify in columns.items():
         table.add_column(column, justify=justify)
     for call in compiled.calls:
         shape = "x".join(map(str, compiled.graph.tensor(call.output).shape[1:]))

@@ -9,6 +9,7 @@ The score is the logarithm of the determinant of the matrix that counts agreeing
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def zico(network: Network, pictures: np.ndarray, targets: np.ndarray) -> float:
     """ZiCo over ``BATCHES`` batches of ``BATCH`` pictures."""
     tf, model = _fresh(network)
 
-    def gradients(x, wanted):  # not traced: tracing would take longer than two batches
+    def gradients(x: Any, wanted: Any) -> list[Any]:  # not traced: tracing would take longer than two batches
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, model(x, training=True)))
         return tape.gradient(loss, kernels)
@@ -63,7 +64,7 @@ def naswot(network: Network, pictures: np.ndarray, targets: np.ndarray) -> float
     return float(np.linalg.slogdet(agree)[1])
 
 
-def _fresh(network: Network):
+def _fresh(network: Network) -> tuple[Any, Any]:
     tf = tensorflow("score an architecture")
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(SEED)

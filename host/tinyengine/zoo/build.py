@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyengine.optional import tensorflow
 from tinyengine.zoo.table import Network
@@ -20,11 +20,11 @@ def keras_model(network: Network, softmax: bool = True) -> keras.Model:
     keras = tensorflow("build a network of the zoo").keras
     layers = keras.layers
 
-    def normalized(x, name: str, activation: bool = True):
+    def normalized(x: Any, name: str, activation: bool = True) -> Any:
         x = layers.BatchNormalization(name=f"{name}_bn")(x)
         return layers.ReLU(6.0, name=f"{name}_relu6")(x) if activation else x
 
-    def convolution(x, name: str, channels: int, kernel: int = 1, stride: int = 1, activation: bool = True):
+    def convolution(x: Any, name: str, channels: int, kernel: int = 1, stride: int = 1, activation: bool = True) -> Any:
         x = layers.Conv2D(channels, kernel, stride, "same", use_bias=False, name=name)(x)
         return normalized(x, name, activation)
 

@@ -73,7 +73,7 @@ def layers(network: Network) -> list[LayerEntry]:
     ]
 
 
-def as_json(network: Network) -> dict:
+def as_json(network: Network) -> dict[str, object]:
     """What ``zoo show --json`` prints."""
     return {**asdict(entry(network)), "head": network.head, "layers": [asdict(layer) for layer in layers(network)]}
 

@@ -72,7 +72,7 @@ class _Space:
         self._contributions = contributions
         self._count = convolutions
         self._layers = sorted(contributions.weights)
-        self._depths = [0, *sorted(contributions.biases)]
+        self._depths: list[float] = [0, *sorted(contributions.biases)]
         self._ratios = [[0.0, *sorted(contributions.weights[index])] for index in self._layers]
 
     def random(self, rng: np.random.Generator) -> tuple[float, ...]:
