@@ -71,7 +71,7 @@ def small_layers(compiled: CompiledModel) -> CompiledModel:
     memory = plan(graph, calls)
     source = NetworkSource(graph, calls, memory, compiled.model_hash, compiled.metadata_json, compiled.prefix)
     stages = [Stage(StageKind.LAYER, [call]) for call in calls]
-    return replace(compiled, stages=stages, plan=memory, sources=generate(source))
+    return replace(compiled, stages=stages, plan=memory, **vars(generate(source)))
 
 
 # What low SRAM costs --------------------------------------------------------------------------------------------------

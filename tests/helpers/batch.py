@@ -1,8 +1,7 @@
 """Many single operators in one generated network, so that one compilation tests them all.
 
-``build_batch`` merges cases into a network with one input and output port per case tensor. It has the fields of a
-CompiledModel (graph, prefix, sources, calls, plan), so whatever runs compiled models can run a batch: natively here,
-on a simulated core elsewhere. ``expected`` is the oracle's answer.
+``build_batch`` merges cases into a network with one input and output port per case tensor. It is generated code like
+any other, which can run natively (here) and on a simulated core (elsewhere). ``expected`` is the oracle's answer.
 
 The arena is laid out for the test. ``apart``: all buffers disjoint. ``tight``: each output overlaps one of its
 inputs as far as the kernel's overlap rule permits, or up to 3 bytes less. Guard bytes between the buffers are poisoned
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tinyengine import reference
 from tinyengine.codegen import NetworkSource, generate
+from tinyengine.codegen.generated import Generated
 from tinyengine.ir import Graph, Operator, Port, Tensor
 from tinyengine.kernels.base import KernelCall, Overlap, Target
 from tinyengine.kernels.select import lower as lower_selected
@@ -41,16 +41,13 @@ STRICT = ["-pedantic", "-Wmissing-prototypes", "-Wconversion"]
 Lower = Callable[[Operator, Graph, Target], KernelCall]
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+@dataclass(eq=False)
+class Batch(Generated):
     """A network of independent operators and the values for its inputs."""
 
     cases: list[OpCase]
-    graph: Graph
-    prefix: str
     calls: list[KernelCall]
     plan: MemoryPlan
-    sources: dict[str, str]
     inputs: list[np.ndarray]
     gaps: list[tuple[int, int]] = field(default_factory=list)  # arena bytes that belong to no buffer
     requant: str = "exact"
@@ -96,8 +93,10 @@ def build_batch(
     for call in calls:
         layout.add(call, tight=placement == "tight")
     plan = layout.plan()
-    sources = generate(NetworkSource(graph, calls, plan, "0" * 16, prefix=prefix))
-    return Batch(list(cases), graph, prefix, calls, plan, sources, inputs, layout.gaps, target.requant)
+    code = generate(NetworkSource(graph, calls, plan, "0" * 16, prefix=prefix))
+    return Batch(
+        **vars(code), cases=list(cases), calls=calls, plan=plan, inputs=inputs, gaps=layout.gaps, requant=target.requant
+    )
 
 
 def _merge(cases: Sequence[OpCase]) -> tuple[Graph, list[np.ndarray]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from tinyengine.codegen.generated import Generated
 from tinyengine.ir import Graph, Port, Quantization, Tensor
 
 ARENA = 64
@@ -22,26 +21,20 @@ const te_model {prefix} = {{.arena = arena, .arena_bytes = {arena}, .n_inputs = 
 """
 
 
-@dataclass(eq=False)
-class HandMade:
+class HandMade(Generated):
     """A network of 4 bytes in, 4 bytes out, with ``body`` defining run()."""
 
-    prefix: str
-    body: str
-    profiled: str = "(void)hook; (void)context; run();"
-    arena: int = ARENA
-    calls: tuple[()] = ()
-    graph: Graph = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, prefix: str, body: str, profiled: str = "(void)hook; (void)context; run();", arena: int = ARENA
+    ) -> None:
         quant = Quantization((1.0,), (0,))
         tensors = {name: Tensor(name, (1, 4), quant=quant) for name in "xy"}
-        self.graph = Graph(
-            "hand", tensors, inputs=[Port("x", "x", "int8", quant)], outputs=[Port("y", "y", "int8", quant)]
+        ports = [Port(name, name, "int8", quant) for name in "xy"]
+        header = f'#include "tinyengine/te_model.h"\nextern const te_model {prefix};\n'
+        source = TEMPLATE.format(prefix=prefix, body=body, profiled=profiled, arena=arena)
+        super().__init__(
+            Graph("hand", tensors, inputs=ports[:1], outputs=ports[1:]),
+            prefix,
+            {f"{prefix}.h": header, f"{prefix}.c": source},
+            macs=0,
         )
-
-    @property
-    def sources(self) -> dict[str, str]:
-        header = f'#include "tinyengine/te_model.h"\nextern const te_model {self.prefix};\n'
-        source = TEMPLATE.format(prefix=self.prefix, body=self.body, profiled=self.profiled, arena=self.arena)
-        return {f"{self.prefix}.h": header, f"{self.prefix}.c": source}

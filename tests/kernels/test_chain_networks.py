@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tinyengine import native, reference
 from tinyengine.codegen import NetworkSource, generate
+from tinyengine.codegen.generated import Generated
 from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
@@ -22,19 +23,16 @@ from tests.helpers.chained import random_network, random_path
 GRAPHS = 12
 
 
-@dataclass(frozen=True, eq=False)
-class Scheduled:
-    """What native.run_many needs of a CompiledModel."""
+@dataclass(eq=False)
+class Scheduled(Generated):
+    """Generated code, and how it rounds."""
 
-    graph: Graph
-    prefix: str
-    sources: dict[str, str]
     requant: str
 
 
 def generated(graph: Graph, schedule: Schedule, prefix: str, requant: str) -> Scheduled:
     source = NetworkSource(graph, calls_of(schedule.stages), schedule.plan, "0" * 16, prefix=prefix)
-    return Scheduled(graph, prefix, generate(source), requant)
+    return Scheduled(**vars(generate(source)), requant=requant)
 
 
 def values_for(graph: Graph, seed: int) -> list[np.ndarray]:

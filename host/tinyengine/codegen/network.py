@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tinyengine import __version__
+from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.small import SMALL_MARK
 from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
@@ -54,17 +55,18 @@ class _Layer:
         return f"{self.symbol}_params"
 
 
-def generate(source: NetworkSource) -> dict[str, str]:
-    """File name -> text."""
+def generate(source: NetworkSource) -> Generated:
+    """The C code of a planned network."""
     layers = _layers(source)
     symbols = _array_symbols(source, layers)
     prefix = source.prefix
-    return {
+    sources = {
         f"{prefix}.h": _header(source),
         f"{prefix}.c": _program(source, layers, symbols),
         f"{prefix}_weights.c": _weights(source, symbols),
         f"{prefix}_weights.h": _weights_header(source, symbols),
     }
+    return Generated(source.graph, prefix, sources, sum(layer.call.macs for layer in layers if layer.forward))
 
 
 def _layers(source: NetworkSource) -> list[_Layer]:

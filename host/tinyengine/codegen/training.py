@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from tinyengine.codegen.values import string_literal
 from tinyengine.kernels.base import CArray
+from tinyengine.schedule.training import TrainingProgram
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.state import state_of
 
 FACTORY = "factory_state"
 STATE_ALIGNMENT = 8
@@ -27,6 +32,23 @@ class TrainingSource:
     @property
     def state_bytes(self) -> int:
         return self.factory.data.size
+
+
+def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
+    """What the generated code says about training; ``layout``: te_trainer.layout."""
+    parts = program.layout
+    factory = np.frombuffer(state_of(program.graph, parts), np.uint8)
+    classes = trainable_layers(program.graph).classifier.out_channels
+    return TrainingSource(
+        program.scheme.name,
+        layout,
+        classes,
+        CArray("factory_state", factory),
+        parts.trained_weights,
+        parts.trained_biases,
+        program.velocities,
+        program.gradients == "float32",
+    )
 
 
 def state_definition(training: TrainingSource) -> str:

@@ -20,14 +20,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.small import is_small
 from tinyengine.errors import ToolError
-from tinyengine.ir import Graph
-from tinyengine.kernels.base import KernelCall
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
 
@@ -52,19 +50,6 @@ PROGRESS = b"\6"  # on the console after each job
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
-
-
-class Compiled(Protocol):
-    """What is needed of compiler.CompiledModel."""
-
-    graph: Graph
-    sources: dict[str, str]
-
-    @property
-    def prefix(self) -> str: ...
-
-    @property
-    def calls(self) -> Sequence[KernelCall]: ...
 
 
 @dataclass(frozen=True)
@@ -133,7 +118,7 @@ class BenchImage:
 
     def __init__(
         self,
-        models: Sequence[Compiled],
+        models: Sequence[Generated],
         cpu: str,
         portable: bool = False,
         progress: Progress | None = None,
@@ -198,8 +183,7 @@ class BenchImage:
         Raises ToolError when QEMU is missing, does not end in time, or the image faults.
         """
         if timeout is None:
-            macs = [sum(call.macs for call in model.calls) for model in self.models]
-            work = sum(macs[job.model] * (4 if job.step else 1) for job in jobs)
+            work = sum(self.models[job.model].macs * (4 if job.step else 1) for job in jobs)
             timeout = 60 + work * 20 / 50e6  # 20 instructions per MAC at 50 million instructions per second
         with tempfile.TemporaryDirectory(prefix="tinyengine-run-") as name:
             folder = Path(name)

@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from tinyengine.codegen.generated import Generated
 from tinyengine.errors import ToolError
 from tinyengine.ir import Graph
 from tinyengine.native.library import (
@@ -31,16 +31,6 @@ from tinyengine.paths import cache_dir
 
 HERE = Path(__file__).parent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-
-
-class Compiled(Protocol):
-    """What is needed of compiler.CompiledModel."""
-
-    graph: Graph
-    sources: dict[str, str]
-
-    @property
-    def prefix(self) -> str: ...
 
 
 class NativeModel:
@@ -77,7 +67,7 @@ def host_compiler() -> str:
     raise ToolError("no C compiler found on this host: install gcc or clang, or set CC to one")
 
 
-def build(compiled: Compiled, fast: bool = False) -> NativeModel:
+def build(compiled: Generated, fast: bool = False) -> NativeModel:
     """Compile one network into a shared library (cached by content) and load it.
 
     ``fast``: with kernels for this very processor, which give the same bytes (``native.library``).
@@ -85,7 +75,7 @@ def build(compiled: Compiled, fast: bool = False) -> NativeModel:
     return build_many([compiled], fast)[0]
 
 
-def build_many(models: Sequence[Compiled], fast: bool = False) -> list[NativeModel]:
+def build_many(models: Sequence[Generated], fast: bool = False) -> list[NativeModel]:
     """Several networks, with different prefixes, in one shared library."""
     flags = fast_flags(host_compiler()) if fast else FLAGS
     key = _digest(models, flags, fast)
@@ -102,7 +92,7 @@ def build_many(models: Sequence[Compiled], fast: bool = False) -> list[NativeMod
 
 
 def run_many(
-    models: Sequence[Compiled],
+    models: Sequence[Generated],
     inputs: Sequence[Sequence[np.ndarray]],
     sanitize: bool = True,
     compiler: str | None = None,
@@ -146,7 +136,7 @@ class Sample:
 
 
 def run_steps(
-    compiled: Compiled, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True, fast: bool = False
+    compiled: Generated, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True, fast: bool = False
 ) -> list[tuple[float, int, bytes]]:
     """Training steps from the factory state in a process of their own, by default under sanitizers as ``run_many``:
     per step the loss, the predicted class and the state that it left."""
@@ -168,7 +158,7 @@ def run_steps(
     return [(*struct.unpack("<fI", block[:8]), block[8:]) for block in blocks]
 
 
-def _digest(models: Sequence[Compiled], flags: list[str], fast: bool) -> str:
+def _digest(models: Sequence[Generated], flags: list[str], fast: bool) -> str:
     digest = hashlib.sha256()
     for model in models:
         for name in sorted(model.sources):
@@ -182,7 +172,7 @@ def _digest(models: Sequence[Compiled], flags: list[str], fast: bool) -> str:
 
 
 def _compile(
-    models: Sequence[Compiled],
+    models: Sequence[Generated],
     scratch: Path,
     product: Path,
     flags: list[str],

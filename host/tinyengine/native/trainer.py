@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from tinyengine.compiler import CompiledModel
 from tinyengine.errors import DataError
-from tinyengine.ir import Graph
 from tinyengine.native.build import NativeModel, build
-from tinyengine.schedule.training import TrainingProgram
-
-
-class CompiledForTraining(Protocol):
-    """What is needed of compiler.CompiledModel."""
-
-    graph: Graph
-    sources: dict[str, str]
-    training: TrainingProgram | None
-
-    @property
-    def prefix(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +26,7 @@ class NativeTrainer:
     The state is one per compiled network and process: build two networks with different prefixes to train two.
     """
 
-    def __init__(self, compiled: CompiledForTraining, fast: bool = False) -> None:
+    def __init__(self, compiled: CompiledModel, fast: bool = False) -> None:
         """``fast``: as for ``build``. ToolError without a C compiler; ValueError for a network compiled without an
         update scheme."""
         if compiled.training is None:

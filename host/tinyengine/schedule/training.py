@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-import numpy as np
-
-from tinyengine.codegen.training import TrainingSource
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
-from tinyengine.kernels.base import CArray, KernelCall, Target
+from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
 from tinyengine.kernels.training import backward, backward_float
@@ -27,7 +24,7 @@ from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import crossing
-from tinyengine.training.state import StateLayout, state_layout, state_of, trained_constants, velocity_count
+from tinyengine.training.state import StateLayout, state_layout, trained_constants, velocity_count
 
 GRADIENTS = {"int16": backward, "float32": backward_float}
 """Number format of gradients, and the module with its kernels: gradient_bytes, loss_call, layer_call, backward_call."""
@@ -119,23 +116,6 @@ def _behind_front(graph: Graph, tail: _Tail, stages: list[Stage], target: Target
         room = min(room, chosen.plan.arena_bytes) - beyond  # together they do not lie as well as each alone
     assert best is not None
     return best
-
-
-def training_source(program: TrainingProgram, layout: str) -> TrainingSource:
-    """What the generated code says about training; ``layout``: te_trainer.layout."""
-    parts = program.layout
-    factory = np.frombuffer(state_of(program.graph, parts), np.uint8)
-    classes = trainable_layers(program.graph).classifier.out_channels
-    return TrainingSource(
-        program.scheme.name,
-        layout,
-        classes,
-        CArray("factory_state", factory),
-        parts.trained_weights,
-        parts.trained_biases,
-        program.velocities,
-        program.gradients == "float32",
-    )
 
 
 def _fastest_tail(

@@ -1,0 +1,85 @@
+"""The whole flow: a model file in, C sources out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tinyengine.codegen import NetworkSource, generate
+from tinyengine.codegen.training import training_source
+from tinyengine.compiler.budget import check_sram
+from tinyengine.compiler.identity import identify, model_hash
+from tinyengine.compiler.options import CompileOptions
+from tinyengine.compiler.result import CompiledModel
+from tinyengine.frontend.tflite import load_tflite
+from tinyengine.ir import Graph
+from tinyengine.ir.verify import verify
+from tinyengine.passes import optimize
+from tinyengine.schedule import calls_of, schedule
+from tinyengine.schedule.training import training_program
+from tinyengine.training.head import replace_head
+from tinyengine.training.scheme import resolve_scheme
+from tinyengine.training.state import layout_hash
+
+Observer = Callable[[str, Graph], None]
+"""Sees the graph after the import and after each pass, with the name of what made it."""
+
+
+def compile_model(path: Path, options: CompileOptions | None = None, observer: Observer | None = None) -> CompiledModel:
+    """Compile a .tflite file. ModelError if it cannot be used, BudgetError when the SRAM cap is too small."""
+    graph = load_tflite(path)
+    return compile_graph(graph, options, observer, *identify(path))
+
+
+def compile_graph(
+    graph: Graph,
+    options: CompileOptions | None = None,
+    observer: Observer | None = None,
+    identity: bytes = b"",
+    metadata_json: str = "{}",
+) -> CompiledModel:
+    """Compile a graph that is already in memory. ``identity``: hash of its file."""
+    options = options or CompileOptions()
+    verify(graph)
+    if observer:
+        observer("import", graph)
+
+    if options.classes is not None:
+        graph = replace_head(graph, options.classes)
+    scheme = resolve_scheme(options.train, graph) if isinstance(options.train, str) else options.train
+    graph = optimize(graph, observer)
+
+    # Both lower operators to kernel calls, order them, place their buffers and replay the placement byte by byte.
+    rows = options.input == "rows"
+    if scheme is None:
+        program = None
+        chosen = schedule(graph, options.target, rows=rows, sram=options.sram_cap, max_recompute=options.max_recompute)
+    else:
+        program = training_program(
+            graph,
+            scheme,
+            options.target,
+            residual=options.residual,
+            velocity=options.velocity,
+            gradients=options.gradients,
+            rows=rows,
+            sram=options.sram_cap,
+        )
+        graph, chosen = program.graph, program.schedule
+    check_sram(options.sram, chosen.plan, program)
+
+    known_as = model_hash(identity, options, metadata_json)
+    layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
+    training = training_source(program, layout) if program else None
+    calls, prefix = calls_of(chosen.stages), options.prefix
+    code = generate(NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, training, options.small))
+    return CompiledModel(
+        **vars(code),
+        stages=chosen.stages,
+        plan=chosen.plan,
+        model_hash=known_as,
+        options=options,
+        metadata_json=metadata_json,
+        training=program,
+        layout_hash=layout,
+    )

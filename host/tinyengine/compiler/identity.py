@@ -1,0 +1,43 @@
+"""What tells one network on a device from another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tinyengine.compiler.options import CompileOptions
+from tinyengine.data.metadata import load_metadata
+from tinyengine.errors import ModelError
+
+
+def identify(path: Path) -> tuple[bytes, str]:
+    """A hash of the model file, and its MODEL.json as a device has it.
+
+    Raises ModelError when the file cannot be read, DataError for a damaged MODEL.json.
+    """
+    try:
+        identity = hashlib.sha256(path.read_bytes()).digest()
+    except OSError as error:
+        raise ModelError(f"cannot read the network {path}: {error.strerror or error}") from error
+    metadata = load_metadata(path)
+    return identity, metadata.to_json() if metadata else "{}"
+
+
+def model_hashes(path: Path) -> frozenset[str]:
+    """What a device that runs this file may give as its hash: one for each option that changes what is computed.
+
+    Raises as ``identify``.
+    """
+    identity, metadata_json = identify(path)
+    options = (CompileOptions(requant=requant) for requant in ("exact", "fast"))
+    return frozenset(model_hash(identity, each, metadata_json) for each in options)
+
+
+def model_hash(identity: bytes, options: CompileOptions, metadata_json: str) -> str:
+    """Identity of a network on a device: the model file and the options that change what it computes."""
+    what = {"requant": options.requant, "metadata": metadata_json}
+    if options.classes is not None:
+        what["classes"] = str(options.classes)
+    meaning = json.dumps(what, sort_keys=True)
+    return hashlib.sha256(identity + meaning.encode()).hexdigest()[:16]

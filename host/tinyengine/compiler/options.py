@@ -1,0 +1,42 @@
+"""What a user may ask of the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyengine.kernels.base import Target
+from tinyengine.training.scheme import UpdateScheme
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """Everything that may change the generated code. Sizes are bytes; None means no cap."""
+
+    cpu: str = "cortex-m4"
+    input: str = "frame"  # frame, rows
+    optimize: str = "time"  # time, sram, flash
+    requant: str = "exact"  # exact, fast
+    sram: int | None = None
+    sram_available: int | None = None  # what the board has: schedules try to fit it, ``project.budget`` judges
+    flash: int | None = None
+    max_recompute: float = 1.0
+    prefix: str = "network"
+    train: str | UpdateScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
+    classes: int | None = None  # of a new classifier; None keeps the network's own
+    residual: bool = False  # a residual byte per trained weight
+    velocity: bool = False  # a float32 per trained constant, for momentum and batches
+    gradients: str = "int16"  # int16 (block floating point), float32
+
+    @property
+    def small(self) -> bool:
+        """Whether flash counts more than anything else."""
+        return self.optimize == "flash"
+
+    @property
+    def target(self) -> Target:
+        return Target(cpu=self.cpu, requant=self.requant, optimize=self.optimize)
+
+    @property
+    def sram_cap(self) -> int | None:
+        """Bytes of SRAM that the schedule aims at."""
+        return self.sram if self.sram is not None else self.sram_available

@@ -1,0 +1,58 @@
+"""What the compiler gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tinyengine.codegen.generated import Generated
+from tinyengine.compiler.options import CompileOptions
+from tinyengine.kernels.base import KernelCall, arrays_in
+from tinyengine.memory.plan import MemoryPlan
+from tinyengine.schedule import Stage, calls_of
+from tinyengine.schedule.training import TrainingProgram
+
+
+@dataclass(eq=False)
+class CompiledModel(Generated):
+    """The generated code and what it was made from."""
+
+    stages: list[Stage]
+    plan: MemoryPlan
+    model_hash: str
+    options: CompileOptions
+    metadata_json: str = "{}"
+    code_bytes: int | None = field(default=None)  # filled by whoever compiled the C
+    static_bytes: int | None = field(default=None)  # likewise: variables besides ``sram_bytes``
+    training: TrainingProgram | None = None
+    layout_hash: str = ""  # te_trainer.layout
+
+    @property
+    def calls(self) -> list[KernelCall]:
+        """Calls of an inference (no views), in order."""
+        return [call for call in self.step_calls if call.role == "forward"]
+
+    @property
+    def step_calls(self) -> list[KernelCall]:
+        """Calls that execute, those of a training step included."""
+        return [call for call in calls_of(self.stages) if not call.is_view]
+
+    @property
+    def state_bytes(self) -> int:
+        """SRAM of trained constants, 0 without training."""
+        return self.training.layout.size if self.training else 0
+
+    @property
+    def velocity_bytes(self) -> int:
+        """SRAM of the velocities of trained constants, 0 without momentum and batches."""
+        return self.training.velocity_bytes if self.training else 0
+
+    @property
+    def sram_bytes(self) -> int:
+        """The arena and what training keeps beside it."""
+        return self.plan.arena_bytes + self.state_bytes + self.velocity_bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of constant arrays in flash; of a network in training with the factory state."""
+        distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
+        return sum(distinct.values()) + self.state_bytes
