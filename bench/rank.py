@@ -29,7 +29,8 @@ from tinyengine.data.pictures import Pictures, load, shrink
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.train import BACKENDS, Recipe
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.train import BACKENDS
 from tinyengine.search import proxy
 from tinyengine.search.cost import estimate
 from tinyengine.search.space import Architecture, sample

@@ -36,7 +36,8 @@ from tinyengine.data.pictures import Pictures, decode, load
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
-from tinyengine.recipes.train import BACKENDS, Recipe
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.train import BACKENDS
 from tinyengine.search.cost import estimate
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.table import Network, mobilenet_v2, parameters

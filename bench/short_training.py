@@ -11,7 +11,8 @@ import numpy as np
 from tinyengine.data.pictures import Pictures
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.evaluate import keras_outputs
-from tinyengine.recipes.train import Listener, Recipe, Training
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.train import Listener, Training
 from tinyengine.zoo.table import Network
 
 

@@ -17,8 +17,9 @@ from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation, augment
 from tinyengine.recipes.evaluate import score, wilson
+from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
-from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training, learning_rate
+from tinyengine.recipes.train import BACKENDS, Status, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
 
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from tinyengine.recipes.train import Recipe
+from tinyengine.recipes.recipe import Recipe
 from tinyengine.search.cost import estimate
 from tinyengine.zoo.table import find
 

@@ -10,7 +10,8 @@ import click
 
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.fit import FitOptions, fit
-from tinyengine.recipes.train import BACKENDS, Recipe
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.train import BACKENDS
 
 
 @click.command("fit")

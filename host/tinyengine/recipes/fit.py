@@ -20,7 +20,8 @@ from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.progress import picture_progress
-from tinyengine.recipes.train import BACKENDS, Recipe, Status, Training
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.train import BACKENDS, Status, Training
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, macs, parameters

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import augment
 from tinyengine.recipes.engine import State, decays
+from tinyengine.recipes.recipe import Recipe
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network
-
-if TYPE_CHECKING:
-    from tinyengine.recipes.train import Recipe
 
 
 class TensorflowEngine:

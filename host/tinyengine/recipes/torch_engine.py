@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinyengine.optional import tensorflow, torch
 from tinyengine.recipes.augment import augment
 from tinyengine.recipes.engine import State, decays
+from tinyengine.recipes.recipe import Recipe
 from tinyengine.zoo.table import Convolution, Network, convolutions
-
-if TYPE_CHECKING:
-    from tinyengine.recipes.train import Recipe
 
 # Keras' defaults, which the zoo's models use
 _EPSILON, _KEEP_STATISTICS = 1e-3, 0.99

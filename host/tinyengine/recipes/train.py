@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ import numpy as np
 from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
-from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.files import replacing
+from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.export import load_weights
@@ -33,23 +33,6 @@ from tinyengine.zoo.table import Network
 
 #: what computes the steps; the first is the default
 BACKENDS = ("tensorflow", "pytorch")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the result besides data and architecture."""
-
-    epochs: float = 30.0
-    batch: int = 64
-    rate: float = 0.1  # peak learning rate of SGD with Nesterov momentum
-    momentum: float = 0.9
-    warmup: float = 0.04  # share of the steps during which the rate rises linearly
-    weight_decay: float = 4e-5  # L2 penalty on convolution and classifier weights, not on depthwise ones and offsets
-    soft_weight: float = 0.5  # share of the teacher in the target where a label exists too
-    embedding_weight: float = 1.0  # of the squared difference to the teacher's embedding, where the data has one
-    average: float = 0.999  # weight averaging: share of the old average kept at each step
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(slots=True)
