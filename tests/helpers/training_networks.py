@@ -90,7 +90,7 @@ def calibrate(graph: Graph, seed: int) -> None:
             scale_weights(op, graph, 1.0)
         inputs = [values[name] for name in op.inputs]
         for _ in range(30):
-            values[y.name] = execute(op, graph, inputs)
+            [values[y.name]] = execute(op, graph, inputs)
             passing, spread = clamp_mask(op, graph, values[y.name]).mean(), values[y.name].std()
             if op.kind not in WEIGHTED or (passing > 0.5 and spread > 10):
                 break

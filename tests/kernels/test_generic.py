@@ -47,7 +47,7 @@ def check_declaration(batch: Batch, call: KernelCall) -> None:
     for (lo, hi), size in zip(call.access.reads, sizes, strict=True):
         assert (lo >= 0).all() and (hi >= lo).all() and (hi <= size).all(), call.op.name
     written = np.zeros(batch.graph.tensor(call.output).nbytes, bool)
-    for lo, hi in zip(*call.access.write, strict=True):
+    for lo, hi in zip(*call.access.writes[0], strict=True):
         written[lo:hi] = True
     assert written.all(), call.op.name
     assert len(call.overlaps) == len(call.inputs)

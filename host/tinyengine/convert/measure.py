@@ -169,7 +169,7 @@ def _layers(graph: Graph, floating: FloatNetwork, values: np.ndarray, insides: l
             inputs = [_float_input(graph, floating, name) for name in op.inputs]
             if truth is None or truth.size != output.elements or any(x is None for x in inputs):
                 continue
-            own = execute(op, graph, inputs)  # type: ignore[arg-type]
+            [own] = execute(op, graph, inputs)  # type: ignore[arg-type]
             truth = truth.reshape(output.shape)
             power[op.name] += (
                 float(np.mean(truth**2)),

@@ -34,13 +34,18 @@ class Quantization:
 
 @dataclass
 class Tensor:
-    """A value: ``shape`` with batch 1 in front as in TFLite, ``dtype`` a key of DTYPES, ``data`` for constants."""
+    """A value: ``shape`` with batch 1 in front as in TFLite, ``dtype`` a key of DTYPES, ``data`` for constants.
+
+    ``exponents``: block floating point (gradients). Behind the values lies an int8 exponent for each pixel, that is for
+    all values along the last axis: value * 2^exponent.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "int8"
     quant: Quantization | None = None
     data: np.ndarray | None = None
+    exponents: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -52,7 +57,8 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
-        return self.elements * DTYPES[self.dtype].itemsize
+        exponents = self.elements // self.shape[-1] if self.exponents else 0
+        return self.elements * DTYPES[self.dtype].itemsize + exponents
 
     @property
     def scale(self) -> float:
@@ -89,14 +95,25 @@ class Operator:
 class Port:
     """A graph input or output as the file's author sees it.
 
-    ``dtype`` and ``quant`` describe the outside: float32, uint8 or int8. ``tensor`` is the int8 tensor inside; the
-    host (and nobody on the device) converts: ``inside = round(real / scale) + zero_point``, saturated.
+    ``dtype`` and ``quant`` describe the outside. ``tensor`` is the tensor inside: of the same dtype, or int8 where the
+    outside is float32 or uint8; then the host (and nobody on the device) converts: ``inside = round(real / scale) +
+    zero_point``, saturated.
     """
 
     tensor: str
     name: str
     dtype: str
     quant: Quantization | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Bytes that outlive a run: ``tensor`` is what they hold when it begins; what tensor ``update`` holds at its end is
+    what the next run begins with. ``initial``: the value after a reset, in shape and dtype of both."""
+
+    tensor: str
+    update: str
+    initial: np.ndarray
 
 
 @dataclass
@@ -108,6 +125,7 @@ class Graph:
     operators: list[Operator] = field(default_factory=list)
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
 
     def tensor(self, name: str) -> Tensor:
         return self.tensors[name]
@@ -117,7 +135,7 @@ class Graph:
         return [t for t in (self.tensors[n] for n in op.inputs) if not t.is_constant]
 
     def producer(self, tensor: str) -> Operator | None:
-        """The operator that writes ``tensor``; None for graph inputs and constants."""
+        """The operator that writes ``tensor``; None for graph inputs, states and constants."""
         return next((op for op in self.operators if tensor in op.outputs), None)
 
     def consumers(self, tensor: str) -> list[Operator]:
@@ -129,6 +147,14 @@ class Graph:
 
     def input_tensors(self) -> list[str]:
         return [port.tensor for port in self.inputs]
+
+    def sources(self) -> list[str]:
+        """Tensors that have a value before any operator runs: inputs and states."""
+        return [*self.input_tensors(), *(state.tensor for state in self.states)]
+
+    def results(self) -> list[str]:
+        """Tensors whose values are wanted after all operators have run: outputs and updates of states."""
+        return [*self.output_tensors(), *(state.update for state in self.states)]
 
     def constants(self) -> Iterator[Tensor]:
         return (t for t in self.tensors.values() if t.is_constant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
+from tinyengine.ir.graph import Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.macs import macs, total_macs
 from tinyengine.ir.ops import Activation, Attrs, Window
 
@@ -13,6 +13,7 @@ def format_graph(graph: Graph) -> str:
     """The whole graph: ports, operators with shapes, quantization, attributes and MACs."""
     lines = [f"network {graph.name}: {len(graph.operators)} operators, {total_macs(graph):,} MACs"]
     lines += [f"  input  {_port(graph, port)}" for port in graph.inputs]
+    lines += [f"  state  {_state(graph, state)}" for state in graph.states]
     width = max((len(op.name) for op in graph.operators), default=0)
     lines += [f"  {op.name:<{width}}  {format_operator(op, graph)}" for op in graph.operators]
     lines += [f"  output {_port(graph, port)}" for port in graph.outputs]
@@ -20,9 +21,9 @@ def format_graph(graph: Graph) -> str:
 
 
 def format_operator(op: Operator, graph: Graph) -> str:
-    """Inputs -> output, attributes, MACs of one operator, without its name."""
+    """Inputs -> outputs, attributes, MACs of one operator, without its name."""
     inputs = ", ".join(_tensor(graph.tensor(name)) for name in op.inputs)
-    output = _tensor(graph.tensor(op.outputs[0]))
+    output = ", ".join(_tensor(graph.tensor(name)) for name in op.outputs)
     work = macs(op, graph)
     parts = [f"{op.kind} {inputs} -> {output}", _attrs(op.attrs), f"{work:,} MACs" if work else ""]
     return "  ".join(part for part in parts if part)
@@ -31,6 +32,12 @@ def format_operator(op: Operator, graph: Graph) -> str:
 def _port(graph: Graph, port: Port) -> str:
     outside = f"{port.dtype}{_quantization(port.quant)}"
     return f"{port.name}: {outside} outside, inside {_tensor(graph.tensor(port.tensor))}"
+
+
+def _state(graph: Graph, state: State) -> str:
+    low, high = state.initial.min(), state.initial.max()
+    values = f"{low:g}" if low == high else f"{low:g}..{high:g}"
+    return f"{_tensor(graph.tensor(state.tensor))}, at first {values}, then {state.update}"
 
 
 def _tensor(tensor: Tensor) -> str:

@@ -18,13 +18,13 @@ MAX_BLOCKS = 64  # of an elementwise kernel; more would not change its rule
 MAX_PIXELS = 4096  # described one by one; a larger output costs its rule up to a row, and saves compile time
 
 
-def blocks(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
-    """Access from (lo, hi) pairs, as int64."""
+def blocks(reads: list[tuple[np.ndarray, np.ndarray]], *writes: tuple[np.ndarray, np.ndarray]) -> Access:
+    """Access from (lo, hi) pairs, as int64; ``writes``: one per output."""
 
     def pair(lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(lo, np.int64), np.asarray(hi, np.int64)
 
-    return Access(tuple(pair(*item) for item in reads), pair(*write))
+    return Access(tuple(pair(*item) for item in reads), tuple(pair(*item) for item in writes))
 
 
 def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
@@ -39,7 +39,7 @@ def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndar
     for lo, hi in reads:
         lo, hi = np.asarray(lo, np.int64), np.asarray(hi, np.int64)
         twice.append((doubled(lo, lo), doubled(lo, hi)))
-    return Access(tuple(twice), (doubled(write_lo, last), doubled(last, write_hi)))
+    return Access(tuple(twice), ((doubled(write_lo, last), doubled(last, write_hi)),))
 
 
 def in_step(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:

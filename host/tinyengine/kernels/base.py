@@ -93,21 +93,21 @@ class Access:
     """Byte ranges that a call touches, block by block in execution order; in a block all reads precede all writes.
 
     Each array has shape (blocks,) and holds offsets from the start of its buffer; an empty range has lo == hi.
-    ``reads`` has one (lo, hi) pair per activation input, ``write`` is the output's. Ranges may be wider than what is
+    ``reads`` has one (lo, hi) pair per activation input, ``writes`` one per output. Ranges may be wider than what is
     really read (conservative), never narrower. Only for calls that access contiguous ranges; a kernel with
     scattered accesses (channel by channel) declares an exact Overlap and gives one block.
     """
 
     reads: tuple[tuple[np.ndarray, np.ndarray], ...]
-    write: tuple[np.ndarray, np.ndarray]
+    writes: tuple[tuple[np.ndarray, np.ndarray], ...]
 
-    def distance(self, index: int) -> int:
-        """The smallest valid D of the overlap rule between input ``index`` and the output.
+    def distance(self, index: int, output: int = 0) -> int:
+        """The smallest valid D of the overlap rule between input ``index`` and output ``output``.
 
         After block t has written up to write_hi[t], nothing below min over t' > t of read_lo[t'] is read any more.
         """
         read_lo, read_hi = self.reads[index]
-        write_hi = np.maximum.accumulate(self.write[1])
+        write_hi = np.maximum.accumulate(self.writes[output][1])
         if len(read_lo) < 2:
             return -int(read_hi.max(initial=0))
         far = np.iinfo(np.int64).max // 2
@@ -143,11 +143,13 @@ class ScratchPart:
 
 @dataclass(eq=False)
 class KernelCall:
-    """One call in the generated code: ``function(&params, inputs..., output, scratch)``.
+    """One call in the generated code: ``function(&params, inputs..., outputs..., scratch)``.
 
-    The C prototype is ``void function(const params_type *p, const int8_t *x0, [const int8_t *x1, ...], int8_t *y[,
-    void *scratch])``, or with ``variadic`` set ``(p, const int8_t *const *inputs, int8_t *y[, void *scratch])``.
-    The loss and the backward pass take a ``te_train_context *`` behind that.
+    The C prototype is ``void function(const params_type *p, const int8_t *x0, [const int8_t *x1, ...], int8_t *y0,
+    [int8_t *y1, ...][, void *scratch])``, where each pointer has the type of its tensor. With ``variadic`` set the
+    inputs are one argument, ``const int8_t *const *inputs``, or ``const void *const *inputs`` where not all of them are
+    int8. A call without outputs gets NULL in their place. The loss and the backward pass take a ``te_train_context *``
+    behind that.
     ``params_type`` None means the output is a view of the first input: no call, the tensors share their bytes.
     """
 
@@ -159,7 +161,7 @@ class KernelCall:
     inputs: list[str] = field(default_factory=list)  # activation tensors, in call order
     outputs: list[str] = field(default_factory=list)
     scratch_bytes: int = 0
-    overlaps: tuple[Overlap | None, ...] = ()  # one per activation input
+    overlaps: tuple[Overlap | None, ...] = ()  # per output, one per activation input
     access: Access | None = None  # None: everything is read before, or while, anything is written: no overlap
     macs: int = 0
     variadic: bool = False
@@ -183,6 +185,15 @@ class KernelCall:
         """The only output."""
         [name] = self.outputs
         return name
+
+    def overlap(self, position: int, output: int = 0) -> Overlap | None:
+        """The rule between an input and an output, as far as the replay can check it: without byte ranges, only equal
+        addresses."""
+        index = output * len(self.inputs) + position
+        rule = self.overlaps[index] if index < len(self.overlaps) else None
+        if rule is None or rule.exact or self.access is not None:
+            return rule
+        return Overlap(exact=True) if rule.distance <= 0 else None
 
     @property
     def is_view(self) -> bool:

@@ -1,7 +1,7 @@
 """The arena: lifetimes, overlap rules, addresses, and the replay that proves them."""
 
 from tinyengine.memory.error import PlacementError
-from tinyengine.memory.lifetime import Buffer, Lifetimes, OverlapRule, Step, lifetimes, scratch_name
+from tinyengine.memory.lifetime import Buffer, Lifetimes, OverlapRule, lifetimes, scratch_name
 from tinyengine.memory.placement import Placement, lower_bound, place
 from tinyengine.memory.plan import MemoryPlan, StepUsage, plan
 from tinyengine.memory.replay import replay
@@ -13,7 +13,6 @@ __all__ = [
     "OverlapRule",
     "Placement",
     "PlacementError",
-    "Step",
     "StepUsage",
     "lifetimes",
     "lower_bound",

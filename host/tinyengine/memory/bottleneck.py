@@ -47,14 +47,14 @@ class Held:
 
 def held(usage: Usage, graph: Graph, calls: Sequence[KernelCall]) -> list[Held]:
     """Everything that is alive in a step, the largest first; scratch memory in its parts. ``calls``: one per step."""
-    makers = {call.output: call.name for call in calls}
+    makers = {name: call.name for call in calls for name in call.outputs}
     parts: list[Held] = []
     for buffer in (resident.buffer for resident in usage.residents):
         if buffer.kind == "tensor":
             shape = "x".join(str(size) for size in graph.tensor(buffer.name).shape[1:])
             maker = makers.get(buffer.name)
             parts.append(Held(buffer.size, f"{f'output of {maker}' if maker else f'input {buffer.name}'} ({shape})"))
-        elif scratch := calls[usage.index].scratch_parts:
+        elif buffer.kind == "scratch" and (scratch := calls[usage.index].scratch_parts):
             parts += [Held(part.size, part.what) for part in scratch]
         else:
             parts.append(Held(buffer.size, buffer.kind))

@@ -7,12 +7,13 @@ and output are both alive in the operator's step and only an overlap rule lets t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall, Overlap
 from tinyengine.memory.error import PlacementError
+from tinyengine.memory.states import STATELESS, StateRegion, state_region
 
 BEFORE_RUN = -1
 TENSOR_ALIGN = 4  # word loads of the kernels
@@ -23,7 +24,7 @@ SCRATCH_ALIGN = 8  # whatever a kernel keeps there: int16 columns, int32 sums, s
 class Buffer:
     """``size`` bytes at one address (a multiple of ``align``) from step ``first`` to step ``last``, both included.
 
-    ``kind`` is for reports: "tensor", "scratch", and whatever a stage adds ("rows" for a rolling row buffer).
+    ``kind`` is for reports: "tensor", "scratch", "state" (of one, while states exchange their values).
     """
 
     name: str
@@ -61,107 +62,99 @@ class OverlapRule:
         return after_address <= before_address - self.distance
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One kernel call under the name that reports show."""
-
-    name: str
-    call: KernelCall
-
-
 @dataclass(frozen=True)
 class Lifetimes:
-    """The placement problem of a network, and where its tensors and scratch memories went in it."""
+    """The placement problem of a network, and where its tensors and scratch memories went in it.
+
+    What lies in ``region`` is no buffer of the arena.
+    """
 
     buffers: tuple[Buffer, ...]
     rules: tuple[OverlapRule, ...]
     home: dict[str, str]  # activation tensor -> its buffer; a view lives in the buffer of what it views
     scratch: dict[int, str]  # step -> its scratch buffer, where it has one
+    region: StateRegion = STATELESS
 
 
-def scratch_name(index: int, step: Step) -> str:
+def scratch_name(index: int, call: KernelCall) -> str:
     """Name of the scratch buffer of step ``index`` (unique, and never a tensor's name in a sane graph)."""
-    return f"{step.name}/scratch@{index}"
+    return f"{call.name}/scratch@{index}"
 
 
-def buffer_homes(steps: Sequence[Step], graph: Graph) -> dict[str, str]:
+def buffer_homes(calls: Sequence[KernelCall], graph: Graph) -> dict[str, str]:
     """Which buffer holds the bytes of each activation: its own, or through a chain of views another tensor's."""
-    home = {name: name for name in graph.input_tensors() if not graph.tensor(name).is_constant}
-    for index, step in enumerate(steps):
-        call = step.call
+    home = {name: name for name in graph.sources() if not graph.tensor(name).is_constant}
+    for index, call in enumerate(calls):
         for name in call.inputs:
             if name not in home:
-                raise PlacementError(f"step {index} ({step.name}) reads {name} before any step has written it")
+                raise PlacementError(f"step {index} ({call.name}) reads {name} before any step has written it")
         if not call.is_view:
-            home.setdefault(call.output, call.output)
+            home.update({name: name for name in call.outputs if name not in home})
             continue
         source = call.inputs[0]
         if graph.tensor(source).nbytes != graph.tensor(call.output).nbytes:
-            raise PlacementError(f"step {index} ({step.name}) views {source} as {call.output}, which has another size")
+            raise PlacementError(f"step {index} ({call.name}) views {source} as {call.output}, which has another size")
         if call.output in home:
-            raise PlacementError(f"step {index} ({step.name}) makes {call.output} a view, but it already has bytes")
+            raise PlacementError(f"step {index} ({call.name}) makes {call.output} a view, but it already has bytes")
         home[call.output] = home[source]
     return home
 
 
-def lifetimes(steps: Sequence[Step], graph: Graph) -> Lifetimes:
-    """Buffers and overlap rules of ``steps`` executed in order. Constants live in flash and are no buffers."""
-    home = buffer_homes(steps, graph)
-    outputs = [name for name in graph.output_tensors() if not graph.tensor(name).is_constant]
-    for name in outputs:
+def lifetimes(calls: Sequence[KernelCall], graph: Graph) -> Lifetimes:
+    """Buffers and overlap rules of ``calls`` executed in order. Constants live in flash and are no buffers."""
+    home = buffer_homes(calls, graph)
+    results = [name for name in graph.results() if not graph.tensor(name).is_constant]
+    for name in results:
         if name not in home:
             raise PlacementError(f"output {name} is written by no step")
 
     # first write .. last read of every buffer; a buffer that several calls write lives from the first of them
-    span: dict[str, tuple[int, int]] = {home[name]: (BEFORE_RUN, BEFORE_RUN) for name in graph.input_tensors()}
-    for index, step in enumerate(steps):
-        if step.call.is_view:
+    span: dict[str, tuple[int, int]] = {home[name]: (BEFORE_RUN, BEFORE_RUN) for name in graph.sources()}
+    for index, call in enumerate(calls):
+        if call.is_view:
             continue  # moves no byte
-        for name in (home[tensor] for tensor in (*step.call.inputs, step.call.output)):
+        for name in (home[tensor] for tensor in (*call.inputs, *call.outputs)):
             first, _ = span.get(name, (index, index))
             span[name] = (first, index)
-    for name in outputs:
-        span[home[name]] = (span[home[name]][0], len(steps))
+    for name in results:
+        span[home[name]] = (span[home[name]][0], len(calls))
 
-    buffers = [Buffer(name, graph.tensor(name).nbytes, TENSOR_ALIGN, *life) for name, life in span.items()]
+    rules = [rule for index, call in enumerate(calls) for rule in _rules_of(index, call, home, span)]
+    region = state_region(graph, home, span, {(rule.before, rule.after) for rule in rules if rule.allows(0, 0)})
+    buffers = [
+        Buffer(name, graph.tensor(name).nbytes, TENSOR_ALIGN, *life)
+        for name, life in span.items()
+        if name not in region.offsets
+    ]
+    after = len(calls)
+    buffers += [Buffer(name, size, TENSOR_ALIGN, after, after, "state") for name, size in region.detours.items()]
     scratch: dict[int, str] = {}
-    for index, step in enumerate(steps):
-        if step.call.scratch_bytes:
-            scratch[index] = scratch_name(index, step)
-            buffers.append(Buffer(scratch[index], step.call.scratch_bytes, SCRATCH_ALIGN, index, index, "scratch"))
-
-    rules = [rule for index, step in enumerate(steps) for rule in _rules_of(index, step.call, home, span)]
-    return Lifetimes(tuple(buffers), tuple(rules), home, scratch)
+    for index, call in enumerate(calls):
+        if call.scratch_bytes:
+            scratch[index] = scratch_name(index, call)
+            buffers.append(Buffer(scratch[index], call.scratch_bytes, SCRATCH_ALIGN, index, index, "scratch"))
+    rules = [rule for rule in rules if rule.before not in region.offsets and rule.after not in region.offsets]
+    return Lifetimes(tuple(buffers), tuple(rules), home, scratch, region)
 
 
 def _rules_of(
     index: int, call: KernelCall, home: dict[str, str], span: dict[str, tuple[int, int]]
-) -> list[OverlapRule]:
+) -> Iterator[OverlapRule]:
     """The call's overlap rules that count here.
 
     An input may be overlapped only if nobody reads it later (it dies in this step), and only by an output that starts
     to live in this step: one that other calls have already filled in part has met the input before.
     """
-    after = home[call.output]
-    if call.is_view or span[after][0] != index:
-        return []
-    claims: dict[str, list[Overlap | None]] = {}
-    for position, name in enumerate(call.inputs):
-        overlap = call.overlaps[position] if position < len(call.overlaps) else None
-        claims.setdefault(home[name], []).append(usable_overlap(call, overlap))
-    rules = []
-    for before, overlaps in claims.items():
-        overlap = _strictest(overlaps)
-        if overlap is not None and before != after and span[before][1] == index:
-            rules.append(OverlapRule(before, after, overlap.distance, overlap.exact))
-    return rules
-
-
-def usable_overlap(call: KernelCall, overlap: Overlap | None) -> Overlap | None:
-    """``overlap`` as far as the replay can check it: without byte ranges, only equal addresses."""
-    if overlap is None or overlap.exact or call.access is not None:
-        return overlap
-    return Overlap(exact=True) if overlap.distance <= 0 else None
+    for output, after in enumerate(home[name] for name in call.outputs):
+        if call.is_view or span[after][0] != index:
+            continue
+        claims: dict[str, list[Overlap | None]] = {}
+        for position, name in enumerate(call.inputs):
+            claims.setdefault(home[name], []).append(call.overlap(position, output))
+        for before, overlaps in claims.items():
+            overlap = _strictest(overlaps)
+            if overlap is not None and before != after and span[before][1] == index:
+                yield OverlapRule(before, after, overlap.distance, overlap.exact)
 
 
 def _strictest(overlaps: list[Overlap | None]) -> Overlap | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall
 from tinyengine.memory.bottleneck import bottleneck_phrase
-from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Lifetimes, Step, lifetimes
+from tinyengine.memory.lifetime import BEFORE_RUN, Buffer, Lifetimes, lifetimes
 from tinyengine.memory.placement import Placement, place, place_around
 from tinyengine.memory.replay import replay
+from tinyengine.memory.states import STATELESS, StateRegion
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class StepUsage:
 class MemoryPlan:
     """Where everything lies, and what it costs. All figures in bytes.
 
-    ``addresses``: every activation tensor, views included (a view has the address of what it views).
+    ``addresses``: every activation tensor that lies in the arena, views included (a view has the address of what it
+    views). ``states``: likewise those that lie in the states' region, by their offset in it.
     ``scratch``: per call, the address of its scratch memory, None if it needs none.
-    ``arena_bytes``: the static array that the firmware reserves, everything included.
+    ``arena_bytes``: the static array that the firmware reserves, everything included but the states.
     ``activation_peak_bytes``: activations alone, as papers count: the maximum over the steps (and the moments before
     and after the run) of the number of arena bytes that belong to at least one live tensor, or to a ring of rows, a
     window of a patch or a running sum inside a chain. A byte in which an output lies over the input that it consumes
@@ -68,6 +70,8 @@ class MemoryPlan:
     usage: tuple[StepUsage, ...]
     bottleneck: str
     placement: Placement
+    states: Mapping[str, int] = field(default_factory=dict)
+    region: StateRegion = STATELESS
 
 
 def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None, check: bool = True) -> MemoryPlan:
@@ -76,18 +80,17 @@ def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None
     ``budget`` limits the nodes of branch and bound (see placement.place). ``check`` replays the plan byte by byte.
     Raises PlacementError if the calls contradict the graph or, which would be a bug, the replay finds a wrong byte.
     """
-    steps = [Step(call.name, call) for call in calls]
-    alive = lifetimes(steps, graph)
-    placement = min(_placements(alive, budget), key=lambda p: (p.total, _activation_peak(_moments(steps, alive, p))))
+    alive = lifetimes(calls, graph)
+    placement = min(_placements(alive, budget), key=lambda p: (p.total, _activation_peak(_moments(calls, alive, p))))
     if check:
-        replay(steps, graph, placement)
+        replay(calls, graph, placement, alive.region)
 
-    moments = _moments(steps, alive, placement)
+    moments = _moments(calls, alive, placement)
     worst = max(moments, key=lambda usage: usage.bytes_used)
     return MemoryPlan(
-        addresses={tensor: placement.addresses[home] for tensor, home in alive.home.items()},
+        addresses=_located(alive.home, placement.addresses),
         scratch=tuple(
-            placement.addresses[alive.scratch[index]] if index in alive.scratch else None for index in range(len(steps))
+            placement.addresses[alive.scratch[index]] if index in alive.scratch else None for index in range(len(calls))
         ),
         arena_bytes=placement.total,
         activation_peak_bytes=_activation_peak(moments),
@@ -97,7 +100,14 @@ def plan(graph: Graph, calls: Sequence[KernelCall], *, budget: int | None = None
         usage=tuple(moments[1:-1]),
         bottleneck=bottleneck_phrase(worst, graph, calls, placement.total),
         placement=placement,
+        states=_located(alive.home, alive.region.offsets),
+        region=alive.region,
     )
+
+
+def _located(home: Mapping[str, str], addresses: Mapping[str, int]) -> dict[str, int]:
+    """Addresses of the tensors whose buffers are among those of ``addresses``."""
+    return {tensor: addresses[buffer] for tensor, buffer in home.items() if buffer in addresses}
 
 
 def _placements(alive: Lifetimes, budget: int | None) -> Iterator[Placement]:
@@ -115,12 +125,12 @@ def _placements(alive: Lifetimes, budget: int | None) -> Iterator[Placement]:
     yield replace(first, addresses=addresses, total=total, optimal=total == first.lower_bound)
 
 
-def _moments(steps: Sequence[Step], alive: Lifetimes, placement: Placement) -> list[StepUsage]:
+def _moments(calls: Sequence[KernelCall], alive: Lifetimes, placement: Placement) -> list[StepUsage]:
     """The moment before the run, every step, and the moment after the run."""
     residents = [Resident(buffer, placement.addresses[buffer.name]) for buffer in alive.buffers]
     residents.sort(key=lambda resident: (resident.address, resident.buffer.name))
-    names = ["the moment before the run", *(step.name for step in steps), "the moment after the run"]
-    inside = [0, *(step.call.activation_scratch_bytes for step in steps), 0]
+    names = ["the moment before the run", *(call.name for call in calls), "the moment after the run"]
+    inside = [0, *(call.activation_scratch_bytes for call in calls), 0]
     return [
         _usage(index, name, residents, extra)
         for index, (name, extra) in enumerate(zip(names, inside, strict=True), BEFORE_RUN)

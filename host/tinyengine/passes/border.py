@@ -22,7 +22,7 @@ def move_conversions_to_border(graph: Graph) -> None:
 
 def _convert_input(graph: Graph, port: Port) -> Port:
     readers = graph.consumers(port.tensor)
-    if graph.tensor(port.tensor).dtype == "int8" or not readers:
+    if graph.tensor(port.tensor).dtype == "int8" or not any(op.kind is OpKind.QUANTIZE for op in readers):
         return port
     inside = readers[0].outputs[0]
     for op in readers:

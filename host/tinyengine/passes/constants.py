@@ -9,14 +9,15 @@ from tinyengine.reference import execute
 
 @graph_pass
 def fold_constants(graph: Graph) -> None:
-    """Execute what depends on no input now, by the oracle; outputs of the network stay computed."""
-    outputs = set(graph.output_tensors())
+    """Execute what depends on no input now, by the oracle; outputs of the network and states stay computed."""
+    wanted = set(graph.results())
     kept = []
     for op in graph.operators:
         tensors = [graph.tensor(name) for name in op.inputs]
         arrays = [t.data.reshape(t.shape) for t in tensors if t.data is not None]
-        if len(arrays) == len(tensors) and op.outputs[0] not in outputs:
-            graph.tensor(op.outputs[0]).data = execute(op, graph, arrays)
+        if len(arrays) == len(tensors) and not wanted.intersection(op.outputs):
+            for name, data in zip(op.outputs, execute(op, graph, arrays), strict=True):
+                graph.tensor(name).data = data
         else:
             kept.append(op)
     graph.operators = kept

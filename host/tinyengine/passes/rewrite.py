@@ -24,12 +24,12 @@ def graph_pass(rewrite: Callable[[Graph], None]) -> Callable[[Graph], Graph]:
 
 def clone(graph: Graph) -> Graph:
     """An independent copy; arrays of constants are shared, nobody writes them."""
-    return Graph(
-        graph.name,
-        {name: replace(tensor) for name, tensor in graph.tensors.items()},
-        [replace(op, inputs=list(op.inputs), outputs=list(op.outputs)) for op in graph.operators],
-        list(graph.inputs),
-        list(graph.outputs),
+    return replace(
+        graph,
+        tensors={name: replace(tensor) for name, tensor in graph.tensors.items()},
+        operators=[replace(op, inputs=list(op.inputs), outputs=list(op.outputs)) for op in graph.operators],
+        inputs=list(graph.inputs),
+        outputs=list(graph.outputs),
     )
 
 
@@ -39,9 +39,9 @@ def same_quantization(graph: Graph, a: str, b: str) -> bool:
 
 
 def only_reader(graph: Graph, tensor: str) -> Operator | None:
-    """The operator that alone reads ``tensor``; None if others do or it is an output of the network."""
+    """The operator that alone reads ``tensor``; None if others do or it is wanted after the run."""
     readers = graph.consumers(tensor)
-    if len(readers) != 1 or tensor in graph.output_tensors():
+    if len(readers) != 1 or tensor in graph.results():
         return None
     return readers[0]
 

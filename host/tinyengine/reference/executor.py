@@ -22,17 +22,61 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
 from tinyengine.reference.registry import ACCUMULATORS, ORACLES
 
 
-def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: str = "exact") -> np.ndarray:
-    """The output of ``op`` for ``inputs`` (one array per entry of ``op.inputs``), in the output tensor's shape.
+def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: str = "exact") -> list[np.ndarray]:
+    """The outputs of ``op`` for ``inputs`` (one array per entry of ``op.inputs``), in their tensors' shapes.
 
     ``requant`` "fast": rounded as the kernels of a network compiled with ``--requant fast`` do.
     """
-    output = graph.tensor(op.outputs[0])
     if op.kind in ACCUMULATORS:
         result = layer_requant(graph, op, requant).apply(ACCUMULATORS[op.kind](op, graph, inputs))
     else:
         result = ORACLES[op.kind](op, graph, inputs)
-    return result.astype(DTYPES[output.dtype], copy=False).reshape(output.shape)
+    results = [result] if isinstance(result, np.ndarray) else result
+    outputs = [graph.tensor(name) for name in op.outputs]
+    return [
+        value.astype(DTYPES[tensor.dtype], copy=False).reshape(tensor.shape)
+        for tensor, value in zip(outputs, results, strict=True)
+    ]
+
+
+class Session:
+    """Consecutive runs of ``graph``: each begins with the values of the states with which the one before it ended.
+
+    ``requant`` as for :func:`execute`.
+    """
+
+    def __init__(self, graph: Graph, requant: str = "exact") -> None:
+        self.graph, self.requant = graph, requant
+        self.reset()
+
+    def reset(self) -> None:
+        """Initial values."""
+        self.states = {state.tensor: state.initial for state in self.graph.states}
+
+    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The graph's outputs in order; ``inputs`` as for :func:`run`."""
+        values = self.values(inputs)
+        return [values[name] for name in self.graph.output_tensors()]
+
+    def values(self, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """One run, like :meth:`run`: the value of every tensor by name."""
+        graph = self.graph
+        if len(inputs) != len(graph.inputs):
+            raise ValueError(f"{graph.name} has {len(graph.inputs)} inputs, not {len(inputs)}")
+        values = {t.name: t.data.reshape(t.shape) for t in graph.constants() if t.data is not None} | self.states
+        for port, value in zip(graph.inputs, inputs, strict=True):
+            tensor = graph.tensor(port.tensor)
+            if value.dtype != DTYPES[tensor.dtype] or value.size != tensor.elements:
+                raise ValueError(
+                    f"input {port.name} wants {tensor.dtype} of shape {tensor.shape}, "
+                    f"not {value.dtype} of {value.shape}"
+                )
+            values[tensor.name] = value.reshape(tensor.shape)
+        for op in graph.operators:
+            outputs = execute(op, graph, [values[name] for name in op.inputs], self.requant)
+            values.update(zip(op.outputs, outputs, strict=True))
+        self.states = {state.tensor: values[state.update] for state in graph.states}
+        return values
 
 
 @overload
@@ -52,19 +96,9 @@ def run(
 ) -> list[np.ndarray] | dict[str, np.ndarray]:
     """Execute ``graph``; ``inputs`` are arrays of the input *tensors'* dtype (see ``tinyengine.ir.ports``).
 
-    Returns the graph's outputs in order, or with ``keep_all`` the value of every tensor by name.
-    ``requant`` as for :func:`execute`. ValueError if the inputs do not fit the graph.
+    Returns the graph's outputs in order, or with ``keep_all`` the value of every tensor by name. States have their
+    initial values (see :class:`Session`). ``requant`` as for :func:`execute`. ValueError if the inputs do not fit the
+    graph.
     """
-    if len(inputs) != len(graph.inputs):
-        raise ValueError(f"{graph.name} has {len(graph.inputs)} inputs, not {len(inputs)}")
-    values: dict[str, np.ndarray] = {t.name: t.data.reshape(t.shape) for t in graph.constants() if t.data is not None}
-    for port, value in zip(graph.inputs, inputs, strict=True):
-        tensor = graph.tensor(port.tensor)
-        if value.dtype != DTYPES[tensor.dtype] or value.size != tensor.elements:
-            raise ValueError(
-                f"input {port.name} wants {tensor.dtype} of shape {tensor.shape}, not {value.dtype} of {value.shape}"
-            )
-        values[tensor.name] = value.reshape(tensor.shape)
-    for op in graph.operators:
-        values[op.outputs[0]] = execute(op, graph, [values[name] for name in op.inputs], requant)
-    return values if keep_all else [values[name] for name in graph.output_tensors()]
+    session = Session(graph, requant)
+    return session.values(inputs) if keep_all else session.run(inputs)

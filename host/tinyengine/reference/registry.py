@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 
-Oracle = Callable[[Operator, Graph, list[np.ndarray]], np.ndarray]
-"""Computes an operator's output from its inputs (constants included), each shaped like its tensor."""
+Oracle = Callable[[Operator, Graph, list[np.ndarray]], Any]
+"""Computes an operator's output (an array), or a list of its outputs, from its inputs (constants included), each shaped
+like its tensor."""
 
 ORACLES: dict[OpKind, Oracle] = {}
 

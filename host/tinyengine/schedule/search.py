@@ -20,7 +20,7 @@ from tinyengine.kernels.base import Target
 from tinyengine.kernels.streaming.chain import chain_call
 from tinyengine.kernels.streaming.patch import patch_op
 from tinyengine.kernels.streaming.rows import RowOp
-from tinyengine.memory.lifetime import Step, lifetimes
+from tinyengine.memory.lifetime import lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.schedule.patched import Patched
@@ -64,7 +64,7 @@ def schedule(
 
 def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
     """All stages of ``graph``, with its input by rows where ``rows`` wants it and the network allows it."""
-    if rows and len(graph.inputs) == 1 and graph.input_tensors()[0] not in graph.output_tensors():
+    if rows and len(graph.inputs) == 1 and graph.input_tensors()[0] not in graph.results():
         space = Space(graph, target, pushed=True)
         if any(space.options(0, NEVER)):
             return space
@@ -213,7 +213,7 @@ def _drafted(space: Space, path: list[Option]) -> MemoryPlan:
 def _placed(space: Space, path: Sequence[Option], budget: int | None = None) -> int:
     """Bytes that ``path`` takes; with ``budget`` 0 if its buffers are placed without much thought."""
     calls = calls_of([_stage(space, option, draft=True) for option in path])
-    alive = lifetimes([Step(call.name, call) for call in calls], _planned_graph(space))
+    alive = lifetimes(calls, _planned_graph(space))
     return place(alive.buffers, alive.rules, budget).total
 
 
@@ -283,8 +283,7 @@ def _arena(space: Space, path: list[Option]) -> int:
 def _planned_graph(space: Space) -> Graph:
     """The graph as the memory planner is to see it: without an input that never lies in the arena."""
     graph = space.graph
-    inputs = [] if space.pushed else graph.inputs
-    return Graph(graph.name, graph.tensors, graph.operators, inputs, graph.outputs)
+    return replace(graph, inputs=[]) if space.pushed else graph
 
 
 def _stage(space: Space, option: Option, draft: bool = False) -> Stage:

@@ -18,7 +18,7 @@ from tinyengine.kernels.select import lower
 from tinyengine.kernels.streaming.chain import activation_bytes, layout, row_bytes, row_window
 from tinyengine.kernels.streaming.flow import Flow
 from tinyengine.kernels.streaming.rows import RowOp, row_op
-from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, Step, lifetimes
+from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.schedule.cost import extra_instructions, smaller_blocks
 
@@ -76,18 +76,19 @@ class Space:
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
         self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
         self._row_ops: dict[tuple[int, int, str, int, bool], RowOp | None] = {}
-        home = {name: name for name in graph.input_tensors()}
+        home = {name: name for name in graph.sources()}
         for call in self.calls:
-            home[call.output] = home[call.inputs[0]] if call.is_view else call.output
+            home.update({name: home[call.inputs[0]] if call.is_view else name for name in call.outputs})
         self._home = home
-        self._born = {name: -1 for name in graph.input_tensors()}
+        self._born = {name: -1 for name in graph.input_tensors()}  # states wait elsewhere
         self._last_use = dict.fromkeys(home.values(), -1)
         for index, call in enumerate(self.calls):
-            self._born.setdefault(home[call.output], index)
             if not call.is_view:
+                for name in call.outputs:
+                    self._born.setdefault(name, index)
                 for name in call.inputs:
                     self._last_use[home[name]] = index
-        for name in graph.output_tensors():
+        for name in graph.results():
             self._last_use[home[name]] = NEVER
 
     def options(self, start: int, limit: int) -> Iterator[Option]:
@@ -137,18 +138,20 @@ class Space:
         resting = self._resting[position]
         if call.is_view:
             return sum(resting.values())
-        near = {self._home[name] for name in (*call.inputs, call.output)}
+        near = {self._home[name] for name in (*call.inputs, *call.outputs)}
         far = sum(size for name, size in resting.items() if name not in near)
         return far + self._span(position, call)
 
     def _span(self, position: int, call: KernelCall) -> int:
         """Bytes that one layer needs by itself: the smallest arena for its step alone."""
         kept = [name for name in call.inputs if self._last_use[self._home[name]] > position]
-        ports = {name: Port(name, name, "int8") for name in (*call.inputs, call.output)}
+        ports = {name: Port(name, name, "int8") for name in (*call.inputs, *call.outputs)}
         alone = Graph("step", self.graph.tensors)
-        alone.inputs = [ports[name] for name in dict.fromkeys(call.inputs)]
-        alone.outputs = [ports[name] for name in dict.fromkeys([call.output, *kept])]
-        alive = lifetimes([Step(call.name, call)], alone)
+        alone.states = [replace(state, update=state.tensor) for state in self.graph.states]
+        beside = {state.tensor for state in alone.states}
+        alone.inputs = [ports[name] for name in dict.fromkeys(call.inputs) if name not in beside]
+        alone.outputs = [ports[name] for name in dict.fromkeys([*call.outputs, *kept])]
+        alive = lifetimes([call], alone)
         return place([buffer for buffer in alive.buffers if buffer.alive(0)], alive.rules).total
 
     # --- chains ---
@@ -204,7 +207,7 @@ class Space:
         last_uses = (self._last_use[self._home[op.outputs[0]]] for op in group[:-1])
         if any(last != position + index + 1 for index, last in enumerate(last_uses)):
             return None  # what is made inside is wanted elsewhere as well
-        consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.output_tensors()
+        consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.results()
         key = (position, length, x, batch, consume and length > 1)  # a single operator consumes nothing
         if key not in self._row_ops:
             op = row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)

@@ -158,7 +158,7 @@ def resident_access(
             reads.append((low, high))
             writes.append(write)
     r, w = (np.array(pairs, np.int64) for pairs in (reads, writes))
-    return Access(((r[:, 0], r[:, 1]),), (w[:, 0], w[:, 1]))
+    return Access(((r[:, 0], r[:, 1]),), ((w[:, 0], w[:, 1]),))
 
 
 @dataclass(frozen=True, eq=False)

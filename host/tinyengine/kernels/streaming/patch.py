@@ -199,7 +199,7 @@ def pictures_of(ops: Sequence[Operator], graph: Graph, x: str | None) -> list[st
         if not fits or names[-1] not in reads:
             return None
         names.append(op.outputs[0])
-    outputs = set(graph.output_tensors())
+    outputs = set(graph.results())
     for name in names[1:-1]:
         if name in outputs or any(reader not in ops for reader in graph.consumers(name)):
             return None

@@ -287,7 +287,7 @@ def _aligned(size: int) -> int:
 def _only_read_by(graph: Graph, first: Operator, second: Operator) -> bool:
     """Whether nobody but ``second`` wants the output of ``first``."""
     [name] = first.outputs
-    return graph.consumers(name) == [second] and name not in graph.output_tensors()
+    return graph.consumers(name) == [second] and name not in graph.results()
 
 
 # Element by element ---------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Trainer:
         values[graph.input_tensors()[0]] = x.reshape(graph.tensor(graph.input_tensors()[0]).shape)
         for op in graph.operators:
             requant = "exact" if op.name in self._exact else self.requant
-            values[op.outputs[0]] = execute(op, graph, [values[name] for name in op.inputs], requant)
+            [values[op.outputs[0]]] = execute(op, graph, [values[name] for name in op.inputs], requant)
         return values
 
     def _logits(self, values: dict[str, np.ndarray]) -> np.ndarray:
