@@ -491,7 +491,7 @@ def test_an_output_that_is_a_state_is_refused():
     x, s = net.input("x", 2, 2, 4), net.state("s", 2, 2, 4)
     net.keep(s, x)
     net.output(net.view("v", s, 16))
-    with pytest.raises(ModelError, match="output 'v' is its state 's'.* let an operator compute the output"):
+    with pytest.raises(ModelError, match=r"output 'v' is its state 's'.* let an operator compute the output"):
         plan(net.graph, net.calls)
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.graph import DTYPES, Graph, Port, Quantization, Tensor
+from tinyengine.ir.graph import DTYPES, Graph, Port, Quantization, State, Tensor
 from tinyengine.ir.operators import MAX_SIZE, fail, verify_operator
 
 MAX_ELEMENTS = 1 << 26
@@ -30,7 +30,10 @@ def verify(graph: Graph) -> None:
     _verify_order(graph)
     for op in graph.operators:
         verify_operator(op, graph)
-    _verify_border(graph)
+    for state in graph.states:
+        _verify_state(state, graph)
+    for port in (*graph.inputs, *graph.outputs):
+        _verify_port(port, graph.tensor(port.tensor))
 
 
 # --- tensors ---
@@ -78,39 +81,45 @@ def _verify_order(graph: Graph) -> None:
         if port.tensor not in graph.tensors or port.tensor in known:
             raise ModelError(f"the network's input '{port.name}' is missing, constant or named twice")
         known.add(port.tensor)
+    for state in graph.states:
+        if state.tensor not in graph.tensors or state.tensor in known:
+            raise ModelError(f"the network's state '{state.tensor}' is missing, constant, an input or named twice")
+        known.add(state.tensor)
     for op in graph.operators:
         for name in op.inputs:
             if name not in known:
                 raise ModelError(f"{op.kind} '{op.name}' reads tensor '{name}' before any operator has written it")
-        if len(op.outputs) != 1 or op.outputs[0] not in graph.tensors:
-            fail(op, f"writes {op.outputs} instead of one tensor of the network")
-        if op.outputs[0] in known:
-            fail(op, f"writes tensor '{op.outputs[0]}', which has a value already")
-        known.add(op.outputs[0])
+        if not op.outputs:
+            fail(op, "writes no tensor")
+        for name in op.outputs:
+            if name not in graph.tensors:
+                fail(op, f"writes '{name}', which is no tensor of the network")
+            if name in known:
+                fail(op, f"writes tensor '{name}', which has a value already")
+            known.add(name)
     constants = {t.name for t in graph.constants()}
     for port in graph.outputs:
         if port.tensor not in known or port.tensor in constants:
             raise ModelError(f"the network's output '{port.name}' is not computed by any operator")
+    for state in graph.states:
+        if state.update not in known or state.update in constants:
+            raise ModelError(f"the next value of the network's state '{state.tensor}' is not computed by any operator")
 
 
-def _verify_border(graph: Graph) -> None:
-    """Only QUANTIZE and DEQUANTIZE at the border see anything but int8."""
-    ins, outs = set(graph.input_tensors()), set(graph.output_tensors())
-    for op in graph.operators:
-        for name in op.inputs:
-            tensor = graph.tensor(name)
-            if not tensor.is_constant and tensor.dtype != "int8" and name not in ins:
-                fail(op, f"reads '{name}' in {tensor.dtype} inside the network; only its border may be {tensor.dtype}")
-        if graph.tensor(op.outputs[0]).dtype != "int8" and op.outputs[0] not in outs:
-            tensor = graph.tensor(op.outputs[0])
-            fail(op, f"writes '{tensor.name}' in {tensor.dtype} inside the network, which must stay int8 up to its end")
-    for port in (*graph.inputs, *graph.outputs):
-        _verify_port(port, graph.tensor(port.tensor))
+def _verify_state(state: State, graph: Graph) -> None:
+    """A state, its next value and its first one are of one kind, so that a run may begin with any of them."""
+    tensor, update = graph.tensor(state.tensor), graph.tensor(state.update)
+    kinds = [(t.dtype, t.shape, t.quant) for t in (tensor, update)]
+    if kinds[0] != kinds[1] or (str(state.initial.dtype), state.initial.shape) != kinds[0][:2]:
+        raise ModelError(
+            f"the state '{tensor.name}' ({tensor.dtype}{list(tensor.shape)}) begins with "
+            f"{state.initial.dtype}{list(state.initial.shape)} and becomes '{update.name}' ({update.dtype}"
+            f"{list(update.shape)}), but types, shapes and quantizations must be the same: convert the model again"
+        )
 
 
 def _verify_port(port: Port, tensor: Tensor) -> None:
-    inside_fits = tensor.dtype in ("int8", port.dtype)
-    if port.dtype not in ("float32", "int8", "uint8") or not inside_fits:
+    if port.dtype != tensor.dtype and (port.dtype not in ("float32", "uint8") or tensor.dtype != "int8"):
         raise ModelError(
             f"port '{port.name}' is {port.dtype} outside and {tensor.dtype} inside: convert the model again"
         )

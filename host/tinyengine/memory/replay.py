@@ -80,9 +80,7 @@ class Arena:
         )
 
 
-def replay(
-    calls: Sequence[KernelCall], graph: Graph, placement: Placement, region: StateRegion = STATELESS
-) -> None:
+def replay(calls: Sequence[KernelCall], graph: Graph, placement: Placement, region: StateRegion = STATELESS) -> None:
     """Execute ``calls`` on labelled bytes: once, or with states in ``region`` twice in a row. Returns if every read
     found its bytes, the outputs survive, and the second run began with what the first one left in the states."""
     home = buffer_homes(calls, graph)

@@ -33,7 +33,7 @@ PASSES: list[Pass] = [
 def optimize(graph: Graph, observer: Callable[[str, Graph], None] | None = None) -> Graph:
     """``graph`` after all passes; ``observer`` sees each pass's name and result.
 
-    ModelError if the network converts between float and int8 anywhere but at its border.
+    UnsupportedOperatorError if an input is converted to int8 in two ways.
     """
     for step in PASSES:
         graph = step(graph)
