@@ -25,9 +25,8 @@ FLAGS = ["-O2", "-g", "-ffp-contract=off", "-fno-strict-overflow", "-fvisibility
 FAST_FLAGS = ["-O3" if flag == "-O2" else flag for flag in FLAGS] + ["-march=native"]
 
 REPLACED: dict[str, tuple[str, ...]] = {
-    "te_conv2d_s8.c": ("te_conv2d_s8",),
+    "te_conv.c": ("te_conv2d_s8", "te_depthwise_s8"),
     "te_trained.c": ("te_conv2d_trained_s8",),
-    "te_depthwise_s8.c": ("te_depthwise_s8",),
     "te_pointwise_gradient.c": ("te_pointwise_weight_gradient",),
     "te_keep.c": ("te_clamp_mask",),
     "te_gradient_tile.c": ("te_gradient_tile",),

@@ -19,6 +19,9 @@
 #define TE_DSP 0
 #endif
 
+/* For what the inner loops call: out of line it would cost more than they do. */
+#define TE_INLINE static inline __attribute__((always_inline))
+
 /* Rows, columns, channels. */
 typedef struct te_hwc {
     uint16_t h, w, c;

@@ -37,7 +37,7 @@ static inline int32_t te_scale(int32_t x, int32_t multiplier, int32_t shift) {
 }
 
 /* Accumulator of output channel `channel` -> int8. */
-static inline int8_t te_requantize(int32_t acc, const te_requant *q, uint32_t channel) {
+TE_INLINE int8_t te_requantize(int32_t acc, const te_requant *q, uint32_t channel) {
     const uint32_t i = q->per_tensor ? 0 : channel;
     const int32_t scaled = te_scale(acc, q->multiplier[i], q->shift[i]);
     return (int8_t)te_clamp(te_wrap_add(scaled, q->zero), q->min, q->max);

@@ -1,6 +1,36 @@
-#include "../support/te_add_row.h"
+/* Operators by rows that run the inner loops of other kernels. */
+#include "tinyengine/te_row_ops.h"
+
+#include "../support/te_clamp_s8.h"
 #include "../support/te_conv_fast_run.h"
 #include "../support/te_depthwise_fast_run.h"
+
+void te_conv_rows(const void *params, const te_row_job *job) {
+    for (uint32_t made = 0, count; made < job->count; made += count) {
+        const uint32_t row = job->row + made;
+        count = te_rows_in_line(&job->y, row, job->count - made);
+        te_conv_fast_run(params, &job->x, te_row_of(&job->y, row), row, count, job->scratch);
+    }
+}
+
+void te_depthwise_rows(const void *params, const te_row_job *job) {
+    te_depthwise_fast_run(params, &job->x, &job->y, job->row, job->row, job->count, job->scratch);
+}
+
+void te_lut_rows(const void *params, const te_row_job *job) {
+    for (uint32_t row = job->row; row < job->row + job->count; row++)
+        te_lut_s8(params, te_row_of(&job->x, row), te_row_of(&job->y, row));
+}
+
+static inline void add_row(const te_add_rows_params *p, const int8_t *x, const int8_t *skip, int8_t *y) {
+    p->add(&p->constants, p->skip_first ? skip : x, p->skip_first ? x : skip, y, p->count);
+    te_clamp_s8(y, p->count, p->min, p->max);
+}
+
+void te_add_rows(const void *params, const te_row_job *job) {
+    for (uint32_t row = job->row; row < job->row + job->count; row++)
+        add_row(params, te_row_of(&job->x, row), te_row_of(&job->skip, row), te_row_of(&job->y, row));
+}
 
 /* Where the rows between the convolutions lie, and which of them is the first. */
 static te_row_view between(const te_depthwise_project_params *p, const te_row_job *job, uint32_t *first) {
@@ -28,7 +58,7 @@ void te_depthwise_project_rows(const void *params, const te_row_job *job) {
         te_conv_fast_run(&p->project, &rows, sum, first, job->count, work);
         for (uint32_t i = 0; i < job->count; i++, sum += p->add.count) {
             const uint32_t row = job->row + i;
-            te_add_row(&p->add, sum, te_row_of(&job->skip, row), te_row_of(&job->y, row));
+            add_row(&p->add, sum, te_row_of(&job->skip, row), te_row_of(&job->y, row));
         }
         return;
     }

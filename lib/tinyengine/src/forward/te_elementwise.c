@@ -1,0 +1,102 @@
+/* ADD, SUB, MUL with broadcasting, tables, softmax. */
+#include "tinyengine/te_elementwise.h"
+
+#include "../support/te_requant.h"
+
+typedef int8_t binary_op(const te_binary_params *p, int32_t a, int32_t b);
+
+/* Inlined with a constant `op`, so that the inner loop holds the operation itself. */
+TE_INLINE void broadcast(const te_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y,
+                         binary_op *op) {
+    const uint32_t *n = p->shape.dims;
+    const int32_t *sa = p->shape.stride_a, *sb = p->shape.stride_b;
+    for (uint32_t i = 0; i < n[0]; i++)
+        for (uint32_t j = 0; j < n[1]; j++)
+            for (uint32_t k = 0; k < n[2]; k++) {
+                const int8_t *pa = a + (int32_t)i * sa[0] + (int32_t)j * sa[1] + (int32_t)k * sa[2];
+                const int8_t *pb = b + (int32_t)i * sb[0] + (int32_t)j * sb[1] + (int32_t)k * sb[2];
+                for (uint32_t c = 0; c < n[3]; c++, pa += sa[3], pb += sb[3]) *y++ = op(p, *pa, *pb);
+            }
+}
+
+/* The same with the operand p->constant. */
+TE_INLINE void broadcast_const(const te_binary_params *p, const int8_t *x, int8_t *y, binary_op *op) {
+    broadcast(p, p->constant_first ? p->constant : x, p->constant_first ? x : p->constant, y, op);
+}
+
+static inline int32_t operand(const te_scale_params *s, int32_t q) {
+    return te_scale((q - s->zero) * (1 << 20), s->multiplier, s->shift);
+}
+
+static inline int8_t result(const te_binary_params *p, int32_t value) {
+    const int32_t scaled = te_scale(value, p->out.multiplier, p->out.shift);
+    return (int8_t)te_clamp(te_wrap_add(scaled, p->out.zero), p->min, p->max);
+}
+
+TE_INLINE int8_t add(const te_binary_params *p, int32_t a, int32_t b) {
+    return result(p, operand(&p->a, a) + operand(&p->b, b));
+}
+
+TE_INLINE int8_t mul(const te_binary_params *p, int32_t a, int32_t b) {
+    return result(p, (a - p->a.zero) * (b - p->b.zero));
+}
+
+void te_add_s8(const te_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    broadcast(p, a, b, y, add);
+}
+
+void te_mul_s8(const te_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    broadcast(p, a, b, y, mul);
+}
+
+void te_add_const_s8(const te_binary_params *p, const int8_t *x, int8_t *y) {
+    broadcast_const(p, x, y, add);
+}
+
+void te_mul_const_s8(const te_binary_params *p, const int8_t *x, int8_t *y) {
+    broadcast_const(p, x, y, mul);
+}
+
+void te_lut_s8(const te_lut_params *p, const int8_t *x, int8_t *y) {
+    const int8_t *table = p->table + 128;
+    for (uint32_t i = 0; i < p->count; i++) y[i] = table[x[i]];
+}
+
+/* 1 / (1 + f) for f in [0, 1), both with 31 fraction bits. Newton-Raphson for 1 / d, d = (1 + f) / 2: three
+ * steps from 48/17 - 32/17 d, with 29 fraction bits, rounded as gemmlowp rounds. */
+static int32_t reciprocal_of_one_plus(int32_t f) {
+    const int32_t half = (f >> 1) + (1 << 30); /* d, 31 fraction bits */
+    int32_t guess = te_wrap_add(1515870810, te_high_mul(half, -1010580540));
+    for (int step = 0; step < 3; step++) {
+        const int32_t error = (1 << 29) - te_high_mul(half, guess);
+        guess = te_wrap_add(guess, (int32_t)((uint32_t)te_high_mul(guess, error) << 2));
+    }
+    const int64_t result = (int64_t)guess * 2;
+    return result > INT32_MAX ? INT32_MAX : (int32_t)result;
+}
+
+static int32_t leading_zeros(uint32_t x) {
+    int32_t n = 0;
+    for (; n < 32 && !(x & UINT32_C(0x80000000)); n++) x <<= 1;
+    return n;
+}
+
+void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
+    for (uint32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
+        int32_t largest = INT8_MIN;
+        for (uint32_t i = 0; i < p->depth; i++) largest = x[i] > largest ? x[i] : largest;
+        int32_t sum = 0; /* 19 fraction bits */
+        for (uint32_t i = 0; i < p->depth; i++)
+            sum = te_wrap_add(sum, te_round_shift(p->exp[largest - x[i]], 12));
+        /* sum = (1 + f) * 2^(12 - headroom), so its reciprocal is 1 / (1 + f), shifted. */
+        const int32_t headroom = leading_zeros((uint32_t)sum);
+        const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - UINT32_C(0x80000000));
+        const int32_t scale = reciprocal_of_one_plus(fraction);
+        const int32_t exponent = 12 - headroom + 31 - 8;
+        for (uint32_t i = 0; i < p->depth; i++) {
+            const int32_t share = te_high_mul(scale, p->exp[largest - x[i]]);
+            const int32_t q = (exponent > 31 ? 0 : te_round_shift(share, exponent)) + INT8_MIN;
+            y[i] = (int8_t)te_clamp(q, INT8_MIN, INT8_MAX);
+        }
+    }
+}
