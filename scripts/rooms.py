@@ -135,12 +135,13 @@ def file_arrows(package: Path) -> dict[str, set[str]]:
 
 def circles(arrows: Mapping[str, Set[str]]) -> list[list[str]]:
     """Groups of names that reach each other along arrows, each sorted."""
-    reached = {name: _reached(name, arrows) for name in arrows}
-    found = {tuple(sorted(n for n in ahead if name in reached.get(n, ()))) for name, ahead in reached.items()}
+    beyond = {name: reached(name, arrows) for name in arrows}
+    found = {tuple(sorted(n for n in ahead if name in beyond.get(n, ()))) for name, ahead in beyond.items()}
     return [list(names) for names in sorted(found) if names]
 
 
-def _reached(start: str, arrows: Mapping[str, Set[str]]) -> set[str]:
+def reached(start: str, arrows: Mapping[str, Set[str]]) -> set[str]:
+    """Everything that ``start`` reaches along arrows."""
     found: set[str] = set()
     todo = [start]
     while todo:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import rooms
+from scripts import draw_rooms, rooms
 
 
 def test_no_room_of_the_table_may_import_one_below_it() -> None:
@@ -20,6 +20,19 @@ def test_rooms_import_what_the_table_allows() -> None:
 
 def test_no_circle_among_files() -> None:
     assert rooms.circles(rooms.file_arrows(rooms.PACKAGE)) == []
+
+
+def test_the_picture_shows_the_code_as_it_is() -> None:
+    assert draw_rooms.PICTURE.read_text() == draw_rooms.draw(), "run scripts/draw_rooms.py and commit its picture"
+
+
+def test_no_arrow_of_the_picture_leads_upward() -> None:
+    arrows, _ = draw_rooms.without_ground(rooms.arrows(rooms.PACKAGE))
+    rows, shown = draw_rooms.rows_of(arrows), draw_rooms.reduced(arrows)
+    assert all(rows[room] < rows[other] for room in arrows for other in arrows[room])
+    assert all(rooms.reached(room, shown) == rooms.reached(room, arrows) for room in arrows)
+    with pytest.raises(ValueError, match="circle"):
+        draw_rooms.rows_of({"ir": {"kernels"}, "kernels": {"ir"}})
 
 
 TABLE = """
