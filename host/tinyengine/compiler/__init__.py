@@ -1,8 +1,8 @@
 """The compiler: a model file in, C sources out."""
 
-from tinyengine.compiler.flow import compile_graph, compile_model
+from tinyengine.compiler.flow import compile_graph, compile_model, prepare
 from tinyengine.compiler.identity import model_hashes
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.result import CompiledModel
 
-__all__ = ["CompileOptions", "CompiledModel", "compile_graph", "compile_model", "model_hashes"]
+__all__ = ["CompileOptions", "CompiledModel", "compile_graph", "compile_model", "model_hashes", "prepare"]

@@ -31,6 +31,11 @@ def compile_model(path: Path, options: CompileOptions | None = None, observer: O
     return compile_graph(graph, options, observer, *identify(path))
 
 
+def prepare(graph: Graph, classes: int | None = None, observer: Observer | None = None) -> Graph:
+    """The graph that is lowered: with a new classifier for ``classes`` where they are given, after all passes."""
+    return optimize(graph if classes is None else replace_head(graph, classes), observer)
+
+
 def compile_graph(
     graph: Graph,
     options: CompileOptions | None = None,
@@ -44,10 +49,8 @@ def compile_graph(
     if observer:
         observer("import", graph)
 
-    if options.classes is not None:
-        graph = replace_head(graph, options.classes)
     scheme = resolve_scheme(options.train, graph) if isinstance(options.train, str) else options.train
-    graph = optimize(graph, observer)
+    graph = prepare(graph, options.classes, observer)
 
     # Both lower operators to kernel calls, order them, place their buffers and replay the placement byte by byte.
     rows = options.input == "rows"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyengine.data.metadata import ModelMetadata, metadata_path
+from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError
-from tinyengine.frontend.network_file import check_output, write_network
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.tiny_training import load_tiny_training
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyengine.compiler import prepare
 from tinyengine.data.metadata import ModelMetadata, load_metadata, metadata_path
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir import Graph
-from tinyengine.passes import optimize
-from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import resolve_scheme
 from tinyengine.training.state import StateLayout, apply_state, layout_hash, state_layout, state_of
@@ -52,12 +51,11 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
     graph = load_tflite(model)
     identity = hashlib.sha256(model.read_bytes()).digest()
     own_classes = trainable_layers(graph).classifier.out_channels
+    resolved = resolve_scheme(scheme, graph)
     for head in (None, classes) if own_classes == classes else (classes,):
-        whole = graph if head is None else replace_head(graph, head)
-        resolved = resolve_scheme(scheme, whole)
         for residual in (False, True):
             if layout_hash(identity, resolved, head, residual) == layout:
-                final = optimize(whole)
+                final = prepare(graph, head)
                 metadata = load_metadata(model) or ModelMetadata()
                 return FactoryNetwork(model, final, state_layout(final, resolved, residual), layout, metadata)
     raise DataError(
@@ -88,7 +86,7 @@ def read_network(network: FactoryNetwork, path: Path) -> bytes:
 
     DataError where it differs from the factory's network in anything that is not trained.
     """
-    candidate = optimize(load_tflite(path))
+    candidate = prepare(load_tflite(path))
     try:
         given = _matched(network.graph, candidate)
         data = state_of(given, network.layout)

@@ -69,6 +69,16 @@ def judge(compiled: CompiledModel, board: Board) -> dict[str, int]:
     }
 
 
+def fits_sram(compiled: CompiledModel, board: Board) -> bool:
+    """Whether the board has the SRAM, whatever cap the user has set."""
+    return compiled.sram_bytes <= board.network_sram_bytes
+
+
+def keeps_state(compiled: CompiledModel, board: Board) -> bool:
+    """Whether a slot of the board's flash holds what training changes."""
+    return board.storage is not None and compiled.state_bytes <= board.storage.state_bytes
+
+
 def flash_for(compiled: CompiledModel, board: Board) -> int:
     """Bytes of flash for weights and code: what training keeps its states in is not among them."""
     return board.training_flash_bytes if compiled.training else board.network_flash_bytes

@@ -1,6 +1,6 @@
 """Let a large network look at the pictures once and write down what it saw: what ``tinyengine teach`` does.
 
-The result is one data set in the project's npz layout (``recipes.album``) with three arrays more:
+The result is one data set in the project's npz layout (``data.album``) with three arrays more:
 
 - ``soft``: (N, K) float32 probabilities. A logistic regression on the teacher's features, joined with the probabilities
   that the data set already had, learns them from the labels. A picture with a label gets the answer of a regression

@@ -13,6 +13,7 @@ from tinyengine.compiler import CompiledModel
 from tinyengine.drawing import page
 from tinyengine.drawing.scene import Scene
 from tinyengine.memory.bottleneck import bottleneck_sentences
+from tinyengine.project.budget import fits_sram
 from tinyengine.report.arena import arena_scene, boxes
 from tinyengine.report.figures import network_figures
 from tinyengine.report.front import front_scene
@@ -57,7 +58,7 @@ def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint
     for cells, worst in _stage_rows(compiled):
         table.add_row(*cells, style="bold" if worst else None)
     executed = sum(stage.macs_executed for stage in compiled.stages)
-    fits = "fits" if plan.arena_bytes <= board.network_sram_bytes else "does not fit"
+    fits = "fits" if fits_sram(compiled, board) else "does not fit"
     pushed = any(call.pushed for call in compiled.calls)
     totals = Table.grid(padding=(0, 2))
     totals.add_row("input", "by rows, never there as a whole" if pushed else "whole frames in the arena")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
+from tinyengine.project.budget import keeps_state
 from tinyengine.sizes import exact_size, format_size
 
 
@@ -11,8 +12,13 @@ def storage_figures(compiled: CompiledModel, board: Board) -> dict[str, object]:
     """The entry ``storage`` of ``compile --board --json``; nothing for a network that is not trained."""
     if not compiled.training or board.storage is None:
         return {}
-    fits = compiled.state_bytes <= board.storage.state_bytes
-    return {"storage": {"slots": board.storage.report(), "state_bytes": compiled.state_bytes, "fits": fits}}
+    return {
+        "storage": {
+            "slots": board.storage.report(),
+            "state_bytes": compiled.state_bytes,
+            "fits": keeps_state(compiled, board),
+        }
+    }
 
 
 def storage_sentence(compiled: CompiledModel, board: Board) -> str:
@@ -21,7 +27,7 @@ def storage_sentence(compiled: CompiledModel, board: Board) -> str:
         return ""
     if board.storage is None:
         return "this board has no flash for trained states: they are lost with the power"
-    if compiled.state_bytes > board.storage.state_bytes:
+    if not keeps_state(compiled, board):
         return (
             f"a trained state of {exact_size(compiled.state_bytes)} does not fit a slot of "
             f"{format_size(board.storage.slot_bytes)}: it is lost with the power"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.compiler import CompileOptions, compile_graph, prepare
 from tinyengine.data.images import PictureSet, to_input
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
@@ -17,10 +17,8 @@ from tinyengine.finetune.search.contribution import RATIOS, Contributions, measu
 from tinyengine.finetune.search.evolve import Found, evolve_within
 from tinyengine.finetune.search.probe import NativeProbe, Samples
 from tinyengine.ir import Graph
-from tinyengine.passes import optimize
 from tinyengine.sizes import ceil_div
 from tinyengine.training.accounting import scheme_cost
-from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import state_layout
@@ -93,7 +91,7 @@ def find_scheme(
         progress=lambda done, total, what: tell("contributions", done, total),
         checkpoint=checkpoint,
     )
-    prepared = optimize(replace_head(graph, len(pictures.classes)))
+    prepared = prepare(graph, len(pictures.classes))
     base = CompileOptions(
         cpu=options.cpu,
         input=options.input,

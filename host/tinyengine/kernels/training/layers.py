@@ -1,7 +1,7 @@
 """Forward calls of layers with trained constants, which lie in the state (SRAM) instead of flash.
 
 Layers with trained constants always round exactly. Weights that are not trained stay in flash; where only some input
-channels are trained, the kernel puts both together again. Fast kernels are asked first (``kernels.trained_fast``).
+channels are trained, the kernel puts both together again. Fast kernels are asked first (``kernels.training.fast``).
 """
 
 from __future__ import annotations
