@@ -2,8 +2,8 @@
  *
  * job.bin: magic, jobs; per job: model, flags, paint, label, classes, learning rate (IEEE single), seed,
  * step, momentum (IEEE single), batch, sample (16 bits each), input bytes, then the inputs one after another.
- * A training step continues from the state that the job before it left, unless the job is flagged to begin
- * with the factory state, as every inference does.
+ * A run continues with the states that the job before it left, and a training step with its trained state,
+ * unless the job is flagged to begin anew; inferences always begin with the factory's trained state.
  *
  * result.bin: magic, models; the costs of measuring (3 times 64 bits: an empty run, the first and the next
  * hooks of an empty profile); per job: ticks (64 bits), arena used, guards intact, stack used, layers, then
@@ -20,7 +20,7 @@
 #define MAGIC_RESULT 0x52425454u /* "TTBR" */
 #define FLAG_PROFILE 1u
 #define FLAG_STEP 2u    /* a training step instead of an inference */
-#define FLAG_RESET 4u   /* from the factory state */
+#define FLAG_RESET 4u   /* from initial states, and from the factory state */
 #define PROGRESS "\006" /* on the console after each job */
 
 enum { STATUS_DONE = 0, STATUS_NO_FILE = 64, STATUS_BAD_JOB, STATUS_WRITE_FAILED, STATUS_MISPLACED_ARENA };
@@ -40,7 +40,7 @@ typedef struct job {
 static measure_times times;
 static struct {
     const te_model *model;
-    int8_t frame[PUSHED_BYTES]; /* stands for whoever delivers the rows */
+    uint8_t frame[PUSHED_BYTES]; /* stands for whoever delivers the rows */
 } pushed;
 static struct {
     const te_model *model;
@@ -107,7 +107,7 @@ static void read_inputs(int32_t jobs, const te_model *model, uint32_t expected) 
     check(bytes == expected, STATUS_BAD_JOB, "a job's inputs have the wrong size");
     check(model->run || bytes <= PUSHED_BYTES, STATUS_BAD_JOB, "the input is too large to be pushed by rows");
     for (uint32_t i = 0; i < model->n_inputs; i++) {
-        int8_t *data = model->run ? model->inputs[i].data : pushed.frame;
+        void *data = model->run ? model->inputs[i].data : pushed.frame;
         check(host_read(jobs, data, model->inputs[i].bytes), STATUS_BAD_JOB, "job.bin ends early");
     }
 }
@@ -160,6 +160,7 @@ static void run_job(int32_t jobs, const job *todo) {
     const uint32_t step = todo->flags & FLAG_STEP;
     if (step) prepare_step(model, todo);
     if (model->trainer && (!step || todo->flags & FLAG_RESET)) model->trainer->reset();
+    if (model->reset && todo->flags & FLAG_RESET) model->reset();
     if (step)
         measure_run(&times, run_step);
     else if (todo->flags & FLAG_PROFILE)

@@ -9,7 +9,7 @@
 
 #define LONGEST_STRING 96u
 
-enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8 };
+enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8, CAN_REWIND = 16 };
 enum { STATISTICS_CLEAR = 1 };
 
 static struct {
@@ -25,7 +25,8 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     (void)length;
     const te_model *m = state.model;
     const uint32_t can = (inference_has_frame() ? CAN_FRAME : 0u) | (inference_has_rows() ? CAN_ROWS : 0u) |
-                         (m->run_profiled ? CAN_PROFILE : 0u) | (training_supported() ? CAN_TRAIN : 0u);
+                         (m->run_profiled ? CAN_PROFILE : 0u) | (training_supported() ? CAN_TRAIN : 0u) |
+                         (m->reset ? CAN_REWIND : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -52,7 +53,8 @@ static status tensor(const uint8_t *request, uint32_t length, writer *answer) {
     put_u32(answer, port->bytes);
     put_u32(answer, scale_bits);
     put_u32(answer, (uint32_t)port->zero_point);
-    put_u16(answer, port->rank);
+    put_u8(answer, port->rank);
+    put_u8(answer, port->dtype);
     for (uint32_t i = 0; i < 4; i++) put_u16(answer, i < port->rank ? port->dims[i] : 1);
     put_string(answer, port->name, LONGEST_STRING);
     return STATUS_OK;
@@ -141,6 +143,7 @@ void app_init(const te_model *model) {
         {OP_TENSOR, 2, tensor},
         {OP_LAYERS, 2, layers},
         {OP_RUN, 0, run},
+        {OP_REWIND, 0, inference_rewind},
         {OP_STATISTICS, 1, statistics},
         {OP_PROFILE, 2, profile},
         {OP_TRAIN_INFO, 0, training_info},

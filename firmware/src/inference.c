@@ -20,6 +20,7 @@ void inference_init(const te_model *model) {
     memset(&state, 0, sizeof state);
     state.model = model;
     inference_paint_arena();
+    if (model->reset) model->reset();
 }
 
 uint32_t inference_runs(void) {
@@ -75,7 +76,8 @@ static status open_input(uint8_t index, uint8_t flags, uint32_t bytes) {
     state.grow = 1;
     state.count = 0;
     if (flags & OPEN_GRAY) {
-        if (in->rank != 3 || in->dims[2] == 0 || in->dims[2] > LINK_DATA_BYTES) return STATUS_UNSUPPORTED;
+        if (in->rank != 3 || in->dims[2] == 0 || in->dims[2] > LINK_DATA_BYTES || in->dtype > TE_UINT8)
+            return STATUS_UNSUPPORTED; /* a byte on the wire is not a value */
         state.grow = in->dims[2];
     }
     return bytes == in->bytes / state.grow ? STATUS_OK : STATUS_MALFORMED;
@@ -111,7 +113,7 @@ status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length) {
     uint32_t index = 0;
     while (state.opened >> index != 1u) index++;
     const uint32_t start = offset * state.grow, bytes = spread(data, length, state.grow);
-    memcpy(state.model->inputs[index].data + start, data, bytes);
+    memcpy((uint8_t *)state.model->inputs[index].data + start, data, bytes);
     took(start + bytes);
     return STATUS_OK;
 }
@@ -133,7 +135,7 @@ status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transf
 status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
     const uint32_t bytes = spread(data, length, state.grow);
     const uint32_t start = hal_count();
-    state.model->push_rows((const int8_t *)data, bytes / row_bytes());
+    state.model->push_rows(data, bytes / row_bytes());
     state.count += hal_count() - start;
     took(offset * state.grow + bytes);
     return STATUS_OK;
@@ -195,7 +197,17 @@ status inference_output_size(uint8_t index, uint32_t *bytes) {
 }
 
 void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
-    memcpy(data, state.model->outputs[index].data + offset, length);
+    memcpy(data, (const uint8_t *)state.model->outputs[index].data + offset, length);
+}
+
+/* Uploaded inputs and outputs stay as they are. */
+status inference_rewind(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    (void)answer;
+    if (state.model->reset == NULL) return STATUS_UNSUPPORTED;
+    state.model->reset();
+    return STATUS_OK;
 }
 
 /* ---- Profile ---- */
@@ -218,7 +230,7 @@ static void after_layer(void *context, uint32_t index) {
 
 /* Rows of a network that keeps no frame: what they hold is of no account, but they have to be there. */
 static void push_blank(void) {
-    static const int8_t blank[LINK_DATA_BYTES];
+    static const uint8_t blank[LINK_DATA_BYTES];
     const te_model *m = state.model;
     m->begin();
     for (uint32_t row = 0; row < m->inputs[0].dims[0]; row++) m->push_rows(blank, 1);
@@ -240,5 +252,6 @@ status inference_profile(const uint8_t *request, uint32_t length, writer *answer
     p.layer_start = hal_count();
     if (m->run == NULL) push_blank();
     m->run_profiled(after_layer, &p);
+    if (m->reset) m->reset(); /* what the profile ran on means nothing to the states */
     return STATUS_OK;
 }

@@ -21,6 +21,7 @@ status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length);
 status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
 status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
 
+status inference_rewind(const uint8_t *request, uint32_t length, writer *answer);
 status inference_output_size(uint8_t index, uint32_t *bytes);
 void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
 

@@ -25,6 +25,7 @@ enum {
     OP_DATA = 0x11,
     OP_READ = 0x12,
     OP_RUN = 0x20,
+    OP_REWIND = 0x21,
     OP_STATISTICS = 0x30,
     OP_PROFILE = 0x31,
     OP_TRAIN_INFO = 0x40,

@@ -110,7 +110,8 @@ static void begin(void) {
     rows_seen = 0;
 }
 
-static void push_rows(const int8_t *rows, uint32_t count) {
+static void push_rows(const void *data, uint32_t count) {
+    const int8_t *rows = data;
     check(rows_seen + count <= ROWS, "more rows than the picture has");
     int32_t sum = 0;
     for (uint32_t i = 0; i < count * ROW; i++) sum += rows[i]; /* all of it may be read */
@@ -124,10 +125,10 @@ static void finish(void) {
 }
 
 static const te_layer layers[] = {{"a", "conv_2d", 5}, {"b", "add", 6}};
-static const te_port inputs[] = {{"picture", (int8_t *)arena, INPUT, 1, 0, 3, {ROWS, 20, 3, 0}}};
+static const te_port inputs[] = {{"picture", (int8_t *)arena, INPUT, 1, 0, 3, TE_INT8, {ROWS, 20, 3, 0}}};
 static const te_port outputs[] = {
-    {"short", (int8_t *)arena + INPUT, 8, 1, 0, 1, {8, 0, 0, 0}},
-    {"long", (int8_t *)arena + INPUT + 8, LONG_OUTPUT, 1, 0, 1, {LONG_OUTPUT, 0, 0, 0}},
+    {"short", (int8_t *)arena + INPUT, 8, 1, 0, 1, TE_INT8, {8, 0, 0, 0}},
+    {"long", (int8_t *)arena + INPUT + 8, LONG_OUTPUT, 1, 0, 1, TE_INT8, {LONG_OUTPUT, 0, 0, 0}},
 };
 #define TRAINER(bytes, velocities)                                                                           \
     {                                                                                                        \

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from tinyengine import __version__
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.small import SMALL_MARK
+from tinyengine.codegen.states import initial_arrays, states_definition
 from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
@@ -34,6 +36,11 @@ class NetworkSource:
     prefix: str = "network"
     training: TrainingSource | None = None
     small: bool = False  # flash counts more than time and than names in a profile
+
+    @cached_property
+    def initial(self) -> dict[str, CArray]:
+        """Arrays with the initial values of states."""
+        return initial_arrays(self.graph)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,8 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
     if source.training is not None:
         factory = source.training.factory
         symbols[id(factory)] = (f"{source.prefix}_{FACTORY}", factory)
+    for array in source.initial.values():
+        symbols[id(array)] = (f"{source.prefix}_{len(symbols):03d}_{identifier(array.suffix)}", array)
     for layer in layers:
         for array in arrays_in(layer.call.params):
             if id(array) not in symbols:
@@ -178,13 +187,14 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
 
     def place(name: str) -> str:
         tensor = graph.tensor(name)
-        start = plan.addresses[name]
-        return f"{_shape(tensor)} @{start}..{start + tensor.nbytes}"
+        region = "states " if name in plan.states else ""
+        start = plan.states[name] if region else plan.addresses[name]
+        return f"{_shape(tensor)} @{region}{start}..{start + tensor.nbytes}"
 
-    inputs = " and ".join(place(name) for name in call.inputs)
+    inputs, outputs = (" and ".join(map(place, names)) for names in (call.inputs, call.outputs))
     if call.pushed:
         inputs = f"{_shape(graph.tensor(call.pushed.tensor))} row by row"
-    text = [f"/* {layer.index} {_comment(call.name)}: {call.kind}", f" *   {inputs} -> {place(call.output)}"]
+    text = [f"/* {layer.index} {_comment(call.name)}: {call.kind}", f" *   {inputs} -> {outputs or 'nothing'}"]
     work = [f"{call.macs} MACs"] if call.macs else []
     if call.scratch_bytes:
         start = plan.scratch[layer.position]
@@ -196,24 +206,33 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
     return "\n".join(text) + " */"
 
 
+def _place(source: NetworkSource, tensor: str) -> str:
+    """Where a tensor lies, as an expression in C; NULL for an input that is never there as a whole."""
+    if tensor in source.plan.states:
+        return f"states + {source.plan.states[tensor]}"
+    address = source.plan.addresses.get(tensor)
+    return "NULL" if address is None else f"arena + {address}"
+
+
 def _call(source: NetworkSource, layer: _Layer, writes: bool = True) -> list[str]:
-    """Statements of one layer; not ``writes``: without its output."""
-    call, plan = layer.call, source.plan
+    """Statements of one layer; not ``writes``: without its outputs."""
+    call = layer.call
 
-    def pointer(name: str, const: bool) -> str:
-        return f"({'const ' if const else ''}int8_t *)(arena + {plan.addresses[name]})"
+    def pointer(name: str, const: str = "") -> str:
+        return f"({const}{C_TYPES[source.graph.tensor(name).dtype]} *)({_place(source, name)})"
 
-    inputs = [pointer(name, True) for name in call.inputs]
+    inputs = [pointer(name, "const ") for name in call.inputs]
     arguments = [f"&{layer.params}"]
     lines: list[str] = []
     if call.variadic:
-        lines.append(f"const int8_t *const inputs[] = {{{', '.join(inputs)}}};")
+        small = all(source.graph.tensor(name).dtype == "int8" for name in call.inputs)
+        lines.append(f"const {'int8_t' if small else 'void'} *const inputs[] = {{{', '.join(inputs)}}};")
         arguments.append("inputs")
     else:
         arguments += inputs
-    arguments.append(pointer(call.output, False) if writes else "NULL")
+    arguments += [pointer(name) for name in call.outputs] if writes and call.outputs else ["NULL"]
     if call.scratch_bytes:
-        arguments.append(f"arena + {plan.scratch[layer.position]}")
+        arguments.append(f"arena + {source.plan.scratch[layer.position]}")
     if call.takes_context:
         arguments.append("context")
     lines.append(f"{call.function}({', '.join(arguments)});")
@@ -224,11 +243,10 @@ def _port(source: NetworkSource, port: Port) -> str:
     tensor = source.graph.tensor(port.tensor)
     dims = _dims(tensor)
     dims = dims if len(dims) <= 4 else (prod(dims[:-3]), *dims[-3:])
-    address = source.plan.addresses.get(port.tensor)
-    data = "NULL" if address is None else f"(int8_t *)(arena + {address})"
+    scale, zero = tensor.quant.scalar() if tensor.quant else (1.0, 0)
     return (
-        f"    {{{string_literal(port.name)}, {data}, {tensor.nbytes}u, "
-        f"{float_literal(tensor.scale)}, {tensor.zero_point}, {len(dims)}, {{{', '.join(map(str, dims))}}}}},"
+        f"    {{{string_literal(port.name)}, {_place(source, tensor.name)}, {tensor.nbytes}u, {float_literal(scale)}, "
+        f"{zero}, {len(dims)}, TE_{tensor.dtype.upper()}, {{{', '.join(map(str, dims))}}}}},"
     )
 
 
@@ -242,6 +260,9 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     out.append(f"static uint8_t arena[{prefix.upper()}_ARENA_BYTES] __attribute__((aligned({ARENA_ALIGNMENT})));\n")
     if training:
         out.append(state_definition(training))
+    if source.graph.states:
+        names = {state: symbols[id(array)][0] for state, array in source.initial.items()}
+        out.append(states_definition(source.graph, source.plan, names))
 
     for layer in layers:
         definitions, body = _structs(layer, symbols)
@@ -256,7 +277,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
 
     pushed = next((layer for layer in layers if layer.call.pushed), None)
     shown = [layer for layer in layers if layer.forward]
-    out += _runs(shown, pushed, source.small)
+    out += _runs(shown, pushed, source.small, "keep_states" if source.plan.region.copies else "")
     out.append(_push(source, pushed) if pushed else _copy_rows(source))
     if training:
         out.append(_trainer(source, training, layers, pushed))
@@ -287,6 +308,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "push_rows": "push_rows",
         "finish": "finish",
         "trainer": "&trainer" if training else "NULL",
+        "reset": "reset_states" if source.graph.states else "NULL",
     }
     out.append(f"const te_model {prefix} = {{")
     out += [f"    .{key} = {value}," for key, value in fields.items()]
@@ -305,17 +327,22 @@ def _layer_table(layers: list[_Layer]) -> list[str]:
     return [*out, "};\n"]
 
 
-def _runs(layers: list[_Layer], pushed: _Layer | None, small: bool) -> list[str]:
-    """The functions run and run_profiled; what is pushed has been computed before. ``small``: one list of calls."""
+def _runs(layers: list[_Layer], pushed: _Layer | None, small: bool, last: str) -> list[str]:
+    """The functions run and run_profiled; what is pushed has been computed before. ``small``: one list of calls;
+    ``last``: a function that ends the run, as a part of the last layer."""
     run = f"static void {'finish' if pushed else 'run'}(void) {{"
-    plain = [run, *(f"    {layer.symbol}();" for layer in layers if layer is not pushed), "}\n"]
+    steps = [*(layer.symbol for layer in layers if layer is not pushed), *([last] if last else [])]
+    plain = [run, *(f"    {step}();" for step in steps), "}\n"]
     out = ["static void run_profiled(te_layer_hook hook, void *context) {"]
     for index, layer in enumerate(layers):
         if layer is not pushed:
             out.append(f"    {layer.symbol}();")
+        if last and layer is layers[-1]:
+            out.append(f"    {last}();")
         out.append(f"    hook(context, {index});")
     if not layers:
         out.append("    (void)hook;\n    (void)context;")
+        out += [f"    {last}();"] if last else []
     out.append("}\n")
     if not small:
         return [*plain, *out]
@@ -358,10 +385,11 @@ static void begin(void) {{
     te_chain_begin(&{layer.params}, arena + {scratch});
 }}
 
-static void push_rows(const int8_t *rows, uint32_t count) {{
+static void push_rows(const void *rows, uint32_t count) {{
+    const uint8_t *from = rows;
     if (count > {height}u - rows_received) count = {height}u - rows_received;
-    for (; count > 0; count--, rows += {row}) {{
-        memcpy(arena + {ring} + rows_received % {call.pushed.capacity}u * {row}u, rows, {row});
+    for (; count > 0; count--, from += {row}) {{
+        memcpy(arena + {ring} + rows_received % {call.pushed.capacity}u * {row}u, from, {row});
         rows_received++;
         te_chain_push(&{layer.params}, (const int8_t *)(arena + {ring}), (int8_t *)(arena + {output}),
                       arena + {scratch}, 1);
@@ -380,7 +408,7 @@ def _copy_rows(source: NetworkSource) -> str:
 
 static void begin(void) {{ rows_received = 0; }}
 
-static void push_rows(const int8_t *rows, uint32_t count) {{
+static void push_rows(const void *rows, uint32_t count) {{
     if (count > {height}u - rows_received) count = {height}u - rows_received;
     memcpy(arena + {address} + rows_received * {row}u, rows, count * {row}u);
     rows_received += count;

@@ -9,8 +9,8 @@ from tinyengine.sizes import exact_size
 
 
 def check_sram(cap: int | None, plan: MemoryPlan, program: TrainingProgram | None) -> None:
-    """BudgetError, saying what decides the size, where the arena and what training keeps beside it exceed ``cap``."""
-    taken = plan.arena_bytes + (program.sram_bytes if program else 0)
+    """BudgetError, saying what decides the size, where the arena and what is kept beside it exceed ``cap``."""
+    taken = plan.arena_bytes + plan.region.size + (program.sram_bytes if program else 0)
     if cap is None or taken <= cap:
         return
     purpose, smaller = ("to be trained", "a smaller update scheme, ") if program else ("for its activations", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinyengine.codegen.generated import Generated
+from tinyengine.codegen.states import initial_arrays
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.kernels.base import KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
@@ -47,12 +48,18 @@ class CompiledModel(Generated):
         return self.training.velocity_bytes if self.training else 0
 
     @property
+    def states_bytes(self) -> int:
+        """SRAM of the network's states, which keep their bytes between runs."""
+        return self.plan.region.size
+
+    @property
     def sram_bytes(self) -> int:
-        """The arena and what training keeps beside it."""
-        return self.plan.arena_bytes + self.state_bytes + self.velocity_bytes
+        """The arena and what lies beside it: the network's states, and what training keeps."""
+        return self.plan.arena_bytes + self.states_bytes + self.state_bytes + self.velocity_bytes
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of constant arrays in flash; of a network in training with the factory state."""
         distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
-        return sum(distinct.values()) + self.state_bytes
+        initial = sum(array.data.nbytes for array in initial_arrays(self.graph).values())
+        return sum(distinct.values()) + initial + self.state_bytes

@@ -23,7 +23,8 @@ from tinyengine.errors import DataError
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
 OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
-CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN = 1, 2, 4, 8
+CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND = 1, 2, 4, 8, 16
+DTYPES = ("int8", "uint8", "int16", "int32", "float32")  # by their numbers on the wire
 STATISTICS_CLEAR = 1
 
 T = TypeVar("T")
@@ -31,13 +32,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output: int8, ``shape`` without the batch; real = scale * (q - zero_point)."""
+    """An input or output: ``shape`` without the batch; real = scale * (value - zero_point)."""
 
     name: str
     shape: tuple[int, ...]
     scale: float
     zero_point: int
     nbytes: int
+    dtype: str = "int8"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Identity:
     by_rows: bool
     has_profile: bool
     can_train: bool
+    has_states: bool
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata_json: str
@@ -98,7 +101,7 @@ class LayerProfile:
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """An answer: ``outputs`` int8 in the shapes of the ports, and what it cost."""
+    """An answer: ``outputs`` in types and shapes of the ports, and what it cost."""
 
     outputs: list[np.ndarray]
     run: int  # number of this run since the device started
@@ -205,12 +208,15 @@ class Device:
         return [LayerProfile(*layer, count) for layer, count in zip(layers, self._retried(measure), strict=True)]
 
     def infer(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Inference:
-        """Run the network on int8 inputs, one array for each.
+        """Run the network on inputs of its ports' types, one array for each.
 
-        An input of h x w x c may also be given as h x w x 1: the value of a pixel then stands for all its channels
-        and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
+        An input of h x w x c bytes may also be given as h x w x 1: the value of a pixel then stands for all its
+        channels and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
+        States go on from the last run; a device that has restarted has lost them: RestartedError.
         """
         delivery = self.delivery(inputs, by_rows)
+        if self.identity.has_states:
+            return self._infer(delivery)
         return self._retried(lambda: self._infer(delivery))
 
     def delivery(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Delivery:
@@ -233,6 +239,12 @@ class Device:
         target = TARGET_ROWS if delivery.rows else TARGET_FRAME
         for index, (data, flags) in enumerate(delivery.payloads):
             self._connection.upload(target, index, data, flags, slow=delivery.rows)
+
+    def rewind(self) -> None:
+        """Give all states of the network their initial values; RefusedError for a network without any."""
+        if not self.identity.has_states:
+            raise RefusedError("the network on this board keeps no states", Status.UNSUPPORTED)
+        self._retried(lambda: self._connection.request(Op.REWIND))
 
     def infer_rows(self, frame: np.ndarray) -> Inference:
         """Like :meth:`infer`, computing while the rows arrive."""
@@ -266,7 +278,7 @@ class Device:
         seconds = time.monotonic() - start
         arrays, offset = [], 0
         for port in outputs:
-            values = np.frombuffer(data, np.int8, port.nbytes, offset)
+            values = np.frombuffer(data[offset : offset + port.nbytes], port.dtype)
             arrays.append(values.reshape(port.shape).copy())
             offset += port.nbytes
         return Inference(
@@ -371,6 +383,7 @@ def _identify(connection: Connection) -> Identity:
         by_rows=bool(can & CAN_ROWS),
         has_profile=bool(can & CAN_PROFILE),
         can_train=bool(can & CAN_TRAIN),
+        has_states=bool(can & CAN_REWIND),
         inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
         outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
         metadata_json=_text(metadata),
@@ -379,20 +392,21 @@ def _identify(connection: Connection) -> Identity:
 
 def _tensor(connection: Connection, direction: int, index: int) -> TensorInfo:
     answer = connection.request(Op.TENSOR, bytes([direction, index]))
-    nbytes, scale, zero, rank, *dims = fields("<IfiH4H", answer)
+    nbytes, scale, zero, rank, number, *dims = fields("<Ifi2B4H", answer)
     (name,), _ = _strings(answer, 22, 1)
-    if prod(dims[:rank]) != nbytes:
+    dtype = DTYPES[number] if number < len(DTYPES) else ""
+    if not dtype or prod(dims[:rank]) * np.dtype(dtype).itemsize != nbytes:
         raise answer_not_understood()
-    return TensorInfo(name, tuple(dims[:rank]), scale, zero, nbytes)
+    return TensorInfo(name, tuple(dims[:rank]), scale, zero, nbytes, dtype)
 
 
 def _wire_bytes(array: np.ndarray, port: TensorInfo) -> tuple[bytes, int]:
     """Bytes to send for an input, and the flags of their transfer."""
-    if array.dtype != np.int8:
-        raise DataError(f"the input {port.name} must be int8, not {array.dtype}")
-    if array.size == port.nbytes:
+    if array.dtype != port.dtype:
+        raise DataError(f"the input {port.name} must be {port.dtype}, not {array.dtype}")
+    if array.nbytes == port.nbytes:
         return array.tobytes(), 0
-    if len(port.shape) == 3 and array.shape in (port.shape[:2], (*port.shape[:2], 1)):
+    if array.itemsize == 1 and len(port.shape) == 3 and array.shape in (port.shape[:2], (*port.shape[:2], 1)):
         return array.tobytes(), FLAG_GRAY
     wanted = "x".join(map(str, port.shape))
     raise DataError(f"the input {port.name} wants {wanted} values, not {'x'.join(map(str, array.shape))}")

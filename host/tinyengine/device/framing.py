@@ -32,6 +32,7 @@ class Op(IntEnum):
     DATA = 0x11
     READ = 0x12
     RUN = 0x20
+    REWIND = 0x21
     STATISTICS = 0x30
     PROFILE = 0x31
     TRAIN_INFO = 0x40

@@ -60,6 +60,14 @@ class Tensor:
         exponents = self.elements // self.shape[-1] if self.exponents else 0
         return self.elements * DTYPES[self.dtype].itemsize + exponents
 
+    def array(self, values: np.ndarray) -> np.ndarray:
+        """``values`` in the tensor's dtype and shape, contiguous."""
+        return np.ascontiguousarray(values, DTYPES[self.dtype]).reshape(self.shape)
+
+    def from_bytes(self, data: bytes) -> np.ndarray:
+        """The values that ``data`` holds, little-endian, in the tensor's shape."""
+        return np.frombuffer(data, DTYPES[self.dtype]).reshape(self.shape)
+
     @property
     def scale(self) -> float:
         """Per-tensor scale."""

@@ -31,13 +31,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Check:
-    """Device against TFLite, over all outputs of all inputs, in the network's int8."""
+    """Device against TFLite, over all outputs of all inputs, as the tensors inside hold them."""
 
     reference: str
     inputs: int
     outputs: int  # values compared
     mismatched: int
-    max_abs_diff: int
+    max_abs_diff: float  # an integer where all outputs are
     binding: bool  # whether this reference rounds as exact requantization does, so that nothing may differ
 
     @property
@@ -102,6 +102,7 @@ class BenchReport:
     residue: int  # instructions less the sum over per_layer: calling the layers, and measuring them
     arena_bytes: int
     arena_high_water: int
+    states_bytes: int
     stack_bytes: int
     flash_bytes: FlashBytes
     check: Check | None
@@ -136,6 +137,8 @@ def random_inputs(graph: Graph, count: int, seed: int = SEED) -> list[list[np.nd
 def _random_value(rng: np.random.Generator, graph: Graph, port: Port) -> np.ndarray:
     tensor = graph.tensor(port.tensor)
     if port.dtype == "float32":
+        if tensor.quant is None:
+            return rng.normal(size=tensor.shape).astype(np.float32)
         low, high = (tensor.scale * (limit - tensor.zero_point) for limit in (-130, 129))
         return rng.uniform(low, high, tensor.shape).astype(np.float32)
     limits = np.iinfo(DTYPES[port.dtype])
@@ -170,7 +173,7 @@ def bench(
         # The first input runs twice over different paint: a byte that happens to be written with one paint's value
         # shows up over the other. The second of these runs is the profile.
         jobs = [Job(0, inside[0], profile=profile, paint=PAINTS[1])]
-        jobs += [Job(0, values, paint=PAINTS[0]) for values in inside]
+        jobs += [Job(0, values, paint=PAINTS[0], reset=index == 0) for index, values in enumerate(inside)]
         runs = image.run(jobs, progress=_stage(progress, f"running on {MACHINES[cpu]}"))
         estimate = estimate_cycles(image, jobs[0]) if cycles else None
         sources = [path for path in image.sources if path.stem != "bench_models"]
@@ -200,6 +203,7 @@ def bench(
         residue=counts[0] - sum(layer.instructions for layer in profiled.layers) if profile else 0,
         arena_bytes=compiled.plan.arena_bytes,
         arena_high_water=max(run.arena_used for run in runs),
+        states_bytes=compiled.states_bytes,
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
         check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
@@ -243,7 +247,7 @@ def _layers(compiled: CompiledModel, profiled: RunResult, estimate: CycleEstimat
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """TFLite's answers: per set of inputs, per output, int8."""
+    """TFLite's answers: per set of inputs, per output, as the tensors inside hold them."""
 
     reference: str
     binding: bool
@@ -270,7 +274,7 @@ def expected_outputs(
 def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
     """The device's ``runs`` against TFLite, in the same order of inputs."""
     differences = [
-        np.abs(wanted.astype(np.int32) - got.astype(np.int32)).ravel()
+        np.abs(np.subtract(wanted, got, dtype=np.float64 if got.dtype.kind == "f" else np.int64)).ravel()
         for answer, run in zip(expected.outputs, runs, strict=True)
         for wanted, got in zip(answer, run.outputs, strict=True)
     ]
@@ -280,6 +284,6 @@ def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
         inputs=len(runs),
         outputs=difference.size,
         mismatched=int(np.count_nonzero(difference)),
-        max_abs_diff=int(difference.max(initial=0)),
+        max_abs_diff=difference.max(initial=0).item(),
         binding=expected.binding,
     )

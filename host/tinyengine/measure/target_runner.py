@@ -78,7 +78,8 @@ class StepOutcome:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run: int8 ``inputs`` in the order and shapes of the graph's; ``profile`` times each layer as well.
+    """One run: ``inputs`` in the order, types and shapes of the graph's; ``profile`` times each layer as well.
+    ``reset``: states begin with their initial values, not with what the job before it left.
 
     With ``step`` a training step in place of an inference; it continues with the state that the job before it left.
     """
@@ -88,6 +89,7 @@ class Job:
     profile: bool = False
     paint: int = PAINTS[0]  # what the arena holds before: bytes that differ afterwards have been used
     step: StepJob | None = None
+    reset: bool = True
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,14 @@ class BenchImage:
             ports = self.models[job.model].graph.inputs
             graph = self.models[job.model].graph
             data = b"".join(
-                np.ascontiguousarray(value, np.int8).reshape(graph.tensor(port.tensor).shape).tobytes()
-                for port, value in zip(ports, job.inputs, strict=True)
+                graph.tensor(port.tensor).array(value).tobytes() for port, value in zip(ports, job.inputs, strict=True)
             )
             step = job.step or StepJob(0, 0, 0.0)
-            flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * step.reset
+            flags = (
+                FLAG_PROFILE * job.profile
+                + FLAG_STEP * (job.step is not None)
+                + FLAG_RESET * (step.reset if job.step else job.reset)
+            )
             parts.append(struct.pack("<5I", job.model, flags, job.paint, step.label, step.classes))
             parts.append(
                 struct.pack("<f2If2H", step.rate, step.seed, step.step, step.momentum, step.batch, step.sample)
@@ -255,7 +260,7 @@ class BenchImage:
         outputs = []
         for port in graph.outputs:
             tensor = graph.tensor(port.tensor)
-            outputs.append(np.frombuffer(reader.take(tensor.nbytes), np.int8).reshape(tensor.shape))
+            outputs.append(tensor.from_bytes(reader.take(tensor.nbytes)))
         if reader.position != end:
             raise ToolError("the image's outputs have other sizes than the network's, which is a bug in tinyengine")
         outcome = None

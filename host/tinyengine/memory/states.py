@@ -50,9 +50,9 @@ def state_region(
     """
     offsets: dict[str, int] = {}
     size = 0
-    for state in graph.states:
-        offsets[state.tensor] = size
-        size += round_up(graph.tensor(state.tensor).nbytes, STATE_ALIGN)
+    for name, taken in _sizes(graph).items():
+        offsets[name] = size
+        size += taken
     copies: list[Copy] = []
     for state in graph.states:
         old, new = state.tensor, home[state.update]
@@ -71,6 +71,15 @@ def state_region(
                 "overwrites: let an operator compute the output"
             )
     return StateRegion(offsets, size, *_ordered(copies))
+
+
+def states_bytes(graph: Graph) -> int:
+    """Size of the region."""
+    return sum(_sizes(graph).values())
+
+
+def _sizes(graph: Graph) -> dict[str, int]:
+    return {state.tensor: round_up(graph.tensor(state.tensor).nbytes, STATE_ALIGN) for state in graph.states}
 
 
 def _ordered(copies: list[Copy]) -> tuple[tuple[Copy, ...], dict[str, int]]:

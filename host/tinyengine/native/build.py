@@ -18,6 +18,7 @@ import numpy as np
 from tinyengine.codegen.generated import Generated
 from tinyengine.errors import ToolError
 from tinyengine.ir import Graph
+from tinyengine.ir.graph import DTYPES
 from tinyengine.native.library import (
     FLAGS,
     compile_options,
@@ -40,14 +41,20 @@ class NativeModel:
         self.library = library
         self.index = index
         self.graph = graph
+        self.reset()
+
+    def reset(self) -> None:
+        """All states to their initial values."""
+        self.library.native_reset(self.index)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Int8 arrays in the shapes of the graph's inputs -> int8 arrays in the shapes of its outputs."""
+        """Arrays in types and shapes of the graph's inputs -> those of its outputs. States go on from the last run."""
         self.feed(inputs)
         self.library.native_run(self.index)
         outputs = []
         for i, port in enumerate(self.graph.outputs):
-            data = np.empty(self.graph.tensor(port.tensor).shape, np.int8)
+            tensor = self.graph.tensor(port.tensor)
+            data = np.empty(tensor.shape, DTYPES[tensor.dtype])
             self.library.native_io(self.index, 1, i, data.ctypes.data_as(ctypes.c_void_p))
             outputs.append(data)
         return outputs
@@ -55,7 +62,7 @@ class NativeModel:
     def feed(self, inputs: Sequence[np.ndarray]) -> None:
         """Deliver inputs, as for :meth:`run`, without running the network."""
         for i, (port, value) in enumerate(zip(self.graph.inputs, inputs, strict=True)):
-            data = np.ascontiguousarray(value, np.int8).reshape(self.graph.tensor(port.tensor).shape)
+            data = self.graph.tensor(port.tensor).array(value)
             self.library.native_io(self.index, 0, i, data.ctypes.data_as(ctypes.c_void_p))
 
 
@@ -103,7 +110,9 @@ def run_many(
         program = Path(scratch) / "runner"
         flags = [*FLAGS, *(SANITIZE if sanitize else [])]
         _compile(models, Path(scratch), program, flags, HERE / "runner.c", compiler)
-        feed = b"".join(np.ascontiguousarray(x, np.int8).tobytes() for case in inputs for x in case)
+        tensors = [model.graph.tensor(port.tensor) for model in models for port in model.graph.inputs]
+        values = (x for case in inputs for x in case)
+        feed = b"".join(tensor.array(x).tobytes() for tensor, x in zip(tensors, values, strict=True))
         done = subprocess.run([program], input=feed, capture_output=True, timeout=600, check=False)
     if done.returncode:
         raise AssertionError(f"native run failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
@@ -113,9 +122,8 @@ def run_many(
         case = []
         for port in model.graph.outputs:
             tensor = model.graph.tensor(port.tensor)
-            data = np.frombuffer(done.stdout, np.int8, tensor.nbytes, offset).reshape(tensor.shape)
+            case.append(tensor.from_bytes(done.stdout[offset : offset + tensor.nbytes]))
             offset += tensor.nbytes
-            case.append(data)
         results.append(case)
     return results
 

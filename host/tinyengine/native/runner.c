@@ -33,6 +33,7 @@ static int run(const te_model *m) {
 int main(void) {
     for (uint32_t k = 0; k < native_model_count; k++) {
         const te_model *m = native_models[k];
+        if (m->reset) m->reset();
         if (!(m->run ? run(m) : push(m))) return 2;
         for (uint32_t i = 0; i < m->n_outputs; i++)
             if (fwrite(m->outputs[i].data, 1, m->outputs[i].bytes, stdout) != m->outputs[i].bytes) return 3;

@@ -4,10 +4,11 @@
 extern const te_model *const native_models[];
 
 uint32_t native_bytes(uint32_t model, int output, uint32_t index);
-void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer);
+void native_io(uint32_t model, int output, uint32_t index, uint8_t *buffer);
+void native_reset(uint32_t model);
 void native_run(uint32_t model);
 uint8_t *native_state(uint32_t model);
-void native_reset(uint32_t model);
+void native_factory(uint32_t model);
 float *native_velocity(uint32_t model);
 float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
                   float momentum, uint32_t batch, uint32_t number, uint32_t *predicted);
@@ -23,18 +24,19 @@ uint32_t native_bytes(uint32_t model, int output, uint32_t index) {
 }
 
 /* output 0: copies buffer into the input, or pushes it by rows; output 1: copies the output into buffer. */
-void native_io(uint32_t model, int output, uint32_t index, int8_t *buffer) {
+void native_io(uint32_t model, int output, uint32_t index, uint8_t *buffer) {
     const te_port *p = port(model, output, index);
-    if (p->data == NULL) {
+    uint8_t *data = p->data;
+    if (data == NULL) {
         native_models[model]->begin();
         native_models[model]->push_rows(buffer, p->dims[0]);
         return;
     }
     for (uint32_t i = 0; i < p->bytes; i++) {
         if (output)
-            buffer[i] = p->data[i];
+            buffer[i] = data[i];
         else
-            p->data[i] = buffer[i];
+            data[i] = buffer[i];
     }
 }
 
@@ -46,13 +48,17 @@ void native_run(uint32_t model) {
         m->finish();
 }
 
+void native_reset(uint32_t model) {
+    if (native_models[model]->reset) native_models[model]->reset();
+}
+
 /* ---- training; the input is delivered by native_io ---- */
 
 uint8_t *native_state(uint32_t model) {
     return native_models[model]->trainer->state;
 }
 
-void native_reset(uint32_t model) {
+void native_factory(uint32_t model) {
     native_models[model]->trainer->reset();
 }
 

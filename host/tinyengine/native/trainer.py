@@ -48,7 +48,7 @@ class NativeTrainer:
 
     def reset(self) -> None:
         """Back to the factory state."""
-        self._library.native_reset(self._index)
+        self._library.native_factory(self._index)
 
     def step(
         self,

@@ -48,7 +48,7 @@ def judge(compiled: CompiledModel, board: Board) -> dict[str, int]:
                 parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
             what = f"{exact_size(sram)} to be trained ({parts})"
         else:
-            what += " of SRAM"
+            what += f" and {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else " of SRAM"
         raise BudgetError(
             f"{compiled.graph.name} does not fit {board.name}: it needs {what} and {exact_size(sram_cap)} are there "
             "for it "

@@ -94,7 +94,8 @@ def _totals(report: BenchReport) -> Table:
     totals.add_row(
         "SRAM",
         f"{format_size(report.arena_bytes)} arena ({format_size(report.arena_high_water)} touched), "
-        f"{format_size(report.stack_bytes)} stack",
+        + (f"{format_size(report.states_bytes)} states, " if report.states_bytes else "")
+        + f"{format_size(report.stack_bytes)} stack",
     )
     flash = report.flash_bytes
     totals.add_row(

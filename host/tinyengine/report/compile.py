@@ -18,7 +18,7 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
     for column, justify in columns.items():
         table.add_column(column, justify=justify)
     for call in compiled.calls:
-        shape = "x".join(map(str, compiled.graph.tensor(call.output).shape[1:]))
+        shape = ", ".join("x".join(map(str, compiled.graph.tensor(name).shape[1:])) for name in call.outputs)
         table.add_row(call.op.name[-44:], shape, f"{call.macs:,}" if call.macs else "", call.function)
     code = "not measured, no Arm compiler" if compiled.code_bytes is None else format_size(compiled.code_bytes)
     plan = compiled.plan
@@ -30,6 +30,8 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
         f"{format_size(plan.arena_bytes)} arena of {format_size(verdict['sram_available'])} ({proof})",
     )
     totals.add_row("", plan.bottleneck)
+    if compiled.states_bytes:
+        totals.add_row("", f"{format_size(compiled.states_bytes)} of states beside it, which outlive a run")
     if compiled.training:
         layout, gradients = compiled.training.layout, compiled.training.gradients
         totals.add_row(

@@ -48,7 +48,9 @@ def device_tables(
     for kind, ports in (("input", identity.inputs), ("output", identity.outputs)):
         for port in ports:
             shape = "x".join(map(str, port.shape))
-            rows.append((kind, f"{port.name}: {shape}, scale {port.scale:.6g}, zero point {port.zero_point}"))
+            rows.append(
+                (kind, f"{port.name}: {port.dtype} {shape}, scale {port.scale:.6g}, zero point {port.zero_point}")
+            )
     classes = identity.metadata.classes
     if classes:
         shown = ", ".join(classes[:8]) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")

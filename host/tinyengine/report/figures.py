@@ -34,6 +34,7 @@ def network_figures(compiled: CompiledModel) -> dict[str, object]:
         "macs": compiled.macs,
         "macs_executed": sum(stage.macs_executed for stage in compiled.stages),
         "arena_bytes": compiled.plan.arena_bytes,
+        "states_bytes": compiled.states_bytes,
         "arena_lower_bound": compiled.plan.lower_bound,
         "arena_optimal": compiled.plan.optimal,
         "activation_peak_bytes": compiled.plan.activation_peak_bytes,
@@ -100,7 +101,7 @@ def _stages(compiled: CompiledModel) -> list[dict[str, object]]:
 
 
 def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:
-    output = compiled.graph.tensor(call.output)
+    tensor, addresses = compiled.graph.tensor, compiled.plan.addresses
     inputs = [call.pushed.tensor] if call.pushed else call.inputs
     return {
         "name": call.name,
@@ -108,9 +109,9 @@ def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:
         "kernel": call.function,
         "variant": call.note,
         "macs": call.macs,
-        "input_shapes": [list(compiled.graph.tensor(name).shape) for name in inputs],
-        "output_shape": list(output.shape),
-        "input_addresses": [compiled.plan.addresses.get(name) for name in inputs],
-        "output_address": compiled.plan.addresses[call.output],
+        "input_shapes": [list(tensor(name).shape) for name in inputs],
+        "output_shapes": [list(tensor(name).shape) for name in call.outputs],
+        "input_addresses": [addresses.get(name) for name in inputs],  # None outside the arena: by rows, or a state
+        "output_addresses": [addresses.get(name) for name in call.outputs],
         "scratch_bytes": call.scratch_bytes,
     }

@@ -59,13 +59,14 @@ def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint
         table.add_row(*cells, style="bold" if worst else None)
     executed = sum(stage.macs_executed for stage in compiled.stages)
     fits = "fits" if fits_sram(compiled, board) else "does not fit"
+    states = f", {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else ""
     pushed = any(call.pushed for call in compiled.calls)
     totals = Table.grid(padding=(0, 2))
     totals.add_row("input", "by rows, never there as a whole" if pushed else "whole frames in the arena")
     totals.add_row("work", f"{executed:,} MACs executed, {compiled.macs:,} nominal")
     totals.add_row(
         "SRAM",
-        f"{exact_size(plan.arena_bytes)} arena; {format_size(board.network_sram_bytes)} are there for it: {fits}",
+        f"{exact_size(plan.arena_bytes)} arena{states}; {format_size(board.network_sram_bytes)} are there: {fits}",
     )
     for line in bottlenecks(compiled):
         totals.add_row("", line)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from tinyengine.errors import ModelError
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.streaming.chain import chain_call
@@ -23,6 +24,7 @@ from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.memory.lifetime import lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
+from tinyengine.memory.states import states_bytes
 from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.recompute import allowance, cheapest_within, least_peak, options_below
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
@@ -54,16 +56,23 @@ def schedule(
 ) -> Schedule:
     """Choose stages for ``graph`` by ``target.optimize``.
 
-    ``rows``: the input arrives by rows (where the network allows; else it is kept as a whole). ``sram``: what the arena
-    may take; where even the smallest one takes more, that is the result. ``max_recompute``: cap on executed over
+    ``rows``: the input arrives by rows (where the network allows; else it is kept as a whole). ``sram``: what arena and
+    states may take; where even the smallest one takes more, that is the result. ``max_recompute``: cap on executed over
     nominal multiply-accumulates; more than the nominal ones are executed only where that makes the arena smaller (with
     ``optimize`` sram), or makes it fit.
     """
+    if sram is not None:
+        sram -= states_bytes(graph)
     return _search(space_of(graph, target, rows), sram, max_recompute)
 
 
 def space_of(graph: Graph, target: Target, rows: bool = False) -> Space:
-    """All stages of ``graph``, with its input by rows where ``rows`` wants it and the network allows it."""
+    """All stages of ``graph``, with its input by rows where ``rows`` wants it and the network allows it.
+
+    ModelError for a network with states: rows that are computed while they arrive may be repeated or dropped.
+    """
+    if rows and graph.states:
+        raise ModelError(f"{graph.name} keeps states, which only whole runs change: compile it with --input frame")
     if rows and len(graph.inputs) == 1 and graph.input_tensors()[0] not in graph.results():
         space = Space(graph, target, pushed=True)
         if any(space.options(0, NEVER)):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
+from tinyengine.errors import ModelError
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
@@ -85,6 +86,10 @@ def training_program(
     batches; ``gradients``: one of GRADIENTS. ``rows`` and ``sram`` (for arena, state and velocities) as in
     ``schedule.schedule``; without ``sram`` the front takes no more than the rest, where it can. More ``sram`` makes a
     step faster."""
+    if graph.states:
+        raise ModelError(
+            f"{graph.name} keeps states, which a training step does not go back through: compile it without --train"
+        )
     layout = state_layout(graph, scheme, residual)
     velocities = velocity_count(graph, scheme) if velocity else 0
     if sram is not None:

@@ -40,9 +40,10 @@ static void begin(void) {
     memset(sums, 0, 10);
 }
 
-static void push_rows(const int8_t *rows, uint32_t count) {
+static void push_rows(const void *data, uint32_t count) {
+    const int8_t *rows = data;
     if (position == 0) maybe_dawdle(rows);
-    picture_crc = crc32(picture_crc, (const uint8_t *)rows, count * ROW);
+    picture_crc = crc32(picture_crc, data, count * ROW);
     for (uint32_t i = 0; i < count * ROW; i++, position++) {
         sums[position % 10] = (int8_t)(uint8_t)(sums[position % 10] + rows[i]);
         if (position < MIRROR) mirror[MIRROR - 1 - position] = (int8_t)(rows[i] ^ 0x5A);
@@ -173,13 +174,13 @@ static void run_profiled(te_layer_hook hook, void *context) {
 }
 
 static const te_port inputs[] = {
-    {"picture", picture, INPUT, 0.0078125f, -1, 3, {ROWS, COLUMNS, 3, 0}},
-    {"seasoning", seasoning, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
+    {"picture", picture, INPUT, 0.0078125f, -1, 3, TE_INT8, {ROWS, COLUMNS, 3, 0}},
+    {"seasoning", seasoning, 4, 1.0f, 0, 1, TE_INT8, {4, 0, 0, 0}},
 };
 static const te_port outputs[] = {
-    {"sums", sums, 10, 0.5f, 3, 1, {10, 0, 0, 0}},
-    {"mirror", mirror, MIRROR, 1.0f, 0, 2, {SIDE, SIDE, 0, 0}},
-    {"calls", calls, 4, 1.0f, 0, 1, {4, 0, 0, 0}},
+    {"sums", sums, 10, 0.5f, 3, 1, TE_INT8, {10, 0, 0, 0}},
+    {"mirror", mirror, MIRROR, 1.0f, 0, 2, TE_INT8, {SIDE, SIDE, 0, 0}},
+    {"calls", calls, 4, 1.0f, 0, 1, TE_INT8, {4, 0, 0, 0}},
 };
 
 const te_model network = {

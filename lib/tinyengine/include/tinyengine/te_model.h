@@ -3,6 +3,9 @@
  * The compiler writes one `const te_model` per network. Calling sequence: fill the inputs, call run(), read
  * the outputs. Inputs are consumed: their bytes may be overwritten during run(), so fill them anew each time.
  *
+ * States keep their bytes between runs, outside the arena. A network that has some (reset is not NULL) needs
+ * reset() before its first run, and whenever it is to begin anew.
+ *
  * A network compiled for input by rows may hold no more of its input than a few rows: then run and
  * inputs[0].data are NULL, and begin, push_rows, finish are the only way.
  */
@@ -12,14 +15,17 @@
 #include "tinyengine/te_train.h"
 #include "tinyengine/te_types.h"
 
-/* An input or output: int8, dims[0..rank-1] (batch left out), real value = scale * (q - zero_point). */
+enum { TE_INT8, TE_UINT8, TE_INT16, TE_INT32, TE_FLOAT32 }; /* te_port.dtype */
+
+/* An input or output: values of type `dtype`, dims[0..rank-1] (batch left out). Real value = scale * (q -
+ * zero_point); what has no quantization has scale 1 and zero point 0. */
 typedef struct te_port {
     const char *name;
-    int8_t *data; /* inside the arena; NULL for an input that is never there as a whole */
+    void *data; /* aligned to 4; NULL for an input that is never there as a whole */
     uint32_t bytes;
     float scale;
     int32_t zero_point;
-    uint8_t rank;
+    uint8_t rank, dtype;
     uint16_t dims[4];
 } te_port;
 
@@ -47,11 +53,12 @@ typedef struct te_model {
      * the hook of the layer that push_rows computed comes at once. */
     void (*run_profiled)(te_layer_hook hook, void *context);
     /* The frame by rows: begin, then push any number of whole rows of input 0 in order, then finish, then
-     * read the outputs. Rows hold int8 values. */
+     * read the outputs. Rows hold values of its type. */
     void (*begin)(void);
-    void (*push_rows)(const int8_t *rows, uint32_t count);
+    void (*push_rows)(const void *rows, uint32_t count);
     void (*finish)(void);
     const te_trainer *trainer; /* NULL: compiled without an update scheme */
+    void (*reset)(void);       /* all states to their initial values; NULL: there are none */
 } te_model;
 
 #endif
