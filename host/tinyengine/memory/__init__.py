@@ -3,8 +3,9 @@
 from tinyengine.memory.error import PlacementError
 from tinyengine.memory.lifetime import Buffer, Lifetimes, OverlapRule, lifetimes, scratch_name
 from tinyengine.memory.placement import Placement, lower_bound, place
-from tinyengine.memory.plan import MemoryPlan, StepUsage, plan
+from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.memory.replay import replay
+from tinyengine.memory.usage import StepUsage
 
 __all__ = [
     "Buffer",

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall
-from tinyengine.memory.lifetime import Buffer
+from tinyengine.memory.usage import StepUsage
 
 NAMED_PARTS = 5
 """How many things the phrase about the bottleneck names."""
 
 WORTH_NAMING = 0.05
 """Share of the arena from which on a thing gets a sentence of its own."""
-
-
-class Located(Protocol):
-    """memory.plan.Resident."""
-
-    @property
-    def buffer(self) -> Buffer: ...
-
-
-class Usage(Protocol):
-    """memory.plan.StepUsage."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def residents(self) -> Sequence[Located]: ...
-    @property
-    def bytes_used(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +24,7 @@ class Held:
     what: str
 
 
-def held(usage: Usage, graph: Graph, calls: Sequence[KernelCall]) -> list[Held]:
+def held(usage: StepUsage, graph: Graph, calls: Sequence[KernelCall]) -> list[Held]:
     """Everything that is alive in a step, the largest first; scratch memory in its parts. ``calls``: one per step."""
     makers = {name: call.name for call in calls for name in call.outputs}
     parts: list[Held] = []
@@ -61,7 +40,7 @@ def held(usage: Usage, graph: Graph, calls: Sequence[KernelCall]) -> list[Held]:
     return sorted(parts, key=lambda part: -part.size)
 
 
-def bottleneck_phrase(usage: Usage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> str:
+def bottleneck_phrase(usage: StepUsage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> str:
     """Without full stop: "44.0 KB of 45.1 KB in step 3 (add): 37.5 KB output of expand (20x20x96), ..."."""
     everything = held(usage, graph, calls)
     parts = [f"{_kb(part.size)} {part.what}" for part in everything[:NAMED_PARTS]]
@@ -73,7 +52,7 @@ def bottleneck_phrase(usage: Usage, graph: Graph, calls: Sequence[KernelCall], a
     return f"{_kb(usage.bytes_used)} of {_kb(arena_bytes)} in {when}: {', '.join(parts) or 'nothing'}"
 
 
-def bottleneck_sentences(usage: Usage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> list[str]:
+def bottleneck_sentences(usage: StepUsage, graph: Graph, calls: Sequence[KernelCall], arena_bytes: int) -> list[str]:
     """One per thing that takes a share of the arena worth naming: "22.1 KB of 53.8 KB: row buffer of expand (...)."."""
     sentences = [
         f"{_kb(part.size)} of {_kb(arena_bytes)}: {part.what}."
@@ -86,7 +65,7 @@ def bottleneck_sentences(usage: Usage, graph: Graph, calls: Sequence[KernelCall]
     return sentences
 
 
-def shared_bytes(usage: Usage) -> int:
+def shared_bytes(usage: StepUsage) -> int:
     """Bytes of things that lie over other things alive in the same step."""
     return sum(resident.buffer.size for resident in usage.residents) - usage.bytes_used
 
