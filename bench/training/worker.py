@@ -97,7 +97,7 @@ def compiled(request: dict[str, Any], arithmetic: Arithmetic) -> CompiledModel:
         )
     parts = split(load_tiny_training(Path(request["network"])), request["bias_last"])
     scheme = UpdateScheme("s", request["bias_last"], {int(k): v for k, v in request["weights"].items()})
-    options = CompileOptions(cpu="host", train=parts.scheme(scheme), classes=CLASSES, residual=arithmetic.residual)
+    options = CompileOptions(train=parts.scheme(scheme), classes=CLASSES, residual=arithmetic.residual)
     return compile_graph(parts.tail, replace(options, sram=SRAM))
 
 

@@ -1,11 +1,11 @@
 #include "counter.h"
 
-#define TIMER_CTRL (*(volatile uint32_t *)0x40000000u)
-#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
+#define TIMER_CTRL bench_timers[0]
+#define TIMER_RELOAD bench_timers[2]
 #define TIMER_ENABLE 1u
 
-#define DUAL_LOAD (*(volatile uint32_t *)0x40002000u)
-#define DUAL_CONTROL (*(volatile uint32_t *)0x40002008u)
+#define DUAL_LOAD bench_timers[0x2000 / 4]
+#define DUAL_CONTROL bench_timers[0x2008 / 4]
 #define DUAL_ENABLE (1u << 7)
 #define DUAL_PRESCALE_256 (2u << 2)
 #define DUAL_32_BIT (1u << 1)

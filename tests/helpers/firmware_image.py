@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyengine.boards import load
 from tinyengine.compiler import CompiledModel
+from tinyengine.cores import core
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
 
@@ -37,10 +38,10 @@ def _link(board_name: str, folder: Path, network: list[Path], include: Path, opt
         sources += sorted((hal / name).glob("*.c"))
     defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
     defines += [f"-D{define}" for define in manifest["build"]["defines"]]
-    flags = [*toolchain.device_flags(board.cpu), "-std=gnu11", *defines, *options]
+    flags = [*toolchain.device_flags(board.cpu), *defines, *options]
     includes = [hal, root / "firmware" / "src", root / "lib" / "tinyengine" / "include", include]
     objects = toolchain.compile_objects(sources, flags, includes)
     script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
     product = folder / f"{board_name}.elf"
-    toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *script], product, [root / "boards" / "linker"])
+    toolchain.link(objects, [*core(board.cpu).flags, *script], product, [root / "boards" / "linker"])
     return product

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tinyengine.boards import load
+from tinyengine.cores import core
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
 
@@ -24,11 +25,11 @@ def build_probe(board_name: str, folder: Path) -> Path:
         sources += sorted((hal / name).glob("*.c"))
     defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
     defines += [f"-D{define}" for define in manifest["build"]["defines"]]
-    flags = [*toolchain.device_flags(board.cpu), "-std=gnu11", "-Wmissing-prototypes", *defines]
+    flags = [*toolchain.device_flags(board.cpu), "-Wmissing-prototypes", *defines]
     objects = toolchain.compile_objects(sources, flags, [hal, firmware])
     script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
     product = folder / f"{board_name}.elf"
-    toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *script], product, [root / "boards" / "linker"])
+    toolchain.link(objects, [*core(board.cpu).flags, *script], product, [root / "boards" / "linker"])
     return product
 
 

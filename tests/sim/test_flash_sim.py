@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tinyengine import sim
 from tinyengine.boards import load, names
+from tinyengine.cores import core
 from tinyengine.errors import BoardError, BudgetError, DeviceError
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
@@ -168,7 +169,7 @@ def test_the_linker_keeps_a_trainable_network_off_the_slots(name: str, tmp_path:
         flags.append(f"-Dnetwork_factory_state={factory}")
         objects = toolchain.compile_objects([source], flags, [])
         options = ["-nostartfiles", "-T", script, "-Wl,--defsym=_stack_size=1024", "-Wl,--gc-sections", root]
-        toolchain.link(objects, [*toolchain.CPU_FLAGS[board.cpu], *options], tmp_path / "program.elf", [linker])
+        toolchain.link(objects, [*core(board.cpu).flags, *options], tmp_path / "program.elf", [linker])
 
     room = board.flash_bytes - board.storage.bytes
     build(room + 4096, trainable=False)

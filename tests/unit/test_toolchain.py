@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tinyengine.cores import CORES, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.project import toolchain
 
@@ -82,7 +83,7 @@ def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None
 
 
 @needs.arm_gcc
-@pytest.mark.parametrize("cpu", toolchain.CPU_FLAGS)
+@pytest.mark.parametrize("cpu", CORES)
 def test_sizes_of_a_program(tmp_path: Path, cpu: str) -> None:
     source = tmp_path / "network.c"
     source.write_text(
@@ -111,7 +112,7 @@ def test_a_full_memory_is_a_budget_error(tmp_path: Path) -> None:
     source, script = tmp_path / "x.c", tmp_path / "x.ld"
     source.write_text("int big[100000];\nint *start(void);\nint *start(void) { return big; }\n")
     script.write_text("MEMORY { RAM : ORIGIN = 0, LENGTH = 64K }\nSECTIONS { .all : { *(.text* .bss*) } > RAM }\n")
-    flags = [*toolchain.CPU_FLAGS["cortex-m4"], "-nostartfiles", "-Wl,--entry=start", "-T", str(script)]
+    flags = [*core("cortex-m4").flags, "-nostartfiles", "-Wl,--entry=start", "-T", str(script)]
     with pytest.raises(BudgetError, match=r"memory RAM is .* too small"):
         toolchain.link([objects(source)], flags, tmp_path / "x.elf")
 
@@ -140,5 +141,5 @@ def test_finds_platformio_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_unknown_core() -> None:
-    with pytest.raises(ToolError, match="unknown core z80: choose one of cortex-m4, cortex-m7"):
+    with pytest.raises(ToolError, match="unknown core z80: choose one of cortex-m0plus, cortex-m3, cortex-m4"):
         toolchain.device_flags("z80")

@@ -1,11 +1,12 @@
 """SCons script of the platform: flags, sources, linker script, size report and upload for every board.
 
-A board's manifest (boards/<name>.json) says under "build": cpu, fpu, ldscript (in boards/linker), hal (folders of
-firmware/hal to build), defines. The generated network is compiled from $BUILD_DIR/network, where the pre-build script
+A board's manifest (boards/<name>.json) says under "build": cpu (of the table in host/tinyengine/cores.py, which has the
+compiler's flags), ldscript (in boards/linker), hal (folders of firmware/hal to build), defines. The generated network is compiled from $BUILD_DIR/network, where the pre-build script
 scripts/pio_compile_model.py puts it.
 """
 
 import os
+import runpy
 import sys
 
 from SCons.Script import COMMAND_LINE_TARGETS, Builder, Default, DefaultEnvironment
@@ -33,29 +34,27 @@ env.Replace(
     PROGSUFFIX=".elf",
 )
 
-fpu = board.get("build.fpu", "")
-machine = ["-mcpu=" + board.get("build.cpu"), "-mthumb"]
-machine += ["-mfloat-abi=hard", "-mfpu=" + fpu] if fpu else ["-mfloat-abi=soft"]
+cores = runpy.run_path(os.path.join(project, "host", "tinyengine", "cores.py"))
+machine = list(cores["CORES"][board.get("build.cpu")].flags)
 
 # -Wcast-align=strict would name every word load from int8 tensors, which the kernels do on purpose.
-warnings = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-promotion"]
-
+warnings = ["-Wshadow", "-Wundef", "-Wdouble-promotion", "-Wmissing-prototypes", "-Wstrict-prototypes"]
 
 
 def optimization():
-    """-Os around a network that was compiled for little flash, which its header says (tinyengine.codegen.small)."""
+    """For size around a network that was compiled for little flash, which its header says (tinyengine.codegen.small)."""
     header = os.path.join(env.subst("$TINYENGINE_NETWORK_DIR"), "network.h")
     if not os.path.isfile(header):
-        return "-O2"
+        return cores["OPTIMIZATION"]
     with open(header) as file:
-        return "-Os" if "_COMPILED_FOR_SIZE" in file.read() else "-O2"
+        return cores["OPTIMIZATION_SMALL" if "_COMPILED_FOR_SIZE" in file.read() else "OPTIMIZATION"]
 
 
 env.Append(
     ASFLAGS=machine,
     ASPPFLAGS=["-x", "assembler-with-cpp"],
-    CCFLAGS=[*machine, optimization(), "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off", *warnings],
-    CFLAGS=["-std=gnu11", "-Wmissing-prototypes", "-Wstrict-prototypes"],
+    CCFLAGS=[*machine, optimization(), "-g"],
+    CFLAGS=[*cores["C_FLAGS"], *warnings],
     CPPDEFINES=[
         ("F_CPU", "$BOARD_F_CPU"),
         ("BOARD_NAME", env.StringifyMacro(env["BOARD"])),

@@ -74,8 +74,7 @@ class Board:
 
     name: str
     title: str
-    cpu: str  # cortex-m4, cortex-m7
-    fpu: str  # as GCC's -mfpu; "" for none
+    cpu: str  # one of cores.CORES
     sram_bytes: int  # what the linker script gives to data
     flash_bytes: int
     reserved_sram_bytes: int  # the firmware's own: stack (where it shares the memory), buffers, variables

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tinyengine.boards.board import Board, Serial, Simulator, Storage, Upload
+from tinyengine.cores import CORES
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
-
-CPUS = ("cortex-m4", "cortex-m7")
 
 
 def boards_dir() -> Path:
@@ -44,13 +43,12 @@ def load(name: str) -> Board:
 
 def _parse(name: str, manifest: dict[str, Any]) -> Board:
     build, upload, ours = manifest["build"], manifest["upload"], manifest["tinyengine"]
-    if ours["cpu"] not in CPUS:
-        raise ValueError(f"cpu is {ours['cpu']}, not one of {', '.join(CPUS)}")
+    if build["cpu"] not in CORES:
+        raise ValueError(f"cpu is {build['cpu']}, not one of {', '.join(CORES)}")
     board = Board(
         name=name,
         title=str(manifest["name"]),
-        cpu=str(ours["cpu"]),
-        fpu=str(build.get("fpu", "")),
+        cpu=str(build["cpu"]),
         sram_bytes=int(ours["sram_bytes"]),
         flash_bytes=int(ours["flash_bytes"]),
         reserved_sram_bytes=int(ours["reserved_sram_bytes"]),

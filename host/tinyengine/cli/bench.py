@@ -13,8 +13,8 @@ from rich.console import Console
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.cores import SIMULATED
 from tinyengine.measure.bench import bench
-from tinyengine.measure.target_runner import MACHINES
 from tinyengine.measure.training import bench_training
 from tinyengine.report.bench import bench_table, training_table
 
@@ -22,7 +22,7 @@ from tinyengine.report.bench import bench_table, training_table
 @click.command("bench")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--cpu", type=click.Choice(list(MACHINES)), default="cortex-m4", show_default=True, help="Simulated core."
+    "--cpu", type=click.Choice(list(SIMULATED)), default="cortex-m4", show_default=True, help="Simulated core."
 )
 @click.option(
     "--check",

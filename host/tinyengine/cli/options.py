@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from tinyengine.compiler import CompileOptions
+from tinyengine.cores import core
 from tinyengine.errors import TinyEngineError
 from tinyengine.sizes import parse_size
 
@@ -31,9 +32,6 @@ class SizeType(click.ParamType):
 SIZE = SizeType()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-
-REQUANT = "fast"
-"""What is compiled unless told otherwise."""
 
 _COMPILE_OPTIONS = [
     click.option(
@@ -64,7 +62,8 @@ _COMPILE_OPTIONS = [
         "--requant",
         type=click.Choice(["exact", "fast"]),
         help="Rounding of outputs: exact equals TFLite's reference kernels bit for bit, fast is off by 1 now and then "
-        "(default: fast; with --train exact, so that a pulled network equals the device).",
+        "(default: fast where the core has kernels for it; with --train exact, so that a pulled network equals the "
+        "device).",
     ),
     click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
@@ -115,7 +114,7 @@ def to_compile_options(
         cpu=cpu,
         input=input_mode,
         optimize=optimize,
-        requant=requant or (REQUANT if train_scheme is None else "exact"),
+        requant=requant or (core(cpu).requant if train_scheme is None else "exact"),
         sram=sram,
         sram_available=sram_available,
         flash=flash,

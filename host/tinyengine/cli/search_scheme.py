@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tinyengine.cli.options import SIZE, json_option
 from tinyengine.cli.progress import step_progress
+from tinyengine.cores import CORES
 from tinyengine.finetune.search.find import SearchOptions, SearchResult
 from tinyengine.sizes import exact_size
 
@@ -39,7 +40,7 @@ from tinyengine.sizes import exact_size
     "--deepest", type=click.IntRange(1), metavar="N", help="Consider the last N convolutions; default: half of them."
 )
 @click.option("--residual", is_flag=True, help="Count 8 further bits of every trained weight.")
-@click.option("--cpu", default="cortex-m7", show_default=True, help="Core that is planned for.")
+@click.option("--cpu", type=click.Choice(list(CORES)), default="cortex-m7", show_default=True, help="Core to plan for.")
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="File that keeps measurements; continued if it exists."
 )

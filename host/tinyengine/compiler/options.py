@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyengine.cores import core
+from tinyengine.errors import ToolError
 from tinyengine.kernels.base import Target
 from tinyengine.training.scheme import UpdateScheme
 
@@ -27,6 +29,11 @@ class CompileOptions:
     velocity: bool = False  # a float32 per trained constant, for momentum and batches
     gradients: str = "int16"  # int16 (block floating point), float32
 
+    def __post_init__(self) -> None:
+        """ToolError for an unknown core, or a rounding that it has no kernels for."""
+        if self.requant not in ("exact", core(self.cpu).requant):
+            raise ToolError(f"the kernels of the {self.cpu} round exactly: use --requant exact")
+
     @property
     def small(self) -> bool:
         """Whether flash counts more than anything else."""
@@ -34,7 +41,7 @@ class CompileOptions:
 
     @property
     def target(self) -> Target:
-        return Target(cpu=self.cpu, requant=self.requant, optimize=self.optimize)
+        return Target(core(self.cpu).features, requant=self.requant, optimize=self.optimize)
 
     @property
     def sram_cap(self) -> int | None:

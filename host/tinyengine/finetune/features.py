@@ -26,7 +26,7 @@ def features(front: Graph | None, pictures: np.ndarray, progress: Progress | Non
     """
     if front is None:
         return pictures
-    compiled = compile_graph(front, CompileOptions(cpu="host"))
+    compiled = compile_graph(front, CompileOptions())
     path = cache_dir() / "features" / f"{_digest(compiled.sources, pictures)}.npy"
     if path.exists():
         return np.asarray(np.load(path))

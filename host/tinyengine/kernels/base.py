@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 
 C_TYPES: dict[str, str] = {
@@ -28,9 +29,9 @@ C_TYPES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Target:
-    """What the generated code may assume: the core, and which requantization is wanted."""
+    """What the generated code may assume of the core, and which requantization is wanted."""
 
-    cpu: str = "cortex-m4"  # cortex-m4, cortex-m7, host
+    features: frozenset[str] = DSP  # cores.Core.features; the host lacks DSP, but runs the same code by portable C
     requant: str = "exact"  # exact (TFLite's double rounding), fast
     optimize: str = "time"  # time, sram, flash
     column_bytes: int | None = None  # most scratch memory for the columns of a convolution; None: by ``optimize``

@@ -1,12 +1,13 @@
-"""Candidates that are asked before the generic kernels.
+"""Candidates that are asked before the generic kernels, on cores with the features that they require.
 
-Each returns None where it does not apply: another shape, another target, a range check that fails.
+Each returns None where it does not apply: another shape, a range check that fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
@@ -16,9 +17,9 @@ from tinyengine.kernels.elementwise_fast import lower_add_fast
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
-FAST_LOWERINGS: dict[OpKind, list[FastLowering]] = {
-    OpKind.ADD: [lower_add_fast],
-    OpKind.CONV_2D: [lower_single_pixel, lower_conv_fast],
-    OpKind.DEPTHWISE_CONV_2D: [lower_depthwise_fast],
-    OpKind.FULLY_CONNECTED: [lower_dense_fast],
+FAST_LOWERINGS: dict[OpKind, list[tuple[frozenset[str], FastLowering]]] = {
+    OpKind.ADD: [(DSP, lower_add_fast)],
+    OpKind.CONV_2D: [(DSP, lower_single_pixel), (DSP, lower_conv_fast)],
+    OpKind.DEPTHWISE_CONV_2D: [(DSP, lower_depthwise_fast)],
+    OpKind.FULLY_CONNECTED: [(DSP, lower_dense_fast)],
 }

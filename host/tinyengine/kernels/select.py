@@ -1,4 +1,4 @@
-"""Which kernel runs an operator: the first fast candidate that applies, else the generic one."""
+"""Which kernel runs an operator: the first fast candidate that applies and that the core can run, else the generic."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from tinyengine.kernels.fast import FAST_LOWERINGS
 
 def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The call for ``op``; UnsupportedOperatorError if no kernel computes it."""
-    for candidate in FAST_LOWERINGS.get(op.kind, []):
-        call = candidate(op, graph, target)
-        if call is not None:
+    for requires, candidate in FAST_LOWERINGS.get(op.kind, []):
+        if requires <= target.features and (call := candidate(op, graph, target)) is not None:
             return call
     return lower_generic(op, graph, target)
 

@@ -25,21 +25,20 @@ import numpy as np
 
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.small import is_small
+from tinyengine.cores import Machine, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
 
-MACHINES = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
 QEMU = "qemu-system-arm"
 QEMU_QUIET = [
     *("-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none"),
     *("-semihosting-config", "enable=on,target=native"),
 ]
 
-# Virtual nanoseconds per instruction are 2 ** ICOUNT_SHIFT; one timer tick is TICK_NS: 6.4 ticks per instruction,
-# so a difference of two readings, each rounded down to a tick, identifies the number of instructions.
+# Virtual nanoseconds per instruction are 2 ** ICOUNT_SHIFT, a few ticks of a timer: so a difference of two readings,
+# each rounded down to a tick, identifies the number of instructions.
 ICOUNT_SHIFT = 8
-TICK_NS = 40
 
 MAGIC_JOB, MAGIC_RESULT = b"TTBJ", b"TTBR"
 FLAG_PROFILE, FLAG_STEP, FLAG_RESET = 1, 2, 4
@@ -126,12 +125,11 @@ class BenchImage:
         progress: Progress | None = None,
     ) -> None:
         """Compile and link. Raises ToolError (no compiler), BudgetError (a network larger than the simulated board)."""
-        if cpu not in MACHINES:
-            raise ToolError(f"unknown core {cpu}: choose one of {', '.join(MACHINES)}")
         prefixes = [model.prefix for model in models]
         if len(set(prefixes)) != len(prefixes):
             raise ValueError("networks in one image need different prefixes")
         self.cpu = cpu
+        self.machine = machine(cpu)
         self.models = list(models)
         self._folder = tempfile.TemporaryDirectory(prefix="tinyengine-bench-")
         self.sources = self._write_sources()
@@ -168,8 +166,9 @@ class BenchImage:
         sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
         flags = toolchain.device_flags(self.cpu, portable, is_small(self.sources))
         objects = toolchain.compile_objects(sources, flags, include, progress)
-        script = ["-nostartfiles", "-T", f"{self.cpu}.ld"]
-        toolchain.link(objects, [*toolchain.CPU_FLAGS[self.cpu], *script], self.program, [bench])
+        script = Path(self._folder.name) / "bench.ld"
+        script.write_text(_linker_script(self.machine))
+        toolchain.link(objects, [*core(self.cpu).flags, "-nostartfiles", "-T", str(script)], self.program, [bench])
 
     def run(
         self,
@@ -223,7 +222,7 @@ class BenchImage:
         progress: Progress | None,
         extra: Sequence[str],
     ) -> None:
-        command = [_qemu(), *QEMU_QUIET, *extra, "-M", MACHINES[self.cpu], "-kernel", str(self.program.resolve())]
+        command = [_qemu(), *QEMU_QUIET, *extra, "-M", self.machine.name, "-kernel", str(self.program.resolve())]
         if exact:
             command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
         with _process(command, folder) as process:
@@ -243,7 +242,7 @@ class BenchImage:
         reader = _Reader(data)
         if reader.take(4) != MAGIC_RESULT or reader.u32() != len(self.models):
             raise ToolError("the simulated core wrote a damaged result file, which is a bug in tinyengine")
-        costs = _Costs(*(instructions_of(reader.u64()) for _ in range(3)))
+        costs = _Costs(*(self._instructions(reader.u64()) for _ in range(3)))
         return [self._decode_run(reader, job, costs, exact) for job in jobs]
 
     def _decode_run(self, reader: _Reader, job: Job, costs: _Costs, exact: bool) -> RunResult:
@@ -252,7 +251,7 @@ class BenchImage:
         used, intact, stack = reader.u32(), reader.u32(), reader.u32()
         layers: list[LayerTime] = []
         for index in range(reader.u32()):
-            count = instructions_of(reader.u64()) - (costs.hook if index else costs.first_hook)
+            count = self._instructions(reader.u64()) - (costs.hook if index else costs.first_hook)
             macs, op, name = reader.u32(), reader.text(), reader.text()
             layers.append(LayerTime(name, op, macs, count))
         size = reader.u32()
@@ -268,8 +267,11 @@ class BenchImage:
             loss, predicted = struct.unpack("<fI", reader.take(8))
             outcome = StepOutcome(loss, predicted, reader.take(reader.u32()))
         # The empty run that costs.call was measured on took one instruction, its return.
-        instructions = instructions_of(ticks) - costs.call + 1 if exact else None
+        instructions = self._instructions(ticks) - costs.call + 1 if exact else None
         return RunResult(outputs, instructions, used, bool(intact), stack, layers if exact else [], outcome)
+
+    def _instructions(self, ticks: int) -> int:
+        return instructions_of(ticks, self.machine.tick_ns)
 
 
 @dataclass(frozen=True)
@@ -304,9 +306,16 @@ class _Reader:
         return self.take(self.u32()).decode("utf-8", "replace")
 
 
-def instructions_of(ticks: int) -> int:
-    """Instructions between two timer readings that are ``ticks`` apart, under exact counting."""
-    return (ticks * TICK_NS + (1 << ICOUNT_SHIFT >> 1)) >> ICOUNT_SHIFT
+def instructions_of(ticks: int, tick_ns: int) -> int:
+    """Instructions between two timer readings that are ``ticks`` of ``tick_ns`` apart, under exact counting."""
+    return (ticks * tick_ns + (1 << ICOUNT_SHIFT >> 1)) >> ICOUNT_SHIFT
+
+
+def _linker_script(on: Machine) -> str:
+    """The memories of firmware/bench/sections.ld, and where counter.h finds the timers."""
+    regions = {"CODE (rx)": on.code, "RAM (rwx)": on.ram, "PSRAM (rwx)": on.constants}
+    lines = (f"    {name} : ORIGIN = {r.origin:#010x}, LENGTH = {r.length}\n" for name, r in regions.items())
+    return f"MEMORY\n{{\n{''.join(lines)}}}\nbench_timers = {on.timers:#010x};\nINCLUDE sections.ld\n"
 
 
 def _model_table(prefixes: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
 from tinyengine.measure.bench import SEED, Progress, inside_values, random_inputs
-from tinyengine.measure.target_runner import MACHINES, PAINTS, BenchImage, Job, RunResult, StepJob
+from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult, StepJob
 from tinyengine.native import NativeTrainer
 from tinyengine.project.toolchain import compiler_label, footprint
 from tinyengine.reference.backward.step import Trainer
@@ -124,7 +124,7 @@ def bench_training(
         residual=program.residual,
         gradients=program.gradients,
         cpu=cpu,
-        machine=MACHINES[cpu],
+        machine=image.machine.name,
         compiler=compiler_label(compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,

@@ -19,22 +19,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyengine.codegen.small import is_small
+from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import cache_dir, platformio_dir, project_root
 
-OPTIMIZATION = "-O2"
-OPTIMIZATION_SMALL = "-Os"  # where a network was compiled for little flash
-WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
-# No fused multiply-add: float results must not depend on the core.
-SECTIONS = ("-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
 LINK_LIBRARY = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
 CACHE_LIMIT = 512 << 20  # bytes of objects kept
 JOBS = 2
-
-CPU_FLAGS: dict[str, tuple[str, ...]] = {
-    "cortex-m4": ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-    "cortex-m7": ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
-}
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as files are compiled."""
@@ -128,10 +119,8 @@ def device_flags(cpu: str, portable: bool = False, small: bool = False) -> tuple
 
     ``small``: for size instead of speed.
     """
-    if cpu not in CPU_FLAGS:
-        raise ToolError(f"unknown core {cpu}: choose one of {', '.join(CPU_FLAGS)}")
     optimization = OPTIMIZATION_SMALL if small else OPTIMIZATION
-    return (*CPU_FLAGS[cpu], optimization, *WARNINGS, *SECTIONS, *(("-DTE_PORTABLE",) if portable else ()))
+    return (*core(cpu).flags, optimization, *C_FLAGS, *(("-DTE_PORTABLE",) if portable else ()))
 
 
 def compiler_label(small: bool = False) -> str:
@@ -243,7 +232,7 @@ def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = Fal
     with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
         product = Path(scratch) / "footprint.elf"
         # Entered at the network's table, nothing else keeps anything alive; the addresses do not matter.
-        link(objects, [*CPU_FLAGS[cpu], "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
+        link(objects, [*core(cpu).flags, "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
         functions = {name: size for name, kind, _, size in symbols(product) if kind in "tTwW"}
         return replace(section_sizes(product), functions=functions)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
+from tinyengine.cores import core
 from tinyengine.search.skeleton import graph_of
 from tinyengine.zoo.table import Convolution, Network, convolutions
 
@@ -98,7 +99,7 @@ def estimate(network: Network) -> Costs:
 
 def compiled(network: Network, cpu: str = "cortex-m4") -> CompiledModel:
     """The network with empty weights, compiled layer by layer as ``tinyengine compile`` does."""
-    return compile_graph(graph_of(network), CompileOptions(cpu=cpu, requant="fast"))
+    return compile_graph(graph_of(network), CompileOptions(cpu=cpu, requant=core(cpu).requant))
 
 
 def judge(network: Network, cpu: str = "cortex-m4") -> Costs:

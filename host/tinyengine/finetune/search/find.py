@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.compiler import CompileOptions, compile_graph, prepare
+from tinyengine.cores import core
 from tinyengine.data.images import PictureSet, to_input
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
@@ -95,7 +96,7 @@ def find_scheme(
     base = CompileOptions(
         cpu=options.cpu,
         input=options.input,
-        requant="fast",
+        requant=core(options.cpu).requant,
         optimize="sram",
         classes=len(pictures.classes),
         residual=options.residual,

@@ -52,7 +52,6 @@ class NativeProbe:
     def __call__(self, scheme: UpdateScheme) -> float:
         self._count += 1
         options = CompileOptions(
-            cpu="host",
             prefix=f"probe_{self._count}",
             train=self._parts.scheme(scheme),
             classes=self._classes,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.fast import layer_requant
 from tinyengine.ir.macs import macs as macs_of
@@ -149,8 +150,8 @@ def row_op(
     ``x``: the tensor that arrives by rows, by default the first activation. ``rows``: output rows per batch.
     ``consume``: use dead rows of x's ring as scratch memory where the operator can (see :class:`RowOp`).
     """
-    builder = _BUILDERS.get(tuple(op.kind for op in ops))
-    if builder is None or any(len(graph.activations(op)) == 0 for op in ops):
+    requires, builder = _BUILDERS.get(tuple(op.kind for op in ops), (ANY, None))
+    if builder is None or not requires <= target.features or any(len(graph.activations(op)) == 0 for op in ops):
         return None
     request = _Request(tuple(ops), graph, target, x, rows, consume)
     pictures = [t for op in ops for t in (*graph.activations(op), graph.tensor(op.outputs[0]))]
@@ -401,18 +402,18 @@ def _accumulating(request: _Request, function: str, values: Mapping[str, CValue]
     )
 
 
-_BUILDERS: dict[tuple[OpKind, ...], Builder] = {
-    (OpKind.CONV_2D,): _conv,
-    (OpKind.DEPTHWISE_CONV_2D,): _depthwise,
-    (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D): _depthwise_project,
-    (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D, OpKind.ADD): _depthwise_project,
-    (OpKind.ADD,): _add,
-    (OpKind.RELU,): _lut,
-    (OpKind.HARD_SWISH,): _lut,
-    (OpKind.LOGISTIC,): _lut,
-    (OpKind.QUANTIZE,): _lut,
-    (OpKind.MEAN,): _mean,
-    (OpKind.MEAN, OpKind.MEAN): _mean,
-    (OpKind.AVERAGE_POOL_2D,): _pool,
-    (OpKind.MAX_POOL_2D,): _pool,
+_BUILDERS: dict[tuple[OpKind, ...], tuple[frozenset[str], Builder]] = {
+    (OpKind.CONV_2D,): (DSP, _conv),
+    (OpKind.DEPTHWISE_CONV_2D,): (DSP, _depthwise),
+    (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D): (DSP, _depthwise_project),
+    (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D, OpKind.ADD): (DSP, _depthwise_project),
+    (OpKind.ADD,): (DSP, _add),
+    (OpKind.RELU,): (ANY, _lut),
+    (OpKind.HARD_SWISH,): (ANY, _lut),
+    (OpKind.LOGISTIC,): (ANY, _lut),
+    (OpKind.QUANTIZE,): (ANY, _lut),
+    (OpKind.MEAN,): (ANY, _mean),
+    (OpKind.MEAN, OpKind.MEAN): (ANY, _mean),
+    (OpKind.AVERAGE_POOL_2D,): (ANY, _pool),
+    (OpKind.MAX_POOL_2D,): (ANY, _pool),
 }

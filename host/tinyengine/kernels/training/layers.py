@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import DepthwiseConv2DAttrs
 from tinyengine.ir.requant import conv_requant
@@ -40,9 +41,12 @@ def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Targe
         assert weights is not None  # the classifier
         return _dense(op, graph, weights, bias)
     require_image(op, graph, x, y)
+    able = DSP <= target.features
     if op.kind is OpKind.CONV_2D:
-        return trained_conv(op, graph, target, weights, bias) or _conv(op, graph, weights, bias)
-    return trained_depthwise(op, graph, weights, bias) or _depthwise(op, graph, weights, bias)
+        fast = trained_conv(op, graph, target, weights, bias) if able else None
+        return fast or _conv(op, graph, weights, bias)
+    fast = trained_depthwise(op, graph, weights, bias) if able else None
+    return fast or _depthwise(op, graph, weights, bias)
 
 
 def _check_products(op: Operator, graph: Graph) -> None:

@@ -1,5 +1,5 @@
-"""An estimate of Cortex-M4 cycles: every executed block counted in QEMU, every instruction timed as documented."""
+"""An estimate of cycles: every executed block counted in QEMU, every instruction timed as documented."""
 
-from tinyengine.measure.cycles.estimate import CORE, CycleEstimate, estimate_cycles
+from tinyengine.measure.cycles.estimate import CycleEstimate, estimate_cycles, timings
 
-__all__ = ["CORE", "CycleEstimate", "estimate_cycles"]
+__all__ = ["CycleEstimate", "estimate_cycles", "timings"]

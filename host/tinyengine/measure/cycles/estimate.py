@@ -1,4 +1,4 @@
-"""Cycles of a network on a Cortex-M4, layer by layer: an estimate, in no way a measurement."""
+"""Cycles of a network on a core whose timings are known, layer by layer: an estimate, in no way a measurement."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-from tinyengine.measure.cycles.cortex_m4 import REFILL, Cycles, Instruction, block_cycles, is_branch
+from tinyengine.cores import CORES
+from tinyengine.errors import ToolError
+from tinyengine.measure.cycles import cortex_m4
+from tinyengine.measure.cycles.cortex_m4 import Cycles, Instruction
 from tinyengine.measure.cycles.disassembly import Function, functions_of, instructions_of
 from tinyengine.measure.cycles.trace import BlockRuns, Segment, plugin_arguments, read_segments
 from tinyengine.measure.target_runner import BenchImage, Job
 
-CORE = "cortex-m4"
+MODELS = {"cortex_m4": cortex_m4}
+"""What a core's ``cycle_model`` names: modules with block_cycles, is_branch and REFILL."""
+
 HOOK, RUN, BEGIN = "store_time", "run_profiled", "begin"  # firmware/bench/measure.c, codegen/network.py
 
 
@@ -43,23 +49,30 @@ class CycleEstimate:
         return sum(layer.instructions for layer in self.layers)
 
 
-def estimate_cycles(image: BenchImage, job: Job) -> CycleEstimate:
-    """Run ``job``, which must profile, on an ``image`` with one network for the Cortex-M4.
+def timings(cpu: str) -> ModuleType:
+    """The cycle model of the core ``cpu``; ToolError if it has none."""
+    known = {core.name: MODELS[core.cycle_model] for core in CORES.values() if core.cycle_model}
+    if cpu not in known:
+        raise ToolError(f"cycles can be estimated for the {', '.join(known)} only: nothing here times the {cpu}")
+    return known[cpu]
 
-    ToolError where QEMU has no plugins or there is no C compiler for the host.
+
+def estimate_cycles(image: BenchImage, job: Job) -> CycleEstimate:
+    """Run ``job``, which must profile, on an ``image`` with one network.
+
+    ToolError where QEMU has no plugins, there is no C compiler for the host, or no model of the core's timings.
     """
-    if image.cpu != CORE:
-        raise ValueError(f"an image for {image.cpu}")
+    model = timings(image.cpu)
     functions = functions_of(image.program)
     addresses = {name: _address(functions, name) for name in (HOOK, RUN, BEGIN)}
     with tempfile.TemporaryDirectory(prefix="tinyengine-cycles-") as folder:
         out = Path(folder) / "blocks.bin"
         image.run([job], exact=False, extra=plugin_arguments(out, [a for a in addresses.values() if a is not None]))
         segments = read_segments(out.read_bytes())
-    timer = _Timer(instructions_of(image.program), [f for f in functions if f.name == HOOK])
+    timer = _Timer(model, instructions_of(image.program), [f for f in functions if f.name == HOOK])
     layers = tuple(_layers(segments, timer, addresses))
     total = sum((layer.cycles for layer in layers), Cycles())
-    return CycleEstimate(CORE, total.low, total.estimate, total.high, layers)
+    return CycleEstimate(image.cpu, total.low, total.estimate, total.high, layers)
 
 
 def _address(functions: Sequence[Function], name: str) -> int | None:
@@ -67,9 +80,10 @@ def _address(functions: Sequence[Function], name: str) -> int | None:
 
 
 class _Timer:
-    """Times blocks of one program; ``ignored`` functions take no time."""
+    """Times blocks of one program by ``model``; ``ignored`` functions take no time."""
 
-    def __init__(self, instructions: dict[int, Instruction], ignored: Sequence[Function]) -> None:
+    def __init__(self, model: ModuleType, instructions: dict[int, Instruction], ignored: Sequence[Function]) -> None:
+        self._model = model
         self._instructions = instructions
         self._ignored = ignored
         self._known: dict[tuple[int, int], tuple[Cycles, bool]] = {}
@@ -81,7 +95,7 @@ class _Timer:
                 continue
             once, branches = self._block(block)
             count += block.instructions * block.runs
-            cycles += once * block.runs + REFILL * (block.taken if branches else 0)
+            cycles += once * block.runs + self._model.REFILL * (block.taken if branches else 0)
         return LayerCycles(count, cycles)
 
     def _block(self, block: BlockRuns) -> tuple[Cycles, bool]:
@@ -92,7 +106,7 @@ class _Timer:
             order = iter(_following(self._instructions, block.address))
             for _ in range(block.instructions):
                 listing.append(next(order))
-            self._known[key] = block_cycles(listing), is_branch(listing[-1])
+            self._known[key] = self._model.block_cycles(listing), self._model.is_branch(listing[-1])
         return self._known[key]
 
 

@@ -1,0 +1,128 @@
+"""The table of cores: what each can do, how code for it is compiled, and on which simulated machine it is measured.
+
+Everybody who must know a core reads this table; docs/cores.md says how to add one. PlatformIO's builder runs this file
+by its path, in an interpreter that may not have tinyengine or its dependencies: nothing but the standard library is
+imported when it loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+T = TypeVar("T")
+
+OPTIMIZATION = "-O2"
+OPTIMIZATION_SMALL = "-Os"  # where a network was compiled for little flash
+# No fused multiply-add: float results must not depend on the core.
+C_FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
+"""For every C file of a device, whatever its core."""
+
+
+ANY: frozenset[str] = frozenset()
+DSP = frozenset({"dsp"})
+"""What code asks of a core: nothing; the DSP extension (SMLAD and its kin: products of pairs of int16)."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A memory: ``length`` bytes from address ``origin``."""
+
+    origin: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of QEMU with room for every network, and what the bench image needs to know of it."""
+
+    name: str  # qemu-system-arm -M
+    code: Region  # the core takes its vector table from its origin
+    ram: Region
+    constants: Region
+    timers: int = 0x40000000  # address of the CMSDK timer 0; the dual timer lies 0x2000 behind it
+    tick_ns: int = 40  # between two ticks of the timers
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core. A kernel that requires features is used only on cores that have all of them."""
+
+    name: str
+    flags: tuple[str, ...]  # GCC's, for this core alone
+    features: frozenset[str] = ANY  # of dsp, mve
+    machine: Machine | None = None  # None: code is compiled for it, and not run
+    cycle_model: str | None = None  # one of measure.cycles.estimate.MODELS: the timings of its instructions
+
+    @property
+    def requant(self) -> str:
+        """The fastest rounding that it has kernels for: exact, fast."""
+        return "fast" if DSP <= self.features else "exact"
+
+
+_SOFT = ("-mthumb", "-mfloat-abi=soft")
+_HARD = ("-mthumb", "-mfloat-abi=hard")
+_MB = 1 << 20
+_CODE, _RAM = Region(0x00000000, 4 * _MB), Region(0x20000000, 4 * _MB)
+
+_M7 = Core(
+    "cortex-m7",
+    ("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-d16"),
+    DSP,
+    Machine("mps2-an500", _CODE, _RAM, Region(0x60000000, 16 * _MB)),
+)
+_TABLE = (
+    Core("cortex-m0plus", ("-mcpu=cortex-m0plus", *_SOFT)),  # QEMU has no machine with enough memory
+    Core(
+        "cortex-m3",
+        ("-mcpu=cortex-m3", *_SOFT),
+        machine=Machine("mps2-an385", _CODE, _RAM, Region(0x21000000, 16 * _MB)),
+    ),
+    Core(
+        "cortex-m4",
+        ("-mcpu=cortex-m4", *_HARD, "-mfpu=fpv4-sp-d16"),
+        DSP,
+        Machine("mps2-an386", _CODE, _RAM, Region(0x21000000, 16 * _MB)),
+        cycle_model="cortex_m4",
+    ),
+    Core(
+        "cortex-m33",
+        ("-mcpu=cortex-m33", *_HARD, "-mfpu=fpv5-sp-d16"),
+        DSP,
+        # It starts in secure state: the secure addresses of all memories and of the timers, which have 20 MHz.
+        Machine(
+            "mps2-an505",
+            Region(0x10000000, 4 * _MB),
+            Region(0x38000000, 4 * _MB),
+            Region(0x80000000, 16 * _MB),
+            timers=0x50000000,
+            tick_ns=50,
+        ),
+    ),
+    _M7,
+    # The STM32F7 and others: without instructions for double precision.
+    replace(_M7, name="cortex-m7-sp", flags=("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-sp-d16")),
+)
+
+CORES: dict[str, Core] = {core.name: core for core in _TABLE}
+SIMULATED: dict[str, Machine] = {core.name: core.machine for core in _TABLE if core.machine}
+"""The machine of every core that has one."""
+
+
+def core(name: str) -> Core:
+    """The core called ``name``; ToolError if there is none."""
+    return _entry(CORES, name, "unknown core")
+
+
+def machine(name: str) -> Machine:
+    """The machine that simulates the core called ``name``; ToolError if there is none."""
+    return _entry(SIMULATED, name, "no simulator for the core")
+
+
+def _entry(table: Mapping[str, T], name: str, problem: str) -> T:
+    if name not in table:
+        from tinyengine.errors import ToolError
+
+        raise ToolError(f"{problem} {name}: choose one of {', '.join(table)}")
+    return table[name]
