@@ -244,7 +244,7 @@ def agreement_table(results: list[Agreement]) -> Table:
 
 # Commands -------------------------------------------------------------------------------------------------------------
 
-CPUS = [name for name in SIMULATED if DSP <= core(name).features]
+CPUS = [name for name in SIMULATED if core(name).features >= DSP]
 """Whose code is the same, so that ``agree`` compiles once for all of them."""
 
 _names = click.argument("names", nargs=-1, type=click.Choice(list(CAPS)))

@@ -58,7 +58,7 @@ class Core:
     @property
     def requant(self) -> str:
         """The fastest rounding that it has kernels for: exact, fast."""
-        return "fast" if DSP <= self.features else "exact"
+        return "fast" if self.features >= DSP else "exact"
 
 
 _SOFT = ("-mthumb", "-mfloat-abi=soft")

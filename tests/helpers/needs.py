@@ -14,6 +14,10 @@ from tinyengine.project.toolchain import has_arm_toolchain
 arm_gcc = pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
 simulated_core = [arm_gcc, pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed")]
 """What it takes to run code on a simulated Cortex-M."""
+thorough_cores = pytest.mark.parametrize(
+    "cpu", [pytest.param(cpu, marks=simulated_core) for cpu in ("cortex-m4", "cortex-m7")]
+)
+"""Many tests run on these cores; tests/sim/test_cores.py runs a few on every core."""
 
 
 def require_clang() -> None:

@@ -18,7 +18,7 @@ from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
 from tinyengine.kernels.select import lower
-from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
+from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, build_batch, run_native
@@ -237,7 +237,7 @@ def test_every_variant_is_tested() -> None:
 
 
 @pytest.mark.parametrize("requant,portable", [("exact", False), ("fast", False), ("fast", True)])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
+@needs.thorough_cores
 def test_kernels_on_target(cpu: str, requant: str, portable: bool) -> None:
     batches = target_batches(Target(requant=requant))
     with BenchImage(batches, cpu, portable) as image:

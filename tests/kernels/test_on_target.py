@@ -4,33 +4,30 @@ the oracle every time. All networks of a core share one image and one simulation
 from __future__ import annotations
 
 import pytest
-from tinyengine.kernels.base import Target
-from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
+from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import needs
 from tests.helpers.batch import Batch, build_batch
 from tests.helpers.cases import FAMILIES, random_cases
 
-pytestmark = needs.simulated_core
-
 SEED = 42
 CASES = 24  # per family and placement
 
 
-def batches(cpu: str) -> list[Batch]:
+def batches() -> list[Batch]:
     """Every family, once with disjoint buffers and once with outputs over inputs as far as the kernels allow."""
     made = []
     for family in FAMILIES:
         cases = random_cases(SEED, family, 2 * CASES)
         for placement, part in (("apart", cases[:CASES]), ("tight", cases[CASES:])):
-            made.append(build_batch(part, f"{family}_{placement}", placement, target=Target(cpu=cpu)))
+            made.append(build_batch(part, f"{family}_{placement}", placement))
     return made
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-@pytest.mark.parametrize("cpu", MACHINES)
+@needs.thorough_cores
 def test_same_bytes_as_the_oracle(cpu: str, portable: bool) -> None:
-    networks = batches(cpu)
+    networks = batches()
     with BenchImage(networks, cpu, portable) as image:
         results = image.run([Job(i, batch.inputs) for i, batch in enumerate(networks)], exact=False)
     complaints = []

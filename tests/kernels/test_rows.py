@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tinyengine.kernels.base import Target
-from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
+from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import needs
 from tests.helpers.batch import build_batch, run_native
@@ -55,7 +55,7 @@ def test_every_row_operator_is_tested() -> None:
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
+@needs.thorough_cores
 def test_chains_on_target(cpu: str, portable: bool) -> None:
     batches = [
         build_batch(random_chains(1, CHAINS), "chains", "tight"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.measure.target_runner import MACHINES, BenchImage, Job
+from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, run_native
@@ -100,7 +100,7 @@ def test_every_way_is_tested() -> None:
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in MACHINES])
+@needs.thorough_cores
 def test_kernels_on_target(cpu: str, portable: bool) -> None:
     batches = [*batches_of("conv", 5), *batches_of("depthwise", 5), limit_batch()]
     with BenchImage(batches, cpu, portable) as image:

@@ -16,7 +16,7 @@ from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import ToolError
 from tinyengine.measure.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
-from tinyengine.measure.target_runner import MACHINES, PAINTS, BenchImage, Job
+from tinyengine.measure.target_runner import PAINTS, BenchImage, Job
 from tinyengine.paths import project_root, shared_dir
 
 from tests.helpers import needs, networks
@@ -26,7 +26,6 @@ needs_tensorflow = pytest.mark.skipif(not importlib.util.find_spec("tensorflow")
 
 INPUTS = 20
 KERNELS = pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
-CPUS = pytest.mark.parametrize("cpu", MACHINES)
 
 # Converted from the PyTorch network of tests/unit/test_pytorch.py by `tinyengine convert`, so that how PyTorch's layout
 # arrives here (pads before convolutions, a transposition before the mean) is tested without PyTorch.
@@ -56,7 +55,7 @@ NOT_THERE = (
 
 @needs_tensorflow
 @KERNELS
-@CPUS
+@needs.thorough_cores
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, id=path.stem) for path in [*_own(), FROM_PYTORCH, *_third_party()]] + NOT_THERE,
@@ -78,20 +77,20 @@ def test_equals_tflite(path: Path, cpu: str, portable: bool) -> None:
 
 @needs_tensorflow
 @KERNELS
-@CPUS
+@needs.thorough_cores
 def test_families_equal_tflite(cpu: str, portable: bool) -> None:
     _check_all(tuple(FAMILIES), cpu, portable, INPUTS)
 
 
 @needs_tensorflow
 @KERNELS
-@CPUS
+@needs.thorough_cores
 def test_odd_networks_equal_tflite(cpu: str, portable: bool) -> None:
     _check_all(tuple(name for name in networks.names() if name not in FAMILIES), cpu, portable, ODD_INPUTS)
 
 
 @KERNELS
-@CPUS
+@needs.thorough_cores
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in _own()])
 def test_fast_requantization_equals_the_oracle(path: Path, cpu: str, portable: bool) -> None:
     """Through a whole network, on every build: what the oracle says, and so the same everywhere."""

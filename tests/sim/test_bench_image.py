@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tinyengine.cores import SIMULATED
 from tinyengine.errors import BudgetError, ToolError
-from tinyengine.measure.target_runner import MACHINES, PAINTS, QEMU, BenchImage, Job, instructions_of
+from tinyengine.measure.target_runner import PAINTS, QEMU, BenchImage, Job, instructions_of
 
 from tests.helpers import needs
 from tests.helpers.hand_made import ARENA, HandMade, X
@@ -26,7 +27,7 @@ def spin(prefix: str, loops: int) -> HandMade:
     return HandMade(prefix, body)
 
 
-@pytest.mark.parametrize("cpu", MACHINES)
+@pytest.mark.parametrize("cpu", SIMULATED)
 def test_counts_every_instruction(cpu: str) -> None:
     loops = [1, 2, 3, 1000, 65536]
     with BenchImage([spin(f"spin_{n}", n) for n in loops], cpu) as image:
@@ -173,9 +174,10 @@ def test_missing_simulator_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
         image.run([Job(0, [X])])
 
 
-def test_ticks_name_instructions_exactly() -> None:
+@pytest.mark.parametrize("tick_ns", {machine.tick_ns for machine in SIMULATED.values()})
+def test_ticks_name_instructions_exactly(tick_ns: int) -> None:
     """Whatever the phase of the timer when an interval of n instructions begins."""
     for n in [*range(200), 10**6 + 1, 10**9 + 7]:
-        for phase in range(40):
-            first, last = phase // 40, (phase + 256 * n) // 40
-            assert instructions_of(last - first) == n
+        for phase in range(tick_ns):
+            first, last = phase // tick_ns, (phase + 256 * n) // tick_ns
+            assert instructions_of(last - first, tick_ns) == n

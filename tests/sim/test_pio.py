@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import pytest
 from tinyengine import sim
 from tinyengine.boards import load, names
 from tinyengine.compiler import CompileOptions
+from tinyengine.cores import core
 from tinyengine.device import open_device
 from tinyengine.errors import BudgetError, DeviceError, ToolError
 from tinyengine.paths import project_root
 from tinyengine.project import pio
 from tinyengine.project.build import Firmware, build
 from tinyengine.project.flash import flash
+from tinyengine.project.toolchain import device_flags
 from tinyengine.report.figures import build_figures
 
 from tests.helpers import networks
@@ -114,6 +117,26 @@ def test_plain_pio_run_compiles_the_network_once(config: Path, build_folder: Pat
     assert second.returncode == 0
     assert "one_relu.tflite for" not in second.stdout
     assert elf.stat().st_mtime_ns == built
+
+
+@pytest.mark.parametrize(("board", "small"), [(BOARD, False), ("disco_f746ng", True)])
+def test_kernels_are_compiled_as_for_the_bench(config: Path, tmp_path: Path, board: str, small: bool) -> None:
+    """With the flags of project.toolchain; the firmware has further warnings and debug information."""
+    if small:
+        config.write_text(
+            config.read_text().replace("custom_compile_options =", "custom_compile_options = --optimize flash")
+        )
+    verbose = {"PLATFORMIO_SETTING_FORCE_VERBOSE": "yes"}
+    done = pio_run(config, board, PLATFORMIO_BUILD_DIR=str(tmp_path / "build"), **verbose)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for source in ("te_conv2d_s8.c", "te_conv_fast_dsp.S", "network.c", "protocol.c"):
+        [command] = [line.split() for line in done.stdout.splitlines() if f"/{source}" in line and " -c " in line]
+        wanted = list(
+            core(load(board).cpu).flags if source.endswith(".S") else device_flags(load(board).cpu, small=small)
+        )
+        assert set(wanted) <= set(command), source
+        deciding = re.compile(r"-(O|std=|mcpu|mfpu|mfloat-abi|ffp-contract).*")
+        assert {flag for flag in command if deciding.match(flag)} == {flag for flag in wanted if deciding.match(flag)}
 
 
 def test_pio_run_says_that_the_network_is_missing(config: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.helpers.trainable import SCHEME, network
 pytestmark = needs.simulated_core
 
 
-@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])
+@needs.thorough_cores
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
     options = CompileOptions(cpu=cpu, train=SCHEME, residual=portable, velocity=cpu == "cortex-m4")
@@ -32,7 +32,7 @@ def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
     assert (report.sram_bytes.velocities > 4 * report.trainable_weights) == options.velocity
 
 
-@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])
+@needs.thorough_cores
 @pytest.mark.parametrize("velocity", [False, True], ids=["plain", "momentum"])
 def test_float_gradients_are_the_native_ones(cpu: str, velocity: bool) -> None:
     options = CompileOptions(cpu=cpu, train=SCHEME, gradients="float32", velocity=velocity)

@@ -175,7 +175,7 @@ def bench(
         runs = image.run(jobs, progress=_stage(progress, f"running on {image.machine.name}"))
         estimate = estimate_cycles(image, jobs[0]) if cycles else None
         sources = [path for path in image.sources if path.stem != "bench_models"]
-        sections = footprint(sources, compiled.prefix, cpu, portable)
+        sections = footprint(sources, compiled.prefix, cpu, image.portable)
     profiled, counted = runs[0], runs[1:]
     _insist(runs)
     if compiled.options.flash is not None and sections.flash > compiled.options.flash:
@@ -193,7 +193,7 @@ def bench(
         compiler=compiler_label(compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
-        portable=portable,
+        portable=image.portable,
         macs=compiled.macs,
         instructions=counts[0],
         instructions_max=max(counts),

@@ -25,7 +25,7 @@ import numpy as np
 
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.small import is_small
-from tinyengine.cores import Machine, core, machine
+from tinyengine.cores import DSP, Machine, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
@@ -130,12 +130,13 @@ class BenchImage:
             raise ValueError("networks in one image need different prefixes")
         self.cpu = cpu
         self.machine = machine(cpu)
+        self.portable = portable or not core(cpu).features >= DSP
         self.models = list(models)
         self._folder = tempfile.TemporaryDirectory(prefix="tinyengine-bench-")
         self.sources = self._write_sources()
         self.program = Path(self._folder.name) / "bench.elf"
         try:
-            self._build(portable, progress)
+            self._build(progress)
         except BaseException:
             self.close()
             raise
@@ -160,11 +161,11 @@ class BenchImage:
         (folder / "bench_models.c").write_text(_model_table([model.prefix for model in self.models]))
         return sorted(folder.glob("*.c"))
 
-    def _build(self, portable: bool, progress: Progress | None) -> None:
+    def _build(self, progress: Progress | None) -> None:
         bench = project_root() / "firmware" / "bench"
         include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
         sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
-        flags = toolchain.device_flags(self.cpu, portable, is_small(self.sources))
+        flags = toolchain.device_flags(self.cpu, self.portable, is_small(self.sources))
         objects = toolchain.compile_objects(sources, flags, include, progress)
         script = Path(self._folder.name) / "bench.ld"
         script.write_text(_linker_script(self.machine))

@@ -111,7 +111,7 @@ def bench_training(
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=None if progress is None else lambda a, b: progress("training", a, b))
         sources = [path for path in image.sources if path.stem != "bench_models"]
-        sections = footprint(sources, compiled.prefix, cpu, portable)
+        sections = footprint(sources, compiled.prefix, cpu, image.portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)
     variables = sections.data + sections.bss - compiled.sram_bytes
@@ -128,7 +128,7 @@ def bench_training(
         compiler=compiler_label(compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
-        portable=portable,
+        portable=image.portable,
         instructions_step=max(run.instructions or 0 for run in trained),
         instructions_forward=runs[0].instructions or 0,
         sram_bytes=SramBytes(

@@ -41,7 +41,7 @@ def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Targe
         assert weights is not None  # the classifier
         return _dense(op, graph, weights, bias)
     require_image(op, graph, x, y)
-    able = DSP <= target.features
+    able = target.features >= DSP
     if op.kind is OpKind.CONV_2D:
         fast = trained_conv(op, graph, target, weights, bias) if able else None
         return fast or _conv(op, graph, weights, bias)

@@ -1,0 +1,90 @@
+"""Every core of the table: the library compiles for it, and what it runs are kernels meant for it, byte by byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine import reference
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
+from tinyengine.cores import CORES, DSP, SIMULATED, core
+from tinyengine.errors import ToolError
+from tinyengine.kernels.base import Target
+from tinyengine.measure.bench import inside_values, random_inputs
+from tinyengine.measure.target_runner import BenchImage, Job
+from tinyengine.measure.training import bench_training
+from tinyengine.paths import project_root
+from tinyengine.project.toolchain import compile_objects, device_flags, footprint, library_dir, library_sources, symbols
+
+from tests.helpers import needs
+from tests.helpers.batch import build_batch
+from tests.helpers.cases import FAMILIES, random_cases
+from tests.helpers.trainable import SCHEME, network
+
+MODEL = project_root() / "models" / "person_tiny.tflite"
+WITHOUT_DSP = [name for name, each in CORES.items() if not each.features >= DSP]
+
+
+def small(cpu: str, **options: object) -> CompiledModel:
+    return compile_model(MODEL, CompileOptions(cpu=cpu, requant=core(cpu).requant, **options))
+
+
+def functions(compiled: CompiledModel, folder: Path) -> set[str]:
+    """Names of the functions that a network links, its own and those of the library."""
+    compiled.write(folder)
+    return set(footprint(sorted(folder.glob("*.c")), compiled.prefix, compiled.options.cpu).functions)
+
+
+def int16_functions(cpu: str) -> set[str]:
+    """Functions of the library that read layouts made for the DSP extension."""
+    sources = [path for path in library_sources() if "fast" in path.name or "map" in path.name]
+    objects = compile_objects(sources, device_flags(cpu), [library_dir() / "include"])
+    return {name for path in objects for name, kind, *_ in symbols(path) if kind == "T"}
+
+
+@needs.arm_gcc
+@pytest.mark.parametrize("cpu", CORES)
+def test_a_small_network_links(cpu: str, tmp_path: Path) -> None:
+    """All of the library is compiled, with warnings as errors."""
+    fast = int16_functions(cpu) & functions(small(cpu), tmp_path)
+    assert bool(fast) == (core(cpu).features >= DSP)
+
+
+@needs.arm_gcc
+@pytest.mark.parametrize("cpu", WITHOUT_DSP)
+@pytest.mark.parametrize(
+    "options", [{"input": "rows"}, {"optimize": "sram", "max_recompute": 1.2}, {"train": "last-4"}]
+)
+def test_a_core_without_dsp_links_no_int16_layout(cpu: str, options: dict[str, object], tmp_path: Path) -> None:
+    compiled = small(cpu, **options)
+    assert not int16_functions(cpu) & functions(compiled, tmp_path)
+    assert not any(call.pushed for call in compiled.calls)  # its convolutions have no row operators
+
+
+def test_a_core_without_dsp_rounds_exactly() -> None:
+    with pytest.raises(ToolError, match=r"the kernels of the cortex-m3 round exactly: use --requant exact"):
+        CompileOptions(cpu="cortex-m3", requant="fast")
+
+
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
+def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
+    target = Target(core(cpu).features)
+    batches = [build_batch(random_cases(7, family, 3), family, "tight", target=target) for family in FAMILIES]
+    compiled = small(cpu)
+    values = [inside_values(compiled.graph, each) for each in random_inputs(compiled.graph, 2)]
+    jobs = [Job(index, batch.inputs) for index, batch in enumerate(batches)]
+    with BenchImage([*batches, compiled], cpu) as image:
+        runs = image.run([*jobs, *(Job(len(batches), each) for each in values)], exact=False)
+    assert all(run.guards_intact for run in runs)
+    for batch, run in zip(batches, runs, strict=False):
+        batch.check(run.outputs)
+    for each, run in zip(values, runs[len(batches) :], strict=True):
+        [expected] = reference.run(compiled.graph, each, requant=compiled.options.requant)
+        np.testing.assert_array_equal(run.outputs[0], expected)
+
+
+@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
+def test_a_training_step_equals_the_oracle(cpu: str) -> None:
+    report = bench_training(compile_graph(network(), CompileOptions(cpu=cpu, train=SCHEME)), steps=1)
+    assert report.check is not None and report.check.mismatched == 0

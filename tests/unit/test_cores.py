@@ -1,0 +1,36 @@
+"""The table of cores: who reads it gets one sentence for a core that is not there, and needs nothing installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from tinyengine import cores
+from tinyengine.cores import CORES, SIMULATED, core, machine
+from tinyengine.errors import ToolError
+
+
+def test_the_table_is_read_without_what_is_installed() -> None:
+    """As PlatformIO's builder does, with a Python of its own: -I and -S leave it the standard library."""
+    program = "import runpy, sys; print(*runpy.run_path(sys.argv[1])['CORES'])"
+    command = [sys.executable, "-I", "-S", "-c", program, cores.__file__]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == list(CORES)
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_features_are_known(name: str) -> None:
+    assert core(name).name == name
+    assert core(name).features <= {"dsp", "mve"}
+    assert core(name).requant == ("fast" if "dsp" in core(name).features else "exact")
+
+
+def test_a_core_that_is_not_there() -> None:
+    with pytest.raises(ToolError, match=f"^unknown core z80: choose one of {', '.join(CORES)}$"):
+        core("z80")
+
+
+def test_a_core_that_is_not_simulated() -> None:
+    listed = ", ".join(SIMULATED)
+    with pytest.raises(ToolError, match=f"^no simulator for the core cortex-m0plus: choose one of {listed}$"):
+        machine("cortex-m0plus")
