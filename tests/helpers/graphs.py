@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
@@ -23,7 +24,6 @@ from tinyengine.ir.ops import (
     TransposeAttrs,
     Window,
 )
-from tinyengine.ir.shapes import infer_shape
 
 Shape = tuple[int, ...]
 
@@ -83,8 +83,8 @@ class GraphBuilder:
     ) -> str:
         """Append an operator; the shape is inferred unless given."""
         op = Operator(kind, f"{kind.lower()}_{len(self.graph.operators)}", inputs, [""], attrs)
-        inferred = infer_shape(op, self.graph) if shape is None else shape
-        assert inferred is not None
+        tensors = [self.graph.tensor(name) for name in inputs]
+        [inferred] = DEFINITIONS[kind].infer(attrs, tensors, [shape])
         name = self.tensor(inferred, dtype, quant)
         op.outputs = [name]
         self.graph.operators.append(op)

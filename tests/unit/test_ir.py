@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.errors import ModelError
 from tinyengine.ir import Graph, OpKind, Port, Quantization
-from tinyengine.ir.macs import macs, total_macs
 from tinyengine.ir.nearest import nearest_sources
+from tinyengine.ir.operators import macs, total_macs, unary_lut
 from tinyengine.ir.ops import Activation, ResizeNearestAttrs, Window
 from tinyengine.ir.ports import dequantize_array, quantize_array, to_inside, to_outside
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.quantize import activation_range, multiply_by_quantized_multiplier, quantize_multiplier
-from tinyengine.ir.requant import exact_multiplier, exp_on_negative_values, multiply_rounding_once, unary_lut
+from tinyengine.ir.requant import exact_multiplier, exp_on_negative_values, multiply_rounding_once
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 

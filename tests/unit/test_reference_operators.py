@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
-from tinyengine.ir.ops import Activation, Window
-from tinyengine.ir.shapes import same_padding
+from tinyengine.ir.ops import Activation, Window, same_padding
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
@@ -61,9 +60,7 @@ def window(b: GraphBuilder, r: np.random.Generator, x: str, dilated: bool = True
         stride, dilation = (1, 1), (int(r.integers(1, 4)), int(r.integers(1, 4)))
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     if r.random() < 0.6 or reach[0] > height or reach[1] > width:
-        rows = same_padding(kernel[0], stride[0], dilation[0], height)
-        columns = same_padding(kernel[1], stride[1], dilation[1], width)
-        return Window(kernel, stride, dilation, (*rows, *columns))
+        return Window(kernel, stride, dilation, same_padding(kernel, stride, dilation, height, width))
     return Window(kernel, stride, dilation)
 
 

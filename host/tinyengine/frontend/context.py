@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.raw import RawModel, RawOperator, RawTensor
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
-from tinyengine.ir.ops import Attrs, OpKind
+from tinyengine.ir.operators import DEFINITIONS, Contradiction, Definition, Shape
+from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
 DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT32": "int32", "FLOAT32": "float32"}
+_KINDS = {"SQUEEZE": OpKind.RESHAPE, "RELU6": OpKind.RELU, "RELU_N1_TO_1": OpKind.RELU}
+"""TFLite's operators that are another one in the IR."""
 _NUMPY = {"INT8": "i1", "UINT8": "u1", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
 
 QUANTIZE_HINT = (
@@ -49,6 +52,10 @@ class Context:
         raise UnsupportedOperatorError(f"{self.where(op, tensor)} {what}: {instead}")
 
     # --- reading ---
+
+    def definition(self, op: RawOperator) -> Definition[Any] | None:
+        """What the IR makes of the file's operator; None if it does not know it."""
+        return DEFINITIONS.get(_KINDS.get(op.kind, op.kind))
 
     def raw_tensor(self, op: RawOperator, index: int) -> RawTensor:
         """A tensor of the file by its index."""
@@ -97,16 +104,25 @@ class Context:
 
     # --- tensors of the graph ---
 
-    def activation(self, op: RawOperator, position: int, dtypes: tuple[str, ...] = ("INT8",)) -> Tensor:
+    def activation(self, op: RawOperator, position: int) -> Tensor:
         """The ``position``-th input as a tensor of the graph: computed before, or a constant."""
         tensor = self.required(op, position)
-        self.require_dtype(op, tensor, dtypes)
+        definition = self.definition(op)
+        if definition is not None:
+            self.require_dtype(op, tensor, definition.input_dtypes(position))
         name = self._names[tensor.index]
         if name not in self.graph.tensors:
             if not tensor.data.size:
                 self.damaged(op, "is read before any operator has written it", tensor.index)
             self.constant(op, tensor)
-        return self.graph.tensors[name]
+        x = self.graph.tensors[name]
+        if position == 0 and definition is not None and definition.picture and (len(x.shape) != 4 or x.shape[0] != 1):
+            self.unsupported(
+                op,
+                f"has an input of shape {list(x.shape)}",
+                "give it a four-dimensional input (1, rows, columns, channels)",
+            )
+        return x
 
     def constant(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Tensor:
         """Add a constant of the file to the graph (once)."""
@@ -146,7 +162,7 @@ class Context:
 
     def require_dtype(self, op: RawOperator, tensor: RawTensor, dtypes: tuple[str, ...]) -> None:
         """Refuse a tensor of another type with what to do about it."""
-        if tensor.dtype in dtypes:
+        if DTYPE_NAMES.get(tensor.dtype) in dtypes:
             return
         match tensor.dtype:
             case "FLOAT32" | "FLOAT16" | "BFLOAT16" | "FLOAT64":
@@ -169,26 +185,31 @@ class Context:
     # --- building ---
 
     def add(
-        self,
-        op: RawOperator,
-        kind: OpKind,
-        inputs: list[Tensor],
-        attrs: Attrs,
-        shape: tuple[int, ...],
-        dtypes: tuple[str, ...] = ("INT8",),
+        self, op: RawOperator, inputs: list[Tensor], attrs: Attrs | None = None, declared: Shape | None = None
     ) -> None:
-        """Append an operator whose output has ``shape``, which the file must agree with."""
-        output = self.output(op)
-        self.require_dtype(op, output, dtypes)
-        name = self._names[output.index]
-        if name in self.graph.tensors or output.data.size:
-            self.damaged(op, "is written a second time", output.index)
-        self.check_shape(op, output, shape)
-        quant = self.quantization(op, output)
-        self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
-        self.graph.operators.append(
-            Operator(kind, f"{op.kind.lower()}_{op.index}", [t.name for t in inputs], [name], attrs)
-        )
+        """Append the operator; the shapes of its outputs follow from ``inputs`` and ``attrs``, and the file must agree.
+
+        ``declared`` decides what they leave open (RESHAPE), else the file's shape does.
+        """
+        definition, outputs = self.definition(op), [self.raw_tensor(op, index) for index in op.outputs]
+        assert definition is not None
+        attrs = NoAttrs() if attrs is None else attrs
+        try:
+            shapes = definition.infer(
+                attrs, inputs, [output.shape if declared is None else declared for output in outputs]
+            )
+        except Contradiction as error:
+            self.damaged(op, str(error))
+        for output, shape in zip(outputs, shapes, strict=True):
+            self.require_dtype(op, output, definition.output_dtypes())
+            name = self._names[output.index]
+            if name in self.graph.tensors or output.data.size:
+                self.damaged(op, "is written a second time", output.index)
+            self.check_shape(op, output, shape)
+            quant = self.quantization(op, output)
+            self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
+        names = [[t.name for t in inputs], [self._names[output.index] for output in outputs]]
+        self.graph.operators.append(Operator(definition.kind, f"{op.kind.lower()}_{op.index}", *names, attrs))
 
     def check_shape(self, op: RawOperator, tensor: RawTensor, shape: tuple[int, ...]) -> None:
         """The file's shape, where it is not left to run time, must be what the operator computes."""

@@ -7,7 +7,8 @@ beyond the size of the file. Array data stay views of the file's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,15 +42,13 @@ class RawTensor:
 
 @dataclass(frozen=True)
 class RawOperator:
-    """An operator: kind in TFLite's spelling, tensor indices (-1: left out), options by field name."""
+    """An operator: kind in TFLite's spelling, tensor indices (-1: left out), options (also lists) by field name."""
 
     index: int
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, int | float]
-    squeeze_axes: tuple[int, ...] = ()
-    new_shape: tuple[int, ...] = ()
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,38 +61,12 @@ class RawModel:
     outputs: tuple[int, ...]
 
 
-# kind -> (class of the option table, its scalar fields)
-_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "CONV_2D": (
-        "Conv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        "DepthwiseConv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat", "KeepNumDims")),
-    "ADD": ("AddOptions", ("FusedActivationFunction",)),
-    "SUB": ("SubOptions", ("FusedActivationFunction",)),
-    "MUL": ("MulOptions", ("FusedActivationFunction",)),
-    "AVERAGE_POOL_2D": (
-        "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "MAX_POOL_2D": (
-        "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "MEAN": ("ReducerOptions", ("KeepDims",)),
-    "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
-    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")),
-    "STRIDED_SLICE": (
-        "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
-    ),
-    "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
-    "PACK": ("PackOptions", ("Axis", "ValuesCount")),
+_OPTIONS = {
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "MEAN": "ReducerOptions",
 }
+"""The tables of options that are not named after their operator."""
 
 _KINDS = {v: k for k, v in vars(tflite.BuiltinOperator).items() if not k.startswith("_")}
 _DTYPES = {v: k for k, v in vars(tflite.TensorType).items() if not k.startswith("_")}
@@ -210,23 +183,36 @@ def _read_operator(op: tflite.Operator, index: int, codes: list[str]) -> RawOper
     code = op.OpcodeIndex()
     if not 0 <= code < len(codes):
         raise ModelError(f"operator {index} has code {code}, which does not exist: convert the model again")
-    kind = codes[code]
-    options: dict[str, int | float] = {}
-    squeeze_axes: tuple[int, ...] = ()
-    new_shape: tuple[int, ...] = ()
-    table = op.BuiltinOptions()
-    if kind in _OPTIONS:
-        name, fields = _OPTIONS[kind]
-        # a missing table stands for the schema's defaults, which an empty table reads as well
-        reader = _table(name, table)
-        options = {field: _scalar(getattr(reader, field)) for field in fields}
-    elif kind == "SQUEEZE" and table is not None:
-        squeeze_axes = _integers(_table("SqueezeOptions", table).SqueezeDimsAsNumpy())
-    elif kind == "RESHAPE" and table is not None:
-        new_shape = _integers(_table("ReshapeOptions", table).NewShapeAsNumpy())
-    return RawOperator(
-        index, kind, _integers(op.InputsAsNumpy()), _integers(op.OutputsAsNumpy()), options, squeeze_axes, new_shape
-    )
+    options = _read_options(codes[code], op.BuiltinOptions())
+    return RawOperator(index, codes[code], _integers(op.InputsAsNumpy()), _integers(op.OutputsAsNumpy()), options)
+
+
+def camel_case(name: str) -> str:
+    """``resize_nearest`` and ``RESIZE_NEAREST`` as the schema writes it: ResizeNearest."""
+    return "".join(part.capitalize() for part in name.split("_")).replace("2d", "2D")
+
+
+def options_table(kind: str) -> str:
+    """Name of the table of options that an operator has in the schema, if it has any."""
+    return _OPTIONS.get(kind, f"{camel_case(kind)}Options")
+
+
+@functools.cache
+def _fields(table: str) -> list[tuple[str, str]]:
+    """(field, name of the method that reads it) of a table of options; lists are read by another method, as arrays."""
+    methods = [name for name in vars(getattr(tflite, table, object)) if name[0].isupper()]
+    lists = {name.removesuffix("AsNumpy") for name in methods if name.endswith("AsNumpy")}
+    parts = {f"{name}{end}" for name in lists for end in ("AsNumpy", "Length", "IsNone")}
+    plain = [n for n in methods if n not in parts and not n.startswith(("Init", "GetRootAs", table))]
+    return [(name, f"{name}AsNumpy" if name in lists else name) for name in plain]
+
+
+def _read_options(kind: str, table: flatbuffers.table.Table | None) -> dict[str, Any]:
+    """Options by field name. A missing table stands for the schema's defaults, which an empty table reads as well."""
+    fields = _fields(options_table(kind))
+    reader = _table(options_table(kind), table) if fields else None
+    values = {field: getattr(reader, method)() for field, method in fields}
+    return {field: _integers(values[field]) if method != field else values[field] for field, method in fields}
 
 
 # a flatbuffer table without fields: 4 bytes vtable (its size 4, the table's size 4), then the offset back to it
@@ -241,8 +227,3 @@ def _table(class_name: str, table: flatbuffers.table.Table | None) -> Any:
     else:
         reader.Init(table.Bytes, table.Pos)
     return reader
-
-
-def _scalar(method: Callable[[], int | float | bool]) -> int | float:
-    value = method()
-    return int(value) if isinstance(value, bool) else value

@@ -19,7 +19,7 @@ def fold_shape_arithmetic(context: Context, op: RawOperator) -> bool:
     """Evaluate ``op`` if it only computes with shapes; False if it is an operator on activations."""
     match op.kind:
         case "SHAPE":
-            result = np.array(context.activation(op, 0, ("INT8", "UINT8", "FLOAT32")).shape, np.int32)
+            result = np.array(context.activation(op, 0).shape, np.int32)
         case "PACK":
             parts = [_known(context, op, i) for i in range(len(op.inputs))]
             if not parts or any(p is None or p.ndim for p in parts) or op.options["Axis"] != 0:

@@ -34,8 +34,8 @@ from tinyengine.ir.ops import (
     StridedSliceAttrs,
     TransposeAttrs,
     Window,
+    same_padding,
 )
-from tinyengine.ir.shapes import same_padding
 
 _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
 _DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
@@ -199,10 +199,7 @@ def _padding(window: Window, x: Tensor) -> int | None:
     """SAME or VALID, if one of them gives the window's paddings."""
     if not any(window.pad):
         return _VALID
-    same = (
-        *same_padding(window.kernel[0], window.stride[0], window.dilation[0], x.shape[1]),
-        *same_padding(window.kernel[1], window.stride[1], window.dilation[1], x.shape[2]),
-    )
+    same = same_padding(window.kernel, window.stride, window.dilation, x.shape[1], x.shape[2])
     return _SAME if window.pad == same else None
 
 

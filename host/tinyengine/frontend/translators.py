@@ -1,36 +1,37 @@
-"""One small function per TFLite operator: raw operator to IR operator."""
+"""TFLite operators to the IR's: one small function each where :func:`plain` does not do.
+
+What comes out (types, shapes) follows from the operators' classes in ``tinyengine.ir.operators``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from math import prod
 
 import numpy as np
 
 from tinyengine.frontend.context import QUANTIZE_HINT, Context
-from tinyengine.frontend.raw import RawOperator, RawTensor
+from tinyengine.frontend.raw import RawOperator, camel_case
 from tinyengine.frontend.slices import resolve_slice
 from tinyengine.ir.graph import Quantization, Tensor
+from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
     ConcatAttrs,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
-    ElementwiseAttrs,
     FullyConnectedAttrs,
     MeanAttrs,
-    NoAttrs,
-    OpKind,
     PadAttrs,
     PoolAttrs,
     ResizeNearestAttrs,
-    SoftmaxAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
     Window,
+    same_padding,
 )
-from tinyengine.ir.shapes import broadcast_shapes, same_padding
 
 Translator = Callable[[Context, RawOperator], None]
 
@@ -75,11 +76,22 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
 
 def translate(context: Context, op: RawOperator) -> None:
     """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
-    function = TRANSLATORS.get(op.kind)
-    if function is None:
-        instead = _INSTEAD.get(op.kind, "rebuild that part of the network from: " + ", ".join(sorted(TRANSLATORS)))
-        context.unsupported(op, "is not supported", instead)
-    function(context, op)
+    if context.definition(op) is None:
+        instead = "rebuild that part of the network from: " + ", ".join(sorted({*TRANSLATORS, *DEFINITIONS}))
+        context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, instead))
+    TRANSLATORS.get(op.kind, plain)(context, op)
+
+
+def plain(context: Context, op: RawOperator) -> None:
+    """All inputs are tensors, and all attributes stand in the file's table of options under the same names."""
+    definition = context.definition(op)
+    assert definition is not None
+    values = {
+        field.name: _activation_of(context, op) if field.name == "activation" else op.options[camel_case(field.name)]
+        for field in fields(definition.attributes)
+    }
+    inputs = [context.activation(op, position) for position in range(len(op.inputs))]
+    context.add(op, inputs, definition.attributes(**values))
 
 
 def _activation_of(context: Context, op: RawOperator) -> Activation:
@@ -87,18 +99,6 @@ def _activation_of(context: Context, op: RawOperator) -> Activation:
     if number not in _ACTIVATIONS:
         context.unsupported(op, "has a fused TANH or SIGN_BIT", "use RELU, RELU6 or a separate LOGISTIC")
     return _ACTIVATIONS[int(number)]
-
-
-def _picture(context: Context, op: RawOperator) -> Tensor:
-    """Input 0 as (1, H, W, C)."""
-    x = context.activation(op, 0)
-    if len(x.shape) != 4 or x.shape[0] != 1:
-        context.unsupported(
-            op,
-            f"has an input of shape {list(x.shape)}",
-            "give it a four-dimensional input (1, rows, columns, channels)",
-        )
-    return x
 
 
 def _window(context: Context, op: RawOperator, x: Tensor, kernel: tuple[int, int], dilated: bool) -> Window:
@@ -112,20 +112,14 @@ def _window(context: Context, op: RawOperator, x: Tensor, kernel: tuple[int, int
         context.damaged(op, f"has padding code {padding}")
     pad = (0, 0, 0, 0)
     if padding == _SAME:
-        pad = (
-            *same_padding(kernel[0], stride[0], dilation[0], x.shape[1]),
-            *same_padding(kernel[1], stride[1], dilation[1], x.shape[2]),
-        )
-    window = Window(kernel, stride, dilation, pad)
-    if min(window.output_size(x.shape[1], x.shape[2])) < 1:
-        context.damaged(op, f"slides a window of {kernel} over a smaller picture of {x.shape[1:3]}")
-    return window
+        pad = same_padding(kernel, stride, dilation, x.shape[1], x.shape[2])
+    return Window(kernel, stride, dilation, pad)
 
 
 def _weights(context: Context, op: RawOperator, rank: int, axis: int) -> Tensor:
     """Input 1: constant int8 weights of ``rank`` axes, quantized per tensor or along ``axis``."""
     raw = context.required(op, 1)
-    context.require_dtype(op, raw, ("INT8",))
+    context.require_dtype(op, raw, ("int8",))
     if not raw.data.size or raw.sparse:
         context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
     if len(raw.shape) != rank:
@@ -143,7 +137,7 @@ def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channel
         name = f"{weights.name}_no_bias"
         return context.invent(Tensor(name, (channels,), "int32", quant, np.zeros(channels, np.int32)))
     raw = context.raw_tensor(op, index)
-    context.require_dtype(op, raw, ("INT32",))
+    context.require_dtype(op, raw, ("int32",))
     if not raw.data.size or prod(raw.shape) != channels:
         context.damaged(op, f"has biases of shape {list(raw.shape)} for {channels} channels", raw.index)
     bias = context.constant(op, raw)
@@ -155,8 +149,7 @@ def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channel
 
 @translator("CONV_2D")
 def conv_2d(context: Context, op: RawOperator) -> None:
-    x = _picture(context, op)
-    weights = _weights(context, op, 4, 0)
+    x, weights = context.activation(op, 0), _weights(context, op, 4, 0)
     if weights.shape[3] != x.shape[3]:
         context.unsupported(
             op,
@@ -165,29 +158,24 @@ def conv_2d(context: Context, op: RawOperator) -> None:
         )
     window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
     bias = _bias(context, op, x, weights, weights.shape[0])
-    attrs = Conv2DAttrs(window, _activation_of(context, op))
-    shape = (1, *window.output_size(x.shape[1], x.shape[2]), weights.shape[0])
-    context.add(op, OpKind.CONV_2D, [x, weights, bias], attrs, shape)
+    context.add(op, [x, weights, bias], Conv2DAttrs(window, _activation_of(context, op)))
 
 
 @translator("DEPTHWISE_CONV_2D")
 def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
-    x = _picture(context, op)
-    weights = _weights(context, op, 4, 3)
+    x, weights = context.activation(op, 0), _weights(context, op, 4, 3)
     channels = weights.shape[3]
     if weights.shape[0] != 1 or channels % x.shape[3]:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.shape[3]} channels")
     window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
     bias = _bias(context, op, x, weights, channels)
     attrs = DepthwiseConv2DAttrs(window, channels // x.shape[3], _activation_of(context, op))
-    shape = (1, *window.output_size(x.shape[1], x.shape[2]), channels)
-    context.add(op, OpKind.DEPTHWISE_CONV_2D, [x, weights, bias], attrs, shape)
+    context.add(op, [x, weights, bias], attrs)
 
 
 @translator("FULLY_CONNECTED")
 def fully_connected(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0)
-    weights = _weights(context, op, 2, 0)
+    x, weights = context.activation(op, 0), _weights(context, op, 2, 0)
     if op.options["WeightsFormat"]:
         context.unsupported(op, "has shuffled weights", "convert the model without shuffled weights")
     outputs, inputs = weights.shape
@@ -200,41 +188,32 @@ def fully_connected(context: Context, op: RawOperator) -> None:
             )
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
     bias = _bias(context, op, x, weights, outputs)
-    shape = (*x.shape[:-1], outputs) if op.options["KeepNumDims"] else (1, outputs)
-    attrs = FullyConnectedAttrs(_activation_of(context, op))
-    context.add(op, OpKind.FULLY_CONNECTED, [x, weights, bias], attrs, shape)
-
-
-@translator("ADD", "SUB", "MUL")
-def elementwise(context: Context, op: RawOperator) -> None:
-    a, b = context.activation(op, 0), context.activation(op, 1)
-    shape = broadcast_shapes(a.shape, b.shape)
-    if shape is None:
-        context.damaged(op, f"combines shapes {list(a.shape)} and {list(b.shape)}")
-    context.add(op, OpKind(op.kind), [a, b], ElementwiseAttrs(_activation_of(context, op)), shape)
+    context.add(op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)))
 
 
 @translator("AVERAGE_POOL_2D", "MAX_POOL_2D")
 def pool(context: Context, op: RawOperator) -> None:
-    x = _picture(context, op)
+    x = context.activation(op, 0)
     kernel = (int(op.options["FilterHeight"]), int(op.options["FilterWidth"]))
     window = _window(context, op, x, kernel, dilated=False)
-    shape = (1, *window.output_size(x.shape[1], x.shape[2]), x.shape[3])
-    context.add(op, OpKind(op.kind), [x], PoolAttrs(window, _activation_of(context, op)), shape)
+    context.add(op, [x], PoolAttrs(window, _activation_of(context, op)))
+
+
+def _axis(context: Context, op: RawOperator, axis: int, x: Tensor) -> int:
+    """An axis of ``x``, which the file may count from the end."""
+    rank = len(x.shape)
+    if not -rank <= axis < rank:
+        context.damaged(op, f"names axis {axis} of {rank}")
+    return axis % rank
 
 
 @translator("MEAN")
 def mean(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
-    rank = len(x.shape)
-    axes = {a + rank if a < 0 else a for a in context.integers(op, 1, "axes")}
-    if not axes <= set(range(rank)):
-        context.damaged(op, f"reduces axes {sorted(axes)} of {rank}")
+    axes = {_axis(context, op, axis, x) for axis in context.integers(op, 1, "axes")}
     if not axes:
         context.unsupported(op, "reduces no axis", "remove it from the network")
-    keep = bool(op.options["KeepDims"])
-    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
-    context.add(op, OpKind.MEAN, [x], MeanAttrs(tuple(sorted(axes)), keep), shape)
+    context.add(op, [x], MeanAttrs(tuple(sorted(axes)), bool(op.options["KeepDims"])))
 
 
 @translator("PAD")
@@ -243,9 +222,7 @@ def pad(context: Context, op: RawOperator) -> None:
     numbers = context.integers(op, 1, "paddings")
     if len(numbers) != 2 * len(x.shape) or min(numbers, default=0) < 0:
         context.damaged(op, f"has paddings {numbers} for {len(x.shape)} axes")
-    pads = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-    shape = tuple(n + before + after for n, (before, after) in zip(x.shape, pads, strict=True))
-    context.add(op, OpKind.PAD, [x], PadAttrs(pads), shape)
+    context.add(op, [x], PadAttrs(tuple(zip(numbers[::2], numbers[1::2], strict=True))))
 
 
 @translator("RESHAPE")
@@ -254,33 +231,32 @@ def reshape(context: Context, op: RawOperator) -> None:
     if context.input_index(op, 1) is not None:
         sizes = context.integers(op, 1, "shape")
     else:
-        sizes = list(op.new_shape) or list(context.output(op).shape)
+        sizes = list(op.options["NewShape"]) or list(context.output(op).shape)
     if sizes.count(-1) == 1:
         rest = prod(n for n in sizes if n != -1)
         sizes[sizes.index(-1)] = x.elements // rest if rest > 0 else 0
     if any(n < 0 for n in sizes) or prod(sizes) != x.elements:
         context.damaged(op, f"reshapes {list(x.shape)} to {sizes}")
-    context.add(op, OpKind.RESHAPE, [x], NoAttrs(), tuple(sizes))
+    context.add(op, [x], declared=tuple(sizes))
 
 
 @translator("SQUEEZE")
 def squeeze(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
-    rank = len(x.shape)
-    axes = {a + rank if a < 0 else a for a in op.squeeze_axes} or {i for i, n in enumerate(x.shape) if n == 1}
-    if not axes <= set(range(rank)) or any(x.shape[a] != 1 for a in axes):
+    axes = {_axis(context, op, axis, x) for axis in op.options["SqueezeDims"]}
+    axes = axes or {i for i, n in enumerate(x.shape) if n == 1}
+    if any(x.shape[a] != 1 for a in axes):
         context.damaged(op, f"squeezes axes {sorted(axes)} of {list(x.shape)}")
-    context.add(op, OpKind.RESHAPE, [x], NoAttrs(), tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    context.add(op, [x], declared=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
 @translator("TRANSPOSE")
 def transpose(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
-    rank = len(x.shape)
-    perm = tuple(a + rank if a < 0 else a for a in context.integers(op, 1, "permutation"))
-    if sorted(perm) != list(range(rank)):
-        context.damaged(op, f"permutes {rank} axes by {list(perm)}")
-    context.add(op, OpKind.TRANSPOSE, [x], TransposeAttrs(perm), tuple(x.shape[a] for a in perm))
+    perm = tuple(_axis(context, op, axis, x) for axis in context.integers(op, 1, "permutation"))
+    if sorted(perm) != list(range(len(x.shape))):
+        context.damaged(op, f"permutes {len(x.shape)} axes by {list(perm)}")
+    context.add(op, [x], TransposeAttrs(perm))
 
 
 @translator("CONCATENATION")
@@ -288,70 +264,36 @@ def concatenation(context: Context, op: RawOperator) -> None:
     parts = [context.activation(op, i) for i in range(len(op.inputs))]
     if not parts:
         context.damaged(op, "joins nothing")
-    rank = len(parts[0].shape)
-    axis = int(op.options["Axis"])
-    axis = axis + rank if axis < 0 else axis
-    rests = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
-    if not 0 <= axis < rank or len(rests) != 1 or any(len(p.shape) != rank for p in parts):
-        context.damaged(op, f"joins {[list(p.shape) for p in parts]} along axis {axis}")
     if _activation_of(context, op) is not Activation.NONE:
         context.unsupported(op, "has a fused activation", "put the activation before the concatenation")
-    first = parts[0].shape
-    shape = (*first[:axis], sum(p.shape[axis] for p in parts), *first[axis + 1 :])
-    context.add(op, OpKind.CONCATENATION, parts, ConcatAttrs(axis), shape)
+    context.add(op, parts, ConcatAttrs(_axis(context, op, int(op.options["Axis"]), parts[0])))
 
 
 @translator("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest_neighbor(context: Context, op: RawOperator) -> None:
-    x = _picture(context, op)
+    x = context.activation(op, 0)
     size = context.integers(op, 1, "size")
     if len(size) != 2 or min(size) < 1:
         context.damaged(op, f"resizes to {size}")
     attrs = ResizeNearestAttrs(bool(op.options["AlignCorners"]), bool(op.options["HalfPixelCenters"]))
-    context.add(op, OpKind.RESIZE_NEAREST_NEIGHBOR, [x], attrs, (1, size[0], size[1], x.shape[3]))
+    context.add(op, [x], attrs, (1, size[0], size[1], x.shape[3]))
 
 
 @translator("STRIDED_SLICE")
 def strided_slice(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
     part = resolve_slice(context, op, x.shape)
-    attrs = StridedSliceAttrs(part.begin, part.stride, part.count)
-    context.add(op, OpKind.STRIDED_SLICE, [x], attrs, part.shape)
-
-
-@translator("SOFTMAX")
-def softmax(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0)
-    context.add(op, OpKind.SOFTMAX, [x], SoftmaxAttrs(float(op.options["Beta"])), x.shape)
-
-
-@translator("LOGISTIC", "HARD_SWISH")
-def unary(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0)
-    context.add(op, OpKind(op.kind), [x], NoAttrs(), x.shape)
+    context.add(op, [x], StridedSliceAttrs(part.begin, part.stride, part.count), part.shape)
 
 
 @translator("RELU", "RELU6", "RELU_N1_TO_1")
 def relu(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0)
-    context.add(op, OpKind.RELU, [x], ActivationAttrs(Activation(op.kind.lower())), x.shape)
+    context.add(op, [context.activation(op, 0)], ActivationAttrs(Activation(op.kind.lower())))
 
 
-@translator("QUANTIZE")
+@translator("QUANTIZE", "DEQUANTIZE")
 def quantize(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0, ("INT8", "UINT8", "FLOAT32"))
+    x = context.activation(op, 0)
     if x.is_constant:
-        _refuse_constant(context, op, context.required(op, 0))
-    context.add(op, OpKind.QUANTIZE, [x], NoAttrs(), x.shape, ("INT8", "UINT8"))
-
-
-@translator("DEQUANTIZE")
-def dequantize(context: Context, op: RawOperator) -> None:
-    x = context.activation(op, 0, ("INT8", "UINT8"))
-    if x.is_constant:
-        _refuse_constant(context, op, context.required(op, 0))
-    context.add(op, OpKind.DEQUANTIZE, [x], NoAttrs(), x.shape, ("FLOAT32",))
-
-
-def _refuse_constant(context: Context, op: RawOperator, raw: RawTensor) -> None:
-    context.unsupported(op, "converts constant weights at run time", QUANTIZE_HINT, raw.index)
+        context.unsupported(op, "converts constant weights at run time", QUANTIZE_HINT, op.inputs[0])
+    context.add(op, [x])

@@ -65,6 +65,17 @@ class Window:
         )
 
 
+def same_padding(
+    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], height: int, width: int
+) -> tuple[int, int, int, int]:
+    """TFLite's SAME padding of a picture as a window's ``pad``: the odd pixel comes last."""
+    pad: list[int] = []
+    for k, s, d, size in zip(kernel, stride, dilation, (height, width), strict=True):
+        total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+        pad += [total // 2, total - total // 2]
+    return pad[0], pad[1], pad[2], pad[3]
+
+
 @dataclass(frozen=True)
 class NoAttrs:
     """RESHAPE, QUANTIZE, DEQUANTIZE, LOGISTIC, HARD_SWISH: the tensors say everything."""
@@ -186,27 +197,3 @@ Attrs = (
     | SoftmaxAttrs
     | ActivationAttrs
 )
-
-ATTRS_OF: dict[OpKind, type] = {
-    OpKind.CONV_2D: Conv2DAttrs,
-    OpKind.DEPTHWISE_CONV_2D: DepthwiseConv2DAttrs,
-    OpKind.FULLY_CONNECTED: FullyConnectedAttrs,
-    OpKind.ADD: ElementwiseAttrs,
-    OpKind.SUB: ElementwiseAttrs,
-    OpKind.MUL: ElementwiseAttrs,
-    OpKind.AVERAGE_POOL_2D: PoolAttrs,
-    OpKind.MAX_POOL_2D: PoolAttrs,
-    OpKind.MEAN: MeanAttrs,
-    OpKind.PAD: PadAttrs,
-    OpKind.RESHAPE: NoAttrs,
-    OpKind.TRANSPOSE: TransposeAttrs,
-    OpKind.CONCATENATION: ConcatAttrs,
-    OpKind.RESIZE_NEAREST_NEIGHBOR: ResizeNearestAttrs,
-    OpKind.STRIDED_SLICE: StridedSliceAttrs,
-    OpKind.SOFTMAX: SoftmaxAttrs,
-    OpKind.LOGISTIC: NoAttrs,
-    OpKind.RELU: ActivationAttrs,
-    OpKind.HARD_SWISH: NoAttrs,
-    OpKind.QUANTIZE: NoAttrs,
-    OpKind.DEQUANTIZE: NoAttrs,
-}

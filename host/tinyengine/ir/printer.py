@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, State, Tensor
-from tinyengine.ir.macs import macs, total_macs
+from tinyengine.ir.operators import macs, total_macs
 from tinyengine.ir.ops import Activation, Attrs, Window
 
 

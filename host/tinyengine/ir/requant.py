@@ -25,7 +25,6 @@ from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
 from tinyengine.ir.ops import (
     Activation,
-    ActivationAttrs,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
@@ -324,74 +323,6 @@ def _exp_on_interval(a: np.ndarray) -> np.ndarray:
     x4_over_4 = rounding_divide_by_pot(x4, 2)
     x4_over_24_x3_over_6_x2_over_2 = rounding_divide_by_pot(rounding_high_mul(x4_over_4 + x3, third) + x2, 1)
     return constant_term + rounding_high_mul(x + x4_over_24_x3_over_6_x2_over_2, constant_term)
-
-
-def unary_lut(graph: Graph, op: Operator) -> np.ndarray:
-    """int8 table (256,) of LOGISTIC, HARD_SWISH, RELU or int8-to-int8 QUANTIZE: y = table[x + 128]."""
-    x = graph.tensor(op.inputs[0])
-    output = graph.tensor(op.outputs[0])
-    values = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64) - x.zero_point
-    match op.kind:
-        case OpKind.LOGISTIC:
-            return _logistic_table(values, x, output)
-        case OpKind.HARD_SWISH:
-            return _hard_swish_table(values, x, output, op)
-        case OpKind.RELU:
-            assert isinstance(op.attrs, ActivationAttrs)
-            real = float(np.float32(x.scale) / np.float32(output.scale))
-            return requant_of([real], output, op.attrs.activation).apply(values)
-        case OpKind.QUANTIZE:
-            return requant_of([x.scale / output.scale], output).apply(values)
-        case _:
-            raise ValueError(f"{op.kind} is not a function of one value")
-
-
-def _logistic_table(values: np.ndarray, x: Tensor, output: Tensor) -> np.ndarray:
-    """Sigmoid in float32, rounded halves away from zero (LUTPopulate)."""
-    real = np.float32(x.scale) * values.astype(np.float32)
-    # exp in float64 then rounded is what a correctly rounded expf gives
-    with np.errstate(over="ignore"):  # infinity is right: its sigmoid is zero
-        exp = np.exp(-real.astype(np.float64)).astype(np.float32)
-    sigmoid = np.float32(1.0) / (np.float32(1.0) + exp)
-    rescaled = round_half_away(sigmoid * (np.float32(1.0) / np.float32(output.scale)))
-    return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)
-
-
-def _hard_swish_table(values: np.ndarray, x: Tensor, output: Tensor, op: Operator) -> np.ndarray:
-    """x * relu6(x + 3) / 6 in 16-bit fixed point (HardSwishPrepare and reference_ops::HardSwish)."""
-    hires_scale = np.float32(1.0 / 128.0) * np.float32(x.scale)
-    out_multiplier, out_exponent = quantize_multiplier(float(hires_scale / np.float32(output.scale)))
-    if out_exponent > 0:
-        raise ModelError(
-            f"{op.kind} '{op.name}': the scale of output '{output.name}' ({output.scale:g}) is too small beside its "
-            f"input's ({x.scale:g}); quantize the model again with representative data"
-        )
-    relu_scale = np.float32(3.0) / np.float32(32768.0)
-    relu_multiplier, relu_exponent = quantize_multiplier(float(hires_scale / relu_scale))
-    hires = values << 7
-    preshift = rounding_high_mul(hires, _to_int16(out_multiplier), bits=16)
-    relu = hires
-    if relu_exponent > 0:
-        relu = _saturate16(relu << (relu_exponent - 1))
-    relu = rounding_high_mul(relu, _to_int16(relu_multiplier), bits=16)
-    if relu_exponent > 0:
-        relu = _saturate16(relu << 1)
-    elif relu_exponent < 0:
-        relu = rounding_divide_by_pot(relu, -relu_exponent)
-    relu = (relu + (1 << 15)) >> 1
-    product = relu * preshift
-    truncated = np.where(product >= 0, product >> 15, -((-product) >> 15))
-    result = rounding_divide_by_pot(truncated, -out_exponent) + output.zero_point
-    return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
-
-
-def _to_int16(multiplier: int) -> int:
-    """DownScaleInt32ToInt16Multiplier: Q0.31 to Q0.15, rounded, saturated."""
-    return min((multiplier + (1 << 15)) >> 16, (1 << 15) - 1)
-
-
-def _saturate16(x: np.ndarray) -> np.ndarray:
-    return np.clip(x, -(1 << 15), (1 << 15) - 1)
 
 
 def _quant(tensor: Tensor) -> Quantization:

@@ -7,12 +7,13 @@ follow from inputs and attributes, constants have the right size, quantization i
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.graph import DTYPES, Graph, Port, Quantization, State, Tensor
-from tinyengine.ir.operators import MAX_SIZE, fail, verify_operator
+from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
+from tinyengine.ir.operators import DEFINITIONS, MAX_SIZE
 
 MAX_ELEMENTS = 1 << 26
 """Most elements of one tensor: far beyond any microcontroller, small enough for the host."""
@@ -29,11 +30,15 @@ def verify(graph: Graph) -> None:
         _verify_tensor(name, tensor)
     _verify_order(graph)
     for op in graph.operators:
-        verify_operator(op, graph)
+        DEFINITIONS[op.kind].verify(op, graph)
     for state in graph.states:
         _verify_state(state, graph)
     for port in (*graph.inputs, *graph.outputs):
         _verify_port(port, graph.tensor(port.tensor))
+
+
+def fail(op: Operator, what: str) -> NoReturn:
+    raise ModelError(f"{op.kind} '{op.name}' {what}: convert the model again")
 
 
 # --- tensors ---

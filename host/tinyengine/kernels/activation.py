@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.requant import softmax_params, unary_lut
+from tinyengine.ir.operators import TABLES, unary_lut
+from tinyengine.ir.requant import softmax_params
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
@@ -11,7 +12,7 @@ from tinyengine.kernels.checks import require_int8, unsupported
 HEADER = "te_elementwise.h"
 
 
-@lowering(OpKind.LOGISTIC, OpKind.HARD_SWISH, OpKind.RELU, OpKind.QUANTIZE)
+@lowering(*TABLES)
 def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """256 results, computed here."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])

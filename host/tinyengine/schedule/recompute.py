@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from tinyengine.ir.macs import total_macs
+from tinyengine.ir.operators import total_macs
 from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.space import NEVER, Option, Space
 

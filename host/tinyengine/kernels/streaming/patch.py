@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
-from tinyengine.ir.macs import macs as macs_of
+from tinyengine.ir.operators import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, Window
 from tinyengine.kernels.base import CStruct, CValue, ScratchPart, Target
 from tinyengine.kernels.conv_fast import conv_scratch

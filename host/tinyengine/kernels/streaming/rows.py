@@ -14,7 +14,7 @@ from typing import Any
 from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.fast import layer_requant
-from tinyengine.ir.macs import macs as macs_of
+from tinyengine.ir.operators import macs as macs_of
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import CValue, ScratchPart, Target

@@ -1,0 +1,34 @@
+"""A class per operator: what is true of it whatever kernel computes it (dtypes, shapes, checks, MACs)."""
+
+from tinyengine.ir.graph import Graph, Operator
+from tinyengine.ir.operators import elementwise, movement, windows  # noqa: F401 - importing them fills DEFINITIONS
+from tinyengine.ir.operators.base import DEFINITIONS, MAX_SIZE, Contradiction, Definition, Shape
+from tinyengine.ir.operators.unary import TABLES, unary_lut
+from tinyengine.ir.operators.weighted import Weighted
+
+WEIGHTED = tuple(kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Weighted))
+"""The kinds that multiply with constant weights: convolutions and fully connected layers."""
+
+
+def macs(op: Operator, graph: Graph) -> int:
+    """Nominal multiply-accumulates of ``op`` (0 unless it has weights); taps that meet padding count."""
+    return DEFINITIONS[op.kind].macs([graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0]))
+
+
+def total_macs(graph: Graph) -> int:
+    """Multiply-accumulates of the whole network."""
+    return sum(macs(op, graph) for op in graph.operators)
+
+
+__all__ = [
+    "DEFINITIONS",
+    "MAX_SIZE",
+    "TABLES",
+    "WEIGHTED",
+    "Contradiction",
+    "Definition",
+    "Shape",
+    "macs",
+    "total_macs",
+    "unary_lut",
+]

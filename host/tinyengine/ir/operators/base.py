@@ -1,0 +1,197 @@
+"""What is true of an operator whatever kernel computes it: the base class of all operators' classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from tinyengine.errors import ModelError
+from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.ops import NoAttrs, OpKind
+
+Shape = tuple[int, ...]
+A = TypeVar("A")
+
+MAX_SIZE = 65535
+"""Largest size of one axis: kernels hold sizes in 16 bits."""
+
+DEFINITIONS: dict[str, Definition[Any]] = {}
+"""The one instance of every operator's class, by OpKind."""
+
+
+class Contradiction(ValueError):
+    """What an operator's tensors and attributes say against each other; the text goes on after the operator's name."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One allowed combination of dtypes, written ``int8 x int8 x int32 -> int8``.
+
+    ``...`` behind the last input or output: any number of it, at least one.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    many_inputs: bool
+    many_outputs: bool
+
+    @staticmethod
+    def parse(text: str) -> Signature:
+        inputs, outputs = (side.strip() for side in text.split("->"))
+        sides = [tuple(side.removesuffix("...").split(" x ")) for side in (inputs, outputs)]
+        return Signature(*sides, inputs.endswith("..."), outputs.endswith("..."))
+
+    def takes(self, inputs: int, outputs: int) -> bool:
+        """Whether it has these numbers of inputs and outputs."""
+        return _counts(self.inputs, self.many_inputs, inputs) and _counts(self.outputs, self.many_outputs, outputs)
+
+    def dtypes(self, inputs: int, outputs: int) -> list[str]:
+        """Dtype of each input, then of each output."""
+        return [
+            dtypes[min(i, len(dtypes) - 1)]
+            for dtypes, count in ((self.inputs, inputs), (self.outputs, outputs))
+            for i in range(count)
+        ]
+
+
+def _counts(dtypes: tuple[str, ...], many: bool, count: int) -> bool:
+    return count >= len(dtypes) if many else count == len(dtypes)
+
+
+class Definition(Generic[A]):
+    """One operator: ``class Pad(Definition[PadAttrs], kind=OpKind.PAD)``. In the brackets: the attributes' class.
+
+    The class variables and methods below are the defaults. Rules raise ``Contradiction``.
+    """
+
+    kind: ClassVar[OpKind]
+    attributes: ClassVar[type] = NoAttrs
+    signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8",)
+    """Numbers of inputs and outputs, and the combinations of dtypes that they may have."""
+    constants: ClassVar[tuple[int, ...]] = ()
+    """Inputs that must be constants; only they may be quantized per channel."""
+    picture: ClassVar[bool] = False
+    """Input 0 is one picture: (1, rows, columns, channels)."""
+    same_quantization: ClassVar[bool] = False
+    """Bytes are copied or compared, which only has a meaning if all inputs and outputs have one quantization."""
+    elementwise: ClassVar[bool] = False
+    """Every output element depends on one element of each (broadcast) input, in whatever order the axes lie."""
+
+    def __init_subclass__(cls, kind: OpKind | None = None) -> None:
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if isinstance(get_args(base)[0], type):
+                cls.attributes = get_args(base)[0]
+        if kind is not None:
+            assert kind not in DEFINITIONS, f"{kind} has a second class {cls.__name__}"
+            cls.kind = kind
+            DEFINITIONS[kind] = cls()
+
+    # --- rules of one operator ---
+
+    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        """Shape of the only output. Where inputs and attributes leave it open: ``declared``, if that fits them."""
+        return inputs[0].shape
+
+    def shapes(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape | None]) -> list[Shape]:
+        """Shapes of all outputs; to be overridden where there is more than one."""
+        return [self.shape(attrs, inputs, declared[0])]
+
+    def fits(self, attrs: A, x: Tensor) -> bool:
+        """Whether the attributes make sense for input 0."""
+        return True
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        """Whatever else must hold, before shapes are compared."""
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        """Nominal multiply-accumulates, as papers count them: every tap of every output, also on padding."""
+        return 0
+
+    # --- what follows from them ---
+
+    def input_dtypes(self, position: int) -> tuple[str, ...]:
+        """All dtypes that an input may have."""
+        return _unique(s.inputs[min(position, len(s.inputs) - 1)] for s in self._signatures())
+
+    def output_dtypes(self) -> tuple[str, ...]:
+        """All dtypes that the first output may have."""
+        return _unique(s.outputs[0] for s in self._signatures())
+
+    def infer(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape | None]) -> list[Shape]:
+        """Shapes of the outputs of a new operator, of which ``declared`` (None: unknown) says the number."""
+        self._signatures_of(len(inputs), len(declared))
+        self._verify_attrs(attrs, inputs[0])
+        return self.shapes(attrs, inputs, declared)
+
+    def verify(self, op: Operator, graph: Graph) -> None:
+        """ModelError unless ``op`` is one of these; its tensors exist and have been checked one by one."""
+        try:
+            self._verify(op, graph)
+        except Contradiction as error:
+            raise ModelError(f"{op.kind} '{op.name}' {error}: convert the model again") from error
+
+    def _verify(self, op: Operator, graph: Graph) -> None:
+        if not isinstance(op.attrs, self.attributes):
+            raise Contradiction(f"has attributes of type {type(op.attrs).__name__}")
+        inputs, outputs = ([graph.tensor(name) for name in names] for names in (op.inputs, op.outputs))
+        self._verify_types(inputs, outputs)
+        self._verify_attrs(op.attrs, inputs[0])
+        self.check(op, graph)
+        shapes = self.shapes(op.attrs, inputs, [tensor.shape for tensor in outputs])
+        for output, shape in zip(outputs, shapes, strict=True):
+            if output.shape != shape:
+                what = f"writes '{output.name}' of shape {list(output.shape)}, which does not follow from its inputs"
+                raise Contradiction(what)
+        if self.same_quantization:
+            for tensor in (*inputs, *outputs[1:]):
+                _verify_same_quantization(tensor, outputs[0])
+
+    def _verify_attrs(self, attrs: A, x: Tensor) -> None:
+        if self.picture and (len(x.shape) != 4 or x.shape[0] != 1):
+            raise Contradiction(f"has an input of shape {list(x.shape)}, not (1, rows, columns, channels)")
+        if not self.fits(attrs, x):
+            raise Contradiction(f"has attributes that do not fit its input of shape {list(x.shape)} ({attrs})")
+
+    def _verify_types(self, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        counts = len(inputs), len(outputs)
+        allowed = [signature.dtypes(*counts) for signature in self._signatures_of(*counts)]
+        for i, tensor in enumerate((*inputs, *outputs)):
+            dtypes = _unique(combination[i] for combination in allowed)
+            if tensor.dtype not in dtypes:
+                raise Contradiction(f"has tensor '{tensor.name}' in {tensor.dtype}, not {' or '.join(dtypes)}")
+            if i in self.constants and i < len(inputs):
+                if tensor.data is None:
+                    raise Contradiction(f"needs '{tensor.name}' to be constant")
+            elif tensor.quant is not None and tensor.quant.per_channel:
+                raise Contradiction(f"has activations '{tensor.name}' quantized per channel")
+        found = [tensor.dtype for tensor in (*inputs, *outputs)]
+        if found not in allowed:
+            raise Contradiction(f"mixes {', '.join(found)}, not {' or '.join(self.signatures)}")
+
+    def _signatures(self) -> list[Signature]:
+        return [Signature.parse(text) for text in self.signatures]
+
+    def _signatures_of(self, inputs: int, outputs: int) -> list[Signature]:
+        """Those with so many inputs and outputs."""
+        fitting = [signature for signature in self._signatures() if signature.takes(inputs, outputs)]
+        if not fitting:
+            raise Contradiction(f"has {inputs} inputs and {outputs} outputs instead of {' or '.join(self.signatures)}")
+        return fitting
+
+
+def up_to_ones(shape: Shape, declared: Shape | None) -> Shape:
+    """``declared`` if it is ``shape`` with axes of size 1 more or fewer, else ``shape``."""
+    same = declared is not None and [n for n in declared if n != 1] == [n for n in shape if n != 1]
+    return declared if declared is not None and same else shape
+
+
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _verify_same_quantization(a: Tensor, b: Tensor) -> None:
+    if a.quant is None and b.quant is None:
+        return
+    if a.zero_point != b.zero_point or abs(a.scale - b.scale) > 1e-5 * b.scale:
+        raise Contradiction(f"needs the same quantization on '{a.name}' and '{b.name}'")

@@ -1,0 +1,84 @@
+"""Operators that only move bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from tinyengine.ir.graph import Tensor
+from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
+from tinyengine.ir.ops import (
+    Activation,
+    ConcatAttrs,
+    NoAttrs,
+    OpKind,
+    PadAttrs,
+    ResizeNearestAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+)
+
+
+class Movement(Definition[A]):
+    same_quantization = True
+
+
+class Reshape(Movement[NoAttrs], kind=OpKind.RESHAPE):
+    """To any shape of as many elements."""
+
+    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        fits = declared is not None and prod(declared) == inputs[0].elements
+        return declared if declared is not None and fits else inputs[0].shape
+
+
+class Transpose(Movement[TransposeAttrs], kind=OpKind.TRANSPOSE):
+    def fits(self, attrs: TransposeAttrs, x: Tensor) -> bool:
+        return sorted(attrs.perm) == list(range(len(x.shape)))
+
+    def shape(self, attrs: TransposeAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        return tuple(inputs[0].shape[axis] for axis in attrs.perm)
+
+
+class Pad(Movement[PadAttrs], kind=OpKind.PAD):
+    def fits(self, attrs: PadAttrs, x: Tensor) -> bool:
+        return len(attrs.pads) == len(x.shape) and all(0 <= n <= MAX_SIZE for pair in attrs.pads for n in pair)
+
+    def shape(self, attrs: PadAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        return tuple(n + before + after for n, (before, after) in zip(inputs[0].shape, attrs.pads, strict=True))
+
+
+class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
+    signatures = ("int8... -> int8",)
+
+    def fits(self, attrs: ConcatAttrs, x: Tensor) -> bool:
+        return 0 <= attrs.axis < len(x.shape) and attrs.activation is Activation.NONE
+
+    def shape(self, attrs: ConcatAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        axis, first = attrs.axis, inputs[0].shape
+        for other in (tensor.shape for tensor in inputs):
+            if len(other) != len(first) or (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
+                raise Contradiction(f"joins shapes {list(first)} and {list(other)} along axis {axis}")
+        return (*first[:axis], sum(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
+
+
+class ResizeNearestNeighbor(Movement[ResizeNearestAttrs], kind=OpKind.RESIZE_NEAREST_NEIGHBOR):
+    """To any number of rows and columns."""
+
+    picture = True
+
+    def shape(self, attrs: ResizeNearestAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        x = inputs[0].shape
+        return (1, *declared[1:3], x[3]) if declared is not None and len(declared) == 4 else x
+
+
+class StridedSlice(Movement[StridedSliceAttrs], kind=OpKind.STRIDED_SLICE):
+    """Axes of which one element is left may be dropped."""
+
+    def fits(self, attrs: StridedSliceAttrs, x: Tensor) -> bool:
+        return len(attrs.begin) == len(attrs.stride) == len(attrs.count) == len(x.shape) and all(
+            c >= 1 and 0 <= b < n and 0 <= b + (c - 1) * s < n
+            for n, b, s, c in zip(x.shape, attrs.begin, attrs.stride, attrs.count, strict=True)
+        )
+
+    def shape(self, attrs: StridedSliceAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        return up_to_ones(attrs.count, declared)

@@ -1,0 +1,126 @@
+"""Functions of single values, nearly all of them tables of 256 results; SOFTMAX; DEQUANTIZE."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyengine.errors import ModelError
+from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
+from tinyengine.ir.ops import ActivationAttrs, NoAttrs, OpKind, SoftmaxAttrs
+from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, quantize_multiplier, round_half_away
+from tinyengine.ir.requant import requant_of, rounding_divide_by_pot, rounding_high_mul, softmax_params
+
+
+class Table(Definition[A]):
+    """A function of one int8 value: a table says everything, to the oracle and to the kernel."""
+
+    elementwise = True
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """int8 results (256,) for ``values``: -128 .. 127 less the input's zero point, int64."""
+        raise NotImplementedError
+
+
+class Logistic(Table[NoAttrs], kind=OpKind.LOGISTIC):
+    def check(self, op: Operator, graph: Graph) -> None:
+        _verify_unit_output(graph.tensor(op.outputs[0]), 0.0)
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """Sigmoid in float32, rounded halves away from zero (LUTPopulate)."""
+        real = np.float32(x.scale) * values.astype(np.float32)
+        # exp in float64 then rounded is what a correctly rounded expf gives
+        with np.errstate(over="ignore"):  # infinity is right: its sigmoid is zero
+            exp = np.exp(-real.astype(np.float64)).astype(np.float32)
+        sigmoid = np.float32(1.0) / (np.float32(1.0) + exp)
+        rescaled = round_half_away(sigmoid * (np.float32(1.0) / np.float32(output.scale)))
+        return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        real = float(np.float32(x.scale) / np.float32(output.scale))
+        return requant_of([real], output, op.attrs.activation).apply(values)
+
+
+class HardSwish(Table[NoAttrs], kind=OpKind.HARD_SWISH):
+    def check(self, op: Operator, graph: Graph) -> None:
+        unary_lut(graph, op)
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """x * relu6(x + 3) / 6 in 16-bit fixed point (HardSwishPrepare and reference_ops::HardSwish)."""
+        hires_scale = np.float32(1.0 / 128.0) * np.float32(x.scale)
+        out_multiplier, out_exponent = quantize_multiplier(float(hires_scale / np.float32(output.scale)))
+        if out_exponent > 0:
+            raise ModelError(
+                f"{op.kind} '{op.name}': the scale of output '{output.name}' ({output.scale:g}) is too small beside "
+                f"its input's ({x.scale:g}); quantize the model again with representative data"
+            )
+        relu_scale = np.float32(3.0) / np.float32(32768.0)
+        relu_multiplier, relu_exponent = quantize_multiplier(float(hires_scale / relu_scale))
+        hires = values << 7
+        preshift = rounding_high_mul(hires, _to_int16(out_multiplier), bits=16)
+        relu = hires
+        if relu_exponent > 0:
+            relu = _saturate16(relu << (relu_exponent - 1))
+        relu = rounding_high_mul(relu, _to_int16(relu_multiplier), bits=16)
+        if relu_exponent > 0:
+            relu = _saturate16(relu << 1)
+        elif relu_exponent < 0:
+            relu = rounding_divide_by_pot(relu, -relu_exponent)
+        relu = (relu + (1 << 15)) >> 1
+        product = relu * preshift
+        truncated = np.where(product >= 0, product >> 15, -((-product) >> 15))
+        result = rounding_divide_by_pot(truncated, -out_exponent) + output.zero_point
+        return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+class Quantize(Table[NoAttrs], kind=OpKind.QUANTIZE):
+    """Inside the network from int8 to int8; at its border also from and to the user's types."""
+
+    signatures = tuple(f"{x} -> {y}" for x in ("int8", "uint8", "float32") for y in ("int8", "uint8"))
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        return requant_of([x.scale / output.scale], output).apply(values)
+
+
+class Dequantize(Definition[NoAttrs], kind=OpKind.DEQUANTIZE):
+    signatures = ("int8 -> float32",)
+
+
+class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
+    def fits(self, attrs: SoftmaxAttrs, x: Tensor) -> bool:
+        return len(x.shape) >= 1 and math.isfinite(attrs.beta) and 1e-6 <= attrs.beta <= 1e6
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        _verify_unit_output(graph.tensor(op.outputs[0]), 1e-3 / 256)
+        softmax_params(graph, op)
+
+
+TABLES = tuple(kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Table))
+"""The kinds that are functions of one int8 value."""
+
+
+def unary_lut(graph: Graph, op: Operator) -> np.ndarray:
+    """int8 table (256,) of an operator of TABLES, from int8 to int8: y = table[x + 128]."""
+    definition, x = DEFINITIONS[op.kind], graph.tensor(op.inputs[0])
+    assert isinstance(definition, Table), f"{op.kind} is not a function of one value"
+    values = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64) - x.zero_point
+    return definition.table(op, x, graph.tensor(op.outputs[0]), values)
+
+
+def _verify_unit_output(output: Tensor, tolerance: float) -> None:
+    """SOFTMAX and LOGISTIC answer in 1/256 steps from -128."""
+    if output.zero_point != -128 or abs(output.scale - 1 / 256) > tolerance:
+        raise Contradiction(f"must write '{output.name}' with scale 1/256 and zero point -128")
+
+
+def _to_int16(multiplier: int) -> int:
+    """DownScaleInt32ToInt16Multiplier: Q0.31 to Q0.15, rounded, saturated."""
+    return min((multiplier + (1 << 15)) >> 16, (1 << 15) - 1)
+
+
+def _saturate16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -(1 << 15), (1 << 15) - 1)

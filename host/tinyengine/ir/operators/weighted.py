@@ -1,0 +1,89 @@
+"""CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: sums of products with constant weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.operators.base import A, Contradiction, Definition, Shape, up_to_ones
+from tinyengine.ir.operators.windows import Windowed
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, OpKind
+
+
+class Weighted(Definition[A]):
+    """Input, weights, biases; the sums are int32."""
+
+    signatures = ("int8 x int8 x int32 -> int8",)
+    constants = (1, 2)
+    channel_axis: ClassVar[int] = 0
+    """Axis of the weights along which the output channels lie."""
+
+    def weights_shape(self, attrs: A, x: Tensor, channels: int) -> Shape:
+        """What the weights' shape must be for so many output channels."""
+        raise NotImplementedError
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        x, weights, bias = (graph.tensor(name) for name in op.inputs)
+        axis = self.channel_axis
+        channels = weights.shape[axis] if axis < len(weights.shape) else 0
+        if weights.shape != self.weights_shape(op.attrs, x, channels) or bias.elements != channels:
+            raise Contradiction(
+                f"has weights of shape {list(weights.shape)} and {bias.elements} biases for input {list(x.shape)}"
+            )
+        assert weights.quant is not None and weights.data is not None
+        if any(weights.quant.zero_point):
+            raise Contradiction(f"has weights '{weights.name}' with a zero point, but int8 weights are symmetric")
+        if weights.quant.per_channel and weights.quant.axis != axis:
+            raise Contradiction(
+                f"has weights '{weights.name}' quantized along axis {weights.quant.axis} instead of {axis}"
+            )
+        _verify_bias_scale(x, weights, bias, graph.tensor(op.outputs[0]))
+        # whatever the input is, sums of products stay in int32 (a saturated bias may make them wrap: so does TFLite)
+        others = tuple(i for i in range(weights.data.ndim) if i != axis)
+        if (np.abs(weights.data.astype(np.int32)).sum(axis=others, dtype=np.int64) * 255).max() >= 1 << 31:
+            raise Contradiction("sums so many products that 32 bits overflow")
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        weights = inputs[1]
+        return output.elements * (weights.elements // weights.shape[self.channel_axis])
+
+
+class Conv2D(Windowed[Conv2DAttrs], Weighted[Conv2DAttrs], kind=OpKind.CONV_2D):
+    def weights_shape(self, attrs: Conv2DAttrs, x: Tensor, channels: int) -> Shape:
+        return (channels, *attrs.window.kernel, x.shape[3])
+
+    def channels(self, inputs: Sequence[Tensor]) -> int:
+        return inputs[1].shape[0]
+
+
+class DepthwiseConv2D(Windowed[DepthwiseConv2DAttrs], Weighted[DepthwiseConv2DAttrs], kind=OpKind.DEPTHWISE_CONV_2D):
+    channel_axis = 3
+
+    def weights_shape(self, attrs: DepthwiseConv2DAttrs, x: Tensor, channels: int) -> Shape:
+        return (1, *attrs.window.kernel, x.shape[3] * attrs.multiplier)
+
+    def channels(self, inputs: Sequence[Tensor]) -> int:
+        return inputs[1].shape[3]
+
+
+class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):
+    """The output is (1, channels), or has more axes of size 1."""
+
+    def weights_shape(self, attrs: FullyConnectedAttrs, x: Tensor, channels: int) -> Shape:
+        return (channels, x.elements)
+
+    def shape(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+        return up_to_ones((1, inputs[1].shape[0]), declared)
+
+
+def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:
+    """Bias scale = input scale * weight scale, up to 2 % of an output step (the tolerance of TFLite)."""
+    if bias.quant is None:
+        return
+    assert weights.quant is not None
+    scales, expected = np.array(bias.quant.scale), x.scale * np.array(weights.quant.scale)
+    if scales.size not in (1, expected.size) or np.abs(scales - expected).max() > 0.02 * output.scale:
+        raise Contradiction(f"has biases '{bias.name}' whose scale is not input scale times weight scale")
