@@ -84,7 +84,7 @@ class GraphBuilder:
         """Append an operator; the shape is inferred unless given."""
         op = Operator(kind, f"{kind.lower()}_{len(self.graph.operators)}", inputs, [""], attrs)
         tensors = [self.graph.tensor(name) for name in inputs]
-        [inferred] = DEFINITIONS[kind].infer(attrs, tensors, [shape])
+        [inferred] = DEFINITIONS[kind].infer(attrs, tensors, [(0,) if shape is None else shape])
         name = self.tensor(inferred, dtype, quant)
         op.outputs = [name]
         self.graph.operators.append(op)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinyengine.errors import ModelError
 from tinyengine.ir import Graph, OpKind, Port, Quantization
-from tinyengine.ir.nearest import nearest_sources
-from tinyengine.ir.operators import macs, total_macs, unary_lut
+from tinyengine.ir.operators import macs, total_macs
+from tinyengine.ir.operators.movement import nearest_sources
+from tinyengine.ir.operators.unary import unary_lut
 from tinyengine.ir.ops import Activation, ResizeNearestAttrs, Window
 from tinyengine.ir.ports import dequantize_array, quantize_array, to_inside, to_outside
 from tinyengine.ir.printer import format_graph

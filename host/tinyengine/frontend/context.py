@@ -10,7 +10,8 @@ import numpy as np
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.raw import RawModel, RawOperator, RawTensor
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
-from tinyengine.ir.operators import DEFINITIONS, Contradiction, Definition, Shape
+from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.base import Contradiction, Definition, Shape
 from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
 DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT32": "int32", "FLOAT32": "float32"}
@@ -195,13 +196,12 @@ class Context:
         assert definition is not None
         attrs = NoAttrs() if attrs is None else attrs
         try:
-            shapes = definition.infer(
-                attrs, inputs, [output.shape if declared is None else declared for output in outputs]
-            )
+            allowed = definition.combinations(len(inputs), len(outputs))
+            shapes = definition.infer(attrs, inputs, [t.shape if declared is None else declared for t in outputs])
         except Contradiction as error:
             self.damaged(op, str(error))
-        for output, shape in zip(outputs, shapes, strict=True):
-            self.require_dtype(op, output, definition.output_dtypes())
+        for position, (output, shape) in enumerate(zip(outputs, shapes, strict=True), len(inputs)):
+            self.require_dtype(op, output, tuple(combination[position] for combination in allowed))
             name = self._names[output.index]
             if name in self.graph.tensors or output.data.size:
                 self.damaged(op, "is written a second time", output.index)

@@ -77,12 +77,17 @@ def same_padding(
 
 
 @dataclass(frozen=True)
-class NoAttrs:
+class Attrs:
+    """What an operator needs to know besides its tensors."""
+
+
+@dataclass(frozen=True)
+class NoAttrs(Attrs):
     """RESHAPE, QUANTIZE, DEQUANTIZE, LOGISTIC, HARD_SWISH: the tensors say everything."""
 
 
 @dataclass(frozen=True)
-class Conv2DAttrs:
+class Conv2DAttrs(Attrs):
     """inputs: x, weights (O,KH,KW,I), bias (O)."""
 
     window: Window
@@ -90,7 +95,7 @@ class Conv2DAttrs:
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2DAttrs:
+class DepthwiseConv2DAttrs(Attrs):
     """inputs: x, weights (1,KH,KW,C*multiplier), bias (C*multiplier); output channel o reads input o // multiplier."""
 
     window: Window
@@ -99,21 +104,21 @@ class DepthwiseConv2DAttrs:
 
 
 @dataclass(frozen=True)
-class FullyConnectedAttrs:
+class FullyConnectedAttrs(Attrs):
     """inputs: x (any shape, flattened), weights (O,I), bias (O)."""
 
     activation: Activation = Activation.NONE
 
 
 @dataclass(frozen=True)
-class ElementwiseAttrs:
+class ElementwiseAttrs(Attrs):
     """ADD, SUB, MUL: numpy broadcasting; either input may be a constant."""
 
     activation: Activation = Activation.NONE
 
 
 @dataclass(frozen=True)
-class PoolAttrs:
+class PoolAttrs(Attrs):
     """AVERAGE_POOL_2D (divides by the pixels inside the picture), MAX_POOL_2D."""
 
     window: Window
@@ -121,7 +126,7 @@ class PoolAttrs:
 
 
 @dataclass(frozen=True)
-class MeanAttrs:
+class MeanAttrs(Attrs):
     """MEAN over ``axes`` of the NHWC input (sorted, non-negative)."""
 
     axes: tuple[int, ...]
@@ -129,21 +134,21 @@ class MeanAttrs:
 
 
 @dataclass(frozen=True)
-class PadAttrs:
+class PadAttrs(Attrs):
     """Zero padding in real terms (the zero point): ((before, after), ...) per axis."""
 
     pads: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class TransposeAttrs:
+class TransposeAttrs(Attrs):
     """Output axis i is input axis perm[i]."""
 
     perm: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class ConcatAttrs:
+class ConcatAttrs(Attrs):
     """Any number of inputs, all with the output's quantization."""
 
     axis: int
@@ -151,7 +156,7 @@ class ConcatAttrs:
 
 
 @dataclass(frozen=True)
-class ResizeNearestAttrs:
+class ResizeNearestAttrs(Attrs):
     """Nearest neighbour; output size from the output tensor."""
 
     align_corners: bool = False
@@ -159,7 +164,7 @@ class ResizeNearestAttrs:
 
 
 @dataclass(frozen=True)
-class StridedSliceAttrs:
+class StridedSliceAttrs(Attrs):
     """Per axis, masks resolved: first index, step (may be negative), count (axes that TFLite drops count 1)."""
 
     begin: tuple[int, ...]
@@ -168,32 +173,14 @@ class StridedSliceAttrs:
 
 
 @dataclass(frozen=True)
-class SoftmaxAttrs:
+class SoftmaxAttrs(Attrs):
     """Softmax over the last axis."""
 
     beta: float = 1.0
 
 
 @dataclass(frozen=True)
-class ActivationAttrs:
+class ActivationAttrs(Attrs):
     """A RELU or RELU6 that stands alone (input and output quantization may differ)."""
 
     activation: Activation
-
-
-Attrs = (
-    NoAttrs
-    | Conv2DAttrs
-    | DepthwiseConv2DAttrs
-    | FullyConnectedAttrs
-    | ElementwiseAttrs
-    | PoolAttrs
-    | MeanAttrs
-    | PadAttrs
-    | TransposeAttrs
-    | ConcatAttrs
-    | ResizeNearestAttrs
-    | StridedSliceAttrs
-    | SoftmaxAttrs
-    | ActivationAttrs
-)

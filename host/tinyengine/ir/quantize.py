@@ -49,14 +49,25 @@ def multiply_by_quantized_multiplier(
     left = np.maximum(shift, 0)
     right = np.maximum(-shift, 0)
     wrapped = ((x << left) + (1 << 31)) % (1 << 32) - (1 << 31)
-    product = wrapped * multiplier
-    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    total = product + nudge
-    high = np.where(total >= 0, total >> 31, -((-total) >> 31))  # C division truncates towards zero
-    mask = (np.int64(1) << right) - 1
-    remainder = high & mask
-    threshold = (mask >> 1) + (high < 0)
-    return (high >> right) + (remainder > threshold)
+    return rounding_divide_by_pot(rounding_high_mul(wrapped, multiplier), right)
+
+
+def rounding_divide_by_pot(x: np.ndarray, exponent: int | np.ndarray) -> np.ndarray:
+    """gemmlowp's RoundingDivideByPOT: halves away from zero; int64 in and out."""
+    x = np.asarray(x, np.int64)
+    exponent = np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def rounding_high_mul(a: np.ndarray, b: np.ndarray | int, bits: int = 32) -> np.ndarray:
+    """gemmlowp's SaturatingRoundingDoublingHighMul for ``bits``-bit operands held in int64."""
+    half = 1 << (bits - 2)
+    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    total = product + np.where(product >= 0, half, 1 - half)
+    high = np.where(total >= 0, total >> (bits - 1), -((-total) >> (bits - 1)))
+    return np.minimum(high, (1 << (bits - 1)) - 1)
 
 
 def round_half_away(x: np.ndarray | float) -> np.ndarray:

@@ -41,6 +41,8 @@ from tinyengine.ir.quantize import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
+    rounding_divide_by_pot,
+    rounding_high_mul,
 )
 
 ADD_LEFT_SHIFT = 20
@@ -272,24 +274,6 @@ def softmax_params(graph: Graph, op: Operator) -> SoftmaxParams:
     scaled = multiply_by_quantized_multiplier(np.where(valid, differences, 0), multiplier, left_shift)
     table = np.where(valid, exp_on_negative_values(scaled), 0).astype(np.int32)
     return SoftmaxParams(multiplier, left_shift, diff_min, table)
-
-
-def rounding_divide_by_pot(x: np.ndarray, exponent: int | np.ndarray) -> np.ndarray:
-    """gemmlowp's RoundingDivideByPOT: halves away from zero; int64 in and out."""
-    x = np.asarray(x, np.int64)
-    exponent = np.asarray(exponent, np.int64)
-    mask = (np.int64(1) << exponent) - 1
-    threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + ((x & mask) > threshold)
-
-
-def rounding_high_mul(a: np.ndarray, b: np.ndarray | int, bits: int = 32) -> np.ndarray:
-    """gemmlowp's SaturatingRoundingDoublingHighMul for ``bits``-bit operands held in int64."""
-    half = 1 << (bits - 2)
-    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    total = product + np.where(product >= 0, half, 1 - half)
-    high = np.where(total >= 0, total >> (bits - 1), -((-total) >> (bits - 1)))
-    return np.minimum(high, (1 << (bits - 1)) - 1)
 
 
 def exp_on_negative_values(x: np.ndarray) -> np.ndarray:

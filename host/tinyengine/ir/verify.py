@@ -13,7 +13,8 @@ import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
-from tinyengine.ir.operators import DEFINITIONS, MAX_SIZE
+from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.base import MAX_SIZE
 
 MAX_ELEMENTS = 1 << 26
 """Most elements of one tensor: far beyond any microcontroller, small enough for the host."""

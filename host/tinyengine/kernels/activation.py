@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.operators import TABLES, unary_lut
+from tinyengine.ir.operators.unary import TABLES, unary_lut
 from tinyengine.ir.requant import softmax_params
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import KernelCall, Overlap, Target, lowering

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
-from tinyengine.ir.nearest import nearest_sources
+from tinyengine.ir.operators.movement import nearest_sources
 from tinyengine.ir.ops import Activation, ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes

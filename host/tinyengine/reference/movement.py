@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.nearest import nearest_sources
+from tinyengine.ir.operators.movement import nearest_sources
 from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.reference.registry import oracle
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.operators import TABLES, unary_lut
+from tinyengine.ir.operators.unary import TABLES, unary_lut
 from tinyengine.reference.registry import oracle
 
 

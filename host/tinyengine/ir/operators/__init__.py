@@ -1,9 +1,8 @@
 """A class per operator: what is true of it whatever kernel computes it (dtypes, shapes, checks, MACs)."""
 
 from tinyengine.ir.graph import Graph, Operator
-from tinyengine.ir.operators import elementwise, movement, windows  # noqa: F401 - importing them fills DEFINITIONS
-from tinyengine.ir.operators.base import DEFINITIONS, MAX_SIZE, Contradiction, Definition, Shape
-from tinyengine.ir.operators.unary import TABLES, unary_lut
+from tinyengine.ir.operators import elementwise, movement, unary, windows  # noqa: F401 - importing them fills DEFINITIONS
+from tinyengine.ir.operators.base import DEFINITIONS
 from tinyengine.ir.operators.weighted import Weighted
 
 WEIGHTED = tuple(kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Weighted))
@@ -18,17 +17,3 @@ def macs(op: Operator, graph: Graph) -> int:
 def total_macs(graph: Graph) -> int:
     """Multiply-accumulates of the whole network."""
     return sum(macs(op, graph) for op in graph.operators)
-
-
-__all__ = [
-    "DEFINITIONS",
-    "MAX_SIZE",
-    "TABLES",
-    "WEIGHTED",
-    "Contradiction",
-    "Definition",
-    "Shape",
-    "macs",
-    "total_macs",
-    "unary_lut",
-]

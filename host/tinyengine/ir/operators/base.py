@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from tinyengine.errors import ModelError
@@ -24,41 +23,6 @@ class Contradiction(ValueError):
     """What an operator's tensors and attributes say against each other; the text goes on after the operator's name."""
 
 
-@dataclass(frozen=True)
-class Signature:
-    """One allowed combination of dtypes, written ``int8 x int8 x int32 -> int8``.
-
-    ``...`` behind the last input or output: any number of it, at least one.
-    """
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    many_inputs: bool
-    many_outputs: bool
-
-    @staticmethod
-    def parse(text: str) -> Signature:
-        inputs, outputs = (side.strip() for side in text.split("->"))
-        sides = [tuple(side.removesuffix("...").split(" x ")) for side in (inputs, outputs)]
-        return Signature(*sides, inputs.endswith("..."), outputs.endswith("..."))
-
-    def takes(self, inputs: int, outputs: int) -> bool:
-        """Whether it has these numbers of inputs and outputs."""
-        return _counts(self.inputs, self.many_inputs, inputs) and _counts(self.outputs, self.many_outputs, outputs)
-
-    def dtypes(self, inputs: int, outputs: int) -> list[str]:
-        """Dtype of each input, then of each output."""
-        return [
-            dtypes[min(i, len(dtypes) - 1)]
-            for dtypes, count in ((self.inputs, inputs), (self.outputs, outputs))
-            for i in range(count)
-        ]
-
-
-def _counts(dtypes: tuple[str, ...], many: bool, count: int) -> bool:
-    return count >= len(dtypes) if many else count == len(dtypes)
-
-
 class Definition(Generic[A]):
     """One operator: ``class Pad(Definition[PadAttrs], kind=OpKind.PAD)``. In the brackets: the attributes' class.
 
@@ -68,7 +32,10 @@ class Definition(Generic[A]):
     kind: ClassVar[OpKind]
     attributes: ClassVar[type] = NoAttrs
     signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8",)
-    """Numbers of inputs and outputs, and the combinations of dtypes that they may have."""
+    """Numbers of inputs and outputs and the dtypes that they may have together, such as ``int8 x int16 -> int16``.
+
+    ``...`` behind the last input or output: any number of it, at least one.
+    """
     constants: ClassVar[tuple[int, ...]] = ()
     """Inputs that must be constants; only they may be quantized per channel."""
     picture: ClassVar[bool] = False
@@ -89,11 +56,11 @@ class Definition(Generic[A]):
 
     # --- rules of one operator ---
 
-    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         """Shape of the only output. Where inputs and attributes leave it open: ``declared``, if that fits them."""
         return inputs[0].shape
 
-    def shapes(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape | None]) -> list[Shape]:
+    def shapes(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
         """Shapes of all outputs; to be overridden where there is more than one."""
         return [self.shape(attrs, inputs, declared[0])]
 
@@ -102,7 +69,7 @@ class Definition(Generic[A]):
         return True
 
     def check(self, op: Operator, graph: Graph) -> None:
-        """Whatever else must hold, before shapes are compared."""
+        """Whatever else must hold."""
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
         """Nominal multiply-accumulates, as papers count them: every tap of every output, also on padding."""
@@ -112,50 +79,48 @@ class Definition(Generic[A]):
 
     def input_dtypes(self, position: int) -> tuple[str, ...]:
         """All dtypes that an input may have."""
-        return _unique(s.inputs[min(position, len(s.inputs) - 1)] for s in self._signatures())
+        sides = [text.split(" -> ")[0].removesuffix("...").split(" x ") for text in self.signatures]
+        return _unique(side[min(position, len(side) - 1)] for side in sides)
 
-    def output_dtypes(self) -> tuple[str, ...]:
-        """All dtypes that the first output may have."""
-        return _unique(s.outputs[0] for s in self._signatures())
-
-    def infer(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape | None]) -> list[Shape]:
-        """Shapes of the outputs of a new operator, of which ``declared`` (None: unknown) says the number."""
-        self._signatures_of(len(inputs), len(declared))
-        self._verify_attrs(attrs, inputs[0])
+    def infer(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+        """Shapes of the outputs of a new operator, one for each of ``declared``."""
+        if self.picture and (len(inputs[0].shape) != 4 or inputs[0].shape[0] != 1):
+            raise Contradiction(f"has an input of shape {list(inputs[0].shape)}, not (1, rows, columns, channels)")
+        if not self.fits(attrs, inputs[0]):
+            text = f"has attributes that do not fit its input of shape {list(inputs[0].shape)} ({attrs})"
+            raise Contradiction(text)
         return self.shapes(attrs, inputs, declared)
+
+    def combinations(self, inputs: int, outputs: int) -> list[list[str]]:
+        """Allowed dtypes of so many inputs and then outputs."""
+        sides = [text.split(" -> ") for text in self.signatures]
+        allowed = [_dtypes(left, inputs) + _dtypes(right, outputs) for left, right in sides]
+        allowed = [dtypes for dtypes in allowed if len(dtypes) == inputs + outputs]
+        if not allowed:
+            raise Contradiction(f"has {inputs} inputs and {outputs} outputs instead of {' or '.join(self.signatures)}")
+        return allowed
 
     def verify(self, op: Operator, graph: Graph) -> None:
         """ModelError unless ``op`` is one of these; its tensors exist and have been checked one by one."""
+        inputs, outputs = ([graph.tensor(name) for name in names] for names in (op.inputs, op.outputs))
         try:
-            self._verify(op, graph)
+            if not isinstance(op.attrs, self.attributes):
+                raise Contradiction(f"has attributes of type {type(op.attrs).__name__}")
+            self._verify_types(inputs, outputs)
+            shapes = self.infer(op.attrs, inputs, [tensor.shape for tensor in outputs])
+            for output, shape in zip(outputs, shapes, strict=True):
+                if output.shape != shape:
+                    text = f"{output.name}' of shape {list(output.shape)}"
+                    raise Contradiction(f"writes '{text}, which does not follow from its inputs")
+            self.check(op, graph)
+            if self.same_quantization:
+                for tensor in (*inputs, *outputs[1:]):
+                    _verify_same_quantization(tensor, outputs[0])
         except Contradiction as error:
             raise ModelError(f"{op.kind} '{op.name}' {error}: convert the model again") from error
 
-    def _verify(self, op: Operator, graph: Graph) -> None:
-        if not isinstance(op.attrs, self.attributes):
-            raise Contradiction(f"has attributes of type {type(op.attrs).__name__}")
-        inputs, outputs = ([graph.tensor(name) for name in names] for names in (op.inputs, op.outputs))
-        self._verify_types(inputs, outputs)
-        self._verify_attrs(op.attrs, inputs[0])
-        self.check(op, graph)
-        shapes = self.shapes(op.attrs, inputs, [tensor.shape for tensor in outputs])
-        for output, shape in zip(outputs, shapes, strict=True):
-            if output.shape != shape:
-                what = f"writes '{output.name}' of shape {list(output.shape)}, which does not follow from its inputs"
-                raise Contradiction(what)
-        if self.same_quantization:
-            for tensor in (*inputs, *outputs[1:]):
-                _verify_same_quantization(tensor, outputs[0])
-
-    def _verify_attrs(self, attrs: A, x: Tensor) -> None:
-        if self.picture and (len(x.shape) != 4 or x.shape[0] != 1):
-            raise Contradiction(f"has an input of shape {list(x.shape)}, not (1, rows, columns, channels)")
-        if not self.fits(attrs, x):
-            raise Contradiction(f"has attributes that do not fit its input of shape {list(x.shape)} ({attrs})")
-
     def _verify_types(self, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        counts = len(inputs), len(outputs)
-        allowed = [signature.dtypes(*counts) for signature in self._signatures_of(*counts)]
+        allowed = self.combinations(len(inputs), len(outputs))
         for i, tensor in enumerate((*inputs, *outputs)):
             dtypes = _unique(combination[i] for combination in allowed)
             if tensor.dtype not in dtypes:
@@ -169,21 +134,18 @@ class Definition(Generic[A]):
         if found not in allowed:
             raise Contradiction(f"mixes {', '.join(found)}, not {' or '.join(self.signatures)}")
 
-    def _signatures(self) -> list[Signature]:
-        return [Signature.parse(text) for text in self.signatures]
 
-    def _signatures_of(self, inputs: int, outputs: int) -> list[Signature]:
-        """Those with so many inputs and outputs."""
-        fitting = [signature for signature in self._signatures() if signature.takes(inputs, outputs)]
-        if not fitting:
-            raise Contradiction(f"has {inputs} inputs and {outputs} outputs instead of {' or '.join(self.signatures)}")
-        return fitting
+def _dtypes(side: str, count: int) -> list[str]:
+    """Dtypes on one side of a signature, ``count`` of them if it can have that many."""
+    dtypes = side.removesuffix("...").split(" x ")
+    if side.endswith("..."):
+        dtypes += dtypes[-1:] * (count - len(dtypes))
+    return dtypes
 
 
-def up_to_ones(shape: Shape, declared: Shape | None) -> Shape:
+def up_to_ones(shape: Shape, declared: Shape) -> Shape:
     """``declared`` if it is ``shape`` with axes of size 1 more or fewer, else ``shape``."""
-    same = declared is not None and [n for n in declared if n != 1] == [n for n in shape if n != 1]
-    return declared if declared is not None and same else shape
+    return declared if [n for n in declared if n != 1] == [n for n in shape if n != 1] else shape
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:

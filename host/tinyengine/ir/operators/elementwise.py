@@ -18,7 +18,7 @@ class Elementwise(Definition[ElementwiseAttrs]):
     signatures = ("int8 x int8 -> int8",)
     elementwise = True
 
-    def shape(self, attrs: ElementwiseAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: ElementwiseAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         shapes = [tensor.shape for tensor in inputs]
         try:
             return np.broadcast_shapes(*shapes)

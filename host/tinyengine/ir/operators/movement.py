@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
 from tinyengine.ir.graph import Tensor
 from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
 from tinyengine.ir.ops import (
@@ -17,6 +19,7 @@ from tinyengine.ir.ops import (
     StridedSliceAttrs,
     TransposeAttrs,
 )
+from tinyengine.ir.quantize import round_half_away
 
 
 class Movement(Definition[A]):
@@ -26,16 +29,15 @@ class Movement(Definition[A]):
 class Reshape(Movement[NoAttrs], kind=OpKind.RESHAPE):
     """To any shape of as many elements."""
 
-    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
-        fits = declared is not None and prod(declared) == inputs[0].elements
-        return declared if declared is not None and fits else inputs[0].shape
+    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        return declared if prod(declared) == inputs[0].elements else inputs[0].shape
 
 
 class Transpose(Movement[TransposeAttrs], kind=OpKind.TRANSPOSE):
     def fits(self, attrs: TransposeAttrs, x: Tensor) -> bool:
         return sorted(attrs.perm) == list(range(len(x.shape)))
 
-    def shape(self, attrs: TransposeAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: TransposeAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         return tuple(inputs[0].shape[axis] for axis in attrs.perm)
 
 
@@ -43,7 +45,7 @@ class Pad(Movement[PadAttrs], kind=OpKind.PAD):
     def fits(self, attrs: PadAttrs, x: Tensor) -> bool:
         return len(attrs.pads) == len(x.shape) and all(0 <= n <= MAX_SIZE for pair in attrs.pads for n in pair)
 
-    def shape(self, attrs: PadAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: PadAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         return tuple(n + before + after for n, (before, after) in zip(inputs[0].shape, attrs.pads, strict=True))
 
 
@@ -53,7 +55,7 @@ class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
     def fits(self, attrs: ConcatAttrs, x: Tensor) -> bool:
         return 0 <= attrs.axis < len(x.shape) and attrs.activation is Activation.NONE
 
-    def shape(self, attrs: ConcatAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: ConcatAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         axis, first = attrs.axis, inputs[0].shape
         for other in (tensor.shape for tensor in inputs):
             if len(other) != len(first) or (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
@@ -66,9 +68,9 @@ class ResizeNearestNeighbor(Movement[ResizeNearestAttrs], kind=OpKind.RESIZE_NEA
 
     picture = True
 
-    def shape(self, attrs: ResizeNearestAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: ResizeNearestAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         x = inputs[0].shape
-        return (1, *declared[1:3], x[3]) if declared is not None and len(declared) == 4 else x
+        return (1, *declared[1:3], x[3]) if len(declared) == 4 else x
 
 
 class StridedSlice(Movement[StridedSliceAttrs], kind=OpKind.STRIDED_SLICE):
@@ -80,5 +82,21 @@ class StridedSlice(Movement[StridedSliceAttrs], kind=OpKind.STRIDED_SLICE):
             for n, b, s, c in zip(x.shape, attrs.begin, attrs.stride, attrs.count, strict=True)
         )
 
-    def shape(self, attrs: StridedSliceAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: StridedSliceAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         return up_to_ones(attrs.count, declared)
+
+
+def nearest_sources(attrs: ResizeNearestAttrs, size: int, out_size: int) -> np.ndarray:
+    """Index of the input row (or column), of ``size``, that each of ``out_size`` output rows copies; int64.
+
+    In float32 throughout, as TFLite's GetNearestNeighbor.
+    """
+    one = np.float32(1)
+    if attrs.align_corners and out_size > 1:
+        scale = np.float32(size - 1) / np.float32(out_size - 1)
+    else:
+        scale = np.float32(size) / np.float32(out_size)
+    offset = one / 2 if attrs.half_pixel_centers else one * 0
+    position = (np.arange(out_size, dtype=np.float32) + offset) * scale
+    index = round_half_away(position) if attrs.align_corners else np.floor(position)
+    return np.clip(index, 0, size - 1).astype(np.int64)

@@ -19,20 +19,27 @@ class Weighted(Definition[A]):
     signatures = ("int8 x int8 x int32 -> int8",)
     constants = (1, 2)
     channel_axis: ClassVar[int] = 0
-    """Axis of the weights along which the output channels lie."""
+    """Axis of the weights along which the output's channels lie."""
 
     def weights_shape(self, attrs: A, x: Tensor, channels: int) -> Shape:
         """What the weights' shape must be for so many output channels."""
         raise NotImplementedError
 
+    def channels(self, inputs: Sequence[Tensor]) -> int:
+        """Channels of the output."""
+        return inputs[1].shape[self.channel_axis]
+
+    def shapes(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+        x, weights, bias = inputs
+        shape = self.weights_shape(attrs, x, bias.elements)
+        if weights.shape != shape:
+            what = f"{list(weights.shape)} and {bias.elements} biases for input {list(x.shape)}"
+            raise Contradiction(f"has weights of shape {what}")
+        return super().shapes(attrs, inputs, declared)
+
     def check(self, op: Operator, graph: Graph) -> None:
         x, weights, bias = (graph.tensor(name) for name in op.inputs)
         axis = self.channel_axis
-        channels = weights.shape[axis] if axis < len(weights.shape) else 0
-        if weights.shape != self.weights_shape(op.attrs, x, channels) or bias.elements != channels:
-            raise Contradiction(
-                f"has weights of shape {list(weights.shape)} and {bias.elements} biases for input {list(x.shape)}"
-            )
         assert weights.quant is not None and weights.data is not None
         if any(weights.quant.zero_point):
             raise Contradiction(f"has weights '{weights.name}' with a zero point, but int8 weights are symmetric")
@@ -51,22 +58,16 @@ class Weighted(Definition[A]):
         return output.elements * (weights.elements // weights.shape[self.channel_axis])
 
 
-class Conv2D(Windowed[Conv2DAttrs], Weighted[Conv2DAttrs], kind=OpKind.CONV_2D):
+class Conv2D(Weighted[Conv2DAttrs], Windowed[Conv2DAttrs], kind=OpKind.CONV_2D):
     def weights_shape(self, attrs: Conv2DAttrs, x: Tensor, channels: int) -> Shape:
         return (channels, *attrs.window.kernel, x.shape[3])
 
-    def channels(self, inputs: Sequence[Tensor]) -> int:
-        return inputs[1].shape[0]
 
-
-class DepthwiseConv2D(Windowed[DepthwiseConv2DAttrs], Weighted[DepthwiseConv2DAttrs], kind=OpKind.DEPTHWISE_CONV_2D):
+class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAttrs], kind=OpKind.DEPTHWISE_CONV_2D):
     channel_axis = 3
 
     def weights_shape(self, attrs: DepthwiseConv2DAttrs, x: Tensor, channels: int) -> Shape:
         return (1, *attrs.window.kernel, x.shape[3] * attrs.multiplier)
-
-    def channels(self, inputs: Sequence[Tensor]) -> int:
-        return inputs[1].shape[3]
 
 
 class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):
@@ -75,8 +76,8 @@ class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED)
     def weights_shape(self, attrs: FullyConnectedAttrs, x: Tensor, channels: int) -> Shape:
         return (channels, x.elements)
 
-    def shape(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
-        return up_to_ones((1, inputs[1].shape[0]), declared)
+    def shape(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        return up_to_ones((1, self.channels(inputs)), declared)
 
 
 def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:

@@ -23,7 +23,7 @@ class Windowed(Definition[A]):
         positive = (*window.kernel, *window.stride, *window.dilation)
         return all(1 <= n <= MAX_SIZE for n in positive) and all(0 <= n <= MAX_SIZE for n in window.pad)
 
-    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         _, height, width, _ = inputs[0].shape
         kernel, (rows, columns) = attrs.window.kernel, attrs.window.output_size(height, width)
         if rows < 1 or columns < 1:
@@ -48,7 +48,7 @@ class Mean(Definition[MeanAttrs], kind=OpKind.MEAN):
         axes = set(attrs.axes)
         return bool(axes) and list(attrs.axes) == sorted(axes) and axes <= set(range(len(x.shape)))
 
-    def shape(self, attrs: MeanAttrs, inputs: Sequence[Tensor], declared: Shape | None) -> Shape:
+    def shape(self, attrs: MeanAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         kept = [
             (1 if i in attrs.axes else n)
             for i, n in enumerate(inputs[0].shape)
