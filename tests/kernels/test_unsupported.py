@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tinyengine.errors import UnsupportedOperatorError
-from tinyengine.ir import Activation, OpKind, Quantization, Tensor
+from tinyengine.ir import OpKind, Quantization, Tensor
 from tinyengine.ir.ops import NoAttrs
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.select import lower_generic
@@ -84,12 +84,6 @@ def test_an_accumulator_that_may_overflow() -> None:
 def test_concatenation_of_different_scales() -> None:
     c = case("concat")
     refuse(change(c, "x0", quant=Quantization((0.123,), (1,))), "'x0'", "scale")
-
-
-def test_concatenation_with_an_activation() -> None:
-    c = case("concat")
-    c.graph.operators[0].attrs = replace(c.graph.operators[0].attrs, activation=Activation.RELU)
-    refuse(c, "activation")
 
 
 def test_a_pool_over_padding_alone() -> None:

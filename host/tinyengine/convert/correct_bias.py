@@ -17,19 +17,18 @@ from tinyengine.frontend.context import unique_names
 from tinyengine.frontend.raw import read_raw
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Operator, OpKind, Tensor
-from tinyengine.ir.ops import Window
+from tinyengine.ir.operators import WEIGHTED
+from tinyengine.ir.ops import Window, WindowAttrs
 from tinyengine.optional import tensorflow
 
 SAMPLES = 64
 """Inputs that the means are taken over: the int8 network runs them once per layer."""
 
-_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
-
 
 def correct_biases(content: bytes, floating: FloatNetwork, values: np.ndarray) -> tuple[bytes, int]:
     """The file with corrected biases, and how many layers were corrected; ``values`` (N, ...) float32."""
     graph = parse_tflite(content, "corrected")
-    layers = [op for op in graph.operators if op.kind in _WEIGHTED and len(op.inputs) == 3]
+    layers = [op for op in graph.operators if op.kind in WEIGHTED and len(op.inputs) == 3]
     values = values[:: max(1, len(values) // SAMPLES)][:SAMPLES]
     source = graph.tensor(graph.inputs[0].tensor)
     inside = [quantized(value, source) for value in values]
@@ -82,7 +81,8 @@ def _sums(op: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if op.kind is OpKind.FULLY_CONNECTED:
         return weights @ mean.reshape(-1)
     tf = tensorflow("correct biases")
-    window = op.attrs.window  # type: ignore[union-attr]
+    assert isinstance(op.attrs, WindowAttrs)
+    window = op.attrs.window
     top, bottom, left, right = window.pad
     padded = tf.constant(np.pad(mean, ((0, 0), (top, bottom), (left, right), (0, 0))), tf.float32)
     if op.kind is OpKind.DEPTHWISE_CONV_2D:

@@ -208,8 +208,8 @@ class Context:
             self.check_shape(op, output, shape)
             quant = self.quantization(op, output)
             self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
-        names = [[t.name for t in inputs], [self._names[output.index] for output in outputs]]
-        self.graph.operators.append(Operator(definition.kind, f"{op.kind.lower()}_{op.index}", *names, attrs))
+        name, results = f"{op.kind.lower()}_{op.index}", [self._names[output.index] for output in outputs]
+        self.graph.operators.append(Operator(definition.kind, name, [t.name for t in inputs], results, attrs))
 
     def check_shape(self, op: RawOperator, tensor: RawTensor, shape: tuple[int, ...]) -> None:
         """The file's shape, where it is not left to run time, must be what the operator computes."""

@@ -82,7 +82,7 @@ def float_program(program: Any, name: str) -> FloatProgram:
     outputs = [tuple(nodes[wanted].shape) for wanted in signature.user_outputs]
     with _quiet():
         module = program.module()
-    return FloatProgram(name, module, *(list(map(_last, each)) for each in (shapes, outputs)), _layer_names(program))
+    return FloatProgram(name, module, list(map(_last, shapes)), list(map(_last, outputs)), _layer_names(program))
 
 
 def _trains(node: Any) -> bool:

@@ -6,6 +6,7 @@ or uint8 get their QUANTIZE and DEQUANTIZE back. What ``load_tflite`` reads from
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -16,24 +17,20 @@ import numpy as np
 import tflite
 
 from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.frontend.raw import camel_case, options_table
 from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
-    ConcatAttrs,
-    Conv2DAttrs,
     DepthwiseConv2DAttrs,
-    ElementwiseAttrs,
     FullyConnectedAttrs,
     MeanAttrs,
-    OpKind,
     PadAttrs,
     PoolAttrs,
-    ResizeNearestAttrs,
-    SoftmaxAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
     Window,
+    WindowAttrs,
     same_padding,
 )
 
@@ -53,12 +50,15 @@ _VERSIONS = {
 }
 
 
+_Fields = dict[str, int | float | bool | tuple[int, ...]]
+
+
 @dataclass(frozen=True)
 class _Options:
     """An option table: its class in the schema and its fields (a tuple becomes a vector of int32)."""
 
     table: str
-    fields: dict[str, int | float | bool | tuple[int, ...]]
+    fields: _Fields
 
 
 @dataclass
@@ -121,43 +121,32 @@ def _output_index(file: _File, graph: Graph, name: str, dtype: str, quant: Quant
 
 
 def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
+    """Irregular operators below; of others the attributes are the options of the same names."""
     inputs = [file.index[name] for name in op.inputs]
     output = graph.tensor(op.outputs[0])
     kind: str = op.kind.value
-    options: _Options | None = None
+    fields: _Fields = {}
     match op.attrs:
-        case Conv2DAttrs(window=window, activation=activation):
-            inputs[0], padding = _explicit_pad(file, graph, op, window)
-            options = _Options("Conv2DOptions", {**_sliding(window, padding, activation), **_dilation(window)})
-        case DepthwiseConv2DAttrs(window=window, multiplier=multiplier, activation=activation):
-            inputs[0], padding = _explicit_pad(file, graph, op, window)
-            fields = {**_sliding(window, padding, activation), **_dilation(window), "DepthMultiplier": multiplier}
-            options = _Options("DepthwiseConv2DOptions", fields)
-        case FullyConnectedAttrs(activation=activation):
-            fields = {"FusedActivationFunction": _ACTIVATIONS[activation], "KeepNumDims": len(output.shape) != 2}
-            options = _Options("FullyConnectedOptions", fields)
-        case ElementwiseAttrs(activation=activation):
-            table = {OpKind.ADD: "AddOptions", OpKind.SUB: "SubOptions", OpKind.MUL: "MulOptions"}[op.kind]
-            options = _Options(table, {"FusedActivationFunction": _ACTIVATIONS[activation]})
-        case PoolAttrs(window=window, activation=activation):
+        case WindowAttrs(window=window):
             padding = _padding(window, graph.tensor(op.inputs[0]))
             if padding is None:
-                raise UnsupportedOperatorError(f"{op.kind} '{op.name}' has paddings {window.pad}: not SAME, not VALID")
-            fields = {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
-            options = _Options("Pool2DOptions", {**_sliding(window, padding, activation), **fields})
+                inputs[0], padding = _explicit_pad(file, graph, op, window), _VALID
+            fields = {"Padding": padding, "StrideH": window.stride[0], "StrideW": window.stride[1]}
+            if isinstance(op.attrs, PoolAttrs):
+                fields |= {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
+            else:
+                fields |= {"DilationHFactor": window.dilation[0], "DilationWFactor": window.dilation[1]}
+            if isinstance(op.attrs, DepthwiseConv2DAttrs):
+                fields["DepthMultiplier"] = op.attrs.multiplier
+        case FullyConnectedAttrs():
+            fields = {"KeepNumDims": len(output.shape) != 2}
         case MeanAttrs(axes=axes, keep_dims=keep):
             inputs.append(file.constant(f"{op.name}_axes", axes))
-            options = _Options("ReducerOptions", {"KeepDims": keep})
+            fields = {"KeepDims": keep}
         case PadAttrs(pads=pads):
             inputs.append(file.constant(f"{op.name}_paddings", pads))
         case TransposeAttrs(perm=perm):
             inputs.append(file.constant(f"{op.name}_permutation", perm))
-        case ConcatAttrs(axis=axis, activation=activation):
-            fields = {"Axis": axis, "FusedActivationFunction": _ACTIVATIONS[activation]}
-            options = _Options("ConcatenationOptions", fields)
-        case ResizeNearestAttrs(align_corners=align, half_pixel_centers=half):
-            inputs.append(file.constant(f"{op.name}_size", output.shape[1:3]))
-            options = _Options("ResizeNearestNeighborOptions", {"AlignCorners": align, "HalfPixelCenters": half})
         case StridedSliceAttrs() as attrs:
             dropped = _dropped_axes(op, attrs, output.shape)
             # TFLite takes one element of a dropped axis forwards, whatever its stride says
@@ -171,28 +160,20 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
             # an end before the first element has no index, so it is masked
             masked = [axis for axis, end in enumerate(ends) if end < 0]
             fields = {"EndMask": _bits(masked), "ShrinkAxisMask": _bits(dropped)}
-            options = _Options("StridedSliceOptions", fields)
-        case SoftmaxAttrs(beta=beta):
-            options = _Options("SoftmaxOptions", {"Beta": beta})
         case ActivationAttrs(activation=activation):
             kind = activation.value.upper()
-    if op.kind is OpKind.RESHAPE:
+        case attrs:
+            names = [field.name for field in dataclasses.fields(attrs) if field.name != "activation"]
+            fields = {camel_case(name): getattr(attrs, name) for name in names}
+    if kind == "RESIZE_NEAREST_NEIGHBOR":
+        inputs.append(file.constant(f"{op.name}_size", output.shape[1:3]))
+    elif kind == "RESHAPE":
         inputs.append(file.constant(f"{op.name}_shape", output.shape))
-        options = _Options("ReshapeOptions", {"NewShape": output.shape})
-    file.operators.append((kind, inputs, [file.index[output.name]], options))
-
-
-def _sliding(window: Window, padding: int, activation: Activation) -> dict[str, int | float | bool | tuple[int, ...]]:
-    return {
-        "Padding": padding,
-        "StrideH": window.stride[0],
-        "StrideW": window.stride[1],
-        "FusedActivationFunction": _ACTIVATIONS[activation],
-    }
-
-
-def _dilation(window: Window) -> dict[str, int | float | bool | tuple[int, ...]]:
-    return {"DilationHFactor": window.dilation[0], "DilationWFactor": window.dilation[1]}
+        fields = {"NewShape": output.shape}
+    if hasattr(op.attrs, "activation") and not isinstance(op.attrs, ActivationAttrs):
+        fields["FusedActivationFunction"] = _ACTIVATIONS[op.attrs.activation]
+    options = _Options(options_table(kind), fields) if fields else None
+    file.operators.append((kind, inputs, [file.index[name] for name in op.outputs], options))
 
 
 def _padding(window: Window, x: Tensor) -> int | None:
@@ -203,18 +184,17 @@ def _padding(window: Window, x: Tensor) -> int | None:
     return _SAME if window.pad == same else None
 
 
-def _explicit_pad(file: _File, graph: Graph, op: Operator, window: Window) -> tuple[int, int]:
-    """(input, padding) of a convolution, with a PAD put before it if neither SAME nor VALID fits."""
+def _explicit_pad(file: _File, graph: Graph, op: Operator, window: Window) -> int:
+    """The input of a convolution with a PAD before it, for paddings that are neither SAME nor VALID."""
+    if isinstance(op.attrs, PoolAttrs):
+        raise UnsupportedOperatorError(f"{op.kind} '{op.name}' has paddings {window.pad}: not SAME, not VALID")
     x = graph.tensor(op.inputs[0])
-    padding = _padding(window, x)
-    if padding is not None:
-        return file.index[x.name], padding
     top, bottom, left, right = window.pad
     shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3])
     padded = file.add(Tensor(f"{op.name}_padded", shape, x.dtype, x.quant))
     paddings = file.constant(f"{op.name}_paddings", ((0, 0), (top, bottom), (left, right), (0, 0)))
     file.operators.append(("PAD", [file.index[x.name], paddings], [padded], None))
-    return padded, _VALID
+    return padded
 
 
 def _dropped_axes(op: Operator, attrs: StridedSliceAttrs, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -243,8 +223,8 @@ def _serialize(file: _File, name: str, inputs: list[int], outputs: list[int]) ->
         if tensor.data is not None:
             builder.StartVector(1, tensor.data.nbytes, 16)  # weights are read in place, so they are aligned
             builder.head -= tensor.data.nbytes
-            raw = np.ascontiguousarray(tensor.data)
-            raw = raw.astype(raw.dtype.newbyteorder("<"), copy=False).tobytes()
+            values = np.ascontiguousarray(tensor.data)
+            raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
             builder.Bytes[builder.head : builder.head + len(raw)] = raw
             data = builder.EndVector()
             number = len(buffers)

@@ -87,18 +87,23 @@ class NoAttrs(Attrs):
 
 
 @dataclass(frozen=True)
-class Conv2DAttrs(Attrs):
-    """inputs: x, weights (O,KH,KW,I), bias (O)."""
+class WindowAttrs(Attrs):
+    """Of operators that slide a window over a picture."""
 
     window: Window
+
+
+@dataclass(frozen=True)
+class Conv2DAttrs(WindowAttrs):
+    """inputs: x, weights (O,KH,KW,I), bias (O)."""
+
     activation: Activation = Activation.NONE
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2DAttrs(Attrs):
+class DepthwiseConv2DAttrs(WindowAttrs):
     """inputs: x, weights (1,KH,KW,C*multiplier), bias (C*multiplier); output channel o reads input o // multiplier."""
 
-    window: Window
     multiplier: int = 1
     activation: Activation = Activation.NONE
 
@@ -118,10 +123,9 @@ class ElementwiseAttrs(Attrs):
 
 
 @dataclass(frozen=True)
-class PoolAttrs(Attrs):
+class PoolAttrs(WindowAttrs):
     """AVERAGE_POOL_2D (divides by the pixels inside the picture), MAX_POOL_2D."""
 
-    window: Window
     activation: Activation = Activation.NONE
 
 
@@ -152,7 +156,6 @@ class ConcatAttrs(Attrs):
     """Any number of inputs, all with the output's quantization."""
 
     axis: int
-    activation: Activation = Activation.NONE
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def rounding_high_mul(a: np.ndarray, b: np.ndarray | int, bits: int = 32) -> np.
     return np.minimum(high, (1 << (bits - 1)) - 1)
 
 
-def round_half_away(x: np.ndarray | float) -> np.ndarray:
+def round_half_away(x: np.ndarray | np.floating | float) -> np.ndarray:
     """std::round: halves away from zero."""
     x = np.asarray(x)
     whole = np.trunc(x)

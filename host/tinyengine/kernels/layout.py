@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.operators.movement import nearest_sources
-from tinyengine.ir.ops import Activation, ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
 from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
@@ -161,8 +161,6 @@ def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
                 f"joins '{tensor.name}' whose scale or zero point differs from the output's",
                 "convert the model with a current TensorFlow, which gives them one scale",
             )
-    if op.attrs.activation is not Activation.NONE:
-        raise unsupported(op, graph, "has a fused activation", "apply the activation in an operator of its own")
     outer = prod(y.shape[: op.attrs.axis])
     sizes = np.array([t.elements // outer for t in inputs], np.int64)
     touched = _concat_access(outer, sizes)

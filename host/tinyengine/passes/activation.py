@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tinyengine.ir.graph import Graph
-from tinyengine.ir.ops import (
-    Activation,
-    ActivationAttrs,
-    Conv2DAttrs,
-    DepthwiseConv2DAttrs,
-    ElementwiseAttrs,
-    FullyConnectedAttrs,
-    PoolAttrs,
-)
+from tinyengine.ir.ops import Activation, ActivationAttrs
 from tinyengine.passes.rewrite import graph_pass, only_reader, same_quantization
-
-_CLAMPING = Conv2DAttrs | DepthwiseConv2DAttrs | FullyConnectedAttrs | ElementwiseAttrs | PoolAttrs
 
 
 @graph_pass
@@ -27,12 +18,13 @@ def fuse_activation(graph: Graph) -> None:
     the tighter clamp. Where it requantizes, rounding twice must stay rounding twice.
     """
     for op in graph.operators:
-        if not isinstance(op.attrs, _CLAMPING) or op.attrs.activation is not Activation.NONE:
+        attrs: Any = op.attrs
+        if getattr(attrs, "activation", None) is not Activation.NONE:
             continue
         reader = only_reader(graph, op.outputs[0])
         if reader is None or not isinstance(reader.attrs, ActivationAttrs):
             continue
         if same_quantization(graph, op.outputs[0], reader.outputs[0]):
-            op.attrs = replace(op.attrs, activation=reader.attrs.activation)
+            op.attrs = replace(attrs, activation=reader.attrs.activation)
             op.outputs, reader.outputs = reader.outputs, op.outputs
             reader.inputs = [op.outputs[0]]  # nobody reads what the activation writes any more

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, OpKind, PadAttrs, PoolAttrs, Window
+from tinyengine.ir.operators import WEIGHTED
+from tinyengine.ir.ops import OpKind, PadAttrs, PoolAttrs, Window, WindowAttrs
 from tinyengine.ir.quantize import INT8_MIN
 from tinyengine.passes.rewrite import graph_pass, same_quantization
 
@@ -23,24 +24,24 @@ def fold_pad(graph: Graph) -> None:
         if len(pads) != 4 or pads[0] != (0, 0) or pads[3] != (0, 0):
             continue
         for reader in graph.consumers(pad.outputs[0]):
-            window = _padded_window(reader, pads)
+            if not isinstance(reader.attrs, WindowAttrs):
+                continue
+            window = _padded_window(reader.attrs, pads)
             if window is not None and _keeps_values(reader, window, graph.tensor(pad.inputs[0])):
                 reader.attrs = replace(reader.attrs, window=window)
                 reader.inputs = [pad.inputs[0], *reader.inputs[1:]]
 
 
-def _padded_window(op: Operator, pads: tuple[tuple[int, int], ...]) -> Window | None:
-    if not isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | PoolAttrs):
-        return None
-    window = op.attrs.window
-    own, extra = window.pad, (*pads[1], *pads[2])
-    if isinstance(op.attrs, PoolAttrs) and any(own):
+def _padded_window(attrs: WindowAttrs, pads: tuple[tuple[int, int], ...]) -> Window | None:
+    top, bottom, left, right = attrs.window.pad
+    if isinstance(attrs, PoolAttrs) and any(attrs.window.pad):
         return None  # padded zeros compete, the pool's own padding does not: one window cannot say both
-    return replace(window, pad=tuple(a + b for a, b in zip(own, extra, strict=True)))
+    pad = (top + pads[1][0], bottom + pads[1][1], left + pads[2][0], right + pads[2][1])
+    return replace(attrs.window, pad=pad)
 
 
 def _keeps_values(op: Operator, window: Window, x: Tensor) -> bool:
-    if op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D):
+    if op.kind in WEIGHTED:
         return True
     if op.kind is not OpKind.MAX_POOL_2D or x.zero_point != INT8_MIN:
         return False

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import (
     ConcatAttrs,
     MeanAttrs,
@@ -18,9 +19,6 @@ from tinyengine.ir.ops import (
 from tinyengine.passes.rewrite import add_tensor, graph_pass, insert_after, replace_reads, same_quantization
 
 Perm = tuple[int, ...]
-
-_POINTWISE = (OpKind.LOGISTIC, OpKind.RELU, OpKind.HARD_SWISH, OpKind.QUANTIZE)
-_ELEMENTWISE = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
 
 
 @graph_pass
@@ -38,9 +36,9 @@ def sink_transposes(graph: Graph) -> None:
             _compose(graph, op)
         elif op.kind is OpKind.MEAN:
             _pass_mean(graph, op)
-        elif op.kind in _POINTWISE or op.kind is OpKind.PAD:
+        elif op.kind is OpKind.PAD or (len(op.inputs) == 1 and DEFINITIONS[op.kind].elementwise):
             _pass_unary(graph, op)
-        elif op.kind in _ELEMENTWISE or op.kind is OpKind.CONCATENATION:
+        elif op.kind is OpKind.CONCATENATION or DEFINITIONS[op.kind].elementwise:
             _pass_many(graph, op)
         index += 1
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.quantize import INT8_MAX, INT8_MIN
-from tinyengine.ir.requant import rounding_divide_by_pot, rounding_high_mul, softmax_params
+from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, rounding_divide_by_pot, rounding_high_mul
+from tinyengine.ir.requant import softmax_params
 from tinyengine.reference.registry import oracle
 
 ACCUMULATION_INTEGER_BITS = 12

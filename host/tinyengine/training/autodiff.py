@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.ops import MeanAttrs
 from tinyengine.training.layers import TrainableLayers, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
-_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
-_CLAMPING = (*_WEIGHTED, OpKind.ADD, OpKind.MEAN)
+_CLAMPING = (*WEIGHTED, OpKind.ADD, OpKind.MEAN)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def plan_backward(graph: Graph, trained: Set[str]) -> BackwardPlan:
         if not differentiable(op, graph):
             raise UnsupportedOperatorError(_refusal(graph, layers, op))
         wanted.update(inputs)
-        saves_input = op.kind in _WEIGHTED and op.inputs[1] in trained
+        saves_input = op.kind in WEIGHTED and op.inputs[1] in trained
         masked = op.kind in _CLAMPING and op.outputs[0] != logits
         steps.append(BackwardStep(op, inputs, parameters, masked, saves_input))
     return BackwardPlan(logits, tuple(steps))

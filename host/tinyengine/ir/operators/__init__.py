@@ -2,10 +2,10 @@
 
 from tinyengine.ir.graph import Graph, Operator
 from tinyengine.ir.operators import elementwise, movement, unary, windows  # noqa: F401 - importing them fills DEFINITIONS
-from tinyengine.ir.operators.base import DEFINITIONS
+from tinyengine.ir.operators.base import DEFINITIONS as DEFINITIONS
 from tinyengine.ir.operators.weighted import Weighted
 
-WEIGHTED = tuple(kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Weighted))
+WEIGHTED = tuple(definition.kind for definition in DEFINITIONS.values() if isinstance(definition, Weighted))
 """The kinds that multiply with constant weights: convolutions and fully connected layers."""
 
 

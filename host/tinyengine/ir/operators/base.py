@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.ops import NoAttrs, OpKind
+from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
 Shape = tuple[int, ...]
-A = TypeVar("A")
+A = TypeVar("A", bound=Attrs)
 
 MAX_SIZE = 65535
 """Largest size of one axis: kernels hold sizes in 16 bits."""
@@ -107,7 +107,8 @@ class Definition(Generic[A]):
             if not isinstance(op.attrs, self.attributes):
                 raise Contradiction(f"has attributes of type {type(op.attrs).__name__}")
             self._verify_types(inputs, outputs)
-            shapes = self.infer(op.attrs, inputs, [tensor.shape for tensor in outputs])
+            attrs: Any = op.attrs
+            shapes = self.infer(attrs, inputs, [tensor.shape for tensor in outputs])
             for output, shape in zip(outputs, shapes, strict=True):
                 if output.shape != shape:
                     text = f"{output.name}' of shape {list(output.shape)}"

@@ -10,7 +10,6 @@ import numpy as np
 from tinyengine.ir.graph import Tensor
 from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
 from tinyengine.ir.ops import (
-    Activation,
     ConcatAttrs,
     NoAttrs,
     OpKind,
@@ -53,7 +52,7 @@ class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
     signatures = ("int8... -> int8",)
 
     def fits(self, attrs: ConcatAttrs, x: Tensor) -> bool:
-        return 0 <= attrs.axis < len(x.shape) and attrs.activation is Activation.NONE
+        return 0 <= attrs.axis < len(x.shape)
 
     def shape(self, attrs: ConcatAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         axis, first = attrs.axis, inputs[0].shape

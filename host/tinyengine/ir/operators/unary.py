@@ -10,8 +10,15 @@ from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
 from tinyengine.ir.ops import ActivationAttrs, NoAttrs, OpKind, SoftmaxAttrs
-from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, quantize_multiplier, round_half_away
-from tinyengine.ir.requant import requant_of, rounding_divide_by_pot, rounding_high_mul, softmax_params
+from tinyengine.ir.quantize import (
+    INT8_MAX,
+    INT8_MIN,
+    quantize_multiplier,
+    round_half_away,
+    rounding_divide_by_pot,
+    rounding_high_mul,
+)
+from tinyengine.ir.requant import requant_of, softmax_params
 
 
 class Table(Definition[A]):
@@ -41,6 +48,7 @@ class Logistic(Table[NoAttrs], kind=OpKind.LOGISTIC):
 
 class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        assert isinstance(op.attrs, ActivationAttrs)
         real = float(np.float32(x.scale) / np.float32(output.scale))
         return requant_of([real], output, op.attrs.activation).apply(values)
 
@@ -99,7 +107,7 @@ class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
         softmax_params(graph, op)
 
 
-TABLES = tuple(kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Table))
+TABLES = tuple(definition.kind for definition in DEFINITIONS.values() if isinstance(definition, Table))
 """The kinds that are functions of one int8 value."""
 
 

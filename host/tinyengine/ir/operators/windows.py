@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from tinyengine.ir.graph import Tensor
-from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape
-from tinyengine.ir.ops import MeanAttrs, OpKind, PoolAttrs
+from tinyengine.ir.operators.base import MAX_SIZE, Contradiction, Definition, Shape
+from tinyengine.ir.ops import MeanAttrs, OpKind, PoolAttrs, WindowAttrs
+
+W = TypeVar("W", bound=WindowAttrs)
 
 
-class Windowed(Definition[A]):
-    """Attributes with a ``window`` that slides over input 0."""
-
+class Windowed(Definition[W]):
     picture = True
 
     def channels(self, inputs: Sequence[Tensor]) -> int:
         """Channels of the output."""
         return inputs[0].shape[3]
 
-    def fits(self, attrs: A, x: Tensor) -> bool:
+    def fits(self, attrs: W, x: Tensor) -> bool:
         window = attrs.window
         positive = (*window.kernel, *window.stride, *window.dilation)
         return all(1 <= n <= MAX_SIZE for n in positive) and all(0 <= n <= MAX_SIZE for n in window.pad)
 
-    def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+    def shape(self, attrs: W, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         _, height, width, _ = inputs[0].shape
         kernel, (rows, columns) = attrs.window.kernel, attrs.window.output_size(height, width)
         if rows < 1 or columns < 1:

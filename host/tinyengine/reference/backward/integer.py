@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.ops import ElementwiseAttrs, MeanAttrs, PoolAttrs
 from tinyengine.reference.backward.block_float import (
     BlockFloat,
@@ -39,7 +40,7 @@ from tinyengine.reference.backward.linear import (
     pool_gradient,
     weight_gradient,
 )
-from tinyengine.reference.backward.real import WEIGHTED, clamp_mask
+from tinyengine.reference.backward.real import clamp_mask
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep
 from tinyengine.training.factors import headroom, layer_multiplier, multiplier_of, pool_counts
 

@@ -6,6 +6,8 @@ Gradients have the shape of their tensors.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
@@ -61,7 +63,7 @@ def pool_gradient(op: Operator, graph: Graph, g: np.ndarray) -> np.ndarray:
     return result
 
 
-def _pixels(centred: np.ndarray, g: np.ndarray, window: Window):
+def _pixels(centred: np.ndarray, g: np.ndarray, window: Window) -> Iterator[tuple[int, int, np.ndarray]]:
     return taps(pad_picture(centred[0].astype(np.float64), window, 0), window, *g.shape[1:3])
 
 

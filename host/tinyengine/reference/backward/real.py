@@ -17,7 +17,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir import Graph, Operator
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.ops import (
     ElementwiseAttrs,
     MeanAttrs,
@@ -31,8 +32,6 @@ from tinyengine.reference.backward.linear import (
 )
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep
 from tinyengine.training.factors import clamp_range, effective_scales, pool_counts
-
-WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
 
 def backward(
