@@ -25,8 +25,8 @@ import click
 import numpy as np
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.convert.keras import quantize
 from tinyengine.errors import TinyEngineError, ToolError
-from tinyengine.frontend.keras import quantize
 from tinyengine.measure.bench import bench
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir, project_root, shared_dir

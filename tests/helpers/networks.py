@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tinyengine.frontend import keras as keras_frontend
-from tinyengine.frontend.keras import quantize
+from tinyengine.convert import keras as keras_source
+from tinyengine.convert.keras import quantize
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
 from tinyengine.zoo import random_weights
@@ -70,7 +70,7 @@ def path(name: str) -> Path:
 
 def _key() -> str:
     digest = hashlib.sha256(version("tensorflow").encode())
-    for source in (__file__, random_weights.__file__, keras_frontend.__file__):
+    for source in (__file__, random_weights.__file__, keras_source.__file__):
         digest.update(Path(source).read_bytes())
     return digest.hexdigest()[:16]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tinyengine.convert import pytorch
+from tinyengine.convert.pytorch import load_program
 from tinyengine.errors import ModelError, ToolError
-from tinyengine.frontend import pytorch
-from tinyengine.frontend.pytorch import load_program
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.passes import optimize
 from tinyengine.zoo.random_weights import random_samples

@@ -12,13 +12,13 @@ import numpy as np
 from tinyengine.convert.calibration import Calibration, load_calibration
 from tinyengine.convert.correct_bias import correct_biases
 from tinyengine.convert.equalize import Equalized, equalize
+from tinyengine.convert.keras import float_model
 from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, measure, unfolded_normalizations
 from tinyengine.convert.source import FloatSource, open_source
 from tinyengine.data.metadata import ModelMetadata, PixelMapping, parse_mapping
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.pictures import Progress
 from tinyengine.errors import ModelError
-from tinyengine.frontend.keras import float_model
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Graph
 from tinyengine.reference.tflite_runner import open_reference

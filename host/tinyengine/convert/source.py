@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyengine.frontend import keras, pytorch
+from tinyengine.convert import keras, pytorch
 
 
 class FloatSource(Protocol):

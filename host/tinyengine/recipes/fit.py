@@ -10,13 +10,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data import pictures as pictures_
 from tinyengine.data.album import join, read_album
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
-from tinyengine.frontend.keras import picture_samples, quantize
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.progress import picture_progress

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.pictures import load
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.keras import picture_samples, quantize
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.random_weights import random_samples, randomize
 from tinyengine.zoo.table import Network

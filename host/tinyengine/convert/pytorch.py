@@ -43,7 +43,7 @@ class FloatProgram:
     _float: bytes = b""
 
     def to_tflite(self, samples: Sequence[np.ndarray] | None) -> bytes:
-        """As :meth:`tinyengine.frontend.keras.FloatModel.to_tflite`."""
+        """As :meth:`tinyengine.convert.keras.FloatModel.to_tflite`."""
         try:
             if not self._float:
                 self._float = _convert(self)
