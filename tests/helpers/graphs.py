@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, State, Tensor
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import (
     Activation,
@@ -63,6 +65,17 @@ class GraphBuilder:
         tensor = self.graph.tensor(name)
         self.graph.inputs.append(Port(name, name, dtype, tensor.quant))
         return name
+
+    def state(self, *shape: int, initial: int | np.ndarray = 0) -> str:
+        """A state that stays what it is until :meth:`keep` gives it a next value."""
+        name = self.tensor(shape)
+        values = np.broadcast_to(np.asarray(initial, np.int8), shape).copy()
+        self.graph.states.append(State(name, name, values))
+        return name
+
+    def keep(self, state: str, update: str) -> None:
+        """What the next run finds in ``state``."""
+        self.graph.states = [replace(s, update=update) if s.tensor == state else s for s in self.graph.states]
 
     def output(self, name: str) -> str:
         tensor = self.graph.tensor(name)
