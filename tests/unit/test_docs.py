@@ -17,13 +17,16 @@ FILE = re.compile(r"`([\w./]+/[\w.]+|[\w./]+\.(?:py|c|h|md|sh|ld))`")
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_a_page_names_exist(page: Path) -> None:
-    named = {name.rstrip("/") for name in FILE.findall(page.read_text())}
-    missing = {name for name in named if not any((place / name).exists() for place in [*PLACES, page.parent])}
-    missing -= GENERATED
-    assert {name for name in missing if not name.startswith((".", "/")) and not _somewhere(name)} == set()
+    named = {name.rstrip("/") for name in FILE.findall(page.read_text())} - GENERATED
+    assert {name for name in named if not _exists(name, page)} == set()
 
 
-def _somewhere(name: str) -> bool:
-    """Whether a file has that name without a folder, in a folder of ours."""
-    folders = ("host", "lib", "firmware", "tests", "bench", "scripts", "boards")
-    return "/" not in name and any(any((ROOT / folder).rglob(name)) for folder in folders)
+def _exists(name: str, page: Path) -> bool:
+    """Whether the file is there, or the page cannot mean one of ours: its folder is none of ours."""
+    folder, _, rest = name.partition("/")
+    if not rest:
+        return any(
+            any((ROOT / place).rglob(name)) for place in ("docs", "host", "lib", "firmware", "tests", "bench", "boards")
+        )
+    places = [place for place in [*PLACES, page.parent] if folder and (place / folder).is_dir()]
+    return not places or any((place / name).exists() for place in places)
