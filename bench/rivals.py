@@ -36,6 +36,7 @@ from tinyengine.data.pictures import Pictures, decode, load
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
+from tinyengine.progress import part
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.train import BACKENDS
 from tinyengine.search.cost import estimate
@@ -170,9 +171,7 @@ def main(
                         pictures[network.resolution] = larger, load(validate, network.resolution)
                     train_on, judge = pictures[network.resolution]
                     what = f"{network.name}, seed {seed}"
-                    trained = train(
-                        network, recipe, train_on, judge, backend, lambda s, w=what: progress(w, s.step, s.steps)
-                    )
+                    trained = train(network, recipe, train_on, judge, backend, part(progress, what))
                     known[name] = (trained.probabilities.argmax(1) == judge.labels).astype(np.uint8)
                     line = {"key": name, "network": network.name, "seed": seed, "epochs": epochs}
                     with path.open("a") as file:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from tinyengine.data.pictures import Pictures
 from tinyengine.optional import tensorflow
+from tinyengine.progress import Progress, silent
 from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.train import Listener, Training
+from tinyengine.recipes.train import Training
 from tinyengine.zoo.table import Network
 
 
@@ -31,13 +32,13 @@ def train(
     data: Pictures,
     validation: Pictures,
     backend: str,
-    listener: Listener = lambda status: None,
+    progress: Progress = silent,
 ) -> Trained:
     """Train ``network`` on one core and let it answer; ``validation`` has its resolution."""
     before = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         training = Training(network, recipe, data, Path(folder), backend=backend)
-        training.run(None, listener)
+        training.run(None, lambda what, done, total, figures="": progress(done, total))
     seconds = time.process_time() - before
     logits = keras_outputs(training.model, validation.pixels)
     probabilities = tensorflow("judge a network").nn.softmax(logits).numpy()

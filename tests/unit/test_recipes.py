@@ -19,7 +19,7 @@ from tinyengine.recipes.augment import Augmentation, augment
 from tinyengine.recipes.evaluate import score, wilson
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
-from tinyengine.recipes.train import BACKENDS, Status, Training, learning_rate
+from tinyengine.recipes.train import BACKENDS, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
 
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)
@@ -216,8 +216,8 @@ def test_an_interrupted_run_continues_exactly(tmp_path: Path, backend: str) -> N
     recipe = Recipe(epochs=3, batch=16, rate=0.05)
 
     def stop_after(step: int | None):
-        def listen(status: Status) -> None:
-            if step is not None and status.step >= step:
+        def listen(what: str, done: int, total: int, figures: str = "") -> None:
+            if step is not None and done >= step:
                 raise KeyboardInterrupt
 
         return listen
@@ -286,9 +286,9 @@ def test_an_embedding_is_learned_beside_the_classes_and_left_out_of_the_network(
     data = stripes(64, 48, 0)
     phase = np.cos(2 * np.pi * np.arange(64) / 64).astype(np.float32)
     data.embedding = np.stack([2.0 * data.labels - 1, phase], axis=1).astype(np.float32)
-    losses = []
     training = Training(TINY, Recipe(batch=16, epochs=6, embedding_weight=2.0), data, tmp_path, backend=backend)
-    training.run(stripes(16, 32, 1), lambda status: losses.append(status.loss))
+    training.run(stripes(16, 32, 1))
+    losses = [line["loss"] for line in training.history]
     # 0.69 and 2 in the beginning; the phase cannot be seen, and half of what remains without the rest is its
     assert losses[-1] < 0.75 * losses[0]
     assert training.model.weights[-1].shape == (2,)
@@ -321,7 +321,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
     data = stripes(32, 32, 0)
     first = Training(TINY, Recipe(batch=16, epochs=2), data, tmp_path / "first")
-    first.run(data, lambda status: None)
+    first.run(data)
     weights = tmp_path / "first" / "best.npz"
     trained = [weight.numpy() for weight in first.model.weights]
     data.classes, data.soft = ["a", "b", "c"], np.full((32, 3), np.nan, np.float32)

@@ -97,12 +97,8 @@ def test_the_survey_takes_the_pair_whose_fitting_networks_compute_most() -> None
 
 def search_with(plan: Plan, known: dict[Architecture, Scored], seen: list[Scored]) -> list[Scored]:
     """An evolution whose score is known: networks with more MACs are better."""
-
-    def listener(scored: Scored, done: int, total: int) -> None:
-        seen.append(scored)
-
     budget = Budget(sram=64 << 10, flash=512 << 10, macs=1_500_000)
-    return evolve(SMALL, budget, 2, plan, estimate, lambda n: float(macs(n)), known, listener)
+    return evolve(SMALL, budget, 2, plan, estimate, lambda n: float(macs(n)), known, seen.append)
 
 
 def test_evolution_climbs_keeps_the_budget_and_continues_exactly() -> None:

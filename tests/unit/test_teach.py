@@ -98,7 +98,7 @@ def test_principal_components_have_unit_variance_and_tell_what_they_keep() -> No
 def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
     looker, out = Looker(), tmp_path / "taught.npz"
     options = TeachOptions([folder(tmp_path / "p", 60)], out, resolution=12, components=4, cache=tmp_path / "cache")
-    result = teach(options, quiet=True, extract=looker)
+    result = teach(options, extract=looker)
     assert result.pictures == result.labelled == looker.pictures == 60
     assert result.agreement > 90 and result.agreement_before is None
     data, plain = load(out, 12), load(tmp_path / "p", 12)
@@ -126,7 +126,7 @@ def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictur
     np.savez(bare, jpeg=np.frombuffer(b"".join(files), np.uint8), offset=np.cumsum([0, *map(len, files)]))
     judge, out = folder(tmp_path / "judge", 20, seed=1), tmp_path / "taught.npz"
     options = TeachOptions([labelled, more, bare], out, judge, resolution=12, components=4, cache=tmp_path / "cache")
-    result = teach(options, quiet=True, extract=Looker())
+    result = teach(options, extract=Looker())
     assert (result.pictures, result.labelled) == (72, 60)
     assert result.validation is not None and result.validation > 75 and result.validation_before is None
     data = load(out, 12)
@@ -139,19 +139,19 @@ def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictur
     with pytest.raises(DataError, match=r"7 pictures have neither a label nor .* run tinyengine teach"):
         decode(join([read_album(labelled), read_album(more, labelled=False)]), 12).targets(0.5)
     with pytest.raises(DataError, match=r"more must have labels of the same classes: dark, light"):
-        teach(TeachOptions([labelled], out, more), quiet=True, extract=Looker())
+        teach(TeachOptions([labelled], out, more), extract=Looker())
 
 
 def test_nothing_is_known_of_labels_that_mean_nothing(tmp_path: Path) -> None:
     """Pictures of noise, learned by heart: those judged with, and copies, must not be known."""
     noise, other = (folder(tmp_path / name, 120, seed, brighter=0) for seed, name in enumerate(("noise", "other")))
     options = TeachOptions([noise, noise], tmp_path / "a.npz", other, resolution=12, cache=tmp_path / "cache")
-    result = teach(options, quiet=True, extract=Looker(all_pixels=True))
+    result = teach(options, extract=Looker(all_pixels=True))
     assert result.agreement < 65
     assert result.validation is not None and 30 < result.validation < 70
     options.validate = noise
     with pytest.raises(DataError, match=r"120 pictures of .*noise are in --data too"):
-        teach(options, quiet=True, extract=Looker())
+        teach(options, extract=Looker())
 
 
 def test_answers_of_before_are_compared_on_the_same_pictures(tmp_path: Path) -> None:
@@ -164,18 +164,18 @@ def test_answers_of_before_are_compared_on_the_same_pictures(tmp_path: Path) -> 
     jpeg = np.frombuffer(b"".join(files[k] for k in order), np.uint8)
     np.savez(tmp_path / "a.npz", jpeg=jpeg, offset=np.cumsum([0, *(len(files[k]) for k in order)]), **arrays)
     options = TeachOptions([tmp_path / "a.npz"], tmp_path / "out.npz", resolution=12, cache=tmp_path / "cache")
-    result = teach(options, quiet=True, extract=Looker())
+    result = teach(options, extract=Looker())
     assert result.agreement == 100 and result.agreement_before == pytest.approx(75)
     options.out = tmp_path / "a.npz"
     with pytest.raises(DataError, match="would replace the data it is made of"):
-        teach(options, quiet=True, extract=Looker())
+        teach(options, extract=Looker())
 
 
 def test_embeddings_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
     for name, count in (("a", 40), ("b", 60)):
         options = TeachOptions([folder(tmp_path / name, count)], tmp_path / f"{name}.npz", resolution=12, components=4)
         options.cache = tmp_path / "cache"
-        teach(options, quiet=True, extract=Looker())
+        teach(options, extract=Looker())
     albums = [read_album(tmp_path / "a.npz"), read_album(tmp_path / "b.npz")]
     with pytest.raises(DataError, match="embeddings that do not belong together"):
         join(albums)
@@ -202,17 +202,17 @@ def test_what_a_user_can_do_wrong_ends_in_one_sentence(tmp_path: Path) -> None:
     (few / "light" / "copy.png").write_bytes((few / "light" / "0.png").read_bytes())
     options = TeachOptions([few], tmp_path / "out.npz", cache=tmp_path / "cache")
     with pytest.raises(DataError, match="5 different pictures of each of two classes"):
-        teach(options, quiet=True, extract=Looker())
+        teach(options, extract=Looker())
     (tmp_path / "folder.npz").mkdir()
     for name in ("out.txt", "folder.npz"):
         with pytest.raises(DataError, match=r"ends in \.npz"):
-            teach(TeachOptions([few], tmp_path / name), quiet=True, extract=Looker())
+            teach(TeachOptions([few], tmp_path / name), extract=Looker())
     (few / "dark" / "0.png").write_bytes(b"no picture")
     for k in range(10, 20):
         for name in ("dark", "light"):
             Image.new("RGB", (12, 12), (k, k, k)).save(few / name / f"{k}{name}.png")
     with pytest.raises(DataError, match=r"dark/0\.png cannot be decoded"):
-        teach(options, quiet=True, extract=Looker())
+        teach(options, extract=Looker())
     assert not (tmp_path / "out.npz").exists()
 
 

@@ -55,7 +55,7 @@ def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
         compiled = compile_model(model, compile_with)
-        report = bench(compiled, model, check, portable, progress=progress, cycles=cycles)
+        report = bench(compiled, model, check, portable, activity=progress, cycles=cycles)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -68,7 +68,7 @@ def training(model: Path, options: CompileOptions, check: int, portable: bool, a
     """Training steps; exit code 1 if the trained state is not the oracle's."""
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
-        report = bench_training(compile_model(model, options), check or 2, portable=portable, progress=progress)
+        report = bench_training(compile_model(model, options), check or 2, portable=portable, activity=progress)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

@@ -10,6 +10,7 @@ import click
 
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
+from tinyengine.progress import part
 
 
 @click.command("convert")
@@ -68,7 +69,7 @@ def command(
 
     options = ConvertOptions(model, calibrate, out, mapping, samples, layer_samples, equalize, correct_bias)
     with step_progress() as progress:
-        result = convert(options, lambda done, total: progress("converting", done, total))
+        result = convert(options, part(progress, "converting"))
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))
     else:

@@ -24,7 +24,7 @@ def command(no_ask: bool, as_json: bool) -> None:
       tinyengine devices --no-ask --json
     """
     with Console(stderr=True).status("asking at the ports") as status:
-        found = list_devices(ask=not no_ask, progress=status.update)
+        found = list_devices(ask=not no_ask, say=status.update)
     if as_json:
         click.echo(json.dumps([device.report() for device in found], indent=2))
     else:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
+from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.fit import FitOptions, fit
 from tinyengine.recipes.recipe import Recipe
@@ -176,22 +178,22 @@ def command(
         seed=seed,
         augmentation=augmentation,
     )
-    result = fit(
-        FitOptions(
-            data=list(data),
-            validate=validate,
-            arch=arch,
-            resolution=resolution,
-            recipe=recipe,
-            threads=threads,
-            backend=backend,
-            limit=limit,
-            run=run,
-            resume=resume,
-            start=start,
-            out=out,
-        ),
-        quiet=as_json,
+    options = FitOptions(
+        data=list(data),
+        validate=validate,
+        arch=arch,
+        resolution=resolution,
+        recipe=recipe,
+        threads=threads,
+        backend=backend,
+        limit=limit,
+        run=run,
+        resume=resume,
+        start=start,
+        out=out,
     )
+    console = Console(stderr=True, quiet=as_json)
+    with step_progress(console) as progress:
+        result = fit(options, progress, console.print)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))

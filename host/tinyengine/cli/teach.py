@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
+from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.teach import TeachOptions, teach
 from tinyengine.recipes.teacher import TEACHERS
 
@@ -78,6 +80,8 @@ def command(
     Example: tinyengine teach --data photos/ --data more.npz -o taught.npz
     """
     options = TeachOptions(list(data), out, validate, teacher, resolution, components, threads, limit, cache)
-    result = teach(options, quiet=as_json)
+    console = Console(stderr=True, quiet=as_json)
+    with step_progress(console) as progress:
+        result = teach(options, progress, console.print)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))

@@ -17,10 +17,10 @@ from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, me
 from tinyengine.convert.source import FloatSource, open_source
 from tinyengine.data.metadata import ModelMetadata, PixelMapping, parse_mapping
 from tinyengine.data.network_file import check_output, write_network
-from tinyengine.data.pictures import Progress
 from tinyengine.errors import ModelError
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Graph
+from tinyengine.progress import Progress, silent
 from tinyengine.reference.tflite_runner import open_reference
 
 
@@ -51,22 +51,21 @@ class Conversion:
     worst: list[LayerError] = field(default_factory=list)
 
 
-def convert(options: ConvertOptions, progress: Progress | None = None) -> Conversion:
+def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     """Write the int8 network and say what it cost; nothing is written when anything fails (TinyEngineError)."""
-    report = progress or (lambda done, total: None)
     check_output(options.out)
     mapping = parse_mapping(options.mapping)
     if mapping.quantized:
         raise ModelError(
             "pixel-128 is the int8 value; --mapping says what the float model takes, for example pixel/127.5-1"
         )
-    report(0, 5)
+    progress(0, 5)
     model = open_source(options.model)
     if len(model.input_shapes) != 1:
         raise ModelError(f"{options.model} has {len(model.input_shapes)} inputs: only models with one can be converted")
-    report(1, 5)
+    progress(1, 5)
     calibration = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
-    report(2, 5)
+    progress(2, 5)
     equalized: list[Equalized] = []
     if options.equalize:
         model, equalized = _equalized(model, calibration)
@@ -75,16 +74,16 @@ def convert(options: ConvertOptions, progress: Progress | None = None) -> Conver
     if options.correct_bias:
         content, corrected = correct_biases(content, floating, calibration.values)
     graph = parse_tflite(content, options.out.name)
-    report(3, 5)
+    progress(3, 5)
     measurement = _measure(model, floating, graph, content, calibration, options)
-    report(4, 5)
+    progress(4, 5)
     written_mapping = _mapping_of(graph, mapping)
     classes = _class_names(calibration, graph)
     color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
     is_picture = calibration.pictures is not None
     metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if is_picture else None
     write_network(options.out, content, metadata)
-    report(5, 5)
+    progress(5, 5)
     return Conversion(
         options.out,
         len(content),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 from tinyengine.data.album import Album, read_album
 from tinyengine.data.images import upright_rgb
 from tinyengine.errors import DataError
+from tinyengine.progress import Progress, silent
 
-Progress = Callable[[int, int], None]
 #: side of a square, or height and width
 Size = int | tuple[int, int]
 
@@ -59,18 +58,18 @@ def resize(image: Image.Image, size: Size) -> np.ndarray:
 
 
 def load(
-    path: Path, size: Size, progress: Progress | None = None, limit: int | None = None, labelled: bool = True
+    path: Path, size: Size, progress: Progress = silent, limit: int | None = None, labelled: bool = True
 ) -> Pictures:
     """The pictures of a folder or an .npz file (:func:`read_album`); raises :class:`DataError`."""
     return decode(read_album(path, limit, labelled), size, progress)
 
 
-def decode(album: Album, size: Size, progress: Progress | None = None) -> Pictures:
+def decode(album: Album, size: Size, progress: Progress = silent) -> Pictures:
     """All pictures of an album, resized as a whole; raises :class:`DataError` for one that cannot be decoded."""
     pixels = np.empty((len(album), *_height_width(size), 3), np.uint8)
     for k in range(len(album)):
         pixels[k] = decode_one(album, k, size)
-        if progress and k % 64 == 0:
+        if k % 64 == 0:
             progress(k, len(album))
     return Pictures(pixels, album.labels, album.soft, album.classes, album.sources, album.source_names, album.embedding)
 

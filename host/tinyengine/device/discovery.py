@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from serial.tools import list_ports
 from tinyengine.device.client import Device, Identity
 from tinyengine.device.transport import open_transport
 from tinyengine.errors import DeviceError
+from tinyengine.progress import Say, silent
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FoundPort:
         return asdict(self)
 
 
-def list_devices(ask: bool = True, progress: Callable[[str], None] = lambda _: None) -> list[FoundPort]:
+def list_devices(ask: bool = True, say: Say = silent) -> list[FoundPort]:
     """All ports; with ``ask`` every USB port is opened (all at the same time) and asked who is there.
 
     Other ports (Bluetooth, built-in) are left alone: opening some of them hangs or disturbs what is connected.
@@ -38,7 +38,7 @@ def list_devices(ask: bool = True, progress: Callable[[str], None] = lambda _: N
     plain = [FoundPort(p.device, p.description or "", p.vid is not None) for p in ports]
     asked = [port for port in plain if port.usb] if ask else []
     if asked:
-        progress(f"asking at {', '.join(port.port for port in asked)}")
+        say(f"asking at {', '.join(port.port for port in asked)}")
         with ThreadPoolExecutor(len(asked)) as pool:
             answers = dict(zip((port.port for port in asked), pool.map(_ask, asked), strict=True))
         return [answers.get(port.port, port) for port in plain]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 
 import numpy as np
 
@@ -15,14 +14,13 @@ from tinyengine import native
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
 from tinyengine.paths import cache_dir
+from tinyengine.progress import Progress, silent
 
-Progress = Callable[[int, int], None]
 
-
-def features(front: Graph | None, pictures: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+def features(front: Graph | None, pictures: np.ndarray, progress: Progress = silent) -> np.ndarray:
     """int8 inputs (N, ...) -> int8 outputs of ``front`` (N, ...), by the generated code, rounding ``exact``.
 
-    Kept in the cache under a hash of network and pictures. ``progress`` is told of pictures done and all.
+    Kept in the cache under a hash of network and pictures. ``progress`` counts pictures.
     """
     if front is None:
         return pictures
@@ -35,8 +33,7 @@ def features(front: Graph | None, pictures: np.ndarray, progress: Progress | Non
     result = np.empty((len(pictures), *front.tensor(output).shape[1:]), np.int8)
     for index, picture in enumerate(pictures):
         result[index] = model.run([picture])[0][0]
-        if progress:
-            progress(index + 1, len(pictures))
+        progress(index + 1, len(pictures))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.npy")
     np.save(partial, result)

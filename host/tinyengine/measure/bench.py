@@ -6,7 +6,7 @@ Instructions are exact: QEMU advances its clock by a fixed time per instruction 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,12 @@ from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.ports import to_inside
 from tinyengine.measure.cycles import CycleEstimate, estimate_cycles, timings
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
+from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.sizes import format_size
 
 SEED = 20240
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what, done, total)."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def bench(
     check: int = 0,
     portable: bool = False,
     profile: bool = True,
-    progress: Progress | None = None,
+    activity: Activity = silent,
     cycles: bool = False,
 ) -> BenchReport:
     """Measure ``compiled`` on the core it was compiled for; with ``check`` compare that many random inputs with TFLite
@@ -167,12 +165,12 @@ def bench(
         timings(cpu)  # there must be some
     outside = random_inputs(graph, max(check, 1))
     inside = [inside_values(graph, values) for values in outside]
-    with BenchImage([compiled], cpu, portable, _stage(progress, "compiling for the device")) as image:
+    with BenchImage([compiled], cpu, portable, part(activity, "compiling for the device")) as image:
         # The first input runs twice over different paint: a byte that happens to be written with one paint's value
         # shows up over the other. The second of these runs is the profile.
         jobs = [Job(0, inside[0], profile=profile, paint=PAINTS[1])]
         jobs += [Job(0, values, paint=PAINTS[0], reset=index == 0) for index, values in enumerate(inside)]
-        runs = image.run(jobs, progress=_stage(progress, f"running on {image.machine.name}"))
+        runs = image.run(jobs, progress=part(activity, f"running on {image.machine.name}"))
         estimate = estimate_cycles(image, jobs[0]) if cycles else None
         sources = [path for path in image.sources if path.stem != "bench_models"]
         sections = footprint(sources, compiled.prefix, cpu, image.portable)
@@ -204,7 +202,7 @@ def bench(
         states_bytes=compiled.states_bytes,
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
-        check=compare(expected_outputs(graph, model, outside, progress), counted) if check and model else None,
+        check=compare(expected_outputs(graph, model, outside, activity), counted) if check and model else None,
         cycles=CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high) if estimate else None,
     )
 
@@ -216,10 +214,6 @@ def _largest_first(sizes: Mapping[str, int]) -> dict[str, int]:
 def inside_values(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
     """What the device gets for one set of inputs."""
     return [to_inside(graph, port, value) for port, value in zip(graph.inputs, values, strict=True)]
-
-
-def _stage(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _insist(runs: Sequence[RunResult]) -> None:
@@ -253,7 +247,7 @@ class Expected:
 
 
 def expected_outputs(
-    graph: Graph, model: Path, outside: Sequence[Sequence[np.ndarray]], progress: Progress | None = None
+    graph: Graph, model: Path, outside: Sequence[Sequence[np.ndarray]], activity: Activity = silent
 ) -> Expected:
     """What TFLite answers for the file ``model``, as the tensors inside hold it.
 
@@ -264,8 +258,7 @@ def expected_outputs(
     for index, values in enumerate(outside):
         outputs = reference.run(values)
         answers.append([to_inside(graph, port, got) for port, got in zip(graph.outputs, outputs, strict=True)])
-        if progress:
-            progress("running TFLite", index + 1, len(outside))
+        activity("running TFLite", index + 1, len(outside))
     return Expected(reference.name, reference.binding, answers)
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from tinyengine.codegen.small import is_small
 from tinyengine.cores import DSP, Machine, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
+from tinyengine.progress import Progress, silent
 from tinyengine.project import toolchain
 
 QEMU = "qemu-system-arm"
@@ -46,9 +47,6 @@ PAINTS = (0xA5, 0x5A)
 
 STATUS_FAULT = 70
 PROGRESS = b"\6"  # on the console after each job
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class BenchImage:
         models: Sequence[Generated],
         cpu: str,
         portable: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> None:
         """Compile and link. Raises ToolError (no compiler), BudgetError (a network larger than the simulated board)."""
         prefixes = [model.prefix for model in models]
@@ -161,7 +159,7 @@ class BenchImage:
         (folder / "bench_models.c").write_text(_model_table([model.prefix for model in self.models]))
         return sorted(folder.glob("*.c"))
 
-    def _build(self, progress: Progress | None) -> None:
+    def _build(self, progress: Progress) -> None:
         bench = project_root() / "firmware" / "bench"
         include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
         sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
@@ -176,7 +174,7 @@ class BenchImage:
         jobs: Sequence[Job],
         exact: bool = True,
         timeout: float | None = None,
-        progress: Progress | None = None,
+        progress: Progress = silent,
         extra: Sequence[str] = (),
     ) -> list[RunResult]:
         """Run all jobs in one simulation. ``exact`` counts instructions, which makes the simulation slower.
@@ -220,7 +218,7 @@ class BenchImage:
         exact: bool,
         timeout: float,
         total: int,
-        progress: Progress | None,
+        progress: Progress,
         extra: Sequence[str],
     ) -> None:
         command = [_qemu(), *QEMU_QUIET, *extra, "-M", self.machine.name, "-kernel", str(self.program.resolve())]
@@ -371,7 +369,7 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress | None) -> str:
+def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress) -> str:
     """Collect the console until the process ends; it shows PROGRESS for every job done."""
     text = bytearray()
     late = threading.Event()
@@ -387,7 +385,7 @@ def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progres
     try:
         while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
             text += chunk
-            if progress and PROGRESS in chunk:
+            if PROGRESS in chunk:
                 progress(text.count(PROGRESS), total)
         process.wait()
     finally:

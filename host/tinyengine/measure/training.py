@@ -10,9 +10,10 @@ import numpy as np
 
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
-from tinyengine.measure.bench import SEED, Progress, inside_values, random_inputs
+from tinyengine.measure.bench import SEED, inside_values, random_inputs
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult, StepJob
 from tinyengine.native import NativeTrainer
+from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.schedule.training import TrainingProgram
@@ -87,7 +88,7 @@ def bench_training(
     steps: int = 2,
     check: bool = True,
     portable: bool = False,
-    progress: Progress | None = None,
+    activity: Activity = silent,
 ) -> TrainingReport:
     """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle. With
     velocities they have momentum.
@@ -97,8 +98,7 @@ def bench_training(
     program = compiled.training
     if program is None:
         raise ValueError(f"{compiled.graph.name} was compiled without an update scheme")
-    if progress:
-        progress("compiling for the device", 0, 1)
+    activity("compiling for the device", 0, 1)
     graph, cpu = compiled.graph, compiled.options.cpu
     layers = trainable_layers(graph)
     classes = layers.classifier.out_channels
@@ -109,7 +109,7 @@ def bench_training(
         jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2]))
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
-        runs = image.run(jobs, progress=None if progress is None else lambda a, b: progress("training", a, b))
+        runs = image.run(jobs, progress=part(activity, "training"))
         sources = [path for path in image.sources if path.stem != "bench_models"]
         sections = footprint(sources, compiled.prefix, cpu, image.portable)
     _insist(runs)

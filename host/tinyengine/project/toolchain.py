@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,13 +22,11 @@ from tinyengine.codegen.small import is_small
 from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import cache_dir, platformio_dir, project_root
+from tinyengine.progress import Progress, silent
 
 LINK_LIBRARY = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
 CACHE_LIMIT = 512 << 20  # bytes of objects kept
 JOBS = 2
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as files are compiled."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def compiler_label(small: bool = False) -> str:
 
 
 def compile_objects(
-    sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], progress: Progress | None = None
+    sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], progress: Progress = silent
 ) -> list[Path]:
     """Objects of ``sources``, in order. An object is reused when the compiler, the flags, the source and the headers
     it includes are the same, wherever the files lie. Raises ToolError with the compiler's first error.
@@ -161,8 +159,7 @@ def compile_objects(
     with ThreadPoolExecutor(JOBS) as pool:
         for count, path in enumerate(pool.map(compile_one, sources), 1):
             objects.append(path)
-            if progress:
-                progress(count, len(sources))
+            progress(count, len(sources))
     _prune(store, keep=set(objects))
     return objects
 

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data import pictures as pictures_
@@ -18,10 +16,10 @@ from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
+from tinyengine.progress import Activity, Say, part, silent
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
-from tinyengine.recipes.progress import picture_progress
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.train import BACKENDS, Status, Training
+from tinyengine.recipes.train import BACKENDS, Training
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, macs, parameters
@@ -59,7 +57,7 @@ class FitResult:
     int8_accuracy: dict[str, float] | None
 
 
-def fit(options: FitOptions, quiet: bool = False) -> FitResult:
+def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> FitResult:
     """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
     tensorflow("train a network", options.threads)
     check_output(options.out)
@@ -69,33 +67,28 @@ def fit(options: FitOptions, quiet: bool = False) -> FitResult:
         )
     network = find_or_load(options.arch)
     network = replace(network, resolution=options.resolution or network.resolution)
-    console = Console(stderr=True, quiet=quiet)
-    with picture_progress(console) as progress:
-        # pictures are kept larger than the network's input, so that crops of them still have detail
-        with_embedding = options.recipe.embedding_weight > 0
-        data = _load(progress, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
-        validation = _load(progress, [options.validate], network.resolution) if options.validate else None
-        if validation is not None:
-            _check_validation(options, data, validation)
-        network = replace(network, classes=len(data.classes))
-        training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
-        if options.resume:
-            training.resume()
-        _train(progress, console, training, validation)
-    return _finish(options, console, network, training, data, validation)
+    # pictures are kept larger than the network's input, so that crops of them still have detail
+    with_embedding = options.recipe.embedding_weight > 0
+    data = _load(activity, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
+    validation = _load(activity, [options.validate], network.resolution) if options.validate else None
+    if validation is not None:
+        _check_validation(options, data, validation)
+    network = replace(network, classes=len(data.classes))
+    training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
+    if options.resume:
+        training.resume()
+    training.run(validation, activity, say)
+    return _finish(options, say, network, training, data, validation)
 
 
 def _load(
-    progress: Progress, paths: list[Path], size: int, limit: int | None = None, with_embedding: bool = False
+    activity: Activity, paths: list[Path], size: int, limit: int | None = None, with_embedding: bool = False
 ) -> Pictures:
     albums = [read_album(path, limit) for path in paths]
     if not with_embedding:
         albums = [replace(album, embedding=None) for album in albums]
     album = join(albums)
-    task = progress.add_task(f"reading {', '.join(path.name for path in paths)}", total=len(album))
-    pictures = pictures_.decode(album, size, lambda k, n: progress.update(task, completed=k, total=n))
-    progress.update(task, completed=len(album))
-    return pictures
+    return pictures_.decode(album, size, part(activity, f"reading {', '.join(path.name for path in paths)}"))
 
 
 def _check_validation(options: FitOptions, data: Pictures, validation: Pictures) -> None:
@@ -105,21 +98,9 @@ def _check_validation(options: FitOptions, data: Pictures, validation: Pictures)
         raise DataError(f"{options.validate} has the classes {validation.classes} and the training data {data.classes}")
 
 
-def _train(progress: Progress, console: Console, training: Training, validation: Pictures | None) -> None:
-    task = progress.add_task("training", total=training.steps, completed=training.step)
-
-    def listen(status: Status) -> None:
-        text = f"epoch {status.epoch + 1}  loss {status.loss:.3f}  {status.pictures_per_second:.0f} pictures/s"
-        progress.update(task, completed=status.step, description=text)
-        if status.accuracy is not None:
-            console.print(f"epoch {status.epoch + 1}: loss {status.loss:.4f}, accuracy {status.accuracy:.2f} %")
-
-    training.run(validation, listen)
-
-
 def _finish(
     options: FitOptions,
-    console: Console,
+    say: Say,
     network: Network,
     training: Training,
     data: Pictures,
@@ -129,7 +110,7 @@ def _finish(
     model = keras_model(network)
     for ours, trained in zip(model.weights, training.model.weights, strict=True):
         ours.assign(trained)
-    console.print("converting to int8 ...")
+    say("converting to int8 ...")
     chosen = np.random.default_rng(options.recipe.seed).choice(len(data), min(CALIBRATION_PICTURES, len(data)), False)
     pixels = np.stack([pictures_.shrink(data.pixels[k], network.resolution) for k in np.sort(chosen)])
     content = quantize(model, picture_samples(pixels))
@@ -139,13 +120,13 @@ def _finish(
         options.out, options.arch, macs(network), parameters(network), len(data), training.steps, None, None
     )
     if validation is not None:
-        console.print("measuring the int8 network ...")
+        say("measuring the int8 network ...")
         result.float_accuracy = asdict(score(keras_outputs(model, validation.pixels).argmax(1), validation))
         result.int8_accuracy = asdict(score(tflite_outputs(options.out, validation.pixels).argmax(1), validation))
-        console.print(
+        say(
             f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
             f"of {len(validation)} pictures"
         )
     (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
-    console.print(f"wrote {options.out}")
+    say(f"wrote {options.out}")
     return result

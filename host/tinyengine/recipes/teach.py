@@ -17,15 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from tinyengine.data.album import Album, join, read_album
 from tinyengine.errors import DataError
 from tinyengine.optional import processor_threads, scikit_learn
+from tinyengine.progress import Activity, Progress, Say, part, silent
 from tinyengine.recipes.cross_fit import FOLDS, answers, fewest, principal_components
 from tinyengine.recipes.feature_cache import PART, FeatureCache
 from tinyengine.recipes.files import replacing
-from tinyengine.recipes.progress import picture_progress
 from tinyengine.recipes.teacher import Extractor, extractor
 
 
@@ -61,7 +60,9 @@ class TeachResult:
     variance: float
 
 
-def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None = None) -> TeachResult:
+def teach(
+    options: TeachOptions, activity: Activity = silent, say: Say = silent, extract: Extractor | None = None
+) -> TeachResult:
     """Raises DataError or ToolError; the output appears only when everything succeeded.
 
     Features are kept in ``cache``. ``extract`` stands in for the teacher in tests. Answers that an earlier run of teach
@@ -69,7 +70,6 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
     """
     scikit_learn("teach")
     _check_output(options)
-    console = Console(stderr=True, quiet=quiet)
     data = _read(options.data, options.limit)
     everything = join([data, _read_judge(options.validate, data)]) if options.validate else data
     groups = _copies(everything)
@@ -82,8 +82,8 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
         raise DataError(f"{both} pictures of {options.validate} are in --data too: take them out of one of the two")
     extract = extract or extractor(options.teacher, options.resolution, options.threads)
     cache = FeatureCache(options.cache, options.teacher, options.resolution, extract)
-    features = _look(everything, cache, console)
-    console.print("learning the teacher's answers from the labels ...")
+    features = _look(everything, cache, part(activity, "looking at pictures"))
+    say("learning the teacher's answers from the labels ...")
     labels = everything.labels.copy()
     labels[len(data) :] = -1  # those that are only judged with
     with processor_threads(options.threads):
@@ -105,10 +105,10 @@ def teach(options: TeachOptions, quiet: bool = False, extract: Extractor | None 
         variance,
     )
     if unused := int((~np.isnan(data.soft[data.labels < 0]).any(axis=1)).sum()) if before is None else 0:
-        console.print(f"the answers that {unused} pictures had are not used: none of the labelled ones has any")
+        say(f"the answers that {unused} pictures had are not used: none of the labelled ones has any")
     run = hashlib.sha256(embedding.tobytes()).hexdigest()[:12]
     _write(options.out, data, soft[train], embedding, f"{options.teacher} at {options.resolution}, {run}")
-    _say(console, result, embedding.shape[1])
+    _tell(say, result, embedding.shape[1])
     return result
 
 
@@ -117,15 +117,14 @@ def _read(paths: list[Path], limit: int | None) -> Album:
     return join([replace(a, soft=np.full_like(a.soft, np.nan), teacher="") if a.teacher else a for a in albums])
 
 
-def _look(data: Album, cache: FeatureCache, console: Console) -> np.ndarray:
+def _look(data: Album, cache: FeatureCache, progress: Progress) -> np.ndarray:
     """(N, F) float16 features."""
     parts = []
-    with picture_progress(console) as progress:
-        task = progress.add_task("looking at pictures", total=len(data))
-        for first in range(0, len(data), PART):
-            chosen = range(first, min(first + PART, len(data)))
-            parts.append(cache.part(data, chosen))
-            progress.update(task, completed=chosen.stop)
+    progress(0, len(data))
+    for first in range(0, len(data), PART):
+        chosen = range(first, min(first + PART, len(data)))
+        parts.append(cache.part(data, chosen))
+        progress(chosen.stop, len(data))
     return np.concatenate(parts)
 
 
@@ -161,16 +160,14 @@ def _copies(data: Album) -> np.ndarray:
     return np.unique(digests, return_inverse=True)[1]
 
 
-def _say(console: Console, result: TeachResult, components: int) -> None:
+def _tell(say: Say, result: TeachResult, components: int) -> None:
     def compared(now: float, before: float | None) -> str:
         return f"{now:.1f} %" if before is None else f"{now:.1f} % (those in the data: {before:.1f} %)"
 
-    console.print(
-        f"answers agree with {compared(result.agreement, result.agreement_before)} of the labels, cross-fitted"
-    )
+    say(f"answers agree with {compared(result.agreement, result.agreement_before)} of the labels, cross-fitted")
     if result.validation is not None:
-        console.print(f"and with {compared(result.validation, result.validation_before)} of the validation labels")
-    console.print(f"wrote {result.out}: {result.pictures} pictures, embedding of {components} components")
+        say(f"and with {compared(result.validation, result.validation_before)} of the validation labels")
+    say(f"wrote {result.out}: {result.pictures} pictures, embedding of {components} components")
 
 
 def _write(path: Path, data: Album, soft: np.ndarray, embedding: np.ndarray, teacher: str) -> None:

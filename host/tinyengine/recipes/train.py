@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from tinyengine.data.pictures import Pictures
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
+from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.files import replacing
@@ -37,7 +37,7 @@ BACKENDS = ("tensorflow", "pytorch")
 
 @dataclass(slots=True)
 class Status:
-    """What the loop tells its listener after a few steps, and at the end of an epoch with ``accuracy``."""
+    """Where the run is: what is shown after some steps, and logged at the end of an epoch with ``accuracy``."""
 
     step: int
     steps: int
@@ -46,9 +46,6 @@ class Status:
     rate: float
     pictures_per_second: float
     accuracy: float | None = None
-
-
-Listener = Callable[[Status], None]
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -96,7 +93,9 @@ class Training:
         self._engine = self._make_engine(backend, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(self, validation: Pictures | None, listener: Listener, save_every: float = 120.0) -> None:
+    def run(
+        self, validation: Pictures | None, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
+    ) -> None:
         """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds."""
         saved = time.monotonic()
         batch = self.recipe.batch
@@ -119,10 +118,13 @@ class Training:
                 if self.step % 20 == 0 or end_of_epoch:
                     speed = (self.step - since) * batch / (time.monotonic() - started)
                     status = Status(self.step, self.steps, epoch, loss_sum / loss_count, rate, speed)
+                    figures = f"epoch {epoch + 1}  loss {status.loss:.3f}  {speed:.0f} pictures/s"
                     if end_of_epoch:
                         self._end_epoch(status, validation)
+                        if status.accuracy is not None:
+                            say(f"epoch {epoch + 1}: loss {status.loss:.4f}, accuracy {status.accuracy:.2f} %")
                         loss_sum, loss_count, started, since = 0.0, 0, time.monotonic(), self.step
-                    listener(status)
+                    activity("training", self.step, self.steps, figures)
                 if time.monotonic() - saved > save_every:
                     self.save()
                     saved = time.monotonic()

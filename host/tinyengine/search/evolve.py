@@ -13,6 +13,7 @@ from itertools import count, islice
 import numpy as np
 
 from tinyengine.errors import BudgetError
+from tinyengine.progress import Progress, silent
 from tinyengine.search.cost import Budget, Costs, estimate
 from tinyengine.search.pairs import Pair
 from tinyengine.search.space import Architecture, cross, mutate, sample
@@ -47,7 +48,6 @@ class Plan:
 
 Judge = Callable[[Network], Costs]
 Score = Callable[[Network], float]
-Listener = Callable[[Scored, int, int], None]
 
 
 def evolve(
@@ -58,9 +58,11 @@ def evolve(
     judge: Judge,
     score: Score,
     known: dict[Architecture, Scored],
-    listener: Listener,
+    keep: Callable[[Scored], None],
+    progress: Progress = silent,
 ) -> list[Scored]:
-    """All candidates that were scored, the best first. ``known`` are those of the checkpoint, which cost nothing."""
+    """All candidates that were scored, the best first; ``keep`` gets each at once. ``known`` are those of the
+    checkpoint, which cost nothing."""
     scored: dict[Architecture, Scored] = {}
     total = plan.population * (plan.generations + 1)
     for generation in range(plan.generations + 1):
@@ -77,7 +79,8 @@ def evolve(
                     continue
                 found = Scored(candidate, costs, score(network), generation)
             scored[candidate] = replace(found, generation=generation)
-            listener(scored[candidate], len(scored), total)
+            keep(scored[candidate])
+            progress(len(scored), total)
     if not scored:
         raise BudgetError("no architecture at this resolution and width keeps the budget: allow more of it")
     return sorted(scored.values(), key=lambda each: each.score, reverse=True)

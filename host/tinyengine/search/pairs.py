@@ -7,12 +7,12 @@ fitting networks compute most: the 80 % quantile of their MACs, where enough of 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyengine.errors import BudgetError
+from tinyengine.progress import Progress, silent
 from tinyengine.search.cost import Budget, estimate
 from tinyengine.search.space import RESOLUTIONS, WIDTHS, sample
 
@@ -47,7 +47,7 @@ def survey(
     seed: int,
     resolutions: tuple[int, ...] = RESOLUTIONS,
     widths: tuple[float, ...] = WIDTHS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Survey:
     """``samples`` random architectures of every pair against ``budget``; BudgetError where none fits at all."""
     pairs = []
@@ -59,8 +59,7 @@ def survey(
         kept = [cost.macs for cost in costs if budget.holds(cost)]
         quantile = int(np.quantile(kept, QUANTILE)) if kept else 0
         pairs.append(Pair(resolution, width, len(kept) / samples, quantile))
-        if progress:
-            progress(number + 1, len(grid))
+        progress(number + 1, len(grid))
     seconds = time.perf_counter() - started
     if not any(pair.fitting for pair in pairs):
         raise BudgetError(

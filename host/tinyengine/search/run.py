@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tinyengine.data.pictures import load
 from tinyengine.errors import DataError
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import QEMU
+from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.search import proxy
 from tinyengine.search.checkpoint import Checkpoint
@@ -28,8 +28,6 @@ from tinyengine.zoo.table import Network
 
 MEASURED = 6
 """Members of the front, the best first, whose instructions and flash are counted on the simulated core."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,8 @@ class SearchResult:
     estimate_error: dict[str, float]
 
 
-def search(options: SearchOptions, progress: Progress | None = None) -> SearchResult:
+def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
     """Run the whole search. Raises TinyEngineError; the output appears only when everything succeeded."""
-    report = progress or (lambda what, done, total: None)
     if options.out.suffix != ".json":
         raise DataError(f"the output {options.out} must end in .json")
     classes = _pictures(options.data, min(RESOLUTIONS))[1].shape[1]
@@ -81,16 +78,11 @@ def search(options: SearchOptions, progress: Progress | None = None) -> SearchRe
         options.plan.seed,
         resolutions,
         widths,
-        lambda done, total: report("resolutions and widths", done, total),
+        part(activity, "resolutions and widths"),
     )
     pair = found.pairs[0]
     batch, targets = _pictures(options.data, pair.resolution)
     checkpoint = Checkpoint(options.run, _fingerprint(options, pair, batch, targets), options.resume)
-
-    def listen(scored: Scored, done: int, total: int) -> None:
-        checkpoint.add(scored)
-        report("evolution", done, total)
-
     scored = evolve(
         pair,
         options.budget,
@@ -99,11 +91,12 @@ def search(options: SearchOptions, progress: Progress | None = None) -> SearchRe
         lambda network: judge(network, options.board.cpu),
         lambda network: proxy.score(network, batch, targets),
         dict(checkpoint.known),
-        listen,
+        checkpoint.add,
+        part(activity, "evolution"),
     )
     members = front(scored)
     if options.measure and has_arm_toolchain() and shutil.which(QEMU):
-        members = _measured(members, options, classes, report)
+        members = _measured(members, options, classes, activity)
     kept = [each for each in members if options.budget.holds(each.costs)]
     best = max(kept or members, key=lambda each: each.score)
     network = best.architecture.network(classes, options.out.stem)
@@ -124,11 +117,11 @@ def _pictures(path: Path, resolution: int) -> tuple[np.ndarray, np.ndarray]:
     return data.pixels[order].astype(np.float32) / 128 - 1, data.targets(0.5)[order]
 
 
-def _measured(members: list[Scored], options: SearchOptions, classes: int, report: Progress) -> list[Scored]:
+def _measured(members: list[Scored], options: SearchOptions, classes: int, activity: Activity) -> list[Scored]:
     counted = []
     for number, each in enumerate(members):
         if number < MEASURED:
-            report("counting instructions", number, min(MEASURED, len(members)))
+            activity("counting instructions", number, min(MEASURED, len(members)))
             figures = bench(compiled(_network(each, classes), options.board.cpu), profile=False)
             costs = Costs(figures.macs, figures.instructions, figures.arena_bytes, figures.flash_bytes.total)
             each = replace(each, costs=costs, measured=True)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyengine.errors import DataError
+from tinyengine.progress import Progress, silent
 from tinyengine.training.layers import TrainableLayers
 from tinyengine.training.scheme import UpdateScheme
 
@@ -19,9 +20,6 @@ RATIOS = (0.125, 0.25, 0.5, 1.0)
 
 Probe = Callable[[UpdateScheme], float]
 """Trains what a scheme names and returns the accuracy on held-out samples, 0 to 1."""
-
-Progress = Callable[[int, int, str], None]
-"""Told of measurements done, of all, and of what was measured."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def measure(
     probe: Probe,
     deepest: int,
     ratios: Sequence[float] = RATIOS,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     checkpoint: Path | None = None,
 ) -> Contributions:
     """Measure everything within the last ``deepest`` convolutions.
@@ -80,8 +78,7 @@ def measure(
             known[key] = probe(scheme)
             if checkpoint is not None:
                 _save(checkpoint, known)
-        if progress:
-            progress(number + 1, len(schemes), scheme.name)
+        progress(number + 1, len(schemes))
 
     base = known[_key(schemes[0])]
     biases = {scheme.bias_last: known[_key(scheme)] - base for scheme in _bias_schemes(count, deepest)}

@@ -14,13 +14,11 @@ import numpy as np
 
 from tinyengine.errors import DataError
 from tinyengine.finetune.search.contribution import Contributions
+from tinyengine.progress import Progress, silent
 from tinyengine.training.scheme import UpdateScheme
 
 Cost = Callable[[UpdateScheme], int]
 """Bytes of SRAM that training by a scheme takes."""
-
-Progress = Callable[[int, int, float], None]
-"""Told of generations done, of all, and of the best score."""
 
 TRIALS = 8
 """Searches until the winner fits, each with the error that the planner found in the estimate of the one before."""
@@ -111,7 +109,7 @@ def evolve(
     *,
     seed: int = 0,
     generations: int = GENERATIONS,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Found:
     """The best scheme whose ``cost`` is at most ``limit`` bytes. DataError if not even the classifier can be trained.
 
@@ -142,8 +140,7 @@ def evolve(
                 break
             if fits(genes, lambda genes=genes: space.scheme(genes)):  # type: ignore[misc]
                 population.add(genes)
-        if progress:
-            progress(generation + 1, generations, max(space.score(genes) for genes in population))
+        progress(generation + 1, generations)
     best = min(population, key=lambda genes: (-space.score(genes), sum(genes)))
     size = fits.size(best, lambda: space.scheme(best))
     return Found(space.scheme(best), space.score(best), size, len(fits.sizes))
@@ -155,7 +152,7 @@ def evolve_within(
     estimate: Cost,
     planned: Cost,
     limit: int,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Found:
     """``evolve`` by a cheap ``estimate`` plus a constant, until the winner's ``planned`` bytes are at most ``limit``.
 

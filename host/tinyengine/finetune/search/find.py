@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tinyengine.finetune.search.contribution import RATIOS, Contributions, measu
 from tinyengine.finetune.search.evolve import Found, evolve_within
 from tinyengine.finetune.search.probe import NativeProbe, Samples
 from tinyengine.ir import Graph
+from tinyengine.progress import Activity, part, silent
 from tinyengine.sizes import ceil_div
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
@@ -26,9 +26,6 @@ from tinyengine.training.state import state_layout
 
 HELD_OUT = 1 / 3
 """Share of the samples that measures accuracy."""
-
-Progress = Callable[[str, int, int], None]
-"""Told of what goes on, done, and all."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,16 @@ def find_scheme(
     pictures: PictureSet,
     options: SearchOptions,
     checkpoint: Path | None = None,
-    progress: Progress | None = None,
+    activity: Activity = silent,
 ) -> SearchResult:
     """Measure what training each part gives, and choose the parts that give most within ``options.sram``.
 
     DataError for pictures without labels or with one class, and if nothing fits.
     """
-    tell: Progress = progress or (lambda what, done, total: None)
     layers = trainable_layers(graph)
     count = len(layers.convolutions)
     deepest = min(options.deepest or ceil_div(count, 2), count)
-    train, held_out = _samples(graph, metadata, pictures, options.samples, tell)
+    train, held_out = _samples(graph, metadata, pictures, options.samples, activity)
     probe = NativeProbe(
         graph,
         len(pictures.classes),
@@ -82,14 +78,14 @@ def find_scheme(
         deepest,
         Recipe(options.rate, options.epochs),
         options.seeds,
-        lambda done, total: tell("features", done, total),
+        part(activity, "features"),
     )
     contributions = measure(
         layers,
         probe,
         deepest,
         options.ratios,
-        progress=lambda done, total, what: tell("contributions", done, total),
+        progress=part(activity, "contributions"),
         checkpoint=checkpoint,
     )
     prepared = prepare(graph, len(pictures.classes))
@@ -113,13 +109,13 @@ def find_scheme(
         estimate,
         lambda scheme: compile_graph(graph, replace(base, train=scheme)).sram_bytes,
         options.sram,
-        progress=lambda done, total, score: tell("evolution", done, total),
+        progress=part(activity, "evolution"),
     )
     return SearchResult(contributions, found, len(held_out.labels))
 
 
 def _samples(
-    graph: Graph, metadata: ModelMetadata, pictures: PictureSet, count: int, tell: Progress
+    graph: Graph, metadata: ModelMetadata, pictures: PictureSet, count: int, activity: Activity
 ) -> tuple[Samples, Samples]:
     """At most ``count`` labelled pictures, evenly over the classes as far as they go, in two parts."""
     labels = np.array([-1 if picture.label is None else picture.label for picture in pictures])
@@ -133,7 +129,7 @@ def _samples(
     inputs = np.empty((len(chosen), *tensor.shape[1:]), np.int8)
     for number, index in enumerate(chosen):
         inputs[number] = to_input(pictures[int(index)].rgb(), tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
-        tell("pictures", number + 1, len(chosen))
+        activity("pictures", number + 1, len(chosen))
     cut = len(chosen) - round(len(chosen) * HELD_OUT)
     if cut < len(queues) or cut == len(chosen):
         raise DataError(f"{len(chosen)} pictures are too few to train with and to measure accuracy: at least 30")

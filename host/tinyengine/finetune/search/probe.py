@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.compiler import CompileOptions, compile_graph
-from tinyengine.finetune.features import Progress, features
+from tinyengine.finetune.features import features
 from tinyengine.finetune.native_fit import Recipe, accuracy, fit
 from tinyengine.ir import Graph
 from tinyengine.native import NativeTrainer
+from tinyengine.progress import Progress, silent
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import split
 
@@ -39,7 +40,7 @@ class NativeProbe:
         deepest: int,
         recipe: Recipe,
         seeds: int = 1,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> None:
         """``deepest``: trailing convolutions that schemes may train. ``seeds``: trainings that are averaged."""
         self._parts = split(graph, deepest)
