@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 from sets import tuning_parts
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
-from tinyengine.finetune.native_fit import Recipe, accuracy, fit
+from tinyengine.finetune import session
+from tinyengine.finetune.samples import Samples
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.kernels.training import backward
 from tinyengine.native import NativeTrainer
+from tinyengine.step import Sample, Update
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import split
 
@@ -106,7 +108,7 @@ def check(model: CompiledModel, trainer: NativeTrainer, inputs: np.ndarray, labe
     portable = NativeTrainer(model)
     for step in range(CHECKED_STEPS):
         for each in (portable, trainer):
-            each.step(inputs[step], int(labels[step]), 0.01, seed=1, step=step)
+            each.step(inputs[step], Sample(int(labels[step]), each.classes), Update(0.01, 1, step))
         if portable.state != trainer.state:
             raise SystemExit(f"the fast native kernels differ from the portable ones after {step + 1} steps")
 
@@ -117,9 +119,11 @@ def train(trainer: NativeTrainer, task: Task, data: dict[str, np.ndarray]) -> di
     classes = int(labels.max()) + 1
     chosen, held_out = tuning_parts(data["train"]) if task.tuning else (data["train"], data["test"])
     before = time.process_time()
-    recipe = Recipe(task.rate, task.epochs, task.seed)
-    fit(trainer, [variant[chosen] for variant in variants], labels[chosen], recipe, classes=classes)
-    reached = accuracy(trainer, variants[0][held_out], labels[held_out], classes)
+    options = session.TuneOptions(classes, task.epochs, task.rate, seed=task.seed)
+    for _ in session.train(trainer, [variant[chosen] for variant in variants], labels[chosen], options):
+        pass
+    judged = Samples(variants[0][held_out], labels[held_out], tuple(map(str, range(classes))))
+    reached = session.evaluate(trainer, judged, classes).accuracy
     return {"accuracy": reached, "seconds": round(time.process_time() - before, 2)}
 
 

@@ -6,6 +6,7 @@ import struct
 import zlib
 
 import numpy as np
+from tinyengine.step import Sample, Update
 
 SCHEME, LAYOUT, CLASSES = "last-3", "00112233445566ff", 10
 STATE_BYTES = 5001
@@ -22,38 +23,27 @@ class FakeTrainer:
     def reset(self) -> None:
         self.__init__(len(self.state), self.velocity is not None)  # type: ignore[misc]
 
-    def step(
-        self,
-        picture: np.ndarray,
-        label: int,
-        classes: int,
-        rate: float,
-        seed: int,
-        step: int,
-        momentum: float = 0.0,
-        batch: int = 1,
-        sample: int = 0,
-    ) -> tuple[float, int]:
+    def step(self, picture: np.ndarray, sample: Sample, update: Update) -> tuple[float, int]:
         """One step; loss and predicted class."""
-        crc = zlib.crc32(struct.pack("<fII", rate, seed, step), _sample(picture, label, classes))
+        crc = zlib.crc32(update.pack()[:12], _sample(picture, sample))
         if self.velocity is not None:
             for i in range(3):
-                if sample == 0:
-                    self.velocity[i] *= np.float32(momentum)
-                self.velocity[i] += np.float32(crc >> 8 * i & 255) / np.float32(batch)
+                if update.sample == 0:
+                    self.velocity[i] *= np.float32(update.momentum)
+                self.velocity[i] += np.float32(crc >> 8 * i & 255) / np.float32(update.batch)
                 crc = zlib.crc32(struct.pack("<I", int(self.velocity[i])), crc)
-        if sample + 1 == batch:
+        if update.sample + 1 == update.batch:
             added = (crc >> 8 * (np.arange(len(self.state)) % 4)).astype(np.uint8)
             self.state = self.state * np.uint8(5) + added
-            self.steps += batch
-        return _result(crc, classes)
+            self.steps += update.batch
+        return _result(crc, sample.classes)
 
-    def evaluate(self, picture: np.ndarray, label: int, classes: int) -> tuple[float, int]:
-        return _result(zlib.crc32(self.state.tobytes(), _sample(picture, label, classes)), classes)
+    def evaluate(self, picture: np.ndarray, sample: Sample) -> tuple[float, int]:
+        return _result(zlib.crc32(self.state.tobytes(), _sample(picture, sample)), sample.classes)
 
 
-def _sample(picture: np.ndarray, label: int, classes: int) -> int:
-    return zlib.crc32(struct.pack("<HH", label, classes), zlib.crc32(picture.tobytes()))
+def _sample(picture: np.ndarray, sample: Sample) -> int:
+    return zlib.crc32(struct.pack("<HH", sample.label, sample.classes), zlib.crc32(picture.tobytes()))
 
 
 def _result(crc: int, classes: int) -> tuple[float, int]:

@@ -10,16 +10,19 @@ import numpy as np
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.ir import Graph, Operator, OpKind, Quantization
 from tinyengine.ir.ops import Activation, Window
-from tinyengine.native.build import Sample
 from tinyengine.reference.backward.real import WEIGHTED, clamp_mask
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.reference.executor import execute
+from tinyengine.step import Sample, Update
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
 from tests.helpers.graphs import GraphBuilder
 
 RELU6 = Activation.RELU6
+
+Given = tuple[np.ndarray, Sample, Update]
+"""What a training step is given: int8 input, sample, update."""
 
 
 def same(kernel: int, stride: int = 1) -> Window:
@@ -114,13 +117,17 @@ def compile_all(build: Callable[[GraphBuilder], None], ratio: float, **options: 
     return compile_graph(graph, CompileOptions(train=scheme, **options))
 
 
-def samples_for(oracle: Trainer, count: int, momentum: float = 0.0, batch: int = 1) -> list[Sample]:
+def samples_for(oracle: Trainer, count: int, momentum: float = 0.0, batch: int = 1) -> list[Given]:
     """Labels are wrong at first: a network that is sure changes nothing."""
     rng = np.random.default_rng(2)
     classes = trainable_layers(oracle.graph).classifier.out_channels
     shape = oracle.graph.tensor(oracle.graph.input_tensors()[0]).shape
     pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(count)]
     return [
-        Sample(x, 1 - oracle.evaluate(x, 0, 2)[1], classes - index % 2, 0.02, 9, index, momentum, batch, index % batch)
+        (
+            x,
+            Sample(1 - oracle.evaluate(x, Sample(0, 2)).predicted, classes - index % 2),
+            Update(0.02, 9, index, momentum, batch, index % batch),
+        )
         for index, x in enumerate(pictures)
     ]

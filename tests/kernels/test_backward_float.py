@@ -8,29 +8,30 @@ import numpy as np
 import pytest
 from tinyengine.compiler import CompiledModel
 from tinyengine.native import NativeTrainer
-from tinyengine.native.build import Sample, run_steps
+from tinyengine.native.build import run_steps
 from tinyengine.reference.backward import real
 from tinyengine.reference.backward.loss import classifier_logits, loss_gradient, softmax
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.step import Outcome, Update
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.factors import scaling
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import trained_constants
 
 from tests.helpers.graphs import GraphBuilder
-from tests.helpers.training_networks import NETWORKS, compile_all, samples_for
+from tests.helpers.training_networks import NETWORKS, Given, compile_all, samples_for
 
 TOLERANCE = 3e-5
 """Relative error (L2) of the gradient of a constant: below 1e-6 for most, more where terms of a sum cancel. In int16 it
 is about 1e-3."""
 
 
-def real_updates(compiled: CompiledModel, sample: Sample) -> dict[str, np.ndarray]:
+def real_updates(compiled: CompiledModel, given: Given) -> dict[str, np.ndarray]:
     """What half a batch of two changes each trained constant by, in float64 from the loss's gradient on."""
-    program = compiled.training
+    (x, sample, update), program = given, compiled.training
     assert program is not None
     graph, oracle = program.network, Trainer(program.network, program.scheme)
-    values = oracle.forward(sample.x)
+    values = oracle.forward(x)
     classifier = trainable_layers(graph).classifier
     probabilities = softmax(classifier_logits(graph, classifier, values[classifier.x.name])[: sample.classes])
     seed = np.zeros(classifier.out_channels, np.float32)
@@ -38,7 +39,7 @@ def real_updates(compiled: CompiledModel, sample: Sample) -> dict[str, np.ndarra
     gradients = real.backward(graph, plan_scheme(graph, program.scheme), values, seed)
     updates: dict[str, np.ndarray] = {}
     for constant in trained_constants(graph, program.scheme):
-        factor = scaling(constant.layer, constant.bias).astype(np.float64) * sample.rate / 2
+        factor = scaling(constant.layer, constant.bias).astype(np.float64) * update.rate / 2
         assert (factor > 0).all(), "no dead channels"
         by_channel = gradients[constant.name]
         axis = by_channel.ndim - 1 if constant.layer.depthwise or constant.bias else 0
@@ -56,10 +57,10 @@ def test_gradients_are_those_of_the_definition(build: Callable[[GraphBuilder], N
     assert program is not None
     trainer = NativeTrainer(compiled)
     before, reached = trainer.state, set()
-    for sample in samples_for(Trainer(program.network, program.scheme), 3):
-        trainer.step(sample.x, sample.label, sample.rate, classes=sample.classes, batch=2)
+    for given in samples_for(Trainer(program.network, program.scheme), 3):
+        trainer.step(*given[:2], Update(given[2].rate, batch=2))
         velocity = trainer.velocity
-        for name, wanted in real_updates(compiled, sample).items():
+        for name, wanted in real_updates(compiled, given).items():
             constant = next(c for c in trained_constants(program.network, program.scheme) if c.name == name)
             found = velocity[constant.first : constant.first + constant.elements].reshape(wanted.shape)
             reached |= {name} if wanted.any() else set()
@@ -79,19 +80,8 @@ def test_steps_under_sanitizers(
     trainer = NativeTrainer(compiled)
     factory = trainer.state
     samples = samples_for(Trainer(program.network, program.scheme), 4, momentum, batch)
-    for sample, (loss, predicted, state) in zip(samples, run_steps(compiled, len(factory), samples), strict=True):
-        result = trainer.step(
-            sample.x,
-            sample.label,
-            sample.rate,
-            seed=sample.seed,
-            step=sample.step,
-            classes=sample.classes,
-            momentum=sample.momentum,
-            batch=sample.batch,
-            sample=sample.sample,
-        )
-        assert (result.loss, result.predicted) == (loss, predicted)
+    for given, (loss, predicted, state) in zip(samples, run_steps(compiled, len(factory), samples), strict=True):
+        assert trainer.step(*given) == Outcome(loss, predicted)
         assert trainer.state == state
     assert state != factory
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from tinyengine.native.build import run_steps
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.step import Outcome
 from tinyengine.training.state import state_of
 
 from tests.helpers.graphs import GraphBuilder
@@ -25,13 +26,12 @@ def test_steps_equal_the_oracle(
     compiled = compile_all(build, ratio, residual=residual, velocity=velocity)
     assert compiled.training is not None
     program, layout = compiled.training, compiled.training.layout
-    oracle = Trainer(program.network, program.scheme, seed=9, residual=residual, momentum=momentum, accumulate=batch)
+    oracle = Trainer(program.network, program.scheme, residual)
     samples = samples_for(oracle, 7 if velocity else 4, momentum, batch)
-    for sample, (loss, predicted, state) in zip(samples, run_steps(compiled, layout.size, samples), strict=True):
-        expected = oracle.evaluate(sample.x, sample.label, sample.classes)
-        assert (loss, predicted) == (float(expected[0]), expected[1])
-        oracle.train(sample.x, sample.label, sample.rate, sample.classes)
+    for given, (loss, predicted, state) in zip(samples, run_steps(compiled, layout.size, samples), strict=True):
+        assert Outcome(loss, predicted) == oracle.evaluate(*given[:2])
+        oracle.train(*given)
         wanted = state_of(oracle.graph, layout, oracle.residuals)
         differing = [part.tensor for part in layout.parts if (part.read(state) != part.read(wanted)).any()]
-        assert not differing, (sample.step, differing)
+        assert not differing, (given[2].step, differing)
     assert state_of(oracle.graph, layout) != state_of(program.network, layout)

@@ -11,13 +11,14 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
 from tinyengine.native import build
-from tinyengine.native.build import Sample, host_compiler, run_steps
+from tinyengine.native.build import host_compiler, run_steps
 from tinyengine.native.library import AVX2, REPLACED, library_sources, processor_macros
+from tinyengine.step import Sample, Update
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
 from tests.helpers.graphs import GraphBuilder
-from tests.helpers.training_networks import NETWORKS, network, same
+from tests.helpers.training_networks import NETWORKS, Given, network, same
 
 RELU6 = Activation.RELU6
 POINT = Window((1, 1))
@@ -41,14 +42,17 @@ def rests(b: GraphBuilder) -> None:
     b.output(b.dense(b.mean(y, (1, 2)), 4))
 
 
-def samples(graph: Graph, count: int, rate: float, batch: int = 1) -> list[Sample]:
+def samples(graph: Graph, count: int, rate: float, batch: int = 1) -> list[Given]:
     """With momentum where they come in batches."""
     rng = np.random.default_rng(3)
     classes = trainable_layers(graph).classifier.out_channels
     shape = graph.tensor(graph.input_tensors()[0]).shape
     pictures = [rng.integers(-128, 128, shape, np.int8) for _ in range(count)]
     momentum = 0.9 if batch > 1 else 0.0
-    return [Sample(x, n % classes, classes, rate, 7, n, momentum, batch, n % batch) for n, x in enumerate(pictures)]
+    return [
+        (x, Sample(n % classes, classes), Update(rate, 7, n, momentum, batch, n % batch))
+        for n, x in enumerate(pictures)
+    ]
 
 
 lanes = pytest.mark.skipif(
@@ -85,8 +89,8 @@ def test_the_same_steps(
 def test_the_same_inference(build_network: Callable[[GraphBuilder], None], requant: str) -> None:
     compiled = compile_graph(network(build_network, 6), CompileOptions(requant=requant))
     portable, fast = build(compiled), build(compiled, fast=True)
-    for sample in samples(compiled.graph, 5, 0.0):
-        for ours, theirs in zip(portable.run([sample.x]), fast.run([sample.x]), strict=True):
+    for x, _, _ in samples(compiled.graph, 5, 0.0):
+        for ours, theirs in zip(portable.run([x]), fast.run([x]), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 

@@ -16,6 +16,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer, Storage
 from tinyengine.errors import DeviceError
+from tinyengine.step import Sample, Update
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.zoo.table import Network, parse_blocks
 
@@ -56,7 +57,7 @@ def train(trainer: DeviceTrainer, steps: int) -> bytes:
     first = trainer.info().steps
     for step in range(first, first + steps):
         picture = rng.integers(-128, 128, (1, 16, 16, 3), np.int8)
-        trainer.step(picture, step % 4, 4, rate=0.05, seed=5, step=step)
+        trainer.step(picture, Sample(step % 4, 4), Update(0.05, 5, step))
     return trainer.read_state()
 
 

@@ -12,16 +12,16 @@ import time
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tinyengine import sim
 from tinyengine.boards import load
-from tinyengine.cli.training_options import input_form, read_samples
+from tinyengine.cli.training_options import input_form
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
-from tinyengine.finetune.samples import split
+from tinyengine.finetune.samples import load_samples, split
 from tinyengine.finetune.session import TuneOptions, fine_tune
-from tinyengine.native import NativeTrainer, StepResult
+from tinyengine.native import NativeTrainer
+from tinyengine.step import Sample, Update
 
 from tests.helpers.firmware_image import compiled
 from tests.helpers.trained_network import compile_trainable, random_input, write_model, write_pictures
@@ -29,29 +29,6 @@ from tests.helpers.trained_network import compile_trainable, random_input, write
 BOARD = "sim_stm32f405"
 BATCH = 4
 OPTIONS = {"rate": 0.02, "epochs": 10_000.0, "momentum": 0.9, "batch": BATCH}
-
-
-class NativeLearner:
-    """The same session in this process."""
-
-    def __init__(self, trainer: NativeTrainer) -> None:
-        self.trainer = trainer
-        self.steps = 0
-
-    def step(
-        self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int, **place: float
-    ) -> StepResult:
-        self.steps += 1
-        return self.trainer.step(values, label, rate, seed=seed, step=step, classes=classes, **place)
-
-    def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:
-        return self.trainer.evaluate(values, label, classes=classes)
-
-    def snapshot(self) -> bytes:
-        return self.trainer.state
-
-    def return_to(self, snapshot: bytes, steps: int) -> None:
-        self.trainer.state = snapshot
 
 
 def interrupted_session(url: str, pictures: Path) -> dict:
@@ -104,17 +81,23 @@ def test_a_stopped_session_leaves_whole_batches(tmp_path: Path) -> None:
             trainer = DeviceTrainer(device)
             info, state = trainer.info(), trainer.read_state()
             form = input_form(device, None, None)
-            after = trainer.step(random_input(1), 0, 3, rate=0.05, seed=1)
+            after = trainer.step(random_input(1), Sample(0, 3), Update(0.05, 1))
     assert report["interrupted"] and info.complete
     assert info.steps == report["steps"] == report["device"]["steps"] == len(report["losses"]) > 0
     assert info.state_crc == report["device"]["state_crc"] == zlib.crc32(state)
 
-    here = NativeLearner(NativeTrainer(model))
-    samples = read_samples(pictures, form, lambda _: None)
-    train, held_out = split(samples, 0.5, 0)
-    again = fine_tune(
-        here, train, held_out, TuneOptions(classes=3, **OPTIONS), lambda _: None, lambda: here.steps >= info.steps
-    )
+    here = NativeTrainer(model)
+    train, held_out = split(load_samples(pictures, form), 0.5, 0)
+    steps = 0
+
+    def stop() -> bool:
+        return steps >= info.steps
+
+    def count(what: str, done: int, total: int, figures: str = "") -> None:
+        nonlocal steps
+        steps += what == "training"
+
+    again = fine_tune(here, train, held_out, TuneOptions(classes=3, **OPTIONS), count, stop)
     assert again.losses == report["losses"]
-    assert here.trainer.state == state
-    assert after.loss == here.trainer.step(random_input(1), 0, 0.05, seed=1, classes=3).loss
+    assert here.state == state
+    assert after.loss == here.step(random_input(1), Sample(0, 3), Update(0.05, 1)).loss

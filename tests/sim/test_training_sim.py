@@ -12,6 +12,7 @@ from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.native import NativeTrainer
 from tinyengine.project.budget import judge, measure_code
+from tinyengine.step import Sample, Update
 
 from tests.helpers.firmware_image import compiled
 from tests.helpers.tiny_networks import tiny_graph
@@ -33,15 +34,14 @@ def test_ten_steps_give_the_native_bytes(
     with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:
         trainer = DeviceTrainer(device)
         for number in range(10):
-            x, label = random_input(number), number % 3
-            place = {"momentum": momentum, "batch": batch, "sample": number % batch}
-            done = trainer.step(x, label, 3, rate=0.05, seed=2, step=number, **place)
-            expected = here.step(x, label, 0.05, seed=2, step=number, classes=3, **place)
+            x, sample = random_input(number), Sample(number % 3, 3)
+            update = Update(0.05, 2, number, momentum, batch, number % batch)
+            done, expected = trainer.step(x, sample, update), here.step(x, sample, update)
             assert (done.loss, done.predicted) == (expected.loss, expected.predicted)
         state = trainer.read_state()
         assert state == here.state
-        seen = trainer.evaluate(random_input(50), 1, 3)
-        expected = here.evaluate(random_input(50), 1, classes=3)
+        seen = trainer.evaluate(random_input(50), Sample(1, 3))
+        expected = here.evaluate(random_input(50), Sample(1, 3))
         assert (seen.loss, seen.predicted) == (expected.loss, expected.predicted)
         here.reset()
         trainer.reset()
@@ -66,8 +66,8 @@ def test_mcunet_5fps_trains_in_128_kb(tmp_path: Path) -> None:
     with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:
         trainer = DeviceTrainer(device)
         for number, x in enumerate(pictures):
-            done = trainer.step(x, number, 10, rate=0.01, seed=1, step=number)
-            expected = here.step(x, number, 0.01, seed=1, step=number)
+            sample, update = Sample(number, 10), Update(0.01, 1, number)
+            done, expected = trainer.step(x, sample, update), here.step(x, sample, update)
             assert (done.loss, done.predicted) == (expected.loss, expected.predicted)
         trained = here.state
         assert trainer.read_state() == trained

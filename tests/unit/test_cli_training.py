@@ -19,6 +19,7 @@ from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
 from tinyengine.finetune.samples import Samples, split
 from tinyengine.finetune.session import TuneOptions, fine_tune
+from tinyengine.step import Outcome, Sample, Update
 
 from tests.helpers.command_line import fails, run
 from tests.helpers.native_device import NativeDevice, native_device
@@ -147,10 +148,6 @@ def test_help_has_an_example(name: str) -> None:
 # ---- The session, without a device ----
 
 
-class Outcome:
-    loss, predicted = 1.0, 0
-
-
 class Recorder:
     """A learner that remembers what it was asked."""
 
@@ -159,21 +156,18 @@ class Recorder:
         self.judged: list[float] = []
         self.places: list[tuple[float, int, int]] = []
 
-    def step(
-        self, values: np.ndarray, label: int, classes: int, *, rate: float, seed: int, step: int, **place: float
-    ) -> Outcome:
-        self.steps.append((float(values[0, 0, 0]), label, step, rate))
-        self.places.append((place["momentum"], int(place["batch"]), int(place["sample"])))
-        return Outcome()
+    def step(self, values: np.ndarray, sample: Sample, update: Update) -> Outcome:
+        self.steps.append((float(values[0, 0, 0]), sample.label, update.step, update.rate))
+        self.places.append((update.momentum, update.batch, update.sample))
+        return Outcome(1.0, 0)
 
-    def evaluate(self, values: np.ndarray, label: int, classes: int) -> Outcome:
+    def evaluate(self, values: np.ndarray, sample: Sample) -> Outcome:
         self.judged.append(float(values[0, 0, 0]))
-        return Outcome()
+        return Outcome(1.0, 0)
 
-    def snapshot(self) -> bytes:
-        return b""
+    state = b""
 
-    def return_to(self, snapshot: bytes, steps: int) -> None:
+    def return_to(self, state: bytes, steps: int) -> None:
         raise AssertionError("nothing to return to")
 
 
@@ -196,7 +190,7 @@ def test_split_holds_out_a_share_of_each_class() -> None:
 def test_a_session_shows_every_sample_once_per_epoch_and_decays_the_rate() -> None:
     learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
     options = TuneOptions(classes=2, epochs=3, rate=1.0, seed=5, first_step=100)
-    result = fine_tune(learner, train, held, options, lambda _: None, lambda: False)
+    result = fine_tune(learner, train, held, options)
     assert [step for _, _, step, _ in learner.steps] == list(range(100, 160))
     for epoch in range(3):
         seen = [value for value, *_ in learner.steps[20 * epoch : 20 * epoch + 20]]
@@ -213,7 +207,7 @@ def test_batches_end_with_epochs_and_with_the_training() -> None:
     learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
     assert len(train) == 20
     options = TuneOptions(classes=2, epochs=1.55, momentum=0.9, batch=8)
-    fine_tune(learner, train, held, options, lambda _: None, lambda: False)
+    fine_tune(learner, train, held, options)
     sizes = [batch for _, batch, sample in learner.places if sample == 0]
     assert sizes == [8, 8, 4, 8, 3]
     assert [sample for *_, sample in learner.places] == [n for size in sizes for n in range(size)]
@@ -223,12 +217,12 @@ def test_batches_end_with_epochs_and_with_the_training() -> None:
 def test_a_stop_is_obeyed_between_batches() -> None:
     learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
     options = TuneOptions(classes=2, epochs=3, batch=4)
-    result = fine_tune(learner, train, held, options, lambda _: None, lambda: len(learner.steps) >= 5)
+    result = fine_tune(learner, train, held, options, stop=lambda: len(learner.steps) >= 5)
     assert result.interrupted and result.steps == 8
 
 
 def test_a_stop_is_obeyed_between_samples() -> None:
     learner, (train, held) = Recorder(), split(numbered(25), 0.2, seed=0)
     options = TuneOptions(classes=2, epochs=3)
-    result = fine_tune(learner, train, held, options, lambda _: None, lambda: len(learner.steps) == 7)
+    result = fine_tune(learner, train, held, options, stop=lambda: len(learner.steps) == 7)
     assert result.interrupted and result.steps == 7 and len(result.evaluations) == 1

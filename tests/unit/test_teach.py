@@ -108,7 +108,7 @@ def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
     assert 100 * (data.soft.argmax(1) == data.labels).mean() == pytest.approx(result.agreement)
     # a second run takes the features from the cache, and does not learn from its own answers
     again = teach(
-        TeachOptions([out], tmp_path / "b.npz", resolution=12, components=4, cache=tmp_path / "cache"), True, looker
+        TeachOptions([out], tmp_path / "b.npz", resolution=12, components=4, cache=tmp_path / "cache"), extract=looker
     )
     assert looker.pictures == 60
     assert again.agreement_before is None and again.agreement == result.agreement

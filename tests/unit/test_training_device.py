@@ -15,6 +15,7 @@ from tinyengine.device.framing import Frame, Op, Status
 from tinyengine.device.training import TARGET_STATE, DeviceTrainer, Storage
 from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError, DeviceError
+from tinyengine.step import Sample, Update
 
 from tests.helpers.fake_trainer import CLASSES, LAYOUT, SCHEME, STATE_BYTES, FakeTrainer
 from tests.helpers.faulty_link import FaultyTransport
@@ -39,8 +40,8 @@ def train(trainer: DeviceTrainer, mirror: FakeTrainer, count: int, seed: int = 0
     for number in range(count):
         picture = random_picture(seed * 1000 + number)
         label, rate = number % 4, 0.01 / (number + 1)
-        done = trainer.step(picture, label, 4, rate=rate, seed=seed, step=number)
-        assert (done.loss, done.predicted) == mirror.step(picture, label, 4, rate, seed, number)
+        done = trainer.step(picture, Sample(label, 4), Update(rate, seed, number))
+        assert (done.loss, done.predicted) == mirror.step(picture, Sample(label, 4), Update(rate, seed, number))
         assert done.steps == mirror.steps
         assert done.count > 0
 
@@ -61,8 +62,8 @@ def test_steps_and_evaluation(native: NativeDevice, by_rows: bool) -> None:
     trainer, mirror = DeviceTrainer(Device.connect(line), by_rows), FakeTrainer()
     train(trainer, mirror, 5)
     picture = random_picture(77)
-    seen = trainer.evaluate(picture, 2, 10)
-    assert (seen.loss, seen.predicted) == mirror.evaluate(picture, 2, 10)
+    seen = trainer.evaluate(picture, Sample(2, 10))
+    assert (seen.loss, seen.predicted) == mirror.evaluate(picture, Sample(2, 10))
     assert seen.steps == 5
     assert trainer.read_state() == mirror.state.tobytes()
     assert trainer.info().steps == 5
@@ -131,10 +132,9 @@ def test_batches_change_the_state_with_their_last_sample(tmp_path: Path) -> None
 
         def steps(count: int, momentum: float, batch: int) -> None:
             for number in range(count):
-                how = {"rate": 0.01, "seed": 3, "step": number, "momentum": momentum, "batch": batch}
-                how["sample"] = number % batch
-                done = trainer.step(random_picture(number), 1, 4, **how)
-                assert (done.loss, done.predicted) == mirror.step(random_picture(number), 1, 4, **how)
+                how = Update(0.01, 3, number, momentum, batch, number % batch)
+                done = trainer.step(random_picture(number), Sample(1, 4), how)
+                assert (done.loss, done.predicted) == mirror.step(random_picture(number), Sample(1, 4), how)
                 assert done.steps == mirror.steps
 
         steps(2, 0.0, 1)
@@ -161,9 +161,9 @@ def test_samples_of_a_batch_come_in_order() -> None:
         trainer, mirror = DeviceTrainer(Device.connect(line)), FakeTrainer(velocity=True)
 
         def step(batch: int, sample: int, momentum: float = 0.0) -> None:
-            how = {"rate": 0.01, "seed": 0, "step": 0, "momentum": momentum, "batch": batch, "sample": sample}
-            trainer.step(random_picture(1), 0, 4, **how)
-            mirror.step(random_picture(1), 0, 4, **how)
+            how = Update(0.01, 0, 0, momentum, batch, sample)
+            trainer.step(random_picture(1), Sample(0, 4), how)
+            mirror.step(random_picture(1), Sample(0, 4), how)
 
         def refused(batch: int, sample: int, momentum: float = 0.0) -> None:
             with pytest.raises(RefusedError) as error:
@@ -199,7 +199,7 @@ def test_firmware_without_velocities_refuses_batches(trainer: DeviceTrainer) -> 
     assert not trainer.info().velocity
     for how in ({"momentum": 0.5}, {"batch": 2}):
         with pytest.raises(RefusedError, match="build it with --velocity"):
-            trainer.step(random_picture(1), 0, 4, rate=0.1, **how)
+            trainer.step(random_picture(1), Sample(0, 4), Update(0.1, **how))
         payload = struct.pack("<HHfIIfHH", 0, 4, 0.1, 0, 0, how.get("momentum", 0.0), how.get("batch", 1), 0)
         with pytest.raises(RefusedError) as error:
             trainer.device.connection.request(Op.TRAIN_STEP, payload)
@@ -334,8 +334,8 @@ def test_half_a_push_into_the_state_itself_is_noticed(tmp_path: Path) -> None:
         assert not trainer.info().complete
         picture = random_picture(4)
         for refused in (
-            lambda: trainer.step(picture, 0, 2, rate=0.1),
-            lambda: trainer.evaluate(picture, 0, 2),
+            lambda: trainer.step(picture, Sample(0, 2), Update(0.1)),
+            lambda: trainer.evaluate(picture, Sample(0, 2)),
             lambda: trainer.device.infer(picture),
             trainer.save,
         ):
@@ -411,5 +411,5 @@ def test_a_restart_is_told_and_nothing_is_repeated_silently(native: NativeDevice
     train(trainer, FakeTrainer(), 2)
     line.write(Frame(Op.HELLO, 0x777, 1, b"TINY\x01\x01").encode())
     with pytest.raises(RestartedError, match="training since the last save is lost"):
-        trainer.step(random_picture(1), 0, 2, rate=0.1)
+        trainer.step(random_picture(1), Sample(0, 2), Update(0.1))
     line.close()

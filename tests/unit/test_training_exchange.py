@@ -23,6 +23,7 @@ from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.native import NativeTrainer
 from tinyengine.reference import run
 from tinyengine.reference.tflite_runner import open_reference
+from tinyengine.step import Sample, Update
 
 from tests.helpers.native_device import NativeDevice, build_compiled, native_device
 from tests.helpers.tflite_reference import require_tensorflow
@@ -66,12 +67,12 @@ def test_ten_steps_give_the_native_bytes(native: NativeDevice, compiled: Compile
     assert (info.scheme, info.layout, info.classes) == (SCHEME, compiled.layout_hash, 3)
     for number in range(10):
         x, label = random_input(number), number % 3
-        done = trainer.step(x, label, 3, rate=0.05, seed=4, step=number)
-        expected = mirror.step(x, label, 0.05, seed=4, step=number, classes=3)
+        done = trainer.step(x, Sample(label, 3), Update(0.05, 4, number))
+        expected = mirror.step(x, Sample(label, 3), Update(0.05, 4, number))
         assert (done.loss, done.predicted) == (expected.loss, expected.predicted)
     assert trainer.read_state() == mirror.state
-    seen = trainer.evaluate(random_input(99), 0, 3)
-    expected = mirror.evaluate(random_input(99), 0, classes=3)
+    seen = trainer.evaluate(random_input(99), Sample(0, 3))
+    expected = mirror.evaluate(random_input(99), Sample(0, 3))
     assert (seen.loss, seen.predicted) == (expected.loss, expected.predicted)
     line.close()
 
@@ -120,7 +121,7 @@ def test_a_pulled_network_and_a_pulled_state_can_be_pushed(native: NativeDevice,
     line = SocketTransport(native.url)
     trainer = DeviceTrainer(Device.connect(line))
     for number in range(5):
-        trainer.step(random_input(number), number % 3, 3, rate=0.05, step=number)
+        trainer.step(random_input(number), Sample(number % 3, 3), Update(0.05, step=number))
     trained = trainer.read_state()
     line.close()
     network, state = tmp_path / "trained.tflite", tmp_path / "trained.npz"
@@ -139,7 +140,7 @@ def test_a_pulled_network_and_a_pulled_state_can_be_pushed(native: NativeDevice,
 def test_what_was_saved_is_restored(native: NativeDevice) -> None:
     line = SocketTransport(native.url)
     trainer = DeviceTrainer(Device.connect(line))
-    trainer.step(random_input(1), 0, 3, rate=0.05)
+    trainer.step(random_input(1), Sample(0, 3), Update(0.05))
     trained = trainer.read_state()
     line.close()
     assert "after 1 training steps (generation 1)" in command("save", "--port", native.url).stdout

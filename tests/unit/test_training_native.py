@@ -15,6 +15,7 @@ from tinyengine.passes import optimize
 from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.report.figures import network_figures
+from tinyengine.step import Sample, Update
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.state import apply_state, state_of
 
@@ -25,9 +26,7 @@ from tests.helpers.trainable import SCHEME, network, pictures
 def compiled_and_oracle(options: CompileOptions) -> tuple[CompiledModel, Trainer]:
     compiled = compile_graph(network(), options)
     assert compiled.training is not None
-    trainer = Trainer(
-        optimize(network()), compiled.training.scheme, seed=5, residual=options.residual, requant=options.requant
-    )
+    trainer = Trainer(optimize(network()), compiled.training.scheme, residual=options.residual, requant=options.requant)
     return compiled, trainer
 
 
@@ -36,12 +35,10 @@ def assert_equal_steps(compiled: CompiledModel, oracle: Trainer, steps: int = 4)
     layout, native = compiled.training.layout, NativeTrainer(compiled)
     assert native.state == state_of(oracle.graph, layout)
     for index, x in enumerate(pictures(steps, 3)):
-        label, classes = index % 3, 4 - index % 2
-        loss, predicted = oracle.evaluate(x, label, classes)
-        judged = native.evaluate(x, label, classes=classes)
-        oracle.train(x, label, 0.05, classes)
-        result = native.step(x, label, 0.05, seed=5, step=index, classes=classes)
-        assert (result.loss, result.predicted) == (judged.loss, judged.predicted) == (float(loss), predicted)
+        sample, update = Sample(index % 3, 4 - index % 2), Update(0.05, 5, index)
+        expected, judged = oracle.evaluate(x, sample), native.evaluate(x, sample)
+        oracle.train(x, sample, update)
+        assert native.step(x, sample, update) == judged == expected
         now, wanted = native.state, state_of(oracle.graph, layout, oracle.residuals)
         differing = [part.tensor for part in layout.parts if (part.read(now) != part.read(wanted)).any()]
         assert not differing, (index, differing)
@@ -72,7 +69,7 @@ def test_a_state_is_the_network_and_the_network_the_state() -> None:
     assert compiled.training is not None
     layout, native = compiled.training.layout, NativeTrainer(compiled)
     for index, x in enumerate(pictures(3, 4)):
-        native.step(x, index % 4, 0.1, step=index)
+        native.step(x, Sample(index % 4, 4), Update(0.1, step=index))
     trained = apply_state(optimize(network()), layout, native.state)
     assert state_of(trained, layout) == native.state != state_of(oracle.graph, layout)
     [x] = pictures(1, 8)
@@ -104,12 +101,12 @@ def test_momentum_needs_velocities_and_order() -> None:
     plain = NativeTrainer(compile_graph(network(), CompileOptions(train="last-1")))
     for place in ({"momentum": 0.5}, {"batch": 2}):
         with pytest.raises(DataError, match="velocity"):
-            plain.step(x, 0, 0.1, **place)
+            plain.step(x, Sample(0, 4), Update(0.1, **place))
     trainer = NativeTrainer(compile_graph(network(), CompileOptions(train="last-1", velocity=True)))
     with pytest.raises(DataError, match="sample 2 does not exist in a batch of 2"):
-        trainer.step(x, 0, 0.1, batch=2, sample=2)
+        trainer.step(x, Sample(0, 4), Update(0.1, batch=2, sample=2))
     before = trainer.state
-    trainer.step(x, 0, 0.1, batch=2)
+    trainer.step(x, Sample(0, 4), Update(0.1, batch=2))
     assert trainer.velocity.any() and trainer.state == before
     trainer.state = before
     assert not trainer.velocity.any(), "those of another state mean nothing"
@@ -120,7 +117,7 @@ def test_a_new_head_is_compiled_in() -> None:
     assert NativeTrainer(compiled).classes == 7
     assert network_figures(compiled)["classes"] == 7
     with pytest.raises(DataError, match="label 7"):
-        NativeTrainer(compiled).step(pictures(1, 0)[0], 7, 0.1)
+        NativeTrainer(compiled).step(pictures(1, 0)[0], Sample(7, 7), Update(0.1))
 
 
 def test_refusals() -> None:

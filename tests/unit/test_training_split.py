@@ -8,6 +8,7 @@ from tinyengine.errors import ModelError
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
+from tinyengine.step import Sample, Update
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import split
 from tinyengine.zoo.table import Network, parse_blocks
@@ -44,12 +45,12 @@ def test_the_tail_learns_the_same_bytes() -> None:
     scheme = UpdateScheme("s", 2, {7: 0.5})
     parts = split(graph, scheme.bias_last)
     assert parts.front is not None
-    whole, tail = Trainer(graph, scheme, seed=4), Trainer(parts.tail, parts.scheme(scheme), seed=4)
+    whole, tail = Trainer(graph, scheme), Trainer(parts.tail, parts.scheme(scheme))
     rng = np.random.default_rng(1)
     for label in (0, 1, 2):
         x = rng.integers(-128, 128, (1, 16, 16, 3)).astype(np.int8)
-        whole.train(x, label, 0.1)
-        tail.train(run(parts.front, [x])[0], label, 0.1)
+        whole.train(x, Sample(label, 3), Update(0.1, 4, label))
+        tail.train(run(parts.front, [x])[0], Sample(label, 3), Update(0.1, 4, label))
     for constant in whole.constants:
         trained = tail.graph.tensor(constant.name).data
         np.testing.assert_array_equal(whole.graph.tensor(constant.name).data, trained)

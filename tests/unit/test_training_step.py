@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from tinyengine.errors import ModelError
@@ -15,6 +13,7 @@ from tinyengine.paths import project_root
 from tinyengine.reference import run
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.reference.backward.update import accumulated
+from tinyengine.step import Sample, Update
 from tinyengine.training.head import replace_head
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
@@ -51,8 +50,8 @@ def test_a_step_changes_what_the_scheme_names_and_nothing_else(residual: bool) -
     before = graph()
     trainer = Trainer(before, SCHEME, residual=residual)
     layers = trainable_layers(before)
-    for x, label in samples(8, 0):
-        trainer.train(x, label, 0.05)
+    for step, (x, label) in enumerate(samples(8, 0)):
+        trainer.train(x, Sample(label, 3), Update(0.05, step=step))
     old, new = constants(before), constants(trainer.graph)
     changed = {name for name in old if (old[name] != new[name]).any()}
     expected = {layers.classifier.weights.name, layers.classifier.bias.name}
@@ -67,9 +66,9 @@ def test_a_step_changes_what_the_scheme_names_and_nothing_else(residual: bool) -
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
     def after(seed: int) -> bytes:
-        trainer = Trainer(graph(), SCHEME, seed)
-        for x, label in samples(4, 0):
-            trainer.train(x, label, 0.05)
+        trainer = Trainer(graph(), SCHEME)
+        for step, (x, label) in enumerate(samples(4, 0)):
+            trainer.train(x, Sample(label, 3), Update(0.05, seed, step))
         return b"".join(array.tobytes() for array in constants(trainer.graph).values())
 
     assert after(1) == after(1) != after(2)
@@ -86,18 +85,17 @@ def test_random_bits_are_used_once() -> None:
 def test_an_accumulated_step_is_the_mean_of_its_samples() -> None:
     """Nothing changes until the last sample; then every bias by the rounded mean of what single steps would do."""
     batch = samples(3, 5)
-    whole = Trainer(graph(), SCHEME, accumulate=3)
+    whole = Trainer(graph(), SCHEME)
     unchanged = constants(whole.graph)
-    for x, label in batch[:2]:
-        whole.train(x, label, 0.5)
-    assert all((unchanged[name] == array).all() for name, array in constants(whole.graph).items())
-    whole.train(*batch[2], 0.5)
+    for number, (x, label) in enumerate(batch):
+        assert all((unchanged[name] == array).all() for name, array in constants(whole.graph).items())
+        whole.train(x, Sample(label, 3), Update(0.5, step=number, batch=3, sample=number))
     moved = constants(whole.graph)
     name = trainable_layers(whole.graph).classifier.bias.name
     singles = []
     for x, label in batch:
         alone = Trainer(graph(), SCHEME)
-        alone.train(x, label, 0.5)
+        alone.train(x, Sample(label, 3), Update(0.5))
         singles.append(constants(alone.graph)[name].astype(np.float64) - unchanged[name])
     change = moved[name].astype(np.float64) - unchanged[name]
     assert np.abs(change).max() > 20
@@ -114,17 +112,16 @@ def test_momentum_is_a_heavy_ball() -> None:
     assert seen == [1.0, 2.0, 2.0, 3.0, 2.5, 3.5]
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"residual": True}, {"momentum": 0.9, "accumulate": 4}], ids=["plain", "residual", "momentum"]
-)
-def test_a_network_learns(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("residual", "momentum", "batch"), [(False, 0.0, 1), (True, 0.0, 1), (False, 0.9, 4)], ids=str)
+def test_a_network_learns(residual: bool, momentum: float, batch: int) -> None:
     """From chance to mostly right on pictures that it has not seen."""
-    trainer = Trainer(graph(), SCHEME, seed=3, **options)
+    trainer = Trainer(graph(), SCHEME, residual)
     held_out = samples(60, 99)
     before = np.mean([trainer.predict(x) == label for x, label in held_out])
     training = samples(240, 1)
     for index, (x, label) in enumerate(training):
-        trainer.train(x, label, 0.02 * (1 - index / len(training)))
+        rate = 0.02 * (1 - index / len(training))
+        trainer.train(x, Sample(label, 3), Update(rate, 3, index, momentum, batch, index % batch))
     after = np.mean([trainer.predict(x) == label for x, label in held_out])
     assert before < 0.7 and after > 0.85, (before, after)
 
@@ -152,6 +149,6 @@ def test_a_shipped_network_gets_a_new_head_with_its_softmax() -> None:
     verify(new)
     assert new.tensor(new.output_tensors()[0]).shape[-1] == 5
     probabilities = Trainer(new, UpdateScheme("last-layer")).train(
-        np.zeros(new.tensor(new.input_tensors()[0]).shape, np.int8), 4, 0.1
+        np.zeros(new.tensor(new.input_tensors()[0]).shape, np.int8), Sample(4, 5), Update(0.1)
     )
     assert probabilities.sum() == pytest.approx(1, abs=1e-6) and len(probabilities) == 5

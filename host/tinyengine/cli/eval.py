@@ -12,18 +12,19 @@ from rich.console import Console
 
 from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
+from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     input_form,
     is_simulated,
     picture_options,
-    read_samples,
     trainer,
-    training_progress,
     until_ctrl_c,
     what_it_holds,
 )
 from tinyengine.finetune.learners import DeviceLearner, class_count
+from tinyengine.finetune.samples import load_samples
 from tinyengine.finetune.session import Interrupted, evaluate
+from tinyengine.progress import part
 from tinyengine.report.training import evaluation_report, evaluation_table, info_report
 
 
@@ -56,14 +57,14 @@ def command(
     with (
         trainer(by_rows, port=port, **connection) as device_trainer,
         until_ctrl_c() as stop,
-        training_progress() as observer,
+        step_progress() as progress,
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
-        samples = read_samples(data, input_form(device, mapping, color), observer)
+        samples = load_samples(data, input_form(device, mapping, color), progress)
         count = class_count(learner.info, classes, samples.classes)
         try:
-            found = evaluate(learner, samples, count, observer, stop, "evaluating", learner.info.steps)
+            found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)
         except Interrupted:
             click.echo("interrupted; the device holds what it held before", err=True)
             sys.exit(130)

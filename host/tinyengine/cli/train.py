@@ -12,19 +12,18 @@ from rich.console import Console
 
 from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
+from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     input_form,
     is_simulated,
     picture_options,
-    read_samples,
     trainer,
-    training_progress,
     until_ctrl_c,
     what_it_holds,
 )
 from tinyengine.errors import DataError
 from tinyengine.finetune.learners import DeviceLearner, class_count
-from tinyengine.finetune.samples import split
+from tinyengine.finetune.samples import load_samples, split
 from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
 from tinyengine.report.training import draw_curves, train_report, train_table
@@ -141,12 +140,12 @@ def command(
         if momentum or batch > 1:
             device_trainer.require_velocity()
         form = input_form(device, mapping, color)
-        with training_progress() as observer:
-            train = read_samples(data, form, observer)
+        with step_progress() as progress:
+            train = load_samples(data, form, progress)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)
             else:
-                held_out = read_samples(validate, form, observer)
+                held_out = load_samples(validate, form, progress)
                 if held_out.classes != train.classes:
                     raise DataError(f"{validate} has other classes than {data}: {', '.join(held_out.classes)}")
             options = TuneOptions(
@@ -161,7 +160,7 @@ def command(
                 momentum=momentum,
                 batch=batch,
             )
-            result = fine_tune(learner, train, held_out, options, observer, stop)
+            result = fine_tune(learner, train, held_out, options, progress, stop)
         if save and not result.interrupted:
             device_trainer.save()
         info = device_trainer.info()

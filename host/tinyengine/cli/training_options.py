@@ -6,19 +6,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tinyengine.cli.device_options import connected, meaning
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DataError
-from tinyengine.finetune.samples import InputForm, Samples, load_samples
-from tinyengine.finetune.session import Event, Observer, Stop
+from tinyengine.finetune.samples import InputForm
+from tinyengine.finetune.session import Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,38 +52,6 @@ def input_form(device: Device, mapping: str | None, color: str | None) -> InputF
         raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
     port = identity.inputs[0]
     return InputForm(port.shape, port.scale, port.zero_point, meaning(device, None, mapping, color))
-
-
-def read_samples(path: Path, form: InputForm, observer: Observer) -> Samples:
-    return load_samples(path, form, lambda done, total: observer(Event(f"reading {path.name}", done, total)))
-
-
-@contextmanager
-def training_progress() -> Iterator[Observer]:
-    """An observer that shows bars with recent loss and accuracy on standard error; silent without a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def observe(event: Event) -> None:
-            if event.what not in tasks:
-                tasks[event.what] = bars.add_task(event.what, total=event.total, figures="")
-            for what, task in tasks.items():
-                bars.update(task, visible=what == event.what)
-            figures = ""
-            if event.loss is not None and event.accuracy is not None:
-                figures = f"loss {event.loss:.3f}  accuracy {event.accuracy:.0%}"
-            bars.update(tasks[event.what], completed=event.done, total=event.total, figures=figures)
-
-        yield observe
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tinyengine.device.client import Device
 from tinyengine.device.errors import RefusedError, RestartedError
 from tinyengine.device.framing import Op, Status, answer_not_understood, fields
 from tinyengine.errors import DataError, DeviceError
+from tinyengine.step import Outcome, Sample, Update
 
 TARGET_STATE = OBJECT_STATE = 16
 LAYOUT_DIGITS = 16
@@ -96,11 +97,9 @@ class TrainingInfo:
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """One sample: ``loss`` in nats and ``predicted`` class, both before an update; ``steps`` behind the state."""
+class DeviceOutcome(Outcome):
+    """``steps``: behind the state."""
 
-    loss: float
-    predicted: int
     steps: int
     count: int  # counter ticks
     milliseconds: int
@@ -157,33 +156,19 @@ class DeviceTrainer:
             )
         self._velocity = True
 
-    def step(
-        self,
-        values: np.ndarray,
-        label: int,
-        classes: int,
-        *,
-        rate: float,
-        seed: int = 0,
-        step: int = 0,
-        momentum: float = 0.0,
-        batch: int = 1,
-        sample: int = 0,
-    ) -> StepResult:
-        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them).
-
-        ``sample``: its number in a ``batch``, after whose last sample the weights change; ``momentum``: with sample 0,
-        what is kept of the velocities. RefusedError where they need what the firmware does not have.
-        """
-        request = struct.pack("<HHfII", label, classes, rate, seed & 0xFFFFFFFF, step & 0xFFFFFFFF)
-        if momentum or batch != 1 or sample:
+    def step(self, values: np.ndarray, sample: Sample, update: Update) -> DeviceOutcome:
+        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them). RefusedError where
+        ``update`` needs what the firmware does not have."""
+        packed = update.pack()
+        if update.needs_velocities:
             self.require_velocity()
-            request += struct.pack("<fHH", momentum, batch, sample)
-        return self._sample(Op.TRAIN_STEP, values, request)
+        else:
+            packed = packed[:12]
+        return self._sample(Op.TRAIN_STEP, values, sample, packed)
 
-    def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:
+    def evaluate(self, values: np.ndarray, sample: Sample) -> DeviceOutcome:
         """Loss and prediction of one sample; changes nothing."""
-        return self._sample(Op.EVALUATE, values, struct.pack("<HH", label, classes))
+        return self._sample(Op.EVALUATE, values, sample)
 
     def reset(self) -> None:
         """Back to the factory's weights. What is saved stays, and comes back when the board restarts."""
@@ -233,12 +218,13 @@ class DeviceTrainer:
 
     # ----
 
-    def _sample(self, op: Op, values: np.ndarray, request: bytes) -> StepResult:
+    def _sample(self, op: Op, values: np.ndarray, sample: Sample, update: bytes = b"") -> DeviceOutcome:
         delivery = self.device.delivery(values, self._by_rows)
         with _restart_told():
             self.device.deliver(delivery)
+        request = struct.pack("<HH", sample.label, sample.classes) + update
         loss, predicted, _, steps, count, ms = fields("<fHHIII", self._request(op, request))
-        return StepResult(loss, predicted, steps, count, ms)
+        return DeviceOutcome(loss, predicted, steps, count, ms)
 
     def _request(self, op: Op, payload: bytes = b"") -> bytes:
         with _restart_told():

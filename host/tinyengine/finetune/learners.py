@@ -1,11 +1,12 @@
-"""Those who compute training steps for a session: a device, or its generated code in this process."""
+"""A device as the learner of a session (``native.NativeTrainer`` is one too)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinyengine.device.training import DeviceTrainer, StepResult, TrainingInfo
+from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DataError, DeviceError
+from tinyengine.step import Outcome, Sample, Update
 
 
 class DeviceLearner:
@@ -21,40 +22,27 @@ class DeviceLearner:
             )
         self._steps = self.info.steps
 
-    def step(
-        self,
-        values: np.ndarray,
-        label: int,
-        classes: int,
-        *,
-        rate: float,
-        seed: int,
-        step: int,
-        momentum: float = 0.0,
-        batch: int = 1,
-        sample: int = 0,
-    ) -> StepResult:
+    def step(self, values: np.ndarray, sample: Sample, update: Update) -> Outcome:
         """One step; DeviceError if the device has counted another number of steps than we."""
-        result = self.trainer.step(
-            values, label, classes, rate=rate, seed=seed, step=step, momentum=momentum, batch=batch, sample=sample
-        )
-        if sample + 1 == batch:  # it counts steps that the weights have taken
-            self._steps += batch
+        result = self.trainer.step(values, sample, update)
+        if update.sample + 1 == update.batch:  # it counts steps that the weights have taken
+            self._steps += update.batch
         if result.steps != self._steps:
             raise DeviceError(
                 f"the device counts {result.steps} training steps instead of {self._steps}: another program uses it"
             )
         return result
 
-    def evaluate(self, values: np.ndarray, label: int, classes: int) -> StepResult:
-        return self.trainer.evaluate(values, label, classes)
+    def evaluate(self, values: np.ndarray, sample: Sample) -> Outcome:
+        return self.trainer.evaluate(values, sample)
 
-    def snapshot(self) -> bytes:
+    @property
+    def state(self) -> bytes:
         return self.trainer.read_state()
 
-    def return_to(self, snapshot: bytes, steps: int) -> None:
+    def return_to(self, state: bytes, steps: int) -> None:
         self._steps = self.info.steps + steps
-        self.trainer.write_state(snapshot, self.info.layout, self._steps)
+        self.trainer.write_state(state, self.info.layout, self._steps)
 
 
 def class_count(info: TrainingInfo, wanted: int | None, names: tuple[str, ...]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import numpy as np
 from tinyengine.data.images import open_pictures, to_input
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
-
-Progress = Callable[[int, int], None]
+from tinyengine.progress import Activity, silent
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Samples:
         return Samples(self.values[indices], self.labels[indices], self.classes)
 
 
-def load_samples(path: Path, form: InputForm, progress: Progress | None = None) -> Samples:
+def load_samples(path: Path, form: InputForm, activity: Activity = silent) -> Samples:
     """Decode and resize the pictures of a folder with one subfolder per class, or of an archive with labels.
 
     DataError where there are no labels or fewer than two classes.
@@ -56,8 +54,7 @@ def load_samples(path: Path, form: InputForm, progress: Progress | None = None) 
         )
     values = []
     for number, picture in enumerate(labelled):
-        if progress:
-            progress(number, len(labelled))
+        activity(f"reading {path.name}", number, len(labelled))
         values.append(to_input(picture.rgb(), form.shape, form.scale, form.zero_point, form.metadata))
     return Samples(np.stack(values), np.array([picture.label for picture in labelled]), classes)
 
@@ -76,8 +73,3 @@ def split(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
     mask = np.zeros(len(samples), bool)
     mask[held] = True
     return samples.take(np.flatnonzero(~mask)), samples.take(np.flatnonzero(mask))
-
-
-def mirrored(values: np.ndarray) -> np.ndarray:
-    """A picture (rows, columns, channels) with left and right exchanged."""
-    return np.ascontiguousarray(values[:, ::-1])

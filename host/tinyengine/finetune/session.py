@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from tinyengine.finetune.samples import Samples, mirrored
+from tinyengine.finetune.samples import Samples
+from tinyengine.progress import Activity, Progress, part, silent
+from tinyengine.step import Outcome, Sample, Update
 
 SCHEDULES = ("cosine", "constant")
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises to its peak."""
-
-
-class Outcome(Protocol):
-    """Of one sample, before an update: cross-entropy in nats, and the class with the largest logit."""
-
-    @property
-    def loss(self) -> float: ...
-    @property
-    def predicted(self) -> int: ...
+RECENT = 50
+"""Steps that the loss and the accuracy shown are averaged over."""
 
 
 class Learner(Protocol):
-    """Somebody who computes training steps on int8 inputs."""
+    """Whoever computes training steps on int8 inputs."""
 
-    def step(
-        self,
-        values: np.ndarray,
-        label: int,
-        classes: int,
-        *,
-        rate: float,
-        seed: int,
-        step: int,
-        momentum: float,
-        batch: int,
-        sample: int,
-    ) -> Outcome: ...
-    def evaluate(self, values: np.ndarray, label: int, classes: int) -> Outcome: ...
-    def snapshot(self) -> bytes:
+    @property
+    def state(self) -> bytes:
         """The trained state."""
 
-    def return_to(self, snapshot: bytes, steps: int) -> None:
+    def step(self, values: np.ndarray, sample: Sample, update: Update, /) -> Outcome: ...
+    def evaluate(self, values: np.ndarray, sample: Sample, /) -> Outcome: ...
+    def return_to(self, state: bytes, steps: int) -> None:
         """Take a state from before; ``steps`` of this session lie behind it."""
 
 
@@ -76,23 +61,17 @@ class TuneOptions:
             return self.rate
         return self.rate * 0.5 * (1 + math.cos(math.pi * (number - warm_up) / max(total - warm_up, 1)))
 
-    def place_of(self, number: int, total: int, epoch: int) -> Place:
-        """The place of step ``number`` (from 0) of ``total``, of which ``epoch`` make an epoch."""
+    def update_at(self, number: int, total: int, epoch: int) -> Update:
+        """The update of step ``number`` (from 0) of ``total``, of which ``epoch`` make an epoch.
+
+        The first batch keeps nothing of the velocities: what other sessions have left does not count.
+        """
         in_epoch = number % epoch
         sample = in_epoch % self.batch
         first = number - sample
         size = min(self.batch, epoch - (in_epoch - sample), total - first)
-        return Place(self.momentum if first else 0.0, size, sample)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a step stands in its batch. ``momentum``: what its batch keeps of the velocities; 0 in the first one, as
-    what other sessions have left does not count."""
-
-    momentum: float
-    batch: int
-    sample: int
+        momentum = self.momentum if first else 0.0
+        return Update(self.rate_at(number, total), self.seed, self.first_step + number, momentum, size, sample)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +89,16 @@ class Evaluation:
     @property
     def accuracy(self) -> float:
         return float(np.trace(self.confusion)) / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True)
+class TakenStep:
+    """What a training step found: step ``number`` (from 1) of ``total``."""
+
+    number: int
+    total: int
+    loss: float
+    right: bool
 
 
 @dataclass(eq=False)
@@ -130,19 +119,6 @@ class TuneResult:
         return len(self.losses)
 
 
-@dataclass(frozen=True)
-class Event:
-    """For progress: ``what`` is done for the ``done``-th time of ``total``; of training also recent loss and
-    accuracy."""
-
-    what: str
-    done: int
-    total: int
-    loss: float | None = None
-    accuracy: float | None = None
-
-
-Observer = Callable[[Event], None]
 Stop = Callable[[], bool]
 
 
@@ -150,8 +126,18 @@ class Interrupted(Exception):
     """The user wants to stop; raised between samples only."""
 
 
+def never() -> bool:
+    """Of a session that nobody stops."""
+    return False
+
+
 def evaluate(
-    learner: Learner, samples: Samples, classes: int, observer: Observer, stop: Stop, what: str, steps: int = 0
+    learner: Learner,
+    samples: Samples,
+    classes: int,
+    progress: Progress = silent,
+    stop: Stop = never,
+    steps: int = 0,
 ) -> Evaluation:
     """Judge every sample. Interrupted when ``stop`` says so."""
     confusion = np.zeros((classes, classes), int)
@@ -159,73 +145,77 @@ def evaluate(
     for number, (values, label) in enumerate(zip(samples.values, samples.labels, strict=True)):
         if stop():
             raise Interrupted
-        observer(Event(what, number, len(samples)))
-        outcome = learner.evaluate(values, int(label), classes)
+        progress(number, len(samples))
+        outcome = learner.evaluate(values, Sample(int(label), classes))
         confusion[int(label), outcome.predicted] += 1
         total += outcome.loss
     return Evaluation(steps, total / max(len(samples), 1), confusion)
 
 
+def train(
+    learner: Learner, forms: Sequence[np.ndarray], labels: np.ndarray, options: TuneOptions, stop: Stop = never
+) -> Iterator[TakenStep]:
+    """Train on one sample after the other, in an order shuffled anew each epoch: a step is taken when it is asked for.
+
+    ``forms``: the same int8 inputs (N, ...) in several forms, plain and mirrored say, of which each step takes one at
+    random. The same options give the same bytes. Interrupted when ``stop`` says so between two batches: one that does
+    not end would be lost.
+    """
+    rng = np.random.default_rng(options.seed)
+    total = max(1, round(options.epochs * len(labels)))
+    order = np.empty(0, np.int64)
+    for number in range(total):
+        update = options.update_at(number, total, len(labels))
+        if update.sample == 0 and stop():
+            raise Interrupted
+        if number % len(labels) == 0:
+            order = rng.permutation(len(labels))
+        index = order[number % len(labels)]
+        values, label = forms[int(rng.integers(len(forms)))][index], int(labels[index])
+        outcome = learner.step(values, Sample(label, options.classes), update)
+        yield TakenStep(number + 1, total, outcome.loss, outcome.predicted == label)
+
+
 def fine_tune(
-    learner: Learner, train: Samples, held_out: Samples, options: TuneOptions, observer: Observer, stop: Stop
+    learner: Learner,
+    samples: Samples,
+    held_out: Samples,
+    options: TuneOptions,
+    activity: Activity = silent,
+    stop: Stop = never,
 ) -> TuneResult:
-    """Train on ``train``, judge by ``held_out`` before and after (with early stop after each epoch as well)."""
+    """Train on ``samples``, judge by ``held_out`` before and after (with early stop after each epoch as well)."""
     result = TuneResult()
-    try:
-        _run(learner, train, held_out, options, observer, stop, result)
-    except Interrupted:
+    with contextlib.suppress(Interrupted):
         result.interrupted = True
+        _run(learner, samples, held_out, options, activity, stop, result)
+        result.interrupted = False
     return result
 
 
 def _run(
     learner: Learner,
-    train: Samples,
+    samples: Samples,
     held_out: Samples,
     options: TuneOptions,
-    observer: Observer,
+    activity: Activity,
     stop: Stop,
     result: TuneResult,
 ) -> None:
     def judge(what: str) -> Evaluation:
-        found = evaluate(learner, held_out, options.classes, observer, stop, what, result.steps)
+        found = evaluate(learner, held_out, options.classes, part(activity, what), stop, result.steps)
         result.evaluations.append(found)
         return found
 
     best = judge("evaluating before")
     keeper = _Keeper(learner, best) if options.early_stop else None
-    total = max(1, round(options.epochs * len(train)))
-    order = _order(len(train), options)
-    for number in range(total):
-        place = options.place_of(number, total, len(train))
-        if place.sample == 0 and stop():  # a batch that does not end would be lost
-            raise Interrupted
-        index, mirror = next(order)
-        values = train.values[index]
-        outcome = learner.step(
-            mirrored(values) if mirror else values,
-            int(train.labels[index]),
-            options.classes,
-            rate=options.rate_at(number, total),
-            seed=options.seed,
-            step=options.first_step + number,
-            momentum=place.momentum,
-            batch=place.batch,
-            sample=place.sample,
-        )
-        result.losses.append(outcome.loss)
-        result.hits.append(bool(outcome.predicted == train.labels[index]))
-        recent = slice(-50, None)
-        observer(
-            Event(
-                "training",
-                number + 1,
-                total,
-                float(np.mean(result.losses[recent])),
-                float(np.mean(result.hits[recent])),
-            )
-        )
-        if keeper and (number + 1) % len(train) == 0 and number + 1 < total:
+    forms = [samples.values, *([np.ascontiguousarray(samples.values[:, :, ::-1])] if options.mirror else [])]
+    for step in train(learner, forms, samples.labels, options, stop):
+        result.losses.append(step.loss)
+        result.hits.append(step.right)
+        loss, accuracy = (np.mean(values[-RECENT:]) for values in (result.losses, result.hits))
+        activity("training", step.number, step.total, f"loss {loss:.3f}  accuracy {accuracy:.0%}")
+        if keeper and step.number % len(samples) == 0 and step.number < step.total:
             keeper.take(judge("evaluating"))
             if keeper.waited >= options.early_stop:  # type: ignore[operator]
                 result.stopped_early = True
@@ -234,7 +224,7 @@ def _run(
     if keeper:
         keeper.take(last)
         if keeper.best is not last:
-            learner.return_to(keeper.snapshot, keeper.best.steps)
+            learner.return_to(keeper.state, keeper.best.steps)
             result.evaluations.append(keeper.best)
         result.kept_step = keeper.best.steps
 
@@ -244,19 +234,11 @@ class _Keeper:
 
     def __init__(self, learner: Learner, first: Evaluation) -> None:
         self._learner = learner
-        self.best, self.snapshot, self.waited = first, learner.snapshot(), 0
+        self.best, self.state, self.waited = first, learner.state, 0
 
     def take(self, found: Evaluation) -> None:
         better = (found.accuracy, -found.loss) > (self.best.accuracy, -self.best.loss)
         if better:
-            self.best, self.snapshot, self.waited = found, self._learner.snapshot(), 0
+            self.best, self.state, self.waited = found, self._learner.state, 0
         else:
             self.waited += 1
-
-
-def _order(count: int, options: TuneOptions) -> Iterator[tuple[int, bool]]:
-    """Endless (index, mirrored): every epoch in another order."""
-    rng = np.random.default_rng(options.seed)
-    while True:
-        for index in rng.permutation(count):
-            yield int(index), bool(options.mirror and rng.random() < 0.5)

@@ -30,6 +30,7 @@ from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
 from tinyengine.progress import Progress, silent
 from tinyengine.project import toolchain
+from tinyengine.step import Outcome, Sample, Update
 
 QEMU = "qemu-system-arm"
 QEMU_QUIET = [
@@ -50,42 +51,25 @@ PROGRESS = b"\6"  # on the console after each job
 
 
 @dataclass(frozen=True)
-class StepJob:
-    """What a training step is given besides its input; ``reset``: begin with the factory state."""
-
-    label: int
-    classes: int
-    rate: float
-    seed: int = 0
-    step: int = 0
-    reset: bool = False
-    momentum: float = 0.0  # this and the following as te_train_update has them
-    batch: int = 1
-    sample: int = 0
-
-
-@dataclass(frozen=True)
-class StepOutcome:
+class StepOutcome(Outcome):
     """What a training step found out, and the state that it left."""
 
-    loss: float
-    predicted: int
     state: bytes
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """One run: ``inputs`` in the order, types and shapes of the graph's; ``profile`` times each layer as well.
-    ``reset``: states begin with their initial values, not with what the job before it left.
 
-    With ``step`` a training step in place of an inference; it continues with the state that the job before it left.
+    With ``step`` a training step in place of an inference. ``reset``: states begin with their initial values, trained
+    ones with the factory's, not with what the job before left.
     """
 
     model: int
     inputs: Sequence[np.ndarray]
     profile: bool = False
     paint: int = PAINTS[0]  # what the arena holds before: bytes that differ afterwards have been used
-    step: StepJob | None = None
+    step: tuple[Sample, Update] | None = None
     reset: bool = True
 
 
@@ -199,17 +183,10 @@ class BenchImage:
             data = b"".join(
                 graph.tensor(port.tensor).array(value).tobytes() for port, value in zip(ports, job.inputs, strict=True)
             )
-            step = job.step or StepJob(0, 0, 0.0)
-            flags = (
-                FLAG_PROFILE * job.profile
-                + FLAG_STEP * (job.step is not None)
-                + FLAG_RESET * (step.reset if job.step else job.reset)
-            )
-            parts.append(struct.pack("<5I", job.model, flags, job.paint, step.label, step.classes))
-            parts.append(
-                struct.pack("<f2If2H", step.rate, step.seed, step.step, step.momentum, step.batch, step.sample)
-            )
-            parts += [struct.pack("<I", len(data)), data]
+            sample, update = job.step or (Sample(0, 0), Update(0.0))
+            flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * job.reset
+            parts.append(struct.pack("<5I", job.model, flags, job.paint, sample.label, sample.classes))
+            parts += [update.pack(), struct.pack("<I", len(data)), data]
         return b"".join(parts)
 
     def _simulate(

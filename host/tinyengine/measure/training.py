@@ -11,12 +11,13 @@ import numpy as np
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
 from tinyengine.measure.bench import SEED, inside_values, random_inputs
-from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult, StepJob
+from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
 from tinyengine.native import NativeTrainer
 from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.schedule.training import TrainingProgram
+from tinyengine.step import Sample, Update
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.state import state_of
@@ -105,8 +106,9 @@ def bench_training(
     inputs = [inside_values(graph, values) for values in random_inputs(graph, steps)]
     jobs = [Job(0, inputs[0])]
     for index, values in enumerate(inputs):
-        step = StepJob(index % classes, classes, RATE, SEED, index, index == 0, MOMENTUM if program.velocities else 0.0)
-        jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2]))
+        update = Update(RATE, SEED, index, MOMENTUM if program.velocities else 0.0)
+        step = Sample(index % classes, classes), update
+        jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2], reset=index == 0))
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=part(activity, "training"))
@@ -172,17 +174,8 @@ def _check(compiled: CompiledModel, jobs: list[Job], runs: list[RunResult]) -> S
 def _native_states(compiled: CompiledModel, jobs: list[Job]) -> Iterator[bytes]:
     trainer = NativeTrainer(compiled)
     for job in jobs:
-        step = job.step
-        assert step is not None
-        trainer.step(
-            np.asarray(job.inputs[0]),
-            step.label,
-            step.rate,
-            seed=step.seed,
-            step=step.step,
-            classes=step.classes,
-            momentum=step.momentum,
-        )
+        assert job.step is not None
+        trainer.step(np.asarray(job.inputs[0]), *job.step)
         yield trainer.state
 
 
@@ -190,12 +183,10 @@ def _oracle_states(compiled: CompiledModel, program: TrainingProgram, jobs: list
     oracle = Trainer(
         program.network,
         program.scheme,
-        seed=SEED,
         residual=program.residual,
-        momentum=MOMENTUM if program.velocities else 0.0,
         requant=compiled.options.requant,
     )
     for job in jobs:
         assert job.step is not None
-        oracle.train(np.asarray(job.inputs[0]), job.step.label, job.step.rate, job.step.classes)
+        oracle.train(np.asarray(job.inputs[0]), *job.step)
         yield state_of(oracle.graph, program.layout, oracle.residuals)

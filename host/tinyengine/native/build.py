@@ -10,7 +10,6 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from tinyengine.native.library import (
     run_compiler,
 )
 from tinyengine.paths import cache_dir
+from tinyengine.step import Sample, Update
 
 HERE = Path(__file__).parent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -128,31 +128,20 @@ def run_many(
     return results
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """What a training step is given; ``x`` int8 in the shape of the network's input."""
-
-    x: np.ndarray
-    label: int
-    classes: int
-    rate: float
-    seed: int
-    step: int
-    momentum: float = 0.0
-    batch: int = 1
-    sample: int = 0
-
-
 def run_steps(
-    compiled: Generated, state_bytes: int, samples: Sequence[Sample], sanitize: bool = True, fast: bool = False
+    compiled: Generated,
+    state_bytes: int,
+    steps: Sequence[tuple[np.ndarray, Sample, Update]],
+    sanitize: bool = True,
+    fast: bool = False,
 ) -> list[tuple[float, int, bytes]]:
-    """Training steps from the factory state in a process of their own, by default under sanitizers as ``run_many``:
+    """Training steps (int8 input, sample, update) from the factory state in a process of their own, by default under
+    sanitizers as ``run_many``:
     per step the loss, the predicted class and the state that it left."""
-    feed = [struct.pack("<I", len(samples))]
-    for sample in samples:
-        feed.append(struct.pack("<2If2I", sample.label, sample.classes, sample.rate, sample.seed, sample.step))
-        feed.append(struct.pack("<f2H", sample.momentum, sample.batch, sample.sample))
-        feed.append(np.ascontiguousarray(sample.x, np.int8).tobytes())
+    feed = [struct.pack("<I", len(steps))]
+    for x, sample, update in steps:
+        feed += [struct.pack("<2I", sample.label, sample.classes), update.pack()]
+        feed.append(np.ascontiguousarray(x, np.int8).tobytes())
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "runner"
         flags = [*(fast_flags(host_compiler()) if fast else FLAGS), *(SANITIZE if sanitize else [])]
@@ -161,8 +150,8 @@ def run_steps(
     if done.returncode:
         raise AssertionError(f"native steps failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
     size = 8 + state_bytes
-    assert len(done.stdout) == size * len(samples)
-    blocks = [done.stdout[size * i : size * (i + 1)] for i in range(len(samples))]
+    assert len(done.stdout) == size * len(steps)
+    blocks = [done.stdout[size * i : size * (i + 1)] for i in range(len(steps))]
     return [(*struct.unpack("<fI", block[:8]), block[8:]) for block in blocks]
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import astuple
 
 import numpy as np
 
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import DataError
 from tinyengine.native.build import NativeModel, build
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """``loss``: cross-entropy in nats, before the update; ``predicted``: the class with the largest logit."""
-
-    loss: float
-    predicted: int
+from tinyengine.step import Outcome, Sample, Update
 
 
 class NativeTrainer:
@@ -50,43 +43,25 @@ class NativeTrainer:
         """Back to the factory state."""
         self._library.native_factory(self._index)
 
-    def step(
-        self,
-        x: np.ndarray,
-        label: int,
-        rate: float,
-        *,
-        seed: int = 0,
-        step: int = 0,
-        classes: int | None = None,
-        momentum: float = 0.0,
-        batch: int = 1,
-        sample: int = 0,
-    ) -> StepResult:
-        """Train on one int8 input. ``step`` numbers the steps: random bits follow from (seed, step).
-
-        With velocities: ``sample`` is the input's number in its ``batch``; with sample 0 ``momentum`` says what is kept
-        of the velocities (0: none). DataError without velocities.
-        """
-        count = self._check(label, classes)
-        if (momentum or batch != 1) and not self.program.velocities:
+    def step(self, x: np.ndarray, sample: Sample, update: Update) -> Outcome:
+        """Train on one int8 input. DataError where ``update`` needs velocities and there are none."""
+        self._check(sample)
+        if update.needs_velocities and not self.program.velocities:
             raise DataError("momentum and batches need a velocity per trained constant: compile with velocity=True")
-        if not 0 <= sample < batch <= 0xFFFF:
-            raise DataError(f"sample {sample} does not exist in a batch of {batch}")
+        if not 0 <= update.sample < update.batch <= 0xFFFF:
+            raise DataError(f"sample {update.sample} does not exist in a batch of {update.batch}")
         self.model.feed([x])
         predicted = ctypes.c_uint32()
-        loss = self._library.native_step(
-            self._index, label, count, rate, seed, step, momentum, batch, sample, ctypes.byref(predicted)
-        )
-        return StepResult(loss, predicted.value)
+        loss = self._library.native_step(self._index, *astuple(sample), *astuple(update), ctypes.byref(predicted))
+        return Outcome(loss, predicted.value)
 
-    def evaluate(self, x: np.ndarray, label: int = 0, *, classes: int | None = None) -> StepResult:
+    def evaluate(self, x: np.ndarray, sample: Sample) -> Outcome:
         """Judge one int8 input without changing anything."""
-        count = self._check(label, classes)
+        self._check(sample)
         self.model.feed([x])
         predicted = ctypes.c_uint32()
-        loss = self._library.native_evaluate(self._index, label, count, ctypes.byref(predicted))
-        return StepResult(loss, predicted.value)
+        loss = self._library.native_evaluate(self._index, *astuple(sample), ctypes.byref(predicted))
+        return Outcome(loss, predicted.value)
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """An inference with the present weights."""
@@ -115,8 +90,12 @@ class NativeTrainer:
             data = ctypes.string_at(self._library.native_velocity(self._index), self.program.velocity_bytes)
         return np.frombuffer(data, np.float32).copy()
 
-    def _check(self, label: int, classes: int | None) -> int:
-        count = self.classes if classes is None else classes
-        if not 0 <= label < count <= self.classes:
-            raise DataError(f"label {label} of {count} classes does not fit a classifier of {self.classes} outputs")
-        return count
+    def return_to(self, state: bytes, steps: int) -> None:
+        """Take a state from before; see ``finetune.session.Learner``."""
+        self.state = state
+
+    def _check(self, sample: Sample) -> None:
+        if not 0 <= sample.label < sample.classes <= self.classes:
+            raise DataError(
+                f"label {sample.label} of {sample.classes} classes does not fit a classifier of {self.classes} outputs"
+            )

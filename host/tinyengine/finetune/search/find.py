@@ -12,10 +12,11 @@ from tinyengine.cores import core
 from tinyengine.data.images import PictureSet, to_input
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
-from tinyengine.finetune.native_fit import Recipe
+from tinyengine.finetune.samples import Samples
 from tinyengine.finetune.search.contribution import RATIOS, Contributions, measure
 from tinyengine.finetune.search.evolve import Found, evolve_within
-from tinyengine.finetune.search.probe import NativeProbe, Samples
+from tinyengine.finetune.search.probe import NativeProbe
+from tinyengine.finetune.session import TuneOptions
 from tinyengine.ir import Graph
 from tinyengine.progress import Activity, part, silent
 from tinyengine.sizes import ceil_div
@@ -72,11 +73,10 @@ def find_scheme(
     train, held_out = _samples(graph, metadata, pictures, options.samples, activity)
     probe = NativeProbe(
         graph,
-        len(pictures.classes),
         train,
         held_out,
         deepest,
-        Recipe(options.rate, options.epochs),
+        TuneOptions(len(pictures.classes), options.epochs, options.rate),
         options.seeds,
         part(activity, "features"),
     )
@@ -133,5 +133,5 @@ def _samples(
     cut = len(chosen) - round(len(chosen) * HELD_OUT)
     if cut < len(queues) or cut == len(chosen):
         raise DataError(f"{len(chosen)} pictures are too few to train with and to measure accuracy: at least 30")
-    chosen_labels = labels[chosen]
-    return Samples(inputs[:cut], chosen_labels[:cut]), Samples(inputs[cut:], chosen_labels[cut:])
+    samples = Samples(inputs, labels[chosen], pictures.classes)
+    return samples.take(np.arange(cut)), samples.take(np.arange(cut, len(chosen)))

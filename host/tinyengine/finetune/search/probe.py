@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.finetune.features import features
-from tinyengine.finetune.native_fit import Recipe, accuracy, fit
+from tinyengine.finetune.samples import Samples
+from tinyengine.finetune.session import TuneOptions, evaluate, train
 from tinyengine.ir import Graph
 from tinyengine.native import NativeTrainer
 from tinyengine.progress import Progress, silent
@@ -20,34 +20,25 @@ MEMORY = 1 << 24
 """Room for the arena on this computer: a plan that need not be tight is found sooner, and gives the same bytes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """int8 inputs (N, h, w, c) and labels (N,)."""
-
-    inputs: np.ndarray
-    labels: np.ndarray
-
-
 class NativeProbe:
     """A ``contribution.Probe``. What no scheme of the search trains is computed once, for all of them."""
 
     def __init__(
         self,
         graph: Graph,
-        classes: int,
-        train: Samples,
+        samples: Samples,
         held_out: Samples,
         deepest: int,
-        recipe: Recipe,
+        options: TuneOptions,
         seeds: int = 1,
         progress: Progress = silent,
     ) -> None:
         """``deepest``: trailing convolutions that schemes may train. ``seeds``: trainings that are averaged."""
         self._parts = split(graph, deepest)
-        both = features(self._parts.front, np.concatenate([train.inputs, held_out.inputs]), progress)
-        self._inputs, self._held_out = both[: len(train.labels)], both[len(train.labels) :]
-        self._labels, self._answers = train.labels, held_out.labels
-        self._classes, self._recipe, self._seeds = classes, recipe, seeds
+        both = features(self._parts.front, np.concatenate([samples.values, held_out.values]), progress)
+        self._train = replace(samples, values=both[: len(samples)])
+        self._held_out = replace(held_out, values=both[len(samples) :])
+        self._options, self._seeds = options, seeds
         self._count = 0
 
     def __call__(self, scheme: UpdateScheme) -> float:
@@ -55,7 +46,7 @@ class NativeProbe:
         options = CompileOptions(
             prefix=f"probe_{self._count}",
             train=self._parts.scheme(scheme),
-            classes=self._classes,
+            classes=self._options.classes,
             sram=MEMORY,
         )
         trainer = NativeTrainer(compile_graph(self._parts.tail, options), fast=True)
@@ -63,6 +54,6 @@ class NativeProbe:
 
     def _one(self, trainer: NativeTrainer, seed: int) -> float:
         trainer.reset()
-        variants: Sequence[np.ndarray] = [self._inputs]
-        fit(trainer, variants, self._labels, Recipe(self._recipe.rate, self._recipe.epochs, seed))
-        return accuracy(trainer, self._held_out, self._answers)
+        for _ in train(trainer, [self._train.values], self._train.labels, replace(self._options, seed=seed)):
+            pass
+        return evaluate(trainer, self._held_out, self._options.classes).accuracy

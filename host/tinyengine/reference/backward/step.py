@@ -18,6 +18,7 @@ from tinyengine.reference.backward.update import (
     update_stochastic,
 )
 from tinyengine.reference.executor import execute
+from tinyengine.step import Outcome, Sample, Update
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.factors import bias_limit, scaling
 from tinyengine.training.layers import TrainableLayer, trainable_layers
@@ -33,20 +34,13 @@ class Trainer:
     every constant begins at an even index. With ``residual`` every trained weight has a residual byte, and only biases
     are rounded stochastically.
 
-    ``accumulate`` n: constants change with every n-th step, by the mean of its last n gradients. ``momentum``: see
-    ``update.accumulated``; either costs a float32 per trained constant.
-
     ``requant``: how layers without trained constants round in the forward pass (see ``reference.executor.execute``).
     """
 
     graph: Graph
     scheme: UpdateScheme
-    seed: int = 0
     residual: bool = False
-    step: int = 0
     residuals: dict[str, np.ndarray] = field(default_factory=dict)
-    momentum: float = 0.0
-    accumulate: int = 1
     velocities: dict[str, np.ndarray] = field(default_factory=dict)
     requant: str = "exact"
 
@@ -57,24 +51,20 @@ class Trainer:
         self.constants = trained_constants(self.graph, self.scheme)
         self._exact = {layer.op.name for layer in self._layers.all if self._trained(layer)}
 
-    def train(self, x: np.ndarray, label: int, rate: float, classes: int | None = None) -> np.ndarray:
-        """One step on one int8 input; float32 (classes) probabilities before the step.
-
-        ``classes``: outputs of the classifier that take part, by default all.
-        """
+    def train(self, x: np.ndarray, sample: Sample, update: Update) -> np.ndarray:
+        """One step on one int8 input; float32 (classes) probabilities before the step."""
         values = self.forward(x)
         classifier = self._layers.classifier
-        probabilities = softmax(self._logits(values)[:classes])
-        seed = np.zeros(classifier.out_channels, np.float32)
-        seed[:classes] = loss_gradient(probabilities, label, classifier.y.scale)
-        self._update(backward(self.graph, self._plan, values, seed), rate)
-        self.step += 1
+        probabilities = softmax(self._logits(values)[: sample.classes])
+        gradient = np.zeros(classifier.out_channels, np.float32)
+        gradient[: sample.classes] = loss_gradient(probabilities, sample.label, classifier.y.scale)
+        self._update(backward(self.graph, self._plan, values, gradient), update)
         return probabilities
 
-    def evaluate(self, x: np.ndarray, label: int, classes: int | None = None) -> tuple[np.float32, int]:
-        """Cross-entropy of a sample, and the class with the largest logit."""
-        logits = self._logits(self.forward(x))[:classes]
-        return cross_entropy(logits, label), int(logits.argmax())
+    def evaluate(self, x: np.ndarray, sample: Sample) -> Outcome:
+        """What a step would find out, without one."""
+        logits = self._logits(self.forward(x))[: sample.classes]
+        return Outcome(float(cross_entropy(logits, sample.label)), int(logits.argmax()))
 
     def predict(self, x: np.ndarray) -> int:
         """The class with the largest logit."""
@@ -97,19 +87,17 @@ class Trainer:
         names = {constant.name for constant in self.constants}
         return layer.weights.name in names or layer.bias.name in names
 
-    def _update(self, gradients: Gradients, rate: float) -> None:
-        rate_per_sample = float(np.float32(rate) / np.float32(self.accumulate))
+    def _update(self, gradients: Gradients, update: Update) -> None:
+        rate_per_sample = float(np.float32(update.rate) / np.float32(update.batch))
         for constant in self.constants:
             gradient = gradients.parameters[constant.name]
             factors = scaling(constant.layer, constant.bias)
             axis = 3 if constant.layer.depthwise and not constant.bias else 0
             d = update_steps(gradient, factors, rate_per_sample, axis)[..., constant.channels]
-            if self.momentum or self.accumulate > 1:
-                velocity = self.velocities.get(constant.name, np.zeros(d.shape, np.float32))
-                d = accumulated(velocity, d, self.momentum if self.step % self.accumulate == 0 else None)
-                self.velocities[constant.name] = d
-                if (self.step + 1) % self.accumulate:
-                    continue
+            velocity = self.velocities.get(constant.name, np.zeros(d.shape, np.float32))
+            self.velocities[constant.name] = d = accumulated(velocity, d, None if update.sample else update.momentum)
+            if update.sample + 1 < update.batch:
+                continue
             data = self.graph.tensor(constant.name).data
             assert data is not None
             old = data[..., constant.channels]
@@ -117,7 +105,7 @@ class Trainer:
                 residuals = self.residuals.setdefault(constant.name, np.zeros(old.shape, np.int8))
                 new, self.residuals[constant.name] = update_residual(old, residuals, d)
             else:
-                bits = random_bits(self.seed, self.step, constant.first, d.size).reshape(d.shape)
+                bits = random_bits(update.seed, update.step, constant.first, d.size).reshape(d.shape)
                 limit = bias_limit(self.graph, constant.layer) if constant.bias else None
                 new = (
                     np.where(factors == 0, old, update_stochastic(old, d, bits, limit))
