@@ -18,7 +18,7 @@ class Activity(Protocol):
     def __call__(self, what: str, done: int, total: int, figures: str = "") -> None: ...
 
 
-def silent(*_: object) -> None:
+def silent(*_: object, **__: object) -> None:
     """Whom nobody listens to: takes what any of the others take."""
 
 

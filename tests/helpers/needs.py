@@ -8,11 +8,11 @@ import tempfile
 from functools import cache
 
 import pytest
-from tinyengine.measure.target_runner import QEMU
 from tinyengine.project.toolchain import has_arm_toolchain
+from tinyengine.sim import qemu
 
 arm_gcc = pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
-simulated_core = [arm_gcc, pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed")]
+simulated_core = [arm_gcc, pytest.mark.skipif(qemu.installed() is None, reason="qemu-system-arm is not installed")]
 """What it takes to run code on a simulated Cortex-M."""
 thorough_cores = pytest.mark.parametrize(
     "cpu", [pytest.param(cpu, marks=simulated_core) for cpu in ("cortex-m4", "cortex-m7")]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tinyengine.cores import SIMULATED
 from tinyengine.errors import BudgetError, ToolError
-from tinyengine.measure.target_runner import PAINTS, QEMU, BenchImage, Job, instructions_of
+from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, instructions_of
+from tinyengine.sim import qemu
 
 from tests.helpers import needs
 from tests.helpers.hand_made import ARENA, HandMade, X
@@ -116,7 +118,7 @@ def test_an_endless_run_is_ended() -> None:
         pytest.raises(ToolError, match="did not end within 1 seconds after 0 of 1 runs"),
     ):
         image.run([Job(0, [X])], timeout=1)
-    assert not _simulators()
+    assert not _simulators(image.program.parent.name)
 
 
 def test_no_simulator_survives_its_parent() -> None:
@@ -127,36 +129,34 @@ def test_no_simulator_survives_its_parent() -> None:
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_bench_image import HandMade, X\n"
         "from tinyengine.measure.target_runner import BenchImage, Job\n"
-        "import tinyengine.measure.target_runner as t\n"
-        "watch = t._watch\n"
-        "def killed(process, *rest):\n"
-        "    print(process.pid, flush=True)\n"
-        "    return watch(process, *rest)\n"
-        "t._watch = killed\n"
         "image = BenchImage([HandMade('network', 'static void run(void) { for (;;) {} }')], 'cortex-m4')\n"
+        "print(image.program.parent.name, flush=True)\n"
         "image.run([Job(0, [X])], timeout=100)\n"
     )
     here = str(Path(__file__).parent)
     parent = subprocess.Popen([sys.executable, "-c", script, here], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
+    folder = parent.stdout.readline().strip()
+    assert eventually(lambda: len(_simulators(folder)) == 2), "the supervisor and QEMU"
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
-        if child not in _simulators():
-            return
+    assert eventually(lambda: not _simulators(folder)), "QEMU outlived its parent"
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    for _ in range(200):
+        if true():
+            return True
         time.sleep(0.05)
-    pytest.fail("QEMU outlived its parent")
+    return False
 
 
-def _simulators() -> set[int]:
-    """Process ids of running bench simulations."""
-    listing = subprocess.run(["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
+def _simulators(folder: str) -> set[int]:
+    """Process ids of running simulations of images in ``folder``."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
     lines = [line.split(maxsplit=2) for line in listing.splitlines()]
-    return {
-        int(pid) for pid, stat, args in lines[1:] if "tinyengine-bench-" in args and QEMU in args and stat[0] != "Z"
-    }
+    return {int(pid) for pid, stat, args in lines[1:] if folder in args and qemu.PROGRAM in args and stat[0] != "Z"}
 
 
 def test_too_large_for_the_simulated_board() -> None:

@@ -6,18 +6,10 @@ counting QEMU advances its clock by 256 ns per instruction, so that a 25 MHz tim
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
-import shutil
-import signal
 import struct
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +22,10 @@ from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
 from tinyengine.progress import Progress, silent
 from tinyengine.project import toolchain
+from tinyengine.sim import qemu
+from tinyengine.sim.process import SimulatorProcess
 from tinyengine.step import Outcome, Sample, Update
 
-QEMU = "qemu-system-arm"
 QEMU_QUIET = [
     *("-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none"),
     *("-semihosting-config", "enable=on,target=native"),
@@ -47,7 +40,8 @@ FLAG_PROFILE, FLAG_STEP, FLAG_RESET = 1, 2, 4
 PAINTS = (0xA5, 0x5A)
 
 STATUS_FAULT = 70
-PROGRESS = b"\6"  # on the console after each job
+POLL_SECONDS = 0.5
+PROGRESS = "\6"  # on the console after each job
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,11 @@ class RunResult:
     stack_used: int
     layers: list[LayerTime] = field(default_factory=list)
     step: StepOutcome | None = None
+
+
+def simulated_cores_available() -> bool:
+    """Whether compiler and simulator are there."""
+    return toolchain.has_arm_toolchain() and qemu.installed() is not None
 
 
 class BenchImage:
@@ -198,16 +197,16 @@ class BenchImage:
         progress: Progress,
         extra: Sequence[str],
     ) -> None:
-        command = [_qemu(), *QEMU_QUIET, *extra, "-M", self.machine.name, "-kernel", str(self.program.resolve())]
+        command = [qemu.find(), *QEMU_QUIET, *extra, "-M", self.machine.name, "-kernel", str(self.program.resolve())]
         if exact:
             command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
-        with _process(command, folder) as process:
-            output = _watch(process, timeout, total, progress)
+        with SimulatorProcess(command, folder) as process:
+            _watch(process, timeout, total, progress)
         if process.returncode:
-            raise ToolError(self._explain(process.returncode, output))
+            raise ToolError(self._explain(process.returncode, process.output))
 
     def _explain(self, status: int, output: str) -> str:
-        lines = [line.strip() for line in output.replace(PROGRESS.decode(), "").splitlines()]
+        lines = [line.strip() for line in output.replace(PROGRESS, "").splitlines()]
         said = next((line for line in lines if line and "warning:" not in line), "it said nothing")
         if status == STATUS_FAULT:
             place = toolchain.locate(self.program, int(said.split("pc=0x")[1][:8], 16))
@@ -304,73 +303,14 @@ def _model_table(prefixes: Sequence[str]) -> str:
     )
 
 
-def _qemu() -> str:
-    found = shutil.which(os.environ.get("TINYENGINE_QEMU") or QEMU)
-    if not found:
-        raise ToolError(
-            f"{QEMU} was not found: install QEMU (Debian: apt install qemu-system-arm; macOS: brew install qemu), "
-            "or set TINYENGINE_QEMU to it"
-        )
-    return found
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in its own group that is gone when the block ends, however it ends."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """In the child: have the kernel kill it when its parent dies, even by SIGKILL."""
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _watch(process: subprocess.Popen[bytes], timeout: float, total: int, progress: Progress) -> str:
-    """Collect the console until the process ends; it shows PROGRESS for every job done."""
-    text = bytearray()
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    assert process.stdout is not None
-    timer = threading.Timer(timeout, stop)
+def _watch(process: SimulatorProcess, timeout: float, total: int, progress: Progress) -> None:
+    """Wait until the process ends; its console shows PROGRESS for every job done."""
     started = time.monotonic()
-    timer.start()
-    try:
-        while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
-            text += chunk
-            if PROGRESS in chunk:
-                progress(text.count(PROGRESS), total)
-        process.wait()
-    finally:
-        timer.cancel()
-    if late.is_set():
-        seconds = time.monotonic() - started
-        raise ToolError(
-            f"the simulation did not end within {seconds:.0f} seconds after {text.count(PROGRESS)} of {total} runs: "
-            "the machine is very busy, or a kernel does not return"
-        )
-    return text.decode("utf-8", "replace")
+    while process.wait(POLL_SECONDS) is None:
+        done, seconds = process.output.count(PROGRESS), time.monotonic() - started
+        progress(done, total)
+        if seconds > timeout:
+            raise ToolError(
+                f"the simulation did not end within {seconds:.0f} seconds after {done} of {total} runs: the machine is "
+                "very busy, or a kernel does not return"
+            )

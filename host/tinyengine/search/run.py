@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from tinyengine.boards import Board
 from tinyengine.data.pictures import load
 from tinyengine.errors import DataError
 from tinyengine.measure.bench import bench
-from tinyengine.measure.target_runner import QEMU
+from tinyengine.measure.target_runner import simulated_cores_available
 from tinyengine.progress import Activity, part, silent
-from tinyengine.project.toolchain import has_arm_toolchain
 from tinyengine.search import proxy
 from tinyengine.search.checkpoint import Checkpoint
 from tinyengine.search.cost import Budget, Costs, compiled, estimate, judge
@@ -95,7 +93,7 @@ def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
         part(activity, "evolution"),
     )
     members = front(scored)
-    if options.measure and has_arm_toolchain() and shutil.which(QEMU):
+    if options.measure and simulated_cores_available():
         members = _measured(members, options, classes, activity)
     kept = [each for each in members if options.budget.holds(each.costs)]
     best = max(kept or members, key=lambda each: each.score)

@@ -20,15 +20,16 @@ class SimulatorProcess:
     """A running simulator under a supervisor (see supervisor.py), in a session of its own, so that Ctrl-C in the
     terminal reaches only us."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """Start ``command``. Raises ToolError when not even the supervisor starts."""
+    def __init__(self, command: Sequence[str], folder: Path | None = None) -> None:
+        """Start ``command`` in ``folder``. Raises ToolError when not even the supervisor starts."""
         self.command = list(command)
-        self._lines: list[str] = []
+        self._output = bytearray()
         self._changed = threading.Condition()
         self._ended = False
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SUPERVISOR), *self.command],
+                cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -39,11 +40,17 @@ class SimulatorProcess:
         self._reader = threading.Thread(target=self._collect, name="simulator output", daemon=True)
         self._reader.start()
 
+    def __enter__(self) -> SimulatorProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @property
     def output(self) -> str:
         """What the simulator and the firmware's semihosting have printed so far."""
         with self._changed:
-            return "".join(self._lines)
+            return self._output.decode("utf-8", "replace")
 
     @property
     def returncode(self) -> int | None:
@@ -55,7 +62,8 @@ class SimulatorProcess:
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                found = next((line for line in self._lines if wanted in line), None)
+                lines = self._output.decode("utf-8", "replace").splitlines(keepends=True)
+                found = next((line for line in lines if wanted in line and (self._ended or line.endswith("\n"))), None)
                 remaining = deadline - time.monotonic()
                 if found is not None or self._ended or remaining <= 0:
                     return found
@@ -83,9 +91,9 @@ class SimulatorProcess:
 
     def _collect(self) -> None:
         assert self._process.stdout is not None
-        for raw in self._process.stdout:
+        while chunk := self._process.stdout.read1(4096):  # type: ignore[attr-defined]
             with self._changed:
-                self._lines.append(raw.decode("utf-8", "replace"))
+                self._output += chunk
                 self._changed.notify_all()
         with self._changed:
             self._ended = True

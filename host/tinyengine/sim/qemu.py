@@ -19,18 +19,24 @@ PROGRAM = "qemu-system-arm"
 LISTENING = "waiting for connection on"
 
 
-def find() -> str:
-    """Path of QEMU (``TINYENGINE_QEMU`` overrides the search). Raises ToolError with how to install it."""
+def installed() -> str | None:
+    """Path of QEMU (``TINYENGINE_QEMU`` overrides the search), None where there is none."""
     wanted = os.environ.get("TINYENGINE_QEMU") or PROGRAM
     found = shutil.which(wanted)
     if found is None and os.name == "nt":  # the installer does not put it on PATH
         programs = Path(os.environ.get("PROGRAMFILES", "C:\\Program Files"))
         found = shutil.which(wanted, path=str(programs / "qemu"))
+    return found
+
+
+def find() -> str:
+    """Path of QEMU. Raises ToolError with how to install it."""
+    found = installed()
     if found is None:
         raise ToolError(
-            f"{wanted} was not found, which simulates the board: install it (Debian and Ubuntu: apt install "
-            "qemu-system-arm, macOS: brew install qemu, Windows: winget install SoftwareFreedomConservancy.QEMU), "
-            "or set TINYENGINE_QEMU to its path"
+            f"{os.environ.get('TINYENGINE_QEMU') or PROGRAM} was not found: install QEMU (Debian and Ubuntu: apt "
+            "install qemu-system-arm, macOS: brew install qemu, Windows: winget install "
+            "SoftwareFreedomConservancy.QEMU), or set TINYENGINE_QEMU to its path"
         )
     return found
 
