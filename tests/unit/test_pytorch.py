@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 from tinyengine.convert import pytorch
 from tinyengine.convert.pytorch import load_program
+from tinyengine.convert.source import open_source
 from tinyengine.errors import ModelError, ToolError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.passes import optimize
@@ -165,9 +166,9 @@ def test_noise_is_no_program(tmp_path: Path) -> None:
 def test_other_files_of_pytorch_users_are_told_how_to_export(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00" * 100)
     with pytest.raises(ModelError, match=r"not a program of torch.export .*torch.export.save"):
-        load_program(tmp_path / name)
+        open_source(tmp_path / name)
     with pytest.raises(ModelError, match="does not exist"):
-        load_program(tmp_path / f"missing-{name}")
+        open_source(tmp_path / f"missing-{name}")
 
 
 @pytest.mark.parametrize("missing", PACKAGES)

@@ -157,17 +157,20 @@ def test_the_convert_command_writes_a_tflite(
     source, out = tmp_path / "tiny.json", tmp_path / "converted.tflite"
     source.write_text(json.dumps(files[0]))
     np.savez(source.with_suffix(".npz"), **files[1])
-    result = CliRunner().invoke(command, [str(source), "--from", "tiny-training", "-o", str(out), "--json"])
+    result = CliRunner().invoke(command, [str(source), "-o", str(out), "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert figures["bytes"] == out.stat().st_size and figures["operators"]["ADD"] == 3
     x = picture(graph)
     np.testing.assert_array_equal(run(load_tflite(out), [x])[0], run(graph, [x])[0])
     assert out.with_suffix(".json").is_file()
-    over = CliRunner().invoke(command, [str(source), "--from", "tiny-training", "-o", str(tmp_path / "tiny.tflite")])
+    over = CliRunner().invoke(command, [str(source), "-o", str(tmp_path / "tiny.tflite")])
     assert isinstance(over.exception, DataError) and "would overwrite" in str(over.exception)
     assert json.loads(source.read_text()) == files[0]
-    missing = CliRunner().invoke(command, [str(source), "-o", str(out)])
+    again = CliRunner().invoke(command, [str(out), "-o", str(out)])
+    assert isinstance(again.exception, ModelError) and "already: compile it" in str(again.exception)
+    (tmp_path / "net.h5").write_bytes(b"")
+    missing = CliRunner().invoke(command, [str(tmp_path / "net.h5"), "-o", str(out)])
     assert missing.exit_code == 2 and "Missing option '--calibrate'" in missing.output
 
 

@@ -16,14 +16,6 @@ from tinyengine.progress import part
 @click.command("convert")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--from",
-    "source",
-    type=click.Choice(["float", "tiny-training"]),
-    default="float",
-    show_default=True,
-    help="Format of MODEL; tiny-training (.json with its .npz) is int8 already and needs no calibration.",
-)
-@click.option(
     "--calibrate",
     type=click.Path(path_type=Path),
     help="Pictures (folder, folder per class or .npz), or an .npy with N inputs, that set the activations' ranges.",
@@ -44,7 +36,6 @@ from tinyengine.progress import part
 @json_option
 def command(
     model: Path,
-    source: str,
     calibrate: Path | None,
     mapping: str,
     samples: int,
@@ -57,10 +48,14 @@ def command(
     """Convert a Keras model (.keras, .h5, SavedModel folder) or a PyTorch program (.pt2) to int8 TFLite and say what
     that cost.
 
+    A tiny-training network (.json with its .npz) is int8 already and needs no calibration.
+
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """
-    if source == "tiny-training":
-        _import_tiny_training(model, out, as_json)
+    from tinyengine.convert.source import is_quantized
+
+    if is_quantized(model):
+        _import_quantized(model, out, as_json)
         return
     if calibrate is None:
         raise click.UsageError("Missing option '--calibrate': a float model needs data that sets the ranges.")
@@ -76,10 +71,10 @@ def command(
         print_conversion(result)
 
 
-def _import_tiny_training(model: Path, out: Path, as_json: bool) -> None:
-    from tinyengine.convert.tiny_training import convert_tiny_training
+def _import_quantized(model: Path, out: Path, as_json: bool) -> None:
+    from tinyengine.convert.quantized import convert_quantized
 
-    result = convert_tiny_training(model, out)
+    result = convert_quantized(model, out)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))
     else:

@@ -73,9 +73,9 @@ def command(
     from tinyengine.data.images import open_pictures
     from tinyengine.data.metadata import ModelMetadata, load_metadata
     from tinyengine.finetune.search.find import find_scheme
-    from tinyengine.frontend.tflite import load_tflite
+    from tinyengine.frontend.formats import load_network
 
-    graph = load_tflite(model)
+    graph = load_network(model)
     metadata = load_metadata(model) or ModelMetadata()
     options = SearchOptions(
         sram, cpu, samples=samples, epochs=epochs, rate=rate, deepest=deepest, seeds=seeds, residual=residual

@@ -37,16 +37,7 @@ class FloatModel:
 
 
 def load_model(path: Path) -> FloatModel:
-    """A .keras or .h5 file or a SavedModel folder. Raises ModelError with one sentence for anything else."""
-    if not path.exists():
-        raise ModelError(f"the model {path} does not exist")
-    if path.is_dir():
-        if not (path / "saved_model.pb").is_file():
-            raise ModelError(f"{path} is a folder without saved_model.pb: give a SavedModel folder or a .keras file")
-        return _load_saved_model(path)
-    if path.suffix not in (".keras", ".h5"):
-        hint = " (a .tflite file is converted already: compile it)" if path.suffix == ".tflite" else ""
-        raise ModelError(f"{path} is not a Keras model: give a .keras or .h5 file or a SavedModel folder{hint}")
+    """A .keras or .h5 file. Raises ModelError with one sentence for one that is none."""
     tf = tensorflow("convert a network")
     try:
         with silence():
@@ -115,7 +106,10 @@ def picture_samples(pixels: np.ndarray) -> np.ndarray:
     return samples
 
 
-def _load_saved_model(path: Path) -> FloatModel:
+def load_saved_model(path: Path) -> FloatModel:
+    """A SavedModel folder. Raises ModelError with one sentence for one that is none."""
+    if not (path / "saved_model.pb").is_file():
+        raise ModelError(f"{path} is a folder without saved_model.pb: give a SavedModel folder or a .keras file")
     tf = tensorflow("convert a network")
     try:
         with silence():

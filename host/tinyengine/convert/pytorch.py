@@ -21,10 +21,8 @@ import numpy as np
 from tinyengine.errors import ModelError, ToolError
 from tinyengine.optional import silence
 
-SUFFIXES = (".pt2", ".pt", ".pth", ".onnx")
-"""What a PyTorch user may come with; only the first one holds a whole program."""
-
-_HOW = "export it with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
+HOW = "export it with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
+"""The way out for files that hold no whole program."""
 _WEIGHTED = ("conv1d", "conv2d", "convolution", "linear", "addmm")
 
 
@@ -54,16 +52,12 @@ class FloatProgram:
 
 def load_program(path: Path) -> FloatProgram:
     """A .pt2 file. Raises ToolError without the extra, ModelError for whatever cannot become an int8 network."""
-    if not path.exists():
-        raise ModelError(f"the model {path} does not exist")
-    if path.suffix != ".pt2":
-        raise ModelError(f"{path} is not a program of torch.export (.pt2): {_HOW}")
     torch = _torch()
     try:
         with _quiet():
             program = torch.export.load(path)
     except Exception as error:  # whatever unpickling meets
-        raise ModelError(f"PyTorch cannot read {path}: {_first_line(error)}: {_HOW}") from error
+        raise ModelError(f"PyTorch cannot read {path}: {_first_line(error)}: {HOW}") from error
     return float_program(program, path.stem)
 
 
@@ -72,7 +66,7 @@ def float_program(program: Any, name: str) -> FloatProgram:
     torch = _torch()
     signature = program.graph_signature
     if signature.buffers_to_mutate or any(_trains(node) for node in program.graph.nodes):
-        raise ModelError(f"{name} was exported in training mode: {_HOW}")
+        raise ModelError(f"{name} was exported in training mode: {HOW}")
     for tensor in (*program.parameters(), *program.buffers()):
         if tensor.dtype.is_floating_point and tensor.dtype != torch.float32:
             raise ModelError(f"{name} computes in {str(tensor.dtype)[6:]}: export model.float() instead")
