@@ -37,4 +37,5 @@ class HandMade(Generated):
             prefix,
             {f"{prefix}.h": header, f"{prefix}.c": source},
             macs=0,
+            small=False,
         )

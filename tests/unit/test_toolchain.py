@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tinyengine.codegen.generated import Generated
 from tinyengine.cores import core
 from tinyengine.errors import BudgetError, ToolError
+from tinyengine.ir import Graph
 from tinyengine.project import toolchain
 
 from tests.helpers import needs
@@ -84,9 +86,8 @@ def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None
 
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", ["cortex-m0plus", "cortex-m7"])
-def test_sizes_of_a_program(tmp_path: Path, cpu: str) -> None:
-    source = tmp_path / "network.c"
-    source.write_text(
+def test_sizes_of_a_program(cpu: str) -> None:
+    source = (
         "#include <string.h>\n"
         "extern const int network[];\n"
         "static unsigned char arena[1000];\n"
@@ -99,7 +100,7 @@ def test_sizes_of_a_program(tmp_path: Path, cpu: str) -> None:
         "void unused_code(void);\n"
         "void unused_code(void) { start = 9; }\n"
     )
-    sizes = toolchain.footprint([source], "entry", cpu)
+    sizes = toolchain.footprint(Generated(Graph("made up"), "entry", {"network.c": source}, 0, False), cpu)
     assert 504 <= sizes.rodata <= 512  # the weights and the entry, not what is unused
     assert sizes.data == 4
     assert 1000 <= sizes.bss <= 1008

@@ -42,7 +42,7 @@ warnings = ["-Wshadow", "-Wundef", "-Wdouble-promotion", "-Wmissing-prototypes",
 
 
 def optimization():
-    """For size around a network that was compiled for little flash, which its header says (tinyengine.codegen.small)."""
+    """For size around a network that was compiled for little flash, which its header says (tinyengine.codegen.network)."""
     header = os.path.join(env.subst("$TINYENGINE_NETWORK_DIR"), "network.h")
     if not os.path.isfile(header):
         return cores["OPTIMIZATION"]

@@ -15,13 +15,15 @@ from tinyengine.ir import Graph
 class Generated:
     """A network as C, and what somebody who builds and runs it has to know.
 
-    ``graph``: ports and tensors; ``prefix``: its te_model's name; ``sources``: file name -> text; ``macs``: its work.
+    ``graph``: ports and tensors; ``prefix``: its te_model's name; ``sources``: file name -> text; ``macs``: its work;
+    ``small``: its code, too, is to be compiled for size.
     """
 
     graph: Graph
     prefix: str
     sources: dict[str, str]
     macs: int
+    small: bool
 
     def write(self, directory: Path) -> None:
         """Write the sources into ``directory``: all of them or none. Files that would not change are left alone, so

@@ -13,7 +13,6 @@ from math import prod
 
 from tinyengine import __version__
 from tinyengine.codegen.generated import Generated
-from tinyengine.codegen.small import SMALL_MARK
 from tinyengine.codegen.states import initial_arrays, states_definition
 from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
@@ -22,6 +21,8 @@ from tinyengine.kernels.base import C_TYPES, CArray, CStruct, KernelCall, arrays
 from tinyengine.memory.plan import MemoryPlan
 
 ARENA_ALIGNMENT = 16
+SMALL_MARK = "_COMPILED_FOR_SIZE"
+"""What the name of a macro ends with that tells PlatformIO's builder to compile everything for size."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def generate(source: NetworkSource) -> Generated:
         f"{prefix}_weights.c": _weights(source, symbols),
         f"{prefix}_weights.h": _weights_header(source, symbols),
     }
-    return Generated(source.graph, prefix, sources, sum(layer.call.macs for layer in layers if layer.forward))
+    return Generated(
+        source.graph, prefix, sources, sum(layer.call.macs for layer in layers if layer.forward), source.small
+    )
 
 
 def _layers(source: NetworkSource) -> list[_Layer]:

@@ -172,8 +172,7 @@ def bench(
         jobs += [Job(0, values, paint=PAINTS[0], reset=index == 0) for index, values in enumerate(inside)]
         runs = image.run(jobs, progress=part(activity, f"running on {image.machine.name}"))
         estimate = estimate_cycles(image, jobs[0]) if cycles else None
-        sources = [path for path in image.sources if path.stem != "bench_models"]
-        sections = footprint(sources, compiled.prefix, cpu, image.portable)
+        sections = footprint(compiled, cpu, image.portable)
     profiled, counted = runs[0], runs[1:]
     _insist(runs)
     if compiled.options.flash is not None and sections.flash > compiled.options.flash:

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.codegen.generated import Generated
-from tinyengine.codegen.small import is_small
 from tinyengine.cores import DSP, Machine, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
@@ -137,8 +136,7 @@ class BenchImage:
         folder = Path(self._folder.name) / "networks"
         folder.mkdir()
         for model in self.models:
-            for name, text in model.sources.items():
-                (folder / name).write_text(text, encoding="ascii")
+            model.write(folder)
         (folder / "bench_models.c").write_text(_model_table([model.prefix for model in self.models]))
         return sorted(folder.glob("*.c"))
 
@@ -146,7 +144,7 @@ class BenchImage:
         bench = project_root() / "firmware" / "bench"
         include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
         sources = [*self.sources, *sorted(bench.glob("*.c")), *toolchain.library_sources()]
-        flags = toolchain.device_flags(self.cpu, self.portable, is_small(self.sources))
+        flags = toolchain.device_flags(self.cpu, self.portable, all(model.small for model in self.models))
         objects = toolchain.compile_objects(sources, flags, include, progress)
         script = Path(self._folder.name) / "bench.ld"
         script.write_text(_linker_script(self.machine))

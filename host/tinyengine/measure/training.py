@@ -112,8 +112,7 @@ def bench_training(
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=part(activity, "training"))
-        sources = [path for path in image.sources if path.stem != "bench_models"]
-        sections = footprint(sources, compiled.prefix, cpu, image.portable)
+        sections = footprint(compiled, cpu, image.portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)
     variables = sections.data + sections.bss - compiled.sram_bytes

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.errors import BudgetError
@@ -18,14 +15,7 @@ def measure_code(compiled: CompiledModel) -> None:
     need one."""
     if not has_arm_toolchain():
         return
-    with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
-        paths = []
-        for name, text in compiled.sources.items():
-            path = Path(scratch) / name
-            path.write_text(text, encoding="ascii")
-            if path.suffix == ".c":
-                paths.append(path)
-        sections = footprint(paths, compiled.prefix, compiled.options.cpu)
+    sections = footprint(compiled, compiled.options.cpu)
     compiled.code_bytes = sections.flash - compiled.weight_bytes
     compiled.static_bytes = sections.data + sections.bss - compiled.sram_bytes
 

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tinyengine.codegen.small import is_small
+from tinyengine.codegen.generated import Generated
 from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import cache_dir, platformio_dir, project_root
@@ -220,13 +220,15 @@ def section_sizes(program: Path) -> Sections:
     return Sections(totals["code"], totals["rodata"], totals["data"], totals["bss"])
 
 
-def footprint(sources: Sequence[Path], root: str, cpu: str, portable: bool = False) -> Sections:
-    """What the symbol ``root`` (a network) needs on the device and nothing else: its code, the kernels it calls, the
-    parts of the C library they call, its constants and its variables."""
-    include = _include_of(sources)
-    flags = device_flags(cpu, portable, is_small(sources))
-    objects = compile_objects([*sources, *library_sources()], flags, include)
+def footprint(network: Generated, cpu: str, portable: bool = False) -> Sections:
+    """What a network needs on the device and nothing else: its code, the kernels it calls, the parts of the C library
+    they call, its constants and its variables."""
     with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
+        folder, root = Path(scratch) / "network", network.prefix
+        network.write(folder)
+        sources = [*sorted(folder.glob("*.c")), *library_sources()]
+        flags = device_flags(cpu, portable, network.small)
+        objects = compile_objects(sources, flags, [library_dir() / "include", folder])
         product = Path(scratch) / "footprint.elf"
         # Entered at the network's table, nothing else keeps anything alive; the addresses do not matter.
         link(objects, [*core(cpu).flags, "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
@@ -250,10 +252,6 @@ def locate(program: Path, address: int) -> str:
     """The function that holds ``address``, for messages."""
     text = _run([arm_toolchain().tool("addr2line"), "-f", "-e", str(program), f"{address:#x}"])
     return text.splitlines()[0] if text.strip() else "an unknown place"
-
-
-def _include_of(sources: Sequence[Path]) -> list[Path]:
-    return [library_dir() / "include", *sorted({path.parent for path in sources})]
 
 
 def _run(command: Sequence[str], what: str = "") -> str:
