@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
     Attrs,
@@ -264,11 +265,11 @@ def elementwise(draw: Draw) -> OpCase:
 
 @family
 def lut(draw: Draw) -> OpCase:
-    """LOGISTIC, HARD_SWISH, RELU, RELU6, QUANTIZE."""
+    """Every function of one value."""
     builder = Builder()
     shape, quant = draw.picture(), draw.quant()
     builder.input("x", shape, quant, draw.int8(shape))
-    kind = draw.one_of(OpKind.LOGISTIC, OpKind.HARD_SWISH, OpKind.RELU, OpKind.QUANTIZE)
+    kind = draw.one_of(*TABLES)
     out = Quantization((float(np.float32(quant.scale[0] * draw.scale(0.3, 4.0))),), (draw.zero(),))
     if kind is OpKind.LOGISTIC:
         out = Quantization((1 / 256,), (-128,))

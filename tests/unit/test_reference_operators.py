@@ -6,12 +6,14 @@ TensorFlow Lite and by TFLite Micro, and by our loader and oracle: all bits must
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
@@ -19,6 +21,7 @@ from tinyengine.ir.ops import Activation, Window, same_padding
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
+from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder, random_inputs
 from tests.helpers.tflite_reference import run_builtin_ref, run_micro
 
@@ -256,6 +259,32 @@ def test_oracle_is_bit_identical_to_builtin_ref(name: str, seed: int) -> None:
     loaded = run(parse_tflite(model), inputs)[0]
     np.testing.assert_array_equal(loaded, mine)
     np.testing.assert_array_equal(mine, run_builtin_ref(model, inputs)[0], strict=True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(seed=st.integers(0, 1 << 30))
+@settings(RANDOM, max_examples=10)
+def test_the_cases_of_the_kernels_are_bit_identical_too(family: str, seed: int) -> None:
+    """What the C is tested with, as far as a .tflite can say it."""
+    for one in random_cases(seed, family, 4):
+        verify(one.graph)
+        with contextlib.suppress(UnsupportedOperatorError):  # a pool's paddings that are neither SAME nor VALID
+            model = tflite_bytes(one.graph)
+            mine = run(one.graph, one.inputs)[0]
+            np.testing.assert_array_equal(run(parse_tflite(model), one.inputs)[0].ravel(), mine.ravel(), str(one))
+            theirs = run_builtin_ref(model, one.inputs)[0]
+            different = mine.ravel() != theirs.ravel()
+            assert not (different & ~beyond_int32(one.graph)).any(), str(one)
+
+
+def beyond_int32(graph: Graph) -> np.ndarray:
+    """Outputs of a fully connected layer for which TFLite casts a double to int32 that need not fit: undefined."""
+    [op] = graph.operators
+    if op.kind is not OpKind.FULLY_CONNECTED:
+        return np.zeros(1, bool)
+    bias = graph.tensor(op.inputs[2]).data
+    assert bias is not None
+    return np.abs(bias.astype(np.int64)) >= (1 << 31) - 1
 
 
 @pytest.mark.parametrize("name", [name for name in BUILDERS if name not in NOT_LIKE_MICRO])

@@ -207,6 +207,11 @@ def _fields(table: str) -> list[tuple[str, str]]:
     return [(name, f"{name}AsNumpy" if name in lists else name) for name in plain]
 
 
+def option_names(kind: str) -> set[str]:
+    """Names of an operator's options, as ``RawOperator.options`` has them."""
+    return {field for field, _ in _fields(options_table(kind))}
+
+
 def _read_options(kind: str, table: flatbuffers.table.Table | None) -> dict[str, Any]:
     """Options by field name. A missing table stands for the schema's defaults, which an empty table reads as well."""
     fields = _fields(options_table(kind))

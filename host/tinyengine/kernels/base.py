@@ -232,6 +232,7 @@ def lowering(*kinds: OpKind) -> Callable[[Lowering], Lowering]:
 
     def register(function: Lowering) -> Lowering:
         for kind in kinds:
+            assert kind not in LOWERINGS, f"{kind} has a second lowering {function.__name__}"
             LOWERINGS[kind] = function
         return function
 

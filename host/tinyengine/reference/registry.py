@@ -24,6 +24,7 @@ def oracle(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
 
     def register(function: Oracle) -> Oracle:
         for kind in kinds:
+            assert kind not in ORACLES, f"{kind} has a second oracle {function.__name__}"
             ORACLES[kind] = function
         return function
 
@@ -35,6 +36,7 @@ def accumulator(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
 
     def register(function: Oracle) -> Oracle:
         for kind in kinds:
+            assert kind not in ACCUMULATORS, f"{kind} has a second oracle {function.__name__}"
             ACCUMULATORS[kind] = function
         return function
 

@@ -1,0 +1,169 @@
+"""Nothing of an operator is forgotten, and the classes' own rules: signatures, shapes, attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import pytest
+from tinyengine.errors import ModelError
+from tinyengine.frontend.raw import camel_case, option_names
+from tinyengine.frontend.translators import TRANSLATORS
+from tinyengine.ir import Operator, OpKind, Quantization
+from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.base import Contradiction, Definition
+from tinyengine.ir.ops import Attrs, ElementwiseAttrs, NoAttrs
+from tinyengine.kernels import select  # noqa: F401 - importing it registers the lowerings
+from tinyengine.kernels.base import LOWERINGS, lowering
+from tinyengine.reference.registry import ACCUMULATORS, ORACLES, accumulator, oracle
+
+from tests.helpers.cases import FAMILIES, random_cases
+from tests.helpers.graphs import GraphBuilder
+
+NO_CASE = {OpKind.DEQUANTIZE: "stands at the network's border only, where the host computes it"}
+
+
+def drawn() -> set[OpKind]:
+    """The kinds that the random cases of kernels and oracle contain."""
+    return {case.graph.operators[0].kind for family in FAMILIES for case in random_cases(1, family, 60)}
+
+
+def missing(kind: OpKind, cases: set[OpKind]) -> list[str]:
+    """What somebody forgot when adding ``kind``."""
+    if kind not in DEFINITIONS:
+        return ["a class (ir/operators)"]
+    forgotten = []
+    if kind not in ORACLES and kind not in ACCUMULATORS:
+        forgotten.append("an oracle (reference)")
+    if kind not in LOWERINGS:
+        forgotten.append("a lowering (kernels)")
+    attributes = {field.name for field in fields(DEFINITIONS[kind].attributes)} - {"activation"}
+    unread = [name for name in attributes if camel_case(name) not in option_names(kind)]
+    if kind not in TRANSLATORS and unread:
+        forgotten.append(f"a translator (frontend/translators.py): the file has no option for {', '.join(unread)}")
+    if kind not in cases and kind not in NO_CASE:
+        forgotten.append("a random case (tests/helpers/cases.py)")
+    return forgotten
+
+
+def test_every_operator_is_complete() -> None:
+    cases = drawn()
+    forgotten = [f"{kind}: {what}" for kind in OpKind for what in missing(kind, cases)]
+    assert not forgotten, "; ".join(forgotten)
+    assert not set(ORACLES) & set(ACCUMULATORS)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "what"),
+    [
+        (DEFINITIONS, OpKind.PAD, "a class"),
+        (ORACLES, OpKind.PAD, "an oracle"),
+        (ACCUMULATORS, OpKind.CONV_2D, "an oracle"),
+        (LOWERINGS, OpKind.ADD, "a lowering"),
+        (TRANSLATORS, OpKind.MEAN, "a translator .*: the file has no option for axes"),
+    ],
+)
+def test_what_is_forgotten_is_named(monkeypatch: pytest.MonkeyPatch, table: dict, kind: OpKind, what: str) -> None:
+    monkeypatch.delitem(table, kind)
+    [sentence] = missing(kind, set(OpKind))
+    assert sentence.startswith(what.split(" .*")[0])
+    assert missing(OpKind.RELU, set()) == ["a random case (tests/helpers/cases.py)"]
+
+
+def test_a_second_one_is_refused() -> None:
+    for register in (oracle, lowering):
+        with pytest.raises(AssertionError, match="PAD has a second"):
+            register(OpKind.PAD)(print)
+    with pytest.raises(AssertionError, match="CONV_2D has a second"):
+        accumulator(OpKind.CONV_2D)(print)
+    with pytest.raises(AssertionError, match="PAD has a second class Twice"):
+        type("Twice", (Definition,), {}, kind=OpKind.PAD)
+    assert type(DEFINITIONS[OpKind.PAD]).__name__ == "Pad"
+
+
+# --- signatures ---
+
+
+class Mixed(Definition[NoAttrs]):
+    signatures = ("int8 x int16 -> int16", "float32 x float32 -> float32", "int16... -> int8 x int8")
+
+
+def test_signatures_say_numbers_and_types() -> None:
+    mixed = Mixed()
+    assert mixed.combinations(2, 1) == [["int8", "int16", "int16"], ["float32", "float32", "float32"]]
+    assert mixed.combinations(3, 2) == [["int16"] * 3 + ["int8"] * 2]
+    assert mixed.input_dtypes(0) == ("int8", "float32", "int16")
+    assert mixed.input_dtypes(7) == ("int16", "float32")
+    with pytest.raises(Contradiction, match=r"has 3 inputs and 1 outputs instead of int8 x int16 -> int16 or "):
+        mixed.combinations(3, 1)
+
+
+@dataclass(frozen=True)
+class HalvesAttrs(Attrs):
+    """Of the operator below."""
+
+    axis: int
+
+
+class Halves(Definition[HalvesAttrs]):
+    """An operator with two outputs, as the ones to come."""
+
+    signatures = ("int8 -> int8 x int8",)
+    same_quantization = True
+
+    def shapes(self, attrs, inputs, declared):
+        shape = inputs[0].shape
+        half = (*shape[: attrs.axis], shape[attrs.axis] // 2, *shape[attrs.axis + 1 :])
+        return [half, half]
+
+
+def halves() -> tuple[Operator, GraphBuilder]:
+    b = GraphBuilder(1)
+    x = b.input(1, 6)
+    quant = b.graph.tensor(x).quant
+    outputs = [b.tensor((1, 3), quant=quant), b.tensor((1, 3), quant=quant)]
+    return Operator(OpKind.RESHAPE, "halves", [x], outputs, HalvesAttrs(1)), b
+
+
+def test_operators_may_have_several_outputs() -> None:
+    op, b = halves()
+    definition = Halves()
+    definition.verify(op, b.graph)
+    b.graph.tensor(op.outputs[1]).shape = (1, 2)
+    with pytest.raises(ModelError, match=rf"'halves' writes '{op.outputs[1]}' of shape \[1, 2\]"):
+        definition.verify(op, b.graph)
+    op, b = halves()
+    b.graph.tensor(op.outputs[1]).quant = Quantization((9.0,), (0,))
+    with pytest.raises(ModelError, match="needs the same quantization"):
+        definition.verify(op, b.graph)
+    op.outputs.pop()
+    with pytest.raises(ModelError, match="has 1 inputs and 1 outputs instead of int8 -> int8 x int8"):
+        definition.verify(op, b.graph)
+
+
+def test_types_must_fit_together() -> None:
+    b = GraphBuilder(2)
+    names = [b.tensor((1, 4), dtype) for dtype in ("int8", "float32", "float32")]
+    op = Operator(OpKind.ADD, "mixed", names[:2], names[2:], NoAttrs())
+    with pytest.raises(ModelError, match="mixes int8, float32, float32, not int8 x int16"):
+        Mixed().verify(op, b.graph)
+    b.graph.tensors[names[1]].dtype = "uint8"
+    with pytest.raises(ModelError, match=f"has tensor '{names[1]}' in uint8, not int16 or float32"):
+        Mixed().verify(op, b.graph)
+
+
+def test_weights_must_be_constant() -> None:
+    b = GraphBuilder(3)
+    b.output(b.dense(b.input(1, 8), 4))
+    op = b.graph.operators[0]
+    b.graph.tensor(op.inputs[1]).data = None
+    with pytest.raises(ModelError, match=f"needs '{op.inputs[1]}' to be constant"):
+        DEFINITIONS[op.kind].verify(op, b.graph)
+
+
+def test_attributes_are_of_the_class_in_the_brackets() -> None:
+    assert Halves.attributes is HalvesAttrs
+    assert DEFINITIONS[OpKind.SUB].attributes is ElementwiseAttrs  # of its base
+    op, b = halves()
+    op.attrs = ElementwiseAttrs()
+    with pytest.raises(ModelError, match="attributes of type ElementwiseAttrs"):
+        Halves().verify(op, b.graph)
