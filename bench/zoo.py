@@ -33,7 +33,6 @@ from tinyengine.measure.target_runner import BenchImage, Job
 from tinyengine.memory.plan import plan
 from tinyengine.paths import cache_dir
 from tinyengine.report.figures import network_figures
-from tinyengine.schedule import Stage, StageKind
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import find
 
@@ -71,8 +70,7 @@ def small_layers(compiled: CompiledModel) -> CompiledModel:
     calls = [lower(op, graph, target) for op in graph.operators]
     memory = plan(graph, calls)
     source = NetworkSource(graph, calls, memory, compiled.model_hash, compiled.metadata_json, compiled.prefix)
-    stages = [Stage(StageKind.LAYER, [call]) for call in calls]
-    return replace(compiled, stages=stages, plan=memory, **vars(generate(source)))
+    return replace(compiled, planned=calls, plan=memory, **vars(generate(source)))
 
 
 # What low SRAM costs --------------------------------------------------------------------------------------------------
@@ -203,7 +201,7 @@ def _compared(
         own = runs[index * inputs : (index + 1) * inputs]
         if not all(run.guards_intact for run in own):
             raise TinyEngineError(f"{name}, {schedule}: a kernel wrote outside its arena")
-        kinds = [str(stage.kind) for stage in model.stages if not all(call.is_view for call in stage.calls)]
+        kinds = [str(call.form) for call in model.planned if not call.is_view]
         results.append(
             Agreement(
                 name,

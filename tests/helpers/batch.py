@@ -24,6 +24,7 @@ from tinyengine.codegen.generated import Generated
 from tinyengine.ir import Graph, Operator, Port, Tensor
 from tinyengine.kernels.base import KernelCall, Overlap, Target
 from tinyengine.kernels.select import lower as lower_selected
+from tinyengine.kernels.select import roundings
 from tinyengine.memory.placement import Placement
 from tinyengine.memory.plan import MemoryPlan
 from tinyengine.native.build import SANITIZE, host_compiler
@@ -50,11 +51,11 @@ class Batch(Generated):
     plan: MemoryPlan
     inputs: list[np.ndarray]
     gaps: list[tuple[int, int]] = field(default_factory=list)  # arena bytes that belong to no buffer
-    requant: str = "exact"
+    target: Target = field(default_factory=Target)
 
     def expected(self) -> list[np.ndarray]:
         """One array per case, from the oracle."""
-        return reference.run(self.graph, self.inputs, requant=self.requant)
+        return reference.run(self.graph, self.inputs, requant=roundings(self.graph, self.target))
 
     def check(self, outputs: Sequence[np.ndarray]) -> None:
         """AssertionError naming the cases whose bytes differ from the oracle's."""
@@ -95,7 +96,7 @@ def build_batch(
     plan = layout.plan()
     code = generate(NetworkSource(graph, calls, plan, "0" * 16, prefix=prefix))
     return Batch(
-        **vars(code), cases=list(cases), calls=calls, plan=plan, inputs=inputs, gaps=layout.gaps, requant=target.requant
+        **vars(code), cases=list(cases), calls=calls, plan=plan, inputs=inputs, gaps=layout.gaps, target=target
     )
 
 

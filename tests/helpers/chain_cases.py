@@ -20,7 +20,7 @@ from tinyengine.ir.ops import (
 )
 from tinyengine.kernels.base import KernelCall, Lowering, Target
 from tinyengine.kernels.streaming.chain import chain_call
-from tinyengine.kernels.streaming.patch import patch_op
+from tinyengine.kernels.streaming.patch import Patches
 from tinyengine.kernels.streaming.rows import RowOp, row_op
 
 from tests.helpers.cases import Draw, OpCase
@@ -70,7 +70,7 @@ class ChainCase(OpCase):
             group = waiting.pop(0)
             ops = [operators[place[op.name]] for op in group.ops]
             if group.columns:
-                op = patch_op(ops, graph, target, x=names[group.x], rows=group.rows, columns=group.columns)
+                op = Patches(graph, target).patch(ops, names[group.x], group.rows, group.columns)
                 if op is None and any(op.kind is OpKind.ADD for op in ops):
                     waiting[:0] = group.apart  # what is added does not fit into its strip
                     continue

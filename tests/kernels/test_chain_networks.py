@@ -11,9 +11,9 @@ from tinyengine.codegen import NetworkSource, generate
 from tinyengine.codegen.generated import Generated
 from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.ir import Graph
-from tinyengine.kernels.base import Target
+from tinyengine.kernels.base import Form, Target
+from tinyengine.kernels.select import roundings
 from tinyengine.passes import optimize
-from tinyengine.schedule import StageKind, calls_of
 from tinyengine.schedule.search import Schedule, planned
 from tinyengine.schedule.space import NEVER, Space
 
@@ -31,7 +31,7 @@ class Scheduled(Generated):
 
 
 def generated(graph: Graph, schedule: Schedule, prefix: str, requant: str) -> Scheduled:
-    source = NetworkSource(graph, calls_of(schedule.stages), schedule.plan, "0" * 16, prefix=prefix)
+    source = NetworkSource(graph, schedule.calls, schedule.plan, "0" * 16, prefix=prefix)
     return Scheduled(**vars(generate(source)), requant=requant)
 
 
@@ -53,8 +53,8 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
             if by_rows and not any(space.options(0, NEVER)):
                 continue
             schedule = planned(space, random_path(space, rng, patches=by_rows == (seed % 2 == 0)))
-            chained += sum(len(stage.operators) for stage in schedule.stages if stage.kind is not StageKind.LAYER)
-            patched += sum(len(stage.operators) for stage in schedule.stages if stage.kind is StageKind.PATCH)
+            chained += sum(len(call.operators) for call in schedule.calls if call.form is not Form.LAYER)
+            patched += sum(len(call.operators) for call in schedule.calls if call.form is Form.PATCH)
             pushed += schedule.pushed
             models.append(generated(graph, schedule, f"n{len(models)}", requant))
             inputs.append(values_for(graph, len(models)))
@@ -62,7 +62,8 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
     assert patched > 2 * GRAPHS
     assert pushed > GRAPHS
     for model, values, outputs in zip(models, inputs, native.run_many(models, inputs), strict=True):
-        for expected, got in zip(reference.run(model.graph, values, requant=model.requant), outputs, strict=True):
+        rounded = roundings(model.graph, Target(requant=model.requant))
+        for expected, got in zip(reference.run(model.graph, values, requant=rounded), outputs, strict=True):
             np.testing.assert_array_equal(got, expected, err_msg=f"{model.graph.name} {model.prefix}")
 
 
@@ -70,7 +71,7 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
 def test_schedules_of_real_networks_agree(name: str) -> None:
     """What the search chooses for SRAM, for time below a cap, for rows: always the layers' bytes."""
     layers = compile_model(networks.path(name), CompileOptions(prefix="n_layers"))
-    assert {stage.kind for stage in layers.stages} == {StageKind.LAYER}
+    assert {call.form for call in layers.calls} == {Form.LAYER}
     small = compile_graph(layers.graph, CompileOptions(prefix="n_sram", optimize="sram"))
     cap = (small.plan.arena_bytes + layers.plan.arena_bytes) // 2
     compiled = [

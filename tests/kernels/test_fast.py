@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyengine.ir.fast import sum_range
 from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
+from tinyengine.ir.sums import sum_range
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import Field
 from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
@@ -95,7 +95,7 @@ def test_fast_requantization(family: str, seed: int) -> None:
 
 def largest_difference(batch: Batch) -> int:
     """Between the outputs of fast and exact requantization for the same inputs."""
-    exact = replace(batch, requant="exact").expected()
+    exact = replace(batch, target=Target()).expected()
     return max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(batch.expected(), exact, strict=True))
 
 

@@ -1,21 +1,23 @@
-"""Patches on the host: figures of drafts, and the search for schedules that compute rows twice against all of them."""
+"""Patches on the host: their operators, and the search for schedules that compute rows twice against all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
 from tinyengine.ir.ops import Window
-from tinyengine.kernels.base import Target
+from tinyengine.kernels.base import Form, Target
 from tinyengine.kernels.streaming.chain import chain_call
 from tinyengine.kernels.streaming.flow import Flow, RowWindow
-from tinyengine.kernels.streaming.patch import Drafts, patch_op
+from tinyengine.kernels.streaming.patch import Patches, strips_of
+from tinyengine.kernels.streaming.rows import RowOp, row_op
 from tinyengine.passes import optimize
 from tinyengine.report.figures import network_figures
-from tinyengine.schedule import StageKind, schedule
+from tinyengine.schedule import schedule
 from tinyengine.schedule.patched import Patched, _shifted
 from tinyengine.schedule.recompute import Options, allowance, cheapest_within, least_work, options_below
 from tinyengine.schedule.search import _smallest_within, lowest_peak, smallest, smallest_of_each
@@ -25,40 +27,48 @@ from tinyengine.schedule.sweep import sweep
 from tests.helpers.cases import Draw
 from tests.helpers.chain_cases import random_chain
 from tests.helpers.graphs import GraphBuilder, block_network
+from tests.helpers.turned import plain, turned_graph
 
 SRAM = Target(optimize="sram")
 FIGURES = (
-    "in_shape",
-    "out_shape",
-    "reach",
-    "stride",
-    "pad_top",
-    "macs",
-    "rows",
-    "columns",
-    "scratch_bytes",
-    "activation_bytes",
-    "strip_macs",
-    "order",
+    *("in_shape", "out_shape", "reach", "stride", "pad_top", "macs", "rows", "skip", "consumes", "order"),
+    *("scratch_bytes", "activation_bytes", "note"),
 )
 
 
-@pytest.mark.parametrize("requant", ["exact", "fast"])
-def test_drafts_have_the_figures_of_the_patches(requant: str) -> None:
-    target = Target(optimize="sram", requant=requant)
+def lowered_whole(op: RowOp, graph: Graph, target: Target, columns: int) -> RowOp | None:
+    """``op``, which makes columns of strips, from a graph of these strips with turned weights."""
+    names = [op.x, *(each.outputs[0] for each in op.ops)]
+    strips = strips_of(op.ops, op.out_shape[1])
+    shapes = {}
+    for name, strip in zip(names, strips, strict=True):
+        _, width, channels = graph.tensor(name).hwc()
+        shapes[name] = width, strip.rows, channels
+    if op.skip is not None:
+        shapes[op.skip] = op.out_shape
+    turned = turned_graph(op.ops, graph, shapes)
+    return row_op(turned.operators, turned, target, x=op.x, rows=columns, consume=op.consumes)
+
+
+@pytest.mark.parametrize("target", [SRAM, replace(SRAM, requant="fast"), Target(), Target(optimize="flash")], ids=str)
+def test_operators_of_strips_are_those_of_turned_pictures(target: Target) -> None:
+    """Sizes and constants, for any height of the strips and any number of columns."""
     compared = 0
     for seed in range(25):
         case = random_chain(Draw(np.random.default_rng([seed, 5])))
-        drafts = Drafts(case.graph, target)
+        patches = Patches(case.graph, target)
         for group in (group for group in case.groups if group.columns):
             for rows, columns in ((1, 1), (2, 3), (5, 1)):
-                made = patch_op(group.ops, case.graph, target, x=group.x, rows=rows, columns=columns)
-                draft = drafts.patch(group.ops, group.x, rows, columns)
-                assert made is not None and draft is not None
-                for name in FIGURES:
-                    assert getattr(draft[0], name) == getattr(made, name), name
-                compared += 1
-    assert compared > 30
+                made = patches.patch(group.ops, group.x, rows, columns)
+                assert made is not None and made.macs_per_batch == sum(op.macs for op in made.inside)
+                for op in made.inside:
+                    whole = lowered_whole(op, case.graph, target, columns)
+                    assert whole is not None
+                    for name in FIGURES:
+                        assert getattr(op, name) == getattr(whole, name), name
+                    assert plain(op.params) == plain(whole.params)
+                    compared += 1
+    assert compared > 60
 
 
 def narrow_network() -> Graph:
@@ -141,12 +151,12 @@ def test_chains_are_the_best_of_all(space: Space, monkeypatch: pytest.MonkeyPatc
 def test_more_work_buys_smaller_arenas_and_no_cap_is_exceeded(space: Space) -> None:
     caps = [1.0, 1.1, 1.3, 2.0]
     found = list(smallest_of_each(space, caps))
-    nominal = sum(stage.macs for stage in found[0].stages)
+    nominal = sum(call.macs for call in found[0].calls)
     for cap, each in zip(caps, found, strict=True):
-        executed = sum(stage.macs_executed for stage in each.stages)
-        assert sum(stage.macs for stage in each.stages) == nominal
+        executed = sum(call.macs_executed for call in each.calls)
+        assert sum(call.macs for call in each.calls) == nominal
         assert executed <= cap * nominal
-        assert executed == nominal or any(stage.kind is StageKind.PATCH for stage in each.stages)
+        assert executed == nominal or any(call.form is Form.PATCH for call in each.calls)
     arenas = [each.plan.arena_bytes for each in found]
     assert arenas == sorted(arenas, reverse=True)
     assert arenas[-1] < arenas[0]
@@ -170,10 +180,10 @@ def test_recomputation_only_where_a_cap_needs_it() -> None:
     least = schedule(graph, SRAM, rows=True, max_recompute=2.0).plan.arena_bytes
     assert least < plain
     allowed = schedule(graph, Target(), rows=True, sram=plain, max_recompute=2.0)
-    assert all(stage.kind is not StageKind.PATCH for stage in allowed.stages)
+    assert all(call.form is not Form.PATCH for call in allowed.calls)
     needed = schedule(graph, Target(), rows=True, sram=(plain + least) // 2, max_recompute=2.0)
     assert needed.plan.arena_bytes <= (plain + least) // 2
-    assert any(stage.kind is StageKind.PATCH for stage in needed.stages)
+    assert any(call.form is Form.PATCH for call in needed.calls)
 
 
 def test_reports_name_patches_and_their_work() -> None:
@@ -188,7 +198,7 @@ def test_reports_name_patches_and_their_work() -> None:
 
 def test_bottlenecks_name_the_windows_of_patches() -> None:
     graph = narrow_network()
-    op = patch_op(graph.operators[1:4], graph, SRAM, rows=4, columns=4)
+    op = Patches(graph, SRAM).patch(graph.operators[1:4], rows=4, columns=4)
     assert op is not None
     call = chain_call([op], graph)
     windows = [part for part in call.scratch_parts if "window of a patch over" in part.what]

@@ -18,7 +18,6 @@ from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.memory.bottleneck import bottleneck_sentences
 from tinyengine.report.arena import COLORS, arena_scene, boxes
 from tinyengine.report.front import front_scene
-from tinyengine.schedule import calls_of
 from tinyengine.schedule.sweep import FrontPoint, sweep
 
 from tests.helpers.command_line import tinyengine
@@ -39,7 +38,7 @@ def compiled(kind: str) -> CompiledModel:
 @pytest.mark.parametrize("kind", ["layers", "streams", "rows"])
 def test_boxes_are_the_bytes_in_use(kind: str) -> None:
     model = compiled(kind)
-    found = boxes(model.graph, calls_of(model.stages), model.plan)
+    found = boxes(model.graph, model.planned, model.plan)
     for usage in model.plan.usage:
         alive = [box for box in found if box.first <= usage.index <= box.last]
         used = {byte for box in alive for byte in range(box.address, box.address + box.size)}
@@ -53,7 +52,7 @@ def test_boxes_are_the_bytes_in_use(kind: str) -> None:
 def test_bottleneck_sentences_say_what_is_counted_twice() -> None:
     model = compiled("layers")
     usage = max(model.plan.usage, key=lambda usage: usage.bytes_used)
-    sentences = bottleneck_sentences(usage, model.graph, calls_of(model.stages), model.plan.arena_bytes)
+    sentences = bottleneck_sentences(usage, model.graph, model.planned, model.plan.arena_bytes)
     total = sum(resident.buffer.size for resident in usage.residents)
     assert total > usage.bytes_used  # in place, in part at least
     assert sentences[-1].startswith(f"{(total - usage.bytes_used) / 1024:.1f} KB of these are counted twice")
@@ -71,7 +70,7 @@ def test_parts_of_scratch_memory_do_not_overlap() -> None:
 
 def test_svg_is_complete_in_itself() -> None:
     model = compiled("rows")
-    calls = calls_of(model.stages)
+    calls = model.planned
     text = svg(arena_scene('a "<name>"', model.graph, calls, model.plan))
     root = ElementTree.fromstring(text)
     titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
@@ -86,7 +85,7 @@ def test_svg_is_complete_in_itself() -> None:
 
 def test_png_shows_what_the_scene_says() -> None:
     model = compiled("rows")
-    scene = arena_scene("blocks", model.graph, calls_of(model.stages), model.plan)
+    scene = arena_scene("blocks", model.graph, model.planned, model.plan)
     picture = image([scene, scene], scale=1)
     assert picture.size == (scene.width, 2 * scene.height)
     orange = [

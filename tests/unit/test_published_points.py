@@ -55,7 +55,7 @@ def reached(name: str, folder: str) -> list[tuple[int, int, float]]:
     assert space.pushed
     points = []
     for cap, found in zip(CAPS[name], smallest_of_each(space, CAPS[name]), strict=True):
-        executed, nominal = (sum(getattr(stage, key) for stage in found.stages) for key in ("macs_executed", "macs"))
+        executed, nominal = (sum(getattr(call, key) for call in found.calls) for key in ("macs_executed", "macs"))
         assert executed <= cap * nominal
         points.append((found.plan.arena_bytes, found.plan.activation_peak_bytes, executed / nominal))
     return points

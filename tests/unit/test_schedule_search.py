@@ -10,10 +10,10 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
 from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
-from tinyengine.kernels.base import Target
+from tinyengine.kernels.base import Form, Target
 from tinyengine.passes import optimize
 from tinyengine.report.figures import network_figures
-from tinyengine.schedule import StageKind, schedule
+from tinyengine.schedule import schedule
 from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
 
@@ -77,13 +77,13 @@ def test_no_schedule_has_a_smaller_arena(space: Space) -> None:
 def test_time_leaves_layers_alone_unless_a_cap_forbids_them() -> None:
     graph = optimize(block_network())
     layers = schedule(graph, Target())
-    assert {stage.kind for stage in layers.stages} == {StageKind.LAYER}
+    assert {call.form for call in layers.calls} == {Form.LAYER}
     small = schedule(graph, SRAM)
     assert small.plan.arena_bytes < layers.plan.arena_bytes
     middle = (small.plan.arena_bytes + layers.plan.arena_bytes) // 2
     capped = schedule(graph, Target(), sram=middle)
     assert capped.plan.arena_bytes <= middle
-    assert any(stage.kind is StageKind.STREAM for stage in capped.stages)
+    assert any(call.form is Form.STREAM for call in capped.calls)
     assert schedule(graph, Target(), sram=layers.plan.arena_bytes).plan.arena_bytes == layers.plan.arena_bytes
 
 

@@ -10,6 +10,7 @@ from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.errors import BudgetError, DataError, UnsupportedOperatorError
 from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
+from tinyengine.kernels.select import roundings
 from tinyengine.native import NativeTrainer
 from tinyengine.passes import optimize
 from tinyengine.reference import run
@@ -26,7 +27,9 @@ from tests.helpers.trainable import SCHEME, network, pictures
 def compiled_and_oracle(options: CompileOptions) -> tuple[CompiledModel, Trainer]:
     compiled = compile_graph(network(), options)
     assert compiled.training is not None
-    trainer = Trainer(optimize(network()), compiled.training.scheme, residual=options.residual, requant=options.requant)
+    graph = optimize(network())
+    rounded = roundings(graph, options.target)
+    trainer = Trainer(graph, compiled.training.scheme, residual=options.residual, requant=rounded)
     return compiled, trainer
 
 

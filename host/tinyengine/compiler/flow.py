@@ -15,7 +15,7 @@ from tinyengine.frontend.formats import load_network
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import optimize
-from tinyengine.schedule import calls_of, schedule
+from tinyengine.schedule import schedule
 from tinyengine.schedule.training import training_program
 from tinyengine.training.head import replace_head
 from tinyengine.training.scheme import resolve_scheme
@@ -74,11 +74,11 @@ def compile_graph(
     known_as = model_hash(identity, options, metadata_json)
     layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
     training = training_source(program, layout) if program else None
-    calls, prefix = calls_of(chosen.stages), options.prefix
+    calls, prefix = chosen.calls, options.prefix
     code = generate(NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, training, options.small))
     return CompiledModel(
         **vars(code),
-        stages=chosen.stages,
+        planned=calls,
         plan=chosen.plan,
         model_hash=known_as,
         options=options,

@@ -9,7 +9,6 @@ from tinyengine.codegen.states import initial_arrays
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.kernels.base import KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
-from tinyengine.schedule import Stage, calls_of
 from tinyengine.schedule.training import TrainingProgram
 
 
@@ -17,7 +16,7 @@ from tinyengine.schedule.training import TrainingProgram
 class CompiledModel(Generated):
     """The generated code and what it was made from."""
 
-    stages: list[Stage]
+    planned: list[KernelCall]  # every call that has a place in ``plan``, views included
     plan: MemoryPlan
     model_hash: str
     options: CompileOptions
@@ -35,7 +34,7 @@ class CompiledModel(Generated):
     @property
     def step_calls(self) -> list[KernelCall]:
         """Calls that execute, those of a training step included."""
-        return [call for call in calls_of(self.stages) if not call.is_view]
+        return [call for call in self.planned if not call.is_view]
 
     @property
     def state_bytes(self) -> int:

@@ -124,7 +124,7 @@ class State:
     initial: np.ndarray
 
 
-@dataclass
+@dataclass(eq=False)
 class Graph:
     """Operators in execution order over named tensors."""
 

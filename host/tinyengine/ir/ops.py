@@ -55,6 +55,10 @@ class Window:
     dilation: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
 
+    def turned(self) -> Window:
+        """Rows and columns exchanged, without the rows' padding."""
+        return Window(self.kernel[::-1], self.stride[::-1], self.dilation[::-1], (*self.pad[2:], 0, 0))
+
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the output for an input of ``height`` x ``width``."""
         reach_h = (self.kernel[0] - 1) * self.dilation[0] + 1

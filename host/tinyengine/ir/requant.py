@@ -58,7 +58,7 @@ class Requant:
 
     ``multiplier`` is int32 and ``shift`` int8, both of shape (channels,), or (1,) if one entry serves all channels.
     Rounded twice (to multiples of 2**shift first) as gemmlowp does, or ``once``; halves away from zero. ``fast``:
-    which channels round by :attr:`fast_multiplier` instead, bool (channels,); see ``tinyengine.ir.fast``.
+    which channels round by :attr:`fast_multiplier` instead, bool (channels,); see ``tinyengine.ir.sums``.
     """
 
     multiplier: np.ndarray

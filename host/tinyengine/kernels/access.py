@@ -27,6 +27,11 @@ def blocks(reads: list[tuple[np.ndarray, np.ndarray]], *writes: tuple[np.ndarray
     return Access(tuple(pair(*item) for item in reads), tuple(pair(*item) for item in writes))
 
 
+def whole(in_bytes: int, out_bytes: int) -> Access:
+    """One block: everything is touched."""
+    return blocks([(np.array([0]), np.array([in_bytes]))], (np.array([0]), np.array([out_bytes])))
+
+
 def interleaved(reads: list[tuple[np.ndarray, np.ndarray]], write: tuple[np.ndarray, np.ndarray]) -> Access:
     """Access of blocks that read and write alternately (module docstring)."""
     write_lo, write_hi = (np.asarray(x, np.int64) for x in write)

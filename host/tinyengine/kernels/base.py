@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 
 from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.requant import Requant
 
 C_TYPES: dict[str, str] = {
     "int8": "int8_t",
@@ -142,6 +144,30 @@ class ScratchPart:
     rows: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class WeightRows:
+    """te_weight_rows: where a call's constants hold the weights of a convolution, so that the backward pass reads them.
+
+    Bytes: weights begin ``offset`` behind the start of ``array()``, a pair of output channels takes ``pair``, four
+    weights of a channel are ``quad`` apart, and those of a pair's second channel ``second`` behind the first one's.
+    """
+
+    array: Callable[[], CValue]
+    offset: int
+    pair: int
+    quad: int
+    second: int
+
+
+class Form(StrEnum):
+    """How a call executes its operators."""
+
+    LAYER = "layer"  # one operator over whole tensors
+    STREAM = "stream"  # a chain of row operators with rolling row buffers, nothing computed twice
+    PATCH = "patch"  # a chain some of whose operators compute rows twice
+    TRAINING = "training"  # nothing of an inference
+
+
 @dataclass(eq=False)
 class KernelCall:
     """One call in the generated code: ``function(&params, inputs..., outputs..., scratch)``.
@@ -175,6 +201,9 @@ class KernelCall:
     patches: bool = False  # of a chain: some of its operators are patches
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
     role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
+    blocks: int = 1  # how often the call widens its weights: once per block of pixels
+    requant: Requant | None = None  # how it rounds, for the oracle, where that may be fast
+    weight_rows: WeightRows | None = None
 
     @cached_property
     def params(self) -> Mapping[str, CValue]:
@@ -216,9 +245,20 @@ class KernelCall:
         return self.op.name if len(self.operators) == 1 else f"{self.operators[0].name} .. {self.op.name}"
 
     @property
+    def form(self) -> Form:
+        if self.role != "forward":
+            return Form.TRAINING
+        return (Form.PATCH if self.patches else Form.STREAM) if self.ops else Form.LAYER
+
+    @property
     def kind(self) -> str:
         """For reports: what the call is an instance of."""
-        return ("PATCH" if self.patches else "STREAM") if self.ops else str(self.op.kind)
+        return self.form.upper() if self.ops else str(self.op.kind)
+
+    @property
+    def macs_executed(self) -> int:
+        """Those of the operators, and those that a patch computes again."""
+        return self.macs + self.recomputed_macs
 
 
 Lowering = Callable[[Operator, Graph, Target], KernelCall]

@@ -8,7 +8,7 @@ from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, Window
 from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.base import KernelCall, Overlap, Target, WeightRows, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
 
 HEADER = "te_conv.h"
@@ -69,7 +69,7 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
     check_range(op, graph, weights, (1, 2, 3))
     bias, window = bias_of(op, graph, y.shape[3]), op.attrs.window
     touched = access.window_access(x, y, window)
-    return KernelCall(
+    call = KernelCall(
         op,
         "te_conv2d_s8",
         HEADER,
@@ -90,6 +90,9 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
         macs=y.elements * weights[0].size,
         note="generic",
     )
+    depth = x.shape[3]
+    call.weight_rows = WeightRows(lambda: call.params["weights"], offset=0, pair=2 * depth, quad=4, second=depth)
+    return call
 
 
 @lowering(OpKind.DEPTHWISE_CONV_2D)
@@ -107,7 +110,7 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
     if planar:
         weights = weights.transpose(2, 0, 1)
         bias = params.wrap_int32(bias - x.zero_point * weights.sum(axis=(1, 2)))
-    touched = _whole(x, y) if planar else access.window_access(x, y, window)
+    touched = access.whole(x.nbytes, y.nbytes) if planar else access.window_access(x, y, window)
     return KernelCall(
         op,
         "te_depthwise_planar_s8" if planar else "te_depthwise_s8",
@@ -131,11 +134,6 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
         macs=y.elements * window.kernel[0] * window.kernel[1],
         note="generic, channel by channel" if planar else "generic",
     )
-
-
-def _whole(x: Tensor, y: Tensor) -> Access:
-    """One block: everything is touched."""
-    return access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes])))
 
 
 def _plane_bytes(window: Window, y: Tensor) -> int:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import SumRange, layer_requant, sum_range
+from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Target
+from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Packer, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
+from tinyengine.kernels.fixed import FixedRounding, words
+from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.sizes import ceil_div, round_up
 
 HEADER = "te_conv_fast.h"
 PARAMS_TYPE = "te_conv_fast_params"
@@ -122,115 +123,192 @@ def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) 
     return np.concatenate([words(bias), pairs, rounds], axis=1).ravel()
 
 
-def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None for a single output channel, and where sums or multipliers exceed the fixed-point formulas."""
-    assert isinstance(op.attrs, Conv2DAttrs)
+def conv_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
+    """How the kernel rounds a CONV_2D; None for a single output channel, for groups, and where sums or multipliers
+    exceed the fixed-point formulas."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    weights = weights_of(op, graph)
-    channels = y.shape[3]
-    if channels < 2 or weights.shape[3] != x.shape[3]:
+    if y.shape[3] < 2 or graph.tensor(op.inputs[1]).shape[3] != x.shape[3]:
         return None
-    return matrix_call(
-        op,
-        (x, y),
-        (x.hwc(), y.hwc()),
-        op.attrs.window,
-        weights.reshape(channels, -1),
-        bias_of(op, graph, channels),
-        layer_requant(graph, op, target.requant),
-        target,
-    )
+    layer = layer_of(op, graph, requant)
+    return None if layer.rounding is None else layer
 
 
-def matrix_call(
-    op: Operator,
-    tensors: tuple[Tensor, Tensor],
-    shapes: tuple[Shape, Shape],
-    window: Window,
-    weights: np.ndarray,
-    bias: np.ndarray,
-    requant: Requant,
-    target: Target,
-    sums: SumRange | None = None,
-) -> KernelCall | None:
-    """The call for ``weights`` (channels, field) on input and output ``tensors`` seen as pictures of ``shapes``.
-
-    ``sums``: those of ``weights`` and ``bias`` by default; given, the constants may change, so no narrow kernel.
-    """
-    x, y = tensors
-    if is_pointwise(window):  # one long row: blocks need not end with the picture's rows
-        shapes = _one_row(shapes[0]), _one_row(shapes[1])
-    matrix = matrix_of(x.zero_point, shapes, window, weights, bias, requant, target, shapes[1][0], sums)
-    if matrix is None:
+def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """None as ``conv_layer``."""
+    assert isinstance(op.attrs, Conv2DAttrs)
+    layer = conv_layer(op, graph, target.requant)
+    if layer is None:
         return None
-    touched = _access(*shapes, window, matrix.block)
-    return KernelCall(
-        op,
-        "te_conv_fast_s8" if matrix.scratch_bytes else "te_conv_narrow_s8",
-        HEADER,
-        PARAMS_TYPE,
-        lambda: matrix.params,
-        inputs=[x.name],
-        outputs=[y.name],
-        scratch_bytes=matrix.scratch_bytes,
-        overlaps=(access.overlap(touched, 0, y.nbytes),),
-        access=touched,
-        macs=y.elements * weights.shape[1],
-        note=matrix.note,
-    )
+    assert layer.rounding is not None
+    matrix = layer_matrix(op, graph, layer.rounding, target)
+    return matrix_call(op, graph, matrix, layer.requant, lambda: conv_params(matrix, op, graph, layer))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Matrix:
-    """A convolution as te_conv_fast_params; ``block`` pixels at a time."""
+    """Sizes of a convolution of pictures of ``in_shape`` and ``out_shape`` that rounds as ``rounding`` says (a key of
+    ROUND_WORDS), ``block`` output pixels at a time.
 
-    params: dict[str, CValue]
-    scratch_bytes: int
+    ``doubled``: columns hold doubled values. ``compact``: one kernel of each kind, with little code. ``narrow``: a
+    pixel's few values stay in registers: no columns, no scratch memory.
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+    window: Window
+    rounding: str
+    field: Field
     block: int
-    note: str
+    doubled: bool
+    compact: bool
+    narrow: bool
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Columns, widened weights, runs, a run outside the picture, and those that cross its edges."""
+        if self.narrow:
+            return 0
+        field, window = self.field, self.window
+        words = self.block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
+        crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and self._leaves_row()
+        return 4 * words + field.run_bytes * (1 + 2 * field.runs * crosses)
+
+    def _leaves_row(self) -> bool:
+        window = self.window
+        last = (self.out_shape[1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
+        return window.pad[2] > 0 or last > self.in_shape[1]
+
+    @property
+    def blocks(self) -> int:
+        """In the whole picture: how often weights are widened."""
+        return ceil_div(self.out_shape[0] * self.out_shape[1], self.block)
+
+    @property
+    def macs(self) -> int:
+        return prod(self.out_shape) * prod(self.window.kernel) * self.in_shape[2]
+
+    @property
+    def pair_words(self) -> int:
+        """Words of constants of two channels."""
+        return 2 + 2 * self.field.groups + ROUND_WORDS[self.rounding]
+
+    @property
+    def gathers(self) -> tuple[str, str]:
+        """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
+        field, channels = self.field, self.in_shape[2]
+        suffix = "_doubled" * self.doubled
+        general = f"te_conv_gather{suffix}"
+        if self.compact:
+            return general, general
+        if field.runs == 1 and field.run_bytes % 4 == 0 and channels % 4 == 0:
+            return (f"te_conv_gather_pixels{suffix}",) * 2
+        if (field.runs, field.run_bytes, channels) == (3, 9, 3) and self.window.stride[1] <= 2:
+            return f"te_conv_gather_rgb{'_by_2' * (self.window.stride[1] == 2)}{suffix}", general
+        return general, general
+
+    @property
+    def tiles(self) -> str:
+        """Name of the kernel that computes tiles, behind te_conv_."""
+        if self.narrow:
+            return f"narrow_{self.rounding}"
+        if self.compact:
+            return f"tiles_small_{self.rounding}"
+        if self.rounding == "wide":
+            return "tiles_wide"
+        constant = f"_{4 * self.field.groups}" if self.field.groups in CONSTANT_GROUPS else ""
+        return f"tiles_{self.rounding}" + "_doubled" * self.doubled + constant
+
+    @property
+    def note(self) -> str:
+        """For the generated comment."""
+        if self.narrow:
+            return f"narrow, {self.rounding}"
+        kind = "pointwise" if is_pointwise(self.window) else "columns"
+        return f"{kind}, {self.block} pixels, {self.tiles.removeprefix('tiles_')}"
 
 
 def matrix_of(
-    zero: int,
     shapes: tuple[Shape, Shape],
     window: Window,
-    weights: np.ndarray,
-    bias: np.ndarray,
-    requant: Requant,
+    rounding: FixedRounding,
     target: Target,
     rows: int,
-    sums: SumRange | None = None,
-) -> Matrix | None:
-    """The parameters for an input with zero point ``zero``, of which ``rows`` output rows are computed at a time;
-    ``sums`` as for ``matrix_call``."""
-    assert not requant.once
-    in_shape, out_shape = shapes
-    rounding = fixed_rounding(requant, sums or sum_range(weights, bias, zero))
-    if rounding is None:
-        return None
+    trained: bool = False,
+) -> Matrix:
+    """The sizes for pictures of ``shapes`` (input, output), of which ``rows`` output rows are computed at a time.
+    ``trained``: the constants may change, so no narrow kernel."""
+    depth, (_, columns, channels) = shapes[0][2], shapes[1]
     compact = target.optimize == "flash"
-    narrow = sums is None and is_pointwise(window) and in_shape[2] == NARROW_CHANNELS and not rounding.wide
-    if narrow and not compact:
-        return _narrow(zero, shapes, window, weights, bias, requant, rounding)
-    field = field_of(window, in_shape[2])
-    folded = rounding.bias(bias - zero * weights.sum(axis=1))
+    if not (trained or compact or rounding.wide) and is_pointwise(window) and depth == NARROW_CHANNELS:
+        return Matrix(*shapes, window, rounding.kind, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
+    field = field_of(window, depth)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
-    variant = "fast" if rounding.fast else "wide" if rounding.wide else "exact"
-    doubled = variant == "exact" and 2 * len(weights) > field.groups * 4 and not compact
-    if not rounding.wide:
-        weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
-    packed = pack_weights(weights, 2 * folded if doubled else folded, rounding, field.order())
-    block = _block(rows * out_shape[1], field, target)
-    gather, gather_any = _gathers(field, window, in_shape[2], doubled)
-    tiles = _tiles(field, doubled, variant)
-    if compact:  # one kernel of each kind, with little code
-        gather, gather_any, tiles = "te_conv_gather", "te_conv_gather", f"te_conv_tiles_small_{variant}"
-    values: dict[str, CValue] = {
-        "in": _hwc(in_shape),
-        "out": _hwc(out_shape),
-        "window": params.window(window),
+    doubled = rounding.kind == "exact" and 2 * channels > field.groups * 4 and not compact
+    block = _block(rows * columns, field, target)
+    return Matrix(*shapes, window, rounding.kind, field, block, doubled, compact, narrow=False)
+
+
+def layer_matrix(op: Operator, graph: Graph, rounding: FixedRounding, target: Target, trained: bool = False) -> Matrix:
+    """``matrix_of`` for whole tensors."""
+    assert isinstance(op.attrs, Conv2DAttrs)
+    x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
+    if is_pointwise(op.attrs.window):  # one long row: blocks need not end with the picture's rows
+        x, y = _one_row(x), _one_row(y)
+    return matrix_of((x, y), op.attrs.window, rounding, target, y[0], trained)
+
+
+def matrix_call(op: Operator, graph: Graph, matrix: Matrix, requant: Requant, pack: Packer) -> KernelCall:
+    """The call for whole tensors, with the constants that ``pack`` packs."""
+    touched = _access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
+    return KernelCall(
+        op,
+        "te_conv_narrow_s8" if matrix.narrow else "te_conv_fast_s8",
+        HEADER,
+        PARAMS_TYPE,
+        pack,
+        inputs=[op.inputs[0]],
+        outputs=list(op.outputs),
+        scratch_bytes=matrix.scratch_bytes,
+        overlaps=(access.overlap(touched, 0, prod(matrix.out_shape)),),
+        access=touched,
+        macs=matrix.macs,
+        note=matrix.note,
+        blocks=matrix.blocks,
+        requant=requant,
+    )
+
+
+def conv_params(matrix: Matrix, op: Operator, graph: Graph, layer: Layer, turned: bool = False) -> dict[str, CValue]:
+    """te_conv_fast_params of a layer; ``turned``: rows and columns of the kernels are exchanged."""
+    assert layer.rounding is not None
+    weights = weights_of(op, graph)
+    if turned:
+        weights = weights.transpose(0, 2, 1, 3)
+    weights, zero = weights.reshape(len(weights), -1), graph.tensor(op.inputs[0]).zero_point
+    return matrix_params(matrix, zero, weights, bias_of(op, graph, len(weights)), layer.requant, layer.rounding)
+
+
+def matrix_params(
+    matrix: Matrix, zero: int, weights: np.ndarray, bias: np.ndarray, requant: Requant, rounding: FixedRounding
+) -> dict[str, CValue]:
+    """te_conv_fast_params for ``weights`` (channels, field), ``bias`` (channels,) and an input with zero point
+    ``zero``."""
+    assert not requant.once
+    field = matrix.field
+    folded = rounding.bias(bias - zero * weights.sum(axis=1))
+    if matrix.narrow:
+        packed = pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)
+    else:
+        if not rounding.wide:
+            weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
+        packed = pack_weights(weights, 2 * folded if matrix.doubled else folded, rounding, field.order())
+    gather, gather_any = (0, 0) if matrix.narrow else matrix.gathers
+    return {
+        "in": params.extent(matrix.in_shape),
+        "out": params.extent(matrix.out_shape),
+        "window": params.window(matrix.window),
         "in_zero": zero,
         "out_zero": requant.zero,
         "min": requant.low,
@@ -238,94 +316,16 @@ def matrix_of(
         "n_runs": field.runs,
         "run_bytes": field.run_bytes,
         "groups": field.groups,
-        "block": block,
+        "block": matrix.block,
         "gather": gather,
         "gather_any": gather_any,
-        "tiles": tiles,
+        "tiles": f"te_conv_{matrix.tiles}",
         "weights": CArray("weights", packed),
     }
-    crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and _leaves_row(in_shape, out_shape, window)
-    kind = "pointwise" if is_pointwise(window) else "columns"
-    return Matrix(
-        values,
-        _scratch_bytes(field, block) + field.run_bytes * 2 * field.runs * crosses,
-        block,
-        f"{kind}, {block} pixels, {tiles.removeprefix('te_conv_tiles_')}",
-    )
-
-
-def _scratch_bytes(field: Field, block: int) -> int:
-    """Columns, widened weights, runs, and a run outside the picture; not those that cross its edges."""
-    words = block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
-    return 4 * words + field.run_bytes
-
-
-def conv_scratch(values: Mapping[str, CValue], pixels: int, target: Target) -> int:
-    """Scratch memory for the convolution ``values`` (te_conv_fast_params), were it made ``pixels`` pixels at a time in
-    a picture whose windows stay inside its rows."""
-    if values["gather"] == 0:
-        return 0  # narrow
-    field = Field(int(str(values["n_runs"])), int(str(values["run_bytes"])))
-    return _scratch_bytes(field, _block(pixels, field, target))
-
-
-def _narrow(
-    zero: int,
-    shapes: tuple[Shape, Shape],
-    window: Window,
-    weights: np.ndarray,
-    bias: np.ndarray,
-    requant: Requant,
-    rounding: FixedRounding,
-) -> Matrix:
-    """A pixel's few values stay in registers: no columns, no scratch memory."""
-    folded = rounding.bias(bias - zero * weights.sum(axis=1))
-    variant = "fast" if rounding.fast else "exact"
-    values: dict[str, CValue] = {
-        "in": _hwc(shapes[0]),
-        "out": _hwc(shapes[1]),
-        "window": params.window(window),
-        "in_zero": zero,
-        "out_zero": requant.zero,
-        "min": requant.low,
-        "max": requant.high,
-        "n_runs": 1,
-        "run_bytes": NARROW_CHANNELS,
-        "groups": NARROW_CHANNELS // 4,
-        "block": 1,
-        "gather": 0,
-        "gather_any": 0,
-        "tiles": f"te_conv_narrow_{variant}",
-        "weights": CArray("weights", pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)),
-    }
-    return Matrix(values, 0, 1, f"narrow, {variant}")
-
-
-def _gathers(field: Field, window: Window, channels: int, doubled: bool) -> tuple[str, str]:
-    """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
-    suffix = "_doubled" * doubled
-    general = f"te_conv_gather{suffix}"
-    if field.runs == 1 and field.run_bytes % 4 == 0 and channels % 4 == 0:
-        return (f"te_conv_gather_pixels{suffix}",) * 2
-    if (field.runs, field.run_bytes, channels) == (3, 9, 3) and window.stride[1] <= 2:
-        return f"te_conv_gather_rgb{'_by_2' * (window.stride[1] == 2)}{suffix}", general
-    return general, general
-
-
-def _tiles(field: Field, doubled: bool, variant: str) -> str:
-    """Name of the kernel that computes tiles."""
-    if variant == "wide":
-        return "te_conv_tiles_wide"
-    constant = f"_{4 * field.groups}" if field.groups in CONSTANT_GROUPS else ""
-    return f"te_conv_tiles_{variant}" + "_doubled" * doubled + constant
 
 
 def _one_row(shape: Shape) -> Shape:
     return 1, shape[0] * shape[1], shape[2]
-
-
-def _hwc(shape: Shape) -> dict[str, CValue]:
-    return dict(zip("hwc", shape, strict=True))
 
 
 def _block(pixels: int, field: Field, target: Target) -> int:
@@ -336,14 +336,7 @@ def _block(pixels: int, field: Field, target: Target) -> int:
     pair_bytes = 16 * field.groups + 8
     most = min(limit // pair_bytes * 2, max(ENOUGH_PIXELS, MEDIUM_COLUMNS // pair_bytes * 2))
     most = min(max(most, MIN_BLOCK[target.optimize]), MAX_BLOCK)
-    blocks = -(-pixels // most)
-    size = -(-pixels // blocks)
-    return size + size % 2
-
-
-def _leaves_row(in_shape: Shape, out_shape: Shape, window: Window) -> bool:
-    last = (out_shape[1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
-    return window.pad[2] > 0 or last > in_shape[1]
+    return round_up(ceil_div(pixels, ceil_div(pixels, most)), 2)
 
 
 def _access(in_shape: Shape, out_shape: Shape, window: Window, block: int) -> Access:

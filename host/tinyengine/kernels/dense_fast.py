@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import layer_requant, sum_range
+from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs
-from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access
-from tinyengine.kernels.base import CArray, KernelCall, Target
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
-from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
+from tinyengine.kernels.conv import bias_of
+from tinyengine.kernels.fixed import FixedRounding, words
+from tinyengine.kernels.layer import channel_weights, layer_of
+from tinyengine.sizes import ceil_div
 
 HEADER = "te_dense_fast.h"
 
@@ -38,44 +38,36 @@ def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
 
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """FULLY_CONNECTED on one vector; None where sums or multipliers exceed the fixed-point formulas."""
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
-    weights = weights_of(op, graph)
-    if x.elements != weights.shape[1]:
-        return None
-    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), layer_requant(graph, op, target.requant))
+    x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
+    return _lower(op, graph, target) if x.elements == weights.shape[1] else None
 
 
 def lower_single_pixel(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """CONV_2D whose input and output are one pixel, without padding; None for all others."""
     assert isinstance(op.attrs, Conv2DAttrs)
+    x, weights, y = (graph.tensor(name) for name in (*op.inputs[:2], op.outputs[0]))
+    outputs = weights.shape[0]
+    if any(op.attrs.window.pad) or weights.elements != outputs * x.elements or outputs != y.elements:
+        return None
+    return _lower(op, graph, target)
+
+
+def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """The call on the flattened tensors."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
-    weights = weights_of(op, graph)
-    if any(op.attrs.window.pad) or weights[0].size != x.elements or len(weights) != y.elements:
-        return None
-    weights = weights.reshape(len(weights), -1)
-    return dense_call(op, (x, y), weights, bias_of(op, graph, len(weights)), layer_requant(graph, op, target.requant))
-
-
-def dense_call(
-    op: Operator, tensors: tuple[Tensor, Tensor], weights: np.ndarray, bias: np.ndarray, requant: Requant
-) -> KernelCall | None:
-    """The call for ``weights`` (outputs, inputs) on the flattened tensors."""
-    x, y = tensors
-    outputs, inputs = weights.shape
-    rounding = fixed_rounding(requant, sum_range(weights, bias, x.zero_point))
+    layer = layer_of(op, graph, target.requant)
+    requant, rounding = layer.requant, layer.rounding
     if rounding is None:
         return None
-    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=1))
+    inputs, outputs = x.elements, y.elements
     variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
-    touched = access.blocks([(np.array([0]), np.array([inputs]))], (np.array([0]), np.array([outputs])))
-    return KernelCall(
-        op,
-        "te_dense_fast_s8",
-        HEADER,
-        "te_dense_fast_params",
-        lambda: {
+    touched = access.whole(inputs, outputs)
+
+    def pack() -> dict[str, CValue]:
+        weights = channel_weights(op, graph)
+        folded = rounding.bias(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
+        return {
             "in": inputs,
             "out": outputs,
             "min": requant.low,
@@ -83,12 +75,20 @@ def dense_call(
             "round_words": 4 * len(_rounding_columns(rounding)),
             "quads": f"te_dense_{variant}",
             "weights": CArray("weights", pack_weights(weights, folded, rounding)),
-        },
+        }
+
+    return KernelCall(
+        op,
+        "te_dense_fast_s8",
+        HEADER,
+        "te_dense_fast_params",
+        pack,
         inputs=[x.name],
         outputs=[y.name],
-        scratch_bytes=8 * -(-inputs // 4),
+        scratch_bytes=8 * ceil_div(inputs, 4),
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
         macs=inputs * outputs,
         note=f"four outputs at a time, {variant.replace('_', ', ')}",
+        requant=requant,
     )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator, Tensor
-from tinyengine.ir.fast import layer_requant, sum_range
+from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.depthwise_map import BiasLimits, MapKernel, bias_limits, map_kernel
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding, words
+from tinyengine.kernels.fixed import FixedRounding, words
+from tinyengine.kernels.layer import Layer, layer_of, once_per_graph
+from tinyengine.sizes import ceil_div
 
 HEADER = "te_depthwise_fast.h"
+PARAMS_TYPE = "te_depthwise_fast_params"
 KERNELS = (3, 5, 7)
+
+Shape = tuple[int, int, int]
+"""Rows, columns, channels."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +105,112 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
     return Ring(units, 2, left // 4, padding)
 
 
-def lower_depthwise_fast(op: Operator, graph: Graph, target: Target, rows: int | None = None) -> KernelCall | None:
-    """None for multipliers above 1, dilation, and sums or multipliers beyond the fixed-point formulas.
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How the kernel computes a layer with this ``window``, whatever the size of its pictures.
 
-    ``rows``: output rows per batch, all by default; decides the scratch memory.
+    By the ``kernel`` for whole maps where there is one, else row by row: as polynomial products, or (``polynomial``
+    False) plainly. ``plain``, bool (channels,): channels that a range check makes run plainly among the others.
+    ``order``: of packed taps, row by row.
     """
+
+    window: Window
+    kernel: MapKernel | None
+    polynomial: bool
+    plain: np.ndarray
+    order: TapOrder
+
+    def ring(self, in_shape: Shape, out_shape: Shape) -> Ring | None:
+        return ring_of(self.window, in_shape[1], out_shape[1]) if self.polynomial else None
+
+    def scratch_bytes(self, in_shape: Shape, out_shape: Shape, rows: int | None = None) -> int:
+        """For batches of ``rows`` output rows, all by default. The larger of both ways: a channel that fails its range
+        check, and the portable build, need the plain rows."""
+        rows, kernel_rows = min(rows or out_shape[0], out_shape[0]), self.window.kernel[0]
+        plain = _plain_bytes(self.window, out_shape[1])
+        if self.kernel is not None:
+            reach = (rows - 1) * self.window.stride[0] + kernel_rows
+            staged = reach if kernel_rows == 3 else min(reach, in_shape[0])  # rows of padding count if kernel = 3
+            return max(self.kernel.scratch_bytes(staged, rows), plain)
+        ring = self.ring(in_shape, out_shape)
+        if ring is None:
+            return plain
+        return max(plain, 4 * kernel_rows * (ring.units * ring.unit_words + len(self.order.columns)))
+
+    @property
+    def note(self) -> str:
+        """For the generated comment."""
+        if self.plain.all():
+            return "channel by channel, SMLAD"
+        way = f"{'row by row' if self.kernel is None else 'whole maps'}, SMLAL"
+        return f"channel by channel, {way}{f' ({self.plain.sum()} channels SMLAD)' if self.plain.any() else ''}"
+
+
+def way_of(
+    window: Window,
+    shapes: tuple[Shape, Shape] | None,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    zero: int,
+    rounding: FixedRounding,
+    trained: bool = False,
+) -> Way:
+    """The way for ``weights`` (channels, rows, columns), ``bias`` (channels,) and an input with zero point ``zero``.
+
+    ``shapes``: of input and output; None for pictures of any size without padding at the left and right. ``trained``:
+    the bias is added to later, so that only then range checks tell which channels must run plainly.
+    """
+    rows, columns = window.kernel
+    whole = None if shapes is None else map_kernel(window, shapes[0][:2], shapes[1][:2])
+    if whole is not None:
+        fits = trained | whole.fits(weights, rounding.bias(bias), zero, not rounding.fast)
+        if not (plain := _plain_channels(rounding, fits)).all():
+            return Way(window, whole, False, plain, TapOrder(()))
+    polynomial = rows == columns and rows in KERNELS and window.stride[1] in (1, 2)
+    if polynomial and shapes is not None:
+        polynomial = ring_of(window, shapes[0][1], shapes[1][1]) is not None
+    if not polynomial:
+        return Way(window, None, False, np.ones(len(weights), bool), TapOrder(_in_pairs([*range(columns)])))
+    order, folded = ring_order(window), rounding.bias(bias - zero * weights.sum(axis=(1, 2)))
+    plain = _plain_channels(rounding, trained | fits_fields(weights, folded, order))
+    return Way(window, None, not plain.all(), plain, order)
+
+
+def depthwise_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
+    """How the kernel rounds a DEPTHWISE_CONV_2D; None for multipliers above 1, for dilation, and where sums or
+    multipliers exceed the fixed-point formulas."""
     if not is_plain_depthwise(op):
         return None
-    x, weights = graph.tensor(op.inputs[0]), channel_taps(op, graph)
-    bias = bias_of(op, graph, len(weights))
-    requant = layer_requant(graph, op, target.requant)
-    rounding = fixed_rounding(requant, sum_range(weights.reshape(len(weights), -1), bias, x.zero_point))
-    return None if rounding is None else depthwise_call(op, graph, bias, requant, rounding, rows)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    layer = layer_of(op, graph, requant)
+    return None if layer.rounding is None else layer
+
+
+@once_per_graph
+def layer_way(op: Operator, graph: Graph, requant: str, turned: bool) -> Way | None:
+    """The way of a layer; None as ``depthwise_layer``. ``turned``: rows and columns are exchanged, and pictures have
+    any size (but no padding at the left and right)."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    layer = depthwise_layer(op, graph, requant)
+    if layer is None or layer.rounding is None:
+        return None
+    zero, shapes = graph.tensor(op.inputs[0]).zero_point, None
+    if not turned:
+        shapes = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
+    window = op.attrs.window.turned() if turned else effective_window(op, graph)
+    taps = effective_taps(op, graph, turned)
+    return way_of(window, shapes, taps, bias_of(op, graph, len(taps)), zero, layer.rounding)
+
+
+def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """None as ``depthwise_layer``."""
+    layer, way = depthwise_layer(op, graph, target.requant), layer_way(op, graph, target.requant, False)
+    if layer is None or way is None:
+        return None
+    x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
+    return depthwise_call(op, graph, way, layer.requant, lambda: layer_params(way, (x, y), op, graph, layer))
 
 
 def is_plain_depthwise(op: Operator) -> bool:
@@ -125,119 +224,95 @@ def channel_taps(op: Operator, graph: Graph) -> np.ndarray:
     return weights_of(op, graph)[0].transpose(2, 0, 1)
 
 
-def effective_taps(op: Operator, graph: Graph) -> np.ndarray:
-    """Those of ``effective_window``."""
+def effective_taps(op: Operator, graph: Graph, turned: bool = False) -> np.ndarray:
+    """Those of ``effective_window``; ``turned``: all, rows and columns exchanged."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    if turned:
+        return channel_taps(op, graph).transpose(0, 2, 1)
     rows, columns = effective_window(op, graph).kernel
     cut = (op.attrs.window.kernel[0] - rows) // 2
     return channel_taps(op, graph)[:, cut : cut + rows, cut : cut + columns]
 
 
-def depthwise_call(
-    op: Operator,
-    graph: Graph,
+def depthwise_call(op: Operator, graph: Graph, way: Way, requant: Requant, pack: Packer) -> KernelCall:
+    """The call for whole tensors, with the constants that ``pack`` packs."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    return KernelCall(
+        op,
+        "te_depthwise_fast_s8",
+        HEADER,
+        PARAMS_TYPE,
+        pack,
+        inputs=[x.name],
+        outputs=[y.name],
+        scratch_bytes=way.scratch_bytes(x.hwc(), y.hwc()),
+        overlaps=(Overlap(0, exact=True) if trails(way.window, x.hwc(), y.hwc()) else None,),
+        access=access.whole(x.nbytes, y.nbytes),
+        macs=y.elements * prod(op.attrs.window.kernel),  # of which ``way`` may leave out what meets no pixel
+        note=way.note,
+        requant=requant,
+    )
+
+
+def layer_params(
+    way: Way, shapes: tuple[Shape, Shape], op: Operator, graph: Graph, layer: Layer, turned: bool = False
+) -> dict[str, CValue]:
+    """te_depthwise_fast_params of a layer; ``turned`` as for ``layer_way``."""
+    assert layer.rounding is not None
+    taps, zero = effective_taps(op, graph, turned), graph.tensor(op.inputs[0]).zero_point
+    return depthwise_params(way, shapes, taps, bias_of(op, graph, len(taps)), zero, layer.requant, layer.rounding)
+
+
+def depthwise_params(
+    way: Way,
+    shapes: tuple[Shape, Shape],
+    weights: np.ndarray,
     bias: np.ndarray,
+    zero: int,
     requant: Requant,
     rounding: FixedRounding,
-    rows: int | None = None,
-    trained: bool = False,
-) -> KernelCall:
-    """The call for a plain depthwise convolution with ``bias`` (channels,) in place of its own.
-
-    ``trained``: that is added to later, so that only then range checks tell which channels must run plainly.
-    """
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
-    require_image(op, graph, x, y)
-    window, weights = effective_window(op, graph), effective_taps(op, graph)
-    folded = rounding.bias(bias - x.zero_point * weights.sum(axis=(1, 2)))  # what the other ways start with
-    bias = rounding.bias(bias)
-    rows = min(rows or y.shape[1], y.shape[1])
-    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
-    if kernel is not None:
-        fits = trained | kernel.fits(weights, bias, x.zero_point, not rounding.fast)
-        plain = _plain_channels(rounding, fits)
-    if kernel is not None and not plain.all():
-        values = _map_values(kernel, rounding, weights, bias, plain, requant.zero)
+) -> dict[str, CValue]:
+    """te_depthwise_fast_params for ``weights`` (channels, rows, columns), ``bias`` (channels,), pictures of ``shapes``
+    (input, output) and an input with zero point ``zero``."""
+    plain, order = way.plain, way.order
+    folded = rounding.bias(bias - zero * weights.sum(axis=(1, 2)))
+    values: dict[str, CValue] = {
+        "in": params.extent(shapes[0]),
+        "out": params.extent(shapes[1]),
+        "window": params.window(way.window),
+        "in_zero": zero,
+        "min": requant.low,
+        "max": requant.high,
+    }
+    if way.kernel is not None:
+        values |= _map_values(way.kernel, rounding, weights, rounding.bias(bias), plain, requant.zero)
         if plain.any():
             values["channels"] = CArray("channels", _channels(rounding, folded, plain))
-        scratch = max(kernel.scratch_bytes(_staged_rows(window, x, rows), rows), _plain_bytes(window, y.shape[2]))
-        return _call(op, window, x, y, requant, values, scratch, _note("whole maps", plain))
-    bias = folded
-    ring = _polynomial_ring(window, x, y)
-    order = ring_order(window) if ring else TapOrder(_in_pairs([*range(window.kernel[1])]))
-    plain = np.ones(len(weights), bool)
-    if ring:
-        plain = _plain_channels(rounding, trained | fits_fields(weights, bias, order))
-    if plain.all():
-        ring = None
-    values = {
+        return values
+    values |= {
         "tap_bytes": len(order.columns),
         "packed": CArray("packed", pack_taps(weights, order)),
         "columns": CArray("columns", np.array([column or 0 for column in order.columns], np.uint8)),
-        "channels": CArray("channels", _channels(rounding, bias, plain)),
+        "channels": CArray("channels", _channels(rounding, folded, plain)),
         "some_plain": int(plain.any()),
     }
-    if ring:
-        suffix = "_by_2" * (window.stride[1] == 2) + "_fast" * rounding.fast
+    if ring := way.ring(*shapes):
+        suffix = "_by_2" * (way.window.stride[1] == 2) + "_fast" * rounding.fast
         values |= {
-            "run": f"te_depthwise_run_{window.kernel[1]}{suffix}",
+            "run": f"te_depthwise_run_{way.window.kernel[1]}{suffix}",
             "units": ring.units,
             "unit_words": ring.unit_words,
             "first_unit": ring.first_unit,
             "phase": ring.phase,
         }
-    note = _note("row by row", plain) if ring else _note("", plain)
-    return _call(op, window, x, y, requant, values, _scratch_bytes(window, y.shape[2], ring, len(order.columns)), note)
-
-
-def _call(
-    op: Operator,
-    window: Window,
-    x: Tensor,
-    y: Tensor,
-    requant: Requant,
-    values: Mapping[str, CValue],
-    scratch_bytes: int,
-    note: str,
-) -> KernelCall:
-    """``values``: te_depthwise_fast_params without what does not depend on the way."""
-    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    kernel = op.attrs.window.kernel  # of which parts may never meet a pixel: ``window`` may be smaller
-    shape: dict[str, CValue] = {
-        "in": params.hwc(x),
-        "out": params.hwc(y),
-        "window": params.window(window),
-        "in_zero": x.zero_point,
-        "min": requant.low,
-        "max": requant.high,
-    }
-    return KernelCall(
-        op,
-        "te_depthwise_fast_s8",
-        HEADER,
-        "te_depthwise_fast_params",
-        lambda: {**shape, **values},
-        inputs=[x.name],
-        outputs=[y.name],
-        scratch_bytes=scratch_bytes,
-        overlaps=(Overlap(0, exact=True) if trails(window, x, y) else None,),
-        access=access.blocks([(np.array([0]), np.array([x.nbytes]))], (np.array([0]), np.array([y.nbytes]))),
-        macs=y.elements * kernel[0] * kernel[1],
-        note=note,
-    )
+    return values
 
 
 def _plain_channels(rounding: FixedRounding, fits: np.ndarray) -> np.ndarray:
     """Which channels must not run as polynomials, given which ``fits`` their fields."""
     plain = ~(fits | rounding.constant)
     return plain if rounding.fast else plain | (rounding.e == 0)
-
-
-def _staged_rows(window: Window, x: Tensor, rows: int) -> int:
-    """Most rows that a batch of ``rows`` output rows stages; rows of padding count if kernel = 3."""
-    reach = (rows - 1) * window.stride[0] + window.kernel[0]
-    return reach if window.kernel[0] == 3 else min(reach, x.shape[1])
 
 
 def effective_window(op: Operator, graph: Graph) -> Window:
@@ -270,20 +345,12 @@ def pack_taps(weights: np.ndarray, order: TapOrder) -> np.ndarray:
     return padded[:, :, [-1 if column is None else column for column in order.columns]].astype(np.int8).ravel()
 
 
-def trails(window: Window, x: Tensor, y: Tensor) -> bool:
+def trails(window: Window, x: Shape, y: Shape) -> bool:
     """Whether no output pixel is written over an input pixel of a row that is yet to be fetched (in place)."""
-    height, width = x.shape[1:3]
-    rows, columns = y.shape[1:3]
+    (height, width, _), (rows, columns, _) = x, y
     row = np.arange(rows)
     fetched = np.maximum(row * window.stride[0] - window.pad[0] + window.kernel[0], 0)
     return bool(((fetched >= height) | ((row + 1) * columns <= fetched * width)).all())
-
-
-def _polynomial_ring(window: Window, x: Tensor, y: Tensor) -> Ring | None:
-    rows, columns = window.kernel
-    if rows != columns or rows not in KERNELS or window.stride[1] not in (1, 2):
-        return None
-    return ring_of(window, x.shape[2], y.shape[2])
 
 
 def _channels(rounding: FixedRounding, bias: np.ndarray, plain: np.ndarray) -> np.ndarray:
@@ -322,30 +389,4 @@ def _map_values(
 def _plain_bytes(window: Window, outputs: int) -> int:
     rows, columns = window.kernel
     width = (outputs - 1) * window.stride[1] + columns + 1
-    return 2 * (-(-width * rows // 2) * 2 + rows * -(-columns // 2) * 2)
-
-
-def depthwise_scratch(values: Mapping[str, CValue], outputs: int) -> int:
-    """Scratch memory for the convolution ``values`` (te_depthwise_fast_params), had its rows ``outputs`` results and no
-    padding."""
-    given = values["window"]
-    assert isinstance(given, Mapping)
-    rows, columns, down, right = (int(str(given[key])) for key in ("kh", "kw", "sh", "sw"))
-    window = Window((rows, columns), (down, right))
-    ring = ring_of(window, (outputs - 1) * right + columns, outputs) if "run" in values else None
-    return _scratch_bytes(window, outputs, ring, int(str(values["tap_bytes"])))
-
-
-def _scratch_bytes(window: Window, outputs: int, ring: Ring | None, tap_bytes: int) -> int:
-    """The larger of both ways: a channel that fails its range check, and the portable build, need the plain rows."""
-    plain = _plain_bytes(window, outputs)
-    if ring is None:
-        return plain
-    rows = window.kernel[0]
-    return max(plain, 4 * (ring.units * ring.unit_words * rows + rows * tap_bytes))
-
-
-def _note(way: str, plain: np.ndarray) -> str:
-    if plain.all():
-        return "channel by channel, SMLAD"
-    return f"channel by channel, {way}, SMLAL{f' ({plain.sum()} channels SMLAD)' if plain.any() else ''}"
+    return 4 * (ceil_div(width * rows, 2) + rows * ceil_div(columns, 2))

@@ -3,7 +3,7 @@
 ``exact`` reproduces TFLite's double rounding in at most five instructions, with one multiplier M, one constant C and
 one shift e per channel; it needs real multipliers below 0.5 and sums below 2**30. ``wide`` takes any multiplier.
 ``once`` (fully connected layers) rounds the 64-bit product once, as cheaply, for real multipliers below 0.25.
-``fast`` is one multiplication of the doubled sum by M, with C the output's zero point (``tinyengine.ir.fast``).
+``fast`` is one multiplication of the doubled sum by M, with C the output's zero point (``tinyengine.ir.sums``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyengine.ir.fast import SUM_LIMIT, SumRange, constant_channels
 from tinyengine.ir.requant import Requant
+from tinyengine.ir.sums import SUM_LIMIT, SumRange, constant_channels
 
 MAX_SHIFT = 22
 """Larger right shifts leave no room for (zero point << shift) in 32 bits."""
@@ -35,6 +35,11 @@ class FixedRounding:
     constant: np.ndarray
     wide: bool
     fast: bool = False
+
+    @property
+    def kind(self) -> str:
+        """fast, exact, wide: which inner loops round that way."""
+        return "fast" if self.fast else "wide" if self.wide else "exact"
 
     def bias(self, bias: np.ndarray) -> np.ndarray:
         """``bias`` with zeros in the constant channels."""

@@ -11,10 +11,14 @@ from tinyengine.kernels.base import CArray, CValue
 from tinyengine.training.state import StatePart
 
 
+def extent(shape: tuple[int, ...]) -> dict[str, CValue]:
+    """te_hwc of (rows, columns, channels)."""
+    return dict(zip("hwc", shape, strict=True))
+
+
 def hwc(tensor: Tensor) -> dict[str, CValue]:
     """te_hwc of a (1, H, W, C) tensor."""
-    h, w, c = tensor.shape[1:]
-    return {"h": h, "w": w, "c": c}
+    return extent(tensor.shape[1:])
 
 
 def window(value: Window) -> dict[str, CValue]:

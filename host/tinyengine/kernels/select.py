@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, Operator
+from tinyengine.ir.requant import Requant
 
 # The generic lowerings register themselves when their modules are imported.
 from tinyengine.kernels import activation, conv, elementwise, layout, pool  # noqa: F401
@@ -17,6 +18,12 @@ def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
         if requires <= target.features and (call := candidate(op, graph, target)) is not None:
             return call
     return lower_generic(op, graph, target)
+
+
+def roundings(graph: Graph, target: Target) -> dict[str, Requant]:
+    """By output tensor, how the layers round whose kernels do not round exactly: what the oracle needs to know."""
+    calls = [lower(op, graph, target) for op in graph.operators] if target.requant == "fast" else []
+    return {call.output: call.requant for call in calls if call.requant is not None and call.requant.fast is not None}
 
 
 def lower_generic(op: Operator, graph: Graph, target: Target) -> KernelCall:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, overload
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
-from tinyengine.ir.fast import layer_requant
 from tinyengine.ir.graph import DTYPES
+from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.reference import (  # noqa: F401 - importing them registers their oracles
     border,
     convolution,
@@ -21,14 +22,17 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
 )
 from tinyengine.reference.registry import ACCUMULATORS, ORACLES
 
+Roundings = Mapping[str, Requant]
+EXACT: Roundings = {}
 
-def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: str = "exact") -> list[np.ndarray]:
+
+def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: Requant | None = None) -> list[np.ndarray]:
     """The outputs of ``op`` for ``inputs`` (one array per entry of ``op.inputs``), in their tensors' shapes.
 
-    ``requant`` "fast": rounded as the kernels of a network compiled with ``--requant fast`` do.
+    ``requant``: how a layer with weights rounds, exactly by default.
     """
     if op.kind in ACCUMULATORS:
-        result = layer_requant(graph, op, requant).apply(ACCUMULATORS[op.kind](op, graph, inputs))
+        result = (requant or conv_requant(graph, op)).apply(ACCUMULATORS[op.kind](op, graph, inputs))
     else:
         result = ORACLES[op.kind](op, graph, inputs)
     results = [result] if isinstance(result, np.ndarray) else result
@@ -42,10 +46,10 @@ def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: str =
 class Session:
     """Consecutive runs of ``graph``: each begins with the values of the states with which the one before it ended.
 
-    ``requant`` as for :func:`execute`.
+    ``requant`` as for :func:`run`.
     """
 
-    def __init__(self, graph: Graph, requant: str = "exact") -> None:
+    def __init__(self, graph: Graph, requant: Roundings = EXACT) -> None:
         self.graph, self.requant = graph, requant
         self.reset()
 
@@ -73,7 +77,7 @@ class Session:
                 )
             values[tensor.name] = value.reshape(tensor.shape)
         for op in graph.operators:
-            outputs = execute(op, graph, [values[name] for name in op.inputs], self.requant)
+            outputs = execute(op, graph, [values[name] for name in op.inputs], self.requant.get(op.outputs[0]))
             values.update(zip(op.outputs, outputs, strict=True))
         self.states = {state.tensor: values[state.update] for state in graph.states}
         return values
@@ -81,24 +85,25 @@ class Session:
 
 @overload
 def run(
-    graph: Graph, inputs: list[np.ndarray], keep_all: Literal[False] = False, requant: str = "exact"
+    graph: Graph, inputs: list[np.ndarray], keep_all: Literal[False] = False, requant: Roundings = EXACT
 ) -> list[np.ndarray]: ...
 
 
 @overload
 def run(
-    graph: Graph, inputs: list[np.ndarray], keep_all: Literal[True], requant: str = "exact"
+    graph: Graph, inputs: list[np.ndarray], keep_all: Literal[True], requant: Roundings = EXACT
 ) -> dict[str, np.ndarray]: ...
 
 
 def run(
-    graph: Graph, inputs: list[np.ndarray], keep_all: bool = False, requant: str = "exact"
+    graph: Graph, inputs: list[np.ndarray], keep_all: bool = False, requant: Roundings = EXACT
 ) -> list[np.ndarray] | dict[str, np.ndarray]:
     """Execute ``graph``; ``inputs`` are arrays of the input *tensors'* dtype (see ``tinyengine.ir.ports``).
 
     Returns the graph's outputs in order, or with ``keep_all`` the value of every tensor by name. States have their
-    initial values (see :class:`Session`). ``requant`` as for :func:`execute`. ValueError if the inputs do not fit the
-    graph.
+    initial values (see :class:`Session`). ValueError if the inputs do not fit the graph.
+    ``requant``: by output tensor, how layers round that do not round exactly; what a network compiled with ``--requant
+    fast`` does, ``kernels.select.roundings`` tells.
     """
     session = Session(graph, requant)
     return session.values(inputs) if keep_all else session.run(inputs)

@@ -16,7 +16,7 @@ like its tensor."""
 ORACLES: dict[OpKind, Oracle] = {}
 
 ACCUMULATORS: dict[OpKind, Oracle] = {}
-"""Layers of which only the sums are computed, int64 with channels last; ``layer_requant`` makes outputs of them."""
+"""Layers of which only the sums are computed, int64 with channels last; the executor makes outputs of them."""
 
 
 def oracle(*kinds: OpKind) -> Callable[[Oracle], Oracle]:

@@ -32,7 +32,7 @@ def network_figures(compiled: CompiledModel) -> dict[str, object]:
         "cpu": compiled.options.cpu,
         "input": "rows" if any(call.pushed for call in compiled.calls) else "frame",
         "macs": compiled.macs,
-        "macs_executed": sum(stage.macs_executed for stage in compiled.stages),
+        "macs_executed": sum(call.macs_executed for call in compiled.planned),
         "arena_bytes": compiled.plan.arena_bytes,
         "states_bytes": compiled.states_bytes,
         "arena_lower_bound": compiled.plan.lower_bound,
@@ -82,22 +82,18 @@ def _training(compiled: CompiledModel) -> dict[str, object]:
 
 
 def _stages(compiled: CompiledModel) -> list[dict[str, object]]:
-    """Per stage that computes something: its operators, its work, and the bytes of the arena that it uses."""
-    entries: list[dict[str, object]] = []
-    usage = iter(compiled.plan.usage)
-    for stage in compiled.stages:
-        sram = max(next(usage).bytes_used for _ in stage.calls)
-        if not all(call.is_view for call in stage.calls):
-            entries.append(
-                {
-                    "kind": str(stage.kind),
-                    "operators": [op.name for op in stage.operators],
-                    "sram_bytes": sram,
-                    "macs": stage.macs,
-                    "macs_executed": stage.macs_executed,
-                }
-            )
-    return entries
+    """Per call: its form, its operators, its work, and the bytes of the arena that it uses."""
+    return [
+        {
+            "kind": str(call.form),
+            "operators": [op.name for op in call.operators],
+            "sram_bytes": usage.bytes_used,
+            "macs": call.macs,
+            "macs_executed": call.macs_executed,
+        }
+        for call, usage in zip(compiled.planned, compiled.plan.usage, strict=True)
+        if not call.is_view
+    ]
 
 
 def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:

@@ -12,12 +12,12 @@ from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
 from tinyengine.drawing import page
 from tinyengine.drawing.scene import Scene
+from tinyengine.kernels.base import KernelCall
 from tinyengine.memory.bottleneck import bottleneck_sentences
 from tinyengine.project.budget import fits_sram
 from tinyengine.report.arena import arena_scene, boxes
 from tinyengine.report.figures import network_figures
 from tinyengine.report.front import front_scene
-from tinyengine.schedule import Stage, calls_of
 from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size
 
@@ -35,7 +35,7 @@ def plan_figures(compiled: CompiledModel, board: Board, front: Sequence[FrontPoi
     )
     figures = {key: report[key] for key in keys}
     figures["bottlenecks"] = bottlenecks(compiled)
-    figures["buffers"] = [asdict(box) for box in boxes(compiled.graph, calls_of(compiled.stages), compiled.plan)]
+    figures["buffers"] = [asdict(box) for box in boxes(compiled.graph, compiled.planned, compiled.plan)]
     figures |= {"board": board.name, "sram_available": board.network_sram_bytes}
     if front is not None:
         figures["front"] = [asdict(point) for point in front]
@@ -48,7 +48,7 @@ def bottlenecks(compiled: CompiledModel) -> list[str]:
     if not plan.usage:
         return []
     worst = max(plan.usage, key=lambda usage: usage.bytes_used)
-    return bottleneck_sentences(worst, compiled.graph, calls_of(compiled.stages), plan.arena_bytes)
+    return bottleneck_sentences(worst, compiled.graph, compiled.planned, plan.arena_bytes)
 
 
 def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> Group:
@@ -57,7 +57,7 @@ def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint
     table = _table(f"{compiled.graph.name} on {board.name}", STAGE_TITLES, left=2)
     for cells, worst in _stage_rows(compiled):
         table.add_row(*cells, style="bold" if worst else None)
-    executed = sum(stage.macs_executed for stage in compiled.stages)
+    executed = sum(call.macs_executed for call in compiled.planned)
     fits = "fits" if fits_sram(compiled, board) else "does not fit"
     states = f", {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else ""
     pushed = any(call.pushed for call in compiled.calls)
@@ -82,7 +82,7 @@ def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint
 def plan_scenes(compiled: CompiledModel, front: Sequence[FrontPoint] | None = None) -> list[Scene]:
     """The arena over time, and the front where it was asked for."""
     name = compiled.graph.name
-    scenes = [arena_scene(name, compiled.graph, calls_of(compiled.stages), compiled.plan)]
+    scenes = [arena_scene(name, compiled.graph, compiled.planned, compiled.plan)]
     return [*scenes, front_scene(name, front)] if front else scenes
 
 
@@ -112,16 +112,15 @@ def _table(title: str, titles: Sequence[str], left: int = 0) -> Table:
 def _stage_rows(compiled: CompiledModel) -> list[tuple[tuple[str, ...], bool]]:
     """Cells under STAGE_TITLES, and whether no stage needs more."""
     rows: list[tuple[tuple[str, ...], bool]] = []
-    usage = iter(compiled.plan.usage)
     most = max((each.bytes_used for each in compiled.plan.usage), default=0)
-    for stage in compiled.stages:
-        sram = max(next(usage).bytes_used for _ in stage.calls)
-        if all(call.is_view for call in stage.calls):
+    for call, used in zip(compiled.planned, compiled.plan.usage, strict=True):
+        if call.is_view:
             continue
-        shape = "x".join(map(str, compiled.graph.tensor(stage.calls[-1].output).shape[1:]))
-        extra = f"{stage.macs_executed / stage.macs - 1:.0%}" if stage.macs_executed != stage.macs else ""
-        macs = f"{stage.macs:,}" if stage.macs else ""
-        rows.append(((str(stage.kind), _operators(stage), shape, format_size(sram), macs, extra), sram == most))
+        sram = used.bytes_used
+        shape = "x".join(map(str, compiled.graph.tensor(call.output).shape[1:]))
+        extra = f"{call.recomputed_macs / call.macs:.0%}" if call.recomputed_macs else ""
+        macs = f"{call.macs:,}" if call.macs else ""
+        rows.append(((str(call.form), _operators(call), shape, format_size(sram), macs, extra), sram == most))
     return rows
 
 
@@ -139,8 +138,8 @@ def _front_rows(front: Sequence[FrontPoint]) -> list[tuple[str, ...]]:
     ]
 
 
-def _operators(stage: Stage) -> str:
-    operators = stage.operators
+def _operators(call: KernelCall) -> str:
+    operators = call.operators
     if len(operators) == 1:
         return operators[0].name[-44:]
     return f"{len(operators)}: {operators[0].name[-20:]} .. {operators[-1].name[-20:]}"

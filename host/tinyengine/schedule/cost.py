@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.streaming.chain import recomputed_macs
@@ -38,13 +36,11 @@ def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
 
 
 def smaller_blocks(fast: KernelCall, small: KernelCall, graph: Graph) -> int:
-    """About what the convolution ``small`` costs more than ``fast``, which widens its weights for more pixels at once;
-    never 0, so that of two calls with the same result the one with more scratch memory counts as faster."""
-    if fast.op.kind is not OpKind.CONV_2D:
+    """About what the layer ``small`` costs more than ``fast``, which widens its weights for more pixels at once; never
+    0, so that of two calls with the same result the one with more scratch memory counts as faster."""
+    if small.blocks <= fast.blocks:
         return 1
-    pixels = graph.tensor(fast.output).elements // graph.tensor(fast.output).shape[3]
-    blocks = [-(-pixels // int(str(call.params.get("block", pixels)))) for call in (fast, small)]
-    return 1 + int(WIDEN * max(0, blocks[1] - blocks[0]) * graph.tensor(fast.op.inputs[1]).elements)
+    return 1 + int(WIDEN * (small.blocks - fast.blocks) * graph.tensor(fast.op.inputs[1]).elements)
 
 
 MAC = 2.5
@@ -54,12 +50,12 @@ COPY = 30
 """Instructions per pixel that goes into a strip or comes out of it."""
 
 
-def patch_instructions(op: RowOp, inside: Sequence[RowOp], first: int, graph: Graph) -> int:
+def patch_instructions(op: RowOp, first: int, graph: Graph) -> int:
     """About what the patch ``op`` costs more than its layers: its chain starts anew in each strip, each of its batches
     of columns widens weights, and the strips overlap. ``first``: rows of its first batch."""
     strips = 1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)
     per_strip = float(COPY * op.window_rows * op.in_shape[1] + COPY * op.rows * op.out_shape[1])
-    for row_op in inside:
+    for row_op in op.inside:
         batches = -(-row_op.out_h // row_op.rows)
         per_strip += CALL * batches
         for operator in row_op.ops:

@@ -17,7 +17,7 @@ import numpy as np
 from tinyengine.ir import OpKind
 from tinyengine.kernels.streaming.chain import GRAIN, recomputed_macs, row_bytes, row_window
 from tinyengine.kernels.streaming.flow import Flow, RowWindow, interned
-from tinyengine.kernels.streaming.patch import Drafts, steps_of, window_of
+from tinyengine.kernels.streaming.patch import Patches, steps_of, window_of
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
 from tinyengine.schedule.space import Option, Space
@@ -140,7 +140,7 @@ class Patched:
     def __init__(self, space: Space, most: int) -> None:
         self.space = space
         self.most = most
-        self._drafts = Drafts(space.graph, space.target)
+        self._made = Patches(space.graph, space.target)
         self._pieces: dict[tuple[int, bool], list[_Piece]] = {}
         self._rings: dict[tuple[_Key, int], int] = {}
         self._entrances: dict[tuple[int, int, RowWindow], int] = {}
@@ -218,11 +218,10 @@ class Patched:
         for op, first in zip(option.ops, option.firsts, strict=True):
             best: tuple[int, RowOp] | None = None
             for columns in (op.columns, *WIDER) if op.columns else ():
-                draft = self._drafts.patch(op.ops, op.x, op.rows, columns)
-                assert draft is not None
-                wide, inside = draft
+                wide = self._made.patch(op.ops, op.x, op.rows, columns)
+                assert wide is not None
                 if columns == op.columns or (wide.scratch_bytes <= scratch and wide.activation_bytes <= values):
-                    instructions = patch_instructions(wide, inside, first, self.space.graph)
+                    instructions = patch_instructions(wide, first, self.space.graph)
                     if best is None:
                         cost -= instructions
                     if best is None or instructions < best[0]:
@@ -294,13 +293,12 @@ class Patched:
             found: list[_Piece] = []
             for rows in steps_of(space.graph.tensor(ops[-1].outputs[0]).hwc()[0], STEPS):
                 for columns in COLUMNS:
-                    draft = self._drafts.patch(ops, x, rows, columns)
-                    if draft is None:
+                    op = self._made.patch(ops, x, rows, columns)
+                    if op is None:
                         return
-                    op, inside = draft
                     macs = recomputed_macs(op, op.rows)
                     if macs <= self.most:
-                        cost = patch_instructions(op, inside, op.rows, space.graph)
+                        cost = patch_instructions(op, op.rows, space.graph)
                         window = row_window(op, None, op.rows)
                         shared, entrance = _grain(op.scratch_bytes), self._entrance(position, stop, window)
                         found.append(_Piece((op,), (op.rows,), (window,), stop, 0, shared, macs, cost, entrance))

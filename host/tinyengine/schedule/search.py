@@ -17,10 +17,8 @@ from itertools import chain
 
 from tinyengine.errors import ModelError
 from tinyengine.ir import Graph
-from tinyengine.kernels.base import Target
+from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.streaming.chain import chain_call
-from tinyengine.kernels.streaming.patch import patch_op
-from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.memory.lifetime import lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
@@ -28,7 +26,6 @@ from tinyengine.memory.states import states_bytes
 from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.recompute import allowance, cheapest_within, least_peak, options_below
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
-from tinyengine.schedule.stages import Stage, StageKind, calls_of
 
 PROPOSALS = 16
 """Schedules that are planned at most in each part of the search."""
@@ -42,10 +39,10 @@ GRAIN = 64
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Stages in order and their addresses. ``pushed``: input 0 arrives by rows and has no place in the arena.
+    """Calls in order and their addresses. ``pushed``: input 0 arrives by rows and has no place in the arena.
     ``cost``: estimated instructions beyond those of the layers."""
 
-    stages: list[Stage]
+    calls: list[KernelCall]
     plan: MemoryPlan
     pushed: bool = False
     cost: int = 0
@@ -133,7 +130,7 @@ def smallest(space: Space) -> Schedule:
         path = cheapest(space, peak, batch)
         if not path:
             continue
-        arena = _arena(space, path)
+        arena = _plan(space, path).arena_bytes
         if best is None or arena < best[0]:
             best = arena, path
         if arena <= peak:
@@ -152,7 +149,7 @@ def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
     ]
     for _, index, option in sorted(swaps, key=lambda swap: swap[:2])[:PROPOSALS]:
         changed = [*path[:index], option, *path[index + 1 :]]
-        if option.cost < path[index].cost and _arena(space, changed) <= arena:
+        if option.cost < path[index].cost and _plan(space, changed).arena_bytes <= arena:
             path = changed
     return path
 
@@ -202,7 +199,7 @@ def _hastened(patched: Patched, found: Schedule, path: list[Option]) -> Schedule
             if wide.cost >= option.cost:
                 continue
             changed = [*fast[:index], wide, *fast[index + 1 :]]
-            memory = _drafted(patched.space, changed)
+            memory = _plan(patched.space, changed)
             if memory.arena_bytes <= arena and memory.activation_peak_bytes <= peak:
                 fast = changed
                 break
@@ -214,14 +211,9 @@ def _widened(patched: Patched, path: list[Option], arena: int, peak: int) -> lis
     return [patched.widened(option, max(0, arena - option.need), max(0, peak - option.activations)) for option in path]
 
 
-def _drafted(space: Space, path: list[Option]) -> MemoryPlan:
-    """The addresses that :func:`planned` finds, without the patches' parameters."""
-    return plan(_planned_graph(space), calls_of([_stage(space, option, draft=True) for option in path]), check=False)
-
-
 def _placed(space: Space, path: Sequence[Option], budget: int | None = None) -> int:
     """Bytes that ``path`` takes; with ``budget`` 0 if its buffers are placed without much thought."""
-    calls = calls_of([_stage(space, option, draft=True) for option in path])
+    calls = [_call(space, option) for option in path]
     alive = lifetimes(calls, _planned_graph(space))
     return place(alive.buffers, alive.rules, budget).total
 
@@ -278,15 +270,14 @@ def cheapest(space: Space, peak: int, batch: int = NEVER) -> list[Option]:
 
 def planned(space: Space, path: list[Option]) -> Schedule:
     """``path`` with addresses, replayed byte by byte."""
-    stages = [_stage(space, option) for option in path]
+    calls = [_call(space, option) for option in path]
     cost = sum(option.cost for option in path)
-    return Schedule(stages, plan(_planned_graph(space), calls_of(stages)), space.pushed, cost)
+    return Schedule(calls, plan(_planned_graph(space), calls), space.pushed, cost)
 
 
-def _arena(space: Space, path: list[Option]) -> int:
-    """Bytes that ``path`` takes when its tensors and scratch memories have addresses."""
-    calls = calls_of([_stage(space, option) for option in path])
-    return plan(_planned_graph(space), calls, check=False).arena_bytes
+def _plan(space: Space, path: list[Option]) -> MemoryPlan:
+    """The addresses that :func:`planned` finds, not replayed."""
+    return plan(_planned_graph(space), [_call(space, option) for option in path], check=False)
 
 
 def _planned_graph(space: Space) -> Graph:
@@ -295,19 +286,7 @@ def _planned_graph(space: Space) -> Graph:
     return replace(graph, inputs=[]) if space.pushed else graph
 
 
-def _stage(space: Space, option: Option, draft: bool = False) -> Stage:
-    """``draft``: without the patches' parameters."""
+def _call(space: Space, option: Option) -> KernelCall:
     if option.call is not None:
-        return Stage(StageKind.LAYER, [option.call])
-    ops = option.ops if draft else [_lowered(space, op) for op in option.ops]
-    call = chain_call(ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)
-    return Stage(StageKind.PATCH if call.patches else StageKind.STREAM, [call])
-
-
-def _lowered(space: Space, op: RowOp) -> RowOp:
-    """A patch was a draft as long as it was one of many."""
-    if op.strip_macs is None or op.params:
-        return op
-    made = patch_op(op.ops, space.graph, space.target, x=op.x, rows=op.rows, columns=op.columns)
-    assert made is not None and made.scratch_bytes == op.scratch_bytes
-    return made
+        return option.call
+    return chain_call(option.ops, space.graph, firsts=option.firsts, pushed=space.pushed and option.start == 0)

@@ -64,7 +64,7 @@ def _point(found: Schedule) -> FrontPoint:
     return FrontPoint(
         found.plan.arena_bytes,
         found.plan.activation_peak_bytes,
-        sum(stage.macs for stage in found.stages),
-        sum(stage.macs_executed for stage in found.stages),
+        sum(call.macs for call in found.calls),
+        sum(call.macs_executed for call in found.calls),
         found.cost,
     )

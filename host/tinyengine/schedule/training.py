@@ -20,7 +20,7 @@ from tinyengine.kernels.training import backward, backward_float
 from tinyengine.kernels.training.backward import Kept, input_channels, mask_bytes, mask_call, save_call, saved_bytes
 from tinyengine.kernels.training.layers import lower_trained
 from tinyengine.memory.plan import plan
-from tinyengine.schedule import Schedule, Stage, StageKind, calls_of, schedule
+from tinyengine.schedule import Schedule, schedule
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
@@ -95,24 +95,23 @@ def training_program(
     if sram is not None:
         sram -= layout.size + 4 * velocities
     tail = _fastest_tail(graph, scheme, layout, target, GRADIENTS[gradients], sram)
-    stages = [Stage(StageKind.LAYER if call.role == "forward" else StageKind.TRAINING, [call]) for call in tail.calls]
-    placed = _behind_front(graph, tail, stages, target, rows, tail.need if sram is None else max(sram, tail.need))
+    placed = _behind_front(graph, tail, target, rows, tail.need if sram is None else max(sram, tail.need))
     return TrainingProgram(
         graph, tail.graph, scheme, layout, placed, residual, tail.backward.logits, velocities, gradients
     )
 
 
-def _behind_front(graph: Graph, tail: _Tail, stages: list[Stage], target: Target, rows: bool, allowed: int) -> Schedule:
-    """``stages``, the tail's, behind the fastest front with which the arena has ``allowed`` bytes, or the least."""
+def _behind_front(graph: Graph, tail: _Tail, target: Target, rows: bool, allowed: int) -> Schedule:
+    """The tail behind the fastest front with which the arena has ``allowed`` bytes, or the least."""
     front = Graph(graph.name, graph.tensors, graph.operators[: tail.start], graph.inputs, tail.boundary)
     best: Schedule | None = None
     room = allowed
     for _ in range(FRONTS):
         chosen = schedule(front, target, rows=rows, sram=room) if tail.start else None
-        every, pushed = ([*chosen.stages, *stages], chosen.pushed) if chosen else (stages, False)
+        calls, pushed = ([*chosen.calls, *tail.calls], chosen.pushed) if chosen else (tail.calls, False)
         inputs = [] if pushed else graph.inputs
         joint = Graph(graph.name, tail.graph.tensors, graph.operators, inputs, graph.outputs)
-        found = Schedule(every, plan(joint, calls_of(every)), pushed)
+        found = Schedule(calls, plan(joint, calls), pushed)
         if best is None or found.plan.arena_bytes < best.plan.arena_bytes:
             best = found
         beyond = found.plan.arena_bytes - allowed

@@ -93,7 +93,6 @@ def chain_call(
     capacities = [*keep, ops[-1].out_shape[0]]
     if not pushed:
         capacities[0] = ops[0].in_h
-    params = chain_params(ops, windows, places, capacities)
     access = None
     if not pushed:
         x_row, y_row = row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape)
@@ -104,7 +103,7 @@ def chain_call(
         "te_chain_s8",
         HEADER,
         "te_chain",
-        lambda: params,
+        lambda: chain_params(ops, windows, places, capacities),
         inputs=[] if pushed else [x.name],
         outputs=[y.name],
         scratch_bytes=places.total,
@@ -117,7 +116,7 @@ def chain_call(
         ops=operators,
         headers=tuple(dict.fromkeys(op.header for op in ops)),
         scratch_parts=_parts(ops, keep, places),
-        patches=any(op.strip_macs is not None for op in ops),
+        patches=any(op.inside for op in ops),
         pushed=PushedRows(x.name, places.rings[0] or 0, keep[0]) if pushed else None,
     )
 
@@ -155,9 +154,9 @@ def chain_params(
 
 def recomputed_macs(op: RowOp, first: int) -> int:
     """Multiply-accumulates that ``op`` executes beyond those of its layers; ``first``: rows of its first batch."""
-    if op.strip_macs is None:
+    if not op.inside:
         return 0
-    return op.strip_macs * (1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)) - op.macs
+    return op.macs_per_batch * (1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)) - op.macs
 
 
 def activation_bytes(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> int:
@@ -195,7 +194,7 @@ def _end(parts: Sequence[ScratchPart]) -> int:
 
 def _reader(op: RowOp) -> str:
     """What takes rows from a buffer: "7x7 depthwise", "3x3 convolution", "add", "patch"."""
-    if op.strip_macs is not None:
+    if op.inside:
         return "patch"
     first = op.ops[0]
     window = getattr(first.attrs, "window", None)

@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from math import prod
 from typing import Any
 
 from tinyengine.cores import ANY, DSP
-from tinyengine.ir import Graph, Operator, OpKind, Tensor
-from tinyengine.ir.fast import layer_requant
-from tinyengine.ir.operators import macs as macs_of
+from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
+from tinyengine.kernels import conv_fast, depthwise_fast
 from tinyengine.kernels.activation import lower_lut
-from tinyengine.kernels.base import CValue, ScratchPart, Target
+from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
-from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
-from tinyengine.kernels.conv_fast import PARAMS_TYPE as CONV_PARAMS
-from tinyengine.kernels.conv_fast import Matrix, lower_conv_fast, matrix_of
-from tinyengine.kernels.depthwise_fast import effective_window, lower_depthwise_fast
+from tinyengine.kernels.conv import is_pointwise
+from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
+from tinyengine.kernels.depthwise_fast import Way, depthwise_layer, layer_params, layer_way
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
+from tinyengine.sizes import round_up
 
 HEADER = "te_row_ops.h"
 
@@ -52,7 +53,7 @@ class RowOp:
     function: str
     header: str
     params_type: str
-    params: Mapping[str, CValue]
+    pack: Packer
     ops: tuple[Operator, ...]
     x: str
     y: str
@@ -71,9 +72,19 @@ class RowOp:
     order: Order = Order.READS_FIRST
     note: str = ""
     activation_bytes: int = 0  # of scratch_bytes: what holds values of tensors, or sums of them
-    strip_macs: int | None = None  # of a patch: executed per batch, whatever its number of rows
+    inside: tuple[RowOp, ...] = ()  # of a patch: its operators, which make columns of a strip
     columns: int = 0  # of a patch: how many it makes at a time
     scratch_parts: tuple[ScratchPart, ...] = ()  # of a patch: its columns
+
+    @cached_property
+    def params(self) -> Mapping[str, CValue]:
+        """The parameter struct with its constants; see KernelCall."""
+        return self.pack()
+
+    @cached_property
+    def macs_per_batch(self) -> int:
+        """Of a patch: executed for each batch, whatever its number of rows."""
+        return sum(op.macs for op in self.inside)
 
     @property
     def in_h(self) -> int:
@@ -104,31 +115,45 @@ class _Request:
     ops: tuple[Operator, ...]
     graph: Graph
     target: Target
-    x: str | None
+    x: str
     rows: int
     consume: bool
+    strips: Mapping[str, Shape] | None
 
-    def input(self) -> Tensor:
-        """What arrives by rows."""
-        return self.graph.tensor(self.x) if self.x else self.graph.activations(self.ops[0])[0]
+    @property
+    def turned(self) -> bool:
+        """Whether rows are columns of strips."""
+        return self.strips is not None
 
-    def output(self) -> Tensor:
-        return self.graph.tensor(self.ops[-1].outputs[0])
+    @property
+    def y(self) -> str:
+        return self.ops[-1].outputs[0]
 
-    def make(self, function: str, params_type: str, values: Mapping[str, CValue], **more: Any) -> RowOp:
+    def shape(self, name: str) -> Shape:
+        return self.graph.tensor(name).hwc() if self.strips is None else self.strips[name]
+
+    def shapes(self, op: Operator) -> tuple[Shape, Shape]:
+        """Of what ``op`` takes and makes."""
+        return self.shape(op.inputs[0]), self.shape(op.outputs[0])
+
+    def batch(self, name: str) -> int:
+        """Bytes of the rows of a picture that are made at a time."""
+        height, width, channels = self.shape(name)
+        return min(self.rows, height) * width * channels
+
+    def make(self, function: str, params_type: str, pack: Packer, **more: Any) -> RowOp:
         """The RowOp with what is common to all; ``more`` are further fields."""
-        x, y = self.input(), self.output()
-        shape = dict(in_shape=x.hwc(), out_shape=y.hwc(), reach=1, stride=1, pad_top=0, macs=0, skip=None)
-        batches_of = x.hwc()[0] if more.get("accumulates") else y.hwc()[0]
+        x, y = self.shape(self.x), self.shape(self.y)
+        shape = dict(in_shape=x, out_shape=y, reach=1, stride=1, pad_top=0, macs=0, skip=None)
         return RowOp(
             function,
             HEADER,
             params_type,
-            values,
+            pack,
             ops=self.ops,
-            x=x.name,
-            y=y.name,
-            rows=min(self.rows, batches_of),
+            x=self.x,
+            y=self.y,
+            rows=min(self.rows, x[0] if more.get("accumulates") else y[0]),
             **(shape | more),
         )
 
@@ -141,6 +166,7 @@ def row_op(
     x: str | None = None,
     rows: int = 1,
     consume: bool = False,
+    strips: Mapping[str, Shape] | None = None,
 ) -> RowOp | None:
     """The row operator for ``ops``; None where there is none.
 
@@ -149,13 +175,15 @@ def row_op(
     [AVERAGE_POOL_2D], [MAX_POOL_2D].
     ``x``: the tensor that arrives by rows, by default the first activation. ``rows``: output rows per batch.
     ``consume``: use dead rows of x's ring as scratch memory where the operator can (see :class:`RowOp`).
+    ``strips``: for a patch, of which the operator makes columns in place of rows: per tensor, the shape (columns, rows,
+    channels) of its strip. Strips are not padded above and below. Not for pools and means.
     """
     requires, builder = _BUILDERS.get(tuple(op.kind for op in ops), (ANY, None))
     if builder is None or not requires <= target.features or any(len(graph.activations(op)) == 0 for op in ops):
         return None
-    request = _Request(tuple(ops), graph, target, x, rows, consume)
+    request = _Request(tuple(ops), graph, target, x or graph.activations(ops[0])[0].name, rows, consume, strips)
     pictures = [t for op in ops for t in (*graph.activations(op), graph.tensor(op.outputs[0]))]
-    if any(t.dtype != "int8" for t in pictures) or len(request.input().shape) != 4:
+    if any(t.dtype != "int8" for t in pictures) or len(graph.tensor(request.x).shape) != 4:
         return None
     return builder(request)
 
@@ -163,22 +191,48 @@ def row_op(
 # Convolutions ---------------------------------------------------------------------------------------------------------
 
 
-def _matrix(op: Operator, graph: Graph, target: Target, rows: int) -> Matrix | None:
-    """CONV_2D on the fast kernel, ``rows`` output rows at a time."""
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A convolution in a row operator."""
+
+    sizes: Matrix | Way
+    window: Window
+    scratch_bytes: int
+    macs: int
+    pack: Packer
+
+
+def _matrix(op: Operator, request: _Request) -> _Part | None:
+    """CONV_2D on the fast kernel."""
     assert isinstance(op.attrs, Conv2DAttrs)
-    if lower_conv_fast(op, graph, target) is None:
+    layer = conv_layer(op, request.graph, request.target.requant)
+    if layer is None or layer.rounding is None:
         return None
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    channels = y.shape[3]
-    return matrix_of(
-        x.zero_point,
-        (x.hwc(), y.hwc()),
-        op.attrs.window,
-        weights_of(op, graph).reshape(channels, -1),
-        bias_of(op, graph, channels),
-        layer_requant(graph, op, target.requant),
-        target,
-        min(rows, y.shape[1]),
+    shapes, turned = request.shapes(op), request.turned
+    window = op.attrs.window.turned() if turned else op.attrs.window
+    matrix = matrix_of(shapes, window, layer.rounding, request.target, min(request.rows, shapes[1][0]))
+    return _Part(
+        matrix,
+        window,
+        matrix.scratch_bytes,
+        matrix.macs,
+        lambda: conv_params(matrix, op, request.graph, layer, turned),
+    )
+
+
+def _way(op: Operator, request: _Request) -> _Part | None:
+    """DEPTHWISE_CONV_2D on the fast kernel."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    graph, requant, turned, shapes = request.graph, request.target.requant, request.turned, request.shapes(op)
+    layer, way = depthwise_layer(op, graph, requant), layer_way(op, graph, requant, turned)
+    if layer is None or way is None:
+        return None
+    return _Part(
+        way,
+        way.window,
+        way.scratch_bytes(*shapes, request.rows),
+        prod(shapes[1]) * prod(op.attrs.window.kernel),
+        lambda: layer_params(way, shapes, op, graph, layer, turned),
     )
 
 
@@ -189,100 +243,92 @@ def _windowed(window: Window) -> dict[str, int]:
 
 
 def _conv(request: _Request) -> RowOp | None:
-    [op] = request.ops
-    assert isinstance(op.attrs, Conv2DAttrs)
-    matrix = _matrix(op, request.graph, request.target, request.rows)
-    if matrix is None:
+    conv = _matrix(request.ops[0], request)
+    if conv is None:
         return None
-    y = request.output()
-    batch = min(request.rows, y.shape[1]) * y.shape[2]
+    assert isinstance(conv.sizes, Matrix)
+    whole = conv.sizes.block * request.shape(request.y)[2] >= request.batch(request.y)
     return request.make(
         "te_conv_rows",
-        CONV_PARAMS,
-        matrix.params,
-        macs=macs_of(op, request.graph),
-        scratch_bytes=matrix.scratch_bytes,
-        order=Order.READS_FIRST if matrix.block >= batch else Order.INTERLEAVED,
-        note=matrix.note,
-        **_windowed(op.attrs.window),
+        conv_fast.PARAMS_TYPE,
+        conv.pack,
+        macs=conv.macs,
+        scratch_bytes=conv.scratch_bytes,
+        order=Order.READS_FIRST if whole else Order.INTERLEAVED,
+        note=conv.sizes.note,
+        **_windowed(conv.window),
     )
 
 
 def _depthwise(request: _Request) -> RowOp | None:
-    [op] = request.ops
-    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    call = lower_depthwise_fast(op, request.graph, request.target, request.rows)
-    if call is None:
+    depthwise = _way(request.ops[0], request)
+    if depthwise is None:
         return None
-    assert call.params_type is not None
     return request.make(
         "te_depthwise_rows",
-        call.params_type,
-        call.params,
-        macs=call.macs,
-        scratch_bytes=call.scratch_bytes,
+        depthwise_fast.PARAMS_TYPE,
+        depthwise.pack,
+        macs=depthwise.macs,
+        scratch_bytes=depthwise.scratch_bytes,
         order=Order.INTERLEAVED,  # channel by channel
-        note=call.note,
-        **_windowed(effective_window(op, request.graph)),
+        note=depthwise.sizes.note,
+        **_windowed(depthwise.window),
     )
 
 
 def _depthwise_project(request: _Request) -> RowOp | None:
     """The picture between the convolutions has rows in scratch memory, or in the ring of x (``consume``)."""
-    graph, target = request.graph, request.target
-    depthwise, project, *rest = request.ops
-    assert isinstance(depthwise.attrs, DepthwiseConv2DAttrs) and isinstance(project.attrs, Conv2DAttrs)
-    between, result = graph.tensor(depthwise.outputs[0]), graph.tensor(project.outputs[0])
-    if not is_pointwise(project.attrs.window) or not _only_read_by(graph, depthwise, project):
+    graph = request.graph
+    first, second, *rest = request.ops
+    assert isinstance(second.attrs, Conv2DAttrs)
+    between, result = first.outputs[0], second.outputs[0]
+    if not is_pointwise(second.attrs.window) or not _only_read_by(graph, first, second):
         return None
-    rows = min(request.rows, between.shape[1])
-    call, matrix = lower_depthwise_fast(depthwise, graph, target, rows), _matrix(project, graph, target, rows)
-    if call is None or matrix is None:
+    depthwise, project = _way(first, request), _matrix(second, request)
+    if depthwise is None or project is None:
         return None
     add: _Addition | None = None
     if rest:
-        add = _addition(rest[0], graph, target, result.name) if _only_read_by(graph, project, rest[0]) else None
+        add = _addition(request, rest[0], result) if _only_read_by(graph, second, rest[0]) else None
         if add is None:
             return None
-    consume = request.consume and between.shape[2] <= request.input().shape[2]
-    work = 0 if consume else _aligned(rows * between.nbytes // between.shape[1])
+    consume = request.consume and request.shape(between)[2] <= request.shape(request.x)[2]
+    work = 0 if consume else round_up(request.batch(between), 4)
     # the result's rows come behind the work memory of the convolution, whose rounding and bias tables it still needs
-    total = work + matrix.scratch_bytes
-    summed = _aligned(total) if add else 0
-    if add:
-        total = summed + rows * result.nbytes // result.shape[1]
-    values: dict[str, CValue] = {
-        "depthwise": call.params,
-        "project": {**matrix.params, "in": {**_mapping(matrix.params["in"]), "h": MAX_EXTENT}},
-        "work": work,
-        "sum": summed,
-        "consume": int(consume),
-    }
-    if add:
-        values["add"] = add.params
+    summed = round_up(work + project.scratch_bytes, 4) if add else 0
+    added = request.batch(result) if add else 0
+    total = summed + added if add else work + project.scratch_bytes
+
+    def pack() -> dict[str, CValue]:
+        matrix = project.pack()
+        values: dict[str, CValue] = {
+            "depthwise": depthwise.pack(),
+            "project": {**matrix, "in": {**_mapping(matrix["in"]), "h": MAX_EXTENT}},
+            "work": work,
+            "sum": summed,
+            "consume": int(consume),
+        }
+        return values | {"add": add.pack()} if add else values
+
     return request.make(
         "te_depthwise_project_rows",
         "te_depthwise_project_params",
-        values,
+        pack,
         skip=add.skip if add else None,
-        macs=call.macs + macs_of(project, graph),
-        scratch_bytes=max(work + call.scratch_bytes, total),
-        activation_bytes=work + (total - summed if add else 0),
+        macs=depthwise.macs + project.macs,
+        scratch_bytes=max(work + depthwise.scratch_bytes, total),
+        activation_bytes=work + added,
         consumes=consume,
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
-        note=f"{call.note}; {matrix.note}",
-        **_windowed(effective_window(depthwise, graph)),
+        note=f"{depthwise.sizes.note}; {project.sizes.note}",
+        **_windowed(depthwise.window),
     )
 
 
 def _mapping(value: CValue) -> Mapping[str, CValue]:
     assert isinstance(value, Mapping)
     return value
-
-
-def _aligned(size: int) -> int:
-    return -(-size // 4) * 4
 
 
 def _only_read_by(graph: Graph, first: Operator, second: Operator) -> bool:
@@ -296,36 +342,36 @@ def _only_read_by(graph: Graph, first: Operator, second: Operator) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Addition:
-    params: Mapping[str, CValue]  # te_add_rows_params
+    pack: Packer  # te_add_rows_params
     skip: str
 
 
-def _addition(op: Operator, graph: Graph, target: Target, x: str) -> _Addition | None:
+def _addition(request: _Request, op: Operator, x: str) -> _Addition | None:
     """ADD of the rows of ``x`` and of another tensor."""
-    call = lower_add_fast(op, graph, target)
+    call = lower_add_fast(op, request.graph, request.target)
     if call is None or x not in call.inputs or call.inputs[0] == call.inputs[1]:
         return None
     skip_first = call.inputs.index(x) == 1
-    y = graph.tensor(op.outputs[0])
-    values = {key: call.params[key] for key in ("add", "constants", "min", "max")}
-    values |= {"skip_first": int(skip_first), "count": y.nbytes // y.hwc()[0]}
-    return _Addition(values, call.inputs[0 if skip_first else 1])
+    count = prod(request.shape(op.outputs[0])[1:])
+
+    def pack() -> dict[str, CValue]:
+        values = {key: call.params[key] for key in ("add", "constants", "min", "max")}
+        return {**values, "skip_first": int(skip_first), "count": count}
+
+    return _Addition(pack, call.inputs[0 if skip_first else 1])
 
 
 def _add(request: _Request) -> RowOp | None:
-    [op] = request.ops
-    add = _addition(op, request.graph, request.target, request.input().name)
+    add = _addition(request, request.ops[0], request.x)
     if add is None:
         return None
-    return request.make("te_add_rows", "te_add_rows_params", add.params, skip=add.skip, order=Order.IN_STEP)
+    return request.make("te_add_rows", "te_add_rows_params", add.pack, skip=add.skip, order=Order.IN_STEP)
 
 
 def _lut(request: _Request) -> RowOp | None:
-    [op] = request.ops
-    call = lower_lut(op, request.graph, request.target)
-    y = request.output()
-    values = {**call.params, "count": y.nbytes // y.hwc()[0]}
-    return request.make("te_lut_rows", "te_lut_params", values, order=Order.IN_STEP)
+    call = lower_lut(request.ops[0], request.graph, request.target)
+    count = prod(request.shape(request.y)[1:])
+    return request.make("te_lut_rows", "te_lut_params", lambda: {**call.params, "count": count}, order=Order.IN_STEP)
 
 
 # Pools and means ------------------------------------------------------------------------------------------------------
@@ -335,20 +381,21 @@ def _pool(request: _Request) -> RowOp | None:
     """Averages over the whole picture are taken in row by row, other windows need their rows."""
     [op] = request.ops
     assert isinstance(op.attrs, PoolAttrs)
-    x, y, window = request.input(), request.output(), op.attrs.window
+    (height, width, channels), window = request.shape(request.x), op.attrs.window
     call = lower_pool(op, request.graph, request.target)
     average = op.kind is OpKind.AVERAGE_POOL_2D
-    if average and y.shape[1:3] == (1, 1) and _covers(window, x.shape[1:3]):
-        values = {
-            "shape": {"sums": x.shape[3], "pixels": x.shape[2], "rows": x.shape[1]},
-            "min": call.params["min"],
-            "max": call.params["max"],
-        }
-        return _accumulating(request, "te_average_rows", values, 4 * x.shape[3])
+    if average and request.shape(request.y)[:2] == (1, 1) and _covers(window, (height, width)):
+        shape: CValue = {"sums": channels, "pixels": width, "rows": height}
+        return _accumulating(
+            request,
+            "te_average_rows",
+            lambda: {"shape": shape, "min": call.params["min"], "max": call.params["max"]},
+            4 * channels,
+        )
     assert call.params_type is not None
     function = "te_average_pool_rows" if average else "te_max_pool_rows"
     return request.make(
-        function, call.params_type, call.params, macs=call.macs, order=Order.INTERLEAVED, **_windowed(window)
+        function, call.params_type, call.pack, macs=call.macs, order=Order.INTERLEAVED, **_windowed(window)
     )
 
 
@@ -359,42 +406,49 @@ def _covers(window: Window, size: tuple[int, ...]) -> bool:
 
 def _mean(request: _Request) -> RowOp | None:
     """Over rows and columns at once, or over one after the other."""
-    _, height, width, channels = request.input().shape
-    if request.output().elements != channels:
+    graph = request.graph
+    height, width, channels = request.shape(request.x)
+    if graph.tensor(request.y).elements != channels:
         return None
-    calls = [lower_mean(op, request.graph, request.target) for op in request.ops]
+    calls = [lower_mean(op, graph, request.target) for op in request.ops]
     axes = [op.attrs.axes for op in request.ops if isinstance(op.attrs, MeanAttrs)]
-    plain = {"has_before": 0, "has_behind": 0}
+
+    def made(call: int, sums: int, pixels: int, scratch_bytes: int, aside: Callable[[], dict[str, CValue]]) -> RowOp:
+        def pack() -> dict[str, CValue]:
+            shape: CValue = {"sums": sums, "pixels": pixels, "rows": height}
+            return {"shape": shape, "mean": calls[call].params, "has_before": 0, "has_behind": 0, **aside()}
+
+        return _accumulating(request, "te_mean_rows", pack, scratch_bytes)
+
     if axes == [(1, 2)]:
-        values = {"shape": {"sums": channels, "pixels": width, "rows": height}, "mean": calls[0].params, **plain}
-        return _accumulating(request, "te_mean_rows", values, 4 * channels)
-    if len(axes) != 2 or not _only_read_by(request.graph, *request.ops):
+        return made(0, channels, width, 4 * channels, dict)
+    if len(axes) != 2 or not _only_read_by(graph, *request.ops):
         return None
-    remaining = request.graph.tensor(request.ops[0].outputs[0]).shape  # with or without the averaged axis
+    remaining = graph.tensor(request.ops[0].outputs[0]).shape  # with or without the averaged axis
     if axes[0] == (1,) and axes[1] == (len(remaining) - 2,):
-        shape = {"sums": width * channels, "pixels": 1, "rows": height}
-        values = {"shape": shape, "mean": calls[0].params, **plain, "has_behind": 1, "behind": calls[1].params}
-        return _accumulating(request, "te_mean_rows", values, 5 * width * channels)
+        sums = width * channels
+        return made(0, sums, 1, 5 * sums, lambda: {"has_behind": 1, "behind": calls[1].params})
     if axes == [(2,), (1,)]:
-        shape = {"sums": channels, "pixels": 1, "rows": height}
-        one_row = _mapping(calls[0].params["shape"]) | {
-            "keep": [1, channels],
-            "keep_stride": [0, 1],
-            "reduce": [1, width],
-            "reduce_stride": [0, channels],
-        }
-        before = {**calls[0].params, "shape": one_row}
-        values = {"shape": shape, "mean": calls[1].params, **plain, "has_before": 1, "before": before}
-        return _accumulating(request, "te_mean_rows", values, 5 * channels)
+
+        def before() -> dict[str, CValue]:
+            one_row = _mapping(calls[0].params["shape"]) | {
+                "keep": [1, channels],
+                "keep_stride": [0, 1],
+                "reduce": [1, width],
+                "reduce_stride": [0, channels],
+            }
+            return {"has_before": 1, "before": {**calls[0].params, "shape": one_row}}
+
+        return made(1, channels, 1, 5 * channels, before)
     return None
 
 
-def _accumulating(request: _Request, function: str, values: Mapping[str, CValue], scratch_bytes: int) -> RowOp:
+def _accumulating(request: _Request, function: str, pack: Packer, scratch_bytes: int) -> RowOp:
     return request.make(
         function,
         f"{function}_params",
-        values,
-        out_shape=(1, 1, request.input().shape[3]),
+        pack,
+        out_shape=(1, 1, request.shape(request.x)[2]),
         scratch_bytes=scratch_bytes,
         activation_bytes=scratch_bytes,
         keeps_scratch=True,

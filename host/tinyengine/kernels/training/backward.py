@@ -5,18 +5,18 @@ Gradients, masks and saved inputs are int8 tensors of as many bytes in the plann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels import params
-from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap
-from tinyengine.kernels.conv import is_pointwise
+from tinyengine.kernels.base import CArray, CStruct, CValue, KernelCall, Overlap, Packer
+from tinyengine.kernels.conv import is_pointwise, weights_of
 from tinyengine.kernels.params import state_pointer
-from tinyengine.kernels.training.fast import pair_words
+from tinyengine.sizes import ceil_div, round_up
 from tinyengine.training.autodiff import BackwardStep
 from tinyengine.training.factors import (
     Multiplier,
@@ -169,67 +169,70 @@ def layer_call(
     sums of pixels that are computed at a time.
     """
     op = step.op
-    x = graph.tensor(op.inputs[0])
-    factor = layer_multiplier(op, graph)
     shape, outputs, window, multiplier = geometry(op, graph)
     weights, bias = trained.get(op.inputs[1]), trained.get(op.inputs[2])
-    wanted = bool(step.inputs)
+    wanted, channels, pixels = bool(step.inputs), shape[2], outputs[0] * outputs[1]
     kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
-    data = graph.tensor(op.inputs[1]).data
-    assert data is not None
-    fully = weights is not None and len(weights.channels) == data.shape[-1] and kind == "conv"
-    channels = shape[2]
-    values: dict[str, CValue] = {
-        "in": hwc(shape),
-        "out": hwc(outputs),
-        "window": params.window(window),
-        "multiplier": multiplier,
-        "in_zero": x.zero_point,
-        "headroom": headroom(op, graph),
-        "exponent": factor.exponent,
-        "factor": CArray("factor", factor.value.astype(np.int16)),
-        "weights": "NULL" if not wanted else params.array("weights", data.astype(np.int64), "int8"),
-        "bias": "NULL" if bias is None else trained_bias(bias, graph, layout),
-        "trained": "NULL" if weights is None else trained_weights(weights, layout, input_channels(weights)),
-        "input_gradient": f"te_{kind}_input_gradient" if wanted else "NULL",
-        "weight_gradient": f"te_{kind}_weight_gradient" if weights is not None else "NULL",
-        **kept.flags,
-    }
-    if fully and wanted:  # every weight lies in the state
-        assert weights is not None
-        part = layout.part(weights.name)
-        assert part is not None
-        values["weights"] = state_pointer(part)
-    pixels = outputs[0] * outputs[1]
-    scratch = -(-6 * channels // 4) * 4 + (4 * len(input_channels(weights)) if weights is not None else 0)
+    input_gradient, weight_gradient = f"te_{kind}_input_gradient", f"te_{kind}_weight_gradient"
+    scratch = round_up(6 * channels, 4) + (4 * len(input_channels(weights)) if weights is not None else 0)
+    rows, block = None, 0
     if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
-        rows = _weight_rows(forward, weights, layout)
-        if wanted and rows is not None:
-            block = min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))
-            block = -(-pixels // -(-pixels // block))
-            values |= {"rows": rows, "block": block, "weights": "NULL", "input_gradient": "te_pointwise_input_gradient"}
+        rows = _weight_rows(forward, weights, layout) if wanted else None
+        if rows is not None:
+            block = ceil_div(pixels, ceil_div(pixels, min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))))
+            input_gradient = "te_pointwise_input_gradient"
             scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels
         if weights is not None and pixels < PIXELS_IN_INT32:
-            values["weight_gradient"] = "te_pointwise_weight_gradient"
-            scratch = max(scratch if wanted else 0, 32 * -(-pixels // 4))
-    if weights is not None and kind == "conv" and shape[:2] == window.kernel == (1, 1):
-        values["weight_gradient"] = "te_dense_weight_gradient"
+            weight_gradient = "te_pointwise_weight_gradient"
+            scratch = max(scratch if wanted else 0, 32 * ceil_div(pixels, 4))
+    if kind == "conv" and shape[:2] == window.kernel == (1, 1):
+        weight_gradient = "te_dense_weight_gradient"
     in_place = False
     if kind == "depthwise" and wanted and weights is None and multiplier == 1 and channels % 4 == 0:
-        values["input_gradient"] = "te_depthwise_fast_input_gradient"
-        scratch = 6 * channels + 4 * outputs[0] + 16 * window.kernel[0] * window.kernel[1]
+        input_gradient = "te_depthwise_fast_input_gradient"
+        scratch = 6 * channels + 4 * outputs[0] + 16 * prod(window.kernel)
         in_place = shape == outputs and window.stride == (1, 1)
         if in_place:
             kept_rows = (window.kernel[0] - 1) * window.dilation[0] - window.pad[0] + 1
             scratch += kept_rows * 2 * outputs[1] * outputs[2]
-    products = int(np.prod(data.shape)) * outputs[0] * outputs[1]
-    share = len(weights.channels) / data.shape[-1] if weights is not None else 0
+
+    def read_weights() -> CValue:
+        if not wanted or rows is not None:
+            return "NULL"
+        if weights is not None and len(weights.channels) == weights.layer.in_channels and kind == "conv":
+            part = layout.part(weights.name)  # every weight lies in the state
+            assert part is not None
+            return state_pointer(part)
+        return params.array("weights", weights_of(op, graph), "int8")
+
+    def pack() -> dict[str, CValue]:
+        factor = layer_multiplier(op, graph)
+        values: dict[str, CValue] = {
+            "in": params.extent(shape),
+            "out": params.extent(outputs),
+            "window": params.window(window),
+            "multiplier": multiplier,
+            "in_zero": graph.tensor(op.inputs[0]).zero_point,
+            "headroom": headroom(op, graph),
+            "exponent": factor.exponent,
+            "factor": CArray("factor", factor.value.astype(np.int16)),
+            "weights": read_weights(),
+            "bias": "NULL" if bias is None else trained_bias(bias, graph, layout),
+            "trained": "NULL" if weights is None else trained_weights(weights, layout, input_channels(weights)),
+            "input_gradient": input_gradient if wanted else "NULL",
+            "weight_gradient": weight_gradient if weights is not None else "NULL",
+            **kept.flags,
+        }
+        return values if rows is None else {**values, "rows": rows(), "block": block}
+
+    products, all_channels = graph.tensor(op.inputs[1]).elements * pixels, graph.tensor(op.inputs[1]).shape[-1]
+    share = len(weights.channels) / all_channels if weights is not None else 0
     return KernelCall(
         op,
         "te_layer_gradient",
         HEADER,
         "te_layer_gradient_params",
-        lambda: values,
+        pack,
         kept.inputs,
         [kept.output],
         scratch_bytes=scratch,
@@ -241,23 +244,18 @@ def layer_call(
     )
 
 
-def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: StateLayout) -> dict[str, CValue] | None:
-    """te_weight_rows: in the state if all weights are trained, else those that the forward kernel reads."""
+def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: StateLayout) -> Packer | None:
+    """te_weight_rows: in the state if all weights are trained, else those that the forward kernel reads, if it can."""
     if weights is not None and len(weights.channels) == weights.layer.in_channels:
         part, depth = layout.part(weights.name), weights.layer.in_channels
         assert part is not None
-        return {"base": state_pointer(part), "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
-    values = forward.params.get("conv", forward.params)
-    if forward.function == "te_conv_trained_fast_s8":
-        assert isinstance(values, Mapping)
-        pair = 4 * pair_words(values, int(str(forward.params["round_words"])))
-        return {"base": values["weights"], "offset": 8, "pair": pair, "quad": 8, "second": 4, "whole": 0}
-    if forward.function not in ("te_conv2d_s8", "te_conv2d_trained_s8") or not isinstance(values, Mapping):
+        base = state_pointer(part)
+        return lambda: {"base": base, "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
+    rows = forward.weight_rows
+    if rows is None:
         return None
-    shape = values["in"]
-    assert isinstance(shape, Mapping)
-    depth = int(str(shape["c"]))
-    return {"base": values["weights"], "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 0}
+    places: dict[str, CValue] = {"offset": rows.offset, "pair": rows.pair, "quad": rows.quad, "second": rows.second}
+    return lambda: {"base": rows.array(), **places, "whole": 0}
 
 
 def layer_note(wanted: bool, weights: bool, bias: bool) -> str:
@@ -356,10 +354,6 @@ def geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ..
             return x.hwc(), y.hwc(), window, multiplier
         case _:
             return x.hwc(), (1, 1, y.elements), Window(x.hwc()[:2]), 1
-
-
-def hwc(shape: tuple[int, ...]) -> dict[str, CValue]:
-    return dict(zip("hwc", shape, strict=True))
 
 
 def trained_bias(constant: TrainedConstant, graph: Graph, layout: StateLayout) -> CStruct:

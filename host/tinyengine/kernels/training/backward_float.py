@@ -12,7 +12,8 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.ops import ElementwiseAttrs, MeanAttrs, PoolAttrs
 from tinyengine.kernels import params
-from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer
+from tinyengine.kernels.conv import weights_of
 from tinyengine.kernels.training import backward
 from tinyengine.kernels.training.backward import Kept
 from tinyengine.training.autodiff import BackwardStep
@@ -49,27 +50,29 @@ def layer_call(
     weights, bias = trained.get(op.inputs[1]), trained.get(op.inputs[2])
     wanted = bool(step.inputs)
     kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
-    data = graph.tensor(op.inputs[1]).data
-    assert data is not None
+    tensor = graph.tensor(op.inputs[1])
     channels = None if weights is None else backward.input_channels(weights)
-    values: dict[str, CValue] = {
-        "in": backward.hwc(shape),
-        "out": backward.hwc(outputs),
-        "window": params.window(window),
-        "multiplier": multiplier,
-        "in_zero": graph.tensor(op.inputs[0]).zero_point,
-        "factor": CArray("factor", alive_scales(op, graph).astype(np.float32)),
-        "weights": params.array("weights", data.astype(np.int64), "int8") if wanted else "NULL",
-        "bias": "NULL" if bias is None else backward.trained_bias(bias, graph, layout),
-        "trained": "NULL" if channels is None else backward.trained_weights(weights, layout, channels),
-        "input_gradient": f"te_{kind}_input_gradient_float" if wanted else "NULL",
-        "weight_gradient": f"te_{kind}_weight_gradient_float" if weights is not None else "NULL",
-        **kept.flags,
-    }
-    products = data.size * outputs[0] * outputs[1]
-    share = len(weights.channels) / data.shape[-1] if weights is not None else 0
+
+    def pack() -> dict[str, CValue]:
+        return {
+            "in": params.extent(shape),
+            "out": params.extent(outputs),
+            "window": params.window(window),
+            "multiplier": multiplier,
+            "in_zero": graph.tensor(op.inputs[0]).zero_point,
+            "factor": CArray("factor", alive_scales(op, graph).astype(np.float32)),
+            "weights": params.array("weights", weights_of(op, graph), "int8") if wanted else "NULL",
+            "bias": "NULL" if bias is None else backward.trained_bias(bias, graph, layout),
+            "trained": "NULL" if channels is None else backward.trained_weights(weights, layout, channels),
+            "input_gradient": f"te_{kind}_input_gradient_float" if wanted else "NULL",
+            "weight_gradient": f"te_{kind}_weight_gradient_float" if weights is not None else "NULL",
+            **kept.flags,
+        }
+
+    products = tensor.elements * outputs[0] * outputs[1]
+    share = len(weights.channels) / tensor.shape[-1] if weights is not None else 0
     note = backward.layer_note(wanted, weights is not None, bias is not None)
-    return _call(op, "layer", values, kept, kept.overlaps(gradient=False), note, int(products * (wanted + share)))
+    return _call(op, "layer", pack, kept, kept.overlaps(gradient=False), note, int(products * (wanted + share)))
 
 
 def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
@@ -79,10 +82,10 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
     match op.attrs:
         case ElementwiseAttrs():
             values: dict[str, CValue] = {"count": y.elements, "factor": x.scale / y.scale}
-            return _call(op, "residual", values | kept.flags, kept, kept.overlaps(gradient=True))
+            return _call(op, "residual", lambda: values | kept.flags, kept, kept.overlaps(gradient=True))
         case MeanAttrs():
             values = {"in": params.hwc(x), "factor": x.scale / y.scale / (x.shape[1] * x.shape[2])}
-            return _call(op, "mean", values | kept.flags, kept, kept.overlaps(gradient=False))
+            return _call(op, "mean", lambda: values | kept.flags, kept, kept.overlaps(gradient=False))
         case PoolAttrs(window=window):
             values = {
                 "in": params.hwc(x),
@@ -90,7 +93,7 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
                 "window": params.window(window),
                 "factor": CArray("factor", (1.0 / pool_counts(op, graph).reshape(-1)).astype(np.float32)),
             }
-            return _call(op, "pool", values | kept.flags, kept, kept.overlaps(gradient=False))
+            return _call(op, "pool", lambda: values | kept.flags, kept, kept.overlaps(gradient=False))
         case _:
             return backward.view_call(op, kept)
 
@@ -98,7 +101,7 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
 def _call(
     op: Operator,
     what: str,
-    values: dict[str, CValue],
+    pack: Packer,
     kept: Kept,
     overlaps: tuple[Overlap | None, ...],
     note: str = "gradient of the input",
@@ -109,7 +112,7 @@ def _call(
         f"te_{what}_gradient_float",
         HEADER,
         f"te_{what}_gradient_float_params",
-        lambda: values,
+        pack,
         kept.inputs,
         [kept.output],
         overlaps=overlaps,

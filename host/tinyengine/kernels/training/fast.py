@@ -7,29 +7,32 @@ the device.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
-from tinyengine.ir.fast import SumRange, constant_channels, sum_range
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
-from tinyengine.ir.requant import conv_requant
+from tinyengine.ir.requant import Requant, conv_requant
+from tinyengine.ir.sums import SumRange, constant_channels, sum_range
 from tinyengine.kernels import params
-from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Target, WeightRows
 from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.conv_fast import ROUND_WORDS, field_of, matrix_call
+from tinyengine.kernels.conv_fast import ROUND_WORDS, Matrix, layer_matrix, matrix_call, matrix_params
 from tinyengine.kernels.depthwise_fast import (
-    channel_taps,
     depthwise_call,
+    depthwise_params,
     effective_taps,
     effective_window,
     field_limits,
     is_plain_depthwise,
-    ring_order,
+    way_of,
 )
-from tinyengine.kernels.depthwise_map import BiasLimits, map_kernel
-from tinyengine.kernels.fixed import fixed_rounding
+from tinyengine.kernels.depthwise_map import BiasLimits
+from tinyengine.kernels.fixed import FixedRounding, fixed_rounding
+from tinyengine.kernels.layer import channel_weights, once_per_graph
+from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels
@@ -42,12 +45,22 @@ LIMIT_CONSTANT = 32767
 """TE_DEPTHWISE_CONSTANT"""
 
 
-def trained_sums(op: Operator, graph: Graph, weights: np.ndarray) -> SumRange | None:
-    """Range of a layer's sums whatever training makes of its constants; ``weights`` (channels, taps).
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """How a layer rounds whatever training makes of its constants. ``constant``, bool (channels,): results that never
+    change."""
+
+    requant: Requant
+    rounding: FixedRounding
+    constant: np.ndarray
+
+
+def trained_sums(op: Operator, graph: Graph) -> SumRange | None:
+    """Range of a layer's sums whatever training makes of its constants.
 
     Dead channels stay as they are; the biases of the others saturate. None where a bias is beyond that from the start.
     """
-    layer = TrainableLayer(None, op, *(graph.tensor(name) for name in op.inputs), graph.tensor(op.outputs[0]))
+    layer, weights = _layer(op, graph), channel_weights(op, graph)
     bias, limit, dead = bias_of(op, graph, len(weights)), bias_limit(graph, layer), dead_channels(layer)
     if (np.abs(bias[~dead]) > limit).any():
         return None
@@ -56,80 +69,87 @@ def trained_sums(op: Operator, graph: Graph, weights: np.ndarray) -> SumRange | 
     return SumRange(np.where(dead, known.low, -most), np.where(dead, known.high, most))
 
 
-def _constant(op: Operator, graph: Graph, sums: SumRange) -> np.ndarray | None:
-    """Which channels' results never change; None if any is not dead, for its weights count in the backward pass."""
-    constant = constant_channels(conv_requant(graph, op), sums)[1]
-    layer = TrainableLayer(None, op, *(graph.tensor(name) for name in op.inputs), graph.tensor(op.outputs[0]))
-    return None if (constant & ~dead_channels(layer)).any() else constant
+def _layer(op: Operator, graph: Graph) -> TrainableLayer:
+    return TrainableLayer(None, op, *(graph.tensor(name) for name in op.inputs), graph.tensor(op.outputs[0]))
+
+
+@once_per_graph
+def _trained(op: Operator, graph: Graph) -> _Trained | None:
+    """None where sums or multipliers exceed the fixed-point formulas, and where a channel that is not dead has a result
+    that never changes, for its weights count in the backward pass."""
+    sums, requant = trained_sums(op, graph), conv_requant(graph, op)
+    if sums is None:
+        return None
+    rounding, constant = fixed_rounding(requant, sums), constant_channels(requant, sums)[1]
+    if rounding is None or (constant & ~dead_channels(_layer(op, graph))).any():
+        return None
+    return _Trained(requant, rounding, constant)
 
 
 def trained_conv(
     op: Operator, graph: Graph, target: Target, weights: StatePart | None, bias: StatePart
 ) -> KernelCall | None:
-    """te_conv_trained_fast_s8; None where sums or multipliers exceed the fixed-point formulas."""
+    """te_conv_trained_fast_s8; None where it does not apply."""
     assert isinstance(op.attrs, Conv2DAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    whole = weights_of(op, graph)
-    channels, taps, depth = len(whole), whole[0, ..., 0].size, whole.shape[3]
-    if channels < 2 or depth != x.shape[3]:
+    channels, *kernel, depth = graph.tensor(op.inputs[1]).shape
+    if channels < 2 or depth != graph.tensor(op.inputs[0]).shape[3]:
         return None
-    sums = trained_sums(op, graph, whole.reshape(channels, -1))
-    constant = None if sums is None else _constant(op, graph, sums)
-    if sums is None or constant is None:
+    layer = _trained(op, graph)
+    if layer is None:
         return None
-    frozen = whole.reshape(channels, taps, depth).copy()
+    matrix = layer_matrix(op, graph, layer.rounding, target, trained=True)
+    taps, order = prod(kernel), matrix.field.order()
     trained = np.array([], np.int64) if weights is None else weights.channels
-    frozen[:, :, trained] = 0
-    call = matrix_call(
-        op,
-        (x, y),
-        (x.hwc(), y.hwc()),
-        op.attrs.window,
-        frozen.reshape(channels, -1),
-        np.zeros(channels, np.int64),
-        conv_requant(graph, op),
-        target,
-        sums,
-    )
-    if call is None:
-        return None
-    round_words = ROUND_WORDS[next(kind for kind in ROUND_WORDS if kind in str(call.params["tiles"]))]
-    order = field_of(op.attrs.window, depth).order()
     everything = len(trained) == depth and np.array_equal(order, np.arange(taps * depth))
-    values: dict[str, CValue] = {
-        "conv": _without_weights(call, round_words) if everything else call.params,
-        "bias": params.state_pointer(bias),
-        "values": "NULL" if weights is None else params.state_pointer(weights),
-        "places": "NULL" if everything or weights is None else CArray("places", _places(order, taps, depth, trained)),
-        "live": _live(constant),
-        "count": taps * len(trained),
-        "round_words": round_words,
-        "doubled": int("_doubled" in str(call.params["tiles"])),
-        "whole": int(everything),
-    }
+
+    def frozen() -> dict[str, CValue]:
+        whole = weights_of(op, graph).reshape(channels, taps, depth)
+        whole[:, :, trained] = 0
+        return matrix_params(
+            matrix,
+            graph.tensor(op.inputs[0]).zero_point,
+            whole.reshape(channels, -1),
+            np.zeros(channels, np.int64),
+            layer.requant,
+            layer.rounding,
+        )
+
+    call = matrix_call(op, graph, matrix, layer.requant, frozen)
+
+    def pack() -> dict[str, CValue]:
+        places = everything or weights is None
+        return {
+            "conv": _without_weights(call.params, matrix) if everything else call.params,
+            "bias": params.state_pointer(bias),
+            "values": "NULL" if weights is None else params.state_pointer(weights),
+            "places": "NULL" if places else CArray("places", _places(order, taps, depth, trained)),
+            "live": _live(layer.constant),
+            "count": taps * len(trained),
+            "round_words": ROUND_WORDS[matrix.rounding],
+            "doubled": int(matrix.doubled),
+            "whole": int(everything),
+        }
+
+    pair = 4 * matrix.pair_words
     return replace(
         call,
         function="te_conv_trained_fast_s8",
         header=HEADER,
         params_type="te_conv_trained_fast_params",
-        pack=lambda: values,
-        scratch_bytes=call.scratch_bytes + 4 * pair_words(call.params, round_words),
+        pack=pack,
+        scratch_bytes=call.scratch_bytes + pair,
         note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
+        weight_rows=WeightRows(lambda: call.params["weights"], offset=8, pair=pair, quad=8, second=4),
     )
 
 
-def pair_words(conv: Mapping[str, CValue], round_words: int) -> int:
-    """Words of constants of two channels; ``conv``: te_conv_fast_params."""
-    return 2 + 2 * int(str(conv["groups"])) + round_words
-
-
-def _without_weights(call: KernelCall, round_words: int) -> dict[str, CValue]:
-    """The parameters with biases and rounding alone."""
-    packed = call.params["weights"]
+def _without_weights(conv: Mapping[str, CValue], matrix: Matrix) -> dict[str, CValue]:
+    """te_conv_fast_params with biases and rounding alone."""
+    packed = conv["weights"]
     assert isinstance(packed, CArray)
-    pairs = packed.data.reshape(-1, pair_words(call.params, round_words))
-    kept = np.concatenate([pairs[:, :2], pairs[:, -round_words:]], axis=1).ravel()
-    return {**call.params, "weights": CArray(packed.suffix, kept)}
+    pairs = packed.data.reshape(-1, matrix.pair_words)
+    kept = np.concatenate([pairs[:, :2], pairs[:, -ROUND_WORDS[matrix.rounding] :]], axis=1).ravel()
+    return {**conv, "weights": CArray(packed.suffix, kept)}
 
 
 def _places(order: np.ndarray, taps: int, depth: int, trained: np.ndarray) -> np.ndarray:
@@ -152,50 +172,46 @@ def _live(constant: np.ndarray) -> CValue:
 def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall | None:
     """te_depthwise_trained_fast_s8; None where it does not apply. Trained weights need a kernel for whole maps."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    if not is_plain_depthwise(op):
+    layer = _trained(op, graph) if is_plain_depthwise(op) else None
+    if layer is None:
         return None
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    taps = channel_taps(op, graph)
-    sums, requant = trained_sums(op, graph, taps.reshape(len(taps), -1)), conv_requant(graph, op)
-    constant = None if sums is None else _constant(op, graph, sums)
-    rounding = None if sums is None else fixed_rounding(requant, sums)
-    if constant is None or rounding is None:
+    x, y, window = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), effective_window(op, graph)
+    taps, shapes = effective_taps(op, graph), (x.hwc(), y.hwc())
+    none = np.zeros(len(taps), np.int64)
+    way = way_of(window, shapes, taps, none, x.zero_point, layer.rounding, trained=True)
+    if way.plain.any() or (weights is not None and way.kernel is None):
         return None
-    call = depthwise_call(op, graph, np.zeros(len(taps), np.int64), requant, rounding, trained=True)
-    if call.params["some_plain"] or (weights is not None and "map" not in call.params):
-        return None
-    window = effective_window(op, graph)
-    kernel = map_kernel(window, x.shape[1:3], y.shape[1:3])
-    if "map" in call.params:
-        assert kernel is not None
-        limits = kernel.limits(effective_taps(op, graph), x.zero_point, True)
-    else:
-        limits = field_limits(effective_taps(op, graph), ring_order(window))
-    values: dict[str, CValue] = {
-        "depthwise": call.params,
-        "bias": params.state_pointer(bias),
-        "limits": _limits(limits, constant),
-    }
-    scratch = (8 if "map" in call.params else 16) * len(taps)
-    if weights is not None:
-        count = len(weights.channels)
-        if count == len(taps):
-            values["depthwise"] = {**call.params, "packed": "NULL"}
-        rows, columns = op.attrs.window.kernel
-        cut = (rows - window.kernel[0]) // 2
-        values |= {
-            "values": f"{params.state_pointer(weights)} + {(cut * columns + cut) * count}",
-            "trained": params.array("trained", weights.channels, "uint16"),
-            "count": count,
-            "row_bytes": columns * count,
+    count = 0 if weights is None else len(weights.channels)
+
+    def pack() -> dict[str, CValue]:
+        depthwise = depthwise_params(way, shapes, taps, none, x.zero_point, layer.requant, layer.rounding)
+        kernel, zero = way.kernel, x.zero_point
+        limits = field_limits(taps, way.order) if kernel is None else kernel.limits(taps, zero, doubled=True)
+        values: dict[str, CValue] = {
+            "depthwise": {**depthwise, "packed": "NULL"} if count == len(taps) else depthwise,
+            "bias": params.state_pointer(bias),
+            "limits": _limits(limits, layer.constant),
         }
-        scratch += -(-window.kernel[0] * window.kernel[1] // 4) * 4
+        if weights is not None:
+            rows, columns = weights.shape[-3:-1]
+            cut = (rows - window.kernel[0]) // 2
+            values |= {
+                "values": f"{params.state_pointer(weights)} + {(cut * columns + cut) * count}",
+                "trained": params.array("trained", weights.channels, "uint16"),
+                "count": count,
+                "row_bytes": columns * count,
+            }
+        return values
+
+    call = depthwise_call(op, graph, way, layer.requant, pack)
+    scratch = (16 if way.kernel is None else 8) * len(taps)
+    if weights is not None:
+        scratch += round_up(prod(window.kernel), 4)
     return replace(
         call,
         function="te_depthwise_trained_fast_s8",
         header=HEADER,
         params_type="te_depthwise_trained_fast_params",
-        pack=lambda: values,
         scratch_bytes=call.scratch_bytes + scratch,
         note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
     )

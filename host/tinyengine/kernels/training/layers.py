@@ -7,6 +7,7 @@ channels are trained, the kernel puts both together again. Fast kernels are aske
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -50,9 +51,8 @@ def lower_trained(op: Operator, graph: Graph, layout: StateLayout, target: Targe
 
 
 def _check_products(op: Operator, graph: Graph) -> None:
-    weights = weights_of(op, graph)
-    depthwise = op.kind is OpKind.DEPTHWISE_CONV_2D
-    products = weights[0, ..., 0].size if depthwise else weights[0].size
+    shape = graph.tensor(op.inputs[1]).shape
+    products = prod(shape[1:3] if op.kind is OpKind.DEPTHWISE_CONV_2D else shape[1:])
     if products > MAX_PRODUCTS:
         raise unsupported(
             op, graph, f"sums {products} products, which leaves no room for trained biases", "train later layers only"
@@ -70,13 +70,16 @@ def _part(part: StatePart) -> dict[str, CValue]:
 
 def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall:
     call = lower_conv2d(op, graph, Target())
-    values = {**call.params, "bias": params.state_pointer(bias)}
+
+    def values() -> dict[str, CValue]:
+        return {**call.params, "bias": params.state_pointer(bias)}
+
     if weights is None:
-        return replace(call, pack=lambda: values, note="generic, trained biases")
+        return replace(call, pack=values, note="generic, trained biases")
     if len(weights.channels) == graph.tensor(op.inputs[1]).shape[-1]:
         return replace(
             call,
-            pack=lambda: {**values, "weights": params.state_pointer(weights)},
+            pack=lambda: {**values(), "weights": params.state_pointer(weights)},
             note="generic, trained weights",
         )
     return replace(
@@ -84,8 +87,8 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
         function="te_conv2d_trained_s8",
         header=HEADER,
         params_type="te_conv2d_trained_params",
-        pack=lambda: {"conv": values, "trained": _part(weights)},
-        scratch_bytes=int(np.prod(graph.tensor(op.inputs[1]).shape[1:])),
+        pack=lambda: {"conv": values(), "trained": _part(weights)},
+        scratch_bytes=prod(graph.tensor(op.inputs[1]).shape[1:]),
         overlaps=(None,),
         access=None,
         note="generic, trained weights",
@@ -94,27 +97,35 @@ def _conv(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart
 
 def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall:
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    values: dict[str, CValue] = {
-        "in": params.hwc(x),
-        "out": params.hwc(y),
-        "window": params.window(op.attrs.window),
-        "multiplier": op.attrs.multiplier,
-        "in_zero": x.zero_point,
-        "weights": params.array("weights", weights_of(op, graph), "int8"),
-        "bias": params.state_pointer(bias),
-        "requant": params.requant(conv_requant(graph, op)),
-    }
+    x, y, window, multiplier = (
+        graph.tensor(op.inputs[0]),
+        graph.tensor(op.outputs[0]),
+        op.attrs.window,
+        op.attrs.multiplier,
+    )
+
+    def values() -> dict[str, CValue]:
+        return {
+            "in": params.hwc(x),
+            "out": params.hwc(y),
+            "window": params.window(window),
+            "multiplier": multiplier,
+            "in_zero": x.zero_point,
+            "weights": params.array("weights", weights_of(op, graph), "int8"),
+            "bias": params.state_pointer(bias),
+            "requant": params.requant(conv_requant(graph, op)),
+        }
+
     call = KernelCall(
         op,
         "te_depthwise_s8",
         "te_conv.h",
         "te_depthwise_params",
-        lambda: values,
+        values,
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(None,),
-        macs=y.elements * op.attrs.window.kernel[0] * op.attrs.window.kernel[1],
+        macs=y.elements * prod(window.kernel),
         note="generic, trained biases",
     )
     if weights is None:
@@ -124,7 +135,7 @@ def _depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: Stat
         function="te_depthwise_trained_s8",
         header=HEADER,
         params_type="te_depthwise_trained_params",
-        pack=lambda: {"depthwise": values, "trained": _part(weights)},
+        pack=lambda: {"depthwise": values(), "trained": _part(weights)},
         scratch_bytes=graph.tensor(op.inputs[1]).elements,
         note="generic, trained weights",
     )
@@ -134,20 +145,19 @@ def _dense(op: Operator, graph: Graph, weights: StatePart, bias: StatePart) -> K
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     if x.elements != graph.tensor(op.inputs[1]).shape[1]:
         raise unsupported(op, graph, "classifies more than one vector", "give it one")
-    values: dict[str, CValue] = {
-        "in": x.elements,
-        "out": y.elements,
-        "in_zero": x.zero_point,
-        "weights": params.state_pointer(weights),
-        "bias": params.state_pointer(bias),
-        "requant": params.requant(conv_requant(graph, op)),
-    }
     return KernelCall(
         op,
         "te_dense_trained_s8",
         HEADER,
         "te_dense_trained_params",
-        lambda: values,
+        lambda: {
+            "in": x.elements,
+            "out": y.elements,
+            "in_zero": x.zero_point,
+            "weights": params.state_pointer(weights),
+            "bias": params.state_pointer(bias),
+            "requant": params.requant(conv_requant(graph, op)),
+        },
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(None,),

@@ -17,7 +17,7 @@ from tinyengine.reference.backward.update import (
     update_steps,
     update_stochastic,
 )
-from tinyengine.reference.executor import execute
+from tinyengine.reference.executor import Roundings, execute
 from tinyengine.step import Outcome, Sample, Update
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.factors import bias_limit, scaling
@@ -34,7 +34,7 @@ class Trainer:
     every constant begins at an even index. With ``residual`` every trained weight has a residual byte, and only biases
     are rounded stochastically.
 
-    ``requant``: how layers without trained constants round in the forward pass (see ``reference.executor.execute``).
+    ``requant``: how layers without trained constants round in the forward pass (see ``reference.run``).
     """
 
     graph: Graph
@@ -42,7 +42,7 @@ class Trainer:
     residual: bool = False
     residuals: dict[str, np.ndarray] = field(default_factory=dict)
     velocities: dict[str, np.ndarray] = field(default_factory=dict)
-    requant: str = "exact"
+    requant: Roundings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.graph = copy.deepcopy(self.graph)
@@ -76,7 +76,7 @@ class Trainer:
         values = {t.name: t.data.reshape(t.shape) for t in graph.constants() if t.data is not None}
         values[graph.input_tensors()[0]] = x.reshape(graph.tensor(graph.input_tensors()[0]).shape)
         for op in graph.operators:
-            requant = "exact" if op.name in self._exact else self.requant
+            requant = None if op.name in self._exact else self.requant.get(op.outputs[0])
             [values[op.outputs[0]]] = execute(op, graph, [values[name] for name in op.inputs], requant)
         return values
 
