@@ -15,7 +15,6 @@ from tinyengine import reference
 from tinyengine.cli.main import cli
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.errors import ToolError
-from tinyengine.kernels.select import roundings
 from tinyengine.measure.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job
 from tinyengine.paths import project_root, shared_dir
@@ -99,9 +98,10 @@ def test_fast_requantization_equals_the_oracle(path: Path, cpu: str, portable: b
     inputs = [inside_values(compiled.graph, values) for values in random_inputs(compiled.graph, 2)]
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run([Job(0, values) for values in inputs], exact=False)
-    rounded = roundings(compiled.graph, compiled.options.target)
     for values, run in zip(inputs, runs, strict=True):
-        for wanted, got in zip(reference.run(compiled.graph, values, requant=rounded), run.outputs, strict=True):
+        for wanted, got in zip(
+            reference.run(compiled.graph, values, requant=compiled.roundings), run.outputs, strict=True
+        ):
             np.testing.assert_array_equal(got.reshape(wanted.shape), wanted)
 
 

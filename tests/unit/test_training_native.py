@@ -10,7 +10,6 @@ from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.errors import BudgetError, DataError, UnsupportedOperatorError
 from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
-from tinyengine.kernels.select import roundings
 from tinyengine.native import NativeTrainer
 from tinyengine.passes import optimize
 from tinyengine.reference import run
@@ -27,9 +26,8 @@ from tests.helpers.trainable import SCHEME, network, pictures
 def compiled_and_oracle(options: CompileOptions) -> tuple[CompiledModel, Trainer]:
     compiled = compile_graph(network(), options)
     assert compiled.training is not None
-    graph = optimize(network())
-    rounded = roundings(graph, options.target)
-    trainer = Trainer(graph, compiled.training.scheme, residual=options.residual, requant=rounded)
+    scheme, roundings = compiled.training.scheme, compiled.roundings
+    trainer = Trainer(optimize(network()), scheme, residual=options.residual, requant=roundings)
     return compiled, trainer
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.states import initial_arrays
 from tinyengine.compiler.options import CompileOptions
+from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, arrays_in
+from tinyengine.kernels.select import roundings
 from tinyengine.memory.plan import MemoryPlan
 from tinyengine.schedule.training import TrainingProgram
 
@@ -35,6 +37,11 @@ class CompiledModel(Generated):
     def step_calls(self) -> list[KernelCall]:
         """Calls that execute, those of a training step included."""
         return [call for call in self.planned if not call.is_view]
+
+    @property
+    def roundings(self) -> dict[str, Requant]:
+        """What the oracle needs to know to give the same bytes: see ``reference.run``."""
+        return roundings(self.training.network if self.training else self.graph, self.options.target)
 
     @property
     def state_bytes(self) -> int:

@@ -183,7 +183,7 @@ def _oracle_states(compiled: CompiledModel, program: TrainingProgram, jobs: list
         program.network,
         program.scheme,
         residual=program.residual,
-        requant=compiled.options.requant,
+        requant=compiled.roundings,
     )
     for job in jobs:
         assert job.step is not None
