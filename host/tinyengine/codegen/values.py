@@ -68,14 +68,14 @@ def initializer(value: CValue, symbol_of: Callable[[CArray | CStruct], str], ind
 
 def array_definition(symbol: str, data: np.ndarray) -> str:
     """``const <type> symbol[n] = {...};`` aligned to 4 bytes."""
-    name = data.dtype.name
+    name, values = data.dtype.name, data.ravel().tolist()
     if name.startswith("uint"):
         digits = data.dtype.itemsize * 2
-        words = [f"0x{int(v):0{digits}x}" for v in data.ravel()]
+        words = [f"0x{v:0{digits}x}" for v in values]
     elif name == "float32":
-        words = [float_literal(float(v)) for v in data.ravel()]
+        words = [float_literal(v) for v in values]
     else:
-        words = [integer_literal(int(v)) for v in data.ravel()]
+        words = [integer_literal(v) for v in values]
     lines: list[str] = []
     line = "   "
     for word in words:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from tinyengine.memory.exact import minimize
@@ -47,6 +48,11 @@ def place(buffers: Sequence[Buffer], rules: Sequence[OverlapRule] = (), budget: 
 
     Raises ValueError if the buffers or rules contradict themselves (duplicate names, two rules for one pair).
     """
+    return _place(tuple(buffers), tuple(rules), budget)
+
+
+@lru_cache(maxsize=256)  # a search for schedules often asks the same: what changes is the scratch memory of one call
+def _place(buffers: tuple[Buffer, ...], rules: tuple[OverlapRule, ...], budget: int | None) -> Placement:
     problem, grain = make_problem(buffers, rules)
     bound = group_bound(problem)
     addresses, method = _best_greedy(problem, bound), "greedy"
@@ -232,6 +238,12 @@ def _easy(problem: Problem, total: int) -> list[int]:
 def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
     """Move one of the topmost buffers, or a random one, to an earlier place of the first-fit order; keep what helps."""
     rng = random.Random(len(problem))
+
+    def below(count: int) -> int:  # randrange, which takes twice as long
+        while (number := rng.getrandbits(count.bit_length())) >= count:
+            pass
+        return number
+
     order = sorted(range(len(problem)), key=lambda i: (start[i], i))
     best, best_total = start, problem.total(start)
     current = first_fit(problem, order)
@@ -242,8 +254,10 @@ def _local_search(problem: Problem, start: list[int], enough: int) -> list[int]:
             break
         if not top:
             top = [p for p, i in enumerate(order) if best[i] + problem.sizes[i] > enough] or [len(order) - 1]
-        source = rng.choice(top) if rng.random() < 0.5 else rng.randrange(len(order))
-        target = rng.randint(0, source)
+        source = top[below(len(top))] if rng.random() < 0.5 else below(len(order))
+        target = below(source + 1)
+        if target == source:
+            continue
         trial = order[:]
         trial.insert(target, trial.pop(source))
         addresses = moved_fit(problem, trial, target, current, total)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import gcd
+from operator import add
 from typing import NamedTuple
 
 from tinyengine.memory.lifetime import Buffer, OverlapRule
@@ -95,7 +96,7 @@ class Problem:
         ]
 
     def total(self, addresses: Sequence[int]) -> int:
-        return max((x + size for x, size in zip(addresses, self.sizes, strict=True)), default=0)
+        return max(map(add, addresses, self.sizes), default=0)
 
 
 def make_problem(buffers: Sequence[Buffer], rules: Sequence[OverlapRule]) -> tuple[Problem, int]:
