@@ -1,4 +1,5 @@
-/* Vector table and reset: FPU on, stack painted, .bss cleared (the simulator loads .data in place). */
+/* Vector table and reset: FPU on, .bss cleared (the simulator loads .data in place). Code for a core without unaligned
+ * accesses may run on a machine whose core has them: there they fault as well. */
 #include "semihosting.h"
 #include "stack.h"
 
@@ -9,11 +10,16 @@ void fault_report(const uint32_t *frame) __attribute__((noreturn, used));
 int main(void);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define CCR (*(volatile uint32_t *)0xE000ED14u)
+#define CCR_UNALIGN_TRP (1u << 3)
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define STATUS_FAULT 70u
 
 void reset_handler(void) {
     CPACR |= 0xFu << 20; /* coprocessors 10 and 11: the FPU */
+#ifndef __ARM_FEATURE_UNALIGNED
+    CCR |= CCR_UNALIGN_TRP;
+#endif
     __asm__ volatile("dsb\n\tisb" ::: "memory");
     for (volatile uint32_t *word = __bss_start; word < __bss_end; word++) *word = 0;
     host_exit((uint32_t)main());
@@ -37,7 +43,7 @@ void fault_report(const uint32_t *frame) {
 }
 
 void fault_handler(void) {
-    __asm__ volatile("mrs r0, msp\n\tb fault_report");
+    __asm__ volatile("mrs r0, msp\n\tbl fault_report");
 }
 
 typedef struct vector_table {

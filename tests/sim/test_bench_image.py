@@ -24,7 +24,7 @@ def spin(prefix: str, loops: int) -> HandMade:
     """run() executes exactly 2 * loops + 3 instructions."""
     body = (
         f"__attribute__((naked)) static void run(void) {{ __asm__ volatile("
-        f'"movw r0, #{loops & 0xFFFF}\\n\\tmovt r0, #{loops >> 16}\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr"); }}'
+        f'".syntax unified\\n\\tldr r0, ={loops}\\n\\tnop\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr\\n\\t.ltorg"); }}'
     )
     return HandMade(prefix, body)
 
