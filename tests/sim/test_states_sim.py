@@ -1,4 +1,4 @@
-"""States on simulated cores: the bench image, and the firmware at its serial port."""
+"""States and types on simulated cores: the bench image, and the firmware at its serial port."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from tinyengine.compiler import compile_graph
 from tinyengine.device import open_device
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import BenchImage, Job
+from tinyengine.reference import Session
 
 from tests.helpers import firmware_image
+from tests.helpers.graphs import random_inputs
 from tests.helpers.stateful import NETWORKS, compiled, deep, expected, stateful
+from tests.helpers.typed import typed_graph, typed_model
 
 
 def test_states_go_from_job_to_job_until_one_resets_them() -> None:
@@ -48,3 +51,14 @@ def test_firmware_keeps_states_over_its_serial_port(tmp_path: Path) -> None:
             for values, wanted in zip(inputs, outputs, strict=True):
                 np.testing.assert_array_equal(device.infer(values[0][0]).outputs[0], wanted[0].reshape(-1))
             device.rewind()
+
+
+def test_types_and_several_outputs_on_a_core() -> None:
+    model, session = typed_model(), Session(typed_graph())
+    inputs = [random_inputs(model.graph, seed) for seed in range(4)]
+    with BenchImage([model], "cortex-m4") as image:
+        results = image.run([Job(0, values, reset=run == 0) for run, values in enumerate(inputs)], exact=False)
+    for result, values in zip(results, inputs, strict=True):
+        for got, wanted in zip(result.outputs, session.run(values), strict=True):
+            assert got.dtype == wanted.dtype
+            np.testing.assert_array_equal(got, wanted)

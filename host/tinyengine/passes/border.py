@@ -40,14 +40,8 @@ def _convert_input(graph: Graph, port: Port) -> Port:
 
 def _convert_output(graph: Graph, port: Port) -> Port:
     producer = graph.producer(port.tensor)
-    converts = producer is not None and graph.tensor(port.tensor).dtype != "int8"
-    if not converts:
+    if producer is None or producer.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE):
         return port
-    assert producer is not None
-    inside = producer.inputs[0]
-    if producer.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE) or graph.tensor(inside).dtype != "int8":
-        raise UnsupportedOperatorError(
-            f"output '{port.name}' is converted by {producer.name} from {graph.tensor(inside).dtype}: "
-            "convert the model with int8 inside"
-        )
-    return replace(port, tensor=inside)
+    [inside] = producer.inputs
+    converts = graph.tensor(inside).dtype == "int8" and graph.tensor(port.tensor).dtype != "int8"
+    return replace(port, tensor=inside) if converts else port
