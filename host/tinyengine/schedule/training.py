@@ -17,7 +17,7 @@ from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
 from tinyengine.kernels.training import backward, backward_float
-from tinyengine.kernels.training.backward import Kept, input_channels, mask_bytes, mask_call, save_call, saved_bytes
+from tinyengine.kernels.training.backward import Kept, input_channels, mask_call, mask_tensor, save_call, saved_tensor
 from tinyengine.kernels.training.layers import lower_trained
 from tinyengine.memory.plan import plan
 from tinyengine.schedule import Schedule, schedule
@@ -28,7 +28,7 @@ from tinyengine.training.split import crossing
 from tinyengine.training.state import StateLayout, state_layout, trained_constants, velocity_count
 
 GRADIENTS = {"int16": backward, "float32": backward_float}
-"""Number format of gradients, and the module with its kernels: gradient_bytes, loss_call, layer_call, backward_call."""
+"""Number format of gradients, and the module with their tensors and kernels."""
 
 BLOCK_BYTES = 4096
 """Sums of pixels that a pointwise gradient computes at a time, at least: more take less time, since weights are widened
@@ -191,11 +191,11 @@ class _Tail:
         self.plan = plan(alone, self.calls, budget=TRIAL_NODES, check=False)
         self.need = self.plan.arena_bytes
 
-    def _tensor(self, name: str, size: int) -> str:
-        """A new tensor of ``size`` bytes."""
-        assert name not in self.graph.tensors
-        self.graph.tensors[name] = Tensor(name, (1, size), "int8")
-        return name
+    def _new(self, tensor: Tensor) -> str:
+        """The name of ``tensor``, which is now one of the graph."""
+        assert tensor.name not in self.graph.tensors
+        self.graph.tensors[tensor.name] = tensor
+        return tensor.name
 
     def _forward(self, op: Operator) -> list[KernelCall]:
         columns = MEDIUM_COLUMNS * self.block_bytes // BLOCK_BYTES + self.spare.get(("forward", op.name), 0)
@@ -208,15 +208,14 @@ class _Tail:
         calls = [call]
         if step.masked:
             y = self.graph.tensor(op.outputs[0])
-            calls.append(mask_call(op, self.graph, self._tensor(_mask(op), mask_bytes(y))))
+            calls.append(mask_call(op, self.graph, self._new(mask_tensor(_mask(op), y))))
         if step.saves_input:
             constant, x = self.trained[op.inputs[1]], self.graph.tensor(op.inputs[0])
             channels = input_channels(constant)
             if op.kind is OpKind.DEPTHWISE_CONV_2D:
                 channels = channels // (constant.layer.in_channels // x.hwc()[2])
-            calls.insert(
-                0, save_call(op, self.graph, channels, self._tensor(_saved(op), saved_bytes(x, len(channels))))
-            )
+            saved = self._new(saved_tensor(_saved(op), x, len(channels)))
+            calls.insert(0, save_call(op, self.graph, channels, saved))
         return calls
 
     def _backward(self) -> list[KernelCall]:
@@ -239,7 +238,7 @@ class _Tail:
                 output = self._gradient(op.inputs[0], before)
                 known[op.inputs[0]] = output
             else:
-                before, output = None, self._tensor(f"{op.name}/done", 4)  # a call has an output
+                before, output = None, None
             kept = Kept(gradient, output, mask, saved, before)
             forward, block = self.forward[op.name], self.block_bytes + self.spare.get(("backward", op.name), 0)
             return [self.kernels.layer_call(step, self.graph, kept, self.layout, self.trained, forward, block)]
@@ -255,7 +254,7 @@ class _Tail:
     def _gradient(self, name: str, before: str | None) -> str:
         """A tensor for the gradient of ``name``, which ``before`` holds so far."""
         new = f"{name}/gradient" if before is None else f"{before}+"
-        return self._tensor(new, self.kernels.gradient_bytes(self.graph.tensor(name)))
+        return self._new(self.kernels.gradient_tensor(new, self.graph.tensor(name)))
 
 
 def _mask(op: Operator) -> str:

@@ -1,7 +1,4 @@
-"""Calls of the backward pass (te_backward.h): what the forward pass keeps, the loss, and each step's gradients.
-
-Gradients, masks and saved inputs are int8 tensors of as many bytes in the planner's eyes (:func:`gradient_bytes` ...).
-"""
+"""Calls of the backward pass (te_backward.h): what the forward pass keeps, the loss, and each step's gradients."""
 
 from __future__ import annotations
 
@@ -39,32 +36,31 @@ PIXELS_IN_INT32 = 258
 """From this many pixels on, a weight's gradient may not fit 32 bits."""
 
 
-def gradient_bytes(tensor: Tensor) -> int:
+def gradient_tensor(name: str, x: Tensor) -> Tensor:
     """Mantissas and exponents of the gradient of an activation."""
-    channels = tensor.hwc()[2]
-    return 2 * tensor.elements + tensor.elements // channels
+    return Tensor(name, x.shape, "int16", exponents=True)
 
 
-def mask_bytes(tensor: Tensor) -> int:
-    """The clamp mask of an output."""
-    return -(-tensor.elements // 32) * 4
+def mask_tensor(name: str, y: Tensor) -> Tensor:
+    """The clamp mask of an output: 8 elements in a byte, whole words."""
+    return Tensor(name, (1, round_up(y.elements, 32) // 8), "uint8")
 
 
-def saved_bytes(tensor: Tensor, channels: int) -> int:
-    """``channels`` planes of an input."""
-    height, width, _ = tensor.hwc()
-    return channels * (-(-height * width // 4) * 4)
+def saved_tensor(name: str, x: Tensor, channels: int) -> Tensor:
+    """``channels`` planes of an input, each of whole words."""
+    height, width, _ = x.hwc()
+    return Tensor(name, (1, channels, round_up(height * width, 4)), "int8", x.quant)
 
 
 @dataclass(frozen=True)
 class Kept:
     """Names of the tensors that a step of the backward pass reads and writes; None where there is no such thing.
 
-    ``known``: what the gradient ``output`` has already; ``output`` is then the sum.
+    ``output``: the gradient that it gives. ``known``: what that has already; ``output`` is then the sum.
     """
 
     gradient: str
-    output: str
+    output: str | None
     mask: str | None = None
     saved: str | None = None
     known: str | None = None
@@ -72,6 +68,10 @@ class Kept:
     @property
     def inputs(self) -> list[str]:
         return [name for name in (self.gradient, self.mask, self.saved, self.known) if name is not None]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [] if self.output is None else [self.output]
 
     @property
     def flags(self) -> dict[str, CValue]:
@@ -234,7 +234,7 @@ def layer_call(
         "te_layer_gradient_params",
         pack,
         kept.inputs,
-        [kept.output],
+        kept.outputs,
         scratch_bytes=scratch,
         overlaps=kept.overlaps(gradient=in_place),
         macs=int(products * (wanted + share)),
@@ -299,7 +299,7 @@ def pool_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
 
 def view_call(op: Operator, kept: Kept) -> KernelCall:
     """RESHAPE: the same pixels."""
-    return KernelCall(op, "", "", None, inputs=[kept.gradient], outputs=[kept.output], role="backward")
+    return KernelCall(op, "", "", None, inputs=[kept.gradient], outputs=kept.outputs, role="backward")
 
 
 def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
@@ -330,7 +330,7 @@ def _call(
         f"te_{what}_gradient_params",
         lambda: values,
         kept.inputs,
-        [kept.output],
+        kept.outputs,
         scratch_bytes=scratch_bytes,
         overlaps=overlaps,
         variadic=True,

@@ -24,9 +24,9 @@ from tinyengine.training.state import StateLayout, TrainedConstant
 HEADER = "te_backward_float.h"
 
 
-def gradient_bytes(tensor: Tensor) -> int:
+def gradient_tensor(name: str, x: Tensor) -> Tensor:
     """A float32 per element of an activation."""
-    return 4 * tensor.elements
+    return Tensor(name, x.shape, "float32")
 
 
 def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> KernelCall:
@@ -114,7 +114,7 @@ def _call(
         f"te_{what}_gradient_float_params",
         pack,
         kept.inputs,
-        [kept.output],
+        kept.outputs,
         overlaps=overlaps,
         macs=macs,
         variadic=True,

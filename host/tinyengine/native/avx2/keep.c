@@ -3,7 +3,7 @@
 
 #include "lanes.h"
 
-void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, int8_t *y) {
+void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, uint8_t *y) {
     const int nothing = p->low >= 127 || p->high <= -128;
     const __m256i low = _mm256_set1_epi8((char)(p->low < -128 ? -128 : p->low));
     const __m256i high = _mm256_set1_epi8((char)(p->high > 127 ? 127 : p->high));

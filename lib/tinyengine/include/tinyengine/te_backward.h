@@ -2,10 +2,10 @@
  *
  * GRADIENT of an activation, [pixel][channel]: int16 mantissas of all pixels, then one int8 exponent per
  * pixel; value = mantissa * 2^exponent. A pixel of zeros has the exponent -128. In memory: 2 * pixels *
- * channels + pixels bytes, aligned to 4.
+ * channels + pixels bytes, aligned to 4. A pointer to it points to the mantissas.
  *
  * MASK of an output: one bit per element in the order of the tensor, lowest bit first, 1 where the output
- * was not clamped, so that its gradient passes. Rounded up to whole words of 32 bits.
+ * was not clamped, so that its gradient passes; uint8, rounded up to whole words of 32 bits.
  *
  * SAVED input of a layer whose weights are trained: [selected channel][pixel], int8. Each channel takes a
  * multiple of 4 bytes.
@@ -43,7 +43,7 @@ typedef struct te_clamp_mask_params {
 } te_clamp_mask_params;
 
 /* y: the mask of x. */
-void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, int8_t *y);
+void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, uint8_t *y);
 
 typedef struct te_save_params {
     uint32_t pixels, channels;
@@ -67,7 +67,7 @@ typedef struct te_loss_params {
 
 /* Softmax cross-entropy from the classifier's sums over its input x; y: gradient of the logits (one pixel),
  * or NULL to judge only. Fills context->result. scratch: one float per class. */
-void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context);
+void te_loss(const te_loss_params *p, const int8_t *x, int16_t *y, void *scratch, te_train_context *context);
 
 /* ---- layers with weights ------------------------------------------------------------------------------- */
 
@@ -94,7 +94,7 @@ struct te_layer_gradient_params;
 
 /* g: gradient of the sums, int16 at one exponent. `known` (or NULL) is added, `y` is the sum. */
 typedef void te_input_gradient_fn(const struct te_layer_gradient_params *p, const int16_t *g,
-                                  int32_t exponent, const int8_t *known, int8_t *y, void *scratch);
+                                  int32_t exponent, const int16_t *known, int16_t *y, void *scratch);
 /* The gradient of the trained weights, each of which is updated as soon as its gradient is known. */
 typedef void te_weight_gradient_fn(const struct te_layer_gradient_params *p, const int16_t *g,
                                    int32_t exponent, const int8_t *saved, void *scratch,
@@ -147,7 +147,7 @@ typedef struct te_layer_gradient_params {
 
 /* Scales the gradient of the output in place, then gives the gradient of the input, and updates biases and
  * weights. y: gradient of the input; unused where that is not wanted. */
-void te_layer_gradient(const te_layer_gradient_params *p, const int8_t *const *inputs, int8_t *y,
+void te_layer_gradient(const te_layer_gradient_params *p, const void *const *inputs, int16_t *y,
                        void *scratch, te_train_context *context);
 
 /* ---- other operators ----------------------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ typedef struct te_residual_gradient_params {
 
 /* y = gradient (of a sum) by one of its terms. The gradient of the sum itself is only read; y may be the same
  * bytes as either input. scratch: 6 bytes per channel. */
-void te_residual_gradient(const te_residual_gradient_params *p, const int8_t *const *inputs, int8_t *y,
+void te_residual_gradient(const te_residual_gradient_params *p, const void *const *inputs, int16_t *y,
                           void *scratch, te_train_context *context);
 
 typedef struct te_mean_gradient_params {
@@ -171,7 +171,7 @@ typedef struct te_mean_gradient_params {
 
 /* Mean over rows and columns: every pixel gets the gradient of the one output. scratch:
  * 8 bytes per channel. */
-void te_mean_gradient(const te_mean_gradient_params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
+void te_mean_gradient(const te_mean_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context);
 
 typedef struct te_pool_gradient_params {
@@ -184,7 +184,7 @@ typedef struct te_pool_gradient_params {
 
 /* Average pool; windows may overlap. The gradient of the output is brought to one exponent in place.
  * scratch: 6 bytes per channel. */
-void te_pool_gradient(const te_pool_gradient_params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
+void te_pool_gradient(const te_pool_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context);
 
 #endif

@@ -11,7 +11,7 @@
 #include "tinyengine/te_backward.h"
 
 /* te_loss with such a gradient. */
-void te_loss_float(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
+void te_loss_float(const te_loss_params *p, const int8_t *x, float *y, void *scratch,
                    te_train_context *context);
 
 /* ---- layers with weights ------------------------------------------------------------------------------- */
@@ -43,7 +43,7 @@ typedef struct te_layer_gradient_float_params {
 } te_layer_gradient_float_params;
 
 /* As te_layer_gradient; needs no scratch memory. */
-void te_layer_gradient_float(const te_layer_gradient_float_params *p, const int8_t *const *inputs, int8_t *y,
+void te_layer_gradient_float(const te_layer_gradient_float_params *p, const void *const *inputs, float *y,
                              te_train_context *context);
 
 /* ---- other operators ----------------------------------------------------------------------------------- */
@@ -55,8 +55,8 @@ typedef struct te_residual_gradient_float_params {
 } te_residual_gradient_float_params;
 
 /* As te_residual_gradient: y may be the same bytes as either input. */
-void te_residual_gradient_float(const te_residual_gradient_float_params *p, const int8_t *const *inputs,
-                                int8_t *y, te_train_context *context);
+void te_residual_gradient_float(const te_residual_gradient_float_params *p, const void *const *inputs,
+                                float *y, te_train_context *context);
 
 typedef struct te_mean_gradient_float_params {
     te_hwc in;
@@ -65,7 +65,7 @@ typedef struct te_mean_gradient_float_params {
 } te_mean_gradient_float_params;
 
 /* As te_mean_gradient. */
-void te_mean_gradient_float(const te_mean_gradient_float_params *p, const int8_t *const *inputs, int8_t *y,
+void te_mean_gradient_float(const te_mean_gradient_float_params *p, const void *const *inputs, float *y,
                             te_train_context *context);
 
 typedef struct te_pool_gradient_float_params {
@@ -76,7 +76,7 @@ typedef struct te_pool_gradient_float_params {
 } te_pool_gradient_float_params;
 
 /* As te_pool_gradient. */
-void te_pool_gradient_float(const te_pool_gradient_float_params *p, const int8_t *const *inputs, int8_t *y,
+void te_pool_gradient_float(const te_pool_gradient_float_params *p, const void *const *inputs, float *y,
                             te_train_context *context);
 
 #endif

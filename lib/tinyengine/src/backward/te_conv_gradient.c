@@ -20,8 +20,8 @@ static void gather(const int16_t *g, uint32_t outputs, const int8_t *w, uint32_t
         for (uint32_t i = 0; i < count; i++) sums[i] += g[o] * w[i];
 }
 
-void te_conv_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *known,
-                            int8_t *y, void *scratch) {
+void te_conv_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int16_t *known,
+                            int16_t *y, void *scratch) {
     const te_window *k = &p->window;
     const uint32_t channels = p->in.c, taps = (uint32_t)k->kh * k->kw;
     const te_trained_weights *t = p->trained;
@@ -85,8 +85,8 @@ void te_conv_weight_gradient(const params *p, const int16_t *g, int32_t exponent
     }
 }
 
-void te_depthwise_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *known,
-                                 int8_t *y, void *scratch) {
+void te_depthwise_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int16_t *known,
+                                 int16_t *y, void *scratch) {
     const te_window *k = &p->window;
     const uint32_t channels = p->in.c, outputs = p->out.c, multiplier = p->multiplier;
     const te_trained_weights *t = p->trained;

@@ -42,7 +42,7 @@ static void keep_row(const params *p, const layout *s, const int16_t *g, int32_t
 }
 
 void te_depthwise_fast_input_gradient(const params *p, const int16_t *g, int32_t exponent,
-                                      const int8_t *known, int8_t *y, void *scratch) {
+                                      const int16_t *known, int16_t *y, void *scratch) {
     const uint32_t channels = p->in.c;
     layout s;
     s.taps = scratch;
@@ -50,7 +50,7 @@ void te_depthwise_fast_input_gradient(const params *p, const int16_t *g, int32_t
     const te_pixel_sink sink = te_sink_of((uint32_t)p->in.h * p->in.w, channels, known, y, s.rows + p->out.h);
     s.ring = sink.own + channels;
     for (int32_t row = 0; row < p->out.h; row++) s.rows[row] = 2 * row * p->out.w * p->out.c;
-    const int in_place = (const void *)y == (const void *)g;
+    const int in_place = y == g;
     for (int32_t iy = 0, pixel = 0; iy < p->in.h; iy++) {
         if (in_place) keep_row(p, &s, g, iy);
         for (int32_t ix = 0; ix < p->in.w; ix++, pixel++) {

@@ -43,12 +43,11 @@ static void whole_bytes(const te_clamp_mask_params *p, const int8_t *x, uint32_t
 }
 #endif
 
-void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, int8_t *y) {
+void te_clamp_mask(const te_clamp_mask_params *p, const int8_t *x, uint8_t *y) {
     const uint32_t whole = p->count / 8, rest = p->count % 8, size = (p->count + 31) / 32 * 4;
-    uint8_t *mask = (uint8_t *)y;
-    whole_bytes(p, x, whole, mask);
-    for (uint32_t i = whole; i < size; i++) mask[i] = 0;
-    if (rest) mask[whole] = (uint8_t)few_bits(p, x + 8 * whole, rest);
+    whole_bytes(p, x, whole, y);
+    for (uint32_t i = whole; i < size; i++) y[i] = 0;
+    if (rest) y[whole] = (uint8_t)few_bits(p, x + 8 * whole, rest);
 }
 
 void te_save_channels(const te_save_params *p, const int8_t *x, int8_t *y) {

@@ -61,12 +61,12 @@ static void update_bias(const params *p, const int16_t *g, int32_t exponent,
     }
 }
 
-void te_layer_gradient(const params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
+void te_layer_gradient(const params *p, const void *const *inputs, int16_t *y, void *scratch,
                        te_train_context *context) {
     int16_t *g = (int16_t *)(uintptr_t)*inputs++;
-    const uint8_t *mask = p->masked ? (const uint8_t *)*inputs++ : 0;
+    const uint8_t *mask = p->masked ? *inputs++ : 0;
     const int8_t *saved = p->saved ? *inputs++ : 0;
-    const int8_t *known = p->joins ? *inputs++ : 0;
+    const int16_t *known = p->joins ? *inputs++ : 0;
     const int32_t exponent = scale_aligned(p, g, mask);
     if (p->bias) update_bias(p, g, exponent, context); /* before y, which may take the place of g */
     if (p->input_gradient) p->input_gradient(p, g, exponent, known, y, scratch);

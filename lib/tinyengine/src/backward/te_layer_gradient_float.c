@@ -19,18 +19,17 @@ static void update_bias(const params *p, const float *g, const te_train_context 
     }
 }
 
-void te_layer_gradient_float(const params *p, const int8_t *const *inputs, int8_t *y,
+void te_layer_gradient_float(const params *p, const void *const *inputs, float *y,
                              te_train_context *context) {
     float *g = (float *)(uintptr_t)*inputs++;
-    const uint8_t *mask = p->masked ? (const uint8_t *)*inputs++ : 0;
+    const uint8_t *mask = p->masked ? *inputs++ : 0;
     const int8_t *saved = p->saved ? *inputs++ : 0;
-    const int8_t *known = p->joins ? *inputs++ : 0;
-    float *to = (float *)(void *)y;
+    const float *known = p->joins ? *inputs++ : 0;
     scale(p, g, mask);
     if (p->bias) update_bias(p, g, context);
     if (p->input_gradient) {
-        te_begin_sums(known, to, (uint32_t)p->in.h * p->in.w * p->in.c);
-        p->input_gradient(p, g, to);
+        te_begin_sums(known, y, (uint32_t)p->in.h * p->in.w * p->in.c);
+        p->input_gradient(p, g, y);
     }
     if (p->weight_gradient) p->weight_gradient(p, g, saved, context);
 }

@@ -103,19 +103,19 @@ static void differentiate(const te_loss_params *p, float *g, float total, const 
         g[k] = (g[k] / total - (k == sample->label ? 1.0f : 0.0f)) * p->out_scale;
 }
 
-void te_loss(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch, te_train_context *context) {
+void te_loss(const te_loss_params *p, const int8_t *x, int16_t *y, void *scratch, te_train_context *context) {
     float *g = scratch;
     const float total = judge(p, x, g, context);
     if (!y) return;
     differentiate(p, g, total, &context->sample);
-    emit(g, context->sample.classes, p->classes, (int16_t *)(void *)y);
+    emit(g, context->sample.classes, p->classes, y);
 }
 
-void te_loss_float(const te_loss_params *p, const int8_t *x, int8_t *y, void *scratch,
+void te_loss_float(const te_loss_params *p, const int8_t *x, float *y, void *scratch,
                    te_train_context *context) {
-    float *g = scratch, *to = (float *)(void *)y;
+    float *g = scratch;
     const float total = judge(p, x, g, context);
     if (!y) return;
     differentiate(p, g, total, &context->sample);
-    for (uint32_t k = 0; k < p->classes; k++) to[k] = k < context->sample.classes ? g[k] : 0.0f;
+    for (uint32_t k = 0; k < p->classes; k++) y[k] = k < context->sample.classes ? g[k] : 0.0f;
 }

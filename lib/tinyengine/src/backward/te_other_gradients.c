@@ -17,12 +17,12 @@ static int32_t scale_pixel(const int16_t *g, int32_t exponent, uint32_t channels
     return any ? te_limit_pixel(out, channels, exponent) : te_zero_pixel(out, channels);
 }
 
-void te_residual_gradient(const te_residual_gradient_params *p, const int8_t *const *inputs, int8_t *y,
+void te_residual_gradient(const te_residual_gradient_params *p, const void *const *inputs, int16_t *y,
                           void *scratch, te_train_context *context) {
     (void)context;
-    const int16_t *g = (const int16_t *)(const void *)*inputs++;
-    const uint32_t *mask = p->masked ? (const uint32_t *)(const void *)*inputs++ : 0;
-    const int8_t *known = p->joins ? *inputs++ : 0;
+    const int16_t *g = *inputs++;
+    const uint32_t *mask = p->masked ? *inputs++ : 0;
+    const int16_t *known = p->joins ? *inputs++ : 0;
     const int8_t *exponents = te_exponents_of(g, p->pixels, p->channels);
     const te_pixel_sink sink = te_sink_of(p->pixels, p->channels, known, y, scratch);
     for (uint32_t i = 0; i < p->pixels; i++) {
@@ -34,13 +34,13 @@ void te_residual_gradient(const te_residual_gradient_params *p, const int8_t *co
     }
 }
 
-void te_mean_gradient(const te_mean_gradient_params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
+void te_mean_gradient(const te_mean_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context) {
     (void)context;
     const uint32_t channels = p->in.c, pixels = (uint32_t)p->in.h * p->in.w;
-    const int16_t *g = (const int16_t *)(const void *)*inputs++;
-    const uint32_t *mask = p->masked ? (const uint32_t *)(const void *)*inputs++ : 0;
-    const int8_t *known = p->joins ? *inputs++ : 0;
+    const int16_t *g = *inputs++;
+    const uint32_t *mask = p->masked ? *inputs++ : 0;
+    const int16_t *known = p->joins ? *inputs++ : 0;
     const te_pixel_sink sink = te_sink_of(pixels, channels, known, y, scratch);
     int16_t *own = (int16_t *)(void *)((int8_t *)scratch + ((6 * channels + 3) & ~3u));
     const int32_t exponent =
@@ -64,13 +64,13 @@ static int32_t share(const te_pool_gradient_params *p, int16_t *g) {
     return largest + p->exponent;
 }
 
-void te_pool_gradient(const te_pool_gradient_params *p, const int8_t *const *inputs, int8_t *y, void *scratch,
+void te_pool_gradient(const te_pool_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context) {
     (void)context;
     const te_window *k = &p->window;
     const int32_t channels = p->in.c;
     int16_t *g = (int16_t *)(uintptr_t)*inputs++;
-    const int8_t *known = p->joins ? *inputs++ : 0;
+    const int16_t *known = p->joins ? *inputs++ : 0;
     const te_pixel_sink sink = te_sink_of((uint32_t)p->in.h * p->in.w, (uint32_t)channels, known, y, scratch);
     const int32_t exponent = share(p, g);
     for (int32_t iy = 0, pixel = 0; iy < p->in.h; iy++)

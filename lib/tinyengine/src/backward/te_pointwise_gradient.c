@@ -22,8 +22,8 @@ static uint32_t put_trained(const params *p, uint32_t c, uint32_t j, uint32_t *w
     return j;
 }
 
-void te_pointwise_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int8_t *known,
-                                 int8_t *y, void *scratch) {
+void te_pointwise_input_gradient(const params *p, const int16_t *g, int32_t exponent, const int16_t *known,
+                                 int16_t *y, void *scratch) {
     const uint32_t pixels = (uint32_t)p->in.h * p->in.w, channels = p->in.c, outputs = p->out.c;
     uint32_t *wide = scratch;
     int32_t *sums = (int32_t *)(void *)(wide + 2 * outputs);

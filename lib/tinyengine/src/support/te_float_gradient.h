@@ -12,10 +12,10 @@ static inline float te_masked(float g, const uint8_t *mask, uint32_t element) {
 }
 
 /* y before anything is added: what other readers of the tensor have given, which may be the same bytes. */
-static inline void te_begin_sums(const int8_t *known, float *y, uint32_t count) {
+static inline void te_begin_sums(const float *known, float *y, uint32_t count) {
     if (!known)
         memset(y, 0, sizeof *y * count);
-    else if ((const void *)known != (const void *)y)
+    else if (known != y)
         memcpy(y, known, sizeof *y * count);
 }
 

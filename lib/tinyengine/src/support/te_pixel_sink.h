@@ -15,14 +15,14 @@ typedef struct te_pixel_sink {
 } te_pixel_sink;
 
 /* scratch: 6 bytes per channel, of which the first 4 are `sums`. */
-static inline te_pixel_sink te_sink_of(uint32_t pixels, uint32_t channels, const int8_t *known, int8_t *y,
+static inline te_pixel_sink te_sink_of(uint32_t pixels, uint32_t channels, const int16_t *known, int16_t *y,
                                        void *scratch) {
     te_pixel_sink s;
     s.channels = channels;
-    s.known = (const int16_t *)(const void *)known;
-    s.known_exponents = known ? te_exponents_of(s.known, pixels, channels) : 0;
-    s.y = (int16_t *)(void *)y;
-    s.exponents = te_exponents(s.y, pixels, channels);
+    s.known = known;
+    s.known_exponents = known ? te_exponents_of(known, pixels, channels) : 0;
+    s.y = y;
+    s.exponents = te_exponents(y, pixels, channels);
     s.sums = scratch;
     s.own = (int16_t *)(void *)(s.sums + channels);
     return s;
