@@ -312,7 +312,7 @@ def test_a_long_run_is_announced(native: NativeDevice) -> None:
     for run in (1, 2, 3):
         result = device.infer(picture, by_rows=False)
         assert result.run == run
-        assert result.seconds > 0.4
+        assert result.seconds >= 0.4  # by the device's own clock
         np.testing.assert_array_equal(result.outputs[0], expected_outputs(picture)[0])
     line.close()
 
