@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tinyengine.ir import Activation, Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
@@ -30,6 +30,8 @@ from tinyengine.ir.ops import (
     Window,
 )
 from tinyengine.kernels.base import KernelCall, Lowering, Target
+
+from tests.helpers.graphs import GraphBuilder
 
 INT32_MAX = (1 << 31) - 1
 
@@ -96,29 +98,22 @@ class Draw:
         return self.one_of(Activation.NONE, Activation.NONE, *Activation)
 
 
-class Builder:
-    """A graph of one operator, being built."""
+class CaseBuilder(GraphBuilder):
+    """A graph of one operator, being built with the values of its inputs; every quantization is given."""
 
     def __init__(self) -> None:
-        self.graph = Graph("case")
+        super().__init__(name="case")
         self.values: list[np.ndarray] = []
 
-    def input(self, name: str, shape: tuple[int, ...], quant: Quantization, value: np.ndarray) -> str:
-        self.graph.tensors[name] = Tensor(name, shape, "int8", quant)
-        self.graph.inputs.append(Port(name, name, "int8", quant))
+    def given(self, name: str, quant: Quantization, value: np.ndarray) -> str:
+        """An input and its value."""
         self.values.append(value)
-        return name
-
-    def constant(self, name: str, data: np.ndarray, quant: Quantization) -> str:
-        self.graph.tensors[name] = Tensor(name, data.shape, data.dtype.name, quant, data)
-        return name
+        return self.input(*value.shape, quant=quant, name=name)
 
     def finish(
         self, kind: OpKind, inputs: list[str], shape: tuple[int, ...], quant: Quantization, attrs: Attrs
     ) -> OpCase:
-        self.graph.tensors["y"] = Tensor("y", shape, "int8", quant)
-        self.graph.outputs.append(Port("y", "y", "int8", quant))
-        self.graph.operators.append(Operator(kind, str(kind).lower(), inputs, ["y"], attrs))
+        self.output(self.op(kind, inputs, attrs, shape, quant, name="y"))
         return OpCase(self.graph, self.values)
 
 
@@ -154,7 +149,7 @@ def _window(draw: Draw, shape: tuple[int, ...], pooling: bool = False) -> Window
             return window
 
 
-def _products(draw: Draw, builder: Builder, shape: tuple[int, ...], weights: np.ndarray, axis: int) -> Quantization:
+def _products(draw: Draw, builder: CaseBuilder, shape: tuple[int, ...], weights: np.ndarray, axis: int) -> Quantization:
     """Add input ``x``, weights ``w`` (channels on ``axis``), bias ``b``; return the output's quantization.
 
     The multipliers are chosen so that outputs mostly stay within int8; sometimes they are 1 or larger.
@@ -167,19 +162,19 @@ def _products(draw: Draw, builder: Builder, shape: tuple[int, ...], weights: np.
     multiplier = draw.one_of(40.0 / spread, 40.0 / spread, draw.scale(0.05, 3.0) * 40.0 / spread, draw.scale(0.3, 4.0))
     out = draw.output_quant()
     in_scale = float(np.float32(out.scale[0] * multiplier / np.median(scales)))
-    builder.input("x", shape, Quantization((in_scale,), (draw.zero(),)), draw.int8(shape))
-    builder.constant("w", weights, quant)
+    builder.given("x", Quantization((in_scale,), (draw.zero(),)), draw.int8(shape))
+    builder.constant(weights, quant, "w")
     bias = draw.rng.normal(0, draw.one_of(0.5, 2.0) * spread, channels).astype(np.int32)
     if draw.integer(0, 7) == 0:  # a dead channel as converters leave them behind
         bias[draw.integer(0, channels - 1)] = draw.one_of(-INT32_MAX - 1, INT32_MAX)
     bias_quant = Quantization(tuple(in_scale * s for s in scales), (0,) * len(scales), 0 if per_channel else None)
-    builder.constant("b", bias, bias_quant)
+    builder.constant(bias, bias_quant, "b")
     return out
 
 
 @family
 def conv2d(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, outputs = draw.picture(), draw.integer(1, 13)
     window = _window(draw, shape)
     weights = draw.int8((outputs, *window.kernel, shape[3]))
@@ -191,7 +186,7 @@ def conv2d(draw: Draw) -> OpCase:
 
 @family
 def pointwise(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, outputs = draw.picture(draw.integer(1, 40)), draw.integer(1, 40)
     weights = draw.int8((outputs, 1, 1, shape[3]))
     out = _products(draw, builder, shape, weights, 0)
@@ -201,7 +196,7 @@ def pointwise(draw: Draw) -> OpCase:
 
 @family
 def depthwise(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, multiplier = draw.picture(), draw.one_of(1, 1, 1, 2, draw.integer(1, 5))
     window = _window(draw, shape)
     outputs = shape[3] * multiplier
@@ -214,7 +209,7 @@ def depthwise(draw: Draw) -> OpCase:
 
 @family
 def fully_connected(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     inputs, outputs = draw.integer(1, 80), draw.integer(1, 40)
     shape = draw.one_of((1, inputs), (1, 1, 1, inputs))
     weights = draw.int8((outputs, inputs))
@@ -229,7 +224,7 @@ def fully_connected(draw: Draw) -> OpCase:
 @family
 def elementwise(draw: Draw) -> OpCase:
     """ADD, SUB, MUL: one shape, per channel, squeeze-and-excitation, scalars, constants on either side, general."""
-    builder = Builder()
+    builder = CaseBuilder()
     full = draw.picture()
     _, rows, columns, channels = full
     shapes = draw.one_of(
@@ -253,9 +248,9 @@ def elementwise(draw: Draw) -> OpCase:
         if i == 1 and twice:
             names.append(names[0])
         elif i == constant:
-            names.append(builder.constant("k", value, quant))
+            names.append(builder.constant(value, quant, "k"))
         else:
-            names.append(builder.input(f"x{i}", shape, quant, value))
+            names.append(builder.given(f"x{i}", quant, value))
     product = quants[0].scale[0] * quants[1].scale[0] * 80
     largest = product if kind is OpKind.MUL else max(q.scale[0] for q in quants)
     out = Quantization((float(np.float32(largest * draw.scale(0.3, 6.0))),), (draw.one_of(0, draw.zero()),))
@@ -266,9 +261,9 @@ def elementwise(draw: Draw) -> OpCase:
 @family
 def lut(draw: Draw) -> OpCase:
     """Every function of one value."""
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     kind = draw.one_of(*TABLES)
     out = Quantization((float(np.float32(quant.scale[0] * draw.scale(0.3, 4.0))),), (draw.zero(),))
     if kind is OpKind.LOGISTIC:
@@ -279,11 +274,11 @@ def lut(draw: Draw) -> OpCase:
 
 @family
 def softmax(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     depth = draw.one_of(1, 2, draw.integer(1, 30), 400)
     shape = draw.one_of((1, depth), (1, depth), (1, 2, 3, depth))
     quant = Quantization((draw.scale(1e-3, 0.5),), (draw.zero(),))
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     attrs = SoftmaxAttrs(draw.one_of(1.0, 1.0, 0.5, 2.0))
     return builder.finish(OpKind.SOFTMAX, ["x"], shape, Quantization((1 / 256,), (-128,)), attrs)
 
@@ -293,10 +288,10 @@ def softmax(draw: Draw) -> OpCase:
 
 @family
 def pool(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
     window = _window(draw, shape, pooling=True)
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     rows, columns = window.output_size(shape[1], shape[2])
     kind = draw.one_of(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
     return builder.finish(kind, ["x"], (1, rows, columns, shape[3]), quant, PoolAttrs(window, draw.activation()))
@@ -304,11 +299,11 @@ def pool(draw: Draw) -> OpCase:
 
 @family
 def mean(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
     axes = draw.one_of((1, 2), (1, 2), (1,), (2,), (3,), (1, 3), (2, 3), (1, 2, 3))
     keep = draw.one_of(True, False)
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     if keep:
         result = tuple(1 if i in axes else n for i, n in enumerate(shape))
     else:
@@ -322,9 +317,9 @@ def mean(draw: Draw) -> OpCase:
 
 @family
 def pad(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     pads = [(0, 0)] + [draw.one_of((0, 0), (draw.integer(0, 3), draw.integer(0, 3))) for _ in range(3)]
     result = tuple(n + before + after for n, (before, after) in zip(shape, pads, strict=True))
     return builder.finish(OpKind.PAD, ["x"], result, quant, PadAttrs(tuple(pads)))
@@ -332,18 +327,18 @@ def pad(draw: Draw) -> OpCase:
 
 @family
 def transpose(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
     perm = tuple(int(i) for i in draw.rng.permutation(4))
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     return builder.finish(OpKind.TRANSPOSE, ["x"], tuple(shape[i] for i in perm), quant, TransposeAttrs(perm))
 
 
 @family
 def strided_slice(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     begin, stride, count = [0], [1], [1]
     for size in shape[1:]:
         step = draw.one_of(1, 1, draw.integer(1, 3), -draw.integer(1, 3))
@@ -358,13 +353,13 @@ def strided_slice(draw: Draw) -> OpCase:
 
 @family
 def concat(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant, axis = draw.picture(), draw.quant(), draw.integer(1, 3)
     names, total = [], 0
     for i in range(draw.integer(1, 5)):
         size = draw.integer(1, 7)
         part = (*shape[:axis], size, *shape[axis + 1 :])
-        names.append(builder.input(f"x{i}", part, quant, draw.int8(part)))
+        names.append(builder.given(f"x{i}", quant, draw.int8(part)))
         total += size
     if draw.integer(0, 4) == 0:
         names.append(names[0])
@@ -375,9 +370,9 @@ def concat(draw: Draw) -> OpCase:
 
 @family
 def resize(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     factor = draw.integer(1, 3)
     size = draw.one_of((shape[1] * factor, shape[2] * factor), (draw.integer(1, 17), draw.integer(1, 17)))
     attrs = draw.one_of(ResizeNearestAttrs(), ResizeNearestAttrs(True, False), ResizeNearestAttrs(False, True))
@@ -386,7 +381,7 @@ def resize(draw: Draw) -> OpCase:
 
 @family
 def reshape(draw: Draw) -> OpCase:
-    builder = Builder()
+    builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.input("x", shape, quant, draw.int8(shape))
+    builder.given("x", quant, draw.int8(shape))
     return builder.finish(OpKind.RESHAPE, ["x"], (1, shape[1] * shape[2], shape[3]), quant, NoAttrs())

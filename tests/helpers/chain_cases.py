@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tinyengine.ir import Activation, Graph, Operator, OpKind, Port, Quantization, Tensor
+from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
 from tinyengine.ir.ops import (
     ActivationAttrs,
     Attrs,
@@ -24,6 +24,7 @@ from tinyengine.kernels.streaming.patch import Patches
 from tinyengine.kernels.streaming.rows import RowOp, row_op
 
 from tests.helpers.cases import Draw, OpCase
+from tests.helpers.graphs import GraphBuilder
 
 STANDARD_DEVIATION = 74.0  # of uniform int8
 
@@ -86,12 +87,10 @@ class ChainBuilder:
 
     def __init__(self, draw: Draw, size: tuple[int, int, int]) -> None:
         self.draw = draw
-        self.graph = Graph("chain")
+        self.network = GraphBuilder(name="chain")
+        self.graph = self.network.graph
         self.groups: list[Group] = []
-        self.end = "x"
-        quant = Quantization((0.25,), (draw.zero(),))
-        self.graph.tensors["x"] = Tensor("x", (1, *size), "int8", quant)
-        self.graph.inputs.append(Port("x", "x", "int8", quant))
+        self.end = self.network.input(1, *size, quant=Quantization((0.25,), (draw.zero(),)), name="x")
         self.value = draw.rng.integers(-128, 128, (1, *size), np.int8)
 
     @property
@@ -102,12 +101,8 @@ class ChainBuilder:
         self, kind: OpKind, inputs: list[str], shape: tuple[int, ...], quant: Quantization, attrs: Attrs
     ) -> Operator:
         """An operator at the end; its output is the new end."""
-        name = f"t{len(self.graph.operators)}"
-        self.graph.tensors[name] = Tensor(name, shape, "int8", quant)
-        op = Operator(kind, f"{kind.lower()}_{name}", inputs, [name], attrs)
-        self.graph.operators.append(op)
-        self.end = name
-        return op
+        self.end = self.network.op(kind, inputs, attrs, shape, quant)
+        return self.graph.operators[-1]
 
     def weighted(self, kind: OpKind, weights: np.ndarray, axis: int, shape: tuple[int, ...], attrs: Attrs) -> Operator:
         """A convolution whose outputs spread over int8; now and then with multipliers that need the wide kernels."""
@@ -119,15 +114,12 @@ class ChainBuilder:
         scales = tuple(
             float(np.float32(multiplier * draw.scale(0.7, 1.4) * out_scale / in_scale)) for _ in range(channels)
         )
-        at = len(self.graph.operators)
-        self._constant(f"w{at}", weights, Quantization(scales, (0,) * channels, axis))
+        constants = [self.network.constant(weights, Quantization(scales, (0,) * channels, axis))]
         bias = draw.rng.normal(0, spread, channels).astype(np.int32)
-        self._constant(f"b{at}", bias, Quantization(tuple(in_scale * s for s in scales), (0,) * channels, 0))
+        bias_quant = Quantization(tuple(in_scale * s for s in scales), (0,) * channels, 0)
+        constants.append(self.network.constant(bias, bias_quant))
         out = Quantization((out_scale,), (draw.one_of(-128, 0, draw.integer(-128, 127)),))
-        return self.op(kind, [self.end, f"w{at}", f"b{at}"], shape, out, attrs)
-
-    def _constant(self, name: str, data: np.ndarray, quant: Quantization) -> None:
-        self.graph.tensors[name] = Tensor(name, data.shape, data.dtype.name, quant, data)
+        return self.op(kind, [self.end, *constants], shape, out, attrs)
 
     def weights(self, shape: tuple[int, ...]) -> np.ndarray:
         """Over all of int8, or so small that multipliers become large."""
@@ -172,9 +164,7 @@ class ChainBuilder:
                 return window
 
     def finish(self) -> ChainCase:
-        tensor = self.graph.tensor(self.end)
-        assert tensor.quant is not None
-        self.graph.outputs.append(Port(self.end, self.end, "int8", tensor.quant))
+        self.network.output(self.end)
         return ChainCase(self.graph, [self.value], self.groups)
 
 

@@ -10,7 +10,7 @@ from tinyengine.ir import Activation, OpKind, Quantization
 from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 
-from tests.helpers.cases import Builder, Draw, OpCase
+from tests.helpers.cases import CaseBuilder, Draw, OpCase
 
 EXTREMES = ("random", "ends", "all -128", "all 127", "against the weights")
 
@@ -47,16 +47,16 @@ def _finish(
     n: Numbers,
 ) -> OpCase:
     """Weights, bias and scales such that the real multipliers spread over ``n.multiplier``."""
-    builder = Builder()
+    builder = CaseBuilder()
     channels = weights.shape[axis]
     zero_x = draw.integer(-128, 127) if n.zero_x is None else n.zero_x
     x_scale, y_scale = 0.25, 0.5
-    builder.input("x", x.shape, Quantization((x_scale,), (zero_x,)), x)
+    builder.given("x", Quantization((x_scale,), (zero_x,)), x)
     real = np.exp(draw.rng.uniform(*np.log(n.multiplier), channels))
     scales = tuple(float(np.float32(r * y_scale / x_scale)) for r in real)
-    builder.constant("w", weights, Quantization(scales, (0,) * channels, axis))
+    builder.constant(weights, Quantization(scales, (0,) * channels, axis), "w")
     bias = draw.rng.integers(-n.bias, n.bias + 1, channels).astype(np.int32)
-    builder.constant("b", bias, Quantization(tuple(x_scale * s for s in scales), (0,) * channels, 0))
+    builder.constant(bias, Quantization(tuple(x_scale * s for s in scales), (0,) * channels, 0), "b")
     out = Quantization((y_scale,), (draw.zero(),))
     return builder.finish(kind, ["x", "w", "b"], shape, out, attrs)
 
@@ -111,9 +111,9 @@ def addition(
     draw: Draw, values: list[np.ndarray], scales: list[float], out: float, activation: Activation = Activation.NONE
 ) -> OpCase:
     """ADD of two given tensors."""
-    builder = Builder()
+    builder = CaseBuilder()
     for name, scale, value in zip("ab", scales, values, strict=True):
-        builder.input(name, value.shape, Quantization((scale,), (draw.zero(),)), value)
+        builder.given(name, Quantization((scale,), (draw.zero(),)), value)
     quantization = Quantization((out,), (draw.zero(),))
     return builder.finish(OpKind.ADD, ["a", "b"], values[0].shape, quantization, ElementwiseAttrs(activation))
 

@@ -47,21 +47,33 @@ class GraphBuilder:
         zero = int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))]))
         return Quantization((float(np.float32(self.rng.uniform(low, high))),), (zero,))
 
-    def tensor(self, shape: Shape, dtype: str = "int8", quant: Quantization | None = None) -> str:
-        name = f"t{len(self.graph.tensors)}"
+    def tensor(
+        self,
+        shape: Shape,
+        dtype: str = "int8",
+        quant: Quantization | None = None,
+        name: str | None = None,
+        data: np.ndarray | None = None,
+    ) -> str:
+        """With ``data`` it is a constant; ``name`` is made up where it is not given."""
+        name = name or f"t{len(self.graph.tensors)}"
         if quant is None and dtype != "float32":
             quant = self.quant()
-        self.graph.tensors[name] = Tensor(name, shape, dtype, quant)
+        self.graph.tensors[name] = Tensor(name, shape, dtype, quant, data)
         return name
 
-    def constant(self, shape: Shape, quant: Quantization | None = None) -> str:
+    def constant(self, data: np.ndarray, quant: Quantization | None = None, name: str | None = None) -> str:
+        return self.tensor(data.shape, data.dtype.name, quant, name, data)
+
+    def random_constant(self, *shape: int) -> str:
         """Random int8 activations known at compile time."""
-        name = self.tensor(shape, "int8", quant)
-        self.graph.tensor(name).data = self.rng.integers(-128, 128, shape).astype(np.int8)
-        return name
+        quant = self.quant()
+        return self.constant(self.rng.integers(-128, 128, shape).astype(np.int8), quant)
 
-    def input(self, *shape: int, dtype: str = "int8", quant: Quantization | None = None) -> str:
-        name = self.tensor(shape, dtype, quant)
+    def input(
+        self, *shape: int, dtype: str = "int8", quant: Quantization | None = None, name: str | None = None
+    ) -> str:
+        name = self.tensor(shape, dtype, quant, name)
         tensor = self.graph.tensor(name)
         self.graph.inputs.append(Port(name, name, dtype, tensor.quant))
         return name
@@ -93,12 +105,13 @@ class GraphBuilder:
         shape: Shape | None = None,
         quant: Quantization | None = None,
         dtype: str = "int8",
+        name: str | None = None,
     ) -> str:
-        """Append an operator; the shape is inferred unless given."""
+        """Append an operator; the shape is inferred unless given. ``name``: of its output."""
         op = Operator(kind, f"{kind.lower()}_{len(self.graph.operators)}", inputs, [""], attrs)
-        tensors = [self.graph.tensor(name) for name in inputs]
+        tensors = [self.graph.tensor(x) for x in inputs]
         [inferred] = DEFINITIONS[kind].infer(attrs, tensors, [(0,) if shape is None else shape])
-        name = self.tensor(inferred, dtype, quant)
+        name = self.tensor(inferred, dtype, quant, name)
         op.outputs = [name]
         self.graph.operators.append(op)
         return name
@@ -116,8 +129,8 @@ class GraphBuilder:
         x_scale = np.float32(self.graph.tensor(x).scale)
         bias_scales = Quantization(tuple((scales * x_scale).tolist()), zeros, 0 if quant.per_channel else None)
         biases = self.rng.integers(-3000, 3000, channels).astype(np.int32)
-        self.graph.tensors[weights] = Tensor(weights, shape, "int8", quant, data)
-        self.graph.tensors[bias] = Tensor(bias, (channels,), "int32", bias_scales, biases)
+        self.constant(data, quant, weights)
+        self.constant(biases, bias_scales, bias)
         typical = float(scales.mean()) * 73 * float(x_scale) * 73 * taps**0.5
         zero = int(self.rng.integers(-128, 128))
         return [weights, bias], Quantization((float(np.float32(typical / 50)),), (zero,))

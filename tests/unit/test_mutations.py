@@ -38,7 +38,7 @@ def every_operator() -> bytes:
     x = b.concat([x, b.slice(x, (0, 3, 0, 0), (1, -1, 1, 1), (1, 4, 4, 6))], 3)
     x = b.relu(b.transpose(x, 0, 3, 1, 2), Activation.RELU6)
     x = b.reshape(b.pool(OpKind.AVERAGE_POOL_2D, b.transpose(x, 0, 2, 3, 1), Window((4, 4))), 1, 12)
-    x = b.binary(OpKind.SUB, b.dense(x, 5), b.constant((1, 5)))
+    x = b.binary(OpKind.SUB, b.dense(x, 5), b.random_constant(1, 5))
     b.output(b.dequantize(b.softmax(x)))
     return tflite_bytes(b.graph)
 

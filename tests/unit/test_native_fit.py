@@ -9,7 +9,7 @@ from tinyengine.finetune.session import TuneOptions, evaluate, train
 from tinyengine.native import NativeTrainer
 from tinyengine.step import Sample
 
-from tests.unit.test_training_native import SCHEME, network, pictures
+from tests.helpers.trainable import SCHEME, network, pictures
 
 
 def test_fast_kernels_and_equal_seeds_leave_the_same_bytes() -> None:

@@ -196,7 +196,7 @@ def test_transposes_cancel_across_elementwise_operators() -> None:
     x = b.transpose(b.conv(b.input(1, 4, 5, 3), 6, Window((1, 1))), 0, 3, 1, 2)
     gate = b.logistic(b.mean(x, (2, 3), keep=True))
     x = b.binary(OpKind.MUL, b.hard_swish(x), gate)
-    x = b.binary(OpKind.ADD, x, b.constant((6, 1, 1)))
+    x = b.binary(OpKind.ADD, x, b.random_constant(6, 1, 1))
     x = b.pad(b.concat([x, x], 1), ((0, 0), (0, 0), (1, 0), (0, 1)))
     b.output(b.conv(b.transpose(x, 0, 2, 3, 1), 2, Window((3, 3))))
     graph = optimized(b)
@@ -247,7 +247,9 @@ def test_reshapes_merge() -> None:
 def test_constants_fold_and_dead_code_disappears() -> None:
     b = GraphBuilder(22)
     x = b.input(1, 2, 2, 3)
-    constant = b.transpose(b.binary(OpKind.MUL, b.constant((1, 1, 3, 1)), b.constant((1, 1, 3, 1))), 0, 1, 3, 2)
+    constant = b.transpose(
+        b.binary(OpKind.MUL, b.random_constant(1, 1, 3, 1), b.random_constant(1, 1, 3, 1)), 0, 1, 3, 2
+    )
     b.output(b.binary(OpKind.ADD, x, constant))
     b.logistic(b.conv(x, 4, Window((1, 1))))
     graph = optimized(b)
@@ -292,7 +294,7 @@ def random_network(seed: int) -> GraphBuilder:
             case 6:
                 x = b.mean(x, ((1,), (2,), (3,), (1, 2), (2, 3))[int(r.integers(5))], keep=True)
             case 7:
-                x = b.binary(OpKind.MUL, x, b.constant((1, 1, 1, shape[3])))
+                x = b.binary(OpKind.MUL, x, b.random_constant(1, 1, 1, shape[3]))
             case 8:
                 kind = OpKind.MAX_POOL_2D if r.random() < 0.7 else OpKind.AVERAGE_POOL_2D
                 x = b.pool(kind, x, Window((min(2, shape[1]), min(2, shape[2]))))

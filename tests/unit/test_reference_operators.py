@@ -94,7 +94,7 @@ def binary(kind: OpKind, b: GraphBuilder, r: np.random.Generator) -> str:
     _, height, width, channels = b.shape(first)
     shapes = [(1, height, width, channels), (1, 1, 1, channels), (1, 1, 1, 1), (channels,), (1, height, 1, 1)]
     shape = shapes[int(r.integers(len(shapes)))]
-    second = b.constant(shape) if r.random() < 0.3 else b.input(*shape)
+    second = b.random_constant(*shape) if r.random() < 0.3 else b.input(*shape)
     operands = (first, second) if r.random() < 0.6 else (second, first)
     return b.binary(kind, *operands, activation(r))
 

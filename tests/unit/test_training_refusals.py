@@ -26,7 +26,7 @@ INSERTED: dict[str, Insert] = {
     "MAX_POOL_2D": lambda b, x: b.pool(OpKind.MAX_POOL_2D, x, HALF),
     "MUL": lambda b, x: b.binary(OpKind.MUL, x, x),
     "SUB": lambda b, x: b.binary(OpKind.SUB, x, b.relu(x)),
-    "ADD": lambda b, x: b.binary(OpKind.ADD, x, b.constant((1, 1, 1, 4))),
+    "ADD": lambda b, x: b.binary(OpKind.ADD, x, b.random_constant(1, 1, 1, 4)),
     "RELU": lambda b, x: b.binary(OpKind.ADD, x, b.relu(x)),
     "LOGISTIC": lambda b, x: b.logistic(x),
     "HARD_SWISH": lambda b, x: b.hard_swish(x),
