@@ -14,11 +14,12 @@ from math import prod
 from tinyengine import __version__
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.states import initial_arrays, states_definition
-from tinyengine.codegen.training import FACTORY, TrainingSource, state_definition, trainer_definition
+from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
 from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
 from tinyengine.kernels.base import C_TYPES, CArray, CStruct, KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
+from tinyengine.schedule.training import TrainingProgram
 
 ARENA_ALIGNMENT = 16
 SMALL_MARK = "_COMPILED_FOR_SIZE"
@@ -35,7 +36,8 @@ class NetworkSource:
     model_hash: str
     metadata_json: str = "{}"
     prefix: str = "network"
-    training: TrainingSource | None = None
+    training: TrainingProgram | None = None
+    layout: str = ""  # te_trainer.layout
     small: bool = False  # flash counts more than time and than names in a profile
 
     @cached_property
@@ -94,7 +96,7 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
     symbols: dict[int, tuple[str, CArray]] = {}
     uses: Counter[str] = Counter()
     if source.training is not None:
-        factory = source.training.factory
+        factory = factory_state(source.training)
         symbols[id(factory)] = (f"{source.prefix}_{FACTORY}", factory)
     for array in source.initial.values():
         symbols[id(array)] = (f"{source.prefix}_{len(symbols):03d}_{identifier(array.suffix)}", array)
@@ -353,7 +355,7 @@ def _runs(layers: list[_Layer], pushed: _Layer | None, small: bool, last: str) -
     return [*out, *nobody, run, "    run_profiled(nobody, NULL);", "}\n"]
 
 
-def _trainer(source: NetworkSource, training: TrainingSource, layers: list[_Layer], pushed: _Layer | None) -> str:
+def _trainer(source: NetworkSource, training: TrainingProgram, layers: list[_Layer], pushed: _Layer | None) -> str:
     """The functions of the trainer: a step is all calls in order, an evaluation those up to the loss."""
     step: list[str] = []
     evaluate: list[str] = []
@@ -367,7 +369,7 @@ def _trainer(source: NetworkSource, training: TrainingSource, layers: list[_Laye
         elif layer.call.role == "loss":  # judged without a gradient
             [statement] = _call(source, layer, writes=False)
             evaluate.append(statement.replace(", context)", ", &context)"))
-    return trainer_definition(training, source.prefix, step, evaluate)
+    return trainer_definition(training, source.layout, source.prefix, step, evaluate)
 
 
 def _push(source: NetworkSource, layer: _Layer) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinyengine.codegen import NetworkSource, generate
-from tinyengine.codegen.training import training_source
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, model_hash
 from tinyengine.compiler.options import CompileOptions
@@ -73,11 +72,10 @@ def compile_graph(
 
     known_as = model_hash(identity, options, metadata_json)
     layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
-    training = training_source(program, layout) if program else None
     calls, prefix = chosen.calls, options.prefix
-    code = generate(NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, training, options.small))
+    source = NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, program, layout, options.small)
     return CompiledModel(
-        **vars(code),
+        **vars(generate(source)),
         planned=calls,
         plan=chosen.plan,
         model_hash=known_as,

@@ -102,7 +102,7 @@ def bench_training(
     activity("compiling for the device", 0, 1)
     graph, cpu = compiled.graph, compiled.options.cpu
     layers = trainable_layers(graph)
-    classes = layers.classifier.out_channels
+    classes = program.classes
     inputs = [inside_values(graph, values) for values in random_inputs(graph, steps)]
     jobs = [Job(0, inputs[0])]
     for index, values in enumerate(inputs):

@@ -36,7 +36,7 @@ class NativeTrainer:
         for function in (library.native_step, library.native_evaluate):
             function.argtypes += [ctypes.POINTER(ctypes.c_uint32)]
         self._library = library
-        self.classes = int(self.program.graph.tensor(self.program.logits).shape[-1])
+        self.classes = self.program.classes
         self.reset()
 
     def reset(self) -> None:

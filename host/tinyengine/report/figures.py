@@ -61,7 +61,7 @@ def _training(compiled: CompiledModel) -> dict[str, object]:
     return {
         "scheme": training.scheme.name,
         "layout": compiled.layout_hash,
-        "classes": trainable_layers(compiled.graph).classifier.out_channels,
+        "classes": training.classes,
         "gradients": training.gradients,
         "sram_bytes": {
             "arena": compiled.plan.arena_bytes,

@@ -62,6 +62,11 @@ class TrainingProgram:
     gradients: str = "int16"
 
     @property
+    def classes(self) -> int:
+        """Outputs of the classifier."""
+        return int(self.graph.tensor(self.logits).shape[-1])
+
+    @property
     def velocity_bytes(self) -> int:
         return 4 * self.velocities
 
