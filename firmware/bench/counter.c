@@ -10,7 +10,7 @@
 #define DUAL_PRESCALE_256 (2u << 2)
 #define DUAL_32_BIT (1u << 1)
 
-void counter_start(void) {
+void bench_counter_start(void) {
     DUAL_CONTROL = DUAL_PRESCALE_256 | DUAL_32_BIT; /* free running: after 0 comes 0xFFFFFFFF */
     DUAL_LOAD = 0xFFFFFFFFu;
     DUAL_CONTROL = DUAL_ENABLE | DUAL_PRESCALE_256 | DUAL_32_BIT;
@@ -19,7 +19,7 @@ void counter_start(void) {
     TIMER_CTRL = TIMER_ENABLE;
 }
 
-uint64_t counter_ticks(counter_value first, counter_value last) {
+uint64_t bench_counter_ticks(counter_value first, counter_value last) {
     const uint32_t fine = first.fine - last.fine; /* the true count modulo 2^32 */
     const uint64_t rough = (uint64_t)(first.coarse - last.coarse) * COUNTER_PRESCALE;
     /* The two differ by a multiple of 2^32 and by less than two coarse ticks:

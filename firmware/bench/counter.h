@@ -15,9 +15,9 @@ typedef struct counter_value {
     uint32_t fine, coarse;
 } counter_value;
 
-void counter_start(void);
+void bench_counter_start(void);
 
 /* Ticks of the first from `first` to `last`, which were read in this order. */
-uint64_t counter_ticks(counter_value first, counter_value last);
+uint64_t bench_counter_ticks(counter_value first, counter_value last);
 
 #endif

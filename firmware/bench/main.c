@@ -52,13 +52,13 @@ static int32_t results;
 
 static void check(bool condition, uint32_t status, const char *what) {
     if (condition) return;
-    host_print(what);
-    host_print("\n");
-    host_exit(status);
+    bench_host_print(what);
+    bench_host_print("\n");
+    bench_host_exit(status);
 }
 
 static void emit(const void *data, uint32_t bytes) {
-    check(host_write(results, data, bytes), STATUS_WRITE_FAILED, "cannot write result.bin");
+    check(bench_host_write(results, data, bytes), STATUS_WRITE_FAILED, "cannot write result.bin");
 }
 
 static void emit_u32(uint32_t value) {
@@ -77,17 +77,17 @@ static void emit_text(const char *text) {
 }
 
 static void emit_costs(void) {
-    measure_run(&times, measure_nothing);
-    emit_u64(counter_ticks(times.before, times.after));
-    measure_profile(&times, measure_nothing_profiled);
-    emit_u64(counter_ticks(times.before, times.layers[0]));
-    emit_u64(counter_ticks(times.layers[0], times.layers[1]));
+    bench_measure_run(&times, bench_measure_nothing);
+    emit_u64(bench_counter_ticks(times.before, times.after));
+    bench_measure_profile(&times, bench_measure_nothing_profiled);
+    emit_u64(bench_counter_ticks(times.before, times.layers[0]));
+    emit_u64(bench_counter_ticks(times.layers[0], times.layers[1]));
 }
 
 static void emit_layers(const te_model *model) {
     emit_u32(times.n_layers);
     for (uint32_t i = 0; i < times.n_layers; i++) {
-        emit_u64(counter_ticks(i ? times.layers[i - 1] : times.before, times.layers[i]));
+        emit_u64(bench_counter_ticks(i ? times.layers[i - 1] : times.before, times.layers[i]));
         emit_u32(model->layers ? model->layers[i].macs : 0);
         emit_text(model->layers ? model->layers[i].op : "");
         emit_text(model->layers ? model->layers[i].name : "");
@@ -108,7 +108,7 @@ static void read_inputs(int32_t jobs, const te_model *model, uint32_t expected) 
     check(model->run || bytes <= PUSHED_BYTES, STATUS_BAD_JOB, "the input is too large to be pushed by rows");
     for (uint32_t i = 0; i < model->n_inputs; i++) {
         void *data = model->run ? model->inputs[i].data : pushed.frame;
-        check(host_read(jobs, data, model->inputs[i].bytes), STATUS_BAD_JOB, "job.bin ends early");
+        check(bench_host_read(jobs, data, model->inputs[i].bytes), STATUS_BAD_JOB, "job.bin ends early");
     }
 }
 
@@ -154,7 +154,7 @@ static void run_job(int32_t jobs, const job *todo) {
     check(model->arena >= __arena_begin && model->arena + model->arena_bytes <= __arena_end,
           STATUS_MISPLACED_ARENA, "an arena lies outside the section .arena");
     check(model->n_layers <= MEASURE_MAX_LAYERS, STATUS_BAD_JOB, "too many layers to profile");
-    measure_arena_paint(model, paint);
+    bench_measure_arena_paint(model, paint);
     read_inputs(jobs, model, todo->input_bytes);
     pushed.model = model;
     const uint32_t step = todo->flags & FLAG_STEP;
@@ -162,40 +162,40 @@ static void run_job(int32_t jobs, const job *todo) {
     if (model->trainer && (!step || todo->flags & FLAG_RESET)) model->trainer->reset();
     if (model->reset && todo->flags & FLAG_RESET) model->reset();
     if (step)
-        measure_run(&times, run_step);
+        bench_measure_run(&times, run_step);
     else if (todo->flags & FLAG_PROFILE)
-        measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
+        bench_measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
     else
-        measure_run(&times, model->run ? model->run : run_pushed);
-    const uint32_t stack = measure_stack_used();
-    emit_u64(counter_ticks(times.before, times.after));
-    emit_u32(measure_arena_used(model, paint));
-    emit_u32(measure_guards_intact(model, paint));
+        bench_measure_run(&times, model->run ? model->run : run_pushed);
+    const uint32_t stack = bench_measure_stack_used();
+    emit_u64(bench_counter_ticks(times.before, times.after));
+    emit_u32(bench_measure_arena_used(model, paint));
+    emit_u32(bench_measure_guards_intact(model, paint));
     emit_u32(stack);
     emit_layers(model);
     emit_outputs(model);
     if (step) emit_step(model->trainer);
-    host_print(PROGRESS);
+    bench_host_print(PROGRESS);
 }
 
 int main(void) {
-    const int32_t jobs = host_open_read("job.bin");
+    const int32_t jobs = bench_host_open_read("job.bin");
     check(jobs >= 0, STATUS_NO_FILE, "cannot open job.bin");
-    results = host_open_write("result.bin");
+    results = bench_host_open_write("result.bin");
     check(results >= 0, STATUS_NO_FILE, "cannot create result.bin");
     uint32_t header[2];
-    check(host_read(jobs, header, sizeof header) && header[0] == MAGIC_JOB, STATUS_BAD_JOB,
+    check(bench_host_read(jobs, header, sizeof header) && header[0] == MAGIC_JOB, STATUS_BAD_JOB,
           "job.bin is not a job file");
-    counter_start();
+    bench_counter_start();
     emit_u32(MAGIC_RESULT);
     emit_u32(bench_model_count);
     emit_costs();
     for (uint32_t i = 0; i < header[1]; i++) {
         job todo;
-        check(host_read(jobs, &todo, sizeof todo) && todo.model < bench_model_count, STATUS_BAD_JOB,
+        check(bench_host_read(jobs, &todo, sizeof todo) && todo.model < bench_model_count, STATUS_BAD_JOB,
               "job.bin is damaged");
         run_job(jobs, &todo);
     }
-    host_close(results);
+    bench_host_close(results);
     return STATUS_DONE;
 }

@@ -30,7 +30,7 @@ static inline __attribute__((always_inline)) void paint_stack(void) {
     for (volatile uint32_t *word = STACK_LIMIT; (uint32_t)word < stack_at_call; word++) *word = STACK_PAINT;
 }
 
-__attribute__((noinline)) void measure_run(measure_times *times, void (*run)(void)) {
+__attribute__((noinline)) void bench_measure_run(measure_times *times, void (*run)(void)) {
     times->n_layers = 0;
     paint_stack();
     times->before = now();
@@ -44,8 +44,8 @@ static void store_time(void *context, uint32_t index) {
     times->n_layers = index + 1;
 }
 
-__attribute__((noinline)) void measure_profile(measure_times *times,
-                                               void (*run_profiled)(te_layer_hook hook, void *context)) {
+__attribute__((noinline)) void
+bench_measure_profile(measure_times *times, void (*run_profiled)(te_layer_hook hook, void *context)) {
     times->n_layers = 0;
     paint_stack();
     times->before = now();
@@ -53,16 +53,16 @@ __attribute__((noinline)) void measure_profile(measure_times *times,
     times->after = now();
 }
 
-__attribute__((naked)) void measure_nothing(void) {
+__attribute__((naked)) void bench_measure_nothing(void) {
     __asm__ volatile("bx lr");
 }
 
-void measure_nothing_profiled(te_layer_hook hook, void *context) {
+void bench_measure_nothing_profiled(te_layer_hook hook, void *context) {
     hook(context, 0);
     hook(context, 1);
 }
 
-uint32_t measure_stack_used(void) {
+uint32_t bench_measure_stack_used(void) {
     const volatile uint32_t *word = STACK_LIMIT;
     while ((uint32_t)word < stack_at_call && *word == STACK_PAINT) word++;
     return stack_at_call - (uint32_t)word;
@@ -74,13 +74,13 @@ static uint8_t *clip(uint8_t *address) {
     return address > __arena_end ? __arena_end : address;
 }
 
-void measure_arena_paint(const te_model *model, uint8_t paint) {
+void bench_measure_arena_paint(const te_model *model, uint8_t paint) {
     uint8_t *const end = clip(model->arena + model->arena_bytes + GUARD_BYTES);
     for (uint8_t *byte = clip(model->arena - GUARD_BYTES); byte < end; byte++)
         *(volatile uint8_t *)byte = paint;
 }
 
-uint32_t measure_arena_used(const te_model *model, uint8_t paint) {
+uint32_t bench_measure_arena_used(const te_model *model, uint8_t paint) {
     uint32_t used = model->arena_bytes;
     while (used > 0 && model->arena[used - 1] == paint) used--;
     return used;
@@ -91,7 +91,7 @@ static bool painted(const uint8_t *begin, const uint8_t *end, uint8_t paint) {
     return begin == end;
 }
 
-uint32_t measure_guards_intact(const te_model *model, uint8_t paint) {
+uint32_t bench_measure_guards_intact(const te_model *model, uint8_t paint) {
     uint8_t *const end = model->arena + model->arena_bytes;
     return painted(clip(model->arena - GUARD_BYTES), model->arena, paint) &&
            painted(end, clip(end + GUARD_BYTES), paint);

@@ -15,21 +15,21 @@ typedef struct measure_times {
 } measure_times;
 
 /* Paints the stack, then calls run, or run_profiled with a hook that stores the time. */
-void measure_run(measure_times *times, void (*run)(void));
-void measure_profile(measure_times *times, void (*run_profiled)(te_layer_hook hook, void *context));
+void bench_measure_run(measure_times *times, void (*run)(void));
+void bench_measure_profile(measure_times *times, void (*run_profiled)(te_layer_hook hook, void *context));
 
 /* Networks of nothing: the times of these runs are the cost of measuring. The first takes one instruction
  * (its return); the second calls the hook twice with nothing between. */
-void measure_nothing(void);
-void measure_nothing_profiled(te_layer_hook hook, void *context);
+void bench_measure_nothing(void);
+void bench_measure_nothing_profiled(te_layer_hook hook, void *context);
 
 /* Bytes of stack the last run took: from the stack pointer at the call to the deepest word written. */
-uint32_t measure_stack_used(void);
+uint32_t bench_measure_stack_used(void);
 
 /* Fills the arena and the guards around it; then, after the run: bytes from its start to the highest one
  * changed, and whether the guards are untouched. */
-void measure_arena_paint(const te_model *model, uint8_t paint);
-uint32_t measure_arena_used(const te_model *model, uint8_t paint);
-uint32_t measure_guards_intact(const te_model *model, uint8_t paint);
+void bench_measure_arena_paint(const te_model *model, uint8_t paint);
+uint32_t bench_measure_arena_used(const te_model *model, uint8_t paint);
+uint32_t bench_measure_guards_intact(const te_model *model, uint8_t paint);
 
 #endif

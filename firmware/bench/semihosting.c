@@ -26,15 +26,15 @@ static int32_t open_file(const char *path, uint32_t mode) {
     return semihost(SYS_OPEN, block);
 }
 
-int32_t host_open_read(const char *path) {
+int32_t bench_host_open_read(const char *path) {
     return open_file(path, MODE_READ_BINARY);
 }
 
-int32_t host_open_write(const char *path) {
+int32_t bench_host_open_write(const char *path) {
     return open_file(path, MODE_WRITE_BINARY);
 }
 
-void host_close(int32_t file) {
+void bench_host_close(int32_t file) {
     const uint32_t block[1] = {(uint32_t)file};
     semihost(SYS_CLOSE, block);
 }
@@ -45,19 +45,19 @@ static bool transfer(uint32_t operation, int32_t file, const void *data, uint32_
     return bytes == 0 || semihost(operation, block) == 0;
 }
 
-bool host_read(int32_t file, void *data, uint32_t bytes) {
+bool bench_host_read(int32_t file, void *data, uint32_t bytes) {
     return transfer(SYS_READ, file, data, bytes);
 }
 
-bool host_write(int32_t file, const void *data, uint32_t bytes) {
+bool bench_host_write(int32_t file, const void *data, uint32_t bytes) {
     return transfer(SYS_WRITE, file, data, bytes);
 }
 
-void host_print(const char *text) {
+void bench_host_print(const char *text) {
     semihost(SYS_WRITE0, text);
 }
 
-void host_exit(uint32_t status) {
+void bench_host_exit(uint32_t status) {
     const uint32_t block[2] = {APPLICATION_EXIT, status};
     semihost(SYS_EXIT_EXTENDED, block);
     for (;;) {

@@ -24,9 +24,9 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     (void)request;
     (void)length;
     const te_model *m = state.model;
-    const uint32_t can = (inference_has_frame() ? CAN_FRAME : 0u) | (inference_has_rows() ? CAN_ROWS : 0u) |
-                         (m->run_profiled ? CAN_PROFILE : 0u) | (training_supported() ? CAN_TRAIN : 0u) |
-                         (m->reset ? CAN_REWIND : 0u);
+    const uint32_t can = (fw_inference_has_frame() ? CAN_FRAME : 0u) |
+                         (fw_inference_has_rows() ? CAN_ROWS : 0u) | (m->run_profiled ? CAN_PROFILE : 0u) |
+                         (fw_training_supported() ? CAN_TRAIN : 0u) | (m->reset ? CAN_REWIND : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -97,11 +97,11 @@ static void read_metadata(uint8_t index, uint32_t offset, uint8_t *data, uint32_
 }
 
 static status run(const uint8_t *request, uint32_t length, writer *answer) {
-    return training_complete() ? inference_run(request, length, answer) : STATUS_NO_STATE;
+    return fw_training_complete() ? fw_inference_run(request, length, answer) : STATUS_NO_STATE;
 }
 
 static status profile(const uint8_t *request, uint32_t length, writer *answer) {
-    return training_complete() ? inference_profile(request, length, answer) : STATUS_NO_STATE;
+    return fw_training_complete() ? fw_inference_profile(request, length, answer) : STATUS_NO_STATE;
 }
 
 /* ---- What happened so far ---- */
@@ -109,27 +109,27 @@ static status profile(const uint8_t *request, uint32_t length, writer *answer) {
 /* Request: flags. The figures are those before they are cleared. */
 static status statistics(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
-    const link_counters *line = link_statistics();
+    const link_counters *line = fw_link_statistics();
     state.lost += hal_serial_lost();
     const uint32_t figures[] = {
         hal_millis(),
-        inference_runs(),
-        inference_last_count(),
+        fw_inference_runs(),
+        fw_inference_last_count(),
         state.model->arena_bytes,
-        inference_arena_used(),
+        fw_inference_arena_used(),
         hal_stack_used(),
         hal_stack_size(),
         line->frames,
         line->corrupted,
         line->too_long,
         state.lost,
-        protocol_repeats(),
+        fw_protocol_repeats(),
     };
     for (uint32_t i = 0; i < sizeof figures / sizeof figures[0]; i++) put_u32(answer, figures[i]);
     if (request[0] & STATISTICS_CLEAR) {
-        transfer_abort();
-        inference_paint_arena();
-        protocol_clear_statistics();
+        fw_transfer_abort();
+        fw_inference_paint_arena();
+        fw_protocol_clear_statistics();
         state.lost = 0;
     }
     return STATUS_OK;
@@ -137,43 +137,44 @@ static status statistics(const uint8_t *request, uint32_t length, writer *answer
 
 /* ---- */
 
-void app_init(const te_model *model) {
+void fw_app_init(const te_model *model) {
     static const command commands[] = {
         {OP_IDENTIFY, 0, identify},
         {OP_TENSOR, 2, tensor},
         {OP_LAYERS, 2, layers},
         {OP_RUN, 0, run},
-        {OP_REWIND, 0, inference_rewind},
+        {OP_REWIND, 0, fw_inference_rewind},
         {OP_STATISTICS, 1, statistics},
         {OP_PROFILE, 2, profile},
-        {OP_TRAIN_INFO, 0, training_info},
-        {OP_TRAIN_STEP, 16, training_step},
-        {OP_EVALUATE, 4, training_evaluate},
-        {OP_RESET_STATE, 0, training_reset},
-        {OP_ACCEPT_STATE, 24, training_accept},
-        {OP_SAVE, 0, training_save},
-        {OP_RESTORE, 0, training_restore},
-        {OP_FORGET, 0, training_forget},
+        {OP_TRAIN_INFO, 0, fw_training_info},
+        {OP_TRAIN_STEP, 16, fw_training_step},
+        {OP_EVALUATE, 4, fw_training_evaluate},
+        {OP_RESET_STATE, 0, fw_training_reset},
+        {OP_ACCEPT_STATE, 24, fw_training_accept},
+        {OP_SAVE, 0, fw_training_save},
+        {OP_RESTORE, 0, fw_training_restore},
+        {OP_FORGET, 0, fw_training_forget},
     };
     static const transfer_target targets[] = {
-        {TARGET_FRAME, inference_open_frame, inference_take_frame},
-        {TARGET_ROWS, inference_open_rows, inference_take_rows},
-        {TARGET_STATE, training_open_state, training_take_state},
+        {TARGET_FRAME, fw_inference_open_frame, fw_inference_take_frame},
+        {TARGET_ROWS, fw_inference_open_rows, fw_inference_take_rows},
+        {TARGET_STATE, fw_training_open_state, fw_training_take_state},
     };
     static const transfer_object objects[] = {
         {OBJECT_METADATA, metadata_size, read_metadata},
-        {OBJECT_OUTPUT, inference_output_size, inference_read_output},
-        {OBJECT_STATE, training_state_size, training_read_state},
+        {OBJECT_OUTPUT, fw_inference_output_size, fw_inference_read_output},
+        {OBJECT_STATE, fw_training_state_size, fw_training_read_state},
     };
     state.model = model;
     state.metadata_bytes = (uint32_t)strlen(model->metadata);
     state.lost = 0;
-    protocol_init(commands, sizeof commands / sizeof commands[0]);
-    transfer_init(targets, sizeof targets / sizeof targets[0], objects, sizeof objects / sizeof objects[0]);
-    inference_init(model);
-    training_init(model, hal_flash_open());
+    fw_protocol_init(commands, sizeof commands / sizeof commands[0]);
+    fw_transfer_init(targets, sizeof targets / sizeof targets[0], objects,
+                     sizeof objects / sizeof objects[0]);
+    fw_inference_init(model);
+    fw_training_init(model, hal_flash_open());
 }
 
-void app_poll(void) {
-    protocol_poll();
+void fw_app_poll(void) {
+    fw_protocol_poll();
 }

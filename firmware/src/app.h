@@ -10,9 +10,9 @@
 #endif
 
 /* After hal_init. Paints the arena, so that its high-water mark can be read later. */
-void app_init(const te_model *model);
+void fw_app_init(const te_model *model);
 
 /* Handles what has arrived; call it in a loop. */
-void app_poll(void);
+void fw_app_poll(void);
 
 #endif

@@ -1,6 +1,6 @@
 #include "cobs.h"
 
-void cobs_restart(cobs_decoder *decoder) {
+void fw_cobs_restart(cobs_decoder *decoder) {
     decoder->length = 0;
     decoder->left = 0;
     decoder->code = 0;
@@ -15,7 +15,7 @@ static void store(cobs_decoder *decoder, uint8_t byte) {
     }
 }
 
-cobs_event cobs_take(cobs_decoder *decoder, uint8_t byte) {
+cobs_event fw_cobs_take(cobs_decoder *decoder, uint8_t byte) {
     if (byte == 0) {
         if (decoder->code == 0) return COBS_NOTHING;
         if (decoder->overflow) return COBS_TOO_LONG;
@@ -33,7 +33,7 @@ cobs_event cobs_take(cobs_decoder *decoder, uint8_t byte) {
     return COBS_MORE;
 }
 
-size_t cobs_block(const uint8_t *data, size_t length) {
+size_t fw_cobs_block(const uint8_t *data, size_t length) {
     size_t n = 0;
     while (n < length && n < 254 && data[n] != 0) n++;
     return n;

@@ -27,13 +27,13 @@ typedef enum cobs_event {
 } cobs_event;
 
 /* Forgets what came so far. */
-void cobs_restart(cobs_decoder *decoder);
+void fw_cobs_restart(cobs_decoder *decoder);
 
-/* Takes one byte. After anything but COBS_MORE the caller uses the frame, then calls cobs_restart. */
-cobs_event cobs_take(cobs_decoder *decoder, uint8_t byte);
+/* Takes one byte. After anything but COBS_MORE the caller uses the frame, then calls fw_cobs_restart. */
+cobs_event fw_cobs_take(cobs_decoder *decoder, uint8_t byte);
 
 /* Length of the block at the start of `data`: literal bytes, at most 254 of `length`. Its code byte is that
  * plus one; a zero follows in the data if fewer than 254 were taken and the data goes on. */
-size_t cobs_block(const uint8_t *data, size_t length);
+size_t fw_cobs_block(const uint8_t *data, size_t length);
 
 #endif

@@ -6,7 +6,7 @@ static const uint32_t nibble_remainder[16] = {
     0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
 };
 
-uint32_t crc32(uint32_t crc, const uint8_t *data, size_t length) {
+uint32_t fw_crc32(uint32_t crc, const uint8_t *data, size_t length) {
     crc = ~crc;
     for (size_t i = 0; i < length; i++) {
         crc ^= data[i];

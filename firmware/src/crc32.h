@@ -6,6 +6,6 @@
 #include <stdint.h>
 
 /* Continues `crc` (0 to begin) over `length` bytes. */
-uint32_t crc32(uint32_t crc, const uint8_t *data, size_t length);
+uint32_t fw_crc32(uint32_t crc, const uint8_t *data, size_t length);
 
 #endif

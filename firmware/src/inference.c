@@ -16,17 +16,17 @@ static struct {
     uint32_t runs, last_count, last_ms;
 } state;
 
-void inference_init(const te_model *model) {
+void fw_inference_init(const te_model *model) {
     memset(&state, 0, sizeof state);
     state.model = model;
-    inference_paint_arena();
+    fw_inference_paint_arena();
     if (model->reset) model->reset();
 }
 
-uint32_t inference_runs(void) {
+uint32_t fw_inference_runs(void) {
     return state.runs;
 }
-uint32_t inference_last_count(void) {
+uint32_t fw_inference_last_count(void) {
     return state.last_count;
 }
 
@@ -37,12 +37,12 @@ static uint8_t paint(uint32_t i) {
     return (uint8_t)(i * 151u + 90u);
 }
 
-void inference_paint_arena(void) {
+void fw_inference_paint_arena(void) {
     for (uint32_t i = 0; i < state.model->arena_bytes; i++) state.model->arena[i] = paint(i);
-    inference_drop();
+    fw_inference_drop();
 }
 
-uint32_t inference_arena_used(void) {
+uint32_t fw_inference_arena_used(void) {
     uint32_t top = state.model->arena_bytes;
     while (top > 0 && state.model->arena[top - 1] == paint(top - 1)) top--;
     return top;
@@ -50,7 +50,7 @@ uint32_t inference_arena_used(void) {
 
 /* ---- Inputs ---- */
 
-bool inference_has_frame(void) {
+bool fw_inference_has_frame(void) {
     const te_model *m = state.model;
     return m->run && m->inputs[0].data && m->n_inputs <= MOST_INPUTS;
 }
@@ -60,7 +60,7 @@ static uint32_t row_bytes(void) {
     return in->rank == 3 && in->dims[0] ? in->bytes / in->dims[0] : 0;
 }
 
-bool inference_has_rows(void) {
+bool fw_inference_has_rows(void) {
     const te_model *m = state.model;
     return m->begin && m->push_rows && m->finish && m->n_inputs == 1 && row_bytes() > 0 &&
            row_bytes() <= LINK_DATA_BYTES;
@@ -99,8 +99,8 @@ static void took(uint32_t end) {
     if (end == state.expected) state.loaded |= state.opened;
 }
 
-status inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
-    if (!inference_has_frame()) return STATUS_UNSUPPORTED;
+status fw_inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+    if (!fw_inference_has_frame()) return STATUS_UNSUPPORTED;
     if (index >= state.model->n_inputs) return STATUS_MALFORMED;
     const status code = open_input(index, flags, length);
     if (state.by_rows) state.loaded = 0; /* rows have run over the other inputs */
@@ -109,7 +109,7 @@ status inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, trans
     return code;
 }
 
-status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length) {
+status fw_inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length) {
     uint32_t index = 0;
     while (state.opened >> index != 1u) index++;
     const uint32_t start = offset * state.grow, bytes = spread(data, length, state.grow);
@@ -118,8 +118,8 @@ status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length) {
     return STATUS_OK;
 }
 
-status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
-    if (!inference_has_rows()) return STATUS_UNSUPPORTED;
+status fw_inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+    if (!fw_inference_has_rows()) return STATUS_UNSUPPORTED;
     if (index != 0) return STATUS_MALFORMED;
     const status code = open_input(index, flags, length);
     if (code != STATUS_OK) return code;
@@ -132,7 +132,7 @@ status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transf
     return STATUS_OK;
 }
 
-status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
+status fw_inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
     const uint32_t bytes = spread(data, length, state.grow);
     const uint32_t start = hal_count();
     state.model->push_rows(data, bytes / row_bytes());
@@ -141,16 +141,16 @@ status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length) {
     return STATUS_OK;
 }
 
-void inference_drop(void) {
+void fw_inference_drop(void) {
     state.loaded = 0;
     state.outputs_valid = false;
 }
 
-status inference_take_input(uint32_t *count) {
+status fw_inference_take_input(uint32_t *count) {
     const te_model *m = state.model;
     if (m->n_inputs > MOST_INPUTS || state.loaded != (1u << m->n_inputs) - 1u) return STATUS_INCOMPLETE;
-    transfer_abort();
-    inference_drop();
+    fw_transfer_abort();
+    fw_inference_drop();
     *count = state.by_rows ? state.count : 0;
     return STATUS_OK;
 }
@@ -159,14 +159,14 @@ status inference_take_input(uint32_t *count) {
 
 /* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs,
  * then as much of them as fits. */
-status inference_run(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     const te_model *m = state.model;
     uint32_t count;
-    const status code = inference_take_input(&count);
+    const status code = fw_inference_take_input(&count);
     if (code != STATUS_OK) return code;
-    if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) protocol_busy(state.last_ms);
+    if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(state.last_ms);
     const uint32_t start_ms = hal_millis(), start = hal_count();
     if (state.by_rows) {
         m->finish();
@@ -190,18 +190,18 @@ status inference_run(const uint8_t *request, uint32_t length, writer *answer) {
     return STATUS_OK;
 }
 
-status inference_output_size(uint8_t index, uint32_t *bytes) {
+status fw_inference_output_size(uint8_t index, uint32_t *bytes) {
     if (!state.outputs_valid || index >= state.model->n_outputs) return STATUS_NOT_THERE;
     *bytes = state.model->outputs[index].bytes;
     return STATUS_OK;
 }
 
-void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+void fw_inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
     memcpy(data, (const uint8_t *)state.model->outputs[index].data + offset, length);
 }
 
 /* Uploaded inputs and outputs stay as they are. */
-status inference_rewind(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     (void)answer;
@@ -222,7 +222,7 @@ static void after_layer(void *context, uint32_t index) {
     profile *p = context;
     if (index >= p->first) put_u32(p->answer, now - p->layer_start); /* the rest waits for another request */
     if (hal_millis() - p->busy_ms > 500u) {
-        protocol_busy(0);
+        fw_protocol_busy(0);
         p->busy_ms = hal_millis();
     }
     p->layer_start = hal_count();
@@ -238,15 +238,15 @@ static void push_blank(void) {
 
 /* Runs on whatever the arena holds, or on blank rows, and answers counter ticks of each layer
  * from the given one on. */
-status inference_profile(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_inference_profile(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
     const te_model *m = state.model;
     const uint16_t first = get_u16(request);
-    if (m->run_profiled == NULL || (m->run == NULL && !inference_has_rows())) return STATUS_UNSUPPORTED;
+    if (m->run_profiled == NULL || (m->run == NULL && !fw_inference_has_rows())) return STATUS_UNSUPPORTED;
     if (first >= m->n_layers) return STATUS_MALFORMED;
-    transfer_abort();
-    inference_drop();
-    protocol_busy(state.last_ms);
+    fw_transfer_abort();
+    fw_inference_drop();
+    fw_protocol_busy(state.last_ms);
     put_u16(answer, first);
     profile p = {.answer = answer, .first = first, .busy_ms = hal_millis()};
     p.layer_start = hal_count();

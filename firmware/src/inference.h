@@ -10,37 +10,37 @@ enum { TARGET_FRAME = 0, TARGET_ROWS = 1 };      /* what OPEN can name */
 enum { OPEN_GRAY = 1 };                          /* flag: one byte per pixel stands for all its channels */
 enum { OBJECT_METADATA = 0, OBJECT_OUTPUT = 1 }; /* what READ can name */
 
-void inference_init(const te_model *model);
+void fw_inference_init(const te_model *model);
 
 /* Commands RUN and PROFILE. */
-status inference_run(const uint8_t *request, uint32_t length, writer *answer);
-status inference_profile(const uint8_t *request, uint32_t length, writer *answer);
+status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer);
+status fw_inference_profile(const uint8_t *request, uint32_t length, writer *answer);
 
-status inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
-status inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length);
-status inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
-status inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
+status fw_inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
+status fw_inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length);
+status fw_inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
+status fw_inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
 
-status inference_rewind(const uint8_t *request, uint32_t length, writer *answer);
-status inference_output_size(uint8_t index, uint32_t *bytes);
-void inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
+status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer);
+status fw_inference_output_size(uint8_t index, uint32_t *bytes);
+void fw_inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
 
 /* Whether the network can take whole frames, or rows. */
-bool inference_has_frame(void);
-bool inference_has_rows(void);
+bool fw_inference_has_frame(void);
+bool fw_inference_has_rows(void);
 
 /* Takes the whole input for something else than RUN that starts from it; INCOMPLETE if it is not there.
  * `count` are the ticks that its rows have taken so far, if it came by rows. */
-status inference_take_input(uint32_t *count);
+status fw_inference_take_input(uint32_t *count);
 
 /* The arena is wanted for something else: inputs and outputs in it are lost. */
-void inference_drop(void);
+void fw_inference_drop(void);
 
-uint32_t inference_runs(void);
-uint32_t inference_last_count(void);
+uint32_t fw_inference_runs(void);
+uint32_t fw_inference_last_count(void);
 
 /* Paints the arena again (what it held is lost), and says how much of it has been written since. */
-void inference_paint_arena(void);
-uint32_t inference_arena_used(void);
+void fw_inference_paint_arena(void);
+uint32_t fw_inference_arena_used(void);
 
 #endif

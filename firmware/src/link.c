@@ -12,19 +12,19 @@ static struct {
     bool discard; /* drop what has arrived */
 } in;
 
-void link_init(void) {
+void fw_link_init(void) {
     in.decoder.buffer = in.body;
     in.decoder.capacity = sizeof in.body;
-    cobs_restart(&in.decoder);
+    fw_cobs_restart(&in.decoder);
     in.discard = false;
-    link_clear_statistics();
+    fw_link_clear_statistics();
 }
 
 /* Checks the decoded frame; false: damaged. */
 static bool accept_frame(link_receiver receive) {
     const size_t length = in.decoder.length;
     if (length < LINK_HEADER + LINK_CRC) return false;
-    const uint32_t crc = crc32(0, in.body, length - LINK_CRC);
+    const uint32_t crc = fw_crc32(0, in.body, length - LINK_CRC);
     if (crc != get_u32(in.body + length - LINK_CRC)) return false;
     const link_header header = {
         .op = in.body[0],
@@ -39,13 +39,13 @@ static bool accept_frame(link_receiver receive) {
     return true;
 }
 
-uint32_t link_poll(link_receiver receive) {
+uint32_t fw_link_poll(link_receiver receive) {
     uint8_t chunk[64];
     uint32_t frames = 0;
     size_t got;
     while ((got = hal_serial_read(chunk, sizeof chunk)) > 0) {
         for (size_t i = 0; i < got; i++) {
-            const cobs_event event = cobs_take(&in.decoder, chunk[i]);
+            const cobs_event event = fw_cobs_take(&in.decoder, chunk[i]);
             if (event == COBS_MORE) continue;
             if (event == COBS_FRAME && accept_frame(receive)) {
                 frames++;
@@ -54,7 +54,7 @@ uint32_t link_poll(link_receiver receive) {
             } else if (event != COBS_NOTHING) {
                 in.counters.corrupted++;
             }
-            cobs_restart(&in.decoder);
+            fw_cobs_restart(&in.decoder);
             if (in.discard) break;
         }
         if (in.discard) {
@@ -66,11 +66,11 @@ uint32_t link_poll(link_receiver receive) {
     return frames;
 }
 
-void link_discard(void) {
+void fw_link_discard(void) {
     in.discard = true;
 }
 
-void link_send(const link_header *header, uint8_t *body) {
+void fw_link_send(const link_header *header, uint8_t *body) {
     writer head = {.data = body, .capacity = LINK_HEADER};
     put_u8(&head, header->op);
     put_u8(&head, header->status);
@@ -79,7 +79,7 @@ void link_send(const link_header *header, uint8_t *body) {
     put_u16(&head, header->length);
     uint32_t left = LINK_HEADER + header->length;
     writer tail = {.data = body + left, .capacity = LINK_CRC};
-    put_u32(&tail, crc32(0, body, left));
+    put_u32(&tail, fw_crc32(0, body, left));
     left += LINK_CRC;
 
     /* COBS straight from the body, block by block: no second buffer. The leading zero ends whatever a reader
@@ -87,7 +87,7 @@ void link_send(const link_header *header, uint8_t *body) {
     static const uint8_t separator = 0;
     hal_serial_write(&separator, 1);
     for (bool last = false; !last;) {
-        const size_t run = cobs_block(body, left);
+        const size_t run = fw_cobs_block(body, left);
         const uint8_t code = (uint8_t)(run + 1);
         hal_serial_write(&code, 1);
         hal_serial_write(body, run);
@@ -103,10 +103,10 @@ void link_send(const link_header *header, uint8_t *body) {
     hal_serial_write(&separator, 1);
 }
 
-const link_counters *link_statistics(void) {
+const link_counters *fw_link_statistics(void) {
     return &in.counters;
 }
 
-void link_clear_statistics(void) {
+void fw_link_clear_statistics(void) {
     in.counters = (link_counters){0, 0, 0};
 }

@@ -32,19 +32,19 @@ typedef struct link_counters {
 /* Called for each good frame. The payload may be altered; it is 4-byte aligned and gone after the call. */
 typedef void (*link_receiver)(const link_header *header, uint8_t *payload, uint32_t crc);
 
-void link_init(void);
+void fw_link_init(void);
 
 /* Decodes what has arrived, and returns how many good frames were passed on. */
-uint32_t link_poll(link_receiver receive);
+uint32_t fw_link_poll(link_receiver receive);
 
 /* From inside a receiver: what has arrived so far, but was not yet decoded, is dropped. */
-void link_discard(void);
+void fw_link_discard(void);
 
 /* Sends a frame whose payload is already at body + LINK_HEADER; the header and the CRC (room for it after the
  * payload!) are written around it. */
-void link_send(const link_header *header, uint8_t *body);
+void fw_link_send(const link_header *header, uint8_t *body);
 
-const link_counters *link_statistics(void);
-void link_clear_statistics(void);
+const link_counters *fw_link_statistics(void);
+void fw_link_clear_statistics(void);
 
 #endif

@@ -5,9 +5,9 @@
 
 int main(void) {
     hal_init();
-    app_init(&network);
+    fw_app_init(&network);
     for (;;) {
-        app_poll();
+        fw_app_poll();
         hal_wait();
     }
 }

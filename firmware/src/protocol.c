@@ -24,21 +24,21 @@ static struct {
 
 static const uint8_t magic[4] = {'T', 'I', 'N', 'Y'};
 
-void protocol_init(const command *commands, uint32_t count) {
+void fw_protocol_init(const command *commands, uint32_t count) {
     memset(&state, 0, sizeof state);
     state.commands = commands;
     state.n_commands = count;
     state.baud = PROTOCOL_BAUD;
-    link_init();
+    fw_link_init();
 }
 
-uint32_t protocol_repeats(void) {
+uint32_t fw_protocol_repeats(void) {
     return state.repeats;
 }
 
-void protocol_clear_statistics(void) {
+void fw_protocol_clear_statistics(void) {
     state.repeats = 0;
-    link_clear_statistics();
+    fw_link_clear_statistics();
 }
 
 /* A frame that is not remembered: busy, or a refusal of something that was not executed. */
@@ -53,10 +53,10 @@ static void send_small(const link_header *request, status code, uint32_t value, 
         .sequence = request->sequence,
         .length = length,
     };
-    link_send(&header, body);
+    fw_link_send(&header, body);
 }
 
-void protocol_busy(uint32_t milliseconds) {
+void fw_protocol_busy(uint32_t milliseconds) {
     send_small(&state.answer, STATUS_BUSY, milliseconds, 4);
 }
 
@@ -67,7 +67,7 @@ static status hello(const uint8_t *request, uint32_t length, writer *answer) {
     if (length < 6 || memcmp(request, magic, sizeof magic) != 0 || state.session == 0)
         return STATUS_MALFORMED;
     const bool common = request[4] <= PROTOCOL_VERSION && request[5] >= PROTOCOL_VERSION;
-    transfer_abort();
+    fw_transfer_abort();
     put_bytes(answer, magic, sizeof magic);
     put_u8(answer, common ? PROTOCOL_VERSION : 0);
     put_u8(answer, PROTOCOL_VERSION); /* lowest and highest version of this firmware */
@@ -111,7 +111,7 @@ static status execute(const link_header *header, const uint8_t *payload, writer 
         {OP_BAUD, 4, baud},
         {OP_RESET, 0, reset},
     };
-    if (header->op == OP_OPEN) return transfer_open(header->sequence, payload, header->length, answer);
+    if (header->op == OP_OPEN) return fw_transfer_open(header->sequence, payload, header->length, answer);
     const struct {
         const command *list;
         uint32_t count;
@@ -142,7 +142,7 @@ static void after_answer(void) {
         state.baud = state.new_baud;
         state.trial = true;
         hal_serial_set_baud(state.baud);
-        link_discard(); /* a request repeated at the old rate must not count as heard at the new one */
+        fw_link_discard(); /* a request repeated at the old rate must not count as heard at the new one */
     }
 }
 
@@ -152,7 +152,7 @@ static void answer_request(const link_header *header, const uint8_t *payload, ui
     const uint16_t ahead = (uint16_t)(header->sequence - state.sequence);
     if (known && state.answered && ahead == 0 && crc == state.crc) {
         state.repeats++;
-        link_send(&state.answer, state.body);
+        fw_link_send(&state.answer, state.body);
         after_answer();
         return;
     }
@@ -167,7 +167,7 @@ static void answer_request(const link_header *header, const uint8_t *payload, ui
     if (header->op == OP_READ) {
         /* Many frames answer it, so it is not remembered: reading twice does no harm. */
         state.answered = false;
-        const status code = transfer_read(header, payload, state.body);
+        const status code = fw_transfer_read(header, payload, state.body);
         if (code != STATUS_OK) send_small(header, code, 0, 0);
         return;
     }
@@ -184,7 +184,7 @@ static void answer_request(const link_header *header, const uint8_t *payload, ui
     state.answer.status = (uint8_t)code;
     state.answer.length = (uint16_t)answer.length;
     state.answered = true;
-    link_send(&state.answer, state.body);
+    fw_link_send(&state.answer, state.body);
     after_answer();
 }
 
@@ -193,7 +193,7 @@ static void receive(const link_header *header, uint8_t *payload, uint32_t crc) {
     if (header->op & OP_ANSWER) return; /* our own words, echoed by a shorted or half-duplex line */
     if (header->op == OP_DATA) {
         if (header->session == state.session && state.session != 0) {
-            transfer_data(header, payload);
+            fw_transfer_data(header, payload);
         } else {
             send_small(header, STATUS_NO_SESSION, 0, 0);
         }
@@ -208,8 +208,8 @@ static void fall_back(uint32_t rate) {
     hal_serial_set_baud(rate);
 }
 
-void protocol_poll(void) {
-    if (link_poll(receive)) state.last_heard = hal_millis();
+void fw_protocol_poll(void) {
+    if (fw_link_poll(receive)) state.last_heard = hal_millis();
     if (state.baud == PROTOCOL_BAUD) return;
     const uint32_t silent = hal_millis() - state.last_heard;
     if (state.trial && silent > PROTOCOL_TRIAL_MS) {

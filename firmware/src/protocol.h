@@ -67,17 +67,17 @@ typedef struct command {
 } command;
 
 /* Commands of the application; the line's own are known already. */
-void protocol_init(const command *commands, uint32_t count);
+void fw_protocol_init(const command *commands, uint32_t count);
 
 /* Handles what has arrived and the passing of time; call it in a loop. */
-void protocol_poll(void);
+void fw_protocol_poll(void);
 
 /* Tells the host, from inside a handler, that the answer will take about so many
  * milliseconds (0: unknown). */
-void protocol_busy(uint32_t milliseconds);
+void fw_protocol_busy(uint32_t milliseconds);
 
 /* Requests that were repeated and answered from memory. */
-uint32_t protocol_repeats(void);
-void protocol_clear_statistics(void);
+uint32_t fw_protocol_repeats(void);
+void fw_protocol_clear_statistics(void);
 
 #endif

@@ -83,7 +83,7 @@ static bool data_is_intact(const hal_flash *flash, const slot *s, bool *intact) 
         const uint32_t n = left < sizeof piece ? left : (uint32_t)sizeof piece;
         if (!read_bytes(flash, address, piece, n, intact)) return false;
         if (!*intact) return true;
-        crc = crc32(crc, piece, n);
+        crc = fw_crc32(crc, piece, n);
         address += n;
         left -= n;
     }
@@ -109,7 +109,7 @@ static bool inspect(const hal_flash *flash, uint8_t number, slot *s) {
     }
     s->state = SLOT_DAMAGED;
     s->header_crc = readable ? get_u32(header + HEADER_CRC_AT) : 0;
-    if (!readable || memcmp(header, magic, 4) != 0 || crc32(0, header, HEADER_CRC_AT) != s->header_crc)
+    if (!readable || memcmp(header, magic, 4) != 0 || fw_crc32(0, header, HEADER_CRC_AT) != s->header_crc)
         return true;
     if ((commit == MARK_SET && commit_crc != s->header_crc) ||
         (s->keep == MARK_SET && keep_crc != s->header_crc))
@@ -188,11 +188,11 @@ static storage_status find(slot slots[HAL_FLASH_SLOTS], const char *layout, uint
 
 static bool copy(const hal_flash *flash, const slot *s, uint8_t *data) {
     return flash->read(s->address + DATA_AT, data, s->info.bytes) == HAL_FLASH_OK &&
-           crc32(0, data, s->info.bytes) == s->data_crc;
+           fw_crc32(0, data, s->info.bytes) == s->data_crc;
 }
 
-storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
-                            storage_info *info) {
+storage_status fw_storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
+                               storage_info *info) {
     slot slots[HAL_FLASH_SLOTS], *found;
     if (info) memset(info, 0, sizeof *info);
     if (!flash) return STORAGE_ABSENT;
@@ -266,7 +266,7 @@ static void put_header(uint8_t header[HEADER_BYTES], const slot *s) {
     put_bytes(&w, s->info.layout, STORAGE_ID_DIGITS);
     put_bytes(&w, s->info.model_hash, STORAGE_ID_DIGITS);
     w.length = HEADER_CRC_AT;
-    put_u32(&w, crc32(0, header, HEADER_CRC_AT));
+    put_u32(&w, fw_crc32(0, header, HEADER_CRC_AT));
 }
 
 /* Everything but the mark, read back. */
@@ -287,8 +287,8 @@ static void put_id(char id[STORAGE_ID_DIGITS + 1], const char *text) {
     for (uint32_t i = 0; i < STORAGE_ID_DIGITS && text[i]; i++) id[i] = text[i];
 }
 
-storage_status storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
-                            const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info) {
+storage_status fw_storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
+                               const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info) {
     slot slots[HAL_FLASH_SLOTS];
     if (info) memset(info, 0, sizeof *info);
     if (!flash) return STORAGE_ABSENT;
@@ -320,7 +320,7 @@ storage_status storage_save(const hal_flash *flash, const char *layout, const ch
     target->info.fallback = 0;
     put_id(target->info.layout, layout);
     put_id(target->info.model_hash, model_hash);
-    target->data_crc = crc32(0, data, bytes);
+    target->data_crc = fw_crc32(0, data, bytes);
     if (!fill_slot(flash, target, data)) return STORAGE_FLASH_ERROR;
     if (!set_mark(flash, target->address + COMMIT_AT, target->header_crc)) {
         /* It may count later, and the caller is told now that it does not. */
@@ -331,7 +331,7 @@ storage_status storage_save(const hal_flash *flash, const char *layout, const ch
     return STORAGE_OK;
 }
 
-uint32_t storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes) {
+uint32_t fw_storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes) {
     slot slots[HAL_FLASH_SLOTS];
     if (!flash || bytes > flash->slot_bytes - DATA_AT) return 0;
     if (!inspect_all(flash, slots) || with_state(slots, SLOT_OTHER_VERSION)) return 0;
@@ -348,7 +348,7 @@ static uint32_t likeliest(slot slots[HAL_FLASH_SLOTS]) {
     return is_newer(&slots[1], &slots[0]);
 }
 
-storage_status storage_clear(const hal_flash *flash) {
+storage_status fw_storage_clear(const hal_flash *flash) {
     slot slots[HAL_FLASH_SLOTS];
     if (!flash) return STORAGE_ABSENT;
     if (!inspect_all(flash, slots)) return STORAGE_FLASH_ERROR;

@@ -27,7 +27,7 @@ typedef enum {
 /* What a slot says about its state. */
 typedef struct storage_info {
     uint32_t generation; /* 1 for the first save, then rising */
-    uint32_t steps;      /* training steps behind the state, as given to storage_save */
+    uint32_t steps;      /* training steps behind the state, as given to fw_storage_save */
     uint32_t bytes;      /* of the state */
     uint8_t slot;        /* 0 or 1 */
     uint8_t fallback; /* with OK: 1 if a newer state was saved but is damaged, so that this is an older one */
@@ -39,25 +39,25 @@ typedef struct storage_info {
  * Everything is checked in flash first. With any answer but OK nothing was copied, except that FLASH_ERROR
  * may leave a part: reset the trainer then. `info` (may be NULL) describes the state that was found, also
  * with FOREIGN_MODEL and OTHER_VERSION (of that only generation and slot); with other answers it is zero. */
-storage_status storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
-                            storage_info *info);
+storage_status fw_storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
+                               storage_info *info);
 
 /* Writes `data` as the newest state. OK means that it has been read back and that it will be what
- * storage_load finds; with any other answer, and after a power loss, the former one still is.
+ * fw_storage_load finds; with any other answer, and after a power loss, the former one still is.
  *
  * A foreign state is no obstacle, but a save replaces at most one slot: the newest other one survives the
- * first save. OTHER_VERSION: refused, storage_clear must come first. `info` may be NULL.
- * Takes as long as erasing what storage_save_erases says: some seconds; tell the host before (flash.h). */
-storage_status storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
-                            const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info);
+ * first save. OTHER_VERSION: refused, fw_storage_clear must come first. `info` may be NULL.
+ * Takes as long as erasing what fw_storage_save_erases says: some seconds; tell the host before (flash.h). */
+storage_status fw_storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
+                               const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info);
 
-/* Bytes of whole sectors that storage_save would erase for a state of this length, if the flash does not
+/* Bytes of whole sectors that fw_storage_save would erase for a state of this length, if the flash does not
  * fail: those that it fills, and the other slot's first where there is nothing to keep; 0 where it refuses.
  */
-uint32_t storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes);
+uint32_t fw_storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes);
 
 /* Erases both slots, whatever they hold, the newer one last: a power loss on the way leaves the newest state
  * or none, never an older one. */
-storage_status storage_clear(const hal_flash *flash);
+storage_status fw_storage_clear(const hal_flash *flash);
 
 #endif

@@ -30,11 +30,11 @@ static struct {
     bool saved;        /* and the newest one in flash */
 } state;
 
-bool training_supported(void) {
+bool fw_training_supported(void) {
     return state.trainer != NULL;
 }
 
-bool training_complete(void) {
+bool fw_training_complete(void) {
     return state.trainer == NULL || state.complete;
 }
 
@@ -44,8 +44,8 @@ bool training_complete(void) {
  * rows that ran on the old one are worth nothing, nor are velocities. */
 static void changed(uint32_t steps, bool saved) {
     const te_trainer *t = state.trainer;
-    transfer_abort();
-    inference_drop();
+    fw_transfer_abort();
+    fw_inference_drop();
     for (uint32_t i = 0; t->velocity && i < t->velocity_count; i++) t->velocity[i] = 0.0f;
     state.next = 0;
     state.steps = steps;
@@ -60,13 +60,13 @@ static void factory(void) {
 
 static storage_status load(storage_info *info) {
     const te_trainer *t = state.trainer;
-    const storage_status found = storage_load(state.flash, t->layout, t->state, t->state_bytes, info);
+    const storage_status found = fw_storage_load(state.flash, t->layout, t->state, t->state_bytes, info);
     if (found == STORAGE_OK) changed(info->steps, true);
     if (found == STORAGE_FLASH_ERROR) factory(); /* a part may have been copied */
     return found;
 }
 
-void training_init(const te_model *model, const hal_flash *flash) {
+void fw_training_init(const te_model *model, const hal_flash *flash) {
     memset(&state, 0, sizeof state);
     state.model = model;
     state.trainer = model->trainer;
@@ -77,7 +77,7 @@ void training_init(const te_model *model, const hal_flash *flash) {
     load(&info);
 }
 
-status training_reset(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_reset(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     (void)answer;
@@ -99,25 +99,25 @@ static void put_storage(writer *answer, storage_status found, const storage_info
 }
 
 static void announce_erasing(uint32_t bytes) {
-    if (bytes) protocol_busy((bytes >> 10) * ERASE_MS_PER_KB);
+    if (bytes) fw_protocol_busy((bytes >> 10) * ERASE_MS_PER_KB);
 }
 
-status training_save(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_save(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     if (!state.complete) return STATUS_NO_STATE;
-    announce_erasing(storage_save_erases(state.flash, t->layout, t->state_bytes));
+    announce_erasing(fw_storage_save_erases(state.flash, t->layout, t->state_bytes));
     storage_info info = {0};
-    const storage_status done =
-        storage_save(state.flash, t->layout, state.model->hash, t->state, t->state_bytes, state.steps, &info);
+    const storage_status done = fw_storage_save(state.flash, t->layout, state.model->hash, t->state,
+                                                t->state_bytes, state.steps, &info);
     if (done == STORAGE_OK) state.saved = true;
     put_storage(answer, done, &info);
     return STATUS_OK;
 }
 
-status training_restore(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_restore(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     if (state.trainer == NULL) return STATUS_UNSUPPORTED;
@@ -127,13 +127,13 @@ status training_restore(const uint8_t *request, uint32_t length, writer *answer)
     return STATUS_OK;
 }
 
-status training_forget(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_forget(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     if (state.trainer == NULL) return STATUS_UNSUPPORTED;
     announce_erasing(state.flash ? HAL_FLASH_SLOTS * state.flash->slot_bytes : 0);
     const storage_info none = {0};
-    const storage_status done = storage_clear(state.flash);
+    const storage_status done = fw_storage_clear(state.flash);
     if (done != STORAGE_ABSENT) state.saved = false;
     put_storage(answer, done, &none);
     return STATUS_OK;
@@ -189,10 +189,10 @@ static status run(const uint8_t *request, uint32_t length, bool update, writer *
     }
     if (!state.complete) return STATUS_NO_STATE;
     uint32_t count;
-    const status code = inference_take_input(&count);
+    const status code = fw_inference_take_input(&count);
     if (code != STATUS_OK) return code;
     uint32_t *last_ms = update ? &state.step_ms : &state.evaluate_ms;
-    if (*last_ms == 0 || *last_ms > PROTOCOL_BUSY_AFTER_MS) protocol_busy(*last_ms);
+    if (*last_ms == 0 || *last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(*last_ms);
     const uint32_t start_ms = hal_millis(), start = hal_count();
     const te_train_result result = update ? t->step(&sample, &how) : t->evaluate(&sample);
     count += hal_count() - start;
@@ -210,11 +210,11 @@ static status run(const uint8_t *request, uint32_t length, bool update, writer *
     return STATUS_OK;
 }
 
-status training_step(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_step(const uint8_t *request, uint32_t length, writer *answer) {
     return run(request, length, true, answer);
 }
 
-status training_evaluate(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_evaluate(const uint8_t *request, uint32_t length, writer *answer) {
     return run(request, length, false, answer);
 }
 
@@ -224,7 +224,7 @@ static bool staged(void) {
     return state.model->arena_bytes >= state.trainer->state_bytes;
 }
 
-status training_info(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_info(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     const te_trainer *t = state.trainer;
@@ -233,36 +233,36 @@ status training_info(const uint8_t *request, uint32_t length, writer *answer) {
     put_u32(answer, t->trained_weights);
     put_u32(answer, t->trained_biases);
     put_u32(answer, state.steps);
-    put_u32(answer, crc32(0, t->state, t->state_bytes));
+    put_u32(answer, fw_crc32(0, t->state, t->state_bytes));
     put_u16(answer, t->classes);
     put_u16(answer, (uint16_t)((state.complete ? INFO_COMPLETE : 0) | (state.saved ? INFO_SAVED : 0) |
                                (staged() ? INFO_STAGED : 0) | (t->velocity ? INFO_VELOCITY : 0) |
                                (t->float_gradients ? INFO_FLOAT : 0)));
     storage_info info = {0};
-    const storage_status found = storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
+    const storage_status found = fw_storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
     put_storage(answer, found, &info);
     put_string(answer, t->scheme, LONGEST_SCHEME);
     put_string(answer, t->layout, STORAGE_ID_DIGITS);
     return STATUS_OK;
 }
 
-status training_state_size(uint8_t index, uint32_t *bytes) {
+status fw_training_state_size(uint8_t index, uint32_t *bytes) {
     if (state.trainer == NULL || index != 0 || !state.complete) return STATUS_NOT_THERE;
     *bytes = state.trainer->state_bytes;
     return STATUS_OK;
 }
 
-void training_read_state(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+void fw_training_read_state(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
     (void)index;
     if (length) memcpy(data, state.trainer->state + offset, length);
 }
 
-status training_open_state(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
+status fw_training_open_state(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape) {
     (void)flags;
     (void)shape;
     if (state.trainer == NULL) return STATUS_UNSUPPORTED;
     if (index != 0 || length != state.trainer->state_bytes) return STATUS_MALFORMED;
-    inference_drop();
+    fw_inference_drop();
     state.received = 0;
     if (!staged()) {
         state.complete = false;
@@ -271,7 +271,7 @@ status training_open_state(uint8_t index, uint8_t flags, uint32_t length, transf
     return STATUS_OK;
 }
 
-status training_take_state(uint32_t offset, uint8_t *data, uint32_t length) {
+status fw_training_take_state(uint32_t offset, uint8_t *data, uint32_t length) {
     uint8_t *target = staged() ? state.model->arena : state.trainer->state;
     memcpy(target + offset, data, length);
     state.received = offset + length;
@@ -280,14 +280,14 @@ status training_take_state(uint32_t offset, uint8_t *data, uint32_t length) {
 
 /* CRC-32 of the state, steps behind it, its layout.
  * The CRC also finds a copy in the arena that something ran over. */
-status training_accept(const uint8_t *request, uint32_t length, writer *answer) {
+status fw_training_accept(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
     (void)answer;
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     if (memcmp(request + 8, t->layout, STORAGE_ID_DIGITS) != 0) return STATUS_FOREIGN;
     const uint8_t *source = staged() ? state.model->arena : t->state;
-    if (state.received != t->state_bytes || crc32(0, source, t->state_bytes) != get_u32(request))
+    if (state.received != t->state_bytes || fw_crc32(0, source, t->state_bytes) != get_u32(request))
         return STATUS_INCOMPLETE;
     if (staged()) memcpy(t->state, source, t->state_bytes);
     state.received = 0;

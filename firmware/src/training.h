@@ -16,29 +16,29 @@
 enum { TARGET_STATE = 16, OBJECT_STATE = 16 }; /* for OPEN and READ */
 
 /* Takes the saved state if there is one with this network's layout, else the factory's. `flash` may be NULL.
- * After inference_init. */
-void training_init(const te_model *model, const hal_flash *flash);
+ * After fw_inference_init. */
+void fw_training_init(const te_model *model, const hal_flash *flash);
 
 /* Whether the network can be trained. */
-bool training_supported(void);
+bool fw_training_supported(void);
 
 /* False: the network's trained constants are incomplete, it must not run. */
-bool training_complete(void);
+bool fw_training_complete(void);
 
 /* Commands. */
-status training_info(const uint8_t *request, uint32_t length, writer *answer);
-status training_step(const uint8_t *request, uint32_t length, writer *answer);
-status training_evaluate(const uint8_t *request, uint32_t length, writer *answer);
-status training_reset(const uint8_t *request, uint32_t length, writer *answer);
-status training_accept(const uint8_t *request, uint32_t length, writer *answer);
-status training_save(const uint8_t *request, uint32_t length, writer *answer);
-status training_restore(const uint8_t *request, uint32_t length, writer *answer);
-status training_forget(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_info(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_step(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_evaluate(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_reset(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_accept(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_save(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_restore(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_forget(const uint8_t *request, uint32_t length, writer *answer);
 
 /* Transfers of the state. */
-status training_open_state(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
-status training_take_state(uint32_t offset, uint8_t *data, uint32_t length);
-status training_state_size(uint8_t index, uint32_t *bytes);
-void training_read_state(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
+status fw_training_open_state(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
+status fw_training_take_state(uint32_t offset, uint8_t *data, uint32_t length);
+status fw_training_state_size(uint8_t index, uint32_t *bytes);
+void fw_training_read_state(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
 
 #endif

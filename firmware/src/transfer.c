@@ -12,8 +12,8 @@ static struct {
     transfer_shape shape;
 } state;
 
-void transfer_init(const transfer_target *targets, uint32_t n_targets, const transfer_object *objects,
-                   uint32_t n_objects) {
+void fw_transfer_init(const transfer_target *targets, uint32_t n_targets, const transfer_object *objects,
+                      uint32_t n_objects) {
     memset(&state, 0, sizeof state);
     state.targets = targets;
     state.n_targets = n_targets;
@@ -21,16 +21,16 @@ void transfer_init(const transfer_target *targets, uint32_t n_targets, const tra
     state.n_objects = n_objects;
 }
 
-void transfer_abort(void) {
+void fw_transfer_abort(void) {
     state.open = NULL;
 }
 
 /* ---- Towards the device ---- */
 
 /* Target, index, flags, 0, length. */
-status transfer_open(uint16_t sequence, const uint8_t *request, uint32_t length, writer *answer) {
+status fw_transfer_open(uint16_t sequence, const uint8_t *request, uint32_t length, writer *answer) {
     if (length < 8) return STATUS_MALFORMED;
-    transfer_abort();
+    fw_transfer_abort();
     const uint32_t bytes = get_u32(request + 4);
     for (uint32_t i = 0; i < state.n_targets; i++) {
         const transfer_target *target = &state.targets[i];
@@ -65,11 +65,11 @@ static void acknowledge(const link_header *data, uint32_t offset, status code, u
         .sequence = data->sequence,
         .length = (uint16_t)payload.length,
     };
-    link_send(&header, body);
+    fw_link_send(&header, body);
 }
 
 /* Offset, then bytes; no bytes: the host asks where we are. */
-void transfer_data(const link_header *header, uint8_t *payload) {
+void fw_transfer_data(const link_header *header, uint8_t *payload) {
     if (header->length < 4) {
         acknowledge(header, 0, STATUS_MALFORMED, ACK_TAKEN);
         return;
@@ -98,7 +98,7 @@ void transfer_data(const link_header *header, uint8_t *payload) {
 
 /* Object, index, 0, 0, offset, length. Sends the answer itself, in frames of at most LINK_DATA_BYTES, using
  * `body`; whatever is not STATUS_OK is left to the caller to send. */
-status transfer_read(const link_header *header, const uint8_t *request, uint8_t *body) {
+status fw_transfer_read(const link_header *header, const uint8_t *request, uint8_t *body) {
     if (header->length < 12) return STATUS_MALFORMED;
     const uint8_t index = request[1];
     uint32_t offset = get_u32(request + 4), left = get_u32(request + 8);
@@ -120,7 +120,7 @@ status transfer_read(const link_header *header, const uint8_t *request, uint8_t 
                 .sequence = header->sequence,
                 .length = (uint16_t)(4 + length),
             };
-            link_send(&answer, body);
+            fw_link_send(&answer, body);
             offset += length;
             left -= length;
         } while (left);

@@ -31,14 +31,14 @@ typedef struct transfer_object {
     void (*read)(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
 } transfer_object;
 
-void transfer_init(const transfer_target *targets, uint32_t n_targets, const transfer_object *objects,
-                   uint32_t n_objects);
+void fw_transfer_init(const transfer_target *targets, uint32_t n_targets, const transfer_object *objects,
+                      uint32_t n_objects);
 
 /* Closes what is open. */
-void transfer_abort(void);
+void fw_transfer_abort(void);
 
-status transfer_open(uint16_t sequence, const uint8_t *request, uint32_t length, writer *answer);
-void transfer_data(const link_header *header, uint8_t *payload);
-status transfer_read(const link_header *header, const uint8_t *request, uint8_t *body);
+status fw_transfer_open(uint16_t sequence, const uint8_t *request, uint32_t length, writer *answer);
+void fw_transfer_data(const link_header *header, uint8_t *payload);
+status fw_transfer_read(const link_header *header, const uint8_t *request, uint8_t *body);
 
 #endif

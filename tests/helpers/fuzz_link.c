@@ -160,7 +160,7 @@ static void restart(void) {
     static uint32_t restarts;
     model.trainer = &trainers[restarts++ % 2];
     state_bytes = model.trainer->state_bytes;
-    app_init(&model);
+    fw_app_init(&model);
 }
 
 /* ---- Hardware that is only memory ---- */
@@ -212,7 +212,7 @@ static uint32_t answers, good_answers;
 static void check_answer(void) {
     const size_t length = answer_decoder.length;
     check(length >= LINK_HEADER + LINK_CRC, "an answer shorter than its header");
-    check(crc32(0, answer_buffer, length - LINK_CRC) == get_u32(answer_buffer + length - LINK_CRC),
+    check(fw_crc32(0, answer_buffer, length - LINK_CRC) == get_u32(answer_buffer + length - LINK_CRC),
           "an answer with a wrong CRC");
     check(get_u16(answer_buffer + 6) == length - LINK_HEADER - LINK_CRC, "an answer with a wrong length");
     check(answer_buffer[0] & OP_ANSWER, "a message that is no answer");
@@ -242,11 +242,11 @@ uint32_t hal_serial_lost(void) {
 
 void hal_serial_write(const uint8_t *buffer, size_t length) {
     for (size_t i = 0; i < length; i++) {
-        const cobs_event event = cobs_take(&answer_decoder, buffer[i]);
+        const cobs_event event = fw_cobs_take(&answer_decoder, buffer[i]);
         if (event == COBS_MORE) continue;
         check(event == COBS_FRAME || event == COBS_NOTHING, "an answer that is not COBS");
         if (event == COBS_FRAME) check_answer();
-        cobs_restart(&answer_decoder);
+        fw_cobs_restart(&answer_decoder);
     }
 }
 
@@ -285,12 +285,12 @@ static void feed(const uint8_t *data, size_t length, uint32_t milliseconds) {
     line_left = length;
     if (setjmp(reset_target)) {
         device_session = 0;
-        cobs_restart(&answer_decoder);
+        fw_cobs_restart(&answer_decoder);
         restart();
     }
-    while (line_left) app_poll();
+    while (line_left) fw_app_poll();
     clock_ms += milliseconds;
-    app_poll();
+    fw_app_poll();
 }
 
 /* ---- Frames ---- */
@@ -305,12 +305,12 @@ static size_t encode(uint8_t *out, uint8_t op, uint16_t session, uint16_t sequen
     put_u16(&w, sequence);
     put_u16(&w, (uint16_t)length);
     put_bytes(&w, payload, length);
-    put_u32(&w, crc32(0, body, w.length));
+    put_u32(&w, fw_crc32(0, body, w.length));
     size_t n = 0;
     out[n++] = 0;
     const uint8_t *from = body;
     for (size_t left = w.length;;) {
-        const size_t block = cobs_block(from, left);
+        const size_t block = fw_cobs_block(from, left);
         out[n++] = (uint8_t)(block + 1);
         memcpy(out + n, from, block);
         n += block;
@@ -337,7 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t wire[8192];
     if (size < 1) return 0;
     restart();
-    cobs_restart(&answer_decoder);
+    fw_cobs_restart(&answer_decoder);
     uint16_t sequence = 1;
     feed(wire, encode(wire, OP_HELLO, 7, sequence, hello_payload, sizeof hello_payload), 0);
     if ((data[0] & 1) == 0) {
@@ -481,7 +481,7 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
     case OP_ACCEPT_STATE: {
         static uint8_t whole[LARGE_STATE];
         memset(whole, pushed, state_bytes);
-        put_u32(&w, any(8) ? crc32(0, whole, state_bytes) : any(5));
+        put_u32(&w, any(8) ? fw_crc32(0, whole, state_bytes) : any(5));
         put_u32(&w, any(5));
         put_bytes(&w, any(8) ? LAYOUT : "0123456789abcdeF", 16);
         break;

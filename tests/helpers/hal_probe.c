@@ -70,14 +70,14 @@ static void save(uint32_t seed) {
         state[i] = (uint8_t)(x >> 24);
     }
     const storage_status status =
-        storage_save(hal_flash_open(), LAYOUT, "fedcba9876543210", state, sizeof state, seed, &info);
+        fw_storage_save(hal_flash_open(), LAYOUT, "fedcba9876543210", state, sizeof state, seed, &info);
     put_info(status, &info);
 }
 
 static void load(void) {
     storage_info info = {0};
     for (uint32_t i = 0; i < sizeof state; i++) state[i] = 0;
-    const storage_status status = storage_load(hal_flash_open(), LAYOUT, state, sizeof state, &info);
+    const storage_status status = fw_storage_load(hal_flash_open(), LAYOUT, state, sizeof state, &info);
     put_info(status, &info);
     hal_serial_write(state, sizeof state);
 }
@@ -145,7 +145,7 @@ int main(void) {
         } else if (letter == 'L') { /* load */
             load();
         } else if (letter == 'C') { /* clear */
-            put_number(storage_clear(hal_flash_open()));
+            put_number(fw_storage_clear(hal_flash_open()));
         } else if (letter == 'P') {
             const uint32_t offset = get_number(), bytes = get_number();
             put_number(program(offset, bytes, get_number()));

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tinyengine.cores import CORES
+from tinyengine.kernels.depthwise_map import map_kernels
 from tinyengine.native.library import library_sources
 from tinyengine.paths import project_root
 from tinyengine.project.toolchain import device_flags
@@ -38,6 +39,7 @@ def test_compiles_without_a_warning_and_keeps_no_state(cpu: str, portable: bool,
     wanted = {name for kind, name in symbols if kind == "U"} - defined
     foreign = {name for name in wanted if not ALLOWED_SYMBOLS.fullmatch(name)}
     assert not foreign, f"calls what a microcontroller may not have: {foreign}"
+    assert not [name for kind, name in symbols if kind.isupper() and kind != "U" and not name.startswith("te_")]
 
 
 def test_kernels_are_found_by_name() -> None:
@@ -47,3 +49,10 @@ def test_kernels_are_found_by_name() -> None:
         sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob(f"{header.stem}*.c"))
         missing = {name for name in declared if f"void {name}(" not in sources}
         assert not missing, f"{header.name} declares {missing}, which no {header.stem}*.c defines"
+
+
+def test_each_width_of_maps_is_an_object_of_its_own() -> None:
+    files = {path.stem.removeprefix("te_depthwise_map_"): path for path in (ROOT / "src").rglob("te_depthwise_map_*.S")}
+    assert set(files) == {str(kernel.width) for kernel in map_kernels()}
+    for width, path in files.items():
+        assert f"\nTE_DEPTHWISE_MAPS_{width}(TE_MAP, TE_MAP_BY_2)\n" in path.read_text()

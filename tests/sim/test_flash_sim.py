@@ -158,8 +158,8 @@ def test_the_linker_keeps_a_trainable_network_off_the_slots(name: str, tmp_path:
         "extern const unsigned char network_factory_state[];\n"
         "const unsigned char weights[WEIGHTS] = {1};\n"
         "const unsigned char network_factory_state[100] = {1};\n"
-        "void reset_handler(void);\n"
-        "void reset_handler(void) { for (;;) ((const volatile unsigned char *)weights)[0]; }\n"
+        "void hal_reset_handler(void);\n"
+        "void hal_reset_handler(void) { for (;;) ((const volatile unsigned char *)weights)[0]; }\n"
     )
 
     def build(weights: int, trainable: bool) -> None:

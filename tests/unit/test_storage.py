@@ -62,8 +62,8 @@ def test_power_cut_under_sanitizers(tmp_path: Path) -> None:
     [
         ("slot *target = kept == &slots[0] ? &slots[1] : &slots[0];", "slot *target = &slots[0];"),
         (
-            "    target->data_crc = crc32(0, data, bytes);\n",
-            "    target->data_crc = crc32(0, data, bytes);\n"
+            "    target->data_crc = fw_crc32(0, data, bytes);\n",
+            "    target->data_crc = fw_crc32(0, data, bytes);\n"
             "    if (!set_mark(flash, target->address + COMMIT_AT, target->header_crc)) return STORAGE_FLASH_ERROR;\n",
         ),
         ("kept->keep == MARK_BLANK &&", "false &&"),

@@ -18,7 +18,7 @@ static void data_cache_invalidate(void) {
     barrier();
 }
 
-void cache_forget(uint32_t address, uint32_t bytes) {
+void hal_cache_forget(uint32_t address, uint32_t bytes) {
     if (!(SCB_CCR & SCB_CCR_DC)) return;
     barrier();
     for (uint32_t line = address & ~(CACHE_LINE - 1u); line < address + bytes; line += CACHE_LINE)
@@ -26,7 +26,7 @@ void cache_forget(uint32_t address, uint32_t bytes) {
     barrier();
 }
 
-void cache_enable(void) {
+void hal_cache_enable(void) {
     barrier();
     SCB_ICIALLU = 0;
     barrier();

@@ -2,13 +2,13 @@
 #include "cortex_m.h"
 #include "system.h"
 
-void dwt_start(void) {
+void hal_dwt_start(void) {
     DEMCR |= DEMCR_TRCENA;
     DWT_LAR = DWT_LAR_KEY; /* the Cortex-M7 has a lock, the Cortex-M4 ignores the write */
     DWT_CYCCNT = 0;
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
-uint32_t dwt_count(void) {
+uint32_t hal_dwt_count(void) {
     return DWT_CYCCNT;
 }

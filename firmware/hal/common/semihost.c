@@ -23,30 +23,30 @@ static uint32_t word(const void *address) {
     return (uint32_t)(uintptr_t)address;
 }
 
-void semihost_print(const char *text) {
+void hal_semihost_print(const char *text) {
     semihost_call(SYS_WRITE0, text);
 }
 
-void semihost_exit(int status) {
+void hal_semihost_exit(int status) {
     const uint32_t block[2] = {ADP_STOPPED_APPLICATION_EXIT, (uint32_t)status};
     semihost_call(SYS_EXIT_EXTENDED, block);
     for (;;) {
     } /* the simulator has ended */
 }
 
-bool semihost_command_line(char *text, uint32_t size) {
+bool hal_semihost_command_line(char *text, uint32_t size) {
     uint32_t block[2] = {word(text), size};
     return semihost_call(SYS_GET_CMDLINE, block) == 0;
 }
 
-int32_t semihost_open(const char *path) {
+int32_t hal_semihost_open(const char *path) {
     uint32_t length = 0;
     while (path[length]) length++;
     const uint32_t block[3] = {word(path), OPEN_READ_WRITE, length};
     return semihost_call(SYS_OPEN, block);
 }
 
-int32_t semihost_length(int32_t file) {
+int32_t hal_semihost_length(int32_t file) {
     const uint32_t block[1] = {(uint32_t)file};
     return semihost_call(SYS_FLEN, block);
 }
@@ -57,12 +57,12 @@ static bool seek(int32_t file, uint32_t offset) {
 }
 
 /* Both answer how many bytes were not moved. */
-bool semihost_read(int32_t file, uint32_t offset, void *data, uint32_t bytes) {
+bool hal_semihost_read(int32_t file, uint32_t offset, void *data, uint32_t bytes) {
     const uint32_t block[3] = {(uint32_t)file, word(data), bytes};
     return seek(file, offset) && semihost_call(SYS_READ, block) == 0;
 }
 
-bool semihost_write(int32_t file, uint32_t offset, const void *data, uint32_t bytes) {
+bool hal_semihost_write(int32_t file, uint32_t offset, const void *data, uint32_t bytes) {
     const uint32_t block[3] = {(uint32_t)file, word(data), bytes};
     return seek(file, offset) && semihost_call(SYS_WRITE, block) == 0;
 }

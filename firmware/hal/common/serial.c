@@ -33,20 +33,20 @@ static void receive_interrupt(bool enabled) {
 /* Moves what the peripheral holds into the ring. Runs in the interrupt, or with interrupts masked. */
 static void fill_ring(void) {
     uint8_t byte;
-    while (head - tail < HAL_SERIAL_RING && uart_take(&byte)) {
+    while (head - tail < HAL_SERIAL_RING && hal_uart_take(&byte)) {
         ring[head % HAL_SERIAL_RING] = byte;
         head++;
     }
-    lost += uart_overruns();
+    lost += hal_uart_overruns();
     full = head - tail == HAL_SERIAL_RING;
     receive_interrupt(!full);
 }
 
-void serial_interrupt_handler(void) {
+void hal_serial_interrupt_handler(void) {
     fill_ring();
 }
 
-bool serial_ring_empty(void) {
+bool hal_serial_ring_empty(void) {
     return head == tail;
 }
 
@@ -77,9 +77,9 @@ uint32_t hal_serial_lost(void) {
 }
 
 void hal_serial_write(const uint8_t *buffer, size_t length) {
-    for (size_t i = 0; i < length; i++) uart_send(buffer[i]);
+    for (size_t i = 0; i < length; i++) hal_uart_send(buffer[i]);
 }
 
 bool hal_serial_set_baud(uint32_t baud) {
-    return uart_set_baud(baud);
+    return hal_uart_set_baud(baud);
 }

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-void serial_interrupt_handler(void);
-bool serial_ring_empty(void);
+void hal_serial_interrupt_handler(void);
+bool hal_serial_ring_empty(void);
 
 #endif

@@ -16,14 +16,14 @@ static void print_hex(const char *label, uint32_t value) {
     char text[9];
     for (int i = 0; i < 8; i++) text[i] = "0123456789abcdef"[(value >> (28 - 4 * i)) & 15u];
     text[8] = '\0';
-    semihost_print(label);
-    semihost_print(text);
+    hal_semihost_print(label);
+    hal_semihost_print(text);
 }
 #endif
 
 /* A fault never hangs: a simulator prints where it happened and ends, a debugger gets
  * control, a board restarts. */
-void fault_report(const uint32_t *frame) {
+void hal_fault_report(const uint32_t *frame) {
 #if HAL_SIMULATED
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
@@ -32,11 +32,11 @@ void fault_report(const uint32_t *frame) {
     if (frame >= _stack_bottom && frame + 8 <= _stack_top)
         print_hex(", pc 0x", frame[6]);
     else
-        semihost_print(", stack overflow");
+        hal_semihost_print(", stack overflow");
     print_hex(", cfsr 0x", SCB_CFSR);
     print_hex(", hfsr 0x", SCB_HFSR);
-    semihost_print("\n");
-    semihost_exit(FAULT_EXIT_STATUS);
+    hal_semihost_print("\n");
+    hal_semihost_exit(FAULT_EXIT_STATUS);
 #else
     (void)frame;
     if (DHCSR & DHCSR_C_DEBUGEN) __asm volatile("bkpt 0");
@@ -44,12 +44,12 @@ void fault_report(const uint32_t *frame) {
     hal_reset();
 }
 
-/* Hands the stacked frame over and gives fault_report a fresh stack: the old one may be what overflowed. */
+/* Hands the stacked frame over and gives hal_fault_report a fresh stack: the old one may be what overflowed. */
 static void __attribute__((naked)) fault_handler(void) {
     __asm volatile("mrs r0, msp\n\t"
                    "ldr r1, =_stack_top\n\t"
                    "msr msp, r1\n\t"
-                   "b fault_report");
+                   "b hal_fault_report");
 }
 
 static void paint_stack(void) {
@@ -66,11 +66,11 @@ static void start_memory(void) {
     for (uint32_t *to = _bss_start; to < _bss_end;) *(volatile uint32_t *)to++ = 0;
 }
 
-extern void (*const vectors[])(void);
+extern void (*const hal_vectors[])(void);
 
-void reset_handler(void) {
+void hal_reset_handler(void) {
     SCB_CPACR |= SCB_CPACR_FPU_FULL_ACCESS;
-    SCB_VTOR = (uint32_t)(uintptr_t)vectors;
+    SCB_VTOR = (uint32_t)(uintptr_t)hal_vectors;
     barrier();
     paint_stack();
     start_memory();
@@ -81,9 +81,9 @@ void reset_handler(void) {
 /* One line for all interrupts, then the exceptions to it. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 /* The first word is the initial stack pointer, the rest are exception numbers 1, 2, ... (B1.5.2, B1.5.3). */
-__attribute__((used, section(".vectors"))) void (*const vectors[16 + BOARD_IRQ_COUNT])(void) = {
+__attribute__((used, section(".vectors"))) void (*const hal_vectors[16 + BOARD_IRQ_COUNT])(void) = {
     (void (*)(void))(uintptr_t)_stack_top,
-    reset_handler,
+    hal_reset_handler,
     fault_handler, /* NMI */
     fault_handler, /* HardFault */
     fault_handler, /* MemManage */
@@ -97,7 +97,7 @@ __attribute__((used, section(".vectors"))) void (*const vectors[16 + BOARD_IRQ_C
     fault_handler, /* DebugMonitor */
     0,
     fault_handler, /* PendSV */
-    system_tick_handler,
+    hal_system_tick_handler,
     [16 ... 15 + BOARD_IRQ_COUNT] = fault_handler,
-    [16 + BOARD_UART_IRQ] = serial_interrupt_handler,
+    [16 + BOARD_UART_IRQ] = hal_serial_interrupt_handler,
 };

@@ -13,8 +13,8 @@ extern const uint32_t _data_image[];
 #define STACK_PAINT 0xC5C5C5C5u
 
 int main(void);
-void reset_handler(void) __attribute__((noreturn));
-void system_tick_handler(void);
-void fault_report(const uint32_t *frame) __attribute__((noreturn, used));
+void hal_reset_handler(void) __attribute__((noreturn));
+void hal_system_tick_handler(void);
+void hal_fault_report(const uint32_t *frame) __attribute__((noreturn, used));
 
 #endif

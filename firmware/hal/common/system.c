@@ -7,18 +7,18 @@
 
 static volatile uint32_t milliseconds;
 
-void system_tick_handler(void) {
+void hal_system_tick_handler(void) {
     milliseconds++;
 }
 
-void system_tick_start(uint32_t core_hz) {
+void hal_system_tick_start(uint32_t core_hz) {
     SYST_CSR = 0;
     SYST_RVR = core_hz / 1000u - 1u;
     SYST_CVR = 0;
     SYST_CSR = SYST_CSR_CLKSOURCE_CORE | SYST_CSR_TICKINT | SYST_CSR_ENABLE;
 }
 
-bool system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value) {
+bool hal_system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value) {
     /* The slowest thing waited for is a crystal, some milliseconds; a million reads take longer than 30 ms
      * even at the full clock. */
     for (uint32_t tries = 0; tries < 1000000u; tries++) {
@@ -38,7 +38,7 @@ uint32_t hal_millis(void) {
 void hal_wait(void) {
     /* With interrupts masked a byte that arrives between the check and the sleep still ends the sleep. */
     interrupts_off();
-    if (serial_ring_empty()) wait_for_interrupt();
+    if (hal_serial_ring_empty()) wait_for_interrupt();
     interrupts_on();
 }
 

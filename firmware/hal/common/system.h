@@ -12,20 +12,20 @@
 #endif
 
 /* Starts the millisecond tick from the core clock. */
-void system_tick_start(uint32_t core_hz);
+void hal_system_tick_start(uint32_t core_hz);
 
 /* Waits until (*reg & mask) == value, for a bounded number of reads; false: it did not happen. */
-bool system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
+bool hal_system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
 
 /* Cycle counter of the core (hardware; simulators don't model it). */
-void dwt_start(void);
-uint32_t dwt_count(void);
+void hal_dwt_start(void);
+uint32_t hal_dwt_count(void);
 
 /* Instruction and data cache of a Cortex-M7. */
-void cache_enable(void);
+void hal_cache_enable(void);
 
 /* Drops what the data cache holds of these addresses, which something else than the core has changed. Nothing
  * may have been written there through the cache. No effect where there is no cache. */
-void cache_forget(uint32_t address, uint32_t bytes);
+void hal_cache_forget(uint32_t address, uint32_t bytes);
 
 #endif

@@ -7,20 +7,20 @@
 #include <stdint.h>
 
 /* Starts the port at 115200 baud 8N1 with reception interrupts; its pins and bus clock are already set up. */
-void uart_start(uint32_t clock_hz);
+void hal_uart_start(uint32_t clock_hz);
 
 /* The next received byte; false: none is there. Counts overruns on the way. */
-bool uart_take(uint8_t *byte);
+bool hal_uart_take(uint8_t *byte);
 
 /* Received bytes the peripheral had to drop since the last call (as far as it tells: at least one each). */
-uint32_t uart_overruns(void);
+uint32_t hal_uart_overruns(void);
 
 /* Hands one byte to the peripheral, waiting for room. */
-void uart_send(uint8_t byte);
+void hal_uart_send(uint8_t byte);
 
 /* Waits until the last bit has left the wire, then changes the rate;
  * false and unchanged if it can't be reached. */
-bool uart_set_baud(uint32_t baud);
+bool hal_uart_set_baud(uint32_t baud);
 
 /* clock / baud rounded to nearest, or 0 if the resulting rate is off by more than 2 % or the divider is
  * outside minimum..maximum. */

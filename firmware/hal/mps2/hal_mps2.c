@@ -37,14 +37,14 @@ static uint32_t divider(uint32_t baud) {
     return uart_divider(BOARD_CORE_HZ, baud, 16u, 0xFFFFFu);
 }
 
-void uart_start(uint32_t clock_hz) {
+void hal_uart_start(uint32_t clock_hz) {
     (void)clock_hz; /* the bus runs at the core's clock */
     UART_BAUDDIV = divider(115200u);
     UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
     nvic_enable(BOARD_UART_IRQ);
 }
 
-bool uart_take(uint8_t *byte) {
+bool hal_uart_take(uint8_t *byte) {
     UART_INTCLEAR =
         INT_RX; /* an event, not a level: cleared before looking, a byte that comes later sets it again */
     const uint32_t state = UART_STATE;
@@ -57,19 +57,19 @@ bool uart_take(uint8_t *byte) {
     return true;
 }
 
-uint32_t uart_overruns(void) {
+uint32_t hal_uart_overruns(void) {
     const uint32_t count = overruns;
     overruns = 0;
     return count;
 }
 
-void uart_send(uint8_t byte) {
+void hal_uart_send(uint8_t byte) {
     while (UART_STATE & STATE_TX_FULL) {
     }
     UART_DATA = byte;
 }
 
-bool uart_set_baud(uint32_t baud) {
+bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
     while (UART_STATE & STATE_TX_FULL) {
@@ -82,8 +82,8 @@ void hal_init(void) {
     TIMER0_RELOAD = 0xFFFFFFFFu;
     TIMER0_VALUE = 0xFFFFFFFFu;
     TIMER0_CTRL = 1;
-    system_tick_start(BOARD_CORE_HZ);
-    uart_start(BOARD_CORE_HZ);
+    hal_system_tick_start(BOARD_CORE_HZ);
+    hal_uart_start(BOARD_CORE_HZ);
 }
 
 /* The timer counts down; the product wraps where the 32-bit count does, so differences stay right. */

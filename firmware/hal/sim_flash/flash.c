@@ -26,7 +26,7 @@ static bool fill_with_ones(uint32_t offset, uint32_t bytes) {
     uint8_t ones[PIECE];
     memset(ones, 0xFF, sizeof ones);
     for (uint32_t done = 0; done < bytes; done += PIECE) {
-        if (!semihost_write(file, offset + done, ones, bytes - done < PIECE ? bytes - done : PIECE))
+        if (!hal_semihost_write(file, offset + done, ones, bytes - done < PIECE ? bytes - done : PIECE))
             return false;
     }
     return true;
@@ -35,7 +35,7 @@ static bool fill_with_ones(uint32_t offset, uint32_t bytes) {
 static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
     if (!slots_hold(address, bytes)) return HAL_FLASH_REFUSED;
     if (bytes == 0) return HAL_FLASH_OK;
-    return semihost_read(file, slots_offset(address), data, bytes) ? HAL_FLASH_OK : HAL_FLASH_FAILED;
+    return hal_semihost_read(file, slots_offset(address), data, bytes) ? HAL_FLASH_OK : HAL_FLASH_FAILED;
 }
 
 static hal_flash_status erase_sector(uint32_t address) {
@@ -51,7 +51,7 @@ static hal_flash_status erase_sector(uint32_t address) {
 static hal_flash_status program_piece(uint32_t offset, const uint8_t *data, uint32_t bytes) {
     uint8_t units[PIECE / BOARD_FLASH_UNIT], present[PIECE];
     const uint32_t count = bytes / BOARD_FLASH_UNIT, units_at = SLOTS_BYTES + offset / BOARD_FLASH_UNIT;
-    if (!semihost_read(file, units_at, units, count) || !semihost_read(file, offset, present, bytes))
+    if (!hal_semihost_read(file, units_at, units, count) || !hal_semihost_read(file, offset, present, bytes))
         return HAL_FLASH_FAILED;
     for (uint32_t i = 0; i < count; i++) {
         if (units[i] != 0xFF) return HAL_FLASH_REFUSED; /* programmed already */
@@ -60,7 +60,7 @@ static hal_flash_status program_piece(uint32_t offset, const uint8_t *data, uint
         if (data[i] & ~present[i]) return HAL_FLASH_REFUSED; /* zeros do not become ones */
     }
     memset(units, 0, count);
-    return semihost_write(file, units_at, units, count) && semihost_write(file, offset, data, bytes)
+    return hal_semihost_write(file, units_at, units, count) && hal_semihost_write(file, offset, data, bytes)
                ? HAL_FLASH_OK
                : HAL_FLASH_FAILED;
 }
@@ -82,10 +82,10 @@ const hal_flash *hal_flash_open(void) {
         static const char prefix[] = "flash=";
         const size_t skip = sizeof prefix - 1;
         char command[LONGEST_COMMAND];
-        if (!semihost_command_line(command, sizeof command) || strncmp(command, prefix, skip) != 0)
+        if (!hal_semihost_command_line(command, sizeof command) || strncmp(command, prefix, skip) != 0)
             return NULL;
-        const int32_t opened = semihost_open(command + skip);
-        if (opened < 0 || semihost_length(opened) != (int32_t)FILE_BYTES) return NULL;
+        const int32_t opened = hal_semihost_open(command + skip);
+        if (opened < 0 || hal_semihost_length(opened) != (int32_t)FILE_BYTES) return NULL;
         file = opened;
     }
     return &flash;

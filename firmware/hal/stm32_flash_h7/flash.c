@@ -71,7 +71,7 @@ static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
         FLASH_CR2 = CR_PSIZE_X64; /* by itself: the write that locks changes nothing else */
         FLASH_CR2 = CR_PSIZE_X64 | CR_LOCK;
     }
-    cache_forget(address, bytes);
+    hal_cache_forget(address, bytes);
     return success ? HAL_FLASH_OK : HAL_FLASH_FAILED;
 }
 

@@ -70,7 +70,7 @@ static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
         FLASH_ACR &= ~ACR_DCRST;
         FLASH_ACR |= ACR_DCEN;
     }
-    cache_forget(address, bytes);
+    hal_cache_forget(address, bytes);
     return success ? HAL_FLASH_OK : HAL_FLASH_FAILED;
 }
 

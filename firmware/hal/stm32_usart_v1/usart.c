@@ -26,7 +26,7 @@ static uint32_t divider(uint32_t baud) {
     return uart_divider(clock, baud, 16u, 0xFFFFu);
 }
 
-void uart_start(uint32_t clock_hz) {
+void hal_uart_start(uint32_t clock_hz) {
     clock = clock_hz;
     USART_CR1 = 0;
     USART_BRR = divider(115200u);
@@ -34,7 +34,7 @@ void uart_start(uint32_t clock_hz) {
     nvic_enable(BOARD_UART_IRQ);
 }
 
-bool uart_take(uint8_t *byte) {
+bool hal_uart_take(uint8_t *byte) {
     const uint32_t status = USART_SR;
     if (!(status & (SR_RXNE | SR_ORE))) return false;
     if (status & SR_ORE) overruns++;
@@ -42,19 +42,19 @@ bool uart_take(uint8_t *byte) {
     return (status & SR_RXNE) != 0;
 }
 
-uint32_t uart_overruns(void) {
+uint32_t hal_uart_overruns(void) {
     const uint32_t count = overruns;
     overruns = 0;
     return count;
 }
 
-void uart_send(uint8_t byte) {
+void hal_uart_send(uint8_t byte) {
     while (!(USART_SR & SR_TXE)) {
     }
     USART_DR = byte;
 }
 
-bool uart_set_baud(uint32_t baud) {
+bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
     while (!(USART_SR & SR_TC)) {

@@ -45,13 +45,13 @@ static void enable(uint32_t brr) {
     USART_CR1 = CR1_FIFO | CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
 }
 
-void uart_start(uint32_t clock_hz) {
+void hal_uart_start(uint32_t clock_hz) {
     clock = clock_hz;
     enable(divider(115200u));
     nvic_enable(BOARD_UART_IRQ);
 }
 
-bool uart_take(uint8_t *byte) {
+bool hal_uart_take(uint8_t *byte) {
     const uint32_t status = USART_ISR;
     if (status & ISR_ORE) { /* left set, it would raise the interrupt for ever */
         overruns++;
@@ -62,19 +62,19 @@ bool uart_take(uint8_t *byte) {
     return true;
 }
 
-uint32_t uart_overruns(void) {
+uint32_t hal_uart_overruns(void) {
     const uint32_t count = overruns;
     overruns = 0;
     return count;
 }
 
-void uart_send(uint8_t byte) {
+void hal_uart_send(uint8_t byte) {
     while (!(USART_ISR & ISR_TXE)) {
     }
     USART_TDR = byte;
 }
 
-bool uart_set_baud(uint32_t baud) {
+bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
     while (!(USART_ISR & ISR_TC)) {

@@ -66,23 +66,23 @@ static void clock_start(void) {
     PWR_CR |= PWR_CR_VOS_SCALE1;
 
     RCC_CR |= CR_HSEON;
-    const bool crystal = system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
+    const bool crystal = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
     const uint32_t m = (crystal ? BOARD_HSE_HZ : HSI_HZ) / 1000000u;
     const uint32_t n = 336u, q = 7u; /* P = 2 is coded as 0; Q gives 48 MHz */
     RCC_PLLCFGR = m | (n << 6) | (crystal ? PLLCFGR_SRC_HSE : 0u) | (q << 24);
     RCC_CR |= CR_PLLON;
-    if (!system_wait_for(&RCC_CR, CR_PLLRDY, CR_PLLRDY)) return;
+    if (!hal_system_wait_for(&RCC_CR, CR_PLLRDY, CR_PLLRDY)) return;
 
     FLASH_ACR = FLASH_ACR_5WS_PREFETCH_CACHES; /* 3.5.1: 150 < HCLK <= 168 MHz at 2.7 to 3.6 V */
     (void)FLASH_ACR;
     RCC_CFGR = CFGR_PPRE1_DIV4 | CFGR_PPRE2_DIV2;
     RCC_CFGR |= CFGR_SW_PLL;
-    if (system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL)) core_hz = FULL_SPEED_HZ;
+    if (hal_system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL)) core_hz = FULL_SPEED_HZ;
 }
 
 static void counter_start(void) {
     if (!HAL_SIMULATED) {
-        dwt_start();
+        hal_dwt_start();
         return;
     }
     RCC_APB1ENR |= APB1ENR_TIM2;
@@ -97,7 +97,7 @@ void hal_init(void) {
         core_hz = FULL_SPEED_HZ;
     else
         clock_start();
-    system_tick_start(core_hz);
+    hal_system_tick_start(core_hz);
     counter_start();
 
     RCC_AHB1ENR |= AHB1ENR_GPIOA;
@@ -105,11 +105,11 @@ void hal_init(void) {
     (void)RCC_APB2ENR;
     gpio_alternate(GPIOA, BOARD_UART_TX_PIN, 7u);
     gpio_alternate(GPIOA, BOARD_UART_RX_PIN, 7u);
-    uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 2u : HSI_HZ);
+    hal_uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 2u : HSI_HZ);
 }
 
 uint32_t hal_count(void) {
-    return HAL_SIMULATED ? TIM2_CNT : dwt_count();
+    return HAL_SIMULATED ? TIM2_CNT : hal_dwt_count();
 }
 
 const char *hal_count_unit(void) {

@@ -60,7 +60,7 @@ static void clock_start(void) {
 
     if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
     RCC_CR |= CR_HSEON;
-    const bool crystal = system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
+    const bool crystal = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
     const uint32_t m = (crystal ? BOARD_HSE_HZ : HSI_HZ) / 1000000u;
     const uint32_t n = 432u, q = 9u; /* P = 2 is coded as 0; Q gives 48 MHz */
     RCC_PLLCFGR = m | (n << 6) | (crystal ? PLLCFGR_SRC_HSE : 0u) | (q << 24);
@@ -68,34 +68,34 @@ static void clock_start(void) {
 
     /* Over-drive while the PLL locks (4.1.4, entering over-drive mode) */
     PWR_CR1 |= CR1_ODEN;
-    if (!system_wait_for(&PWR_CSR1, CSR1_ODRDY, CSR1_ODRDY)) return;
+    if (!hal_system_wait_for(&PWR_CSR1, CSR1_ODRDY, CSR1_ODRDY)) return;
     PWR_CR1 |= CR1_ODSWEN;
-    if (!system_wait_for(&PWR_CSR1, CSR1_ODSWRDY, CSR1_ODSWRDY)) return;
-    if (!system_wait_for(&RCC_CR, CR_PLLRDY, CR_PLLRDY)) return;
+    if (!hal_system_wait_for(&PWR_CSR1, CSR1_ODSWRDY, CSR1_ODSWRDY)) return;
+    if (!hal_system_wait_for(&RCC_CR, CR_PLLRDY, CR_PLLRDY)) return;
 
     FLASH_ACR = FLASH_ACR_7WS_PREFETCH_ART; /* 3.3.2: 210 < HCLK <= 216 MHz at 2.7 to 3.6 V */
     (void)FLASH_ACR;
     RCC_CFGR = CFGR_PPRE1_DIV4 | CFGR_PPRE2_DIV2;
     RCC_CFGR |= CFGR_SW_PLL;
-    if (system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL)) core_hz = FULL_SPEED_HZ;
+    if (hal_system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL)) core_hz = FULL_SPEED_HZ;
 }
 
 void hal_init(void) {
-    cache_enable();
+    hal_cache_enable();
     clock_start();
-    system_tick_start(core_hz);
-    dwt_start();
+    hal_system_tick_start(core_hz);
+    hal_dwt_start();
 
     RCC_AHB1ENR |= BOARD_UART_GPIO_CLOCKS;
     BOARD_UART_ENABLE_REGISTER |= BIT(BOARD_UART_ENABLE_BIT);
     (void)BOARD_UART_ENABLE_REGISTER;
     gpio_alternate(BOARD_UART_TX_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);
     gpio_alternate(BOARD_UART_RX_PORT, BOARD_UART_RX_PIN, BOARD_UART_FUNCTION);
-    uart_start(core_hz == FULL_SPEED_HZ ? BOARD_UART_CLOCK_HZ(core_hz) : HSI_HZ);
+    hal_uart_start(core_hz == FULL_SPEED_HZ ? BOARD_UART_CLOCK_HZ(core_hz) : HSI_HZ);
 }
 
 uint32_t hal_count(void) {
-    return dwt_count();
+    return hal_dwt_count();
 }
 
 const char *hal_count_unit(void) {

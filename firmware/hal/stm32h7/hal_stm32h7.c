@@ -68,46 +68,46 @@ static void clock_start(void) {
      * it can be written once after power-on. */
     if ((PWR_CR3 & (CR3_SCUEN | CR3_LDOEN | CR3_BYPASS)) == (CR3_SCUEN | CR3_LDOEN))
         PWR_CR3 = (PWR_CR3 & ~(CR3_SCUEN | CR3_BYPASS)) | CR3_LDOEN;
-    if (!system_wait_for(&PWR_CSR1, CSR1_ACTVOSRDY, CSR1_ACTVOSRDY)) return;
+    if (!hal_system_wait_for(&PWR_CSR1, CSR1_ACTVOSRDY, CSR1_ACTVOSRDY)) return;
     PWR_D3CR |= D3CR_VOS_SCALE1;
-    if (!system_wait_for(&PWR_D3CR, D3CR_VOSRDY, D3CR_VOSRDY)) return;
+    if (!hal_system_wait_for(&PWR_D3CR, D3CR_VOSRDY, D3CR_VOSRDY)) return;
 
     if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
     RCC_CR |= CR_HSEON;
-    const bool external = system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
+    const bool external = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
     const uint32_t m = (external ? BOARD_HSE_HZ : HSI_HZ) / 2000000u;
     const uint32_t n = 400u, p = 2u;
     RCC_PLLCKSELR = (external ? PLLCKSELR_SRC_HSE : PLLCKSELR_SRC_HSI) | (m << 4);
     RCC_PLLCFGR = PLLCFGR_PLL1RGE_2_TO_4_MHZ | PLLCFGR_DIVP1EN;
     RCC_PLL1DIVR = (n - 1u) | ((p - 1u) << 9) | (1u << 16) | (1u << 24);
     RCC_CR |= CR_PLL1ON;
-    if (!system_wait_for(&RCC_CR, CR_PLL1RDY, CR_PLL1RDY)) return;
+    if (!hal_system_wait_for(&RCC_CR, CR_PLL1RDY, CR_PLL1RDY)) return;
 
     FLASH_ACR = FLASH_ACR_2WS_WRHIGHFREQ2; /* 4.3.8: scale 1, 185 < bus clock <= 210 MHz */
-    if (!system_wait_for(&FLASH_ACR, 0xFu, 2u)) return;
+    if (!hal_system_wait_for(&FLASH_ACR, 0xFu, 2u)) return;
     RCC_D1CFGR = D1CFGR_HPRE_DIV2_D1PPRE_DIV2;
     RCC_D2CFGR = D2CFGR_BOTH_DIV2;
     RCC_D3CFGR = D3CFGR_DIV2;
     RCC_CFGR = (RCC_CFGR & ~7u) | CFGR_SW_PLL1;
-    if (system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL1)) core_hz = FULL_SPEED_HZ;
+    if (hal_system_wait_for(&RCC_CFGR, CFGR_SWS_MASK, CFGR_SWS_PLL1)) core_hz = FULL_SPEED_HZ;
 }
 
 void hal_init(void) {
-    cache_enable();
+    hal_cache_enable();
     clock_start();
-    system_tick_start(core_hz);
-    dwt_start();
+    hal_system_tick_start(core_hz);
+    hal_dwt_start();
 
     RCC_AHB4ENR |= BIT(BOARD_UART_GPIO_CLOCK);
     RCC_APB1LENR |= BIT(BOARD_UART_ENABLE_BIT);
     (void)RCC_APB1LENR;
     gpio_alternate(BOARD_UART_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);
     gpio_alternate(BOARD_UART_PORT, BOARD_UART_RX_PIN, BOARD_UART_FUNCTION);
-    uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 4u : HSI_HZ);
+    hal_uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 4u : HSI_HZ);
 }
 
 uint32_t hal_count(void) {
-    return dwt_count();
+    return hal_dwt_count();
 }
 
 const char *hal_count_unit(void) {

@@ -24,6 +24,7 @@ from tinyengine.schedule.training import TrainingProgram
 ARENA_ALIGNMENT = 16
 SMALL_MARK = "_COMPILED_FOR_SIZE"
 """What the name of a macro ends with that tells PlatformIO's builder to compile everything for size."""
+_OTHER_VERSION = "tinyengine's library has another version than the compiler of this network: compile the network again"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ def _header(source: NetworkSource) -> str:
     name = source.prefix
     lines = [_banner(source, "Interface")]
     lines.append(f'#ifndef {guard}\n#define {guard}\n\n#include "tinyengine/te_model.h"\n')
+    version = int("".join(f"{part:0>2}" for part in __version__.split(".")))
+    lines.append(f'#if TE_VERSION != {version}\n#error "{_OTHER_VERSION}"\n#endif\n')
     if source.small:
         lines.append(f"#define {name.upper()}{SMALL_MARK} /* build with -Os */")
     lines.append(f"#define {name.upper()}_ARENA_BYTES {source.plan.arena_bytes}u")
@@ -160,7 +163,7 @@ def _header(source: NetworkSource) -> str:
             lines.append(
                 f"#define {name.upper()}_{kind}_{index}_BYTES {tensor.nbytes}u /* {_comment(port.name)}: {shape} */"
             )
-    lines.append(f"\nextern const te_model {name};\n\n#endif\n")
+    lines.append(f"\nTE_BEGIN_C\n\nextern const te_model {name};\n\nTE_END_C\n\n#endif\n")
     return "\n".join(lines)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from tinyengine.ir.ops import Window
+from tinyengine.paths import project_root
 
-WIDTHS = (*range(2, 15), 16, 18, 20, 22, 24, 28, 32, 36, 40, 44, 48)
-"""Of pictures, stride 1; as in te_depthwise_map_list.h."""
-EVEN_WIDTHS = (*range(4, 25, 2), 28, 32, 36, 40, 44, 48)
-ODD_WIDTHS = tuple(range(3, 14, 2))
 FIELD_HALF = 1 << 20
 """A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
 
@@ -119,14 +118,16 @@ class MapKernel:
         return bias_limits(weights, (-128 - zero, 127 - zero), 1 + doubled, top, bottom)
 
 
-def map_kernels() -> list[MapKernel]:
-    """All instances."""
-    found = []
-    for k in (3, 5, 7):
-        found += [MapKernel(k, 1, width, k // 2) for width in WIDTHS]
-        found += [MapKernel(k, 2, width, pad) for width in EVEN_WIDTHS for pad in (k // 2 - 1, k // 2)]
-        found += [MapKernel(k, 2, width, k // 2) for width in ODD_WIDTHS]
-    return found
+@cache
+def map_kernels() -> tuple[MapKernel, ...]:
+    """All instances, from the list that the C library is built of."""
+    text = (project_root() / "lib/tinyengine/include/tinyengine/te_depthwise_map_list.h").read_text()
+    by_1 = re.findall(r"\bONE\((\d+), (\d+)\)", text)
+    by_2 = re.findall(r"\bBY_2\((\d+), (\d+), (\d+)\)", text)
+    return (
+        *(MapKernel(int(k), 1, int(width), int(k) // 2) for k, width in by_1),
+        *(MapKernel(int(k), 2, int(width), int(pad)) for k, width, pad in by_2),
+    )
 
 
 def _plane(columns: list[int], padded: int, pixels: int) -> Plane:

@@ -43,7 +43,7 @@ static void begin(void) {
 static void push_rows(const void *data, uint32_t count) {
     const int8_t *rows = data;
     if (position == 0) maybe_dawdle(rows);
-    picture_crc = crc32(picture_crc, data, count * ROW);
+    picture_crc = fw_crc32(picture_crc, data, count * ROW);
     for (uint32_t i = 0; i < count * ROW; i++, position++) {
         sums[position % 10] = (int8_t)(uint8_t)(sums[position % 10] + rows[i]);
         if (position < MIRROR) mirror[MIRROR - 1 - position] = (int8_t)(rows[i] ^ 0x5A);
@@ -87,7 +87,7 @@ static void reset(void) {
 static uint32_t continue_u32(uint32_t crc, uint32_t value) {
     const uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
                               (uint8_t)(value >> 24)};
-    return crc32(crc, bytes, sizeof bytes);
+    return fw_crc32(crc, bytes, sizeof bytes);
 }
 
 static uint32_t sample_crc(const te_train_sample *sample) {
@@ -133,7 +133,7 @@ static te_train_result step(const te_train_sample *sample, const te_train_update
 }
 
 static te_train_result evaluate(const te_train_sample *sample) {
-    return result_of(crc32(sample_crc(sample), trained, STATE_BYTES), sample->classes);
+    return result_of(fw_crc32(sample_crc(sample), trained, STATE_BYTES), sample->classes);
 }
 
 static const te_trainer trainer = {

@@ -52,7 +52,7 @@ static storage_status save(const hal_flash *flash, uint32_t number, const char *
     uint8_t data[LONGEST];
     make(number, data);
     storage_info info;
-    const storage_status status = storage_save(flash, layout, HASH, data, here.length, number, &info);
+    const storage_status status = fw_storage_save(flash, layout, HASH, data, here.length, number, &info);
     if (status == STORAGE_OK && info.steps != number) fail("a save that describes another state");
     return status;
 }
@@ -63,7 +63,7 @@ static int look(const hal_flash *flash) {
     storage_info info;
     memset(data, 0xA5, sizeof data);
     boots++;
-    const storage_status status = storage_load(flash, LAYOUT, data, here.length, &info);
+    const storage_status status = fw_storage_load(flash, LAYOUT, data, here.length, &info);
     if (data[here.length] != 0xA5) fail("a load that writes too much");
     if (status != STORAGE_OK) {
         for (uint32_t i = 0; i < here.length; i++) {
@@ -100,7 +100,7 @@ static void prepare(const hal_flash *flash, uint32_t history) {
     if (history == 4) {
         prepare_saves(flash, 1);
         save(flash, 9, LAYOUT);
-        storage_load(flash, LAYOUT, NULL, here.length, &info);
+        fw_storage_load(flash, LAYOUT, NULL, here.length, &info);
         model_corrupt(info.slot, 130, 0x10);
     }
     if (history == 5) {
@@ -112,7 +112,7 @@ static void prepare(const hal_flash *flash, uint32_t history) {
     if (history == 7) save(flash, 8, FOREIGN_LAYOUT);
     if (history == 8) {
         prepare_saves(flash, 2);
-        if (storage_clear(flash) != STORAGE_OK) fail("an undisturbed clear");
+        if (fw_storage_clear(flash) != STORAGE_OK) fail("an undisturbed clear");
     }
 }
 #define HISTORIES 10u
@@ -126,7 +126,7 @@ enum { CLEAR = 0 }; /* in place of a state's number: erase everything */
 static bool interrupted(const hal_flash *flash, uint32_t number, uint32_t cut, accident kind) {
     model_arm(cut, kind);
     if (!setjmp(model_power_cut)) {
-        const storage_status status = number == CLEAR ? storage_clear(flash) : save(flash, number, LAYOUT);
+        const storage_status status = number == CLEAR ? fw_storage_clear(flash) : save(flash, number, LAYOUT);
         if (!model_struck() && status != STORAGE_OK && here.kind != WEAK) fail("an undisturbed operation");
         if (model_struck() && status != STORAGE_FLASH_ERROR) fail("an error that nobody tells");
     }
@@ -206,7 +206,7 @@ static void interrupt_at_every_operation(const hal_flash *flash, uint32_t number
     here.cut = 0;
     here.kind = NOT_STARTED;
     if (number == CLEAR) {
-        if (storage_clear(flash) != STORAGE_OK || boot(flash) != -STORAGE_EMPTY) fail("a clear");
+        if (fw_storage_clear(flash) != STORAGE_OK || boot(flash) != -STORAGE_EMPTY) fail("a clear");
     } else if (save(flash, number, LAYOUT) != STORAGE_OK || boot(flash) != (int)number) {
         fail("a save");
     }
@@ -223,7 +223,7 @@ static void corrupt_every_bit(const geometry *g) {
         prepare_saves(flash, count);
         model_keep(&start);
         storage_info info;
-        storage_load(flash, LAYOUT, NULL, here.length, &info);
+        fw_storage_load(flash, LAYOUT, NULL, here.length, &info);
         for (uint32_t bit = 0; bit < 8u * (128u + here.length); bit++) {
             here.cut = bit;
             model_restore(&start);

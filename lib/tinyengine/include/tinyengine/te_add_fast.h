@@ -22,6 +22,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_add_fast_constants {
     int32_t ka, ca, ma, ea, kb, c, m, e;
 } te_add_fast_constants;
@@ -44,5 +46,7 @@ typedef struct te_add_fast_params {
 
 /* Element by element: y may be a or b, or trail them. */
 void te_add_fast_s8(const te_add_fast_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+TE_END_C
 
 #endif

@@ -20,6 +20,8 @@
 
 #include "tinyengine/te_train.h"
 
+TE_BEGIN_C
+
 /* What one training step is given, and what it finds out. */
 typedef struct te_train_context {
     te_train_sample sample;
@@ -186,5 +188,7 @@ typedef struct te_pool_gradient_params {
  * scratch: 6 bytes per channel. */
 void te_pool_gradient(const te_pool_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context);
+
+TE_END_C
 
 #endif

@@ -10,6 +10,8 @@
 
 #include "tinyengine/te_backward.h"
 
+TE_BEGIN_C
+
 /* te_loss with such a gradient. */
 void te_loss_float(const te_loss_params *p, const int8_t *x, float *y, void *scratch,
                    te_train_context *context);
@@ -78,5 +80,7 @@ typedef struct te_pool_gradient_float_params {
 /* As te_pool_gradient. */
 void te_pool_gradient_float(const te_pool_gradient_float_params *p, const void *const *inputs, float *y,
                             te_train_context *context);
+
+TE_END_C
 
 #endif

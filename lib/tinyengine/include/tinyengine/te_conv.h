@@ -8,6 +8,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_conv2d_params {
     te_hwc in, out;
     te_window window;
@@ -48,5 +50,7 @@ typedef struct te_fully_connected_params {
 
 /* Fully connected layer, output by output. */
 void te_fully_connected_s8(const te_fully_connected_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

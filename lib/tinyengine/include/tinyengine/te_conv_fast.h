@@ -62,6 +62,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 /* A run of the receptive fields of two neighbouring pixels: offsets from `base`, which advance by step to the
  * next pair. (Offsets, so that the struct is 12 bytes and needs no alignment beyond 4 on 64-bit hosts.) */
 typedef struct te_conv_run {
@@ -139,5 +141,7 @@ void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, v
 
 /* The same for narrow kernels, which need no scratch memory; blocks of one pixel. */
 void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

@@ -15,6 +15,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_dense_args {
     const uint32_t *x;
     const uint32_t *weights;
@@ -43,5 +45,7 @@ typedef struct te_dense_fast_params {
 
 /* All of x is read before y is written. scratch: 8 bytes per 4 inputs (rounded up). */
 void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+TE_END_C
 
 #endif

@@ -44,6 +44,8 @@
 #include "tinyengine/te_depthwise_map.h"
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 /* Some neighbouring channels of a layer. */
 typedef struct te_depthwise_run_args {
     const int8_t *x; /* first channel of the first row that exists from `first` on */
@@ -106,5 +108,7 @@ typedef struct te_depthwise_fast_params {
  * if kh = 3), for kernels 5 and 7 kh * (kh / 2 + 1) words more and 3 for each output row; and
  * ((out.w - 1) * sw + kw + 1) * kh rounded up to even + (kw + 1) / 2 * 2 * kh halfwords. */
 void te_depthwise_fast_s8(const te_depthwise_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+TE_END_C
 
 #endif

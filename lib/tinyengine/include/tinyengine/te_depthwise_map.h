@@ -1,8 +1,8 @@
 /* The depthwise convolution of te_depthwise_fast.h for maps up to 48 columns wide: the same polynomial
  * products (its "TRICK"), but a channel's rows are staged all at once, and a row of outputs is straight code
  * for one width, without products of padding. Kernel, stride, width and padding in front are constants of an
- * instance (te_depthwise_map_list.h); heights and channel counts are free. An instance that is not used costs
- * no flash.
+ * instance (te_depthwise_map_list.h); heights and channel counts are free. Each has a section of its own, and
+ * each width an object file.
  *
  * PIXELS are less the zero point, so padding is 0 and its products can be left out. Taps are doubled to round
  * exactly only; to round fast the multiplier is.
@@ -38,6 +38,8 @@
 #define TE_DEPTHWISE_MAP_H
 
 #include "tinyengine/te_types.h"
+
+TE_BEGIN_C
 
 /* Rows row .. of one picture for some neighbouring channels. */
 typedef struct te_depthwise_map_args {
@@ -76,5 +78,7 @@ typedef void te_depthwise_map_fn(const te_depthwise_map_args *args);
 #define TE_DEPTHWISE_MAP_DECLARE_BY_2(k, w, p)                                                               \
     te_depthwise_map_fn te_depthwise_map_##k##_##w##_by_2_##p, te_depthwise_map_##k##_##w##_by_2_##p##_fast;
 TE_DEPTHWISE_MAPS(TE_DEPTHWISE_MAP_DECLARE, TE_DEPTHWISE_MAP_DECLARE_BY_2)
+
+TE_END_C
 
 #endif

@@ -10,6 +10,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_broadcast {
     uint32_t dims[4];
     int32_t stride_a[4], stride_b[4];
@@ -55,5 +57,7 @@ typedef struct te_softmax_params {
 
 /* Softmax over the last axis with output scale 1/256 and zero point -128, row by row; y may be x. */
 void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 /* A tap of a depthwise convolution that reaches an output pixel. Both aligned to 4. */
 typedef struct te_gradient_tap {
     const int16_t *g; /* gradients of the output pixel */
@@ -34,5 +36,7 @@ void te_round_4(const int32_t *sums, int16_t *out, uint32_t quads, int32_t shift
 /* g = (g * factor + half) >> shift where the mask's bit is 1, else 0, in place; shift 15..31; 16 * units
  * values, two bytes of the mask for each unit (NULL: all bits 1). BUDGET: 25 instructions per 4. */
 void te_scale_16(int16_t *g, const int16_t *factor, const uint8_t *mask, uint32_t units, int32_t shift);
+
+TE_END_C
 
 #endif

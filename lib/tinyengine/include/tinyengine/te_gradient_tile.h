@@ -15,6 +15,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_gradient_tile_args {
     const int16_t *g; /* aligned to 4 */
     const uint32_t *weights;
@@ -25,5 +27,7 @@ typedef struct te_gradient_tile_args {
 } te_gradient_tile_args;
 
 void te_gradient_tile(const te_gradient_tile_args *args);
+
+TE_END_C
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_pad_params {
     uint32_t dims[4]; /* of the input */
     uint32_t before[4], after[4];
@@ -39,5 +41,7 @@ typedef struct te_resize_nearest_params {
 
 /* Nearest neighbour by index tables, output row by output row. */
 void te_resize_nearest_s8(const te_resize_nearest_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

@@ -15,6 +15,8 @@
 #include "tinyengine/te_train.h"
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 enum { TE_INT8, TE_UINT8, TE_INT16, TE_INT32, TE_FLOAT32 }; /* te_port.dtype */
 
 /* An input or output: values of type `dtype`, dims[0..rank-1] (batch left out). Real value = scale * (q -
@@ -60,5 +62,7 @@ typedef struct te_model {
     const te_trainer *trainer; /* NULL: compiled without an update scheme */
     void (*reset)(void);       /* all states to their initial values; NULL: there are none */
 } te_model;
+
+TE_END_C
 
 #endif

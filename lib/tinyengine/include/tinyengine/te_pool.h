@@ -4,6 +4,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 typedef struct te_pool_params {
     te_hwc in, out;
     te_window window;
@@ -31,5 +33,7 @@ typedef struct te_mean_params {
 /* y = clamp((sum (x - in_zero)) * multiplier / 2^31 * 2^shift + out_zero). Each output is written when its
  * inputs have been read. */
 void te_mean_s8(const te_mean_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

@@ -10,6 +10,8 @@
 #include "tinyengine/te_pool.h"
 #include "tinyengine/te_rows.h"
 
+TE_BEGIN_C
+
 /* te_conv_fast_params, with the scratch of te_conv_fast_s8. */
 void te_conv_rows(const void *params, const te_row_job *job);
 
@@ -106,5 +108,7 @@ typedef struct te_patch_params {
 } te_patch_params;
 
 void te_patch_rows(const void *params, const te_row_job *job);
+
+TE_END_C
 
 #endif

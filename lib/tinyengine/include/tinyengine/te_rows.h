@@ -18,6 +18,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 #define TE_NO_ROWS 0xffffu /* instead of the index of a picture */
 
 /* Where a picture's rows lie in the chain's scratch. Of the first and the last picture, which are given at
@@ -77,5 +79,7 @@ static inline uint32_t te_rows_in_line(const te_row_view *v, uint32_t row, uint3
     const uint32_t room = v->capacity - row % v->capacity;
     return room < count ? room : count;
 }
+
+TE_END_C
 
 #endif

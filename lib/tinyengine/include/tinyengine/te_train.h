@@ -13,6 +13,8 @@
 
 #include "tinyengine/te_types.h"
 
+TE_BEGIN_C
+
 /* One sample. label < classes <= te_trainer.classes:
  * outputs from `classes` on take no part in the softmax. */
 typedef struct te_train_sample {
@@ -54,5 +56,7 @@ typedef struct te_trainer {
     te_train_result (*step)(const te_train_sample *sample, const te_train_update *update);
     te_train_result (*evaluate)(const te_train_sample *sample);
 } te_trainer;
+
+TE_END_C
 
 #endif

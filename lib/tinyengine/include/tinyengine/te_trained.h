@@ -6,6 +6,8 @@
 
 #include "tinyengine/te_conv.h"
 
+TE_BEGIN_C
+
 /* Weights in SRAM: those of `count` input channels, in the order of the whole array without the others. */
 typedef struct te_trained_part {
     const int8_t *values;
@@ -39,5 +41,7 @@ typedef struct te_dense_trained_params {
 
 /* Fully connected layer on one vector. */
 void te_dense_trained_s8(const te_dense_trained_params *p, const int8_t *x, int8_t *y);
+
+TE_END_C
 
 #endif

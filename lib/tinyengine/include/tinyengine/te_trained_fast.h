@@ -11,6 +11,8 @@
 #include "tinyengine/te_conv_fast.h"
 #include "tinyengine/te_depthwise_fast.h"
 
+TE_BEGIN_C
+
 typedef struct te_conv_trained_fast_params {
     /* weights: its bias is -zero * (sum of the weights in flash), its trained weights are 0. With `whole` the
      * weights themselves are left out: per pair of channels biases and rounding. */
@@ -56,5 +58,7 @@ typedef struct te_depthwise_trained_fast_params {
  * 10 (20) per channel; with trained weights 8 per tap and 400. */
 void te_depthwise_trained_fast_s8(const te_depthwise_trained_fast_params *p, const int8_t *x, int8_t *y,
                                   void *scratch);
+
+TE_END_C
 
 #endif

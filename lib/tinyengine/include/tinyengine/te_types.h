@@ -13,6 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 10000 * major + 100 * minor + patch. Generated code wants the library of its own version. */
+#define TE_VERSION 100
+
+/* Around the declarations of every header: they are C also where C++ includes them. */
+#ifdef __cplusplus
+#define TE_BEGIN_C extern "C" {
+#define TE_END_C }
+#else
+#define TE_BEGIN_C
+#define TE_END_C
+#endif
+
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 #define TE_DSP 1
 #else

@@ -1,0 +1,3 @@
+#include "te_depthwise_map_dsp.inc"
+
+TE_DEPTHWISE_MAPS_24(TE_MAP, TE_MAP_BY_2)
