@@ -21,11 +21,14 @@ from pathlib import Path
 
 import click
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from short_training import train
 from tinyengine.cli.progress import step_progress
-from tinyengine.data.pictures import Pictures, load, shrink
+from tinyengine.data.images import to_pixels
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Arrays
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
@@ -92,9 +95,7 @@ def candidates(setting: Setting, count: int) -> list[Architecture]:
     return found
 
 
-def measure(
-    number: int, network: Network, setting: Setting, data: Pictures, validation: Pictures, backend: str
-) -> Entry:
+def measure(number: int, network: Network, setting: Setting, data: Arrays, validation: Arrays, backend: str) -> Entry:
     """Score, train and judge one network."""
     pictures, targets = _batch(data, network.resolution)
     scores = [score(network, pictures, targets) for score in (proxy.zico, proxy.naswot)]
@@ -116,9 +117,9 @@ def measure(
     )
 
 
-def _batch(data: Pictures, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+def _batch(data: Arrays, resolution: int) -> tuple[np.ndarray, np.ndarray]:
     chosen = np.random.default_rng(0).choice(len(data), proxy.PICTURES, replace=False)
-    pixels = np.stack([shrink(data.pixels[k], resolution) for k in chosen])
+    pixels = np.stack([to_pixels(Image.fromarray(data.values[k]), resolution, resolution, 3) for k in chosen])
     return pixels.astype(np.float32) / 128 - 1, data.targets(0.5)[chosen]
 
 
@@ -196,7 +197,8 @@ def main(
     known = {line["entry"]["number"]: Entry(**line["entry"]) for line in lines if line["setting"] == asdict(setting)}
     if not only_report and len(known) < networks:
         tensorflow("train networks", 1)
-        pictures_, judge = load(data, resolution * 3 // 2, limit=pictures), load(validate, resolution)
+        pictures_ = read_pictures(data, pictures).decoded(resolution * 3 // 2)
+        judge = read_pictures(validate).decoded(resolution)
         with step_progress() as progress:
             for number, architecture in enumerate(candidates(setting, networks)):
                 if number not in known:

@@ -31,8 +31,8 @@ from rich.table import Table
 from scipy import stats
 from short_training import train
 from tinyengine.cli.progress import step_progress
-from tinyengine.data.album import join, read_album
-from tinyengine.data.pictures import Pictures, decode, load
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Arrays, join
 from tinyengine.errors import TinyEngineError
 from tinyengine.optional import tensorflow
 from tinyengine.paths import cache_dir
@@ -158,7 +158,7 @@ def main(
     path = cache_dir() / RESULTS
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {line["key"]: np.frombuffer(bytes.fromhex(line["right"]), np.uint8) for line in lines}
-    pictures: dict[int, tuple[Pictures, Pictures]] = {}
+    pictures: dict[int, tuple[Arrays, Arrays]] = {}
     right: list[list[np.ndarray]] = [[] for _ in networks]
     with step_progress() as progress:
         for seed in range(seeds):  # the outer loop: a stopped run has all networks alike
@@ -167,8 +167,8 @@ def main(
                 name = key(network, recipe, data, validate, limit)
                 if name not in known and not only_report:
                     if network.resolution not in pictures:
-                        larger = decode(join([read_album(p, limit) for p in data]), network.resolution * 3 // 2)
-                        pictures[network.resolution] = larger, load(validate, network.resolution)
+                        larger = join([read_pictures(p, limit) for p in data]).decoded(network.resolution * 3 // 2)
+                        pictures[network.resolution] = larger, read_pictures(validate).decoded(network.resolution)
                     train_on, judge = pictures[network.resolution]
                     what = f"{network.name}, seed {seed}"
                     trained = train(network, recipe, train_on, judge, backend, part(progress, what))

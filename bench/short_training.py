@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tinyengine.data.pictures import Pictures
+from tinyengine.data.samples import Arrays
 from tinyengine.optional import tensorflow
 from tinyengine.progress import Progress, silent
 from tinyengine.recipes.evaluate import keras_outputs
@@ -29,8 +29,8 @@ class Trained:
 def train(
     network: Network,
     recipe: Recipe,
-    data: Pictures,
-    validation: Pictures,
+    data: Arrays,
+    validation: Arrays,
     backend: str,
     progress: Progress = silent,
 ) -> Trained:
@@ -40,6 +40,6 @@ def train(
         training = Training(network, recipe, data, Path(folder), backend=backend)
         training.run(None, lambda what, done, total, figures="": progress(done, total))
     seconds = time.process_time() - before
-    logits = keras_outputs(training.model, validation.pixels)
+    logits = keras_outputs(training.model, validation.values)
     probabilities = tensorflow("judge a network").nn.softmax(logits).numpy()
     return Trained(probabilities, sum(int(np.prod(w.shape)) for w in training.model.trainable_weights), seconds)

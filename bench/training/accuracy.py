@@ -26,7 +26,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from sets import EPOCHS, NAMES, PictureSet, open_set
+from sets import EPOCHS, NAMES, TransferSet, open_set
 from tables import Row, print_tables, to_json
 from tinyengine.finetune.features import features
 from tinyengine.frontend.tiny_training import load_tiny_training
@@ -117,7 +117,7 @@ class Experiment:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         if deepest == DEEPEST:
-            pictures: PictureSet = open_set(name, self._data)
+            pictures: TransferSet = open_set(name, self._data)
             arrays = {"labels": pictures.labels, "train": pictures.train, "test": pictures.test}
             front, inputs = self._parts.front, {"plain": pictures.inputs(False), "mirrored": pictures.inputs(True)}
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tinyengine.data.pictures import load
+from tinyengine.data.reader import read_pictures
 
 SIDE = 128
 VALIDATION = 0.2  # of the training pictures, for choosing learning rates
@@ -21,7 +21,7 @@ EPOCHS = {"person": 5, "flowers5": 8, "signdigits10": 6, "facemask2": 4, "catdog
 
 
 @dataclass(frozen=True, eq=False)
-class PictureSet:
+class TransferSet:
     """uint8 pictures (N, 128, 128, 3), labels (N,), and the indices of both parts, in a fixed shuffled order."""
 
     name: str
@@ -43,22 +43,22 @@ def tuning_parts(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return train[:cut], train[cut:]
 
 
-def open_set(name: str, data: Path) -> PictureSet:
+def open_set(name: str, data: Path) -> TransferSet:
     """One of NAMES from the folder of data sets."""
     if name == "person":
-        train = load(data / "vww_train.npz", SIDE, limit=PERSON_TRAIN)
-        test = load(data / "vww_val.npz", SIDE, limit=PERSON_TEST)
-        pixels = np.concatenate([train.pixels, test.pixels])
+        train = read_pictures(data / "vww_train.npz", PERSON_TRAIN).decoded(SIDE)
+        test = read_pictures(data / "vww_val.npz", PERSON_TEST).decoded(SIDE)
+        pixels = np.concatenate([train.values, test.values])
         labels = np.concatenate([train.labels, test.labels])
         is_test = np.arange(len(labels)) >= len(train.labels)
     else:
         path = data / f"transfer_{name}.npz"
-        pictures = load(path, SIDE)
-        pixels, labels = pictures.pixels, pictures.labels
+        pictures = read_pictures(path).decoded(SIDE)
+        pixels, labels = pictures.values, pictures.labels
         with np.load(path) as archive:
             is_test = archive["split"] == 1
     order = np.random.default_rng(0).permutation(len(labels))
-    return PictureSet(name, pixels, labels, int(labels.max()) + 1, order[~is_test[order]], order[is_test[order]])
+    return TransferSet(name, pixels, labels, int(labels.max()) + 1, order[~is_test[order]], order[is_test[order]])
 
 
 def write_training_part(source: Path, target: Path) -> None:

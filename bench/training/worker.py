@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from sets import tuning_parts
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
+from tinyengine.data.samples import Samples
 from tinyengine.finetune import session
-from tinyengine.finetune.samples import Samples
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.kernels.training import backward
 from tinyengine.native import NativeTrainer

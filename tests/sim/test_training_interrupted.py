@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from tinyengine import sim
 from tinyengine.boards import load
-from tinyengine.cli.training_options import input_form
+from tinyengine.cli.training_options import input_form, read_inputs
+from tinyengine.data.samples import split
 from tinyengine.device import open_device
 from tinyengine.device.training import DeviceTrainer
-from tinyengine.finetune.samples import load_samples, split
 from tinyengine.finetune.session import TuneOptions, fine_tune
 from tinyengine.native import NativeTrainer
+from tinyengine.progress import silent
 from tinyengine.step import Sample, Update
 
 from tests.helpers.firmware_image import compiled
@@ -87,7 +88,7 @@ def test_a_stopped_session_leaves_whole_batches(tmp_path: Path) -> None:
     assert info.state_crc == report["device"]["state_crc"] == zlib.crc32(state)
 
     here = NativeTrainer(model)
-    train, held_out = split(load_samples(pictures, form), 0.5, 0)
+    train, held_out = split(read_inputs(pictures, form, silent), 0.5, 0)
     steps = 0
 
     def stop() -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine.cli.main import COMMANDS
+from tinyengine.data.samples import Arrays, Samples, split
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
-from tinyengine.finetune.samples import Samples, split
 from tinyengine.finetune.session import TuneOptions, fine_tune
 from tinyengine.step import Outcome, Sample, Update
 
@@ -171,7 +171,7 @@ class Recorder:
         raise AssertionError("nothing to return to")
 
 
-def numbered(count: int) -> Samples:
+def numbered(count: int) -> Arrays:
     values = np.broadcast_to(np.arange(count, dtype=np.int8)[:, None, None, None], (count, 2, 2, 3))
     return Samples(np.array(values), np.arange(count) % 2, ("a", "b"))
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from tinyengine.data.answers import classify
-from tinyengine.data.images import open_all, open_pictures, to_input, to_pixels
+from tinyengine.data.images import InputForm, to_pixels
 from tinyengine.data.metadata import ModelMetadata, parse_mapping
+from tinyengine.data.reader import read_all, read_pictures
 from tinyengine.errors import DataError
 
 
@@ -40,28 +41,28 @@ def archive(path: Path, count: int = 3, **arrays: np.ndarray) -> Path:
 
 
 def test_one_folder_per_class(classes: Path) -> None:
-    found = open_pictures(classes)
+    found = read_pictures(classes)
     assert found.classes == ("cat", "dog")
-    assert [p.label for p in found] == [0, 0, 1, 1, 1]
-    assert found[1].rgb().getpixel((0, 0)) == (10, 5, 245)
+    assert found.labels.tolist() == [0, 0, 1, 1, 1]
+    assert found.values[1].rgb().getpixel((0, 0)) == (10, 5, 245)
 
 
 def test_a_flat_folder_and_a_file(classes: Path) -> None:
-    flat = open_pictures(classes / "dog")
-    assert len(flat) == 3 and flat.classes == () and flat[0].label is None
-    single = open_all([classes / "cat" / "0.png", classes / "dog"])
+    flat = read_pictures(classes / "dog", labelled=False)
+    assert len(flat) == 3 and flat.classes == () and flat.labels.tolist() == [-1] * 3
+    single = read_all([classes / "cat" / "0.png", classes / "dog"])
     assert [Path(p.name).name for p in single] == ["0.png", "0.png", "1.png", "2.png"]
 
 
 def test_archive(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.npz", y=np.array([1, -1, 0]), class_names=np.array(["no", "yes"]))
-    found = open_pictures(path)
+    found = read_pictures(path)
     assert found.classes == ("no", "yes")
-    assert [p.label for p in found] == [1, None, 0]
-    assert found[2].rgb().getpixel((0, 0)) == (80, 40, 175)
-    assert found[2].name == f"{path}#2"
-    unlabelled = open_pictures(archive(tmp_path / "b.npz"))
-    assert unlabelled.classes == () and unlabelled[0].label is None
+    assert found.labels.tolist() == [1, -1, 0]
+    assert found.values[2].rgb().getpixel((0, 0)) == (80, 40, 175)
+    assert found.values[2].name == f"{path}#2"
+    unlabelled = read_pictures(archive(tmp_path / "b.npz"))
+    assert unlabelled.classes == () and (unlabelled.labels == -1).all()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_archive(tmp_path: Path) -> None:
 )
 def test_damaged_archives(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(DataError, match="damaged"):
-        open_pictures(archive(tmp_path / "a.npz", **arrays))
+        read_pictures(archive(tmp_path / "a.npz", **arrays))
 
 
 def test_what_is_no_source(tmp_path: Path) -> None:
@@ -77,14 +78,14 @@ def test_what_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("nowhere.jpg", "junk.npz", "empty", "nowhere.npz"):
         with pytest.raises(DataError) as error:
-            open_pictures(tmp_path / name)
+            read_pictures(tmp_path / name)
         assert name in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(50)])
 def test_a_file_that_is_no_picture(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)
-    (broken,) = open_pictures(tmp_path / "x.png")
+    (broken,) = read_all([tmp_path / "x.png"])
     with pytest.raises(DataError, match=r"x\.png"):
         broken.rgb()
 
@@ -94,7 +95,7 @@ def test_a_cut_picture(tmp_path: Path) -> None:
     data = (tmp_path / "x.jpg").read_bytes()
     (tmp_path / "x.jpg").write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=r"x\.jpg"):
-        open_pictures(tmp_path / "x.jpg")[0].rgb()
+        read_all([tmp_path / "x.jpg"])[0].rgb()
 
 
 def test_orientation_transparency_and_depth(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_orientation_transparency_and_depth(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(tmp_path / "b.png")
     Image.fromarray(np.full((4, 4), 0x80FF, np.uint16)).save(tmp_path / "c.png")
     Image.new("P", (4, 4)).save(tmp_path / "d.gif")
-    a, b, c, d = (p.rgb() for p in open_pictures(tmp_path))
+    a, b, c, d = (p.rgb() for p in read_all([tmp_path]))
     assert a.size == (10, 20)
     assert b.getpixel((0, 0)) == (0, 0, 0)
     assert c.getpixel((0, 0)) == (0x80, 0x80, 0x80)
@@ -125,15 +126,15 @@ def test_the_whole_picture_is_resized() -> None:
 
 def test_inputs_of_networks() -> None:
     image = picture(200)
-    rgb = to_input(image, (6, 5, 3), 1 / 255, -128, ModelMetadata(mapping=parse_mapping("pixel/255")))
+    rgb = InputForm((6, 5, 3), 1 / 255, -128, ModelMetadata(mapping=parse_mapping("pixel/255"))).values(image)
     assert rgb.shape == (6, 5, 3) and rgb.dtype == np.int8
     assert tuple(rgb[0, 0]) == (200 - 128, 100 - 128, 55 - 128)
-    gray_for_rgb = to_input(image, (6, 5, 3), 1.0, 0, ModelMetadata(color="luma"))
+    gray_for_rgb = InputForm((6, 5, 3), 1.0, 0, ModelMetadata(color="luma")).values(image)
     assert gray_for_rgb.shape == (6, 5, 1)
-    assert to_input(image, (6, 5, 1), 1.0, 0, ModelMetadata()).shape == (6, 5, 1)
+    assert InputForm((6, 5, 1), 1.0, 0, ModelMetadata()).values(image).shape == (6, 5, 1)
     for shape in ((6, 5, 4), (10,)):
         with pytest.raises(DataError):
-            to_input(image, shape, 1.0, 0, ModelMetadata())
+            InputForm(shape, 1.0, 0, ModelMetadata()).values(image)
 
 
 def test_answers() -> None:

@@ -8,19 +8,19 @@ import pytest
 from tinyengine.boards import load
 from tinyengine.cli import demo
 from tinyengine.compiler import CompileOptions, compile_model
-from tinyengine.data.images import open_pictures
+from tinyengine.data.reader import read_pictures
 from tinyengine.paths import project_root
 from tinyengine.project.budget import judge, measure_code
 
 
 def test_faces(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="scikit-image (the extra 'demo') is not installed")
-    train, held_out = (open_pictures(folder) for folder in demo.save_faces(tmp_path / "faces"))
+    train, held_out = (read_pictures(folder) for folder in demo.save_faces(tmp_path / "faces"))
     assert train.classes == held_out.classes == ("face", "no_face")
     assert (len(train), len(held_out)) == (100, 40)
-    assert sum(picture.label == 0 for picture in train) == 50
-    shown = {picture.rgb().tobytes() for picture in train}
-    assert not shown & {picture.rgb().tobytes() for picture in held_out}
+    assert (train.labels == 0).sum() == 50
+    shown = {picture.rgb().tobytes() for picture in train.values}
+    assert not shown & {picture.rgb().tobytes() for picture in held_out.values}
 
 
 def test_the_second_act_fits_its_board() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from tinyengine.compiler import CompileOptions, compile_graph
-from tinyengine.finetune.samples import Samples
+from tinyengine.data.samples import Samples
 from tinyengine.finetune.session import TuneOptions, evaluate, train
 from tinyengine.native import NativeTrainer
 from tinyengine.step import Sample

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from tinyengine.data.album import join, read_album
-from tinyengine.data.pictures import Pictures, decode, load
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Arrays, Samples, join
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation, augment
@@ -25,7 +25,7 @@ from tinyengine.zoo.table import Network, parse_blocks
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)
 
 
-def stripes(count: int, size: int, seed: int) -> Pictures:
+def stripes(count: int, size: int, seed: int) -> Arrays:
     """Noisy pictures with horizontal (class 0) or vertical (class 1) stripes."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, count)
@@ -33,14 +33,13 @@ def stripes(count: int, size: int, seed: int) -> Pictures:
     lines = np.broadcast_to(waves[:, :, None], (count, size, size))
     lines = np.where(labels[:, None, None] == 1, lines.transpose(0, 2, 1), lines)
     pixels = (128 + lines[..., None] + rng.normal(0, 20, (count, size, size, 3))).clip(0, 255).astype(np.uint8)
-    soft = np.full((count, 2), np.nan, np.float32)
-    return Pictures(pixels, labels.astype(np.int32), soft, ["rows", "columns"], np.zeros(count, np.int32), ["stripes"])
+    return Samples(pixels, labels.astype(np.int32), ("rows", "columns"), source_names=("stripes",))
 
 
-def archive(path: Path, pictures: Pictures, **arrays: np.ndarray) -> None:
+def archive(path: Path, pictures: Arrays, **arrays: np.ndarray) -> None:
     """Write the npz layout; labels and names only where ``arrays`` has them."""
     files = []
-    for pixels in pictures.pixels:
+    for pixels in pictures.values:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
         files.append(buffer.getvalue())
@@ -53,45 +52,42 @@ def test_the_npz_layout_is_read_and_soft_labels_are_averaged(tmp_path: Path) -> 
     person = np.linspace(0, 1, 6).astype(np.float32)
     archive(tmp_path / "a.npz", data, y=data.labels, class_names=np.array(data.classes), p_person=person)
     archive(tmp_path / "b.npz", data, p_person=person)
-    labelled, unlabelled = load(tmp_path / "a.npz", 16), load(tmp_path / "b.npz", 16)
-    assert labelled.pixels.shape == (6, 16, 16, 3)
+    labelled, unlabelled = read_pictures(tmp_path / "a.npz").decoded(16), read_pictures(tmp_path / "b.npz").decoded(16)
+    assert labelled.values.shape == (6, 16, 16, 3)
     assert (labelled.labels == data.labels).all()
     assert (unlabelled.labels == -1).all()
-    both = decode(join([read_album(tmp_path / name) for name in ("a.npz", "b.npz")]), 16)
+    both = join([read_pictures(tmp_path / name) for name in ("a.npz", "b.npz")])
     targets = both.targets(soft_weight=0.25)
     assert targets[:6, 1] == pytest.approx(0.75 * data.labels + 0.25 * person)
     assert targets[6:, 1] == pytest.approx(person)
     assert targets.sum(axis=1) == pytest.approx(1)
-    assert both.source_names == ["a", "b"]
+    assert both.source_names == ("a", "b")
 
 
 def test_a_part_of_the_pictures_is_spread_over_all(tmp_path: Path) -> None:
     data = stripes(9, 16, 0)
     archive(tmp_path / "a.npz", data, y=np.arange(9))
-    assert load(tmp_path / "a.npz", 16, limit=3).labels.tolist() == [0, 4, 8]
+    assert read_pictures(tmp_path / "a.npz", limit=3).labels.tolist() == [0, 4, 8]
 
 
 def test_a_folder_per_class_is_read(tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         (tmp_path / label).mkdir()
         Image.new("RGB", (30, 20), "red").save(tmp_path / label / "a.png")
-    data = load(tmp_path, (10, 12))
-    assert data.pixels.shape == (2, 10, 12, 3)
-    assert data.classes == ["cat", "dog"]
+    data = read_pictures(tmp_path).decoded((10, 12))
+    assert data.values.shape == (2, 10, 12, 3)
+    assert data.classes == ("cat", "dog")
     assert data.labels.tolist() == [0, 1]
 
 
 def test_pictures_are_turned_as_the_camera_says(tmp_path: Path) -> None:
     """As tinyengine infer does: what a network is trained on is what it will see."""
-    from tinyengine.data.pictures import resize
-
     image = Image.new("RGB", (20, 10), "black")
     image.paste("white", (0, 0, 10, 10))
     exif = image.getexif()
     exif[0x0112] = 6  # turn right by a quarter
     image.save(tmp_path / "turned.png", exif=exif)
-    with Image.open(tmp_path / "turned.png") as picture:
-        pixels = resize(picture, (20, 10))
+    pixels = read_pictures(tmp_path / "turned.png", labelled=False).decoded((20, 10)).values[0]
     assert pixels[:10].min() == 255
     assert pixels[10:].max() == 0
 
@@ -101,27 +97,27 @@ def test_data_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "noise.npz").write_bytes(b"noise")
     for name in ("empty", "noise.npz", "missing"):
         with pytest.raises(DataError, match=name):
-            load(tmp_path / name, 16)
+            read_pictures(tmp_path / name).decoded(16)
     other = stripes(2, 16, 0)
-    other.classes = ["a", "b"]
+    other.classes = ("a", "b")
     with pytest.raises(DataError, match="different classes"):
         join([stripes(2, 16, 0), other])
     archive(tmp_path / "answers.npz", other, soft=np.full((2, 2), 0.5), class_names=np.array(["b", "a"]))
     archive(tmp_path / "labels.npz", other, y=other.labels, class_names=np.array(["a", "b"]))
     with pytest.raises(DataError, match=r"answers for \['b', 'a'\] and the others for \['a', 'b'\]"):
-        join([read_album(tmp_path / name) for name in ("answers.npz", "labels.npz")])
+        join([read_pictures(tmp_path / name) for name in ("answers.npz", "labels.npz")])
     np.save(tmp_path / "array.npy", np.zeros(3))
     (tmp_path / "array.npy").rename(tmp_path / "array.npz")
     (tmp_path / "nothing.npz").write_bytes(b"")
     for name in ("array.npz", "nothing.npz"):
         with pytest.raises(DataError, match=f"{name} is not an image archive"):
-            read_album(tmp_path / name)
+            read_pictures(tmp_path / name)
     for name in ("a", "b"):
         (tmp_path / "mixed" / name).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(tmp_path / "mixed" / name / "0.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "mixed" / "loose.png")
     with pytest.raises(DataError, match=r"loose\.png beside them"):
-        read_album(tmp_path / "mixed", labelled=False)
+        read_pictures(tmp_path / "mixed", labelled=False)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +142,7 @@ def test_an_array_that_does_not_fit_is_named(tmp_path: Path, arrays: dict[str, n
     with np.load(tmp_path / "a.npz") as whole:
         np.savez(tmp_path / "bad.npz", **{**whole, **arrays})
     with pytest.raises(DataError, match=rf"bad\.npz is damaged: .*{what}"):
-        read_album(tmp_path / "bad.npz")
+        read_pictures(tmp_path / "bad.npz")
 
 
 def test_the_score_counts_per_class_and_source() -> None:
@@ -180,9 +176,9 @@ def test_augmentation_is_reproducible_and_stays_in_range() -> None:
     data = stripes(16, 48, 0)
     how = Augmentation(cutout=0.5, mixup=1.0)
     targets = data.targets(0.5)
-    first, mixed = augment(data.pixels, targets, 32, how, [0, 1])
-    again, _ = augment(data.pixels, targets, 32, how, [0, 1])
-    other, _ = augment(data.pixels, targets, 32, how, [0, 2])
+    first, mixed = augment(data.values, targets, 32, how, [0, 1])
+    again, _ = augment(data.values, targets, 32, how, [0, 1])
+    other, _ = augment(data.values, targets, 32, how, [0, 2])
     assert first.shape == (16, 32, 32, 3)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -194,10 +190,10 @@ def test_augmentation_is_reproducible_and_stays_in_range() -> None:
 def test_without_augmentation_the_picture_is_only_flipped() -> None:
     data = stripes(16, 32, 0)
     nothing = Augmentation(min_area=1.0, aspect=1.0, brightness=0, contrast=0, saturation=0, gray=0)
-    pixels, _ = augment(data.pixels, data.targets(0.5), 32, nothing, [0, 0])
+    pixels, _ = augment(data.values, data.targets(0.5), 32, nothing, [0, 0])
     # the crop samples between pixels and averages, which blurs a little: compare 4x4 means
     means = np.asarray(pixels).reshape(16, 8, 4, 8, 4, 3).mean(axis=(2, 4))
-    plain = (data.pixels / 128.0 - 1).reshape(16, 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    plain = (data.values / 128.0 - 1).reshape(16, 8, 4, 8, 4, 3).mean(axis=(2, 4))
     plain_error = np.abs(means - plain).max(axis=(1, 2, 3))
     flipped_error = np.abs(means - plain[:, :, ::-1]).max(axis=(1, 2, 3))
     assert (np.minimum(plain_error, flipped_error) < 0.15).all()
@@ -251,7 +247,7 @@ def test_both_backends_take_the_same_step() -> None:
     model, twin = keras_model(network, softmax=False), keras_model(network, softmax=False)
     twin.set_weights(model.get_weights())
     engines = TensorflowEngine(model, network, recipe, 2), TorchEngine(twin, network, recipe, 2, threads=1)
-    losses = [engine.step(data.pixels, targets, 0.05, 0.9, (0, 0)) for engine in engines]
+    losses = [engine.step(data.values, targets, 0.05, 0.9, (0, 0)) for engine in engines]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     ours, theirs = (engine.state() for engine in engines)
     for a, b in zip(ours["velocity"], theirs["velocity"], strict=True):
@@ -276,7 +272,7 @@ def test_the_loss_is_cross_entropy_and_the_difference_to_the_embedding() -> None
     model.weights[-2].assign(np.zeros_like(model.weights[-2].numpy()))
     model.weights[-1].assign([0, 0, 3, -1])
     targets = np.hstack([data.targets(0.5), np.full((16, 2), (1, 1), np.float32)])
-    loss = TensorflowEngine(model, network, recipe, 2).step(data.pixels, targets, 0.05, 0.9, (0, 0))
+    loss = TensorflowEngine(model, network, recipe, 2).step(data.values, targets, 0.05, 0.9, (0, 0))
     assert loss == pytest.approx(np.log(2) + 0.7 * (2**2 + 2**2) / 2, rel=1e-5)
 
 

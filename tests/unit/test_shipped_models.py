@@ -11,7 +11,7 @@ from tinyengine import native
 from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.metadata import load_metadata
-from tinyengine.data.pictures import load as load_pictures
+from tinyengine.data.reader import read_pictures
 from tinyengine.frontend import load_tflite
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.project.budget import judge, measure_code
@@ -73,11 +73,11 @@ def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
     shared = shared_dir()
     if shared is None or not (shared / "data" / "vww_val.npz").is_file():
         pytest.skip("the shared folder with vww_val.npz is not there (TINYENGINE_SHARED)")
-    pictures = load_pictures(shared / "data" / "vww_val.npz", find(name.replace("_", "-")).resolution)
+    pictures = read_pictures(shared / "data" / "vww_val.npz").decoded(find(name.replace("_", "-")).resolution)
     card = path(name).with_suffix(".md").read_text()
     for requant, stated in (("exact", "**{:.1f} %**"), ("fast", "{:.1f} % with `fast` rounding")):
         network = native.build(compile_model(path(name), CompileOptions(requant=requant, prefix=requant)), fast=True)
-        inputs = (pictures.pixels.astype(np.int16) - 128).astype(np.int8)
+        inputs = (pictures.values.astype(np.int16) - 128).astype(np.int8)
         answers = np.array([int(np.argmax(network.run([x[None]])[0])) for x in inputs])
         accuracy = 100 * float((answers == pictures.labels).mean())
         assert accuracy >= least

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from tinyengine.cli.main import cli
-from tinyengine.data.album import join, read_album
-from tinyengine.data.pictures import decode, load
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import join
 from tinyengine.errors import DataError
 from tinyengine.recipes.cross_fit import answers, principal_components
 from tinyengine.recipes.feature_cache import FeatureCache
@@ -101,9 +101,9 @@ def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
     result = teach(options, extract=looker)
     assert result.pictures == result.labelled == looker.pictures == 60
     assert result.agreement > 90 and result.agreement_before is None
-    data, plain = load(out, 12), load(tmp_path / "p", 12)
-    assert (data.pixels == plain.pixels).all() and (data.labels == plain.labels).all()
-    assert data.classes == ["dark", "light"] and data.source_names == ["p"]
+    data, plain = read_pictures(out).decoded(12), read_pictures(tmp_path / "p").decoded(12)
+    assert (data.values == plain.values).all() and (data.labels == plain.labels).all()
+    assert data.classes == ("dark", "light") and data.source_names == ("p",)
     assert data.embedding is not None and data.embedding.shape == (60, 4)
     assert 100 * (data.soft.argmax(1) == data.labels).mean() == pytest.approx(result.agreement)
     # a second run takes the features from the cache, and does not learn from its own answers
@@ -113,7 +113,7 @@ def test_teach_writes_a_data_set_that_fit_can_read(tmp_path: Path) -> None:
     assert looker.pictures == 60
     assert again.agreement_before is None and again.agreement == result.agreement
     with pytest.raises(DataError, match="embeddings that do not belong together"):
-        join([read_album(out), read_album(tmp_path / "p")])
+        join([read_pictures(out), read_pictures(tmp_path / "p")])
 
 
 def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictures_only_judge(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictur
     result = teach(options, extract=Looker())
     assert (result.pictures, result.labelled) == (72, 60)
     assert result.validation is not None and result.validation > 75 and result.validation_before is None
-    data = load(out, 12)
+    data = read_pictures(out).decoded(12)
     assert len(data) == 72 and (data.labels[60:] == -1).all()
     assert (data.soft[60:67, 1] > 0.5).mean() > 0.5 > (data.soft[67:, 1] > 0.5).mean()
     # copies of pictures with labels get no answer of a regression that knows these
@@ -137,7 +137,7 @@ def test_pictures_without_labels_or_answers_are_taught_too_and_validation_pictur
     assert all((answer == labelled_light).all(axis=1).any() for answer in copies)
     # fit refuses them untaught
     with pytest.raises(DataError, match=r"7 pictures have neither a label nor .* run tinyengine teach"):
-        decode(join([read_album(labelled), read_album(more, labelled=False)]), 12).targets(0.5)
+        join([read_pictures(labelled), read_pictures(more, labelled=False)]).targets(0.5)
     with pytest.raises(DataError, match=r"more must have labels of the same classes: dark, light"):
         teach(TeachOptions([labelled], out, more), extract=Looker())
 
@@ -176,14 +176,14 @@ def test_embeddings_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
         options = TeachOptions([folder(tmp_path / name, count)], tmp_path / f"{name}.npz", resolution=12, components=4)
         options.cache = tmp_path / "cache"
         teach(options, extract=Looker())
-    albums = [read_album(tmp_path / "a.npz"), read_album(tmp_path / "b.npz")]
+    albums = [read_pictures(tmp_path / "a.npz"), read_pictures(tmp_path / "b.npz")]
     with pytest.raises(DataError, match="embeddings that do not belong together"):
         join(albums)
     assert len(join([albums[0], albums[0]])) == 80
 
 
 def test_a_damaged_part_of_the_cache_is_looked_at_again(tmp_path: Path) -> None:
-    looker, data = Looker(), read_album(folder(tmp_path / "p", 8))
+    looker, data = Looker(), read_pictures(folder(tmp_path / "p", 8))
     cache = FeatureCache(tmp_path / "cache", "name", 12, looker)
     first = cache.part(data, range(8))
     (file,) = (tmp_path / "cache").iterdir()
@@ -233,4 +233,4 @@ def test_the_published_teacher_sees_pictures(tmp_path: Path) -> None:
     assert answer.exit_code == 0, answer.output
     report = json.loads(answer.stdout)
     assert report["pictures"] == 40 and report["agreement"] > 80 and 0 < report["variance"] <= 1
-    assert load(tmp_path / "taught.npz", 12).embedding.shape == (40, 8)
+    assert read_pictures(tmp_path / "taught.npz").embedding.shape == (40, 8)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tinyengine.errors import TinyEngineError, ToolError
-from tinyengine.paths import cache_dir, project_root
+from tinyengine.paths import cache_dir, project_root, replacing
 
 BOARD = "sim_stm32f405"
 MODEL, LARGER = (Path("models") / f"person_{size}.tflite" for size in ("tiny", "small"))
@@ -49,9 +49,8 @@ def save_photographs(folder: Path) -> list[Path]:
             picture = load()
             if isinstance(picture, tuple):  # a stereo pair and its depth: the left one
                 picture = picture[0]
-            unfinished = path.with_suffix(".part")
-            Image.fromarray(picture).save(unfinished, format="PNG")
-            unfinished.replace(path)
+            with replacing(path) as partial:
+                Image.fromarray(picture).save(partial, format="PNG")
     return paths
 
 

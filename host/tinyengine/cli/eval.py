@@ -17,12 +17,12 @@ from tinyengine.cli.training_options import (
     input_form,
     is_simulated,
     picture_options,
+    read_inputs,
     trainer,
     until_ctrl_c,
     what_it_holds,
 )
 from tinyengine.finetune.learners import DeviceLearner, class_count
-from tinyengine.finetune.samples import load_samples
 from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.progress import part
 from tinyengine.report.training import evaluation_report, evaluation_table, info_report
@@ -61,7 +61,7 @@ def command(
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
-        samples = load_samples(data, input_form(device, mapping, color), progress)
+        samples = read_inputs(data, input_form(device, mapping, color), progress)
         count = class_count(learner.info, classes, samples.classes)
         try:
             found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)

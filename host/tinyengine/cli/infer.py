@@ -11,7 +11,7 @@ from rich.console import Console
 from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
-from tinyengine.data.images import open_all
+from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognizer
 from tinyengine.report.recognition import answers_table
 
@@ -44,7 +44,7 @@ def command(
       tinyengine infer photo.jpg holiday/ --port /dev/ttyACM0
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
     """
-    pictures = open_all(images)
+    pictures = read_all(images)
     with connected(port, elf, simulator, highest_baud, model, flash) as device, step_progress() as progress:
         recognizer = Recognizer(device, meaning(device, model, mapping, color), by_rows)
         results = []

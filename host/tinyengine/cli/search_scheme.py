@@ -70,8 +70,9 @@ def command(
 
     Example: tinyengine search-scheme person.tflite --data my_photos/ --sram 100K -o scheme.json
     """
-    from tinyengine.data.images import open_pictures
     from tinyengine.data.metadata import ModelMetadata, load_metadata
+    from tinyengine.data.reader import read_pictures
+    from tinyengine.data.samples import labelled
     from tinyengine.finetune.search.find import find_scheme
     from tinyengine.frontend.formats import load_network
 
@@ -80,8 +81,9 @@ def command(
     options = SearchOptions(
         sram, cpu, samples=samples, epochs=epochs, rate=rate, deepest=deepest, seeds=seeds, residual=residual
     )
+    pictures = labelled(read_pictures(data), data)
     with step_progress() as progress:
-        result = find_scheme(graph, metadata, open_pictures(data), options, checkpoint, progress)
+        result = find_scheme(graph, metadata, pictures, options, checkpoint, progress)
     out.write_text(result.found.scheme.to_json())
     if plot is not None:
         _plot(result, plot)

@@ -17,13 +17,14 @@ from tinyengine.cli.training_options import (
     input_form,
     is_simulated,
     picture_options,
+    read_inputs,
     trainer,
     until_ctrl_c,
     what_it_holds,
 )
+from tinyengine.data.samples import split
 from tinyengine.errors import DataError
 from tinyengine.finetune.learners import DeviceLearner, class_count
-from tinyengine.finetune.samples import load_samples, split
 from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
 from tinyengine.report.training import draw_curves, train_report, train_table
@@ -141,11 +142,11 @@ def command(
             device_trainer.require_velocity()
         form = input_form(device, mapping, color)
         with step_progress() as progress:
-            train = load_samples(data, form, progress)
+            train = read_inputs(data, form, progress)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)
             else:
-                held_out = load_samples(validate, form, progress)
+                held_out = read_inputs(validate, form, progress)
                 if held_out.classes != train.classes:
                     raise DataError(f"{validate} has other classes than {data}: {', '.join(held_out.classes)}")
             options = TuneOptions(

@@ -6,16 +6,20 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from tinyengine.cli.device_options import connected, meaning
+from tinyengine.data.images import InputForm
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Arrays, labelled
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DataError
-from tinyengine.finetune.samples import InputForm
 from tinyengine.finetune.session import Stop
+from tinyengine.progress import Activity, part
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +56,11 @@ def input_form(device: Device, mapping: str | None, color: str | None) -> InputF
         raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
     port = identity.inputs[0]
     return InputForm(port.shape, port.scale, port.zero_point, meaning(device, None, mapping, color))
+
+
+def read_inputs(path: Path, form: InputForm, activity: Activity) -> Arrays:
+    """The labelled pictures at ``path`` as int8 inputs. DataError for fewer than two classes."""
+    return labelled(read_pictures(path), path).inputs(form, part(activity, f"reading {path.name}"))
 
 
 @contextmanager

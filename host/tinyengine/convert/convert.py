@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.convert.calibration import Calibration, load_calibration
+from tinyengine.convert.calibration import load_calibration
 from tinyengine.convert.correct_bias import correct_biases
 from tinyengine.convert.equalize import Equalized, equalize
 from tinyengine.convert.keras import float_model
@@ -17,6 +17,7 @@ from tinyengine.convert.measure import FloatNetwork, LayerError, Measurement, me
 from tinyengine.convert.source import FloatSource, open_source
 from tinyengine.data.metadata import ModelMetadata, PixelMapping, parse_mapping
 from tinyengine.data.network_file import check_output, write_network
+from tinyengine.data.samples import Arrays
 from tinyengine.errors import ModelError
 from tinyengine.frontend.tflite import parse_tflite
 from tinyengine.ir import Graph
@@ -80,8 +81,8 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     written_mapping = _mapping_of(graph, mapping)
     classes = _class_names(calibration, graph)
     color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
-    is_picture = calibration.pictures is not None
-    metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if is_picture else None
+    are_pictures = options.calibrate.suffix != ".npy"
+    metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if are_pictures else None
     write_network(options.out, content, metadata)
     progress(5, 5)
     return Conversion(
@@ -97,7 +98,7 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     )
 
 
-def _equalized(model: FloatSource, calibration: Calibration) -> tuple[FloatSource, list[Equalized]]:
+def _equalized(model: FloatSource, calibration: Arrays) -> tuple[FloatSource, list[Equalized]]:
     network = getattr(model, "keras_model", None)
     if network is None:
         raise ModelError(f"{model.name} is no Keras model, and only those can be equalized: leave --equalize out")
@@ -110,11 +111,12 @@ def _measure(
     floating: FloatNetwork,
     graph: Graph,
     content: bytes,
-    calibration: Calibration,
+    calibration: Arrays,
     options: ConvertOptions,
 ) -> Measurement:
     outputs = model.output_shapes
-    labels = calibration.labels(outputs[0][-1]) if len(outputs) == 1 else None
+    known = len(outputs) == 1 and len(calibration.classes) == outputs[0][-1] and (calibration.labels >= 0).all()
+    labels = calibration.labels if known else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.tflite"
         path.write_bytes(content)
@@ -122,13 +124,10 @@ def _measure(
         return measure(graph, int8, floating, calibration.values, labels, options.layer_samples)
 
 
-def _class_names(calibration: Calibration, graph: Graph) -> tuple[str, ...]:
+def _class_names(calibration: Arrays, graph: Graph) -> tuple[str, ...]:
     """The folder names of the calibration pictures, if the network has one output for each of them."""
-    pictures = calibration.pictures
-    if pictures is None or len(graph.outputs) != 1:
-        return ()
-    elements = graph.tensor(graph.outputs[0].tensor).elements
-    return tuple(pictures.classes) if len(pictures.classes) == elements else ()
+    classes = calibration.classes
+    return classes if [graph.tensor(port.tensor).elements for port in graph.outputs] == [len(classes)] else ()
 
 
 def _mapping_of(graph: Graph, mapping: PixelMapping) -> PixelMapping:

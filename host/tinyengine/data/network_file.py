@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from pathlib import Path
 
 from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.errors import DataError
+from tinyengine.paths import replacing
 
 
 def check_output(out: Path) -> None:
@@ -25,15 +26,9 @@ def write_network(out: Path, content: bytes, metadata: ModelMetadata | None) -> 
     if metadata is not None:
         text = json.dumps(json.loads(metadata.to_json()), indent=2) + "\n"
         files[metadata_path(out)] = text.encode()
-    partials = {path: path.with_name(f".{path.name}.partial") for path in files}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for path, data in files.items():
-            partials[path].write_bytes(data)
-        for path, partial in partials.items():
-            os.replace(partial, path)
+        with contextlib.ExitStack() as stack:
+            for path, data in files.items():
+                stack.enter_context(replacing(path)).write_bytes(data)
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror}") from error
-    finally:
-        for partial in partials.values():
-            partial.unlink(missing_ok=True)

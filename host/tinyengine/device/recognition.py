@@ -12,21 +12,17 @@ from typing import Any
 from PIL import Image
 
 from tinyengine.data.answers import Answer, classify
-from tinyengine.data.images import open_pictures, to_input
+from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.reader import read_all
 from tinyengine.device import Device, Inference
 from tinyengine.errors import DataError
 from tinyengine.optional import opencv
 
+NamedPicture = tuple[str, Image.Image]
+"""What a picture of a stream is called, and the picture, RGB."""
+
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a stream, RGB, and what it is called."""
-
-    name: str
-    image: Image.Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +77,19 @@ class Recognizer:
         """Run the network on one RGB picture."""
         identity = self.device.identity
         port, out = identity.inputs[0], identity.outputs[0]
-        values = to_input(image, port.shape, port.scale, port.zero_point, self.metadata)
+        values = InputForm(port.shape, port.scale, port.zero_point, self.metadata).values(image)
         inference = self.device.infer(values, by_rows=self._by_rows)
         answer = None
         if self.metadata.task == "classification":
             answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata)
         return Recognition(name, answer, inference, identity.counter_unit)
 
-    def stream(self, frames: Iterator[Frame], limit: int | None = None) -> Iterator[Recognition]:
-        """Recognize frames as they come, at most ``limit``; the rate is averaged over the last ones."""
+    def stream(self, pictures: Iterator[NamedPicture], limit: int | None = None) -> Iterator[Recognition]:
+        """Recognize pictures as they come, at most ``limit``; the rate is averaged over the last ones."""
         rate = 0.0
         last = time.monotonic()
-        for number, frame in enumerate(frames, 1):
-            result = self.recognize(frame.name, frame.image)
+        for number, (name, image) in enumerate(pictures, 1):
+            result = self.recognize(name, image)
             now = time.monotonic()
             current = 1.0 / max(now - last, 1e-6)
             rate = current if number == 1 else rate + (current - rate) / min(number, 10)
@@ -103,7 +99,7 @@ class Recognizer:
                 return
 
 
-def frames(source: str) -> Iterator[Frame]:
+def frames(source: str) -> Iterator[NamedPicture]:
     """``camera``, ``camera:1`` (the second one), a video file, or pictures (a file, a folder, an archive)."""
     if source == "camera" or source.startswith("camera:"):
         number = source.partition(":")[2] or "0"
@@ -113,11 +109,11 @@ def frames(source: str) -> Iterator[Frame]:
     path = Path(source)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
         return _captured(str(path), path.name)
-    return (Frame(picture.name, picture.rgb()) for picture in open_pictures(path))
+    return ((picture.name, picture.rgb()) for picture in read_all([path]))
 
 
-def _captured(what: int | str, name: str) -> Iterator[Frame]:
-    """Frames that OpenCV captures; it is opened here and now, so that what is wrong shows before the rest starts."""
+def _captured(what: int | str, name: str) -> Iterator[NamedPicture]:
+    """Pictures that OpenCV captures; it is opened here and now, so that what is wrong shows before the rest starts."""
     cv2 = opencv("use a camera or a video")
     capture = cv2.VideoCapture(what)
     if not capture.isOpened():
@@ -129,7 +125,7 @@ def _captured(what: int | str, name: str) -> Iterator[Frame]:
     return _captured_frames(capture, name)
 
 
-def _captured_frames(capture: Any, name: str) -> Iterator[Frame]:
+def _captured_frames(capture: Any, name: str) -> Iterator[NamedPicture]:
     """``capture`` is a cv2.VideoCapture, released at the end."""
     try:
         number = 0
@@ -140,6 +136,6 @@ def _captured_frames(capture: Any, name: str) -> Iterator[Frame]:
                     raise DataError(f"{name} gives no pictures: is another program using it?")
                 return
             number += 1
-            yield Frame(f"{name} #{number}", Image.fromarray(pixels[:, :, ::-1].copy()))  # OpenCV's order is BGR
+            yield f"{name} #{number}", Image.fromarray(pixels[:, :, ::-1].copy())  # OpenCV's order is BGR
     finally:
         capture.release()

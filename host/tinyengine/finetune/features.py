@@ -6,14 +6,13 @@ Experiments train the tail (training.split) thousands of times on the same pictu
 from __future__ import annotations
 
 import hashlib
-import os
 
 import numpy as np
 
 from tinyengine import native
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
-from tinyengine.paths import cache_dir
+from tinyengine.paths import cache_dir, replacing
 from tinyengine.progress import Progress, silent
 
 
@@ -34,10 +33,8 @@ def features(front: Graph | None, pictures: np.ndarray, progress: Progress = sil
     for index, picture in enumerate(pictures):
         result[index] = model.run([picture])[0][0]
         progress(index + 1, len(pictures))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.npy")
-    np.save(partial, result)
-    partial.replace(path)
+    with replacing(path) as partial:
+        np.save(partial, result)
     return result
 
 

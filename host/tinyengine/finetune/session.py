@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyengine.finetune.samples import Samples
+from tinyengine.data.samples import Arrays
 from tinyengine.progress import Activity, Progress, part, silent
 from tinyengine.step import Outcome, Sample, Update
 
@@ -133,7 +133,7 @@ def never() -> bool:
 
 def evaluate(
     learner: Learner,
-    samples: Samples,
+    samples: Arrays,
     classes: int,
     progress: Progress = silent,
     stop: Stop = never,
@@ -178,8 +178,8 @@ def train(
 
 def fine_tune(
     learner: Learner,
-    samples: Samples,
-    held_out: Samples,
+    samples: Arrays,
+    held_out: Arrays,
     options: TuneOptions,
     activity: Activity = silent,
     stop: Stop = never,
@@ -195,8 +195,8 @@ def fine_tune(
 
 def _run(
     learner: Learner,
-    samples: Samples,
-    held_out: Samples,
+    samples: Arrays,
+    held_out: Arrays,
     options: TuneOptions,
     activity: Activity,
     stop: Stop,

@@ -27,7 +27,7 @@ from tinyengine.native.library import (
     processor_macros,
     run_compiler,
 )
-from tinyengine.paths import cache_dir
+from tinyengine.paths import cache_dir, replacing
 from tinyengine.step import Sample, Update
 
 HERE = Path(__file__).parent
@@ -88,12 +88,8 @@ def build_many(models: Sequence[Generated], fast: bool = False) -> list[NativeMo
     key = _digest(models, flags, fast)
     path = cache_dir() / "native" / f"{key}.so"
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            product = Path(scratch) / "network.so"
-            _compile(models, Path(scratch), product, [*flags, "-shared", "-fPIC"], HERE / "shim.c", fast=fast)
-            shutil.copy(product, path.with_suffix(f".{os.getpid()}"))
-        path.with_suffix(f".{os.getpid()}").replace(path)
+        with replacing(path) as partial, tempfile.TemporaryDirectory() as scratch:
+            _compile(models, Path(scratch), partial, [*flags, "-shared", "-fPIC"], HERE / "shim.c", fast=fast)
     library = ctypes.CDLL(str(path))
     return [NativeModel(library, index, model.graph) for index, model in enumerate(models)]
 

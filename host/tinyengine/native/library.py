@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from tinyengine.errors import ToolError
-from tinyengine.paths import cache_dir, project_root
+from tinyengine.paths import cache_dir, project_root, replacing
 
 AVX2 = Path(__file__).parent / "avx2"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
@@ -100,15 +100,12 @@ def library_archive(compiler: str, flags: list[str], fast: bool = False) -> Path
     product = cache_dir() / "native" / f"lib-{digest.hexdigest()[:24]}.o"
     if product.exists():
         return product
-    product.parent.mkdir(exist_ok=True)
-    partial = product.with_suffix(f".{os.getpid()}")
-    with tempfile.TemporaryDirectory() as scratch:
+    with replacing(product) as partial, tempfile.TemporaryDirectory() as scratch:
         avx2 = fast and "-march=native" in flags and "__AVX2__" in processor_macros(compiler)
         sources = _with_avx2(Path(scratch)) if avx2 else library_sources()
         include = f"-I{project_root() / 'lib' / 'tinyengine' / 'src'}"
         names = map(str, sources)
         run_compiler([compiler, *compile_options(flags), include, "-r", "-nostdlib", *names, "-o", str(partial)])
-    partial.replace(product)
     return product
 
 

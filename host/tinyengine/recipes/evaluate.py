@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyengine.data.pictures import Pictures
+from tinyengine.data.samples import Arrays
 from tinyengine.errors import ModelError
 from tinyengine.optional import silence, tensorflow
 
@@ -33,16 +33,17 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return 100 * (centre - half), 100 * (centre + half)
 
 
-def score(answers: np.ndarray, pictures: Pictures) -> Accuracy:
-    """Compare (N,) class indices with the labels; pictures without a label do not count."""
-    known = pictures.labels >= 0
-    truth, answers, sources = pictures.labels[known], answers[known], pictures.sources[known]
-    classes = len(pictures.classes)
+def score(answers: np.ndarray, samples: Arrays) -> Accuracy:
+    """Compare (N,) class indices with the labels; samples without a label do not count."""
+    known = samples.labels >= 0
+    truth, answers = samples.labels[known], answers[known]
+    sources = np.zeros(len(truth), np.int32) if samples.sources is None else samples.sources[known]
+    classes = len(samples.classes)
     confusion = np.bincount(truth * classes + answers, minlength=classes * classes).reshape(classes, classes)
     right = truth == answers
     by_source = {
         name: (100 * float(right[sources == k].mean()), int((sources == k).sum()))
-        for k, name in enumerate(pictures.source_names)
+        for k, name in enumerate(samples.source_names)
         if (sources == k).any()
     }
     interval = wilson(int(right.sum()), len(right))

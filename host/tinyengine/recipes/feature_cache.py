@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.data.album import Album
-from tinyengine.data.pictures import decode_one
+from tinyengine.data.images import to_pixels
+from tinyengine.data.samples import Pictures
 from tinyengine.errors import DataError
-from tinyengine.recipes.files import replacing
+from tinyengine.paths import replacing
 from tinyengine.recipes.teacher import Extractor
 
 #: pictures per part
@@ -23,11 +23,11 @@ class FeatureCache:
     def __init__(self, folder: Path, teacher: str, resolution: int, extract: Extractor) -> None:
         self._folder, self._teacher, self._resolution, self._extract = folder, teacher, resolution, extract
 
-    def part(self, data: Album, chosen: range) -> np.ndarray:
+    def part(self, data: Pictures, chosen: range) -> np.ndarray:
         """(N, F) float16 of the ``chosen`` pictures; raises DataError for one that cannot be decoded."""
         digest = hashlib.sha256(f"{self._teacher} {self._resolution}".encode())
         for k in chosen:
-            digest.update(data.content(k))
+            digest.update(data.values[k].content())
         path = self._folder / f"{digest.hexdigest()[:24]}.npy"
         try:
             kept = np.load(path)
@@ -35,7 +35,7 @@ class FeatureCache:
                 return kept
         except (OSError, ValueError, EOFError):
             pass  # not there or damaged: look again
-        pixels = np.stack([decode_one(data, k, self._resolution) for k in chosen])
+        pixels = np.stack([to_pixels(data.values[k].rgb(), self._resolution, self._resolution, 3) for k in chosen])
         features = self._extract(pixels).astype(np.float16)
         self._keep(path, features)
         return features

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tinyengine.convert.keras import picture_samples, quantize
-from tinyengine.data import pictures as pictures_
-from tinyengine.data.album import join, read_album
+from tinyengine.data.images import to_pixels
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
-from tinyengine.data.pictures import Pictures
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Arrays, join
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.progress import Activity, Say, part, silent
@@ -83,19 +84,21 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
 
 def _load(
     activity: Activity, paths: list[Path], size: int, limit: int | None = None, with_embedding: bool = False
-) -> Pictures:
-    albums = [read_album(path, limit) for path in paths]
+) -> Arrays:
+    sets = [read_pictures(path, limit) for path in paths]
     if not with_embedding:
-        albums = [replace(album, embedding=None) for album in albums]
-    album = join(albums)
-    return pictures_.decode(album, size, part(activity, f"reading {', '.join(path.name for path in paths)}"))
+        sets = [replace(each, embedding=None) for each in sets]
+    progress = part(activity, f"reading {', '.join(path.name for path in paths)}")
+    return join(sets).decoded(size, progress=progress)
 
 
-def _check_validation(options: FitOptions, data: Pictures, validation: Pictures) -> None:
+def _check_validation(options: FitOptions, data: Arrays, validation: Arrays) -> None:
     if (validation.labels < 0).all():
         raise DataError(f"{options.validate} has no labels to measure the accuracy with")
     if validation.classes != data.classes:
-        raise DataError(f"{options.validate} has the classes {validation.classes} and the training data {data.classes}")
+        raise DataError(
+            f"{options.validate} has the classes {[*validation.classes]} and the training data {[*data.classes]}"
+        )
 
 
 def _finish(
@@ -103,8 +106,8 @@ def _finish(
     say: Say,
     network: Network,
     training: Training,
-    data: Pictures,
-    validation: Pictures | None,
+    data: Arrays,
+    validation: Arrays | None,
 ) -> FitResult:
     """Convert the trained network with softmax behind it, measure both forms and write the files."""
     model = keras_model(network)
@@ -112,17 +115,18 @@ def _finish(
         ours.assign(trained)
     say("converting to int8 ...")
     chosen = np.random.default_rng(options.recipe.seed).choice(len(data), min(CALIBRATION_PICTURES, len(data)), False)
-    pixels = np.stack([pictures_.shrink(data.pixels[k], network.resolution) for k in np.sort(chosen)])
+    size = network.resolution
+    pixels = np.stack([to_pixels(Image.fromarray(data.values[k]), size, size, 3) for k in np.sort(chosen)])
     content = quantize(model, picture_samples(pixels))
-    write_network(options.out, content, ModelMetadata(classes=tuple(data.classes)))
+    write_network(options.out, content, ModelMetadata(classes=data.classes))
     model.save(options.run / "model.keras")
     result = FitResult(
         options.out, options.arch, macs(network), parameters(network), len(data), training.steps, None, None
     )
     if validation is not None:
         say("measuring the int8 network ...")
-        result.float_accuracy = asdict(score(keras_outputs(model, validation.pixels).argmax(1), validation))
-        result.int8_accuracy = asdict(score(tflite_outputs(options.out, validation.pixels).argmax(1), validation))
+        result.float_accuracy = asdict(score(keras_outputs(model, validation.values).argmax(1), validation))
+        result.int8_accuracy = asdict(score(tflite_outputs(options.out, validation.values).argmax(1), validation))
         say(
             f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
             f"of {len(validation)} pictures"

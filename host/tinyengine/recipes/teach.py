@@ -1,6 +1,6 @@
 """Let a large network look at the pictures once and write down what it saw: what ``tinyengine teach`` does.
 
-The result is one data set in the project's npz layout (``data.album``) with three arrays more:
+The result is one data set in the project's npz layout (``data.reader``) with three arrays more:
 
 - ``soft``: (N, K) float32 probabilities. A logistic regression on the teacher's features, joined with the probabilities
   that the data set already had, learns them from the labels. A picture with a label gets the answer of a regression
@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.data.album import Album, join, read_album
+from tinyengine.data.reader import read_pictures
+from tinyengine.data.samples import Pictures, join
 from tinyengine.errors import DataError
 from tinyengine.optional import processor_threads, scikit_learn
+from tinyengine.paths import replacing
 from tinyengine.progress import Activity, Progress, Say, part, silent
 from tinyengine.recipes.cross_fit import FOLDS, answers, fewest, principal_components
 from tinyengine.recipes.feature_cache import PART, FeatureCache
-from tinyengine.recipes.files import replacing
 from tinyengine.recipes.teacher import Extractor, extractor
 
 
@@ -87,11 +88,11 @@ def teach(
     labels = everything.labels.copy()
     labels[len(data) :] = -1  # those that are only judged with
     with processor_threads(options.threads):
-        soft = answers(features, labels, everything.soft, groups)
+        soft = answers(features, labels, everything.answers, groups)
         embedding, variance = principal_components(features[: len(data)], options.components)
     train, rest = slice(len(data)), slice(len(data), None)
     known = int((data.labels >= 0).sum())
-    compared = [_agreements(soft[part], everything.soft[part], everything.labels[part]) for part in (train, rest)]
+    compared = [_agreements(soft[part], everything.answers[part], everything.labels[part]) for part in (train, rest)]
     (agreement, before), (validation, validation_before) = compared
     result = TeachResult(
         options.out,
@@ -104,7 +105,7 @@ def teach(
         validation_before,
         variance,
     )
-    if unused := int((~np.isnan(data.soft[data.labels < 0]).any(axis=1)).sum()) if before is None else 0:
+    if unused := int((~np.isnan(data.answers[data.labels < 0]).any(axis=1)).sum()) if before is None else 0:
         say(f"the answers that {unused} pictures had are not used: none of the labelled ones has any")
     run = hashlib.sha256(embedding.tobytes()).hexdigest()[:12]
     _write(options.out, data, soft[train], embedding, f"{options.teacher} at {options.resolution}, {run}")
@@ -112,12 +113,12 @@ def teach(
     return result
 
 
-def _read(paths: list[Path], limit: int | None) -> Album:
-    albums = [replace(read_album(path, limit, labelled=False), embedding=None) for path in paths]
-    return join([replace(a, soft=np.full_like(a.soft, np.nan), teacher="") if a.teacher else a for a in albums])
+def _read(paths: list[Path], limit: int | None) -> Pictures:
+    sets = [replace(read_pictures(path, limit, labelled=False), embedding=None) for path in paths]
+    return join([replace(each, soft=None, teacher="") if each.teacher else each for each in sets])
 
 
-def _look(data: Album, cache: FeatureCache, progress: Progress) -> np.ndarray:
+def _look(data: Pictures, cache: FeatureCache, progress: Progress) -> np.ndarray:
     """(N, F) float16 features."""
     parts = []
     progress(0, len(data))
@@ -147,16 +148,16 @@ def _check_output(options: TeachOptions) -> None:
         raise DataError(f"{options.out} would replace the data it is made of: name another file")
 
 
-def _read_judge(path: Path, data: Album) -> Album:
+def _read_judge(path: Path, data: Pictures) -> Pictures:
     judge = _read([path], None)
     if (judge.labels < 0).any() or judge.classes != data.classes:
         raise DataError(f"{path} must have labels of the same classes: {', '.join(data.classes)}")
     return judge
 
 
-def _copies(data: Album) -> np.ndarray:
+def _copies(data: Pictures) -> np.ndarray:
     """(N,) numbers, the same for pictures whose files are the same."""
-    digests = [hashlib.sha256(data.content(k)).hexdigest() for k in range(len(data))]
+    digests = [hashlib.sha256(data.values[k].content()).hexdigest() for k in range(len(data))]
     return np.unique(digests, return_inverse=True)[1]
 
 
@@ -170,8 +171,9 @@ def _tell(say: Say, result: TeachResult, components: int) -> None:
     say(f"wrote {result.out}: {result.pictures} pictures, embedding of {components} components")
 
 
-def _write(path: Path, data: Album, soft: np.ndarray, embedding: np.ndarray, teacher: str) -> None:
-    files = [data.content(k) for k in range(len(data))]
+def _write(path: Path, data: Pictures, soft: np.ndarray, embedding: np.ndarray, teacher: str) -> None:
+    files = [data.values[k].content() for k in range(len(data))]
+    assert data.sources is not None
     try:
         with replacing(path) as partial:
             np.savez(

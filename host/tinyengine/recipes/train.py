@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyengine.data.pictures import Pictures
+from tinyengine.data.samples import Arrays
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
+from tinyengine.paths import replacing
 from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
-from tinyengine.recipes.files import replacing
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
@@ -63,7 +63,7 @@ class Training:
         self,
         network: Network,
         recipe: Recipe,
-        data: Pictures,
+        data: Arrays,
         folder: Path,
         start: Path | None = None,
         backend: str = BACKENDS[0],
@@ -94,7 +94,7 @@ class Training:
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(
-        self, validation: Pictures | None, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
+        self, validation: Arrays | None, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
     ) -> None:
         """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds."""
         saved = time.monotonic()
@@ -111,7 +111,7 @@ class Training:
                 # the average starts short, so that it does not remember the random start
                 keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
                 seed = (self.recipe.seed, self.step)
-                loss_sum += self._engine.step(self.data.pixels[chosen], self.targets[chosen], rate, keep, seed)
+                loss_sum += self._engine.step(self.data.values[chosen], self.targets[chosen], rate, keep, seed)
                 loss_count += 1
                 self.step += 1
                 end_of_epoch = within + 1 == self.steps_per_epoch or self.step == self.steps
@@ -168,17 +168,17 @@ class Training:
             del recipe["embedding_weight"]  # decides nothing
         digest = hashlib.sha256(json.dumps([architecture, recipe], sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.targets).tobytes())
-        digest.update(np.ascontiguousarray(self.data.pixels[:: max(1, len(self.data) // 64)]).tobytes())
+        digest.update(np.ascontiguousarray(self.data.values[:: max(1, len(self.data) // 64)]).tobytes())
         digest.update(self._start)
         return digest.hexdigest()
 
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.data))
 
-    def _end_epoch(self, status: Status, validation: Pictures | None) -> None:
+    def _end_epoch(self, status: Status, validation: Arrays | None) -> None:
         if validation is not None:
             self._use_average()
-            answers = keras_outputs(self.model, validation.pixels).argmax(axis=1)
+            answers = keras_outputs(self.model, validation.values).argmax(axis=1)
             status.accuracy = score(answers, validation).accuracy
             if status.accuracy >= max((line["accuracy"] or 0 for line in self.history), default=0):
                 self._write_weights(self.folder / "best.npz")

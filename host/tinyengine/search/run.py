@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.boards import Board
-from tinyengine.data.pictures import load
+from tinyengine.data.reader import read_pictures
 from tinyengine.errors import DataError
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import simulated_cores_available
@@ -108,11 +108,11 @@ def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
 
 def _pictures(path: Path, resolution: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (N, R, R, 3) float32 in [-1, 1) and targets (N, classes) for the score; DataError where too few."""
-    data = load(path, resolution, limit=proxy.PICTURES)
+    data = read_pictures(path, proxy.PICTURES).decoded(resolution)
     if len(data) < proxy.PICTURES or len(data.classes) < 2:
         raise DataError(f"{path} holds {len(data)} pictures: the score needs {proxy.PICTURES} of at least two classes")
     order = np.random.default_rng(0).permutation(len(data))
-    return data.pixels[order].astype(np.float32) / 128 - 1, data.targets(0.5)[order]
+    return data.values[order].astype(np.float32) / 128 - 1, data.targets(0.5)[order]
 
 
 def _measured(members: list[Scored], options: SearchOptions, classes: int, activity: Activity) -> list[Scored]:

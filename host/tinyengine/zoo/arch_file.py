@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from tinyengine.errors import DataError, ModelError
+from tinyengine.paths import replacing
 from tinyengine.zoo.table import Block, Network, find, parse_blocks
 
 _NUMBERS = ("resolution", "stem", "classes")
@@ -64,15 +64,11 @@ def save_architecture(network: Network, path: Path, figures: dict[str, Any]) -> 
         **({"head": network.head} if network.head is not None else {}),
         **figures,
     }
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _word(block: Block) -> str:

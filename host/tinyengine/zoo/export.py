@@ -12,7 +12,7 @@ import numpy as np
 from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
-from tinyengine.data.pictures import load
+from tinyengine.data.reader import read_pictures
 from tinyengine.errors import DataError, ModelError
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.random_weights import random_samples, randomize
@@ -77,9 +77,9 @@ def export_from_files(network: Network, out: Path, weights: Path | None, calibra
         return export(network, out, seed=seed)
     if calibrate is None:
         raise DataError("trained weights need --calibrate with pictures (folder or .npz) that set the ranges")
-    pictures = load(calibrate, network.resolution, limit=_CALIBRATION_PICTURES)
-    classes = tuple(pictures.classes) if len(pictures.classes) == network.classes else ()
-    return export(network, out, weights, picture_samples(pictures.pixels), seed, classes)
+    pictures = read_pictures(calibrate, _CALIBRATION_PICTURES).decoded(network.resolution)
+    classes = pictures.classes if len(pictures.classes) == network.classes else ()
+    return export(network, out, weights, picture_samples(pictures.values), seed, classes)
 
 
 def load_weights(model: keras.Model, path: Path, other_classes: bool = False) -> None:

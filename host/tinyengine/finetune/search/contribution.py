@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyengine.errors import DataError
+from tinyengine.paths import replacing
 from tinyengine.progress import Progress, silent
 from tinyengine.training.layers import TrainableLayers
 from tinyengine.training.scheme import UpdateScheme
@@ -118,9 +119,8 @@ def _load(checkpoint: Path | None) -> dict[str, float]:
 
 
 def _save(checkpoint: Path, known: dict[str, float]) -> None:
-    partial = checkpoint.with_suffix(".partial")
-    partial.write_text(json.dumps(known, indent=1) + "\n")
-    partial.replace(checkpoint)
+    with replacing(checkpoint) as partial:
+        partial.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def to_json(contributions: Contributions) -> str:

@@ -9,16 +9,16 @@ import numpy as np
 
 from tinyengine.compiler import CompileOptions, compile_graph, prepare
 from tinyengine.cores import core
-from tinyengine.data.images import PictureSet, to_input
+from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.samples import Arrays, Pictures
 from tinyengine.errors import DataError
-from tinyengine.finetune.samples import Samples
 from tinyengine.finetune.search.contribution import RATIOS, Contributions, measure
 from tinyengine.finetune.search.evolve import Found, evolve_within
 from tinyengine.finetune.search.probe import NativeProbe
 from tinyengine.finetune.session import TuneOptions
 from tinyengine.ir import Graph
-from tinyengine.progress import Activity, part, silent
+from tinyengine.progress import Activity, Progress, part, silent
 from tinyengine.sizes import ceil_div
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
@@ -58,19 +58,19 @@ class SearchResult:
 def find_scheme(
     graph: Graph,
     metadata: ModelMetadata,
-    pictures: PictureSet,
+    pictures: Pictures,
     options: SearchOptions,
     checkpoint: Path | None = None,
     activity: Activity = silent,
 ) -> SearchResult:
     """Measure what training each part gives, and choose the parts that give most within ``options.sram``.
 
-    DataError for pictures without labels or with one class, and if nothing fits.
+    ``pictures`` have labels (``data.samples.labelled``). DataError if nothing fits.
     """
     layers = trainable_layers(graph)
     count = len(layers.convolutions)
     deepest = min(options.deepest or ceil_div(count, 2), count)
-    train, held_out = _samples(graph, metadata, pictures, options.samples, activity)
+    train, held_out = _samples(graph, metadata, pictures, options.samples, part(activity, "pictures"))
     probe = NativeProbe(
         graph,
         train,
@@ -115,23 +115,17 @@ def find_scheme(
 
 
 def _samples(
-    graph: Graph, metadata: ModelMetadata, pictures: PictureSet, count: int, activity: Activity
-) -> tuple[Samples, Samples]:
-    """At most ``count`` labelled pictures, evenly over the classes as far as they go, in two parts."""
-    labels = np.array([-1 if picture.label is None else picture.label for picture in pictures])
-    if len(pictures.classes) < 2 or (labels < 0).all():
-        raise DataError("the pictures must be of at least two classes: give a folder with one subfolder for each")
+    graph: Graph, metadata: ModelMetadata, pictures: Pictures, count: int, progress: Progress
+) -> tuple[Arrays, Arrays]:
+    """At most ``count`` pictures as inputs, evenly over the classes as far as they go, in two parts."""
     rng = np.random.default_rng(0)
-    queues = [rng.permutation(np.flatnonzero(labels == label)) for label in range(len(pictures.classes))]
+    queues = [rng.permutation(np.flatnonzero(pictures.labels == label)) for label in range(len(pictures.classes))]
     share = ceil_div(count, len(queues))
     chosen = rng.permutation(np.concatenate([queue[:share] for queue in queues]))
-    tensor = graph.tensor(graph.input_tensors()[0])
-    inputs = np.empty((len(chosen), *tensor.shape[1:]), np.int8)
-    for number, index in enumerate(chosen):
-        inputs[number] = to_input(pictures[int(index)].rgb(), tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
-        activity("pictures", number + 1, len(chosen))
     cut = len(chosen) - round(len(chosen) * HELD_OUT)
     if cut < len(queues) or cut == len(chosen):
         raise DataError(f"{len(chosen)} pictures are too few to train with and to measure accuracy: at least 30")
-    samples = Samples(inputs, labels[chosen], pictures.classes)
-    return samples.take(np.arange(cut)), samples.take(np.arange(cut, len(chosen)))
+    tensor = graph.tensor(graph.input_tensors()[0])
+    form = InputForm(tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
+    inputs = pictures.take(chosen).inputs(form, progress)
+    return inputs.take(np.arange(cut)), inputs.take(np.arange(cut, len(chosen)))

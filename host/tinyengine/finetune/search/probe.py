@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.data.samples import Arrays
 from tinyengine.finetune.features import features
-from tinyengine.finetune.samples import Samples
 from tinyengine.finetune.session import TuneOptions, evaluate, train
 from tinyengine.ir import Graph
 from tinyengine.native import NativeTrainer
@@ -26,8 +26,8 @@ class NativeProbe:
     def __init__(
         self,
         graph: Graph,
-        samples: Samples,
-        held_out: Samples,
+        samples: Arrays,
+        held_out: Arrays,
         deepest: int,
         options: TuneOptions,
         seeds: int = 1,

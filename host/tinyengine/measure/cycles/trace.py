@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyengine.errors import ToolError
 from tinyengine.native.build import host_compiler
-from tinyengine.paths import cache_dir
+from tinyengine.paths import cache_dir, replacing
 
 SOURCE = Path(__file__).with_name("blocks.c")
 FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
@@ -46,17 +43,12 @@ def plugin() -> Path:
     key = hashlib.sha256(SOURCE.read_bytes() + repr((compiler, FLAGS)).encode()).hexdigest()[:32]
     path = cache_dir() / "native" / f"blocks-{key}.so"
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            product = Path(scratch) / "blocks.so"
-            command = [compiler, *FLAGS, str(SOURCE), "-o", str(product)]
+        with replacing(path) as partial:
+            command = [compiler, *FLAGS, str(SOURCE), "-o", str(partial)]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or ["no message"])[0]
                 raise ToolError(f"{compiler} cannot build QEMU's plugin that counts blocks: {reason}")
-            mine = path.with_suffix(f".{os.getpid()}")
-            shutil.copy(product, mine)
-            mine.replace(path)
     return path
 
 

@@ -1,0 +1,161 @@
+"""The one place where files become samples.
+
+Sources of pictures: a picture file; a folder of pictures; a folder with one subfolder per class; the project's npz
+layout: ``jpeg`` (uint8, all files one after the other), ``offset`` (N + 1), and where present ``y`` (N labels, -1 for
+none), ``class_names``, ``src`` and ``src_names`` (where a picture comes from), ``soft`` ((N, K) probabilities according
+to a stronger network; for two classes ``p_person``, the second one's, will do) and what ``recipes.teach`` adds:
+``embedding`` ((N, D), what that network saw) and ``teacher`` (which one it was).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.data.images import SUFFIXES, Picture
+from tinyengine.data.samples import Arrays, Pictures, Samples, no_classes
+from tinyengine.errors import DataError
+
+
+def read_pictures(path: Path, limit: int | None = None, labelled: bool = True, mixed: bool = False) -> Pictures:
+    """The pictures of a file, a folder or an .npz; DataError where there are none.
+
+    Of more than ``limit`` an evenly spread part is taken. ``labelled``: a folder must have a subfolder for each of at
+    least two classes. ``mixed``: where pictures lie beside subfolders with others, those count and the others do not.
+    """
+    if path.is_dir():
+        found = _folder(path, mixed)
+    elif path.suffix == ".npz" and path.exists():
+        found = _archive(path)
+    elif path.is_file():
+        found = _without_labels([path], path.stem)
+    else:
+        raise DataError(f"there is no picture, folder or archive {path}")
+    if labelled and path.suffix != ".npz" and len(found.classes) < 2:
+        raise no_classes(path)
+    return found.spread(limit)
+
+
+def read_all(paths: Sequence[Path]) -> list[Picture]:
+    """The pictures of several files, folders and archives, in order, whatever their labels."""
+    return [picture for path in paths for picture in read_pictures(path, labelled=False, mixed=True).values]
+
+
+def read_array(path: Path, shape: tuple[int, ...], limit: int) -> Arrays:
+    """Up to ``limit`` samples of ``shape`` as float32, without labels, from an .npy (N, *shape)."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a NumPy array file: {error}") from error
+    if values.shape[1:] != shape or len(values) == 0:
+        wanted = "x".join(map(str, shape))
+        raise DataError(f"{path} holds an array of shape {values.shape} instead of N samples of {wanted}")
+    if not np.isfinite(values).all():
+        raise DataError(f"{path} contains values that are not finite")
+    values = values[:limit].astype(np.float32)
+    return Samples(values, np.full(len(values), -1, np.int32))
+
+
+def _folder(path: Path, mixed: bool) -> Pictures:
+    loose = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    classes = [(folder.name, files) for folder in folders if (files := _within(folder))]
+    if loose and classes and not mixed:
+        raise DataError(
+            f"{path} has pictures in subfolders, which are their classes, and {loose[0].name} beside them: move the "
+            "pictures without a class to another folder"
+        )
+    if loose:
+        return _without_labels(loose, path.name)
+    if not classes:
+        raise DataError(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))}), neither itself nor in subfolders")
+    return Samples(
+        tuple(Picture(str(file), file) for _, files in classes for file in files),
+        np.repeat(np.arange(len(classes), dtype=np.int32), [len(files) for _, files in classes]),
+        tuple(name for name, _ in classes),
+        source_names=(path.name,),
+    )
+
+
+def _within(folder: Path) -> list[Path]:
+    return sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+    )
+
+
+def _without_labels(files: Sequence[Path], source: str) -> Pictures:
+    pictures = tuple(Picture(str(file), file) for file in files)
+    return Samples(pictures, np.full(len(files), -1, np.int32), named=False, source_names=(source,))
+
+
+def _archive(path: Path) -> Pictures:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            data = {key: archive[key] for key in archive.files}
+        jpeg, offset = data["jpeg"], data["offset"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
+    _check(path, data)
+    soft = data["soft"].astype(np.float32) if "soft" in data else None
+    if soft is None and "p_person" in data and len(_classes(data)) == 2:
+        person = data["p_person"].astype(np.float32)
+        soft = np.stack([1 - person, person], axis=1)
+    count, has_source = len(offset) - 1, "src" in data and "src_names" in data
+    return Samples(
+        tuple(Picture(f"{path}#{k}", jpeg[offset[k] : offset[k + 1]]) for k in range(count)),
+        data["y"].astype(np.int32) if "y" in data else np.full(count, -1, np.int32),
+        tuple(_classes(data)),
+        "class_names" in data,
+        soft,
+        data["embedding"].astype(np.float32) if "embedding" in data else None,
+        str(data.get("teacher", "")),
+        data["src"].astype(np.int32) if has_source else None,
+        tuple(str(name) for name in data["src_names"]) if has_source else (path.stem,),
+    )
+
+
+def _classes(data: dict[str, np.ndarray]) -> list[str]:
+    if "class_names" in data:
+        return [str(name) for name in data["class_names"]]
+    if "p_person" in data:
+        return ["no_person", "person"]
+    count = data["soft"].shape[1] if "soft" in data else data["y"].max(initial=-1) + 1 if "y" in data else 0
+    return [str(k) for k in range(count)]
+
+
+def _check(path: Path, data: dict[str, np.ndarray]) -> None:
+    """Raise DataError where an array does not fit the others."""
+    offset, jpeg = data["offset"], data["jpeg"]
+    if offset.dtype.kind not in "iu" or offset.ndim != 1 or len(offset) < 2 or jpeg.dtype != np.uint8:
+        raise DataError(f"{path} is damaged: jpeg must hold bytes and offset where each picture's begin")
+    if (np.diff(offset.astype(np.int64)) < 0).any() or offset[0] < 0 or offset[-1] > jpeg.size:
+        raise DataError(f"{path} is damaged: its offsets do not lie within its {jpeg.size} bytes of pictures")
+    count = len(offset) - 1
+    for name, dimensions in (("y", 1), ("p_person", 1), ("src", 1), ("soft", 2), ("embedding", 2)):
+        if name in data and (data[name].ndim != dimensions or len(data[name]) != count):
+            shape = "x".join(map(str, data[name].shape))
+            raise DataError(f"{path} is damaged: {name} has the shape {shape} with {count} pictures")
+    classes = len(_classes(data))
+    if "y" in data and not (data["y"].min() >= -1 and data["y"].max() < classes):
+        raise DataError(f"{path} is damaged: its labels y must lie between -1 (none) and {classes - 1}")
+    if "soft" in data and data["soft"].shape[1] != classes:
+        raise DataError(f"{path} is damaged: soft has {data['soft'].shape[1]} columns and there are {classes} classes")
+    if (
+        "src" in data
+        and "src_names" in data
+        and not (data["src"].min() >= 0 and data["src"].max() < len(data["src_names"]))
+    ):
+        raise DataError(f"{path} is damaged: src names a source that src_names does not have")
+    for name in ("p_person", "soft"):
+        if name in data and not (np.isnan(data[name]) | ((data[name] >= 0) & (data[name] <= 1))).all():
+            raise DataError(
+                f"{path} is damaged: {name} must hold probabilities from 0 to 1, or NaN where there are none"
+            )
+    if "soft" in data and (np.abs(data["soft"].astype(np.float32).sum(1) - 1) > 0.02).any():
+        raise DataError(f"{path} is damaged: the probabilities soft of a picture do not add up to 1")
+    if "embedding" in data and not np.isfinite(data["embedding"]).all():
+        raise DataError(f"{path} is damaged: its embedding holds numbers that are not finite")
