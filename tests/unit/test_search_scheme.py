@@ -15,7 +15,7 @@ from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.reader import read_pictures
 from tinyengine.drawing.svg import svg
 from tinyengine.errors import DataError, TinyEngineError
-from tinyengine.finetune.search.find import SearchOptions, find_scheme
+from tinyengine.finetune.schemes.find import SchemeOptions, find_scheme
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
 from tinyengine.report.contributions import biases_scene, weights_scene
@@ -47,7 +47,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_scheme_is_found_that_fits_and_can_be_compiled(graph: Graph, pictures: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "search.json"
-    options = SearchOptions(sram=6000, samples=60, epochs=1.0, deepest=3, ratios=(1.0,))
+    options = SchemeOptions(sram=6000, samples=60, epochs=1.0, deepest=3, ratios=(1.0,))
     result = find_scheme(graph, ModelMetadata(), read_pictures(pictures), options, checkpoint)
     assert set(result.contributions.biases) == {1, 2, 3} and set(result.contributions.weights) == {6, 8}
     assert 0.3 < result.contributions.base <= 1.0 and result.held_out == 20
@@ -65,8 +65,8 @@ def test_what_cannot_be_searched_is_said_in_one_sentence(graph: Graph, pictures:
     with pytest.raises(DataError, match="at least two classes"):
         read_pictures(pictures / "red")
     with pytest.raises(DataError, match="too few"):
-        find_scheme(graph, metadata, read_pictures(pictures), SearchOptions(100_000, samples=2))
-    options = SearchOptions(1000, samples=60, epochs=0.1, deepest=1, ratios=(1.0,))
+        find_scheme(graph, metadata, read_pictures(pictures), SchemeOptions(100_000, samples=2))
+    options = SchemeOptions(1000, samples=60, epochs=0.1, deepest=1, ratios=(1.0,))
     with pytest.raises(TinyEngineError, match="the classifier alone takes"):
         find_scheme(graph, metadata, read_pictures(pictures), options)
 

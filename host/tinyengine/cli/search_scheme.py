@@ -14,7 +14,7 @@ from rich.table import Table
 from tinyengine.cli.options import SIZE, json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.cores import CORES
-from tinyengine.finetune.search.find import SearchOptions, SearchResult
+from tinyengine.finetune.schemes.find import SchemeOptions, SchemeResult
 from tinyengine.sizes import exact_size
 
 
@@ -73,12 +73,12 @@ def command(
     from tinyengine.data.metadata import ModelMetadata, load_metadata
     from tinyengine.data.reader import read_pictures
     from tinyengine.data.samples import labelled
-    from tinyengine.finetune.search.find import find_scheme
+    from tinyengine.finetune.schemes.find import find_scheme
     from tinyengine.frontend.formats import load_network
 
     graph = load_network(model)
     metadata = load_metadata(model) or ModelMetadata()
-    options = SearchOptions(
+    options = SchemeOptions(
         sram, cpu, samples=samples, epochs=epochs, rate=rate, deepest=deepest, seeds=seeds, residual=residual
     )
     pictures = labelled(read_pictures(data), data)
@@ -93,14 +93,14 @@ def command(
         _print(result, out)
 
 
-def _plot(result: SearchResult, path: Path) -> None:
+def _plot(result: SchemeResult, path: Path) -> None:
     from tinyengine.drawing.png import image
     from tinyengine.report.contributions import biases_scene, weights_scene
 
     image([biases_scene(result.contributions), weights_scene(result.contributions)]).save(path)
 
 
-def _print(result: SearchResult, out: Path) -> None:
+def _print(result: SchemeResult, out: Path) -> None:
     console = Console()
     contributions, found = result.contributions, result.found
     console.print(f"the classifier alone: {100 * contributions.base:.1f} % of {result.held_out} pictures")

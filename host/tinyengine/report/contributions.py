@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from tinyengine.drawing.scene import Anchor, Dot, Line, Rect, Scene, Text, tick_step
-from tinyengine.finetune.search.contribution import Contributions
+from tinyengine.finetune.schemes.contribution import Contributions
 from tinyengine.report.arena import GRID, INK, WIDTH
 
 HEIGHT = 300

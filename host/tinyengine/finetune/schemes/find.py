@@ -13,9 +13,9 @@ from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.samples import Arrays, Pictures
 from tinyengine.errors import DataError
-from tinyengine.finetune.search.contribution import RATIOS, Contributions, measure
-from tinyengine.finetune.search.evolve import Found, evolve_within
-from tinyengine.finetune.search.probe import NativeProbe
+from tinyengine.finetune.schemes.choose import Found, choose_within
+from tinyengine.finetune.schemes.contribution import RATIOS, Contributions, measure
+from tinyengine.finetune.schemes.probe import NativeProbe
 from tinyengine.finetune.session import TuneOptions
 from tinyengine.ir import Graph
 from tinyengine.progress import Activity, Progress, part, silent
@@ -30,7 +30,7 @@ HELD_OUT = 1 / 3
 
 
 @dataclass(frozen=True)
-class SearchOptions:
+class SchemeOptions:
     """``sram``: bytes for arena and trained state. ``deepest``: trailing convolutions that may be trained, None: half
     of them. ``seeds``: trainings that each measurement averages."""
 
@@ -47,7 +47,7 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class SchemeResult:
     """``held_out``: how many samples accuracies were measured with."""
 
     contributions: Contributions
@@ -59,10 +59,10 @@ def find_scheme(
     graph: Graph,
     metadata: ModelMetadata,
     pictures: Pictures,
-    options: SearchOptions,
+    options: SchemeOptions,
     checkpoint: Path | None = None,
     activity: Activity = silent,
-) -> SearchResult:
+) -> SchemeResult:
     """Measure what training each part gives, and choose the parts that give most within ``options.sram``.
 
     ``pictures`` have labels (``data.samples.labelled``). DataError if nothing fits.
@@ -103,7 +103,7 @@ def find_scheme(
         cost = scheme_cost(layers, scheme)
         return state_layout(prepared, scheme, options.residual).size + (cost.mask_bits + cost.activation_bits) // 8
 
-    found = evolve_within(
+    found = choose_within(
         contributions,
         count,
         estimate,
@@ -111,7 +111,7 @@ def find_scheme(
         options.sram,
         progress=part(activity, "evolution"),
     )
-    return SearchResult(contributions, found, len(held_out.labels))
+    return SchemeResult(contributions, found, len(held_out.labels))
 
 
 def _samples(

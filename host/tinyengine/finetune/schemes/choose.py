@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinyengine.errors import DataError
-from tinyengine.finetune.search.contribution import Contributions
+from tinyengine.finetune.schemes.contribution import Contributions
 from tinyengine.progress import Progress, silent
 from tinyengine.training.scheme import UpdateScheme
 
@@ -38,7 +38,7 @@ class Found:
 
 
 @dataclass(eq=False)
-class _Fit:
+class _Affordable:
     """Which schemes fit, by as few runs of the planner as possible."""
 
     cost: Cost
@@ -101,7 +101,7 @@ class _Space:
         return self._contributions.score(self.scheme(genes))
 
 
-def evolve(
+def choose(
     contributions: Contributions,
     convolutions: int,
     cost: Cost,
@@ -116,7 +116,7 @@ def evolve(
     Of equal scores the scheme that trains less wins. The same seed gives the same scheme.
     """
     rng = np.random.default_rng(seed)
-    space, fits = _Space(contributions, convolutions), _Fit(cost, limit)
+    space, fits = _Space(contributions, convolutions), _Affordable(cost, limit)
     nothing = space.repaired((0.0,) * (1 + len(contributions.weights)))
     smallest = fits.size(nothing, lambda: space.scheme(nothing))
     if smallest > limit:
@@ -146,7 +146,7 @@ def evolve(
     return Found(space.scheme(best), space.score(best), size, len(fits.sizes))
 
 
-def evolve_within(
+def choose_within(
     contributions: Contributions,
     convolutions: int,
     estimate: Cost,
@@ -154,10 +154,10 @@ def evolve_within(
     limit: int,
     progress: Progress = silent,
 ) -> Found:
-    """``evolve`` by a cheap ``estimate`` plus a constant, until the winner's ``planned`` bytes are at most ``limit``.
+    """``choose`` by a cheap ``estimate`` plus a constant, until the winner's ``planned`` bytes are at most ``limit``.
 
     The first estimate is taken as it is; then the constant is what it fell short by. ``sram_bytes`` and the count of
-    the result are the planner's. DataError as for ``evolve``, and where no winner fits after TRIALS searches.
+    the result are the planner's. DataError as for ``choose``, and where no winner fits after TRIALS searches.
     """
     classifier = planned(UpdateScheme("classifier"))
     constant = 0
@@ -166,7 +166,7 @@ def evolve_within(
         return estimate(scheme) + constant if scheme.bias_last else classifier
 
     for trial in range(TRIALS):
-        found = evolve(contributions, convolutions, cost, limit, progress=progress)
+        found = choose(contributions, convolutions, cost, limit, progress=progress)
         taken = planned(found.scheme)
         if taken <= limit:
             return replace(found, sram_bytes=taken, planned=trial + 2)

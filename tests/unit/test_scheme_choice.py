@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine.errors import DataError
-from tinyengine.finetune.search.contribution import Contributions, measure, weight_candidates
-from tinyengine.finetune.search.evolve import evolve, evolve_within
+from tinyengine.finetune.schemes.choose import choose, choose_within
+from tinyengine.finetune.schemes.contribution import Contributions, measure, weight_candidates
 from tinyengine.training.layers import TrainableLayers, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.zoo.table import Network, parse_blocks
@@ -97,10 +97,10 @@ def test_the_search_finds_what_exhaustive_search_finds(limit: int) -> None:
             scheme = UpdateScheme("s", depth, weights)
             if size(scheme) <= limit:
                 best = max(best, contributions.score(scheme))
-    found = evolve(contributions, COUNT, size, limit)
+    found = choose(contributions, COUNT, size, limit)
     assert found.score == pytest.approx(best)
     assert found.sram_bytes == size(found.scheme) <= limit
-    assert found == evolve(contributions, COUNT, size, limit)
+    assert found == choose(contributions, COUNT, size, limit)
 
 
 @pytest.mark.parametrize("limit", [100, 130, 160, 240])
@@ -116,15 +116,15 @@ def test_by_an_estimate_the_winner_still_fits(limit: int) -> None:
     def estimate(scheme: UpdateScheme) -> int:  # off by a constant, and a little by scheme
         return size(scheme) - 100 + 2 * len(scheme.weights)
 
-    found = evolve_within(contributions, COUNT, estimate, plan, limit)
+    found = choose_within(contributions, COUNT, estimate, plan, limit)
     assert found.sram_bytes == size(found.scheme) <= limit
     assert found.planned == len(planned) <= 9
-    exact = evolve(contributions, COUNT, size, limit)
+    exact = choose(contributions, COUNT, size, limit)
     assert exact.score - 0.02 <= found.score <= exact.score
     with pytest.raises(DataError, match="the classifier alone takes 100 bytes"):
-        evolve_within(contributions, COUNT, estimate, plan, 99)
+        choose_within(contributions, COUNT, estimate, plan, 99)
 
 
 def test_too_little_sram_for_anything_is_one_sentence() -> None:
     with pytest.raises(DataError, match="the classifier alone takes 100 bytes"):
-        evolve(Contributions(0.5, {1: 0.1}, {}), COUNT, size, 99)
+        choose(Contributions(0.5, {1: 0.1}, {}), COUNT, size, 99)
