@@ -88,7 +88,7 @@ def test_accuracy_and_agreement_are_those_of_the_written_file(model: Any, photos
         inside = np.rint(value[None] / tensor.scale) + tensor.zero_point
         int8.append(run(graph, [inside.clip(-128, 127).astype(np.int8)])[0].argmax())
     floats = model(calibration.values, training=False).numpy().argmax(axis=1)
-    labels = calibration.labels(2)
+    labels = calibration.labels
     assert result.measurement.float_accuracy == pytest.approx(100 * np.mean(floats == labels))
     assert result.measurement.int8_accuracy == pytest.approx(100 * np.mean(np.array(int8) == labels))
     assert result.measurement.agreement == pytest.approx(100 * np.mean(np.array(int8) == floats))
