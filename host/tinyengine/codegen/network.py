@@ -206,6 +206,7 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
     work = [f"{call.macs} MACs"] if call.macs else []
     if call.scratch_bytes:
         start = plan.scratch[layer.position]
+        assert start is not None
         work.append(f"scratch @{start}..{start + call.scratch_bytes}")
     if call.note:
         work.append(call.note)

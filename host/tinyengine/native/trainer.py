@@ -28,13 +28,12 @@ class NativeTrainer:
         self.model: NativeModel = build(compiled, fast)
         library, self._index = self.model.library, self.model.index
         library.native_state.restype = library.native_velocity.restype = ctypes.c_void_p
-        for function, numbers in ((library.native_step, 3), (library.native_evaluate, 3)):
-            function.restype = ctypes.c_float
-            function.argtypes = [ctypes.c_uint32] * numbers
-        library.native_step.argtypes += [ctypes.c_float, ctypes.c_uint32, ctypes.c_uint32]
-        library.native_step.argtypes += [ctypes.c_float, ctypes.c_uint32, ctypes.c_uint32]
-        for function in (library.native_step, library.native_evaluate):
-            function.argtypes += [ctypes.POINTER(ctypes.c_uint32)]
+        number, real = ctypes.c_uint32, ctypes.c_float
+        sample = (number, number, number)  # index of the network, label, classes
+        update = (real, number, number, real, number, number)
+        library.native_step.restype = library.native_evaluate.restype = real
+        library.native_step.argtypes = [*sample, *update, ctypes.POINTER(number)]
+        library.native_evaluate.argtypes = [*sample, ctypes.POINTER(number)]
         self._library = library
         self.classes = self.program.classes
         self.reset()

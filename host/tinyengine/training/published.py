@@ -21,7 +21,9 @@ class PublishedScheme:
     trained_weights: int
 
 
-def _scheme(bias_last: int, extra_kib: float, trained_weights: int, *ratios: tuple[Iterable[int], float]):
+def _scheme(
+    bias_last: int, extra_kib: float, trained_weights: int, *ratios: tuple[Iterable[int], float]
+) -> PublishedScheme:
     weights = {index: ratio for indices, ratio in ratios for index in indices}
     return PublishedScheme(bias_last, MappingProxyType(dict(sorted(weights.items()))), extra_kib, trained_weights)
 
