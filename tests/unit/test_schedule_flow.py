@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tinyengine.kernels.streaming.flow import Flow, RowEvent, RowWindow, capacities, resident_access, simulate
+from tinyengine.kernels.streaming.flow import (
+    EarlyAddition,
+    Flow,
+    RowEvent,
+    RowWindow,
+    capacities,
+    resident_access,
+    simulate,
+)
 from tinyengine.kernels.streaming.rows import Order
 
 Chain = list[RowWindow]
 
 
 @st.composite
-def chains(draw: st.DrawFn) -> Chain:
-    """Chains of one to six operators over pictures of 1 to 24 rows, with residuals where heights agree."""
+def drawn(draw: st.DrawFn) -> Chain:
+    """Chains of one to six operators over pictures of 1 to 24 rows, with residuals where heights agree, even if what is
+    added comes too late."""
     windows: Chain = []
     heights = [draw(st.integers(1, 24))]
     for index in range(draw(st.integers(1, 6))):
@@ -47,6 +58,43 @@ def chains(draw: st.DrawFn) -> Chain:
         )
         heights.append(out)
     return windows
+
+
+def possible(windows: Chain) -> bool:
+    try:
+        simulate(windows)
+    except EarlyAddition:
+        return False
+    return True
+
+
+def chains() -> st.SearchStrategy[Chain]:
+    return drawn().filter(possible)
+
+
+# 4 rows -> 2 without the last one -> their sum -> 4 rows of padding and that, to which the first picture is added
+LATE_ROW = [
+    RowWindow(4, 2, reach=1, stride=2),
+    RowWindow(2, 2, accumulates=True),
+    RowWindow(1, 4, reach=4, pad_top=3, skip=0),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn())
+@example(LATE_ROW)
+def test_rows_that_are_added_before_they_come_are_refused(windows: Chain) -> None:
+    if possible(windows):
+        Flow.of(windows)
+    else:
+        with pytest.raises(EarlyAddition):
+            Flow.of(windows)
+
+
+def test_the_row_that_came_too_late() -> None:
+    """The last row of the first picture is not there when it is added: a ring would give another one."""
+    assert not possible(LATE_ROW)
+    assert possible([LATE_ROW[0], LATE_ROW[1], replace(LATE_ROW[2], skip=None)])
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,9 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
 from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
-from tinyengine.kernels.base import Form, Target
+from tinyengine.kernels import conv_fast, depthwise_fast, params
+from tinyengine.kernels.base import Form, KernelCall, Target
+from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.passes import optimize
 from tinyengine.report.figures import network_figures
 from tinyengine.schedule import schedule
@@ -129,6 +131,20 @@ def test_two_inputs_keep_their_frames() -> None:
     assert not schedule(optimize(b.graph), SRAM, rows=True).pushed
 
 
+def test_a_row_that_is_added_before_it_comes_keeps_operators_apart() -> None:
+    """The middle of the block never looks at the last row of its input, and pads itself back to the old height."""
+    b = GraphBuilder(5, "late")
+    x = b.conv(b.input(1, 6, 6, 4), 8, Window((1, 1)))
+    inside = b.conv(x, 8, Window((1, 1), (2, 2)))
+    inside = b.conv(inside, 8, Window((4, 4), pad=(3, 3, 3, 3)))
+    b.output(b.binary(OpKind.ADD, x, inside))
+    graph = optimize(b.graph)
+    assert [op.kind for op in graph.operators] == [OpKind.CONV_2D] * 3 + [OpKind.ADD]
+    space = Space(graph, SRAM, pushed=True)
+    chains = [option for start in range(4) for option in space.options(start, NEVER) if option.ops]
+    assert {(option.start, option.stop) for option in chains} == {(0, 1), (1, 2), (1, 3), (2, 3)}
+
+
 def test_picture_wanted_behind_a_chain_ends_it() -> None:
     """A tensor that is an output of the network is never a ring."""
     b = GraphBuilder(5)
@@ -139,3 +155,23 @@ def test_picture_wanted_behind_a_chain_ends_it() -> None:
     space = Space(graph, SRAM)
     assert all(option.stop == 1 for option in space.options(0, NEVER))
     assert schedule(graph, SRAM).plan.addresses.keys() >= {inside}
+
+
+@pytest.mark.parametrize("target", [SRAM, Target(), Target(requant="fast")], ids=str)
+def test_planning_packs_nothing(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constants are for code generation: no search, no plan, no replay asks a call or a row operator for them."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("packed")
+
+    calls = []
+    with monkeypatch.context() as patched:
+        for kind in (KernelCall, RowOp):
+            patched.setattr(kind, "params", property(refuse))
+        for module, packer in ((params, "array"), (conv_fast, "pack_weights"), (depthwise_fast, "pack_taps")):
+            patched.setattr(module, packer, refuse)
+        for rows in (False, True):
+            for cap in (None, 3000):
+                calls += schedule(optimize(block_network()), target, rows=rows, sram=cap, max_recompute=1.5).calls
+    assert len({call.form for call in calls}) > 1
+    assert all(call.params or call.is_view for call in calls)  # and each packs when it is asked to

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyengine.ir import OpKind
 from tinyengine.kernels.streaming.chain import GRAIN, recomputed_macs, row_bytes, row_window
-from tinyengine.kernels.streaming.flow import Flow, RowWindow, interned
+from tinyengine.kernels.streaming.flow import EarlyAddition, Flow, RowWindow, interned
 from tinyengine.kernels.streaming.patch import Patches, steps_of, window_of
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
@@ -267,7 +267,10 @@ class Patched:
                 pictures = [ops[0].x, *(op.y for op in ops)]
                 skips = [None if op.skip is None else pictures.index(op.skip) for op in ops]
                 windows = tuple(row_window(op, skip, first) for op, skip, first in zip(ops, skips, firsts, strict=True))
-                keep = Flow.of(windows).keep
+                try:
+                    keep = Flow.of(windows).keep
+                except EarlyAddition:
+                    continue
                 yield _Piece(
                     ops,
                     firsts,

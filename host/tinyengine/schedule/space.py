@@ -16,7 +16,7 @@ from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
 from tinyengine.kernels.streaming.chain import activation_bytes, layout, row_bytes, row_window
-from tinyengine.kernels.streaming.flow import Flow
+from tinyengine.kernels.streaming.flow import EarlyAddition, Flow
 from tinyengine.kernels.streaming.rows import RowOp, row_op
 from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, lifetimes
 from tinyengine.memory.placement import place
@@ -165,7 +165,10 @@ class Space:
         while position < self.size:
             ahead: tuple[_Link, Flow] | None = None
             for link in self._links(links, start, position, batch):
-                grown = flow.then(row_window(link.op, self._skip(links, link.op), link.first))
+                try:
+                    grown = flow.then(row_window(link.op, self._skip(links, link.op), link.first))
+                except EarlyAddition:
+                    continue
                 if ahead is None:
                     ahead = link, grown
                 option = self._chain([*links, link], grown, start, batch, cost + link.cost)

@@ -22,6 +22,15 @@ from tinyengine.kernels.base import Access
 from tinyengine.kernels.streaming.rows import Order
 
 
+class EarlyAddition(ValueError):
+    """A batch would read rows of its *skip* that do not exist yet.
+
+    The controller waits for the rows under a window alone, and what is added nearly always exists by then. But padding
+    can make many rows of few: a 1x1 convolution with stride 2 never looks at the last row of its input, and if windows
+    that reach far into their padding bring the picture back to its old height, that row would be added before it comes.
+    """
+
+
 @dataclass(frozen=True)
 class RowWindow:
     """How rows of an operator depend on rows of its input; the fields are those of te_row_op.
@@ -89,7 +98,10 @@ class RowEvent:
 
 
 def simulate(windows: Sequence[RowWindow]) -> list[RowEvent]:
-    """The order in which the batches of a chain run when the rows of picture 0 arrive one by one."""
+    """The order in which the batches of a chain run when the rows of picture 0 arrive one by one.
+
+    ValueError if it never ends, EarlyAddition if it adds what does not exist.
+    """
     arrived = [0] * (len(windows) + 1)
     done = [0] * len(windows)
     events: list[RowEvent] = []
@@ -99,6 +111,8 @@ def simulate(windows: Sequence[RowWindow]) -> list[RowEvent]:
             return
         window = windows[index]
         while done[index] < len(window.ends) and window.need[done[index]] <= arrived[index]:
+            if window.skip is not None and arrived[window.skip] < window.ends[done[index]]:
+                raise EarlyAddition(f"operator {index} adds rows of picture {window.skip} too early")
             events.append(RowEvent(index, done[index], tuple(arrived)))
             arrived[index + 1] = int(window.arrivals[done[index]])
             done[index] += 1
@@ -175,7 +189,7 @@ class Flow:
 
     @staticmethod
     def of(windows: Sequence[RowWindow]) -> Flow:
-        """The flow of a whole chain."""
+        """The flow of a whole chain; ValueError as :func:`simulate`."""
         flow = _EMPTY
         for window in windows:
             flow = flow.then(window)
@@ -192,6 +206,8 @@ class Flow:
         keep = [*self.keep, max(1, int((arrivals[at] - window.oldest()).max()))]
         if (skip := window.skip) is not None:
             exist = self._arrivals(skip, window.in_rows)[done[skip]]
+            if (exist < window.ends).any():
+                raise EarlyAddition(f"operator {picture} adds rows of picture {skip} too early")
             keep[skip] = max(keep[skip], int((exist - window.starts).max()))
         return Flow((*self.windows, window), done, tuple(keep))
 

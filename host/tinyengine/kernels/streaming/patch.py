@@ -18,7 +18,7 @@ from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, Window
 from tinyengine.kernels.base import CStruct, CValue, ScratchPart, Target
 from tinyengine.kernels.conv_fast import Shape
 from tinyengine.kernels.streaming.chain import GRAIN, activation_bytes, chain_params, layout, row_bytes, row_window
-from tinyengine.kernels.streaming.flow import Flow, RowWindow
+from tinyengine.kernels.streaming.flow import EarlyAddition, Flow, RowWindow
 from tinyengine.kernels.streaming.rows import HEADER, Order, RowOp, row_op
 from tinyengine.sizes import ceil_div, round_up
 
@@ -122,7 +122,10 @@ class Patches:
         if inside is None:
             return None
         if (*ends, columns) not in self._keep:  # columns do not depend on the height of the strip
-            self._keep[*ends, columns] = Flow.of(inside.windows).keep
+            try:
+                self._keep[*ends, columns] = Flow.of(inside.windows).keep
+            except EarlyAddition:
+                return None
         keep = self._keep[*ends, columns]
         places, reach = layout(inside.ops, keep, True), strips_of(ops, 1)[0].rows
         out_bytes = round_up(inside.ops[-1].rows * row_bytes(inside.ops[-1].out_shape), GRAIN)
