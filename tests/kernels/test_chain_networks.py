@@ -40,6 +40,7 @@ def values_for(graph: Graph, seed: int) -> list[np.ndarray]:
     return [rng.integers(-128, 128, graph.tensor(name).shape).astype(np.int8) for name in graph.input_tensors()]
 
 
+@pytest.mark.slow
 def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
     """Random networks, random stages, input whole and by rows, rounded exactly and fast, under sanitizers."""
     models: list[Scheduled] = []
@@ -67,6 +68,7 @@ def test_stages_chosen_by_lot_give_the_oracles_bytes() -> None:
             np.testing.assert_array_equal(got, expected, err_msg=f"{model.graph.name} {model.prefix}")
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("name", ["mcunet_like", "mobilenet_v3", "detector", "odd_rectangle", "odd_residual_input"])
 def test_schedules_of_real_networks_agree(name: str) -> None:
     """What the search chooses for SRAM, for time below a cap, for rows: always the layers' bytes."""

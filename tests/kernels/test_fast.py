@@ -236,6 +236,7 @@ def test_every_variant_is_tested() -> None:
     assert phases == {False: {0, 1, 2}, True: {0, 1, 2, 3}}, "not every way to gather runs"
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("requant,portable", [("exact", False), ("fast", False), ("fast", True)])
 @needs.thorough_cores
 def test_kernels_on_target(cpu: str, requant: str, portable: bool) -> None:

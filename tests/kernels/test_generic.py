@@ -71,6 +71,7 @@ def test_selected_kernels(family: str, seed: int) -> None:
     check_both_placements(seed, family, lower, align=4)
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("family", WINDOWED)
 @EXAMPLES
 @given(seed=SEEDS)
@@ -81,6 +82,7 @@ def test_rules_by_rows(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
         check_both_placements(seed, family, lower_generic, align=1)
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_with_clang(family: str) -> None:
     needs.require_clang()

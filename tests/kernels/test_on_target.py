@@ -24,6 +24,7 @@ def batches() -> list[Batch]:
     return made
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 @needs.thorough_cores
 def test_same_bytes_as_the_oracle(cpu: str, portable: bool) -> None:

@@ -54,6 +54,7 @@ def test_every_row_operator_is_tested() -> None:
     assert {item["run"] for call in batch.calls for item in call.params["ops"].items} == ROW_FUNCTIONS
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 @needs.thorough_cores
 def test_chains_on_target(cpu: str, portable: bool) -> None:

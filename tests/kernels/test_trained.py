@@ -99,6 +99,7 @@ def test_every_way_is_tested() -> None:
     assert {call.function for call in calls} >= {CONV, DEPTHWISE, "te_depthwise_trained_s8"}
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 @needs.thorough_cores
 def test_kernels_on_target(cpu: str, portable: bool) -> None:

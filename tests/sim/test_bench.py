@@ -53,6 +53,7 @@ NOT_THERE = (
 )
 
 
+@pytest.mark.slow(but=1)
 @needs_tensorflow
 @KERNELS
 @needs.thorough_cores
@@ -75,6 +76,7 @@ def test_equals_tflite(path: Path, cpu: str, portable: bool) -> None:
     assert report.flash_bytes.weights >= 0 and report.flash_bytes.code > 0
 
 
+@pytest.mark.slow
 @needs_tensorflow
 @KERNELS
 @needs.thorough_cores
@@ -82,6 +84,7 @@ def test_families_equal_tflite(cpu: str, portable: bool) -> None:
     _check_all(tuple(FAMILIES), cpu, portable, INPUTS)
 
 
+@pytest.mark.slow
 @needs_tensorflow
 @KERNELS
 @needs.thorough_cores
@@ -89,6 +92,7 @@ def test_odd_networks_equal_tflite(cpu: str, portable: bool) -> None:
     _check_all(tuple(name for name in networks.names() if name not in FAMILIES), cpu, portable, ODD_INPUTS)
 
 
+@pytest.mark.slow(but=1)
 @KERNELS
 @needs.thorough_cores
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in _own()])

@@ -21,6 +21,7 @@ def run() -> ModuleType:
 LARGE = 600_000  # bytes of a file: such networks are measured in exact mode only, whose loops are the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requant", ["exact", "fast"])
 def test_nothing_got_worse(run: ModuleType, requant: str) -> None:
     if not run.default_models():

@@ -20,6 +20,7 @@ from tests.helpers.firmware_image import compiled
 BOARD = "sim_stm32f405"
 
 
+@pytest.mark.slow
 def test_mcunet_in3_in_64_kb(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is needed to build the network")
     path = tmp_path / "in3.tflite"

@@ -52,6 +52,7 @@ def firmwares(model: Path, build_folder: Path) -> dict[str, Firmware]:
     return {name: build(model, load(name), CompileOptions(cpu=load(name).cpu)) for name in names()}
 
 
+@pytest.mark.slow
 def test_every_board_builds_and_fits(firmwares: dict[str, Firmware], build_folder: Path) -> None:
     for name, firmware in firmwares.items():
         board = firmware.board

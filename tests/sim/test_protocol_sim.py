@@ -55,6 +55,7 @@ def test_everything_once(board: str, image: Path) -> None:
         assert device.echo(bytes(1028)) == bytes(1028)
 
 
+@pytest.mark.slow
 def test_thousand_exchanges_on_a_bad_line(tmp_path: Path) -> None:
     """The simulated STM32F405 behind a line that loses, doubles, flips, delays and cuts bytes in both directions."""
     # Little to send, in many small frames: the simulated serial port carries only some KB/s.

@@ -21,6 +21,7 @@ from tests.helpers.trainable import SCHEME, network
 pytestmark = needs.simulated_core
 
 
+@pytest.mark.slow(but=1)
 @needs.thorough_cores
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
@@ -32,6 +33,7 @@ def test_the_state_is_the_oracles(cpu: str, portable: bool) -> None:
     assert (report.sram_bytes.velocities > 4 * report.trainable_weights) == options.velocity
 
 
+@pytest.mark.slow(but=1)
 @needs.thorough_cores
 @pytest.mark.parametrize("velocity", [False, True], ids=["plain", "momentum"])
 def test_float_gradients_are_the_native_ones(cpu: str, velocity: bool) -> None:
@@ -77,6 +79,7 @@ PUBLISHED = [
 """Scheme, --sram, most millions of instructions (a few per cent above docs/training.md) and most bytes of SRAM."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme,sram,instructions,total", PUBLISHED)
 def test_published_schemes_stay_fast(scheme: str, sram: int | None, instructions: float, total: int) -> None:
     graph = load_tiny_training(shared_network("mcunet-5fps"))
@@ -87,6 +90,7 @@ def test_published_schemes_stay_fast(scheme: str, sram: int | None, instructions
     assert report.check is not None and report.check.mismatched == 0
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 22.8, 120_000)])
 def test_our_network_stays_fast(scheme: str, instructions: float, total: int) -> None:
     """Caps a few per cent above what was measured."""

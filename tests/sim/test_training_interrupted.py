@@ -71,6 +71,7 @@ def stopped_after(seconds: float, url: str, pictures: Path) -> dict | None:
     return json.loads(out) if out.strip() else None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_stopped_session_leaves_whole_batches(tmp_path: Path) -> None:
     assert threading.current_thread() is threading.main_thread()

@@ -52,6 +52,7 @@ def test_ten_steps_give_the_native_bytes(
         assert device.infer(x).outputs[0].tolist() == here.run(x)[0].ravel().tolist()
 
 
+@pytest.mark.slow
 def test_mcunet_5fps_trains_in_128_kb(tmp_path: Path) -> None:
     """The network of the published schemes at its own resolution, with random weights: 42 convolutions, 20 trained."""
     board = load(BOARD)

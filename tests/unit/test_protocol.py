@@ -347,6 +347,7 @@ def test_negotiation_finds_the_fastest_common_rate(native: NativeDevice) -> None
     line.close()
 
 
+@pytest.mark.slow
 def test_a_rate_that_the_line_cannot_carry_is_given_up(native: NativeDevice) -> None:
     """Both ends can do 1 M and more, but the cable between them only 500 k."""
     line = BaudTransport(native, limit=500_000)
@@ -365,6 +366,7 @@ def test_a_limit_is_respected(native: NativeDevice) -> None:
     line.close()
 
 
+@pytest.mark.slow
 def test_after_a_silence_both_meet_at_115200_and_go_up_again(native: NativeDevice) -> None:
     line = BaudTransport(native)
     device = Device.connect(line)
@@ -376,6 +378,7 @@ def test_after_a_silence_both_meet_at_115200_and_go_up_again(native: NativeDevic
     line.close()
 
 
+@pytest.mark.slow
 def test_a_host_that_died_at_a_high_rate_leaves_no_trace(native: NativeDevice) -> None:
     line = BaudTransport(native)
     Device.connect(line).negotiate_baud()

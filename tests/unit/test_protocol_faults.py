@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tinyengine.device import Device, Timing
 from tinyengine.device.transport import SocketTransport
 
@@ -12,6 +13,7 @@ from tests.helpers.native_device import native_device
 QUICK = Timing(first=0.05, shortest=0.02, longest=0.3, patience=30.0)  # a shared machine may stall for seconds
 
 
+@pytest.mark.slow
 def test_thousand_exchanges_on_a_bad_line() -> None:
     with native_device() as native:
         line = FaultyTransport(SocketTransport(native.url), seed=1, probability=0.04)
@@ -25,6 +27,7 @@ def test_thousand_exchanges_on_a_bad_line() -> None:
     assert device.counters.repeats >= 100
 
 
+@pytest.mark.slow
 def test_a_line_too_bad_gives_an_error_and_no_wrong_answer() -> None:
     """A fault every 800 bytes: operations may fail with a DeviceError, but nothing wrong is taken for an answer."""
     impatient = Timing(first=0.05, shortest=0.02, longest=0.1, patience=0.5, busy=0.5)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from tinyengine.paths import project_root
 
 from tests.helpers import needs
@@ -29,6 +30,7 @@ def _build(compiler: str, target: Path, *options: str) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_million_hostile_inputs(tmp_path: Path) -> None:
     fuzzer = _build("gcc", tmp_path / "fuzz")
     done = subprocess.run([fuzzer, str(INPUTS)], capture_output=True, text=True, timeout=300, check=False)
@@ -64,6 +66,7 @@ def test_the_fuzzer_finds_a_missing_check(tmp_path: Path) -> None:
     assert "AddressSanitizer" in done.stderr
 
 
+@pytest.mark.slow
 def test_libfuzzer(tmp_path: Path) -> None:
     """A few seconds of coverage-guided search from the same entry points."""
     needs.require_clang()

@@ -61,6 +61,7 @@ def reached(name: str, folder: str) -> list[tuple[int, int, float]]:
     return points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_published_point_is_undercut(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     pytest.importorskip("tensorflow")

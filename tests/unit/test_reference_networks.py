@@ -14,6 +14,7 @@ from tests.helpers.graphs import random_inputs
 from tests.helpers.tflite_reference import require_tensorflow, run_builtin_ref
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("name", networks.names())
 def test_networks_answer_as_tflite_does(name: str) -> None:
     require_tensorflow()

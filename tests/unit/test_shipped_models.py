@@ -43,6 +43,7 @@ def test_a_person_network_is_what_its_card_says(name: str) -> None:
     assert f"{compiled.plan.arena_bytes:,} bytes" in card
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
     board, scheme = load("sim_stm32f405"), path(name).with_suffix(".scheme.json")
@@ -57,6 +58,7 @@ def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
     judge(trained, board)  # raises BudgetError
 
 
+@pytest.mark.slow
 def test_person_tiny_leaves_room_on_a_small_chip() -> None:
     """64 KB of SRAM and 512 KB of flash, with two saved states of its scheme and 64 KB for code beside it."""
     plain = compile_model(path("person_tiny"), CompileOptions())
@@ -67,6 +69,7 @@ def test_person_tiny_leaves_room_on_a_small_chip() -> None:
     assert trained.weight_bytes + 2 * trained.state_bytes < (512 - 64) * KB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("person_tiny", 81.0), ("person_small", 84.0)])
 def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
     """int8, by the code that the board runs, on pictures that it was not trained on."""

@@ -84,6 +84,7 @@ def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None
     assert not list(toolchain.cache_dir().rglob("*.o"))
 
 
+@pytest.mark.slow(but=1)
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", ["cortex-m0plus", "cortex-m7"])
 def test_sizes_of_a_program(cpu: str) -> None:

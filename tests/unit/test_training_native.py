@@ -53,6 +53,7 @@ def run_oracle(oracle: Trainer, x: np.ndarray) -> np.ndarray:
     return oracle.forward(x)[oracle.graph.output_tensors()[0]]
 
 
+@pytest.mark.slow(but=3)
 @pytest.mark.parametrize("scheme", ["last-layer", "bias-only", "last-12", SCHEME], ids=str)
 @pytest.mark.parametrize("residual", [False, True], ids=["stochastic", "residual"])
 def test_steps_equal_the_oracle(scheme: str | UpdateScheme, residual: bool) -> None:
@@ -60,6 +61,7 @@ def test_steps_equal_the_oracle(scheme: str | UpdateScheme, residual: bool) -> N
     assert_equal_steps(*compiled_and_oracle(options))
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("options", [{"input": "rows"}, {"requant": "fast"}, {"optimize": "sram"}], ids=str)
 def test_other_ways_to_compile_give_the_same(options: dict[str, str]) -> None:
     assert_equal_steps(*compiled_and_oracle(replace(CompileOptions(train=SCHEME), **options)))

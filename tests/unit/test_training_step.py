@@ -112,6 +112,7 @@ def test_momentum_is_a_heavy_ball() -> None:
     assert seen == [1.0, 2.0, 2.0, 3.0, 2.5, 3.5]
 
 
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize(("residual", "momentum", "batch"), [(False, 0.0, 1), (True, 0.0, 1), (False, 0.9, 4)], ids=str)
 def test_a_network_learns(residual: bool, momentum: float, batch: int) -> None:
     """From chance to mostly right on pictures that it has not seen."""

@@ -82,6 +82,7 @@ def keras_costs(model: Any) -> tuple[int, int]:
     return total, sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_the_keras_model_is_the_network_of_the_table(name: str) -> None:
     from tinyengine.zoo.build import keras_model
