@@ -9,6 +9,7 @@ import; the others stand below all rooms that they import. tests/unit/test_archi
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
@@ -51,13 +52,19 @@ def imports(package: Path) -> list[Import]:
     modules = {_module(package.name, file): file for file in files(package)}
     found = []
     for module, file in modules.items():
-        tree = ast.parse((package / file).read_text(encoding="utf-8"), file)
         inside = module if file.endswith("__init__.py") else module.rpartition(".")[0]
-        for node in ast.walk(tree):
+        for node in _importing((package / file).read_text(encoding="utf-8")):
             for name in _imported(node, inside, modules):
                 if modules[name] != file:
                     found.append(Import(file, getattr(node, "lineno", 0), modules[name]))
     return found
+
+
+@functools.cache
+def _importing(text: str) -> list[ast.AST]:
+    """Statements and calls of a file that may import something."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
 
 
 def _module(package: str, file: str) -> str:

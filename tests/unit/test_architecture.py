@@ -18,7 +18,8 @@ def test_rooms_import_what_the_table_allows() -> None:
     assert rooms.violations(rooms.PACKAGE, may) == []
 
 
-def test_no_circle_among_files() -> None:
+def test_no_circle_among_rooms_or_files() -> None:
+    assert rooms.circles(rooms.arrows(rooms.PACKAGE)) == []
     assert rooms.circles(rooms.file_arrows(rooms.PACKAGE)) == []
 
 
