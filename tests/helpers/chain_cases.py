@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
+from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
     Attrs,
@@ -228,7 +229,7 @@ def pool(b: ChainBuilder) -> None:
 
 def table(b: ChainBuilder) -> None:
     x, tensor = b.end, b.graph.tensor(b.end)
-    kind = b.draw.one_of(OpKind.HARD_SWISH, OpKind.RELU, OpKind.QUANTIZE)
+    kind = b.draw.one_of(*(kind for kind in TABLES if kind is not OpKind.LOGISTIC))  # which has one scale only
     attrs = ActivationAttrs(Activation.RELU) if kind is OpKind.RELU else NoAttrs()
     out = Quantization((float(np.float32(tensor.scale * b.draw.scale(0.7, 1.5))),), (b.draw.integer(-60, 60),))
     b.group([b.op(kind, [x], tensor.shape, out, attrs)], x)

@@ -38,17 +38,16 @@ _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1:
 _DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
 _SAME, _VALID = 0, 1
 
-# first operator versions that know int8
+# first operator versions that know int8, where that is not 1
 _VERSIONS = {
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
     "FULLY_CONNECTED": 4,
-    "HARD_SWISH": 1,
-    "RESHAPE": 1,
     "RESIZE_NEAREST_NEIGHBOR": 3,
-    "RELU_N1_TO_1": 1,
+    **dict.fromkeys(("ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "LOGISTIC", "SOFTMAX"), 2),
+    **dict.fromkeys(("PAD", "TRANSPOSE", "CONCATENATION", "STRIDED_SLICE", "RELU", "RELU6"), 2),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), 2),
 }
-
 
 _Fields = dict[str, int | float | bool | tuple[int, ...]]
 
@@ -278,7 +277,7 @@ def _offsets(builder: flatbuffers.Builder, values: list[int]) -> int:
 
 def _code(builder: flatbuffers.Builder, kind: str) -> int:
     number = getattr(tflite.BuiltinOperator, kind)
-    fields = {"DeprecatedBuiltinCode": min(number, 127), "Version": _VERSIONS.get(kind, 2), "BuiltinCode": number}
+    fields = {"DeprecatedBuiltinCode": min(number, 127), "Version": _VERSIONS.get(kind, 1), "BuiltinCode": number}
     return _table(builder, "OperatorCode", fields)
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from tinyengine.errors import ModelError
 from tinyengine.ir import Graph, Operator, OpKind, Port, Tensor
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import MEDIUM_COLUMNS
 from tinyengine.kernels.select import lower
@@ -236,7 +237,7 @@ class _Tail:
         op = step.op
         gradient, mask = known[op.outputs[0]], _mask(op) if step.masked else None
         calls: list[KernelCall] = []
-        if step.op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED):
+        if step.op.kind in WEIGHTED:
             saved = _saved(op) if step.saves_input else None
             if step.inputs:
                 before = known.get(op.inputs[0])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import macs as macs_of
+from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, Window
 from tinyengine.kernels.base import CStruct, CValue, ScratchPart, Target
 from tinyengine.kernels.conv_fast import Shape
@@ -22,7 +23,6 @@ from tinyengine.kernels.streaming.flow import EarlyAddition, Flow, RowWindow
 from tinyengine.kernels.streaming.rows import HEADER, Order, RowOp, row_op
 from tinyengine.sizes import ceil_div, round_up
 
-TABLES = (OpKind.RELU, OpKind.HARD_SWISH, OpKind.LOGISTIC, OpKind.QUANTIZE)
 LONGEST_GROUP = 3  # operators that one row operator computes at most
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
 from tinyengine.kernels import conv_fast, depthwise_fast
 from tinyengine.kernels.activation import lower_lut
@@ -462,10 +463,7 @@ _BUILDERS: dict[tuple[OpKind, ...], tuple[frozenset[str], Builder]] = {
     (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D): (DSP, _depthwise_project),
     (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D, OpKind.ADD): (DSP, _depthwise_project),
     (OpKind.ADD,): (DSP, _add),
-    (OpKind.RELU,): (ANY, _lut),
-    (OpKind.HARD_SWISH,): (ANY, _lut),
-    (OpKind.LOGISTIC,): (ANY, _lut),
-    (OpKind.QUANTIZE,): (ANY, _lut),
+    **{(kind,): (ANY, _lut) for kind in TABLES},
     (OpKind.MEAN,): (ANY, _mean),
     (OpKind.MEAN, OpKind.MEAN): (ANY, _mean),
     (OpKind.AVERAGE_POOL_2D,): (ANY, _pool),
