@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tinyengine import reference
@@ -30,10 +28,9 @@ def small(cpu: str, **options: object) -> CompiledModel:
     return compile_model(MODEL, CompileOptions(cpu=cpu, requant=core(cpu).requant, **options))
 
 
-def functions(compiled: CompiledModel, folder: Path) -> set[str]:
+def functions(compiled: CompiledModel) -> set[str]:
     """Names of the functions that a network links, its own and those of the library."""
-    compiled.write(folder)
-    return set(footprint(sorted(folder.glob("*.c")), compiled.prefix, compiled.options.cpu).functions)
+    return set(footprint(compiled, compiled.options.cpu).functions)
 
 
 def int16_functions(cpu: str) -> set[str]:
@@ -45,9 +42,9 @@ def int16_functions(cpu: str) -> set[str]:
 
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", CORES)
-def test_a_small_network_links(cpu: str, tmp_path: Path) -> None:
+def test_a_small_network_links(cpu: str) -> None:
     """All of the library is compiled, with warnings as errors."""
-    fast = int16_functions(cpu) & functions(small(cpu), tmp_path)
+    fast = int16_functions(cpu) & functions(small(cpu))
     assert bool(fast) == (core(cpu).features >= DSP)
 
 
@@ -56,9 +53,9 @@ def test_a_small_network_links(cpu: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"input": "rows"}, {"optimize": "sram", "max_recompute": 1.2}, {"train": "last-4"}]
 )
-def test_a_core_without_dsp_links_no_int16_layout(cpu: str, options: dict[str, object], tmp_path: Path) -> None:
+def test_a_core_without_dsp_links_no_int16_layout(cpu: str, options: dict[str, object]) -> None:
     compiled = small(cpu, **options)
-    assert not int16_functions(cpu) & functions(compiled, tmp_path)
+    assert not int16_functions(cpu) & functions(compiled)
     assert not any(call.pushed for call in compiled.calls)  # its convolutions have no row operators
 
 
@@ -80,7 +77,7 @@ def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
     for batch, run in zip(batches, runs, strict=False):
         batch.check(run.outputs)
     for each, run in zip(values, runs[len(batches) :], strict=True):
-        [expected] = reference.run(compiled.graph, each, requant=compiled.options.requant)
+        [expected] = reference.run(compiled.graph, each, requant=compiled.roundings)
         np.testing.assert_array_equal(run.outputs[0], expected)
 
 
