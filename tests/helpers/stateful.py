@@ -71,11 +71,12 @@ def compiled(build: Callable[[GraphBuilder], None], **options: str) -> CompiledM
     return compile_graph(stateful(build), CompileOptions(prefix=build.__name__, **options))  # type: ignore[arg-type]
 
 
-def expected(graph: Graph, requant: str = "exact") -> tuple[list[list[np.ndarray]], list[list[np.ndarray]]]:
+def expected(model: CompiledModel) -> tuple[list[list[np.ndarray]], list[list[np.ndarray]]]:
     """Inputs of RUNS runs in a row, and the oracle's outputs of each, which differ from those of single runs."""
+    graph = model.graph
     inputs = [random_inputs(graph, seed) for seed in range(RUNS)]
-    session = Session(graph, requant)
+    session = Session(graph, model.roundings)
     outputs = [session.run(values) for values in inputs]
-    fresh = [Session(graph, requant).run(values) for values in inputs]
+    fresh = [Session(graph, model.roundings).run(values) for values in inputs]
     assert sum(not np.array_equal(a, b) for a, b in zip(outputs, fresh, strict=True)) >= RUNS // 2
     return inputs, outputs

@@ -19,7 +19,7 @@ from tests.helpers.typed import typed_graph, typed_model
 
 def test_states_go_from_job_to_job_until_one_resets_them() -> None:
     models = [compiled(network_of) for network_of in NETWORKS]
-    cases = [expected(model.graph) for model in models]
+    cases = [expected(model) for model in models]
     jobs = [
         Job(index, values, reset=run == 0)
         for _ in range(2)
@@ -44,7 +44,7 @@ def test_bench_measures_a_network_with_states() -> None:
 
 def test_firmware_keeps_states_over_its_serial_port(tmp_path: Path) -> None:
     model = compile_graph(stateful(deep))
-    inputs, outputs = expected(model.graph)
+    inputs, outputs = expected(model)
     elf = firmware_image.compiled("sim_stm32f405", tmp_path, model)
     with open_device("sim:sim_stm32f405", elf=elf) as device:
         for _ in range(2):

@@ -30,8 +30,9 @@ OPTIONS = [{}, {"optimize": "sram"}, {"optimize": "flash"}, {"requant": "fast"}]
 
 
 def test_the_oracle_carries_states_over_and_resets_them() -> None:
-    graph = stateful(accumulator)
-    inputs, outputs = expected(graph)
+    model = compiled(accumulator)
+    graph = model.graph
+    inputs, outputs = expected(model)
     session = Session(graph)
     for values, wanted in zip(inputs, outputs, strict=True):
         before = session.states
@@ -46,7 +47,7 @@ def test_the_oracle_carries_states_over_and_resets_them() -> None:
 @pytest.mark.parametrize("network_of", NETWORKS, ids=lambda network_of: network_of.__name__)
 def test_generated_code_answers_as_the_oracle_run_after_run(network_of: Callable, options: dict[str, str]) -> None:
     model = compiled(network_of, **options)
-    inputs, outputs = expected(model.graph, options.get("requant", "exact"))
+    inputs, outputs = expected(model)
     network = build(model)
     for _ in range(2):
         for values, wanted in zip(inputs, outputs, strict=True):
@@ -57,7 +58,7 @@ def test_generated_code_answers_as_the_oracle_run_after_run(network_of: Callable
 
 def test_generated_code_is_clean_under_sanitizers() -> None:
     models = [compiled(network_of) for network_of in NETWORKS]
-    cases = [expected(model.graph) for model in models]
+    cases = [expected(model) for model in models]
     for (_, outputs), got in zip(cases, run_many(models, [inputs[0] for inputs, _ in cases]), strict=True):
         for array, wanted in zip(got, outputs[0], strict=True):
             np.testing.assert_array_equal(array, wanted)
@@ -133,7 +134,7 @@ def test_what_states_take_is_reported_and_counts() -> None:
     assert network_figures(plain)["states_bytes"] == plain.states_bytes == 0
     assert network_figures(model)["states_bytes"] == 2 * 12 * 12 * 8
     assert model.sram_bytes == model.plan.arena_bytes + model.states_bytes
-    with pytest.raises(BudgetError, match=r"are allowed"):
+    with pytest.raises(BudgetError, match=r"activations and 2,304 bytes \(2.2 KB\) of states, but only"):
         compile_graph(stateful(deep), CompileOptions(sram=model.states_bytes + 1024))
 
 
@@ -162,7 +163,7 @@ def test_rows_of_a_frame_and_a_profile_carry_states_like_a_run() -> None:
 
 def test_firmware_carries_states_and_rewinds(tmp_path: Path) -> None:
     model = compile_graph(stateful(deep))
-    inputs, outputs = expected(model.graph)
+    inputs, outputs = expected(model)
     with native_device(executable=build_compiled(model, tmp_path)) as native, open_device(native.url) as device:
         assert device.identity.has_states
         for _ in range(2):

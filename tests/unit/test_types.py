@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
+from tinyengine.boards import load
 from tinyengine.compiler import compile_graph
 from tinyengine.device import open_device
 from tinyengine.errors import DataError, ModelError
@@ -16,7 +19,10 @@ from tinyengine.ir.verify import verify
 from tinyengine.measure.bench import random_inputs as port_values
 from tinyengine.native.build import build, run_many
 from tinyengine.passes import optimize
+from tinyengine.project.budget import judge
 from tinyengine.reference import Session
+from tinyengine.report.compile import compile_table
+from tinyengine.report.plan import plan_scenes, plan_table
 
 from tests.helpers.graphs import random_inputs
 from tests.helpers.native_device import build_compiled, native_device
@@ -125,3 +131,12 @@ def test_random_inputs_have_the_types_of_their_ports() -> None:
     graph.tensors["real"] = replace(graph.tensor("parts"), name="real")
     assert [value.dtype for value in port_values(graph, 1)[0]] == ["int8", "uint8", "float32"]
     assert graph.operators[0].kind == DIVIDE and compile_graph(typed_graph()).macs == 0
+
+
+def test_tables_and_pictures_show_every_output() -> None:
+    model, board = compile_graph(typed_graph()), load("sim_stm32f405")
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(compile_table(model, judge(model, board), board), plan_table(model, board))
+    text = console.export_text()
+    assert text.count("12, 12") == 4 and ", 24 bytes of states; " in text
+    assert plan_scenes(model)

@@ -14,6 +14,8 @@ def check_sram(cap: int | None, plan: MemoryPlan, program: TrainingProgram | Non
     if cap is None or taken <= cap:
         return
     purpose, smaller = ("to be trained", "a smaller update scheme, ") if program else ("for its activations", "")
+    if plan.region.size:
+        purpose += f" and {exact_size(plan.region.size)} of states"
     raise BudgetError(
         f"the network needs {exact_size(taken)} of SRAM {purpose}, but only {exact_size(cap)} are allowed "
         f"({plan.bottleneck}): use {smaller}a smaller resolution or width, or a board with more SRAM"

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
+from tinyengine.report.figures import output_shapes
 from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 
@@ -18,7 +19,7 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
     for column, justify in columns.items():
         table.add_column(column, justify=justify)
     for call in compiled.calls:
-        shape = ", ".join("x".join(map(str, compiled.graph.tensor(name).shape[1:])) for name in call.outputs)
+        shape = output_shapes(compiled, call)
         table.add_row(call.op.name[-44:], shape, f"{call.macs:,}" if call.macs else "", call.function)
     code = "not measured, no Arm compiler" if compiled.code_bytes is None else format_size(compiled.code_bytes)
     plan = compiled.plan

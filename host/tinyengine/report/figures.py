@@ -96,6 +96,11 @@ def _stages(compiled: CompiledModel) -> list[dict[str, object]]:
     ]
 
 
+def output_shapes(compiled: CompiledModel, call: KernelCall) -> str:
+    """Shapes of a call's outputs, for people: 12x12x8."""
+    return ", ".join("x".join(map(str, compiled.graph.tensor(name).shape[1:])) for name in call.outputs)
+
+
 def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:
     tensor, addresses = compiled.graph.tensor, compiled.plan.addresses
     inputs = [call.pushed.tensor] if call.pushed else call.inputs

@@ -16,7 +16,7 @@ from tinyengine.kernels.base import KernelCall
 from tinyengine.memory.bottleneck import bottleneck_sentences
 from tinyengine.project.budget import fits_sram
 from tinyengine.report.arena import arena_scene, boxes
-from tinyengine.report.figures import network_figures
+from tinyengine.report.figures import network_figures, output_shapes
 from tinyengine.report.front import front_scene
 from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size
@@ -117,7 +117,7 @@ def _stage_rows(compiled: CompiledModel) -> list[tuple[tuple[str, ...], bool]]:
         if call.is_view:
             continue
         sram = used.bytes_used
-        shape = "x".join(map(str, compiled.graph.tensor(call.output).shape[1:]))
+        shape = output_shapes(compiled, call)
         extra = f"{call.recomputed_macs / call.macs:.0%}" if call.recomputed_macs else ""
         macs = f"{call.macs:,}" if call.macs else ""
         rows.append(((str(call.form), _operators(call), shape, format_size(sram), macs, extra), sram == most))
