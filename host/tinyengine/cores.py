@@ -103,7 +103,7 @@ _TABLE = (
         ),
     ),
     _M7,
-    # The STM32F7 and others: without instructions for double precision.
+    # The STM32F74x and F75x, for one: without instructions for double precision.
     replace(_M7, name="cortex-m7-sp", flags=("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-sp-d16")),
 )
 
