@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from tinyengine.sizes import ceil_div
 
 COLUMNS = 4
 TILE = 190  # pixels, both ways
@@ -20,7 +21,7 @@ GAP = 8
 
 def draw(pictures: list[dict[str, object]]) -> Image.Image:
     """A grid of the pictures, each with its answer below."""
-    rows = -(-len(pictures) // COLUMNS)
+    rows = ceil_div(len(pictures), COLUMNS)
     step = TILE + GAP
     sheet = Image.new("RGB", (COLUMNS * step + GAP, rows * (step + CAPTION) + GAP), "white")
     pen = ImageDraw.Draw(sheet)

@@ -30,6 +30,7 @@ from tinyengine.memory.plan import MemoryPlan
 from tinyengine.native.build import SANITIZE, host_compiler
 from tinyengine.native.library import FLAGS, WARNINGS, library_sources
 from tinyengine.paths import cache_dir, project_root
+from tinyengine.sizes import round_up
 
 from tests.helpers.cases import OpCase
 
@@ -138,7 +139,7 @@ class _Layout:
         self._guard()
 
     def _guard(self) -> None:
-        end = -(-(self.top + GUARD) // GRAIN) * GRAIN
+        end = round_up(self.top + GUARD, GRAIN)
         self.gaps.append((self.top, end))
         self.top = end
 
@@ -180,9 +181,9 @@ class _Layout:
     def _place_pair(self, x: str, x_size: int, y: str, y_size: int, overlap: Overlap) -> None:
         """One region that both cover: y at address(x) - distance, or as little before it as alignment allows."""
         slack = self.turn % 4  # any address up to the limit must do, not the limit alone
-        distance = 0 if overlap.exact else -(-(overlap.distance + slack) // self.align) * self.align
+        distance = 0 if overlap.exact else round_up(overlap.distance + slack, self.align)
         if distance >= 0:
-            distance = min(distance, -(-y_size // self.align) * self.align)  # no farther than side by side
+            distance = min(distance, round_up(y_size, self.align))  # no farther than side by side
         else:
             distance = max(distance, -x_size // self.align * self.align)
         base = self.top
@@ -191,7 +192,7 @@ class _Layout:
         self._place(max(self.addresses[x] + x_size, self.addresses[y] + y_size) - base)
 
     def plan(self) -> MemoryPlan:
-        total = -(-self.top // GRAIN) * GRAIN
+        total = round_up(self.top, GRAIN)
         placement = Placement(self.addresses, total, total, False, "test")
         return MemoryPlan(self.addresses, tuple(self.scratch), total, total, total, False, "test", (), "", placement)
 

@@ -7,6 +7,7 @@ from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import Activation, Window
 from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.space import NEVER, Option, Space
+from tinyengine.sizes import ceil_div
 
 from tests.helpers.graphs import GraphBuilder
 
@@ -15,7 +16,7 @@ def window(kernel: int, stride: int, height: int, width: int, same: bool) -> Win
     """A square window, padded as TFLite does for SAME, or not at all."""
 
     def pads(size: int) -> tuple[int, int]:
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0) if same else 0
+        total = max((ceil_div(size, stride) - 1) * stride + kernel - size, 0) if same else 0
         return total // 2, total - total // 2
 
     return Window((kernel, kernel), (stride, stride), pad=(*pads(height), *pads(width)))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tinyengine.ir import Activation, OpKind, Quantization
 from tinyengine.ir.ops import Attrs, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, FullyConnectedAttrs, Window
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
+from tinyengine.sizes import ceil_div
 
 from tests.helpers.cases import CaseBuilder, Draw, OpCase
 
@@ -173,7 +174,7 @@ def map_cases(draw: Draw) -> list[OpCase]:
 def _map_window(kernel: MapKernel, top: int) -> Window:
     """With ``top`` rows of padding above."""
     size, stride = kernel.kernel, kernel.stride
-    right = (-(-kernel.width // stride) - 1) * stride + size - kernel.width - kernel.pad
+    right = (ceil_div(kernel.width, stride) - 1) * stride + size - kernel.width - kernel.pad
     return Window((size, size), (stride, stride), (1, 1), (top, size // 2, kernel.pad, right))
 
 

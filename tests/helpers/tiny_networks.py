@@ -13,6 +13,7 @@ from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
 from tinyengine.paths import shared_dir
 from tinyengine.reference.windows import pad_picture, taps
+from tinyengine.sizes import ceil_div
 from tinyengine.zoo.table import Convolution, Network, convolutions, find
 
 DEAD_SCALE = 2.0**-28
@@ -131,7 +132,7 @@ def picture(graph: Graph, seed: int = 0) -> np.ndarray:
     """A smooth random int8 picture."""
     rng = np.random.default_rng(seed)
     shape = graph.tensor("input").shape
-    coarse = rng.normal(0, 60, (1, -(-shape[1] // 4), -(-shape[2] // 4), shape[3]))
+    coarse = rng.normal(0, 60, (1, ceil_div(shape[1], 4), ceil_div(shape[2], 4), shape[3]))
     fine = coarse.repeat(4, 1).repeat(4, 2)[:, : shape[1], : shape[2]] + rng.normal(0, 10, shape)
     return np.clip(fine, -128, 127).astype(np.int8)
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.training.layers import lower_trained
+from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels
@@ -66,9 +67,9 @@ class TrainedLowering:
                     continue
                 part = StatePart(name, "int32" if bias else "int8", top, (*shape[:-1], len(channels)), channels)
                 parts.append(part)
-                top += -(-part.nbytes // 4) * 4
+                top += round_up(part.nbytes, 4)
             self._forget(op, parts)
-        self.layout = StateLayout(tuple(parts), -(-top // 8) * 8)
+        self.layout = StateLayout(tuple(parts), round_up(top, 8))
 
     def _channels(self, count: int) -> np.ndarray:
         """Input channels whose weights are trained."""

@@ -11,6 +11,7 @@ from tinyengine.memory import Buffer, OverlapRule, lower_bound, place
 from tinyengine.memory.exact import minimize
 from tinyengine.memory.placement import _easy
 from tinyengine.memory.problem import allowed, first_fit, lowest_fit, make_problem, moved_fit
+from tinyengine.sizes import round_up
 
 Addresses = dict[str, int]
 
@@ -36,7 +37,7 @@ def is_valid(buffers: list[Buffer], rules: list[OverlapRule], addresses: Address
 
 def total_of(buffers: list[Buffer], addresses: Addresses, grain: int) -> int:
     """Bytes of the arena, in whole units of the common alignment."""
-    return -(-max(addresses[b.name] + b.size for b in buffers) // grain) * grain
+    return round_up(max(addresses[b.name] + b.size for b in buffers), grain)
 
 
 def grain_of(buffers: list[Buffer]) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tinyengine.sizes import ceil_div
+
 
 class OpKind(StrEnum):
     """Name of an operator, as TFLite spells it."""
@@ -75,7 +77,7 @@ def same_padding(
     """TFLite's SAME padding of a picture as a window's ``pad``: the odd pixel comes last."""
     pad: list[int] = []
     for k, s, d, size in zip(kernel, stride, dilation, (height, width), strict=True):
-        total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+        total = max((ceil_div(size, s) - 1) * s + (k - 1) * d + 1 - size, 0)
         pad += [total // 2, total - total // 2]
     return pad[0], pad[1], pad[2], pad[3]
 

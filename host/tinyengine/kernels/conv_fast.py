@@ -57,7 +57,7 @@ class Field:
     @property
     def groups(self) -> int:
         """Groups of 4 values: whole ones of each run, then the tails of all runs."""
-        return self.runs * (self.run_bytes // 4) + -(-self.runs * (self.run_bytes % 4) // 4)
+        return self.runs * (self.run_bytes // 4) + ceil_div(self.runs * (self.run_bytes % 4), 4)
 
     def order(self) -> np.ndarray:
         """Index into the field (run by run) of each packed weight byte; -1 where nothing corresponds."""

@@ -96,12 +96,12 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
     left = window.pad[2]
     if window.stride[1] == 1:
         first = (left + 1) // 2  # word
-        units = max(blocks + 1, -(-(first + 3 * -(-width // 6)) // 3))
+        units = max(blocks + 1, ceil_div(first + 3 * ceil_div(width, 6), 3))
         return Ring(units, 3, first // 3, first % 3)
     padding = left % 4
     if padding and width + padding < 4:
         return None
-    units = max(3 * blocks + 1, left // 4 + -(-(padding + width) // 4))
+    units = max(3 * blocks + 1, left // 4 + ceil_div(padding + width, 4))
     return Ring(units, 2, left // 4, padding)
 
 

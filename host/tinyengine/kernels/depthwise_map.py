@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyengine.ir.ops import Window
 from tinyengine.paths import project_root
+from tinyengine.sizes import ceil_div
 
 FIELD_HALF = 1 << 20
 """A field of 21 bits holds -FIELD_HALF .. FIELD_HALF - 1 around its offset."""
@@ -143,7 +144,9 @@ def map_kernel(window: Window, size: tuple[int, int], outputs: tuple[int, int]) 
     """The instance for pictures of ``size`` (rows, columns) with ``outputs`` results; None if there is none."""
     rows, columns = window.kernel
     kernel = MapKernel(columns, window.stride[1], size[1], window.pad[2])
-    same = rows == columns and window.stride[0] == window.stride[1] and outputs[1] == -(-size[1] // window.stride[1])
+    same = (
+        rows == columns and window.stride[0] == window.stride[1] and outputs[1] == ceil_div(size[1], window.stride[1])
+    )
     tops = np.arange(outputs[0]) * window.stride[0] - window.pad[0]
     existing = np.minimum(tops + rows, size[0]) - np.maximum(tops, 0)
     return kernel if same and existing.min() > 0 and kernel in map_kernels() else None

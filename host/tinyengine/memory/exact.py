@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from math import lcm
 
-from tinyengine.memory.problem import Problem, round_down, round_up
+from tinyengine.memory.problem import Problem, round_down
+from tinyengine.sizes import round_up
 
 
 class Choice(Enum):

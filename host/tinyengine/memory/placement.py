@@ -20,6 +20,7 @@ from itertools import combinations
 from tinyengine.memory.exact import minimize
 from tinyengine.memory.lifetime import Buffer, OverlapRule
 from tinyengine.memory.problem import Gap, Problem, first_fit, lowest_fit, make_problem, moved_fit
+from tinyengine.sizes import ceil_div
 
 SEARCH_NODES = 4000  # of branch and bound at most,
 SEARCH_WORK = 400_000  # and so many nodes times pairs: about a second each
@@ -223,7 +224,9 @@ def _easy(problem: Problem, total: int) -> list[int]:
         for i in queue:
             align, room = problem.aligns[i], total - problem.sizes[i]
             forbidden = sum(
-                -(-max(0, gap.above + gap.below - 1) // align) for j, gap in problem.gaps[i].items() if j not in easy
+                ceil_div(max(0, gap.above + gap.below - 1), align)
+                for j, gap in problem.gaps[i].items()
+                if j not in easy
             )
             if room >= 0 and forbidden <= room // align:
                 easy[i] = None

@@ -23,6 +23,7 @@ from operator import add
 from typing import NamedTuple
 
 from tinyengine.memory.lifetime import Buffer, OverlapRule
+from tinyengine.sizes import ceil_div, round_up
 
 
 class Gap(NamedTuple):
@@ -115,7 +116,7 @@ def make_problem(buffers: Sequence[Buffer], rules: Sequence[OverlapRule]) -> tup
         by_pair[i, j] = rule
 
     grain = reduce(gcd, (buffer.align for buffer in buffers), 0) or 1
-    sizes = [-(-buffer.size // grain) for buffer in buffers]
+    sizes = [ceil_div(buffer.size, grain) for buffer in buffers]
     groups = live_groups(buffers)
     gaps: list[dict[int, Gap]] = [{} for _ in buffers]
     for group in groups:
@@ -134,10 +135,10 @@ def _gap(i: int, j: int, sizes: list[int], rules: dict[tuple[int, int], OverlapR
     above, below, same = sizes[j], sizes[i], False
     if rule := rules.get((i, j)):  # j is the output: x[j] <= x[i] - distance
         same = rule.exact
-        above = above if rule.exact else min(above, -(-rule.distance // grain))
+        above = above if rule.exact else min(above, ceil_div(rule.distance, grain))
     elif rule := rules.get((j, i)):
         same = rule.exact
-        below = below if rule.exact else min(below, -(-rule.distance // grain))
+        below = below if rule.exact else min(below, ceil_div(rule.distance, grain))
     return Gap(above, below, same)
 
 
@@ -158,10 +159,6 @@ def _maximal(groups: set[frozenset[int]]) -> list[frozenset[int]]:
         for member in group:
             holders.setdefault(member, []).append(group)
     return kept
-
-
-def round_up(value: int, align: int) -> int:
-    return -(-value // align) * align
 
 
 def round_down(value: int, align: int) -> int:

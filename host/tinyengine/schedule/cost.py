@@ -6,6 +6,7 @@ from tinyengine.ir import Graph, OpKind
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.streaming.chain import recomputed_macs
 from tinyengine.kernels.streaming.rows import RowOp
+from tinyengine.sizes import ceil_div
 
 CALL = 150
 """Instructions to start a batch: the controller, its addresses, a kernel's prologue."""
@@ -23,7 +24,7 @@ CHANNEL = 200
 def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
     """About what ``op`` costs more than its layers, each of which widens its weights once per block and fetches every
     value once."""
-    batches = -(-op.out_h // op.rows)
+    batches = ceil_div(op.out_h, op.rows)
     extra = float(CALL * batches)
     for operator in op.ops:
         if operator.kind is OpKind.CONV_2D:
@@ -53,10 +54,10 @@ COPY = 30
 def patch_instructions(op: RowOp, first: int, graph: Graph) -> int:
     """About what the patch ``op`` costs more than its layers: its chain starts anew in each strip, each of its batches
     of columns widens weights, and the strips overlap. ``first``: rows of its first batch."""
-    strips = 1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)
+    strips = 1 + ceil_div(op.out_h - min(first, op.out_h), op.rows)
     per_strip = float(COPY * op.window_rows * op.in_shape[1] + COPY * op.rows * op.out_shape[1])
     for row_op in op.inside:
-        batches = -(-row_op.out_h // row_op.rows)
+        batches = ceil_div(row_op.out_h, row_op.rows)
         per_strip += CALL * batches
         for operator in row_op.ops:
             if operator.kind is OpKind.CONV_2D:

@@ -21,6 +21,7 @@ from tinyengine.kernels.streaming.patch import Patches, steps_of, window_of
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.schedule.cost import extra_instructions, patch_instructions
 from tinyengine.schedule.space import Option, Space
+from tinyengine.sizes import round_up
 
 LONGEST_PATCH = 10
 """Operators inside a patch at most."""
@@ -212,7 +213,7 @@ class Patched:
         shared = [op for op in option.ops if not op.keeps_scratch]
         if not any(op.columns for op in shared):
             return option
-        scratch = max(_grain(op.scratch_bytes) for op in shared) + spare
+        scratch = max(round_up(op.scratch_bytes, GRAIN) for op in shared) + spare
         values = max(op.activation_bytes for op in shared) + spare_values
         ops, cost = [], option.cost
         for op, first in zip(option.ops, option.firsts, strict=True):
@@ -241,7 +242,7 @@ class Patched:
                 rows, first, out_rows = key
                 front = interned(in_rows=out_rows, out_rows=out_rows, rows=rows, first=first)
                 keep = Flow.of([front, *_shifted(windows, 1)]).keep[1]
-            self._rings[place] = _grain(keep * row_bytes(piece.ops[0].in_shape))
+            self._rings[place] = round_up(keep * row_bytes(piece.ops[0].in_shape), GRAIN)
         return self._rings[place]
 
     def _entrance(self, position: int, stop: int, window: RowWindow) -> int:
@@ -276,9 +277,12 @@ class Patched:
                     firsts,
                     windows,
                     links[-1].stop,
-                    sum(_grain(rows * row_bytes(op.in_shape)) for op, rows in zip(ops[1:], keep[1:], strict=True))
-                    + sum(_grain(op.scratch_bytes) for op in ops if op.keeps_scratch),
-                    max((_grain(op.scratch_bytes) for op in ops if not op.keeps_scratch), default=0),
+                    sum(
+                        round_up(rows * row_bytes(op.in_shape), GRAIN)
+                        for op, rows in zip(ops[1:], keep[1:], strict=True)
+                    )
+                    + sum(round_up(op.scratch_bytes, GRAIN) for op in ops if op.keeps_scratch),
+                    max((round_up(op.scratch_bytes, GRAIN) for op in ops if not op.keeps_scratch), default=0),
                     0,
                     sum(extra_instructions(op, space.graph, space.target) for op in ops),
                     self._entrance(position, links[-1].stop, windows[-1]),
@@ -303,7 +307,7 @@ class Patched:
                     if macs <= self.most:
                         cost = patch_instructions(op, op.rows, space.graph)
                         window = row_window(op, None, op.rows)
-                        shared, entrance = _grain(op.scratch_bytes), self._entrance(position, stop, window)
+                        shared, entrance = round_up(op.scratch_bytes, GRAIN), self._entrance(position, stop, window)
                         found.append(_Piece((op,), (op.rows,), (window,), stop, 0, shared, macs, cost, entrance))
             yield from found
 
@@ -348,7 +352,3 @@ def _best(sums: np.ndarray) -> np.ndarray:
 def _undercut(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Which ``rows`` are nowhere below one of ``others``."""
     return (others[None] <= rows[:, None]).all(axis=2).any(axis=1)
-
-
-def _grain(size: int) -> int:
-    return -(-size // GRAIN) * GRAIN

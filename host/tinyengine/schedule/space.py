@@ -21,6 +21,7 @@ from tinyengine.kernels.streaming.rows import RowOp, row_op
 from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.schedule.cost import extra_instructions, smaller_blocks
+from tinyengine.sizes import round_up
 
 BATCHES = (1, 2, 4, 8)
 """Rows that the operators of a chain make at a time: more take less time and longer rings."""
@@ -108,7 +109,7 @@ class Space:
         """Per position, the buffers (bytes, aligned) that exist before it and are still needed from it on."""
         return [
             {
-                name: _aligned(self.graph.tensor(name).nbytes, TENSOR_ALIGN)
+                name: round_up(self.graph.tensor(name).nbytes, TENSOR_ALIGN)
                 for name, born in self._born.items()
                 if born < position <= self._last_use[name] and not (self.pushed and born < 0)
             }
@@ -260,10 +261,10 @@ class Space:
             span += x_bytes
             if self._last_use[home] < start + sum(len(op.ops) for op in ops):
                 distance = flow.distance(row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape))
-                span = max(y_bytes, min(span, x_bytes + _aligned(distance, TENSOR_ALIGN)))
+                span = max(y_bytes, min(span, x_bytes + round_up(distance, TENSOR_ALIGN)))
         outside = self._beside(start, x) + span
         total = layout(ops, flow.keep, pushed).total
-        return outside + _aligned(total, SCRATCH_ALIGN), outside + activation_bytes(ops, flow.keep, pushed)
+        return outside + round_up(total, SCRATCH_ALIGN), outside + activation_bytes(ops, flow.keep, pushed)
 
     # --- for chains with patches (schedule/patched.py) ---
 
@@ -287,7 +288,7 @@ class Space:
         return self._beside(start, x)
 
     def aligned_bytes(self, name: str) -> int:
-        return _aligned(self.graph.tensor(name).nbytes, TENSOR_ALIGN)
+        return round_up(self.graph.tensor(name).nbytes, TENSOR_ALIGN)
 
     def runs(self, position: int, ring: bool, batch: int) -> Iterator[list[_Link]]:
         """Row operators from ``position``, where one buffer is alone, to the next narrow position, and to those before
@@ -304,7 +305,3 @@ class Space:
             if link.stop == self.size or self.narrow(link.stop) or link.op.accumulates:
                 return
             following = iter(self._possible(link.stop, link.op.y, True, batch))
-
-
-def _aligned(size: int, grain: int) -> int:
-    return -(-size // grain) * grain

@@ -20,6 +20,7 @@ from tinyengine.ir.ops import (
 )
 from tinyengine.ir.quantize import activation_range
 from tinyengine.ir.requant import conv_requant
+from tinyengine.sizes import ceil_div
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import DEAD_WEIGHT_SCALE, dead_channels, weight_scales
 
@@ -95,7 +96,7 @@ def headroom(op: Operator, graph: Graph) -> int:
             products = multiplier * window.kernel[0] * window.kernel[1]
         case _:
             products = weights.shape[0]
-    return max(0, (-(-products // PRODUCTS_IN_INT32) - 1).bit_length())
+    return max(0, (ceil_div(products, PRODUCTS_IN_INT32) - 1).bit_length())
 
 
 def pool_counts(op: Operator, graph: Graph) -> np.ndarray:

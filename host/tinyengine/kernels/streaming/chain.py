@@ -10,6 +10,7 @@ from tinyengine.kernels.access import overlap
 from tinyengine.kernels.base import CStruct, CValue, KernelCall, PushedRows, ScratchPart
 from tinyengine.kernels.streaming.flow import Flow, RowWindow, interned, resident_access, simulate
 from tinyengine.kernels.streaming.rows import RowOp
+from tinyengine.sizes import ceil_div, round_up
 
 HEADER = "te_rows.h"
 GRAIN = 4  # alignment of rings and of scratch memory inside the chain
@@ -58,7 +59,7 @@ def layout(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> Layout:
     def take(size: int) -> int:
         nonlocal top
         start = top
-        top += -(-size // GRAIN) * GRAIN
+        top += round_up(size, GRAIN)
         return start
 
     rings: list[int | None] = []
@@ -156,7 +157,7 @@ def recomputed_macs(op: RowOp, first: int) -> int:
     """Multiply-accumulates that ``op`` executes beyond those of its layers; ``first``: rows of its first batch."""
     if not op.inside:
         return 0
-    return op.macs_per_batch * (1 + -(-(op.out_h - min(first, op.out_h)) // op.rows)) - op.macs
+    return op.macs_per_batch * (1 + ceil_div(op.out_h - min(first, op.out_h), op.rows)) - op.macs
 
 
 def activation_bytes(ops: Sequence[RowOp], keep: Sequence[int], pushed: bool) -> int:

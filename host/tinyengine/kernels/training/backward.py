@@ -277,7 +277,7 @@ def mean_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     factor = multiplier_of(np.array([x.scale / y.scale / (x.shape[1] * x.shape[2])]))
     values: dict[str, CValue] = {"in": params.hwc(x), **_factor(factor), **kept.flags}
-    scratch = -(-6 * x.shape[3] // 4) * 4 + 2 * x.shape[3]
+    scratch = round_up(6 * x.shape[3], 4) + 2 * x.shape[3]
     return _call(op, "mean", values, kept, scratch, kept.overlaps(gradient=False))
 
 
