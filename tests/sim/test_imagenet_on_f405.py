@@ -28,8 +28,7 @@ def test_mcunet_in3_in_64_kb(tmp_path: Path) -> None:
     target = load(BOARD)
     options = CompileOptions(cpu=target.cpu, input="rows", optimize="sram", sram=64 * 1024)
     model = compile_model(path, options)
-    measure_code(model)
-    judge(model, target)  # flash too
+    judge(model, target, measure_code(model))  # flash too
     assert model.plan.arena_bytes <= 62 * 1024
     assert network_figures(model)["macs_executed"] == model.macs > 80e6
 

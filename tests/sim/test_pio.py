@@ -67,7 +67,8 @@ def test_the_reserve_covers_the_firmware(firmwares: dict[str, Firmware]) -> None
     for firmware in firmwares.values():
         board, compiled = firmware.board, firmware.compiled
         own_sram = firmware.sram_bytes - compiled.plan.arena_bytes
-        own_flash = firmware.flash_bytes - compiled.weight_bytes - (compiled.code_bytes or 0)
+        code = firmware.verdict.code
+        own_flash = firmware.flash_bytes - compiled.weight_bytes - (code.flash if code else 0)
         assert own_sram <= board.reserved_sram_bytes <= own_sram + 8192, board.name
         assert own_flash <= board.reserved_flash_bytes <= own_flash + 16384, board.name
 

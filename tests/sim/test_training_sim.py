@@ -60,8 +60,7 @@ def test_mcunet_5fps_trains_in_128_kb(tmp_path: Path) -> None:
         cpu=board.cpu, requant="fast", sram_available=board.network_sram_bytes, train="mcunet-5fps/49kb", classes=10
     )
     model = compile_graph(tiny_graph("mcunet-5fps", 10), options, identity=b"5fps")
-    measure_code(model)
-    judge(model, board)  # SRAM, and flash beside two slots of trained weights
+    judge(model, board, measure_code(model))  # SRAM, and flash beside two slots of trained weights
     here = NativeTrainer(model)
     pictures = np.random.default_rng(0).integers(-128, 128, (2, 1, 128, 128, 3), np.int8)
     with open_device(f"sim:{BOARD}", elf=compiled(BOARD, tmp_path, model)) as device:

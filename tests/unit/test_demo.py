@@ -33,5 +33,4 @@ def test_the_second_act_fits_its_board() -> None:
         classes=2,
     )
     compiled = compile_model(project_root() / demo.MODEL, options)
-    measure_code(compiled)
-    judge(compiled, board)  # raises BudgetError
+    judge(compiled, board, measure_code(compiled))  # raises BudgetError

@@ -35,8 +35,8 @@ def plain() -> CompiledModel:
 def test_training_takes_the_slots_out_of_the_flash(trained: CompiledModel, plain: CompiledModel) -> None:
     assert BOARD.storage is not None
     whole = judge(plain, BOARD)
-    assert whole["flash_available"] == BOARD.network_flash_bytes
-    assert judge(trained, BOARD)["flash_available"] == whole["flash_available"] - 2 * 131072
+    assert whole.flash_available == BOARD.network_flash_bytes
+    assert judge(trained, BOARD).flash_available == whole.flash_available - 2 * 131072
     with pytest.raises(BudgetError, match="are there for it beside the slots of trained states"):
         judge(trained, replace(BOARD, flash_bytes=500 * 1024))
     judge(plain, replace(BOARD, flash_bytes=500 * 1024))

@@ -47,8 +47,7 @@ def command(model: Path, board: str, out: Path | None, explain: bool, as_json: b
         to_compile_options(target.cpu, sram_available=target.network_sram_bytes, **options),
         show if explain and not as_json else None,
     )
-    measure_code(compiled)
-    verdict = judge(compiled, target)
+    verdict = judge(compiled, target, measure_code(compiled))
     if out is not None:
         compiled.write(out)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.states import initial_arrays
@@ -23,8 +23,6 @@ class CompiledModel(Generated):
     model_hash: str
     options: CompileOptions
     metadata_json: str = "{}"
-    code_bytes: int | None = field(default=None)  # filled by whoever compiled the C
-    static_bytes: int | None = field(default=None)  # likewise: variables besides ``sram_bytes``
     training: TrainingProgram | None = None
     layout_hash: str = ""  # te_trainer.layout
 

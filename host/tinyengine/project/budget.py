@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.errors import BudgetError
@@ -9,26 +11,45 @@ from tinyengine.project.toolchain import footprint, has_arm_toolchain
 from tinyengine.sizes import exact_size
 
 
-def measure_code(compiled: CompiledModel) -> None:
-    """Fill ``code_bytes`` by compiling for the device: instructions, tables of the C library and descriptors that the
-    network needs; and ``static_bytes``. Left None where there is no Arm compiler: compiling a network to C does not
-    need one."""
+@dataclass(frozen=True)
+class Code:
+    """Bytes that a network needs besides what the compiler has counted.
+
+    ``flash``: instructions, tables of the C library, descriptors; ``static``: variables outside the arena.
+    """
+
+    flash: int
+    static: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a network takes and what a board has for it, in bytes; ``code`` is None where it was not measured."""
+
+    sram_used: int
+    sram_available: int
+    flash_used: int
+    flash_available: int
+    code: Code | None
+
+
+def measure_code(compiled: CompiledModel) -> Code | None:
+    """By compiling for the device. None where there is no Arm compiler: compiling a network to C does not need one."""
     if not has_arm_toolchain():
-        return
+        return None
     sections = footprint(compiled, compiled.options.cpu)
-    compiled.code_bytes = sections.flash - compiled.weight_bytes
-    compiled.static_bytes = sections.data + sections.bss - compiled.sram_bytes
+    return Code(sections.flash - compiled.weight_bytes, sections.data + sections.bss - compiled.sram_bytes)
 
 
-def judge(compiled: CompiledModel, board: Board) -> dict[str, int]:
-    """What the network takes and what the board has for it, in bytes. Raises BudgetError when it does not fit.
+def judge(compiled: CompiledModel, board: Board, code: Code | None = None) -> Verdict:
+    """Whether the network fits, with its ``code`` where that is known. Raises BudgetError when it does not.
 
     Caps: ``--sram``/``--flash`` when given, else the board's memory less what the firmware keeps for itself.
     """
     options = compiled.options
     sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
     flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
-    flash = compiled.weight_bytes + (compiled.code_bytes or 0)
+    flash = compiled.weight_bytes + (code.flash if code else 0)
     sram = compiled.sram_bytes
     if sram > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
@@ -51,12 +72,7 @@ def judge(compiled: CompiledModel, board: Board) -> dict[str, int]:
             f"{compiled.graph.name} does not fit {board.name}: it needs {exact_size(flash)} of flash and "
             f"{exact_size(flash_cap)} are there for it{beside}; use a narrower network or a board with more flash"
         )
-    return {
-        "sram_used": sram,
-        "sram_available": sram_cap,
-        "flash_used": flash,
-        "flash_available": flash_cap,
-    }
+    return Verdict(sram, sram_cap, flash, flash_cap, code)
 
 
 def fits_sram(compiled: CompiledModel, board: Board) -> bool:

@@ -11,7 +11,7 @@ from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.paths import cache_dir, firmware_elf
 from tinyengine.progress import Say, silent
 from tinyengine.project import pio
-from tinyengine.project.budget import judge, measure_code
+from tinyengine.project.budget import Verdict, judge, measure_code
 from tinyengine.project.toolchain import arm_toolchain, section_sizes
 
 
@@ -21,7 +21,7 @@ class Firmware:
 
     board: Board
     compiled: CompiledModel
-    verdict: dict[str, int]  # see budget.judge
+    verdict: Verdict
     elf: Path
     flash_bytes: int
     sram_bytes: int
@@ -35,8 +35,7 @@ def build(model: Path, board: Board, options: CompileOptions, say: Say = silent)
     say(f"compiling {model.name}")
     compiled = compile_model(model, options)
     say("measuring the code")
-    measure_code(compiled)
-    verdict = judge(compiled, board)
+    verdict = judge(compiled, board, measure_code(compiled))
     sources = cache_dir() / "generated" / board.name
     if sources.is_dir() and {path.name for path in sources.iterdir()} != set(compiled.sources):
         shutil.rmtree(sources)  # a file that is no longer generated would be compiled into the firmware

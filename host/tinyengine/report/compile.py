@@ -7,12 +7,13 @@ from rich.table import Table
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
+from tinyengine.project.budget import Verdict
 from tinyengine.report.figures import output_shapes
 from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 
 
-def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> Group:
+def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board) -> Group:
     """Layers and totals."""
     table = Table(title=f"{compiled.graph.name} ({compiled.model_hash})", title_justify="left")
     columns: dict[str, JustifyMethod] = {"layer": "left", "output": "right", "MACs": "right", "kernel": "left"}
@@ -21,14 +22,14 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
     for call in compiled.calls:
         shape = output_shapes(compiled, call)
         table.add_row(call.op.name[-44:], shape, f"{call.macs:,}" if call.macs else "", call.function)
-    code = "not measured, no Arm compiler" if compiled.code_bytes is None else format_size(compiled.code_bytes)
+    code = format_size(verdict.code.flash) if verdict.code else "not measured, no Arm compiler"
     plan = compiled.plan
     totals = Table.grid(padding=(0, 2))
     totals.add_row("work", f"{compiled.macs:,} MACs")
     proof = "proven smallest for this order" if plan.optimal else f"lower bound {format_size(plan.lower_bound)}"
     totals.add_row(
         "SRAM",
-        f"{format_size(plan.arena_bytes)} arena of {format_size(verdict['sram_available'])} ({proof})",
+        f"{format_size(plan.arena_bytes)} arena of {format_size(verdict.sram_available)} ({proof})",
     )
     totals.add_row("", plan.bottleneck)
     if compiled.states_bytes:
@@ -47,6 +48,6 @@ def compile_table(compiled: CompiledModel, verdict: dict[str, int], board: Board
         totals.add_row("storage", storage_sentence(compiled, board))
     totals.add_row(
         "flash",
-        f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict['flash_available'])}",
+        f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict.flash_available)}",
     )
     return Group(table, totals)

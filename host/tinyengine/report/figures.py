@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
 from tinyengine.kernels.base import KernelCall
+from tinyengine.project.budget import Code, Verdict
 from tinyengine.project.build import Firmware
 from tinyengine.report.storage import storage_figures
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
 
 
-def compile_figures(compiled: CompiledModel, verdict: dict[str, int], board: Board) -> dict[str, object]:
-    """``compile --json``; ``verdict`` is ``project.budget.judge``'s."""
-    own = {"board": board.name, "fit": verdict}
-    return network_figures(compiled) | own | storage_figures(compiled, board)
+def compile_figures(compiled: CompiledModel, verdict: Verdict, board: Board) -> dict[str, object]:
+    """``compile --json``."""
+    fit = {key: value for key, value in asdict(verdict).items() if key != "code"}
+    own = {"board": board.name, "fit": fit}
+    return network_figures(compiled, verdict.code) | own | storage_figures(compiled, board)
 
 
 def build_figures(firmware: Firmware) -> dict[str, object]:
@@ -23,9 +27,8 @@ def build_figures(firmware: Firmware) -> dict[str, object]:
     return compile_figures(firmware.compiled, firmware.verdict, firmware.board) | {"firmware": image}
 
 
-def network_figures(compiled: CompiledModel) -> dict[str, object]:
+def network_figures(compiled: CompiledModel, code: Code | None = None) -> dict[str, object]:
     """What a network needs, wherever it runs."""
-    code = compiled.code_bytes
     return {
         "model": compiled.graph.name,
         "hash": compiled.model_hash,
@@ -41,23 +44,23 @@ def network_figures(compiled: CompiledModel) -> dict[str, object]:
         "bottleneck": compiled.plan.bottleneck,
         "flash_bytes": {
             "weights": compiled.weight_bytes,
-            "code": code,
-            "total": None if code is None else compiled.weight_bytes + code,
+            "code": code and code.flash,
+            "total": code and compiled.weight_bytes + code.flash,
         },
-        **_training(compiled),
+        **_training(compiled, code),
         "stages": _stages(compiled),
         "layers": [_layer(compiled, call) for call in compiled.calls],
     }
 
 
-def _training(compiled: CompiledModel) -> dict[str, object]:
+def _training(compiled: CompiledModel, code: Code | None) -> dict[str, object]:
     """What training adds, under the names that ``bench`` uses; nothing without."""
     training = compiled.training
     if training is None:
         return {}
     cost = scheme_cost(trainable_layers(compiled.graph), training.scheme)
     layout = training.layout
-    known = compiled.sram_bytes + (compiled.static_bytes or 0)
+    known = compiled.sram_bytes + (code.static if code else 0)
     return {
         "scheme": training.scheme.name,
         "layout": compiled.layout_hash,
@@ -67,12 +70,12 @@ def _training(compiled: CompiledModel) -> dict[str, object]:
             "arena": compiled.plan.arena_bytes,
             "weights": layout.size,
             "velocities": training.velocity_bytes,
-            "static": compiled.static_bytes,
+            "static": code and code.static,
             "stack": None,
             "total": known,
         },
         "sram_note": "total is without the stack, which bench measures"
-        + ("" if compiled.static_bytes is not None else ", and without static variables, for there is no Arm compiler"),
+        + ("" if code else ", and without static variables, for there is no Arm compiler"),
         "extra_memory_bytes": cost.extra_memory_bytes,
         "trainable_weights": cost.trainable_weights,
         "trainable_biases": cost.trainable_biases,
