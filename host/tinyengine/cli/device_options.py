@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from tinyengine.cli.options import with_options
 from tinyengine.compiler import model_hashes
-from tinyengine.data.metadata import ModelMetadata, load_metadata
+from tinyengine.data.metadata import load_metadata
 from tinyengine.device import Device, open_device
+from tinyengine.device.recognition import Recognizer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,26 +48,25 @@ _DEVICE_OPTIONS = [
     ),
 ]
 
+MAPPING = click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says).")
+BY_ROWS = click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all.")
+
 _MEANING_OPTIONS = [
     click.option("--model", type=click.Path(path_type=Path), help="Insist that the device runs this .tflite file."),
-    click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says)."),
+    MAPPING,
     click.option("--color", type=click.Choice(["rgb", "luma"]), help="Colour of what is sent; luma is a third of rgb."),
-    click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all."),
+    BY_ROWS,
 ]
 
 
 def device_options(function: F) -> F:
     """--port and its companions; pass the values to :func:`connected`."""
-    for option in reversed(_DEVICE_OPTIONS):
-        function = option(function)
-    return function
+    return with_options(_DEVICE_OPTIONS, function)
 
 
 def meaning_options(function: F) -> F:
-    """--model and what overrides its meaning."""
-    for option in reversed(_MEANING_OPTIONS):
-        function = option(function)
-    return function
+    """--model and what overrides its meaning; pass the values to :func:`recognizer`."""
+    return with_options(_MEANING_OPTIONS, function)
 
 
 @contextmanager
@@ -90,7 +91,13 @@ def connected(
         yield device
 
 
-def meaning(device: Device, model: Path | None, mapping: str | None, color: str | None) -> ModelMetadata:
-    """The network's metadata: from beside MODEL, else from the firmware, with the overrides."""
-    found = load_metadata(model) if model is not None else None
-    return (found or device.identity.metadata).override(mapping=mapping, color=color)
+@contextmanager
+def recognizer(
+    model: Path | None, mapping: str | None, color: str | None, by_rows: bool | None, **connection: Any
+) -> Iterator[Recognizer]:
+    """The device of ``connection`` for a ``with`` block, with its network's meaning: from beside MODEL, else from the
+    firmware, with the overrides."""
+    with connected(model=model, **connection) as device:
+        found = load_metadata(model) if model is not None else None
+        metadata = (found or device.identity.metadata).override(mapping=mapping, color=color)
+        yield Recognizer(device, metadata, by_rows)

@@ -14,7 +14,6 @@ from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
-    input_form,
     is_simulated,
     picture_options,
     read_inputs,
@@ -22,6 +21,7 @@ from tinyengine.cli.training_options import (
     until_ctrl_c,
     what_it_holds,
 )
+from tinyengine.device.recognition import input_form
 from tinyengine.finetune.learners import DeviceLearner, class_count
 from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.progress import part
@@ -61,7 +61,9 @@ def command(
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
-        samples = read_inputs(data, input_form(device, mapping, color), progress)
+        samples = read_inputs(
+            data, input_form(device, device.identity.metadata.override(mapping=mapping, color=color)), progress
+        )
         count = class_count(learner.info, classes, samples.classes)
         try:
             found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
+from tinyengine.cli.device_options import device_options, meaning_options, recognizer
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.data.reader import read_all
-from tinyengine.device.recognition import Recognizer
 from tinyengine.report.recognition import answers_table
 
 
@@ -21,19 +21,7 @@ from tinyengine.report.recognition import answers_table
 @device_options
 @meaning_options
 @json_option
-def command(
-    images: tuple[Path, ...],
-    port: str,
-    elf: Path | None,
-    simulator: str,
-    flash: Path | None,
-    highest_baud: int,
-    model: Path | None,
-    mapping: str | None,
-    color: str | None,
-    by_rows: bool | None,
-    as_json: bool,
-) -> None:
+def command(images: tuple[Path, ...], as_json: bool, **device: Any) -> None:
     """Classify pictures on a device.
 
     IMAGE is a picture, a folder of pictures or an .npz archive. Each picture is resized as a whole to the network's
@@ -45,13 +33,12 @@ def command(
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
     """
     pictures = read_all(images)
-    with connected(port, elf, simulator, highest_baud, model, flash) as device, step_progress() as progress:
-        recognizer = Recognizer(device, meaning(device, model, mapping, color), by_rows)
+    with recognizer(**device) as board, step_progress() as progress:
         results = []
         for number, picture in enumerate(pictures):
             progress("classifying", number, len(pictures))
-            results.append(recognizer.recognize(picture.name, picture.rgb()))
-        identity = device.identity
+            results.append(board.recognize(picture.name, picture.rgb()))
+        identity = board.device.identity
     if as_json:
         head = {"board": identity.board, "model": identity.model, "hash": identity.model_hash}
         click.echo(json.dumps(head | {"pictures": [result.report() for result in results]}, indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -79,11 +79,16 @@ _COMPILE_OPTIONS = [
 ]
 
 
-def compile_options(function: F) -> F:
-    """The option group of compile, build, bench and plan; pass the values to :func:`to_compile_options`."""
-    for option in reversed(_COMPILE_OPTIONS):
+def with_options(options: Sequence[Callable[[F], F]], function: F) -> F:
+    """``function`` as a command with ``options``, in their order."""
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+def compile_options(function: F) -> F:
+    """The option group of compile, build, bench and plan; pass the values to :func:`to_compile_options`."""
+    return with_options(_COMPILE_OPTIONS, function)
 
 
 def to_compile_options(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from tinyengine.cli.device_options import connected, device_options, meaning, meaning_options
-from tinyengine.device.recognition import Recognizer, frames
+from tinyengine.cli.device_options import device_options, meaning_options, recognizer
+from tinyengine.device.recognition import frames
 from tinyengine.report.recognition import StreamView
 
 
@@ -20,20 +20,7 @@ from tinyengine.report.recognition import StreamView
 @device_options
 @meaning_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per frame.")
-def command(
-    source: str,
-    limit: int | None,
-    port: str,
-    elf: Path | None,
-    simulator: str,
-    flash: Path | None,
-    highest_baud: int,
-    model: Path | None,
-    mapping: str | None,
-    color: str | None,
-    by_rows: bool | None,
-    as_json: bool,
-) -> None:
+def command(source: str, limit: int | None, as_json: bool, **device: Any) -> None:
     """Classify a stream of pictures on a device, live; Ctrl-C ends it.
 
     \b
@@ -42,13 +29,13 @@ def command(
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
     pictures = frames(source)
-    with connected(port, elf, simulator, highest_baud, model, flash) as device, suppress(KeyboardInterrupt):
-        results = Recognizer(device, meaning(device, model, mapping, color), by_rows).stream(pictures, limit)
+    with recognizer(**device) as board, suppress(KeyboardInterrupt):
+        results = board.stream(pictures, limit)
         if as_json:
             for result in results:
                 click.echo(result.json_line())
             return
-        view = StreamView(device.identity, device.baud)
+        view = StreamView(board.device.identity, board.device.baud)
         with Live(view.table(), console=Console(highlight=False), refresh_per_second=10) as live:
             for result in results:
                 live.update(view.add(result))

@@ -14,7 +14,6 @@ from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
-    input_form,
     is_simulated,
     picture_options,
     read_inputs,
@@ -23,6 +22,7 @@ from tinyengine.cli.training_options import (
     what_it_holds,
 )
 from tinyengine.data.samples import split
+from tinyengine.device.recognition import input_form
 from tinyengine.errors import DataError
 from tinyengine.finetune.learners import DeviceLearner, class_count
 from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
@@ -140,7 +140,7 @@ def command(
         learner = DeviceLearner(device_trainer)
         if momentum or batch > 1:
             device_trainer.require_velocity()
-        form = input_form(device, mapping, color)
+        form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
         with step_progress() as progress:
             train = read_inputs(data, form, progress)
             if validate is None:

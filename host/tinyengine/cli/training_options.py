@@ -11,13 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from tinyengine.cli.device_options import connected, meaning
+from tinyengine.cli.device_options import BY_ROWS, MAPPING, connected
+from tinyengine.cli.options import with_options
 from tinyengine.data.images import InputForm
 from tinyengine.data.reader import read_pictures
 from tinyengine.data.samples import Arrays, labelled
-from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
-from tinyengine.errors import DataError
 from tinyengine.finetune.session import Stop
 from tinyengine.progress import Activity, part
 
@@ -25,21 +24,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _PICTURE_OPTIONS = [
     click.option("--classes", type=click.IntRange(min=2), help="Outputs that take part (default: as the data has)."),
-    click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says)."),
+    MAPPING,
     click.option(
         "--color",
         type=click.Choice(["rgb", "luma"]),
         help="Colour of what is sent; luma is a third of rgb (default: as the network says).",
     ),
-    click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all."),
+    BY_ROWS,
 ]
 
 
 def picture_options(function: F) -> F:
     """How labelled pictures become samples: --classes, --mapping, --color, --rows."""
-    for option in reversed(_PICTURE_OPTIONS):
-        function = option(function)
-    return function
+    return with_options(_PICTURE_OPTIONS, function)
 
 
 @contextmanager
@@ -47,15 +44,6 @@ def trainer(by_rows: bool | None = None, **connection: Any) -> Iterator[DeviceTr
     """The trainer of the device at ``connection`` (values of ``device_options``) for a ``with`` block."""
     with connected(**connection) as device:
         yield DeviceTrainer(device, by_rows)
-
-
-def input_form(device: Device, mapping: str | None, color: str | None) -> InputForm:
-    """What pictures for this device look like. DataError where the network takes something else."""
-    identity = device.identity
-    if len(identity.inputs) != 1:
-        raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
-    port = identity.inputs[0]
-    return InputForm(port.shape, port.scale, port.zero_point, meaning(device, None, mapping, color))
 
 
 def read_inputs(path: Path, form: InputForm, activity: Activity) -> Arrays:

@@ -61,6 +61,15 @@ class Recognition:
         return json.dumps(self.report(), separators=(", ", ": "))
 
 
+def input_form(device: Device, metadata: ModelMetadata) -> InputForm:
+    """What pictures for this device look like. DataError where the network takes something else."""
+    identity = device.identity
+    if len(identity.inputs) != 1:
+        raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
+    port = identity.inputs[0]
+    return InputForm(port.shape, port.scale, port.zero_point, metadata)
+
+
 class Recognizer:
     """A device and the meaning of its network."""
 
@@ -68,19 +77,15 @@ class Recognizer:
         self.device = device
         self.metadata = metadata or device.identity.metadata
         self._by_rows = by_rows
-        if len(device.identity.inputs) != 1:
-            raise DataError(
-                f"the network {device.identity.model} takes {len(device.identity.inputs)} inputs, pictures are for one"
-            )
+        self._form = input_form(device, self.metadata)
 
     def recognize(self, name: str, image: Image.Image) -> Recognition:
         """Run the network on one RGB picture."""
         identity = self.device.identity
-        port, out = identity.inputs[0], identity.outputs[0]
-        values = InputForm(port.shape, port.scale, port.zero_point, self.metadata).values(image)
-        inference = self.device.infer(values, by_rows=self._by_rows)
+        inference = self.device.infer(self._form.values(image), by_rows=self._by_rows)
         answer = None
         if self.metadata.task == "classification":
+            out = identity.outputs[0]
             answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata)
         return Recognition(name, answer, inference, identity.counter_unit)
 
