@@ -118,12 +118,12 @@ def test_a_network_learns(residual: bool, momentum: float, batch: int) -> None:
     """From chance to mostly right on pictures that it has not seen."""
     trainer = Trainer(graph(), SCHEME, residual)
     held_out = samples(60, 99)
-    before = np.mean([trainer.predict(x) == label for x, label in held_out])
+    before = np.mean([trainer.evaluate(x, Sample(label, 3)).predicted == label for x, label in held_out])
     training = samples(240, 1)
     for index, (x, label) in enumerate(training):
         rate = 0.02 * (1 - index / len(training))
         trainer.train(x, Sample(label, 3), Update(rate, 3, index, momentum, batch, index % batch))
-    after = np.mean([trainer.predict(x) == label for x, label in held_out])
+    after = np.mean([trainer.evaluate(x, Sample(label, 3)).predicted == label for x, label in held_out])
     assert before < 0.7 and after > 0.85, (before, after)
 
 

@@ -61,9 +61,8 @@ def command(
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
-        samples = read_inputs(
-            data, input_form(device, device.identity.metadata.override(mapping=mapping, color=color)), progress
-        )
+        form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
+        samples = read_inputs(data, form, progress)
         count = class_count(learner.info, classes, samples.classes)
         try:
             found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)

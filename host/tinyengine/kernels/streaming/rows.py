@@ -97,10 +97,6 @@ class RowOp:
         return self.in_shape[0] if self.accumulates else self.out_shape[0]
 
     @property
-    def uses_skip(self) -> bool:
-        return self.skip is not None
-
-    @property
     def window_rows(self) -> int:
         """Input rows under a full batch."""
         return self.reach + (self.rows - 1) * self.stride

@@ -66,10 +66,6 @@ class Trainer:
         logits = self._logits(self.forward(x))[: sample.classes]
         return Outcome(float(cross_entropy(logits, sample.label)), int(logits.argmax()))
 
-    def predict(self, x: np.ndarray) -> int:
-        """The class with the largest logit."""
-        return int(self._logits(self.forward(x)).argmax())
-
     def forward(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Every tensor of one forward pass. Layers with trained constants always round exactly."""
         graph = self.graph
