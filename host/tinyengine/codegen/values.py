@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def initializer(value: CValue, symbol_of: Callable[[CArray | CStruct], str], ind
         return symbol_of(value)
     if isinstance(value, Mapping):
         parts = [f".{key} = {initializer(item, symbol_of, indent + 4)}" for key, item in value.items()]
-    elif isinstance(value, list):
+    elif isinstance(value, Sequence) and not isinstance(value, str):
         parts = [initializer(item, symbol_of, indent + 4) for item in value]
     else:
         return scalar(value)

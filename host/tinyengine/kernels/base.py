@@ -7,7 +7,7 @@ same generated code serves the DSP and the portable build of a kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -56,7 +56,7 @@ class CStruct:
     items: tuple[Mapping[str, CValue], ...]
 
 
-CValue = int | float | str | CArray | CStruct | Mapping[str, "CValue"] | list["CValue"]
+CValue = int | float | str | CArray | CStruct | Mapping[str, "CValue"] | Sequence["CValue"]
 
 Packer = Callable[[], Mapping[str, CValue]]
 """Packs constants: the designated initializer of a parameter struct."""
@@ -70,11 +70,11 @@ def arrays_in(value: CValue) -> Iterator[CArray]:
         for item in value.items:
             yield from arrays_in(item)
     elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from arrays_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from arrays_in(item)
+        for field_value in value.values():
+            yield from arrays_in(field_value)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for element in value:
+            yield from arrays_in(element)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,9 @@ def _call(op: Operator, graph: Graph, function: str, arithmetic: Packer) -> Kern
     def pack() -> dict[str, CValue]:
         values = {**arithmetic(), "shape": shape}
         if constants:
-            values["constant"] = params.array("constant", constants[0].data, "int8")
+            data = constants[0].data
+            assert data is not None
+            values["constant"] = params.array("constant", data, "int8")
             values["constant_first"] = int(a.is_constant)
         return values
 
@@ -102,8 +104,8 @@ def _broadcast(op: Operator, graph: Graph, a: Tensor, b: Tensor, y: Tensor) -> d
     if len(axes) > 4:
         raise unsupported(op, graph, f"broadcasts over {len(axes)} separate axes", "use at most four")
     axes += [(1, 0, 0)] * (4 - len(axes))
-    size, stride_a, stride_b = (list(column) for column in zip(*reversed(axes), strict=True))
-    return {"dims": size, "stride_a": stride_a, "stride_b": stride_b}
+    names = ("dims", "stride_a", "stride_b")
+    return {name: list(column) for name, column in zip(names, zip(*reversed(axes), strict=True), strict=True)}
 
 
 def _strides(tensor: Tensor, rank: int) -> list[int]:

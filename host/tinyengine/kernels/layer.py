@@ -31,7 +31,7 @@ def once_per_graph(
     known: WeakKeyDictionary[Graph, dict[object, Result]] = WeakKeyDictionary()
 
     @wraps(analysis)
-    def remembered(op: Operator, graph: Graph, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def remembered(op: Operator, graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         found = known.setdefault(graph, {})
         key = op.outputs[0], args, *kwargs.values()
         if key not in found:

@@ -172,8 +172,8 @@ class Patched:
                 total = sums[:, KEPT] + sums[:, SHARED] + beside
                 rows = np.flatnonzero((sums[:, MACS] <= spare) & (total + x_bytes <= limit))
                 if len(rows) and space.narrow(piece.stop):
-                    grown = sums[rows], piece, reached.labels, rows
-                    states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(grown)
+                    longer = sums[rows], piece, reached.labels, rows
+                    states.setdefault(piece.stop, {}).setdefault(_key(piece.windows[-1]), []).append(longer)
                 rows = rows[total[rows] + y_bytes <= limit]
                 if len(rows):
                     ends.setdefault(piece.stop, []).append((sums[rows], piece, reached.labels, rows))
@@ -351,4 +351,4 @@ def _best(sums: np.ndarray) -> np.ndarray:
 
 def _undercut(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Which ``rows`` are nowhere below one of ``others``."""
-    return (others[None] <= rows[:, None]).all(axis=2).any(axis=1)
+    return np.any(np.all(others[None] <= rows[:, None], axis=2), axis=1)

@@ -141,7 +141,7 @@ class _Request:
     def make(self, function: str, params_type: str, pack: Packer, **more: Any) -> RowOp:
         """The RowOp with what is common to all; ``more`` are further fields."""
         x, y = self.shape(self.x), self.shape(self.y)
-        shape = dict(in_shape=x, out_shape=y, reach=1, stride=1, pad_top=0, macs=0, skip=None)
+        shape: dict[str, Any] = dict(in_shape=x, out_shape=y, reach=1, stride=1, pad_top=0, macs=0, skip=None)
         return RowOp(
             function,
             HEADER,
@@ -428,7 +428,8 @@ def _mean(request: _Request) -> RowOp | None:
     if axes == [(2,), (1,)]:
 
         def before() -> dict[str, CValue]:
-            one_row = _mapping(calls[0].params["shape"]) | {
+            one_row: CValue = {
+                **_mapping(calls[0].params["shape"]),
                 "keep": [1, channels],
                 "keep_stride": [0, 1],
                 "reduce": [1, width],

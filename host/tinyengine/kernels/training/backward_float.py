@@ -51,7 +51,6 @@ def layer_call(
     wanted = bool(step.inputs)
     kind = "depthwise" if op.kind is OpKind.DEPTHWISE_CONV_2D else "conv"
     tensor = graph.tensor(op.inputs[1])
-    channels = None if weights is None else backward.input_channels(weights)
 
     def pack() -> dict[str, CValue]:
         return {
@@ -63,7 +62,9 @@ def layer_call(
             "factor": CArray("factor", alive_scales(op, graph).astype(np.float32)),
             "weights": params.array("weights", weights_of(op, graph), "int8") if wanted else "NULL",
             "bias": "NULL" if bias is None else backward.trained_bias(bias, graph, layout),
-            "trained": "NULL" if channels is None else backward.trained_weights(weights, layout, channels),
+            "trained": "NULL"
+            if weights is None
+            else backward.trained_weights(weights, layout, backward.input_channels(weights)),
             "input_gradient": f"te_{kind}_input_gradient_float" if wanted else "NULL",
             "weight_gradient": f"te_{kind}_weight_gradient_float" if weights is not None else "NULL",
             **kept.flags,

@@ -70,7 +70,8 @@ def trained_sums(op: Operator, graph: Graph) -> SumRange | None:
 
 
 def _layer(op: Operator, graph: Graph) -> TrainableLayer:
-    return TrainableLayer(None, op, *(graph.tensor(name) for name in op.inputs), graph.tensor(op.outputs[0]))
+    x, weights, bias = (graph.tensor(name) for name in op.inputs)
+    return TrainableLayer(None, op, x, weights, bias, graph.tensor(op.outputs[0]))
 
 
 @once_per_graph
