@@ -52,9 +52,9 @@ def command(
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """
-    from tinyengine.convert.source import is_quantized
+    from tinyengine.convert.source import NETWORKS, suffix_of
 
-    if is_quantized(model):
+    if suffix_of(model) in NETWORKS:
         _import_quantized(model, out, as_json)
         return
     if calibrate is None:

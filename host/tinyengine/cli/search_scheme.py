@@ -74,9 +74,9 @@ def command(
     from tinyengine.data.reader import read_pictures
     from tinyengine.data.samples import labelled
     from tinyengine.finetune.schemes.find import find_scheme
-    from tinyengine.frontend.formats import load_network
+    from tinyengine.frontend.tflite import load_tflite
 
-    graph = load_network(model)
+    graph = load_tflite(model)
     metadata = load_metadata(model) or ModelMetadata()
     options = SchemeOptions(
         sram, cpu, samples=samples, epochs=epochs, rate=rate, deepest=deepest, seeds=seeds, residual=residual

@@ -10,7 +10,7 @@ from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, model_hash
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.result import CompiledModel
-from tinyengine.frontend.formats import load_network
+from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import optimize
@@ -26,7 +26,7 @@ Observer = Callable[[str, Graph], None]
 
 def compile_model(path: Path, options: CompileOptions | None = None, observer: Observer | None = None) -> CompiledModel:
     """Compile a .tflite file. ModelError if it cannot be used, BudgetError when the SRAM cap is too small."""
-    graph = load_network(path)
+    graph = load_tflite(path)
     return compile_graph(graph, options, observer, *identify(path))
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyengine.convert.source import NETWORKS
 from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.formats import NETWORKS, suffix_of
 from tinyengine.frontend.tflite_writer import tflite_bytes
 
 
@@ -30,10 +30,9 @@ def convert_quantized(model: Path, out: Path) -> Import:
     check_output(out)
     if metadata_path(out).resolve() == model.resolve():
         raise DataError(f"the MODEL.json beside {out} would overwrite {model}: name another output")
-    load = NETWORKS[suffix_of(model, NETWORKS)].load
-    if load is None or model.suffix == ".tflite":
+    if model.suffix == ".tflite":
         raise ModelError(f"{model} is a .tflite file already: compile it")
-    graph = load(model)
+    graph = NETWORKS[model.suffix](model)
     content = tflite_bytes(graph)
     write_network(out, content, ModelMetadata())
     return Import(out, len(content), dict(Counter(op.kind.name for op in graph.operators)))

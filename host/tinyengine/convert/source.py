@@ -1,16 +1,18 @@
-"""Where a float model comes from: Keras, a SavedModel or PyTorch, behind one interface."""
+"""What can be converted, by suffix (a new format is one entry), and what all float models have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from tinyengine.convert import keras, pytorch
 from tinyengine.errors import ModelError
-from tinyengine.frontend.formats import FOLDER, NETWORKS, Format, suffix_of
+from tinyengine.frontend.tflite import load_tflite
+from tinyengine.frontend.tiny_training import load_tiny_training
+from tinyengine.ir import Graph
 
 
 class FloatSource(Protocol):
@@ -30,28 +32,35 @@ class FloatSource(Protocol):
         ...
 
 
-_NO_PROGRAM = f"not a program of torch.export (.pt2): {pytorch.HOW}"
-FLOAT_MODELS: dict[str, Format[FloatSource]] = {
-    ".keras": Format("a Keras model", keras.load_model),
-    ".h5": Format("a Keras model", keras.load_model),
-    FOLDER: Format("a SavedModel folder", keras.load_saved_model),
-    ".pt2": Format("a PyTorch program", pytorch.load_program),
-    ".pt": Format("a PyTorch checkpoint", None, _NO_PROGRAM),
-    ".pth": Format("a PyTorch checkpoint", None, _NO_PROGRAM),
-    ".onnx": Format("an ONNX model", None, _NO_PROGRAM),
+NETWORKS: dict[str, Callable[[Path], Graph]] = {".tflite": load_tflite, ".json": load_tiny_training}
+"""Int8 networks by suffix."""
+
+FOLDER = ""
+FLOAT_MODELS: dict[str, Callable[[Path], FloatSource]] = {
+    ".keras": keras.load_model,
+    ".h5": keras.load_model,
+    ".pt2": pytorch.load_program,
+    FOLDER: keras.load_saved_model,
 }
+"""Models that have to be quantized; FOLDER stands for a folder."""
 
 
-def is_quantized(path: Path) -> bool:
-    """Whether the file holds an int8 network; ModelError if it is no model or cannot be read."""
-    formats: dict[str, Format[Any]] = {**NETWORKS, **FLOAT_MODELS}
-    return suffix_of(path, formats) in NETWORKS
+def suffix_of(path: Path) -> str:
+    """The file's or folder's key in one of the tables; ModelError says what there is if it has none."""
+    if not path.exists():
+        raise ModelError(f"the model {path} does not exist")
+    suffix = FOLDER if path.is_dir() else path.suffix
+    if suffix in (".pt", ".pth", ".onnx"):
+        raise ModelError(f"{path} is not a program of torch.export (.pt2): {pytorch.HOW}")
+    if suffix not in NETWORKS and suffix not in FLOAT_MODELS:
+        known = ", ".join(known for known in (*FLOAT_MODELS, *NETWORKS) if known != FOLDER)
+        raise ModelError(f"{path} is no model: give a SavedModel folder or a file that ends in one of {known}")
+    return suffix
 
 
 def open_source(path: Path) -> FloatSource:
-    """The model at ``path``, read as its suffix says. Raises ModelError or ToolError."""
-    if is_quantized(path):
-        raise ModelError(f"{path} is {NETWORKS[path.suffix].what}, converted already: compile it")
-    load = FLOAT_MODELS[suffix_of(path, FLOAT_MODELS)].load
-    assert load is not None
-    return load(path)
+    """The float model at ``path``. Raises ModelError or ToolError."""
+    suffix = suffix_of(path)
+    if suffix in NETWORKS:
+        raise ModelError(f"{path} is int8, converted already: compile it")
+    return FLOAT_MODELS[suffix](path)

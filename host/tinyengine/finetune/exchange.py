@@ -12,7 +12,6 @@ import numpy as np
 from tinyengine.compiler import prepare
 from tinyengine.data.metadata import ModelMetadata, load_metadata, metadata_path
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.formats import load_network
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir import Graph
@@ -49,7 +48,7 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
 
     Raises ModelError for a file that cannot be used, DataError where it is another network or scheme.
     """
-    graph = load_network(model)
+    graph = load_tflite(model)
     identity = hashlib.sha256(model.read_bytes()).digest()
     own_classes = trainable_layers(graph).classifier.out_channels
     resolved = resolve_scheme(scheme, graph)

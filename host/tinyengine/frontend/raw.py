@@ -75,7 +75,7 @@ _DTYPES = {v: k for k, v in vars(tflite.TensorType).items() if not k.startswith(
 def read_raw(data: bytes | bytearray) -> RawModel:
     """Read the main subgraph of a .tflite file's bytes; ModelError if they are not one."""
     if len(data) < 16 or data[4:8] != b"TFL3":
-        raise ModelError("this is not a TensorFlow Lite model (no TFL3 mark): pass the .tflite file of the converter")
+        raise ModelError("this is not a TensorFlow Lite model (no TFL3 mark): tinyengine convert makes one of others")
     try:
         return _read_model(data)
     except ModelError:

@@ -1,4 +1,4 @@
-"""CONV_2D and DEPTHWISE_CONV_2D."""
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: their sums."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ def depthwise_conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> n
     for ky, kx, pixels in taps(padded, window, rows, columns):
         total += pixels * weights[0, ky, kx].astype(np.int32)
     return total.astype(np.int64) + bias
+
+
+@accumulator(OpKind.FULLY_CONNECTED)
+def fully_connected(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Matrix times flattened input; float64 holds every sum exactly."""
+    x, weights, bias = inputs
+    centred = x.reshape(-1).astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
+    product = weights.astype(np.float64) @ centred
+    return (product.astype(np.int64) + bias).astype(np.int32)  # wraps as the sum does

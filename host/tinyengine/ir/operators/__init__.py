@@ -1,9 +1,9 @@
 """A class per operator: what is true of it whatever kernel computes it (dtypes, shapes, checks, MACs)."""
 
 from tinyengine.ir.graph import Graph, Operator
-from tinyengine.ir.operators import elementwise, movement, unary, windows  # noqa: F401 - importing them fills DEFINITIONS
+from tinyengine.ir.operators import elementwise, movement, unary  # noqa: F401 - importing them fills DEFINITIONS
 from tinyengine.ir.operators.base import DEFINITIONS as DEFINITIONS
-from tinyengine.ir.operators.weighted import Weighted
+from tinyengine.ir.operators.windows import Weighted
 
 WEIGHTED = tuple(definition.kind for definition in DEFINITIONS.values() if isinstance(definition, Weighted))
 """The kinds that multiply with constant weights: convolutions and fully connected layers."""

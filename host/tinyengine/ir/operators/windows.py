@@ -1,13 +1,23 @@
-"""Operators that slide a window over a picture: the convolutions' common rules, AVERAGE_POOL_2D, MAX_POOL_2D; MEAN."""
+"""Windows over pictures and sums of products: convolutions, FULLY_CONNECTED, pools; MEAN."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-from tinyengine.ir.graph import Tensor
-from tinyengine.ir.operators.base import MAX_SIZE, Contradiction, Definition, Shape
-from tinyengine.ir.ops import MeanAttrs, OpKind, PoolAttrs, WindowAttrs
+import numpy as np
+
+from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
+from tinyengine.ir.ops import (
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    FullyConnectedAttrs,
+    MeanAttrs,
+    OpKind,
+    PoolAttrs,
+    WindowAttrs,
+)
 
 W = TypeVar("W", bound=WindowAttrs)
 
@@ -30,6 +40,83 @@ class Windowed(Definition[W]):
         if rows < 1 or columns < 1:
             raise Contradiction(f"slides a window of {kernel[0]}x{kernel[1]} over a picture of {height}x{width}")
         return (1, rows, columns, self.channels(inputs))
+
+
+class Weighted(Definition[A]):
+    """Input, weights, biases; the sums are int32."""
+
+    signatures = ("int8 x int8 x int32 -> int8",)
+    constants = (1, 2)
+    channel_axis: ClassVar[int] = 0
+    """Axis of the weights along which the output's channels lie."""
+
+    def weights_shape(self, attrs: A, x: Tensor, channels: int) -> Shape:
+        """What the weights' shape must be for so many output channels."""
+        raise NotImplementedError
+
+    def channels(self, inputs: Sequence[Tensor]) -> int:
+        """Channels of the output."""
+        return inputs[1].shape[self.channel_axis]
+
+    def shapes(self, attrs: A, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+        x, weights, bias = inputs
+        shape = self.weights_shape(attrs, x, bias.elements)
+        if weights.shape != shape:
+            what = f"{list(weights.shape)} and {bias.elements} biases for input {list(x.shape)}"
+            raise Contradiction(f"has weights of shape {what}")
+        return super().shapes(attrs, inputs, declared)
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        x, weights, bias = (graph.tensor(name) for name in op.inputs)
+        axis = self.channel_axis
+        assert weights.quant is not None and weights.data is not None
+        if any(weights.quant.zero_point):
+            raise Contradiction(f"has weights '{weights.name}' with a zero point, but int8 weights are symmetric")
+        if weights.quant.per_channel and weights.quant.axis != axis:
+            raise Contradiction(
+                f"has weights '{weights.name}' quantized along axis {weights.quant.axis} instead of {axis}"
+            )
+        _verify_bias_scale(x, weights, bias, graph.tensor(op.outputs[0]))
+        # whatever the input is, sums of products stay in int32 (a saturated bias may make them wrap: so does TFLite)
+        others = tuple(i for i in range(weights.data.ndim) if i != axis)
+        if (np.abs(weights.data.astype(np.int32)).sum(axis=others, dtype=np.int64) * 255).max() >= 1 << 31:
+            raise Contradiction("sums so many products that 32 bits overflow")
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        weights = inputs[1]
+        return output.elements * (weights.elements // weights.shape[self.channel_axis])
+
+
+class Conv2D(Weighted[Conv2DAttrs], Windowed[Conv2DAttrs], kind=OpKind.CONV_2D):
+    def weights_shape(self, attrs: Conv2DAttrs, x: Tensor, channels: int) -> Shape:
+        return (channels, *attrs.window.kernel, x.shape[3])
+
+
+class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAttrs], kind=OpKind.DEPTHWISE_CONV_2D):
+    channel_axis = 3
+
+    def weights_shape(self, attrs: DepthwiseConv2DAttrs, x: Tensor, channels: int) -> Shape:
+        return (1, *attrs.window.kernel, x.shape[3] * attrs.multiplier)
+
+
+class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):
+    """The output is (1, channels), or has more axes of size 1."""
+
+    def weights_shape(self, attrs: FullyConnectedAttrs, x: Tensor, channels: int) -> Shape:
+        return (channels, x.elements)
+
+    def shape(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        return up_to_ones((1, self.channels(inputs)), declared)
+
+
+def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:
+    """Bias scale = input scale * weight scale, up to 2 % of an output step (the tolerance of TFLite)."""
+    if bias.quant is None:
+        return
+    assert weights.quant is not None
+    scales, expected = np.array(bias.quant.scale), x.scale * np.array(weights.quant.scale)
+    if scales.size not in (1, expected.size) or np.abs(scales - expected).max() > 0.02 * output.scale:
+        raise Contradiction(f"has biases '{bias.name}' whose scale is not input scale times weight scale")
 
 
 class Pool(Windowed[PoolAttrs]):
