@@ -58,7 +58,21 @@ def deep(b: GraphBuilder) -> None:
     b.output(b.dense(b.reshape(change, 1, 12 * 12 * 8), 5))
 
 
-NETWORKS: list[Callable[[GraphBuilder], None]] = [accumulator, delay_line, exchanged, deep]
+def streamed(b: GraphBuilder) -> None:
+    """Blocks that run row by row where SRAM counts: one reads a state and its sum is kept, the next one is kept too."""
+    wide, same = Window((1, 1)), Window((3, 3), pad=(1, 1, 1, 1))
+    x, old = b.input(1, 20, 20, 4), b.state(1, 20, 20, 4, initial=9)
+    y = b.conv(b.depthwise(b.conv(old, 24, wide), same), 4, wide)
+    kept = b.op(OpKind.ADD, [y, x], ElementwiseAttrs(), quant=b.graph.tensor(old).quant)
+    b.keep(old, kept)
+    last = b.state(1, 20, 20, 4)
+    z = b.conv(b.depthwise(b.conv(kept, 24, wide), same), 4, wide)
+    b.graph.tensor(last).quant = b.graph.tensor(z).quant
+    b.keep(last, z)
+    b.output(b.binary(OpKind.SUB, z, last))
+
+
+NETWORKS: list[Callable[[GraphBuilder], None]] = [accumulator, delay_line, exchanged, deep, streamed]
 
 
 def stateful(build: Callable[[GraphBuilder], None]) -> Graph:

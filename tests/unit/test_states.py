@@ -24,7 +24,17 @@ from tinyengine.report.figures import network_figures
 
 from tests.helpers.graphs import GraphBuilder, small_graph
 from tests.helpers.native_device import build_compiled, native_device
-from tests.helpers.stateful import NETWORKS, accumulator, compiled, deep, delay_line, exchanged, expected, stateful
+from tests.helpers.stateful import (
+    NETWORKS,
+    accumulator,
+    compiled,
+    deep,
+    delay_line,
+    exchanged,
+    expected,
+    stateful,
+    streamed,
+)
 
 OPTIONS = [{}, {"optimize": "sram"}, {"optimize": "flash"}, {"requant": "fast"}]
 
@@ -54,6 +64,13 @@ def test_generated_code_answers_as_the_oracle_run_after_run(network_of: Callable
             for got, array in zip(network.run(values), wanted, strict=True):
                 np.testing.assert_array_equal(got, array)
         network.reset()
+
+
+def test_streams_read_states_and_compute_their_next_values() -> None:
+    layers, streams = compiled(streamed), compiled(streamed, optimize="sram")
+    assert any(call.form == "stream" for call in streams.calls)
+    assert streams.plan.arena_bytes < layers.plan.arena_bytes
+    assert streams.states_bytes == layers.states_bytes == 2 * 20 * 20 * 4
 
 
 def test_generated_code_is_clean_under_sanitizers() -> None:

@@ -84,7 +84,8 @@ class Overlap:
     ``distance`` = D: the output may start at any address <= (address of the input) - D, however much they overlap;
     D = 0 is in place, D > 0 says the output must start D bytes before the input, D < 0 lets it start later.
     ``exact`` restricts the overlap to equal addresses (in-place depthwise, channel by channel).
-    ``None`` instead of an Overlap: they must be disjoint.
+    ``None`` instead of an Overlap: they must be disjoint. So must tensors of different types be, unless one has bytes
+    or the kernel works through bytes: in C a ``float *`` and an ``int16_t *`` never meet.
     """
 
     distance: int = 0
