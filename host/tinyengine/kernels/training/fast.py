@@ -32,7 +32,7 @@ from tinyengine.kernels.depthwise_fast import (
 from tinyengine.kernels.depthwise_map import BiasLimits
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding
 from tinyengine.kernels.layer import channel_weights, once_per_graph
-from tinyengine.sizes import ceil_div, round_up
+from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
 from tinyengine.training.selection import dead_channels
@@ -220,7 +220,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
 
 def _limits(limits: BiasLimits, constant: np.ndarray) -> CArray:
     """te_depthwise_trained_fast_params.limits."""
-    low, high = ceil_div(limits.low, LIMIT_STEP), limits.high // LIMIT_STEP
+    low, high = -(-limits.low // LIMIT_STEP), limits.high // LIMIT_STEP  # rounded inwards
     never = low > high
     low, high = np.where(never, 1, low), np.where(never, 0, high)
     low, high = np.where(constant, LIMIT_CONSTANT, low), np.where(constant, 0, high)
