@@ -12,6 +12,7 @@ from tinyengine.data.answers import classify
 from tinyengine.data.images import InputForm, to_pixels
 from tinyengine.data.metadata import ModelMetadata, parse_mapping
 from tinyengine.data.reader import read_all, read_pictures
+from tinyengine.data.samples import labelled
 from tinyengine.errors import DataError
 
 
@@ -52,6 +53,28 @@ def test_a_flat_folder_and_a_file(classes: Path) -> None:
     assert len(flat) == 3 and flat.classes == () and flat.labels.tolist() == [-1] * 3
     single = read_all([classes / "cat" / "0.png", classes / "dog"])
     assert [Path(p.name).name for p in single] == ["0.png", "0.png", "1.png", "2.png"]
+
+
+def test_pictures_beside_subfolders_count_alone_where_labels_do_not_matter(classes: Path) -> None:
+    picture().save(classes / "loose.png")
+    assert [Path(p.name).name for p in read_all([classes])] == ["loose.png"]
+    for needed in (True, False):
+        with pytest.raises(DataError, match=r"loose\.png beside them"):
+            read_pictures(classes, labelled=needed)
+
+
+def test_a_part_keeps_what_is_known_of_each_sample(tmp_path: Path) -> None:
+    soft = np.eye(2)[[1, 0, 1]]
+    sources = {"src": np.array([1, 0, 1]), "src_names": np.array(["home", "street"])}
+    names = np.array(["no", "yes"])
+    found = read_pictures(archive(tmp_path / "a.npz", y=np.array([1, -1, 0]), class_names=names, soft=soft, **sources))
+    taken = found.take(np.array([2, 0])).decoded((4, 5))
+    assert taken.values.shape == (2, 4, 5, 3) and taken.values[:, 0, 0, 0].tolist() == [80, 0]
+    assert (taken.labels.tolist(), taken.classes) == ([0, 1], ("no", "yes"))
+    assert taken.answers.tolist() == [[0, 1], [0, 1]]
+    assert taken.sources is not None and taken.sources.tolist() == [1, 1]
+    assert taken.targets(0.5).tolist() == [[0.5, 0.5], [0, 1]]
+    assert len(labelled(found, tmp_path)) == 2
 
 
 def test_archive(tmp_path: Path) -> None:

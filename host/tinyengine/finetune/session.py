@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -186,10 +185,10 @@ def fine_tune(
 ) -> TuneResult:
     """Train on ``samples``, judge by ``held_out`` before and after (with early stop after each epoch as well)."""
     result = TuneResult()
-    with contextlib.suppress(Interrupted):
-        result.interrupted = True
+    try:
         _run(learner, samples, held_out, options, activity, stop, result)
-        result.interrupted = False
+    except Interrupted:
+        result.interrupted = True
     return result
 
 
