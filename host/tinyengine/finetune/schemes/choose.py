@@ -106,16 +106,13 @@ def choose(
     convolutions: int,
     cost: Cost,
     limit: int,
-    *,
-    seed: int = 0,
-    generations: int = GENERATIONS,
     progress: Progress = silent,
 ) -> Found:
     """The best scheme whose ``cost`` is at most ``limit`` bytes. DataError if not even the classifier can be trained.
 
-    Of equal scores the scheme that trains less wins. The same seed gives the same scheme.
+    Of equal scores the scheme that trains less wins. The same contributions give the same scheme.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     space, fits = _Space(contributions, convolutions), _Affordable(cost, limit)
     nothing = space.repaired((0.0,) * (1 + len(contributions.weights)))
     smallest = fits.size(nothing, lambda: space.scheme(nothing))
@@ -125,7 +122,7 @@ def choose(
             "choose a smaller network"
         )
     population = {nothing}
-    for generation in range(generations):
+    for generation in range(GENERATIONS):
         parents = sorted(population)
         children = [space.random(rng) for _ in range(POPULATION // (4 if generation else 1))]
         for _ in range(POPULATION // 2):
@@ -140,7 +137,7 @@ def choose(
                 break
             if fits(genes, lambda genes=genes: space.scheme(genes)):  # type: ignore[misc]
                 population.add(genes)
-        progress(generation + 1, generations)
+        progress(generation + 1, GENERATIONS)
     best = min(population, key=lambda genes: (-space.score(genes), sum(genes)))
     size = fits.size(best, lambda: space.scheme(best))
     return Found(space.scheme(best), space.score(best), size, len(fits.sizes))
@@ -166,7 +163,7 @@ def choose_within(
         return estimate(scheme) + constant if scheme.bias_last else classifier
 
     for trial in range(TRIALS):
-        found = choose(contributions, convolutions, cost, limit, progress=progress)
+        found = choose(contributions, convolutions, cost, limit, progress)
         taken = planned(found.scheme)
         if taken <= limit:
             return replace(found, sram_bytes=taken, planned=trial + 2)

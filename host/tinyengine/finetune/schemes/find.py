@@ -43,7 +43,6 @@ class SchemeOptions:
     seeds: int = 1
     ratios: tuple[float, ...] = RATIOS
     residual: bool = False
-    input: str = "rows"
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def find_scheme(
     prepared = prepare(graph, len(pictures.classes))
     base = CompileOptions(
         cpu=options.cpu,
-        input=options.input,
+        input="rows",
         requant=core(options.cpu).requant,
         optimize="sram",
         classes=len(pictures.classes),
