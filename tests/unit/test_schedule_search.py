@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+import numpy as np
 import pytest
+from tinyengine import native, reference
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
 from tinyengine.ir import OpKind
@@ -20,7 +22,7 @@ from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
 
 from tests.helpers.chained import random_network
-from tests.helpers.graphs import GraphBuilder, block_network
+from tests.helpers.graphs import GraphBuilder, block_network, random_inputs
 
 SRAM = Target(optimize="sram")
 PLANNED = 30
@@ -144,6 +146,17 @@ def test_a_row_that_is_added_before_it_comes_keeps_operators_apart() -> None:
     space = Space(graph, SRAM, pushed=True)
     chains = [option for start in range(4) for option in space.options(start, NEVER) if option.ops]
     assert {(option.start, option.stop) for option in chains} == {(0, 1), (1, 2), (1, 3), (2, 3)}
+
+
+def test_branches_are_no_chain() -> None:
+    """Two convolutions of one picture stand one behind the other, but neither reads what the other makes."""
+    b = GraphBuilder(5, "branches")
+    x = b.conv(b.input(1, 16, 16, 4), 4, Window((1, 1)))
+    b.output(b.binary(OpKind.ADD, b.conv(x, 4, Window((1, 1))), b.conv(x, 4, Window((1, 1)))))
+    compiled = compile_graph(b.graph, CompileOptions(optimize="sram"))
+    inputs = random_inputs(compiled.graph, 1)
+    [got], [expected] = native.build(compiled).run(inputs), reference.run(compiled.graph, inputs)
+    np.testing.assert_array_equal(got, expected)
 
 
 def test_picture_wanted_behind_a_chain_ends_it() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, Window
-from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Packer, Target
 from tinyengine.kernels.checks import require_image, require_int8
@@ -131,19 +130,16 @@ def conv_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
     require_image(op, graph, x, y)
     if y.shape[3] < 2 or graph.tensor(op.inputs[1]).shape[3] != x.shape[3]:
         return None
-    layer = layer_of(op, graph, requant)
-    return None if layer.rounding is None else layer
+    return layer_of(op, graph, requant)
 
 
 def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """None as ``conv_layer``."""
-    assert isinstance(op.attrs, Conv2DAttrs)
     layer = conv_layer(op, graph, target.requant)
     if layer is None:
         return None
-    assert layer.rounding is not None
-    matrix = layer_matrix(op, graph, layer.rounding, target)
-    return matrix_call(op, graph, matrix, layer.requant, lambda: conv_params(matrix, op, graph, layer))
+    matrix = layer_matrix(op, graph, layer, target)
+    return matrix_call(op, matrix, layer, lambda: conv_params(matrix, op, graph, layer))
 
 
 @dataclass(frozen=True)
@@ -230,36 +226,31 @@ class Matrix:
 
 
 def matrix_of(
-    shapes: tuple[Shape, Shape],
-    window: Window,
-    rounding: FixedRounding,
-    target: Target,
-    rows: int,
-    trained: bool = False,
+    shapes: tuple[Shape, Shape], window: Window, layer: Layer, target: Target, rows: int, trained: bool = False
 ) -> Matrix:
     """The sizes for pictures of ``shapes`` (input, output), of which ``rows`` output rows are computed at a time.
     ``trained``: the constants may change, so no narrow kernel."""
-    depth, (_, columns, channels) = shapes[0][2], shapes[1]
+    depth, (_, columns, channels), rounding = shapes[0][2], shapes[1], layer.rounding.kind
     compact = target.optimize == "flash"
-    if not (trained or compact or rounding.wide) and is_pointwise(window) and depth == NARROW_CHANNELS:
-        return Matrix(*shapes, window, rounding.kind, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
+    if not (trained or compact or rounding == "wide") and is_pointwise(window) and depth == NARROW_CHANNELS:
+        return Matrix(*shapes, window, rounding, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
-    doubled = rounding.kind == "exact" and 2 * channels > field.groups * 4 and not compact
+    doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not compact
     block = _block(rows * columns, field, target)
-    return Matrix(*shapes, window, rounding.kind, field, block, doubled, compact, narrow=False)
+    return Matrix(*shapes, window, rounding, field, block, doubled, compact, narrow=False)
 
 
-def layer_matrix(op: Operator, graph: Graph, rounding: FixedRounding, target: Target, trained: bool = False) -> Matrix:
+def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, trained: bool = False) -> Matrix:
     """``matrix_of`` for whole tensors."""
     assert isinstance(op.attrs, Conv2DAttrs)
     x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
     if is_pointwise(op.attrs.window):  # one long row: blocks need not end with the picture's rows
         x, y = _one_row(x), _one_row(y)
-    return matrix_of((x, y), op.attrs.window, rounding, target, y[0], trained)
+    return matrix_of((x, y), op.attrs.window, layer, target, y[0], trained)
 
 
-def matrix_call(op: Operator, graph: Graph, matrix: Matrix, requant: Requant, pack: Packer) -> KernelCall:
+def matrix_call(op: Operator, matrix: Matrix, layer: Layer, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
     touched = _access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
     return KernelCall(
@@ -276,27 +267,20 @@ def matrix_call(op: Operator, graph: Graph, matrix: Matrix, requant: Requant, pa
         macs=matrix.macs,
         note=matrix.note,
         blocks=matrix.blocks,
-        requant=requant,
+        requant=layer.requant,
     )
 
 
 def conv_params(matrix: Matrix, op: Operator, graph: Graph, layer: Layer, turned: bool = False) -> dict[str, CValue]:
     """te_conv_fast_params of a layer; ``turned``: rows and columns of the kernels are exchanged."""
-    assert layer.rounding is not None
     weights = weights_of(op, graph)
-    if turned:
-        weights = weights.transpose(0, 2, 1, 3)
-    weights, zero = weights.reshape(len(weights), -1), graph.tensor(op.inputs[0]).zero_point
-    return matrix_params(matrix, zero, weights, bias_of(op, graph, len(weights)), layer.requant, layer.rounding)
+    weights = weights.transpose(0, 2, 1, 3) if turned else weights
+    return matrix_params(matrix, weights.reshape(len(weights), -1), bias_of(op, graph, len(weights)), layer)
 
 
-def matrix_params(
-    matrix: Matrix, zero: int, weights: np.ndarray, bias: np.ndarray, requant: Requant, rounding: FixedRounding
-) -> dict[str, CValue]:
-    """te_conv_fast_params for ``weights`` (channels, field), ``bias`` (channels,) and an input with zero point
-    ``zero``."""
-    assert not requant.once
-    field = matrix.field
+def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray, layer: Layer) -> dict[str, CValue]:
+    """te_conv_fast_params for ``weights`` (channels, field) and ``bias`` (channels,)."""
+    field, zero, requant, rounding = matrix.field, layer.zero, layer.requant, layer.rounding
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     if matrix.narrow:
         packed = pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)

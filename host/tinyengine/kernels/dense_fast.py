@@ -57,16 +57,16 @@ def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     layer = layer_of(op, graph, target.requant)
-    requant, rounding = layer.requant, layer.rounding
-    if rounding is None:
+    if layer is None:
         return None
+    zero, requant, rounding = layer.zero, layer.requant, layer.rounding
     inputs, outputs = x.elements, y.elements
     variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
     touched = access.whole(inputs, outputs)
 
     def pack() -> dict[str, CValue]:
         weights = channel_weights(op, graph)
-        folded = rounding.bias(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
+        folded = rounding.bias(bias_of(op, graph, outputs) - zero * weights.sum(axis=1))
         return {
             "in": inputs,
             "out": outputs,

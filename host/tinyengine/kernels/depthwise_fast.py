@@ -9,7 +9,6 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
-from tinyengine.ir.requant import Requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target
 from tinyengine.kernels.checks import require_image, require_int8
@@ -151,16 +150,15 @@ def way_of(
     shapes: tuple[Shape, Shape] | None,
     weights: np.ndarray,
     bias: np.ndarray,
-    zero: int,
-    rounding: FixedRounding,
+    layer: Layer,
     trained: bool = False,
 ) -> Way:
-    """The way for ``weights`` (channels, rows, columns), ``bias`` (channels,) and an input with zero point ``zero``.
+    """The way for ``weights`` (channels, rows, columns), ``bias`` (channels,).
 
     ``shapes``: of input and output; None for pictures of any size without padding at the left and right. ``trained``:
     the bias is added to later, so that only then range checks tell which channels must run plainly.
     """
-    rows, columns = window.kernel
+    (rows, columns), zero, rounding = window.kernel, layer.zero, layer.rounding
     whole = None if shapes is None else map_kernel(window, shapes[0][:2], shapes[1][:2])
     if whole is not None:
         fits = trained | whole.fits(weights, rounding.bias(bias), zero, not rounding.fast)
@@ -184,8 +182,7 @@ def depthwise_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    layer = layer_of(op, graph, requant)
-    return None if layer.rounding is None else layer
+    return layer_of(op, graph, requant)
 
 
 @once_per_graph
@@ -194,14 +191,12 @@ def layer_way(op: Operator, graph: Graph, requant: str, turned: bool) -> Way | N
     any size (but no padding at the left and right)."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     layer = depthwise_layer(op, graph, requant)
-    if layer is None or layer.rounding is None:
+    if layer is None:
         return None
-    zero, shapes = graph.tensor(op.inputs[0]).zero_point, None
-    if not turned:
-        shapes = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
     window = op.attrs.window.turned() if turned else effective_window(op, graph)
+    shapes = None if turned else (graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc())
     taps = effective_taps(op, graph, turned)
-    return way_of(window, shapes, taps, bias_of(op, graph, len(taps)), zero, layer.rounding)
+    return way_of(window, shapes, taps, bias_of(op, graph, len(taps)), layer)
 
 
 def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
@@ -210,7 +205,7 @@ def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCa
     if layer is None or way is None:
         return None
     x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
-    return depthwise_call(op, graph, way, layer.requant, lambda: layer_params(way, (x, y), op, graph, layer))
+    return depthwise_call(op, graph, way, layer, lambda: layer_params(way, (x, y), op, graph, layer))
 
 
 def is_plain_depthwise(op: Operator) -> bool:
@@ -234,7 +229,7 @@ def effective_taps(op: Operator, graph: Graph, turned: bool = False) -> np.ndarr
     return channel_taps(op, graph)[:, cut : cut + rows, cut : cut + columns]
 
 
-def depthwise_call(op: Operator, graph: Graph, way: Way, requant: Requant, pack: Packer) -> KernelCall:
+def depthwise_call(op: Operator, graph: Graph, way: Way, layer: Layer, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
@@ -251,7 +246,7 @@ def depthwise_call(op: Operator, graph: Graph, way: Way, requant: Requant, pack:
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * prod(op.attrs.window.kernel),  # of which ``way`` may leave out what meets no pixel
         note=way.note,
-        requant=requant,
+        requant=layer.requant,
     )
 
 
@@ -259,23 +254,16 @@ def layer_params(
     way: Way, shapes: tuple[Shape, Shape], op: Operator, graph: Graph, layer: Layer, turned: bool = False
 ) -> dict[str, CValue]:
     """te_depthwise_fast_params of a layer; ``turned`` as for ``layer_way``."""
-    assert layer.rounding is not None
-    taps, zero = effective_taps(op, graph, turned), graph.tensor(op.inputs[0]).zero_point
-    return depthwise_params(way, shapes, taps, bias_of(op, graph, len(taps)), zero, layer.requant, layer.rounding)
+    taps = effective_taps(op, graph, turned)
+    return depthwise_params(way, shapes, taps, bias_of(op, graph, len(taps)), layer)
 
 
 def depthwise_params(
-    way: Way,
-    shapes: tuple[Shape, Shape],
-    weights: np.ndarray,
-    bias: np.ndarray,
-    zero: int,
-    requant: Requant,
-    rounding: FixedRounding,
+    way: Way, shapes: tuple[Shape, Shape], weights: np.ndarray, bias: np.ndarray, layer: Layer
 ) -> dict[str, CValue]:
-    """te_depthwise_fast_params for ``weights`` (channels, rows, columns), ``bias`` (channels,), pictures of ``shapes``
-    (input, output) and an input with zero point ``zero``."""
-    plain, order = way.plain, way.order
+    """te_depthwise_fast_params for ``weights`` (channels, rows, columns), ``bias`` (channels,) and pictures of
+    ``shapes`` (input, output)."""
+    plain, order, zero, requant, rounding = way.plain, way.order, layer.zero, layer.requant, layer.rounding
     folded = rounding.bias(bias - zero * weights.sum(axis=(1, 2)))
     values: dict[str, CValue] = {
         "in": params.extent(shapes[0]),

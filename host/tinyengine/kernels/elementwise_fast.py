@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -113,17 +114,5 @@ def _call(
 
 
 def _swapped(p: AddParams) -> AddParams:
-    return AddParams(
-        p.zero2,
-        p.zero1,
-        p.left_shift,
-        p.multiplier2,
-        p.shift2,
-        p.multiplier1,
-        p.shift1,
-        p.multiplier,
-        p.shift,
-        p.zero,
-        p.low,
-        p.high,
-    )
+    first = dict(zero1=p.zero2, multiplier1=p.multiplier2, shift1=p.shift2)
+    return replace(p, **first, zero2=p.zero1, multiplier2=p.multiplier1, shift2=p.shift1)

@@ -43,21 +43,24 @@ def once_per_graph(
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """How a layer rounds. ``rounding``: the constants for that; None where the fast kernels' formulas do not reach."""
+    """How a layer computes on a fast kernel: zero point of its input, how it rounds, and the constants for that."""
 
+    zero: int
     requant: Requant
-    rounding: FixedRounding | None
+    rounding: FixedRounding
 
 
 @once_per_graph
-def layer_of(op: Operator, graph: Graph, requant: str) -> Layer:
-    """The layer ``op`` on a fast kernel with ``requant`` (exact, fast) rounding."""
+def layer_of(op: Operator, graph: Graph, requant: str) -> Layer | None:
+    """The layer ``op`` with ``requant`` (exact, fast) rounding; None where the formulas do not reach."""
     weights = channel_weights(op, graph)
-    sums = sum_range(weights, bias_of(op, graph, len(weights)), graph.tensor(op.inputs[0]).zero_point)
+    zero = graph.tensor(op.inputs[0]).zero_point
+    sums = sum_range(weights, bias_of(op, graph, len(weights)), zero)
     constants = conv_requant(graph, op)
     if requant == "fast":
         constants = fast_requant(constants, sums)
-    return Layer(constants, fixed_rounding(constants, sums))
+    rounding = fixed_rounding(constants, sums)
+    return None if rounding is None else Layer(zero, constants, rounding)
 
 
 def channel_weights(op: Operator, graph: Graph) -> np.ndarray:

@@ -277,10 +277,7 @@ class Patched:
                     firsts,
                     windows,
                     links[-1].stop,
-                    sum(
-                        round_up(rows * row_bytes(op.in_shape), GRAIN)
-                        for op, rows in zip(ops[1:], keep[1:], strict=True)
-                    )
+                    sum(round_up(n * row_bytes(op.in_shape), GRAIN) for op, n in zip(ops[1:], keep[1:], strict=True))
                     + sum(round_up(op.scratch_bytes, GRAIN) for op in ops if op.keeps_scratch),
                     max((round_up(op.scratch_bytes, GRAIN) for op in ops if not op.keeps_scratch), default=0),
                     0,

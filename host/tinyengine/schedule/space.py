@@ -76,7 +76,6 @@ class Space:
         self.calls: list[KernelCall] = [lower(op, graph, fast) for op in graph.operators]
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
         self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
-        self._row_ops: dict[tuple[int, int, str, int, bool], RowOp | None] = {}
         home = {name: name for name in graph.sources()}
         for call in self.calls:
             home.update({name: home[call.inputs[0]] if call.is_view else name for name in call.outputs})
@@ -183,7 +182,7 @@ class Space:
             position = link.stop
             ops = [link.op for link in links]
             places = layout(ops, flow.keep, self.pushed and start == 0)
-            if places.total + self._beside(start, ops[0].x) > limit:
+            if places.total + self.beside(start, ops[0].x) > limit:
                 return  # rings only grow
 
     def _links(self, links: list[_Link], start: int, position: int, batch: int) -> Iterator[_Link]:
@@ -212,11 +211,7 @@ class Space:
         if any(last != position + index + 1 for index, last in enumerate(last_uses)):
             return None  # what is made inside is wanted elsewhere as well
         consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.results()
-        key = (position, length, x, batch, consume and length > 1)  # a single operator consumes nothing
-        if key not in self._row_ops:
-            op = row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
-            self._row_ops[key] = op if op is not None and op.x == x else None
-        return self._row_ops[key]
+        return row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
 
     def _link(self, op: RowOp, stop: int, batch: int) -> _Link:
         """Its first batch is such that its batches end where those of the operator behind it begin."""
@@ -235,7 +230,7 @@ class Space:
     def _skip(self, links: list[_Link], op: RowOp) -> int | None:
         return None if op.skip is None else self._pictures(links, op).index(op.skip)
 
-    def _beside(self, start: int, x: str) -> int:
+    def beside(self, start: int, x: str) -> int:
         """Bytes that wait while a chain from ``start`` over ``x`` runs."""
         return sum(size for name, size in self._resting[start].items() if name != self._home.get(x))
 
@@ -262,7 +257,7 @@ class Space:
             if self._last_use[home] < start + sum(len(op.ops) for op in ops):
                 distance = flow.distance(row_bytes(ops[0].in_shape), row_bytes(ops[-1].out_shape))
                 span = max(y_bytes, min(span, x_bytes + round_up(distance, TENSOR_ALIGN)))
-        outside = self._beside(start, x) + span
+        outside = self.beside(start, x) + span
         total = layout(ops, flow.keep, pushed).total
         return outside + round_up(total, SCRATCH_ALIGN), outside + activation_bytes(ops, flow.keep, pushed)
 
@@ -282,10 +277,6 @@ class Space:
         if name is None or position == self.size:
             return name is not None
         return position == 0 or self.aligned_bytes(self.graph.operators[position].outputs[0]) > self.aligned_bytes(name)
-
-    def beside(self, start: int, x: str) -> int:
-        """Bytes that wait while a chain from ``start`` over ``x`` runs."""
-        return self._beside(start, x)
 
     def aligned_bytes(self, name: str) -> int:
         return round_up(self.graph.tensor(name).nbytes, TENSOR_ALIGN)

@@ -189,8 +189,7 @@ def _parts(ops: Sequence[RowOp], keep: Sequence[int], places: Layout) -> tuple[S
 
 
 def _end(parts: Sequence[ScratchPart]) -> int:
-    used = max((part.offset + part.size for part in parts), default=0)
-    return used + -used % GRAIN
+    return round_up(max((part.offset + part.size for part in parts), default=0), GRAIN)
 
 
 def _reader(op: RowOp) -> str:

@@ -77,15 +77,22 @@ class RowWindow:
         """Of each batch, how many input rows must exist."""
         return np.clip((self.ends - 1) * self.stride - self.pad_top + self.reach, 1, self.in_rows)
 
-    def oldest(self, batch: int | slice = slice(None)) -> np.ndarray:
+    @cached_property
+    def oldest(self) -> np.ndarray:
         """Of each batch, the input row from which on rows must not lie under younger ones; may be negative."""
-        return self.starts[batch] * self.stride - self.pad_top if self.consumes else self.lowest[batch]
+        return self.starts * self.stride - self.pad_top if self.consumes else self.lowest
 
 
 @lru_cache(maxsize=1 << 14)
 def interned(**fields: Any) -> RowWindow:
     """The RowWindow with these fields: equal ones are one, so that what follows from them is computed once."""
     return RowWindow(**fields)
+
+
+@lru_cache
+def _one_by_one(rows: int) -> np.ndarray:
+    """How many rows exist after each has arrived."""
+    return np.arange(1, rows + 1)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ def capacities(windows: Sequence[RowWindow], events: Sequence[RowEvent]) -> list
     keep = [1] * len(windows)
     for event in events:
         window = windows[event.index]
-        keep[event.index] = max(keep[event.index], event.arrived[event.index] - int(window.oldest(event.batch)))
+        keep[event.index] = max(keep[event.index], event.arrived[event.index] - int(window.oldest[event.batch]))
         if window.skip is not None:
             keep[window.skip] = max(keep[window.skip], event.arrived[window.skip] - int(window.starts[event.batch]))
     return keep
@@ -203,7 +210,7 @@ class Flow:
         if at[-1] == len(arrivals):
             raise ValueError(f"the chain stops early: picture {picture} has {arrivals[-1]} of {window.in_rows} rows")
         done = (*(batches[at] for batches in self.done), at)
-        keep = [*self.keep, max(1, int((arrivals[at] - window.oldest()).max()))]
+        keep = [*self.keep, max(1, int((arrivals[at] - window.oldest).max()))]
         if (skip := window.skip) is not None:
             exist = self._arrivals(skip, window.in_rows)[done[skip]]
             if (exist < window.ends).any():
@@ -214,7 +221,7 @@ class Flow:
     def _arrivals(self, picture: int, rows: int) -> np.ndarray:
         if picture:
             return self.windows[picture - 1].arrivals
-        return np.arange(1, (self.windows[0].in_rows if self.windows else rows) + 1)
+        return _one_by_one(self.windows[0].in_rows if self.windows else rows)
 
     def distance(self, in_row_bytes: int, out_row_bytes: int) -> int:
         """How far a resident input must lie behind a resident output: D of kernels.base.Overlap, at least 0."""

@@ -217,8 +217,9 @@ class Patches:
             for name, strip in zip(names, strips_of(group, rows), strict=True):
                 _, width, channels = self.graph.tensor(name).hwc()
                 shapes[name] = width, strip.rows, channels
-            op = row_op(group, self.graph, self.target, x=names[0], rows=columns, consume=consume, strips=shapes)
-            self._ops[key] = op if op is not None and op.x == names[0] else None
+            self._ops[key] = row_op(
+                group, self.graph, self.target, x=names[0], rows=columns, consume=consume, strips=shapes
+            )
         return self._ops[key]
 
 

@@ -180,7 +180,9 @@ def row_op(
         return None
     request = _Request(tuple(ops), graph, target, x or graph.activations(ops[0])[0].name, rows, consume, strips)
     pictures = [t for op in ops for t in (*graph.activations(op), graph.tensor(op.outputs[0]))]
-    if any(t.dtype != "int8" for t in pictures) or len(graph.tensor(request.x).shape) != 4:
+    if request.x not in ops[0].inputs or len(graph.tensor(request.x).shape) != 4:
+        return None  # the operator in front is on another branch
+    if any(t.dtype != "int8" for t in pictures):
         return None
     return builder(request)
 
@@ -188,49 +190,29 @@ def row_op(
 # Convolutions ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A convolution in a row operator."""
-
-    sizes: Matrix | Way
-    window: Window
-    scratch_bytes: int
-    macs: int
-    pack: Packer
-
-
-def _matrix(op: Operator, request: _Request) -> _Part | None:
+def _matrix(op: Operator, request: _Request) -> tuple[Matrix, Packer] | None:
     """CONV_2D on the fast kernel."""
     assert isinstance(op.attrs, Conv2DAttrs)
-    layer = conv_layer(op, request.graph, request.target.requant)
-    if layer is None or layer.rounding is None:
+    layer, shapes, turned = conv_layer(op, request.graph, request.target.requant), request.shapes(op), request.turned
+    if layer is None:
         return None
-    shapes, turned = request.shapes(op), request.turned
     window = op.attrs.window.turned() if turned else op.attrs.window
-    matrix = matrix_of(shapes, window, layer.rounding, request.target, min(request.rows, shapes[1][0]))
-    return _Part(
-        matrix,
-        window,
-        matrix.scratch_bytes,
-        matrix.macs,
-        lambda: conv_params(matrix, op, request.graph, layer, turned),
-    )
+    matrix = matrix_of(shapes, window, layer, request.target, min(request.rows, shapes[1][0]))
+    return matrix, lambda: conv_params(matrix, op, request.graph, layer, turned)
 
 
-def _way(op: Operator, request: _Request) -> _Part | None:
+def _way(op: Operator, request: _Request) -> tuple[Way, Packer] | None:
     """DEPTHWISE_CONV_2D on the fast kernel."""
-    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    graph, requant, turned, shapes = request.graph, request.target.requant, request.turned, request.shapes(op)
+    graph, requant, turned = request.graph, request.target.requant, request.turned
     layer, way = depthwise_layer(op, graph, requant), layer_way(op, graph, requant, turned)
     if layer is None or way is None:
         return None
-    return _Part(
-        way,
-        way.window,
-        way.scratch_bytes(*shapes, request.rows),
-        prod(shapes[1]) * prod(op.attrs.window.kernel),
-        lambda: layer_params(way, shapes, op, graph, layer, turned),
-    )
+    return way, lambda: layer_params(way, request.shapes(op), op, graph, layer, turned)
+
+
+def _depthwise_macs(op: Operator, request: _Request) -> int:
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    return prod(request.shape(op.outputs[0])) * prod(op.attrs.window.kernel)
 
 
 def _windowed(window: Window) -> dict[str, int]:
@@ -243,33 +225,35 @@ def _conv(request: _Request) -> RowOp | None:
     conv = _matrix(request.ops[0], request)
     if conv is None:
         return None
-    assert isinstance(conv.sizes, Matrix)
-    whole = conv.sizes.block * request.shape(request.y)[2] >= request.batch(request.y)
+    matrix, pack = conv
+    whole = matrix.block * matrix.out_shape[2] >= request.batch(request.y)
     return request.make(
         "te_conv_rows",
         conv_fast.PARAMS_TYPE,
-        conv.pack,
-        macs=conv.macs,
-        scratch_bytes=conv.scratch_bytes,
+        pack,
+        macs=matrix.macs,
+        scratch_bytes=matrix.scratch_bytes,
         order=Order.READS_FIRST if whole else Order.INTERLEAVED,
-        note=conv.sizes.note,
-        **_windowed(conv.window),
+        note=matrix.note,
+        **_windowed(matrix.window),
     )
 
 
 def _depthwise(request: _Request) -> RowOp | None:
-    depthwise = _way(request.ops[0], request)
+    [op] = request.ops
+    depthwise = _way(op, request)
     if depthwise is None:
         return None
+    way, pack = depthwise
     return request.make(
         "te_depthwise_rows",
         depthwise_fast.PARAMS_TYPE,
-        depthwise.pack,
-        macs=depthwise.macs,
-        scratch_bytes=depthwise.scratch_bytes,
+        pack,
+        macs=_depthwise_macs(op, request),
+        scratch_bytes=way.scratch_bytes(*request.shapes(op), request.rows),
         order=Order.INTERLEAVED,  # channel by channel
-        note=depthwise.sizes.note,
-        **_windowed(depthwise.window),
+        note=way.note,
+        **_windowed(way.window),
     )
 
 
@@ -284,6 +268,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
     depthwise, project = _way(first, request), _matrix(second, request)
     if depthwise is None or project is None:
         return None
+    (way, pack_way), (matrix, pack_matrix) = depthwise, project
     add: _Addition | None = None
     if rest:
         add = _addition(request, rest[0], result) if _only_read_by(graph, second, rest[0]) else None
@@ -292,34 +277,33 @@ def _depthwise_project(request: _Request) -> RowOp | None:
     consume = request.consume and request.shape(between)[2] <= request.shape(request.x)[2]
     work = 0 if consume else round_up(request.batch(between), 4)
     # the result's rows come behind the work memory of the convolution, whose rounding and bias tables it still needs
-    summed = round_up(work + project.scratch_bytes, 4) if add else 0
-    added = request.batch(result) if add else 0
-    total = summed + added if add else work + project.scratch_bytes
+    total = work + matrix.scratch_bytes
+    summed, added = (round_up(total, 4), request.batch(result)) if add else (0, 0)
 
     def pack() -> dict[str, CValue]:
-        matrix = project.pack()
-        values: dict[str, CValue] = {
-            "depthwise": depthwise.pack(),
-            "project": {**matrix, "in": {**_mapping(matrix["in"]), "h": MAX_EXTENT}},
+        values = pack_matrix()
+        return {
+            "depthwise": pack_way(),
+            "project": {**values, "in": {**_mapping(values["in"]), "h": MAX_EXTENT}},
             "work": work,
             "sum": summed,
             "consume": int(consume),
+            **({"add": add.pack()} if add else {}),
         }
-        return values | {"add": add.pack()} if add else values
 
     return request.make(
         "te_depthwise_project_rows",
         "te_depthwise_project_params",
         pack,
         skip=add.skip if add else None,
-        macs=depthwise.macs + project.macs,
-        scratch_bytes=max(work + depthwise.scratch_bytes, total),
+        macs=_depthwise_macs(first, request) + matrix.macs,
+        scratch_bytes=max(work + way.scratch_bytes(*request.shapes(first), request.rows), total, summed + added),
         activation_bytes=work + added,
         consumes=consume,
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
-        note=f"{depthwise.sizes.note}; {project.sizes.note}",
-        **_windowed(depthwise.window),
+        note=f"{way.note}; {matrix.note}",
+        **_windowed(way.window),
     )
 
 

@@ -7,15 +7,15 @@ the device.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
-from tinyengine.ir.requant import Requant, conv_requant
-from tinyengine.ir.sums import SumRange, constant_channels, sum_range
+from tinyengine.ir.requant import conv_requant
+from tinyengine.ir.sums import SumRange, sum_range
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target, WeightRows
 from tinyengine.kernels.conv import bias_of, weights_of
@@ -30,8 +30,8 @@ from tinyengine.kernels.depthwise_fast import (
     way_of,
 )
 from tinyengine.kernels.depthwise_map import BiasLimits
-from tinyengine.kernels.fixed import FixedRounding, fixed_rounding
-from tinyengine.kernels.layer import channel_weights, once_per_graph
+from tinyengine.kernels.fixed import fixed_rounding
+from tinyengine.kernels.layer import Layer, channel_weights, once_per_graph
 from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
@@ -43,16 +43,6 @@ LIMIT_STEP = 32
 """TE_DEPTHWISE_LIMIT_STEP"""
 LIMIT_CONSTANT = 32767
 """TE_DEPTHWISE_CONSTANT"""
-
-
-@dataclass(frozen=True, eq=False)
-class _Trained:
-    """How a layer rounds whatever training makes of its constants. ``constant``, bool (channels,): results that never
-    change."""
-
-    requant: Requant
-    rounding: FixedRounding
-    constant: np.ndarray
 
 
 def trained_sums(op: Operator, graph: Graph) -> SumRange | None:
@@ -75,16 +65,19 @@ def _layer(op: Operator, graph: Graph) -> TrainableLayer:
 
 
 @once_per_graph
-def _trained(op: Operator, graph: Graph) -> _Trained | None:
-    """None where sums or multipliers exceed the fixed-point formulas, and where a channel that is not dead has a result
-    that never changes, for its weights count in the backward pass."""
+def _trained(op: Operator, graph: Graph) -> Layer | None:
+    """The layer whatever training makes of its constants.
+
+    None where sums or multipliers exceed the fixed-point formulas, and where a channel that is not dead has a result
+    that never changes, for its weights count in the backward pass.
+    """
     sums, requant = trained_sums(op, graph), conv_requant(graph, op)
     if sums is None:
         return None
-    rounding, constant = fixed_rounding(requant, sums), constant_channels(requant, sums)[1]
-    if rounding is None or (constant & ~dead_channels(_layer(op, graph))).any():
+    rounding = fixed_rounding(requant, sums)
+    if rounding is None or (rounding.constant & ~dead_channels(_layer(op, graph))).any():
         return None
-    return _Trained(requant, rounding, constant)
+    return Layer(graph.tensor(op.inputs[0]).zero_point, requant, rounding)
 
 
 def trained_conv(
@@ -98,7 +91,7 @@ def trained_conv(
     layer = _trained(op, graph)
     if layer is None:
         return None
-    matrix = layer_matrix(op, graph, layer.rounding, target, trained=True)
+    matrix = layer_matrix(op, graph, layer, target, trained=True)
     taps, order = prod(kernel), matrix.field.order()
     trained = np.array([], np.int64) if weights is None else weights.channels
     everything = len(trained) == depth and np.array_equal(order, np.arange(taps * depth))
@@ -106,16 +99,9 @@ def trained_conv(
     def frozen() -> dict[str, CValue]:
         whole = weights_of(op, graph).reshape(channels, taps, depth)
         whole[:, :, trained] = 0
-        return matrix_params(
-            matrix,
-            graph.tensor(op.inputs[0]).zero_point,
-            whole.reshape(channels, -1),
-            np.zeros(channels, np.int64),
-            layer.requant,
-            layer.rounding,
-        )
+        return matrix_params(matrix, whole.reshape(channels, -1), np.zeros(channels, np.int64), layer)
 
-    call = matrix_call(op, graph, matrix, layer.requant, frozen)
+    call = matrix_call(op, matrix, layer, frozen)
 
     def pack() -> dict[str, CValue]:
         places = everything or weights is None
@@ -124,7 +110,7 @@ def trained_conv(
             "bias": params.state_pointer(bias),
             "values": "NULL" if weights is None else params.state_pointer(weights),
             "places": "NULL" if places else CArray("places", _places(order, taps, depth, trained)),
-            "live": _live(layer.constant),
+            "live": _live(layer.rounding.constant),
             "count": taps * len(trained),
             "round_words": ROUND_WORDS[matrix.rounding],
             "doubled": int(matrix.doubled),
@@ -179,19 +165,19 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
     x, y, window = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), effective_window(op, graph)
     taps, shapes = effective_taps(op, graph), (x.hwc(), y.hwc())
     none = np.zeros(len(taps), np.int64)
-    way = way_of(window, shapes, taps, none, x.zero_point, layer.rounding, trained=True)
+    way = way_of(window, shapes, taps, none, layer, trained=True)
     if way.plain.any() or (weights is not None and way.kernel is None):
         return None
     count = 0 if weights is None else len(weights.channels)
 
     def pack() -> dict[str, CValue]:
-        depthwise = depthwise_params(way, shapes, taps, none, x.zero_point, layer.requant, layer.rounding)
+        depthwise = depthwise_params(way, shapes, taps, none, layer)
         kernel, zero = way.kernel, x.zero_point
         limits = field_limits(taps, way.order) if kernel is None else kernel.limits(taps, zero, doubled=True)
         values: dict[str, CValue] = {
             "depthwise": {**depthwise, "packed": "NULL"} if count == len(taps) else depthwise,
             "bias": params.state_pointer(bias),
-            "limits": _limits(limits, layer.constant),
+            "limits": _limits(limits, layer.rounding.constant),
         }
         if weights is not None:
             rows, columns = weights.shape[-3:-1]
@@ -204,7 +190,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
             }
         return values
 
-    call = depthwise_call(op, graph, way, layer.requant, pack)
+    call = depthwise_call(op, graph, way, layer, pack)
     scratch = (16 if way.kernel is None else 8) * len(taps)
     if weights is not None:
         scratch += round_up(prod(window.kernel), 4)
