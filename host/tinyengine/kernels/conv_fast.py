@@ -139,27 +139,32 @@ def lower_conv_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | 
     if layer is None:
         return None
     matrix = layer_matrix(op, graph, layer, target)
-    return matrix_call(op, matrix, layer, lambda: conv_params(matrix, op, graph, layer))
+    return matrix_call(op, matrix, lambda: conv_params(matrix, op, graph))
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Sizes of a convolution of pictures of ``in_shape`` and ``out_shape`` that rounds as ``rounding`` says (a key of
-    ROUND_WORDS), ``block`` output pixels at a time.
+    """Sizes of a convolution, ``layer``, of pictures of ``in_shape`` and ``out_shape``, ``block`` output pixels at a
+    time.
 
     ``doubled``: columns hold doubled values. ``compact``: one kernel of each kind, with little code. ``narrow``: a
     pixel's few values stay in registers: no columns, no scratch memory.
     """
 
+    layer: Layer
     in_shape: Shape
     out_shape: Shape
     window: Window
-    rounding: str
     field: Field
     block: int
     doubled: bool
     compact: bool
     narrow: bool
+
+    @property
+    def rounding(self) -> str:
+        """A key of ROUND_WORDS."""
+        return self.layer.rounding.kind
 
     @property
     def scratch_bytes(self) -> int:
@@ -233,12 +238,12 @@ def matrix_of(
     depth, (_, columns, channels), rounding = shapes[0][2], shapes[1], layer.rounding.kind
     compact = target.optimize == "flash"
     if not (trained or compact or rounding == "wide") and is_pointwise(window) and depth == NARROW_CHANNELS:
-        return Matrix(*shapes, window, rounding, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
+        return Matrix(layer, *shapes, window, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not compact
     block = _block(rows * columns, field, target)
-    return Matrix(*shapes, window, rounding, field, block, doubled, compact, narrow=False)
+    return Matrix(layer, *shapes, window, field, block, doubled, compact, narrow=False)
 
 
 def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, trained: bool = False) -> Matrix:
@@ -250,7 +255,7 @@ def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, train
     return matrix_of((x, y), op.attrs.window, layer, target, y[0], trained)
 
 
-def matrix_call(op: Operator, matrix: Matrix, layer: Layer, pack: Packer) -> KernelCall:
+def matrix_call(op: Operator, matrix: Matrix, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
     touched = _access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
     return KernelCall(
@@ -267,20 +272,21 @@ def matrix_call(op: Operator, matrix: Matrix, layer: Layer, pack: Packer) -> Ker
         macs=matrix.macs,
         note=matrix.note,
         blocks=matrix.blocks,
-        requant=layer.requant,
+        requant=matrix.layer.requant,
     )
 
 
-def conv_params(matrix: Matrix, op: Operator, graph: Graph, layer: Layer, turned: bool = False) -> dict[str, CValue]:
+def conv_params(matrix: Matrix, op: Operator, graph: Graph, turned: bool = False) -> dict[str, CValue]:
     """te_conv_fast_params of a layer; ``turned``: rows and columns of the kernels are exchanged."""
     weights = weights_of(op, graph)
     weights = weights.transpose(0, 2, 1, 3) if turned else weights
-    return matrix_params(matrix, weights.reshape(len(weights), -1), bias_of(op, graph, len(weights)), layer)
+    return matrix_params(matrix, weights.reshape(len(weights), -1), bias_of(op, graph, len(weights)))
 
 
-def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray, layer: Layer) -> dict[str, CValue]:
+def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict[str, CValue]:
     """te_conv_fast_params for ``weights`` (channels, field) and ``bias`` (channels,)."""
-    field, zero, requant, rounding = matrix.field, layer.zero, layer.requant, layer.rounding
+    layer, field = matrix.layer, matrix.field
+    zero, requant, rounding = layer.zero, layer.requant, layer.rounding
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     if matrix.narrow:
         packed = pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)

@@ -106,13 +106,14 @@ def ring_of(window: Window, width: int, outputs: int) -> Ring | None:
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """How the kernel computes a layer with this ``window``, whatever the size of its pictures.
+    """How the kernel computes ``layer`` with this ``window``, whatever the size of its pictures.
 
     By the ``kernel`` for whole maps where there is one, else row by row: as polynomial products, or (``polynomial``
     False) plainly. ``plain``, bool (channels,): channels that a range check makes run plainly among the others.
     ``order``: of packed taps, row by row.
     """
 
+    layer: Layer
     window: Window
     kernel: MapKernel | None
     polynomial: bool
@@ -163,49 +164,42 @@ def way_of(
     if whole is not None:
         fits = trained | whole.fits(weights, rounding.bias(bias), zero, not rounding.fast)
         if not (plain := _plain_channels(rounding, fits)).all():
-            return Way(window, whole, False, plain, TapOrder(()))
+            return Way(layer, window, whole, False, plain, TapOrder(()))
     polynomial = rows == columns and rows in KERNELS and window.stride[1] in (1, 2)
     if polynomial and shapes is not None:
         polynomial = ring_of(window, shapes[0][1], shapes[1][1]) is not None
     if not polynomial:
-        return Way(window, None, False, np.ones(len(weights), bool), TapOrder(_in_pairs([*range(columns)])))
+        return Way(layer, window, None, False, np.ones(len(weights), bool), TapOrder(_in_pairs([*range(columns)])))
     order, folded = ring_order(window), rounding.bias(bias - zero * weights.sum(axis=(1, 2)))
     plain = _plain_channels(rounding, trained | fits_fields(weights, folded, order))
-    return Way(window, None, not plain.all(), plain, order)
-
-
-def depthwise_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
-    """How the kernel rounds a DEPTHWISE_CONV_2D; None for multipliers above 1, for dilation, and where sums or
-    multipliers exceed the fixed-point formulas."""
-    if not is_plain_depthwise(op):
-        return None
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
-    require_image(op, graph, x, y)
-    return layer_of(op, graph, requant)
+    return Way(layer, window, None, not plain.all(), plain, order)
 
 
 @once_per_graph
-def layer_way(op: Operator, graph: Graph, requant: str, turned: bool) -> Way | None:
-    """The way of a layer; None as ``depthwise_layer``. ``turned``: rows and columns are exchanged, and pictures have
-    any size (but no padding at the left and right)."""
+def layer_way(op: Operator, graph: Graph, requant: str, turned: bool = False) -> Way | None:
+    """The way of a DEPTHWISE_CONV_2D; None for multipliers above 1, for dilation, and where sums or multipliers exceed
+    the fixed-point formulas. ``turned``: rows and columns are exchanged, and pictures have any size (but no padding at
+    the left and right)."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    layer = depthwise_layer(op, graph, requant)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    layer = layer_of(op, graph, requant) if is_plain_depthwise(op) else None
     if layer is None:
         return None
     window = op.attrs.window.turned() if turned else effective_window(op, graph)
-    shapes = None if turned else (graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc())
+    shapes = None if turned else (x.hwc(), y.hwc())
     taps = effective_taps(op, graph, turned)
     return way_of(window, shapes, taps, bias_of(op, graph, len(taps)), layer)
 
 
 def lower_depthwise_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None as ``depthwise_layer``."""
-    layer, way = depthwise_layer(op, graph, target.requant), layer_way(op, graph, target.requant, False)
-    if layer is None or way is None:
+    """None as ``layer_way``."""
+    way = layer_way(op, graph, target.requant)
+    if way is None:
         return None
-    x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
-    return depthwise_call(op, graph, way, layer, lambda: layer_params(way, (x, y), op, graph, layer))
+    shapes = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
+    return depthwise_call(op, graph, way, lambda: layer_params(way, shapes, op, graph))
 
 
 def is_plain_depthwise(op: Operator) -> bool:
@@ -229,7 +223,7 @@ def effective_taps(op: Operator, graph: Graph, turned: bool = False) -> np.ndarr
     return channel_taps(op, graph)[:, cut : cut + rows, cut : cut + columns]
 
 
-def depthwise_call(op: Operator, graph: Graph, way: Way, layer: Layer, pack: Packer) -> KernelCall:
+def depthwise_call(op: Operator, graph: Graph, way: Way, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
@@ -246,24 +240,23 @@ def depthwise_call(op: Operator, graph: Graph, way: Way, layer: Layer, pack: Pac
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * prod(op.attrs.window.kernel),  # of which ``way`` may leave out what meets no pixel
         note=way.note,
-        requant=layer.requant,
+        requant=way.layer.requant,
     )
 
 
 def layer_params(
-    way: Way, shapes: tuple[Shape, Shape], op: Operator, graph: Graph, layer: Layer, turned: bool = False
+    way: Way, shapes: tuple[Shape, Shape], op: Operator, graph: Graph, turned: bool = False
 ) -> dict[str, CValue]:
     """te_depthwise_fast_params of a layer; ``turned`` as for ``layer_way``."""
     taps = effective_taps(op, graph, turned)
-    return depthwise_params(way, shapes, taps, bias_of(op, graph, len(taps)), layer)
+    return depthwise_params(way, shapes, taps, bias_of(op, graph, len(taps)))
 
 
-def depthwise_params(
-    way: Way, shapes: tuple[Shape, Shape], weights: np.ndarray, bias: np.ndarray, layer: Layer
-) -> dict[str, CValue]:
+def depthwise_params(way: Way, shapes: tuple[Shape, Shape], weights: np.ndarray, bias: np.ndarray) -> dict[str, CValue]:
     """te_depthwise_fast_params for ``weights`` (channels, rows, columns), ``bias`` (channels,) and pictures of
     ``shapes`` (input, output)."""
-    plain, order, zero, requant, rounding = way.plain, way.order, layer.zero, layer.requant, layer.rounding
+    plain, order = way.plain, way.order
+    zero, requant, rounding = way.layer.zero, way.layer.requant, way.layer.rounding
     folded = rounding.bias(bias - zero * weights.sum(axis=(1, 2)))
     values: dict[str, CValue] = {
         "in": params.extent(shapes[0]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, OpKind
-from tinyengine.kernels.base import KernelCall, Target
+from tinyengine.kernels.base import KernelCall
 from tinyengine.kernels.streaming.chain import recomputed_macs
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.sizes import ceil_div
@@ -21,19 +21,25 @@ CHANNEL = 200
 """Instructions per batch and channel of a depthwise convolution: its taps, its rounding, its loop."""
 
 
-def extra_instructions(op: RowOp, graph: Graph, target: Target) -> int:
+def extra_instructions(op: RowOp, graph: Graph) -> int:
     """About what ``op`` costs more than its layers, each of which widens its weights once per block and fetches every
     value once."""
+    return int(_batches(op, graph, 1))
+
+
+def _batches(op: RowOp, graph: Graph, free: int) -> float:
+    """About what the batches of ``op`` cost more than the multiply-accumulates; ``free`` of them widen weights and
+    prepare channels for nothing."""
     batches = ceil_div(op.out_h, op.rows)
     extra = float(CALL * batches)
     for operator in op.ops:
         if operator.kind is OpKind.CONV_2D:
-            extra += WIDEN * (batches - 1) * graph.tensor(operator.inputs[1]).elements
+            extra += WIDEN * (batches - free) * graph.tensor(operator.inputs[1]).elements
         elif operator.kind is OpKind.DEPTHWISE_CONV_2D:
             _, width, channels = op.in_shape
-            extra += CHANNEL * channels * (batches - 1)
+            extra += CHANNEL * channels * (batches - free)
             extra += GATHER * width * channels * max(0, batches * op.window_rows - op.in_h)
-    return int(extra)
+    return extra
 
 
 def smaller_blocks(fast: KernelCall, small: KernelCall, graph: Graph) -> int:
@@ -55,15 +61,6 @@ def patch_instructions(op: RowOp, first: int, graph: Graph) -> int:
     """About what the patch ``op`` costs more than its layers: its chain starts anew in each strip, each of its batches
     of columns widens weights, and the strips overlap. ``first``: rows of its first batch."""
     strips = 1 + ceil_div(op.out_h - min(first, op.out_h), op.rows)
-    per_strip = float(COPY * op.window_rows * op.in_shape[1] + COPY * op.rows * op.out_shape[1])
-    for row_op in op.inside:
-        batches = ceil_div(row_op.out_h, row_op.rows)
-        per_strip += CALL * batches
-        for operator in row_op.ops:
-            if operator.kind is OpKind.CONV_2D:
-                per_strip += WIDEN * batches * graph.tensor(operator.inputs[1]).elements
-            elif operator.kind is OpKind.DEPTHWISE_CONV_2D:
-                _, rows, channels = row_op.in_shape
-                per_strip += CHANNEL * channels * batches
-                per_strip += GATHER * rows * channels * max(0, batches * row_op.window_rows - row_op.in_h)
+    copied = COPY * (op.window_rows * op.in_shape[1] + op.rows * op.out_shape[1])
+    per_strip = copied + sum(_batches(row_op, graph, 0) for row_op in op.inside)
     return int(strips * per_strip + MAC * recomputed_macs(op, first))

@@ -281,7 +281,7 @@ class Patched:
                     + sum(round_up(op.scratch_bytes, GRAIN) for op in ops if op.keeps_scratch),
                     max((round_up(op.scratch_bytes, GRAIN) for op in ops if not op.keeps_scratch), default=0),
                     0,
-                    sum(extra_instructions(op, space.graph, space.target) for op in ops),
+                    sum(extra_instructions(op, space.graph) for op in ops),
                     self._entrance(position, links[-1].stop, windows[-1]),
                 )
 

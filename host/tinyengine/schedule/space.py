@@ -221,7 +221,7 @@ class Space:
             if behind is not None:
                 window = row_window(behind.op, None, behind.first)
                 first = min((int(window.need[0]) - 1) % op.rows + 1, op.out_h)
-        return _Link(op, stop, first, extra_instructions(op, self.graph, self.target))
+        return _Link(op, stop, first, extra_instructions(op, self.graph))
 
     @staticmethod
     def _pictures(links: list[_Link], op: RowOp) -> list[str]:

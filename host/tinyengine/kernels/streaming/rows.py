@@ -23,7 +23,7 @@ from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
-from tinyengine.kernels.depthwise_fast import Way, depthwise_layer, layer_params, layer_way
+from tinyengine.kernels.depthwise_fast import Way, layer_params, layer_way
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
 from tinyengine.sizes import round_up
@@ -198,16 +198,15 @@ def _matrix(op: Operator, request: _Request) -> tuple[Matrix, Packer] | None:
         return None
     window = op.attrs.window.turned() if turned else op.attrs.window
     matrix = matrix_of(shapes, window, layer, request.target, min(request.rows, shapes[1][0]))
-    return matrix, lambda: conv_params(matrix, op, request.graph, layer, turned)
+    return matrix, lambda: conv_params(matrix, op, request.graph, turned)
 
 
 def _way(op: Operator, request: _Request) -> tuple[Way, Packer] | None:
     """DEPTHWISE_CONV_2D on the fast kernel."""
-    graph, requant, turned = request.graph, request.target.requant, request.turned
-    layer, way = depthwise_layer(op, graph, requant), layer_way(op, graph, requant, turned)
-    if layer is None or way is None:
+    way = layer_way(op, request.graph, request.target.requant, request.turned)
+    if way is None:
         return None
-    return way, lambda: layer_params(way, request.shapes(op), op, graph, layer, turned)
+    return way, lambda: layer_params(way, request.shapes(op), op, request.graph, request.turned)
 
 
 def _depthwise_macs(op: Operator, request: _Request) -> int:

@@ -263,40 +263,6 @@ def layer_note(wanted: bool, weights: bool, bias: bool) -> str:
     return ", ".join(parts)
 
 
-def residual_call(op: Operator, graph: Graph, name: str, kept: Kept) -> KernelCall:
-    """Gradient of an ADD by its term ``name``."""
-    x, y = graph.tensor(name), graph.tensor(op.outputs[0])
-    height, width, channels = y.hwc()
-    factor = multiplier_of(np.array([x.scale / y.scale]))
-    values: dict[str, CValue] = {"pixels": height * width, "channels": channels, **_factor(factor), **kept.flags}
-    return _call(op, "residual", values, kept, 6 * channels, kept.overlaps(gradient=True))
-
-
-def mean_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
-    """Gradient of a mean over rows and columns."""
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    factor = multiplier_of(np.array([x.scale / y.scale / (x.shape[1] * x.shape[2])]))
-    values: dict[str, CValue] = {"in": params.hwc(x), **_factor(factor), **kept.flags}
-    scratch = round_up(6 * x.shape[3], 4) + 2 * x.shape[3]
-    return _call(op, "mean", values, kept, scratch, kept.overlaps(gradient=False))
-
-
-def pool_call(op: Operator, graph: Graph, kept: Kept) -> KernelCall:
-    """Gradient of an average pool."""
-    assert isinstance(op.attrs, PoolAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    factor = multiplier_of(1.0 / pool_counts(op, graph).reshape(-1))
-    values: dict[str, CValue] = {
-        "in": params.hwc(x),
-        "out": params.hwc(y),
-        "window": params.window(op.attrs.window),
-        "exponent": factor.exponent,
-        "factor": CArray("factor", factor.value.astype(np.int16)),
-        **kept.flags,
-    }
-    return _call(op, "pool", values, kept, 6 * x.shape[3], kept.overlaps(gradient=False))
-
-
 def view_call(op: Operator, kept: Kept) -> KernelCall:
     """RESHAPE: the same pixels."""
     return KernelCall(op, "", "", None, inputs=[kept.gradient], outputs=kept.outputs, role="backward")
@@ -304,35 +270,39 @@ def view_call(op: Operator, kept: Kept) -> KernelCall:
 
 def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> KernelCall:
     """The gradient of activation ``name`` by an operator without weights."""
-    match step.op.attrs:
+    op, in_place = step.op, False
+    x, y = graph.tensor(name), graph.tensor(op.outputs[0])
+    height, width, channels = x.hwc()
+    scratch = 6 * channels
+    match op.attrs:
         case ElementwiseAttrs():
-            return residual_call(step.op, graph, name, kept)
+            what, in_place, factor = "residual", True, multiplier_of(np.array([x.scale / y.scale]))
+            values: dict[str, CValue] = {"pixels": height * width, "channels": channels, **_factor(factor)}
         case MeanAttrs():
-            return mean_call(step.op, graph, kept)
-        case PoolAttrs():
-            return pool_call(step.op, graph, kept)
+            what, factor = "mean", multiplier_of(np.array([x.scale / y.scale / (height * width)]))
+            values = {"in": params.hwc(x), **_factor(factor)}
+            scratch = round_up(scratch, 4) + 2 * channels
+        case PoolAttrs(window=window):
+            what, factor = "pool", multiplier_of(1.0 / pool_counts(op, graph).reshape(-1))
+            values = {
+                "in": params.hwc(x),
+                "out": params.hwc(y),
+                "window": params.window(window),
+                "exponent": factor.exponent,
+                "factor": CArray("factor", factor.value.astype(np.int16)),
+            }
         case _:
-            return view_call(step.op, kept)
-
-
-def _call(
-    op: Operator,
-    what: str,
-    values: dict[str, CValue],
-    kept: Kept,
-    scratch_bytes: int,
-    overlaps: tuple[Overlap | None, ...],
-) -> KernelCall:
+            return view_call(op, kept)
     return KernelCall(
         op,
         f"te_{what}_gradient",
         HEADER,
         f"te_{what}_gradient_params",
-        lambda: values,
+        lambda: values | kept.flags,
         kept.inputs,
         kept.outputs,
-        scratch_bytes=scratch_bytes,
-        overlaps=overlaps,
+        scratch_bytes=scratch,
+        overlaps=kept.overlaps(gradient=in_place),
         variadic=True,
         note="gradient of the input",
         role="backward",

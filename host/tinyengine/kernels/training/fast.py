@@ -99,9 +99,9 @@ def trained_conv(
     def frozen() -> dict[str, CValue]:
         whole = weights_of(op, graph).reshape(channels, taps, depth)
         whole[:, :, trained] = 0
-        return matrix_params(matrix, whole.reshape(channels, -1), np.zeros(channels, np.int64), layer)
+        return matrix_params(matrix, whole.reshape(channels, -1), np.zeros(channels, np.int64))
 
-    call = matrix_call(op, matrix, layer, frozen)
+    call = matrix_call(op, matrix, frozen)
 
     def pack() -> dict[str, CValue]:
         places = everything or weights is None
@@ -171,7 +171,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
     count = 0 if weights is None else len(weights.channels)
 
     def pack() -> dict[str, CValue]:
-        depthwise = depthwise_params(way, shapes, taps, none, layer)
+        depthwise = depthwise_params(way, shapes, taps, none)
         kernel, zero = way.kernel, x.zero_point
         limits = field_limits(taps, way.order) if kernel is None else kernel.limits(taps, zero, doubled=True)
         values: dict[str, CValue] = {
@@ -190,7 +190,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
             }
         return values
 
-    call = depthwise_call(op, graph, way, layer, pack)
+    call = depthwise_call(op, graph, way, pack)
     scratch = (16 if way.kernel is None else 8) * len(taps)
     if weights is not None:
         scratch += round_up(prod(window.kernel), 4)
