@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
+from tinyengine.kernels.streaming.rows import row_op
 from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import needs
 from tests.helpers.batch import build_batch, run_native
 from tests.helpers.chain_cases import random_chains
+from tests.helpers.graphs import GraphBuilder
 
 EXAMPLES = settings(
     max_examples=3,
@@ -47,6 +50,16 @@ def test_portable_chains(seed: int) -> None:
     ]
     for batch, outputs in zip(batches, run_native(batches), strict=True):
         batch.check(outputs)
+
+
+def test_only_a_row_that_fits_takes_the_place_of_another() -> None:
+    """A depthwise convolution makes its rows in the ring of its input, unless padding makes them wider."""
+    for pad, takes in (((2, 2, 2, 2), True), ((2, 2, 3, 4), False)):
+        b = GraphBuilder(3)
+        x = b.input(1, 4, 4, 8)
+        b.output(b.conv(b.depthwise(x, Window((5, 5), pad=pad)), 8, Window((1, 1))))
+        op = row_op(b.graph.operators, b.graph, Target(), consume=True)
+        assert op is not None and op.consumes == takes
 
 
 def test_every_row_operator_is_tested() -> None:

@@ -181,6 +181,7 @@ class _Tail:
         spare: Mapping[tuple[str, str], int],
         block_bytes: int,
     ) -> None:
+        self.network = graph
         self.graph = Graph(graph.name, dict(graph.tensors), graph.operators, graph.inputs, graph.outputs)
         self.layout = layout
         self.target = replace(target, optimize="time")
@@ -206,7 +207,7 @@ class _Tail:
     def _forward(self, op: Operator) -> list[KernelCall]:
         columns = MEDIUM_COLUMNS * self.block_bytes // BLOCK_BYTES + self.spare.get(("forward", op.name), 0)
         target = replace(self.target, column_bytes=columns)
-        call = lower_trained(op, self.graph, self.layout, target) or lower(op, self.graph, target)
+        call = lower_trained(op, self.network, self.layout, target) or lower(op, self.network, target)
         self.forward[op.name] = call
         step = self.steps.get(op.name)
         if step is None:

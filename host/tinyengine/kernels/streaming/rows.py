@@ -273,7 +273,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
         add = _addition(request, rest[0], result) if _only_read_by(graph, second, rest[0]) else None
         if add is None:
             return None
-    consume = request.consume and request.shape(between)[2] <= request.shape(request.x)[2]
+    consume = request.consume and request.shape(between)[1] <= request.shape(request.x)[1]  # a row takes its place
     work = 0 if consume else round_up(request.batch(between), 4)
     # the result's rows come behind the work memory of the convolution, whose rounding and bias tables it still needs
     total = work + matrix.scratch_bytes
