@@ -14,7 +14,7 @@ from tinyengine.ir.operators.base import Contradiction, Definition
 from tinyengine.ir.ops import Attrs, ElementwiseAttrs, NoAttrs
 from tinyengine.kernels import select  # noqa: F401 - importing it registers the lowerings
 from tinyengine.kernels.base import LOWERINGS, lowering
-from tinyengine.reference.registry import ACCUMULATORS, ORACLES, accumulator, oracle
+from tinyengine.reference.registry import ACCUMULATORS, ORACLES, oracle
 
 from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder
@@ -74,7 +74,7 @@ def test_a_second_one_is_refused() -> None:
         with pytest.raises(AssertionError, match="PAD has a second"):
             register(OpKind.PAD)(print)
     with pytest.raises(AssertionError, match="CONV_2D has a second"):
-        accumulator(OpKind.CONV_2D)(print)
+        oracle(OpKind.CONV_2D, sums=True)(print)
     with pytest.raises(AssertionError, match="PAD has a second class Twice"):
         type("Twice", (Definition,), {}, kind=OpKind.PAD)
     assert type(DEFINITIONS[OpKind.PAD]).__name__ == "Pad"

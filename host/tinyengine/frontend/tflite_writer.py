@@ -18,7 +18,7 @@ import tflite
 
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.raw import camel_case, options_table
-from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
+from tinyengine.ir.graph import Graph, Operator, Port, Tensor
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
@@ -93,29 +93,23 @@ def tflite_bytes(graph: Graph) -> bytes:
     file = _File()
     for tensor in graph.tensors.values():
         file.add(Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.quant, tensor.data))
-    inputs = [_input_index(file, graph, port.tensor, port.dtype, port.quant) for port in graph.inputs]
+    inputs = [_port_index(file, graph, port, False) for port in graph.inputs]
     for op in graph.operators:
         _add_operator(file, graph, op)
-    outputs = [_output_index(file, graph, port.tensor, port.dtype, port.quant) for port in graph.outputs]
+    outputs = [_port_index(file, graph, port, True) for port in graph.outputs]
     return _serialize(file, graph.name, inputs, outputs)
 
 
-def _input_index(file: _File, graph: Graph, name: str, dtype: str, quant: Quantization | None) -> int:
-    inside = graph.tensor(name)
-    if inside.dtype == dtype:
-        return file.index[name]
-    outside = file.add(Tensor(f"{name}_{dtype}", inside.shape, dtype, quant))
-    file.operators.append(("QUANTIZE", [outside], [file.index[name]], None))
-    return outside
-
-
-def _output_index(file: _File, graph: Graph, name: str, dtype: str, quant: Quantization | None) -> int:
-    inside = graph.tensor(name)
-    if inside.dtype == dtype:
-        return file.index[name]
-    outside = file.add(Tensor(f"{name}_{dtype}", inside.shape, dtype, quant))
-    kind = "DEQUANTIZE" if dtype == "float32" else "QUANTIZE"
-    file.operators.append((kind, [file.index[name]], [outside], None))
+def _port_index(file: _File, graph: Graph, port: Port, output: bool) -> int:
+    """The tensor outside: that of the graph, or one of the port's type behind a conversion."""
+    inside = graph.tensor(port.tensor)
+    if inside.dtype == port.dtype:
+        return file.index[inside.name]
+    outside = file.add(Tensor(f"{inside.name}_{port.dtype}", inside.shape, port.dtype, port.quant))
+    ends = [[outside], [file.index[inside.name]]]
+    kind = "DEQUANTIZE" if output and port.dtype == "float32" else "QUANTIZE"
+    reads, writes = ends[::-1] if output else ends
+    file.operators.append((kind, reads, writes, None))
     return outside
 
 

@@ -93,7 +93,7 @@ class _Builder:
     def build(self, description: dict[str, Any]) -> Graph:
         first = description["first_conv"]
         size, channels = int(first["in_shape"]), int(first["in_channel"])
-        self._last = self._activation("input", (1, size, size, channels), _input_quantization(first))
+        self._last = self._activation("input", (1, size, size, channels), _quantization(first, "x"))
         self._graph.inputs.append(Port("input", "input", "int8", self._graph.tensor("input").quant))
         self._convolution("first_conv", first)
         for index, block in enumerate(description["blocks"]):
@@ -115,7 +115,7 @@ class _Builder:
             if block.get(stage):
                 self._convolution(f"{name}_{stage}", block[stage])
         if block.get("residual"):
-            output = _output_quantization(block["residual"])
+            output = _quantization(block["residual"])
             self._append(
                 OpKind.ADD, f"{name}_add", [start, self._last], ElementwiseAttrs(), self._shape(self._last), output
             )
@@ -140,7 +140,7 @@ class _Builder:
             data, axis = weights.transpose(0, 2, 3, 1), 0  # OIHW -> OHWI
         shape = (1, int(layer["out_shape"]), int(layer["out_shape"]), channels)
         parameters = self._parameters(name, layer, weights, data, axis)
-        self._append(kind, name, [self._last, *parameters], attrs, shape, _output_quantization(layer))
+        self._append(kind, name, [self._last, *parameters], attrs, shape, _quantization(layer))
 
     def _average(self) -> None:
         _, rows, columns, channels = self._shape(self._last)
@@ -156,9 +156,7 @@ class _Builder:
         parameters = self._parameters("classifier", layer, weights, data, 0)
         shape = (1, len(weights))
         inputs = [self._last, *parameters]
-        self._append(
-            OpKind.FULLY_CONNECTED, "classifier", inputs, FullyConnectedAttrs(), shape, _output_quantization(layer)
-        )
+        self._append(OpKind.FULLY_CONNECTED, "classifier", inputs, FullyConnectedAttrs(), shape, _quantization(layer))
 
     # --- parts ---
 
@@ -195,7 +193,7 @@ class _Builder:
         scales = self._constant(layer, "w_scales", np.float32)
         if biases.shape != (len(weights),) or scales.shape != (len(weights),):
             raise ModelError(f"layer {name} has {len(weights)} outputs, {biases.size} biases, {scales.size} scales")
-        x_scale = _input_quantization(layer).scale[0]
+        x_scale = _quantization(layer, "x").scale[0]
         zeros = (0,) * len(scales)
         quant = Quantization(tuple(scales.tolist()), zeros, axis if len(scales) > 1 else None)
         bias_scales = (scales * np.float32(x_scale)).tolist()
@@ -208,7 +206,7 @@ class _Builder:
         return [tensor.name for tensor in tensors]
 
     def _check_input(self, name: str, layer: dict[str, Any]) -> None:
-        if self._graph.tensor(self._last).quant != _input_quantization(layer):
+        if self._graph.tensor(self._last).quant != _quantization(layer, "x"):
             raise ModelError(f"layer {name} expects another quantization than the layer before it gives")
 
 
@@ -221,15 +219,7 @@ def _window(layer: dict[str, Any]) -> Window:
     return Window(kernel, (stride, stride), pad=(before[0], after[0], before[1], after[1]))
 
 
-def _input_quantization(layer: dict[str, Any]) -> Quantization:
-    return _quantization(layer, "x")
-
-
-def _output_quantization(layer: dict[str, Any]) -> Quantization:
-    return _quantization(layer, "y")
-
-
-def _quantization(layer: dict[str, Any], side: str) -> Quantization:
+def _quantization(layer: dict[str, Any], side: str = "y") -> Quantization:
     """Scales are rounded to float32, so that an exported .tflite computes the same."""
     params = layer["params"]
     return Quantization((float(np.float32(params[f"{side}_scale"])),), (int(params[f"{side}_zero"]),))

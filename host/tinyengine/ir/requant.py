@@ -88,17 +88,14 @@ class Requant:
         return np.clip(scaled, self.low, self.high).astype(np.int8)
 
 
-def requant_of(real: list[float], output: Tensor, activation: Activation = Activation.NONE) -> Requant:
+def requant_of(
+    real: list[float], output: Tensor, activation: Activation = Activation.NONE, once: bool = False
+) -> Requant:
     """Requant for real multipliers (one, or one per channel) into ``output`` with a fused activation."""
-    pairs = [quantize_multiplier(value) for value in real]
+    pairs = [exact_multiplier(value) if once else quantize_multiplier(value) for value in real]
+    multipliers, shifts = np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
     low, high = activation_range(activation, _quant(output))
-    return Requant(
-        np.array([m for m, _ in pairs], np.int32),
-        np.array([s for _, s in pairs], np.int8),
-        output.zero_point,
-        low,
-        high,
-    )
+    return Requant(multipliers, shifts, output.zero_point, low, high, once)
 
 
 def conv_requant(graph: Graph, op: Operator) -> Requant:
@@ -110,12 +107,7 @@ def conv_requant(graph: Graph, op: Operator) -> Requant:
     assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | FullyConnectedAttrs)
     x, weights, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
     real = [x.scale * scale / output.scale for scale in _quant(weights).scale]
-    if op.kind is not OpKind.FULLY_CONNECTED:
-        return requant_of(real, output, op.attrs.activation)
-    pairs = [exact_multiplier(value) for value in real]
-    low, high = activation_range(op.attrs.activation, _quant(output))
-    multipliers, shifts = np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
-    return Requant(multipliers, shifts, output.zero_point, low, high, once=True)
+    return requant_of(real, output, op.attrs.activation, once=op.kind is OpKind.FULLY_CONNECTED)
 
 
 @functools.lru_cache(maxsize=1 << 14)

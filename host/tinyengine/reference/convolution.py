@@ -6,11 +6,11 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
-from tinyengine.reference.registry import accumulator
+from tinyengine.reference.registry import oracle
 from tinyengine.reference.windows import pad_picture, taps
 
 
-@accumulator(OpKind.CONV_2D)
+@oracle(OpKind.CONV_2D, sums=True)
 def conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Convolution as one matrix product: (pixels, taps * C) x (taps * C, O).
 
@@ -27,7 +27,7 @@ def conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     return product.astype(np.int64) + bias
 
 
-@accumulator(OpKind.DEPTHWISE_CONV_2D)
+@oracle(OpKind.DEPTHWISE_CONV_2D, sums=True)
 def depthwise_conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Each output channel o filters input channel o // multiplier."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
@@ -42,7 +42,7 @@ def depthwise_conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> n
     return total.astype(np.int64) + bias
 
 
-@accumulator(OpKind.FULLY_CONNECTED)
+@oracle(OpKind.FULLY_CONNECTED, sums=True)
 def fully_connected(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Matrix times flattened input; float64 holds every sum exactly."""
     x, weights, bias = inputs

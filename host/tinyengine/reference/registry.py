@@ -19,25 +19,14 @@ ACCUMULATORS: dict[OpKind, Oracle] = {}
 """Layers of which only the sums are computed, int64 with channels last; the executor makes outputs of them."""
 
 
-def oracle(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
-    """Register the decorated function as the oracle of ``kinds``."""
+def oracle(*kinds: OpKind, sums: bool = False) -> Callable[[Oracle], Oracle]:
+    """Register the decorated function as the oracle of ``kinds``, or of their ``sums``."""
+    table = ACCUMULATORS if sums else ORACLES
 
     def register(function: Oracle) -> Oracle:
         for kind in kinds:
-            assert kind not in ORACLES, f"{kind} has a second oracle {function.__name__}"
-            ORACLES[kind] = function
-        return function
-
-    return register
-
-
-def accumulator(*kinds: OpKind) -> Callable[[Oracle], Oracle]:
-    """Register the decorated function for the sums of ``kinds``."""
-
-    def register(function: Oracle) -> Oracle:
-        for kind in kinds:
-            assert kind not in ACCUMULATORS, f"{kind} has a second oracle {function.__name__}"
-            ACCUMULATORS[kind] = function
+            assert kind not in table, f"{kind} has a second oracle {function.__name__}"
+            table[kind] = function
         return function
 
     return register
