@@ -14,8 +14,11 @@ STATE_ALIGNMENT = 8
 
 def initial_arrays(graph: Graph) -> dict[str, CArray]:
     """By state, its initial values; none where they are all the same, which needs no array."""
-    several = [state for state in graph.states if (state.initial != state.initial.flat[0]).any()]
-    return {state.tensor: CArray(f"initial_{state.tensor}", np.ravel(state.initial)) for state in several}
+    return {
+        state.tensor: CArray(f"initial_{state.tensor}", np.ravel(state.initial))
+        for state in graph.states
+        if state.initial.tobytes() != state.initial.flat[0].tobytes() * state.initial.size
+    }
 
 
 def states_definition(graph: Graph, plan: MemoryPlan, symbols: dict[str, str]) -> str:

@@ -126,7 +126,7 @@ class State:
 
 @dataclass(eq=False)
 class Graph:
-    """Operators in execution order over named tensors."""
+    """Operators in execution order over named tensors, and the states that one run leaves to the next."""
 
     name: str
     tensors: dict[str, Tensor] = field(default_factory=dict)
