@@ -34,12 +34,8 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
 COUNT = 40
 
 CONV_VARIANTS = {
-    *(
-        f"te_conv_gather{kind}{doubled}"
-        for doubled in ("", "_doubled")
-        for kind in ("", "_pixels", "_rgb", "_rgb_by_2")
-    ),
-    *(f"te_conv_tiles_exact{doubled}{k}" for doubled in ("", "_doubled") for k in ("", "_16", "_28")),
+    *(f"te_conv_gather{kind}{doubled}" for doubled in ("", "_doubled") for kind in ("", "_pixels", "_rgb_by_2")),
+    *(f"te_conv_tiles_exact{k}" for k in ("", "_16", "_28", "_doubled", "_doubled_16")),
     "te_conv_tiles_wide",
     "te_conv_narrow_exact",
     "te_conv_tiles_small_exact",
@@ -47,7 +43,7 @@ CONV_VARIANTS = {
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
-    *(f"te_conv_tiles_fast{k}" for k in ("", "_16", "_28")),
+    *(f"te_conv_tiles_fast{k}" for k in ("", "_16")),
     "te_conv_tiles_wide",  # layers with larger multipliers stay exact
     "te_conv_narrow_fast",
     "te_conv_tiles_small_fast",
@@ -57,7 +53,7 @@ FAST_VARIANTS = {
     *(kernel.name(fast=True) for kernel in map_kernels()),
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
-ADD_VARIANTS = {"te_add_scaled", "te_add_equal", "te_add_linear"}
+ADD_VARIANTS = {"te_add_scaled", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 MAP_VARIANTS = {kernel.name(fast=False) for kernel in map_kernels()}
 
@@ -162,7 +158,8 @@ def test_ties_are_not_added_linearly() -> None:
     draw = Draw(np.random.default_rng(10))
     cases = [fast_cases.add(draw, 40, equal, ties=True) for equal in (False, True) for _ in range(8)]
     batch = build_batch(cases, "ties")
-    assert variant_names(batch.calls) >= {"te_add_scaled", "te_add_equal"}
+    assert "te_add_scaled" in variant_names(batch.calls)
+    assert "te_add_s8" in {call.function for call in batch.calls}  # equal scales
     [outputs] = run_native([batch])
     batch.check(outputs)
 

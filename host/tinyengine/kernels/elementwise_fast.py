@@ -24,7 +24,7 @@ LINEAR_SHIFT = 21
 
 
 def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None for constants, broadcasting, and output scales far from the inputs'."""
+    """None for constants, broadcasting, output scales far from the inputs', equal scales that are not linear."""
     a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
     require_int8(op, graph, a, b, y)
     if a.is_constant or b.is_constant or not a.shape == b.shape == y.shape:
@@ -39,19 +39,18 @@ def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | N
     # now b has the larger scale
     if (p.multiplier2, p.shift2) != HALF or not 1 <= -p.shift <= MAX_SHIFT:
         return None
-    equal = (p.multiplier1, p.shift1) == HALF
-    if not equal and not 1 <= -p.shift1 <= 30:
+    if not 1 <= -p.shift1 <= 30:
         return None
     constants: dict[str, CValue] = {
-        "kb": -(p.zero2 + (p.zero1 if equal else 0)) << 20,
+        "kb": -p.zero2 << 20,
         "c": (1 << (-p.shift - 1)) + (p.zero << -p.shift),
         "m": p.multiplier,
         "e": -p.shift,
+        "ka": -p.zero1 << 21,
+        "ca": 1 << (-p.shift1 - 1),
+        "ma": p.multiplier1,
+        "ea": -p.shift1,
     }
-    if not equal:
-        constants |= {"ka": -p.zero1 << 21, "ca": 1 << (-p.shift1 - 1), "ma": p.multiplier1, "ea": -p.shift1}
-    if equal:
-        return _call(op, graph, p, "te_add_equal", constants, "equal scales", swap)
     return _call(op, graph, p, "te_add_scaled", constants, "", swap)
 
 

@@ -6,7 +6,6 @@
  *     u = SMMLAR(ka + (a << 21), ma, ca + sign) >> ea,   ka = -zero << 21
  *     v = kb + (b << 20) + 2 u,                          kb = -zero << 20
  *     y = SMMLAR(v, m, c + sign) >> e
- * With equal scales v = kb + ((a + b) << 20), kb = -(both zeros) << 20.
  *
  * LINEAR. There are only 65536 pairs (a, b), so the compiler tries them all: where
  *     y = (c + (ma * 256 a >> 16) + (m * 256 b >> 16)) >> TE_ADD_LINEAR_SHIFT,  saturated,
@@ -15,7 +14,7 @@
  * 256 a are the bytes of a word where they lie: one AND makes two operands of SMLAWB and SMLAWT.
  *
  * REGISTERS: r0 a, r1 b, r2 y, r3 end of a, r4-r11 constants (linear: r4-r7, r8-lr four elements). BUDGET: 13
- * instructions per element (9 with equal scales), linear 22 per 4 elements and 2 per 8.
+ * instructions per element, linear 22 per 4 elements and 2 per 8.
  */
 #ifndef TE_ADD_FAST_H
 #define TE_ADD_FAST_H
@@ -33,9 +32,8 @@ typedef void te_add_fn(const te_add_fast_constants *k, const int8_t *a, const in
 
 #define TE_ADD_LINEAR_SHIFT 21
 
-/* a has the smaller scale; equal: both have the same, and ka ca ma ea are not used.
- * linear: only ma m c are. */
-te_add_fn te_add_scaled, te_add_equal, te_add_linear;
+/* scaled: a has the smaller scale. linear: only ma m c are used. */
+te_add_fn te_add_scaled, te_add_linear;
 
 typedef struct te_add_fast_params {
     uint32_t count;

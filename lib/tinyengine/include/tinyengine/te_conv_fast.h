@@ -48,7 +48,7 @@
  *             for stores and the loop
  *   weights   11 per 16, once per pair of channels
  *   gather    per pair of pixels: 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and 9;
- *             te_conv_gather_rgb 54; doubled 4 more per 4 values
+ *             te_conv_gather_rgb_by_2 54; doubled 4 more per 4 values
  *
  * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
  * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
@@ -96,20 +96,18 @@ typedef struct te_conv_tiles_args {
 typedef void te_conv_gather_fn(const te_conv_gather_args *args);
 typedef void te_conv_tiles_fn(const te_conv_tiles_args *args);
 
-/* Any runs. pixels: one run, of whole groups at addresses divisible by 4. rgb: three rows of 9 bytes (3 x 3
- * RGB), p1 3 bytes behind p0; by_2: 6 bytes, at stride 2. */
+/* Any runs. pixels: one run, of whole groups at addresses divisible by 4. rgb_by_2: three rows of 9 bytes
+ * (3 x 3 RGB at stride 2), p1 6 bytes behind p0. */
 te_conv_gather_fn te_conv_gather, te_conv_gather_doubled;
 te_conv_gather_fn te_conv_gather_pixels, te_conv_gather_pixels_doubled;
-te_conv_gather_fn te_conv_gather_rgb, te_conv_gather_rgb_doubled;
 te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * small: a third of the code (0.6 KB). 16, 28 (3 x 3 RGB): for fields of as many values. */
+ * small: a third of the code (0.6 KB). 16, 28: for so many values. */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
 te_conv_tiles_fn te_conv_tiles_small_exact, te_conv_tiles_small_fast, te_conv_tiles_small_wide;
-te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_28;
-te_conv_tiles_fn te_conv_tiles_exact_doubled_16, te_conv_tiles_exact_doubled_28;
-te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16, te_conv_tiles_fast_28;
+te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_28, te_conv_tiles_exact_doubled_16;
+te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16;
 
 /* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
 te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;

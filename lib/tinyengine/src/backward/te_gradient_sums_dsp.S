@@ -1,17 +1,7 @@
 /* Inner kernels of te_gradient_sums.h for Armv7E-M. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
-
-.macro FUNCTION name
-    .section .text.\name, "ax", %progbits
-    .p2align 2
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
-.endm
+#include "../support/te_dsp.inc"
 
 /* ---- depthwise -------------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,7 @@
 /* te_gradient_tile for Armv7E-M: layouts, registers and budget are described in te_gradient_tile.h. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
+#include "../support/te_dsp.inc"
 
 #define T_SUMS 0 /* these three are loaded together at the end of a pixel */
 #define T_PITCH 4
@@ -29,12 +28,7 @@
     CHANNEL lr
 .endm
 
-    .section .text.te_gradient_tile, "ax", %progbits
-    .p2align 2
-    .global te_gradient_tile
-    .type te_gradient_tile, %function
-    .thumb_func
-te_gradient_tile:
+FUNCTION te_gradient_tile
     push    {r4-r11, lr}
     sub     sp, #FRAME
     mov     r8, r0

@@ -65,7 +65,7 @@ static void emit(float *g, uint32_t classes, uint32_t all, int16_t *y) {
     *exponent = TE_ZERO_EXPONENT;
     if (largest == 0.0f) return;
     const int32_t e = exponent_of(largest);
-    for (uint32_t k = 0; k < classes; k++) y[k] = (int16_t)te_limited(mantissa_of(g[k], e), -32768, 32767);
+    for (uint32_t k = 0; k < classes; k++) y[k] = (int16_t)te_clamp(mantissa_of(g[k], e), -32768, 32767);
     *exponent = te_limit_pixel(y, all, e);
 }
 
@@ -118,4 +118,17 @@ void te_loss_float(const te_loss_params *p, const int8_t *x, float *y, void *scr
     if (!y) return;
     differentiate(p, g, total, &context->sample);
     for (uint32_t k = 0; k < p->classes; k++) y[k] = k < context->sample.classes ? g[k] : 0.0f;
+}
+
+/* What the kernels of a training step are told besides their tensors. */
+te_train_context te_train_begin(const te_train_sample *sample, const te_train_update *update,
+                                float *velocity) {
+    te_train_context context = {*sample, update->rate, 0, velocity, 1.0f, 1, {0, 0}};
+    context.key = te_mix(update->seed + update->step * TE_GOLDEN);
+    if (velocity) {
+        context.rate = update->rate / (float)update->batch;
+        context.keep = update->sample == 0 ? update->momentum : 1.0f; /* x * 1 is x, bit for bit */
+        context.last = update->sample + 1u == update->batch;
+    }
+    return context;
 }

@@ -19,12 +19,6 @@ void te_add_scaled(const te_add_fast_constants *k, const int8_t *a, const int8_t
     }
 }
 
-void te_add_equal(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
-                  uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        y[i] = (int8_t)te_round_exact(k->kb + (a[i] + b[i]) * (1 << 20), k->m, k->c, k->e);
-}
-
 void te_add_linear(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
                    uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {

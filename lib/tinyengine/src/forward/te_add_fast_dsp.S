@@ -1,11 +1,10 @@
 /* Inner kernels of te_add_fast.h for Armv7E-M. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
+#include "../support/te_dsp.inc"
 
 /* ka ca ma ea in r4-r7, kb c m e in r8-r11. */
-.macro SCALED
+.macro ELEMENT
     ldrsb   r12, [r0], #1
     add     r12, r4, r12, lsl #21
     add     lr, r5, r12, asr #31
@@ -14,17 +13,6 @@
     ldrsb   lr, [r1], #1
     add     lr, r8, lr, lsl #20
     add     r12, lr, r12, lsl #1
-.endm
-
-.macro EQUAL
-    ldrsb   r12, [r0], #1
-    ldrsb   lr, [r1], #1
-    add     r12, r12, lr
-    add     r12, r8, r12, lsl #20
-.endm
-
-.macro ELEMENT sum
-    \sum
     add     lr, r9, r12, asr #31
     smmlar  r12, r12, r10, lr
     asr     r12, r12, r11
@@ -32,14 +20,8 @@
     strb    r12, [r2], #1
 .endm
 
-/* void name(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y, uint32_t count) */
-.macro ADD_KERNEL name, sum
-    .section .text.\name, "ax", %progbits
-    .p2align 2
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
+/* Both: void name(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y, uint32_t count) */
+FUNCTION te_add_scaled
     push    {r4-r11, lr}
     ldmia   r0, {r4-r11}
     mov     r0, r1
@@ -52,25 +34,21 @@
     beq     2f
     add     r12, r0                 /* first the count modulo 4, kept where no register is needed */
     push    {r12}
-1:  ELEMENT \sum
+1:  ELEMENT
     ldr     r12, [sp]
     cmp     r0, r12
     bne     1b
     add     sp, #4
 2:  cmp     r0, r3
     beq     4f
-3:  ELEMENT \sum
-    ELEMENT \sum
-    ELEMENT \sum
-    ELEMENT \sum
+3:  ELEMENT
+    ELEMENT
+    ELEMENT
+    ELEMENT
     cmp     r0, r3
     bne     3b
 4:  pop     {r4-r11, pc}
-    .size \name, . - \name
-.endm
-
-    ADD_KERNEL te_add_scaled, SCALED
-    ADD_KERNEL te_add_equal, EQUAL
+    .size te_add_scaled, . - te_add_scaled
 
 /* ---- te_add_linear: Ma Mb C in r4-r6, r7 picks every other byte, r8-r12 and lr hold four elements -------------- */
 
@@ -102,12 +80,7 @@
     str     r12, [r2], #4
 .endm
 
-    .section .text.te_add_linear, "ax", %progbits
-    .p2align 2
-    .global te_add_linear
-    .type te_add_linear, %function
-    .thumb_func
-te_add_linear:
+FUNCTION te_add_linear
     push    {r4-r11, lr}
     ldr     r4, [r0, #8]            /* ma */
     ldr     r5, [r0, #24]           /* m */

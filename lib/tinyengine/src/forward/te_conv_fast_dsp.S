@@ -1,8 +1,7 @@
 /* Inner kernels of te_conv_fast.h for Armv7E-M: layouts, registers and budgets are described there. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
+#include "../support/te_dsp.inc"
 
 /* Words of rounding per pair of channels, as in te_conv_fast.h. */
 #define TE_CONV_ROUND_FAST 2
@@ -10,57 +9,22 @@
 #define TE_CONV_ROUND_WIDE 10
 
 /* Groups of 4 k per pass of the product's loop, a power of two; up to one less need no loop. */
-#ifndef TE_CONV_UNROLL
 #define TE_CONV_UNROLL 16
-#endif
 
-#ifndef TE_CONV_SMALL_UNROLL
 #define TE_CONV_SMALL_UNROLL 4
-#endif
 
 /* The same for the odd pixel that is left over. */
-#ifndef TE_CONV_ODD_UNROLL
 #define TE_CONV_ODD_UNROLL 4
-#endif
-
-/* How the product loads operands: 0 = LDM (fewest instructions), 1 = LDRD (may pair better on a dual-issue core). */
-#ifndef TE_CONV_LDRD
-#define TE_CONV_LDRD 0
-#endif
 
 /* Bytes of code of one group: only 32-bit instructions, so that the loops can be entered at any group. */
-#if TE_CONV_LDRD
-#define GROUP_CODE_BYTES 48
-#else
 #define GROUP_CODE_BYTES 40
-#endif
 #define ODD_GROUP_CODE_BYTES 24
-
-.macro FUNCTION name
-    .section .text.\name, "ax", %progbits
-    .p2align 2
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
-.endm
 
 /* ---- product --------------------------------------------------------------------------------------------------- */
 
-.macro LOAD_GROUP
-#if TE_CONV_LDRD
-    ldrd    r2, r3, [r0], #8
-    ldrd    r4, r5, [r0], #8
-    ldrd    r6, r7, [r1], #8
-    ldrd    r8, r9, [r1], #8
-#else
+.macro GROUP
     ldmia.w r0!, {r2-r5}
     ldmia.w r1!, {r6-r9}
-#endif
-.endm
-
-.macro GROUP
-    LOAD_GROUP
     smlad   r10, r2, r6, r10
     smlad   r11, r3, r6, r11
     smlad   r12, r2, r7, r12
@@ -73,13 +37,8 @@
 
 /* The first group comes with the biases: both pixels' sums start from one, no moves. */
 .macro LOAD_FIRST_GROUP
-#if TE_CONV_LDRD
-    LOAD_GROUP
-    ldrd    r10, r12, [r1], #8
-#else
     ldmia.w r0!, {r2-r5}
     ldmia.w r1!, {r6-r10, r12}
-#endif
 .endm
 
 .macro FIRST_GROUP
@@ -433,9 +392,7 @@ FUNCTION \name
     TILES te_conv_tiles_fast_16, ROUND_FAST, , TE_CONV_ROUND_FAST, 4
     TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 4
     TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 4
-    TILES te_conv_tiles_fast_28, ROUND_FAST, , TE_CONV_ROUND_FAST, 7
     TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
-    TILES te_conv_tiles_exact_doubled_28, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 7
 
     TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 0, 1
     TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 0, 1
@@ -443,9 +400,7 @@ FUNCTION \name
 
 /* ---- eight input channels -------------------------------------------------------------------------------------- */
 
-#ifndef TE_CONV_NARROW_UNROLL
 #define TE_CONV_NARROW_UNROLL 8
-#endif
 
 /* One output channel: its constants from r1 to r6-r12 (exact: and lr), the pixel in r2-r5. */
 .macro NARROW_FAST
@@ -726,9 +681,9 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
-/* void name(const te_conv_gather_args *args): r0-r2 the three rows of p0, p1 is `stride` bytes further; r3 columns, r12
+/* void name(const te_conv_gather_args *args): r0-r2 the three rows of p0, p1 is 6 bytes further; r3 columns, r12
  * their end. */
-.macro GATHER_RGB name, doubled, stride
+.macro GATHER_RGB name, doubled
 FUNCTION \name
     push    {r4-r11, lr}
     ldr     lr, [r0], #4
@@ -737,7 +692,7 @@ FUNCTION \name
     ldr     r5, [r0, #20]           /* pairs */
     movs    r6, #120
     mla     r12, r5, r6, r3
-    movs    r6, #(2 * \stride)
+    movs    r6, #12
     mul     r6, r6, r5
     .irp    row, 0, 1, 2
     ldrd    r7, r8, [r4, #(12 * \row)]
@@ -750,27 +705,27 @@ FUNCTION \name
     .irp    row, r0, r1, r2
     ldr     r4, [\row]
     ldr     r8, [\row, #4]
-    ldr     r5, [\row, #\stride]
-    ldr     r9, [\row, #(\stride + 4)]
+    ldr     r5, [\row, #6]
+    ldr     r9, [\row, #10]
     WIDEN_COLUMNS \doubled
     .endr
     ldrsb   r4, [r0, #8]
     ldrsb   r6, [r1, #8]
-    ldrsb   r5, [r0, #(\stride + 8)]
-    ldrsb   r7, [r1, #(\stride + 8)]
+    ldrsb   r5, [r0, #14]
+    ldrsb   r7, [r1, #14]
     pkhbt   r4, r4, r6, lsl #16
     pkhbt   r5, r5, r7, lsl #16
     ldrsb   r6, [r2, #8]
-    ldrsb   r7, [r2, #(\stride + 8)]
+    ldrsb   r7, [r2, #14]
     .if \doubled
     .irp    r, r4, r5, r6, r7
     sadd16  \r, \r, \r
     .endr
     .endif
     stmia   r3!, {r4-r7}
-    adds    r0, #(2 * \stride)
-    adds    r1, #(2 * \stride)
-    adds    r2, #(2 * \stride)
+    adds    r0, #12
+    adds    r1, #12
+    adds    r2, #12
     adds    r3, #8
     cmp     r3, r12
     bne     .Lpair\@
@@ -782,9 +737,7 @@ FUNCTION \name
     GATHER te_conv_gather_doubled, 1
     GATHER_PIXELS te_conv_gather_pixels, 0
     GATHER_PIXELS te_conv_gather_pixels_doubled, 1
-    GATHER_RGB te_conv_gather_rgb, 0, 3
-    GATHER_RGB te_conv_gather_rgb_doubled, 1, 3
-    GATHER_RGB te_conv_gather_rgb_by_2, 0, 6
-    GATHER_RGB te_conv_gather_rgb_by_2_doubled, 1, 6
+    GATHER_RGB te_conv_gather_rgb_by_2, 0
+    GATHER_RGB te_conv_gather_rgb_by_2_doubled, 1
 
 #endif

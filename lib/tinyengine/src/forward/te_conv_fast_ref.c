@@ -38,11 +38,9 @@ static void gather(const te_conv_gather_args *a, int32_t factor) {
     }
 GATHER(te_conv_gather, 1)
 GATHER(te_conv_gather_pixels, 1)
-GATHER(te_conv_gather_rgb, 1)
 GATHER(te_conv_gather_rgb_by_2, 1)
 GATHER(te_conv_gather_doubled, 2)
 GATHER(te_conv_gather_pixels_doubled, 2)
-GATHER(te_conv_gather_rgb_doubled, 2)
 GATHER(te_conv_gather_rgb_by_2_doubled, 2)
 
 typedef int32_t round_fn(int32_t acc, uint32_t channel, const int32_t *round, int32_t zero);
@@ -107,10 +105,8 @@ TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
-TILES(te_conv_tiles_exact_doubled_28, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_28, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, round_fast)

@@ -1,14 +1,8 @@
 /* te_copy_words for Armv7E-M. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
-    .section .text.te_copy_words, "ax", %progbits
-    .p2align 2
-    .global te_copy_words
-    .type te_copy_words, %function
-    .thumb_func
-te_copy_words:
+#include "../support/te_dsp.inc"
+FUNCTION te_copy_words
     push    {r4-r10, lr}
     subs    r2, #8
     blo     .Lrest

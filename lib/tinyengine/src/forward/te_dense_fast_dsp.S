@@ -1,23 +1,11 @@
 /* Inner kernels of te_dense_fast.h for Armv7E-M: layouts, registers and budgets are described there. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
+#include "../support/te_dsp.inc"
 
 /* Groups of 4 inputs per pass of the loop, a power of two. */
-#ifndef TE_DENSE_UNROLL
 #define TE_DENSE_UNROLL 4
-#endif
 #define GROUP_CODE_BYTES 72 /* only 32-bit instructions, so that the loop can be entered at any group */
-
-.macro FUNCTION name
-    .section .text.\name, "ax", %progbits
-    .p2align 2
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
-.endm
 
 .macro TIMES_X bytes, sum
     sxtb16  r12, \bytes

@@ -1,17 +1,7 @@
 /* Row kernels of te_depthwise_fast.h for Armv7E-M: the trick, layouts, registers and budgets are described there. */
 #if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
 
-    .syntax unified
-    .thumb
-
-.macro FUNCTION name
-    .section .text.\name, "ax", %progbits
-    .p2align 2
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
-.endm
+#include "../support/te_dsp.inc"
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 

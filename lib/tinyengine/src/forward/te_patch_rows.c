@@ -1,5 +1,6 @@
 /* Several operators, strip by strip: what goes into a strip, what sticks out of it, what comes of it. */
 #include "../support/te_chain_run.h"
+#include "../support/te_requant.h"
 #include "tinyengine/te_row_ops.h"
 
 #include <string.h>
@@ -19,10 +20,6 @@ static te_row_view columns_of(const patch *a, uint32_t picture, uint32_t offset)
 /* The picture's row at the top of the strip; it may lie above the picture. */
 static int32_t top_of(const te_patch_strip *s, uint32_t row) {
     return (int32_t)(row * s->stride) - s->above;
-}
-
-static int32_t clamp(int32_t value, int32_t high) {
-    return value < 0 ? 0 : value < high ? value : high;
 }
 
 /* Column x of the input, from the top of the strip to the last row that the batch needs. */
@@ -60,7 +57,7 @@ static void made(void *context, uint32_t op, uint32_t first, uint32_t count) {
     }
     const te_patch_strip *s = &a->p->strips[op + 1];
     const int32_t top = top_of(s, a->job->row);
-    const int32_t above = clamp(-top, s->rows), below = clamp(top + s->rows - s->height, s->rows);
+    const int32_t above = te_clamp(-top, 0, s->rows), below = te_clamp(top + s->rows - s->height, 0, s->rows);
     if (!above && !below) return;
     const te_row_view columns = columns_of(a, op + 1, a->p->chain.rows[op + 1].offset);
     for (uint32_t x = first; x < first + count; x++) {

@@ -40,10 +40,7 @@ TE_INLINE void pool_row(const te_pool_params *p, const te_row_view *x, uint32_t 
         for (int32_t c = 0; c < p->in.c;) {
             int32_t values[4];
             const int32_t made = op(&under, c, values);
-            for (int32_t i = 0; i < made; i++) {
-                const int32_t value = values[i];
-                *y++ = (int8_t)(value < p->min ? p->min : value > p->max ? p->max : value);
-            }
+            for (int32_t i = 0; i < made; i++) *y++ = (int8_t)te_clamp(values[i], p->min, p->max);
             c += made;
         }
     }

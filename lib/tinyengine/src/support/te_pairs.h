@@ -27,10 +27,6 @@ static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
 }
 #endif
 
-static inline void te_store_pair(int16_t *at, uint32_t pair) {
-    memcpy(at, &pair, sizeof pair);
-}
-
 static inline uint32_t te_load_word(const void *at) {
     uint32_t word;
     memcpy(&word, at, sizeof word);

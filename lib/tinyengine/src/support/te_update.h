@@ -2,6 +2,7 @@
 #ifndef TE_UPDATE_H
 #define TE_UPDATE_H
 
+#include "te_requant.h"
 #include "tinyengine/te_backward.h"
 
 #include <string.h>
@@ -47,19 +48,15 @@ static inline int32_t te_round_random(float d, int32_t bits) {
     return d <= -1073741824.0f ? -(1 << 30) : 0;
 }
 
-static inline int32_t te_limited(int32_t x, int32_t low, int32_t high) {
-    return x < low ? low : x > high ? high : x;
-}
-
 /* value -= d, as an int8 weight. `index`: its number in the stream of random bits. */
 static inline int8_t te_update_weight(int8_t value, float d, uint32_t key, uint32_t index) {
     const int32_t step = te_round_random(d, te_random_bits(key, index));
-    return (int8_t)te_limited(value - step, -128, 127);
+    return (int8_t)te_clamp(value - step, -128, 127);
 }
 
 /* The same for a bias, which stays within +-limit. */
 static inline int32_t te_update_bias(int32_t value, int32_t limit, float d, uint32_t key, uint32_t index) {
-    return te_limited(value - te_round_random(d, te_random_bits(key, index)), -limit, limit);
+    return te_clamp(value - te_round_random(d, te_random_bits(key, index)), -limit, limit);
 }
 
 /* The same for a weight with 8 more bits; halves away from zero. */
@@ -67,7 +64,7 @@ static inline void te_update_residual(int8_t *value, int8_t *residual, float d) 
     const float inside = d >= -16384.0f ? d <= 16384.0f ? d : 16384.0f : -16384.0f; /* a number in any case */
     const float scaled = inside * 256.0f;
     const int32_t step = (int32_t)(scaled < 0.0f ? scaled - 0.5f : scaled + 0.5f);
-    const int32_t wide = te_limited(*value * 256 + *residual - step, -32768, 32639);
+    const int32_t wide = te_clamp(*value * 256 + *residual - step, -32768, 32639);
     const int32_t rounded = (wide + 128) >> 8;
     *value = (int8_t)rounded;
     *residual = (int8_t)(wide - rounded * 256);
