@@ -33,6 +33,13 @@ def native(tmp_path: Path) -> Iterator[NativeDevice]:
 
 
 @pytest.fixture(scope="module")
+def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeDevice]:
+    """For mistakes that are found before anything changes on the device."""
+    with native_device(flash=tmp_path_factory.mktemp("spared") / "flash") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("places")
     pictures = write_pictures(folder / "pictures", 3)
@@ -86,14 +93,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ],
 )
 def test_errors(
-    native: NativeDevice,
+    spared: NativeDevice,
     places: dict[str, Path],
     arguments: tuple[str, ...],
     word: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    named: dict[str, object] = {"PORT": native.url, **places}
+    named: dict[str, object] = {"PORT": spared.url, **places}
     assert word in fails(monkeypatch, capsys, *(named.get(a, a) for a in arguments))
 
 
