@@ -14,10 +14,10 @@ from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.base import Contradiction, Definition, Shape
 from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
-DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT32": "int32", "FLOAT32": "float32"}
+DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT16": "int16", "INT32": "int32", "FLOAT32": "float32"}
 _KINDS = {"SQUEEZE": OpKind.RESHAPE, "RELU6": OpKind.RELU, "RELU_N1_TO_1": OpKind.RELU}
 """TFLite's operators that are another one in the IR."""
-_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
+_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
 
 QUANTIZE_HINT = (
     "convert the model with full integer quantization (a representative data set and "
@@ -144,8 +144,8 @@ class Context:
         return tensor
 
     def quantization(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Quantization | None:
-        """Quantization of an 8-bit tensor (None for others); ``axis`` is where a per-channel one must run along."""
-        if tensor.dtype not in ("INT8", "UINT8"):
+        """Quantization of a tensor of 8 or 16 bits, else None; ``axis`` is where a per-channel one must run along."""
+        if tensor.dtype not in ("INT8", "UINT8", "INT16"):
             return None
         if not tensor.scale:
             self.unsupported(op, "has no quantization parameters", QUANTIZE_HINT, tensor.index)
