@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.cli.options import compile_options, json_option, setting, to_compile_options
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.cores import SIMULATED
@@ -21,9 +21,7 @@ from tinyengine.report.bench import bench_table, training_table
 
 @click.command("bench")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--cpu", type=click.Choice(list(SIMULATED)), default="cortex-m4", show_default=True, help="Simulated core."
-)
+@setting("--cpu", click.Choice(list(SIMULATED)), "cortex-m4", "Simulated core.")
 @click.option(
     "--check",
     type=click.IntRange(min=0),

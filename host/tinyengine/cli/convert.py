@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinyengine.cli.options import json_option
+from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.progress import part
 
@@ -26,10 +26,8 @@ from tinyengine.progress import part
     show_default=True,
     help="What a pixel (0 to 255) is to the float model: pixel/127.5-1, pixel/255, pixel, pixel/128-1, ...",
 )
-@click.option("--samples", type=click.IntRange(1), default=256, show_default=True, help="Inputs to calibrate with.")
-@click.option(
-    "--layer-samples", type=click.IntRange(1), default=8, show_default=True, help="Inputs to measure every layer with."
-)
+@setting("--samples", click.IntRange(1), 256, "Inputs to calibrate with.")
+@setting("--layer-samples", click.IntRange(1), 8, "Inputs to measure every layer with.")
 @click.option("--equalize", is_flag=True, help="Balance channels across layers first (Keras models only).")
 @click.option("--correct-bias", is_flag=True, help="Take the mean error of the rounded weights from the biases.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from tinyengine.cli.options import with_options
+from tinyengine.cli.options import setting, with_options
 from tinyengine.compiler import model_hashes
 from tinyengine.data.metadata import load_metadata
 from tinyengine.device import Device, open_device
@@ -25,12 +25,8 @@ _DEVICE_OPTIONS = [
         help="Serial port (/dev/ttyACM0, COM3), socket://HOST:PORT, or sim:BOARD for a simulated board.",
     ),
     click.option("--elf", type=click.Path(path_type=Path), help="sim: only: firmware to run (default: built last)."),
-    click.option(
-        "--simulator",
-        type=click.Choice(["qemu", "renode"]),
-        default="qemu",
-        show_default=True,
-        help="sim: only: the program that simulates the board.",
+    setting(
+        "--simulator", click.Choice(["qemu", "renode"]), "qemu", "sim: only: the program that simulates the board."
     ),
     click.option(
         "--flash-file",

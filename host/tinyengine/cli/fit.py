@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from tinyengine.cli.options import fields_of, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.fit import FitOptions, fit
@@ -38,70 +40,21 @@ from tinyengine.recipes.train import BACKENDS
 @click.option(
     "--resolution", type=click.IntRange(16, 512), help="Side of the square input in pixels; default: the network's own."
 )
-@click.option(
-    "--epochs",
-    type=click.FloatRange(0, min_open=True),
-    default=Recipe().epochs,
-    show_default=True,
-    help="Passes over all pictures.",
-)
-@click.option("--batch", type=click.IntRange(2), default=Recipe().batch, show_default=True, help="Pictures per step.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, min_open=True),
-    default=Recipe().rate,
-    show_default=True,
-    help="Peak learning rate.",
-)
-@click.option(
-    "--soft-weight",
-    type=click.FloatRange(0, 1),
-    default=Recipe().soft_weight,
-    show_default=True,
-    help="Share of the teacher beside a label.",
-)
-@click.option(
+@setting("--epochs", click.FloatRange(0, min_open=True), Recipe().epochs, "Passes over all pictures.")
+@setting("--batch", click.IntRange(2), Recipe().batch, "Pictures per step.")
+@setting("--rate", click.FloatRange(0, min_open=True), Recipe().rate, "Peak learning rate.")
+@setting("--soft-weight", click.FloatRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label.")
+@setting(
     "--embedding-weight",
-    type=click.FloatRange(0),
-    default=Recipe().embedding_weight,
-    show_default=True,
-    help="Weight of the teacher's embedding in the loss, with data from tinyengine teach.",
+    click.FloatRange(0),
+    Recipe().embedding_weight,
+    "Weight of the teacher's embedding in the loss, with data from tinyengine teach.",
 )
-@click.option(
-    "--min-area",
-    type=click.FloatRange(0.01, 1),
-    default=Augmentation().min_area,
-    show_default=True,
-    help="Smallest share of a picture a crop keeps.",
-)
-@click.option(
-    "--gray",
-    type=click.FloatRange(0, 1),
-    default=Augmentation().gray,
-    show_default=True,
-    help="Share of the pictures turned gray.",
-)
-@click.option(
-    "--cutout",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Share of the pictures with a square painted over.",
-)
-@click.option(
-    "--mixup",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Share of the batches blended in pairs.",
-)
-@click.option(
-    "--average",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=Recipe().average,
-    show_default=True,
-    help="Weight averaging per step.",
-)
+@setting("--min-area", click.FloatRange(0.01, 1), Augmentation().min_area, "Smallest share of a picture a crop keeps.")
+@setting("--gray", click.FloatRange(0, 1), Augmentation().gray, "Share of the pictures turned gray.")
+@setting("--cutout", click.FloatRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
+@setting("--mixup", click.FloatRange(0, 1), 0.0, "Share of the batches blended in pairs.")
+@setting("--average", click.FloatRange(0, 1, max_open=True), Recipe().average, "Weight averaging per step.")
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
@@ -109,14 +62,13 @@ from tinyengine.recipes.train import BACKENDS
     help="Begin with these weights of the same architecture (a run's best.npz, or .keras) instead of random ones; "
     "the number of classes may be another.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor cores to use.")
-@click.option(
+@setting("--seed", int, 0, "Decides every random choice.")
+@setting("--threads", click.IntRange(1), 1, "Processor cores to use.")
+@setting(
     "--backend",
-    type=click.Choice(BACKENDS),
-    default=BACKENDS[0],
-    show_default=True,
-    help="What computes the steps; pytorch (pip install 'tinyengine[torch]') takes two thirds of the time on x86.",
+    click.Choice(BACKENDS),
+    BACKENDS[0],
+    "What computes the steps; pytorch (pip install 'tinyengine[torch]') takes two thirds of the time on x86.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
 @click.option(
@@ -136,62 +88,16 @@ from tinyengine.recipes.train import BACKENDS
     help="The int8 network to write (.tflite); its .json is written beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(
-    data: tuple[Path, ...],
-    validate: Path | None,
-    arch: str,
-    resolution: int | None,
-    epochs: float,
-    batch: int,
-    rate: float,
-    soft_weight: float,
-    embedding_weight: float,
-    min_area: float,
-    gray: float,
-    cutout: float,
-    mixup: float,
-    average: float,
-    start: Path | None,
-    seed: int,
-    threads: int,
-    backend: str,
-    limit: int | None,
-    run: Path,
-    resume: bool,
-    out: Path,
-    as_json: bool,
-) -> None:
+def command(data: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
     """Train a network of the zoo on labelled pictures and convert it to int8.
 
     A run can be interrupted at any time and continued with --resume.
 
     Example: tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
     """
-    augmentation = Augmentation(min_area=min_area, gray=gray, cutout=cutout, mixup=mixup)
-    recipe = Recipe(
-        epochs=epochs,
-        batch=batch,
-        rate=rate,
-        soft_weight=soft_weight,
-        embedding_weight=embedding_weight,
-        average=average,
-        seed=seed,
-        augmentation=augmentation,
-    )
-    options = FitOptions(
-        data=list(data),
-        validate=validate,
-        arch=arch,
-        resolution=resolution,
-        recipe=recipe,
-        threads=threads,
-        backend=backend,
-        limit=limit,
-        run=run,
-        resume=resume,
-        start=start,
-        out=out,
-    )
+    augmentation = fields_of(Augmentation, settings)
+    recipe = fields_of(Recipe, settings, augmentation=augmentation)
+    options = fields_of(FitOptions, settings, data=list(data), recipe=recipe)
     console = Console(stderr=True, quiet=as_json)
     with step_progress(console) as progress:
         result = fit(options, progress, console.print)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,7 @@ from tinyengine.errors import TinyEngineError
 from tinyengine.sizes import parse_size
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class SizeType(click.ParamType):
@@ -31,6 +33,18 @@ class SizeType(click.ParamType):
 
 SIZE = SizeType()
 
+
+def setting(name: str, kind: Any, default: Any, text: str) -> Callable[[F], F]:
+    """An option with a default that --help shows."""
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
+def fields_of(kind: type[T], settings: Mapping[str, Any], **more: Any) -> T:
+    """The dataclass ``kind`` from those of a command's ``settings`` that are its fields, and from ``more``."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in settings.items() if name in names}, **more)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 
 _COMPILE_OPTIONS = [
@@ -42,21 +56,14 @@ _COMPILE_OPTIONS = [
         show_default=True,
         help="How the network is fed: whole frames, or rows as they arrive.",
     ),
-    click.option(
-        "--optimize",
-        type=click.Choice(["time", "sram", "flash"]),
-        default="time",
-        show_default=True,
-        help="What to minimize.",
-    ),
+    setting("--optimize", click.Choice(["time", "sram", "flash"]), "time", "What to minimize."),
     click.option("--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has)."),
     click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has)."),
-    click.option(
+    setting(
         "--max-recompute",
-        type=click.FloatRange(min=1.0),
-        default=1.0,
-        show_default=True,
-        help="Executed over nominal MACs that are allowed where that saves SRAM, e.g. 1.1.",
+        click.FloatRange(min=1.0),
+        1.0,
+        "Executed over nominal MACs that are allowed where that saves SRAM, e.g. 1.1.",
     ),
     click.option(
         "--requant",
@@ -69,12 +76,11 @@ _COMPILE_OPTIONS = [
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
     click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
     click.option("--velocity", is_flag=True, help="Keep 4 bytes per trained constant, for momentum and batches."),
-    click.option(
+    setting(
         "--gradients",
-        type=click.Choice(["int16", "float32"]),
-        default="int16",
-        show_default=True,
-        help="Numbers of the backward pass; float32 is slow and for comparison.",
+        click.Choice(["int16", "float32"]),
+        "int16",
+        "Numbers of the backward pass; float32 is slow and for comparison.",
     ),
 ]
 

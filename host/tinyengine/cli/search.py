@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinyengine.cli.options import SIZE, json_option
+from tinyengine.cli.options import SIZE, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.sizes import parse_count
 
@@ -44,18 +44,10 @@ COUNT = CountType()
 )
 @click.option("--resolution", type=click.IntRange(32, 224), help="Take this side in pixels instead of surveying.")
 @click.option("--width", type=click.FloatRange(0.1, 2.0), help="Take this width multiplier instead of surveying.")
-@click.option(
-    "--samples",
-    type=click.IntRange(1),
-    default=50,
-    show_default=True,
-    help="Architectures per resolution and width.",
-)
-@click.option(
-    "--population", type=click.IntRange(4), default=16, show_default=True, help="New candidates per generation."
-)
-@click.option("--generations", type=click.IntRange(0), default=6, show_default=True, help="Rounds of evolution.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
+@setting("--samples", click.IntRange(1), 50, "Architectures per resolution and width.")
+@setting("--population", click.IntRange(4), 16, "New candidates per generation.")
+@setting("--generations", click.IntRange(0), 6, "Rounds of evolution.")
+@setting("--seed", int, 0, "Decides every random choice.")
 @click.option("--no-measure", is_flag=True, help="Do not count the front's instructions on a simulated core.")
 @click.option(
     "--run",

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tinyengine.cli.options import SIZE, json_option
+from tinyengine.cli.options import SIZE, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cores import CORES
 from tinyengine.finetune.schemes.find import SchemeOptions, SchemeResult
@@ -24,23 +24,15 @@ from tinyengine.sizes import exact_size
     "--data", type=click.Path(path_type=Path), required=True, help="Folder with one subfolder per class, or .npz."
 )
 @click.option("--sram", type=SIZE, required=True, help="For arena and trained state together, e.g. 100K.")
-@click.option(
-    "--samples", type=click.IntRange(30), default=600, show_default=True, help="Pictures used; a third measures."
-)
-@click.option(
-    "--epochs", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True, help="Per measurement."
-)
-@click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), default=0.003, show_default=True, help="Highest learning rate."
-)
-@click.option(
-    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings averaged per measurement."
-)
+@setting("--samples", click.IntRange(30), 600, "Pictures used; a third measures.")
+@setting("--epochs", click.FloatRange(0, min_open=True), 2.0, "Per measurement.")
+@setting("--rate", click.FloatRange(0, min_open=True), 0.003, "Highest learning rate.")
+@setting("--seeds", click.IntRange(1), 1, "Trainings averaged per measurement.")
 @click.option(
     "--deepest", type=click.IntRange(1), metavar="N", help="Consider the last N convolutions; default: half of them."
 )
 @click.option("--residual", is_flag=True, help="Count 8 further bits of every trained weight.")
-@click.option("--cpu", type=click.Choice(list(CORES)), default="cortex-m7", show_default=True, help="Core to plan for.")
+@setting("--cpu", click.Choice(list(CORES)), "cortex-m7", "Core to plan for.")
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="File that keeps measurements; continued if it exists."
 )

@@ -9,19 +9,13 @@ from pathlib import Path
 import click
 
 from tinyengine import sim
-from tinyengine.cli.options import json_option
+from tinyengine.cli.options import json_option, setting
 
 
 @click.command("sim")
 @click.argument("board")
 @click.option("--elf", type=click.Path(path_type=Path), help="Firmware to run; default: the one built last.")
-@click.option(
-    "--simulator",
-    type=click.Choice(["qemu", "renode"]),
-    default="qemu",
-    show_default=True,
-    help="Program that simulates the board.",
-)
+@setting("--simulator", click.Choice(["qemu", "renode"]), "qemu", "Program that simulates the board.")
 @click.option(
     "--flash-file",
     "flash",

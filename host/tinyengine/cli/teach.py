@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from tinyengine.cli.options import fields_of, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.teach import TeachOptions, teach
 from tinyengine.recipes.teacher import TEACHERS
@@ -28,50 +30,25 @@ from tinyengine.recipes.teacher import TEACHERS
     type=click.Path(path_type=Path),
     help="Labelled pictures to measure the answers with; their labels are not learned from and they are not written.",
 )
-@click.option(
+@setting(
     "--teacher",
-    type=click.Choice(list(TEACHERS)),
-    default="efficientnet-lite2",
-    show_default=True,
-    help="Network trained on ImageNet that looks at the pictures.",
+    click.Choice(list(TEACHERS)),
+    "efficientnet-lite2",
+    "Network trained on ImageNet that looks at the pictures.",
 )
-@click.option(
-    "--resolution",
-    type=click.IntRange(64, 512),
-    default=160,
-    show_default=True,
-    help="Side of the square in pixels that the teacher sees.",
-)
-@click.option(
-    "--components",
-    type=click.IntRange(1, 1024),
-    default=64,
-    show_default=True,
-    help="Length of the embedding that is kept of what the teacher sees.",
-)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor cores to use.")
+@setting("--resolution", click.IntRange(64, 512), 160, "Side of the square in pixels that the teacher sees.")
+@setting("--components", click.IntRange(1, 1024), 64, "Length of the embedding that is kept of what the teacher sees.")
+@setting("--threads", click.IntRange(1), 1, "Processor cores to use.")
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
-@click.option(
+@setting(
     "--cache",
-    type=click.Path(path_type=Path),
-    default=Path("runs/teach"),
-    show_default=True,
-    help="Folder that keeps the features, so that an interrupted run goes on where it was.",
+    click.Path(path_type=Path),
+    Path("runs/teach"),
+    "Folder that keeps the features, so that an interrupted run goes on where it was.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The data set to write (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(
-    data: tuple[Path, ...],
-    validate: Path | None,
-    teacher: str,
-    resolution: int,
-    components: int,
-    threads: int,
-    limit: int | None,
-    cache: Path,
-    out: Path,
-    as_json: bool,
-) -> None:
+def command(data: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
     """Let a large network look at labelled and unlabelled pictures, for a small one to learn from.
 
     Writes all the pictures as one data set with the large network's answers, which are learned from the labels, and an
@@ -79,7 +56,7 @@ def command(
 
     Example: tinyengine teach --data photos/ --data more.npz -o taught.npz
     """
-    options = TeachOptions(list(data), out, validate, teacher, resolution, components, threads, limit, cache)
+    options = fields_of(TeachOptions, settings, data=list(data))
     console = Console(stderr=True, quiet=as_json)
     with step_progress(console) as progress:
         result = teach(options, progress, console.print)

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from tinyengine.cli.device_options import device_options
-from tinyengine.cli.options import json_option
+from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     is_simulated,
@@ -40,20 +40,13 @@ _DEFAULT = TuneOptions(classes=2)
     help="Folder with one subfolder of pictures per class, or an .npz with labels.",
 )
 @click.option("--validate", type=click.Path(path_type=Path), help="Held-out pictures of the same classes.")
-@click.option(
+@setting(
     "--validate-split",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="Share of the data that is held out, unless --validate is given.",
+    click.FloatRange(0, 1, min_open=True, max_open=True),
+    0.2,
+    "Share of the data that is held out, unless --validate is given.",
 )
-@click.option(
-    "--epochs",
-    type=click.FloatRange(0, min_open=True),
-    default=_DEFAULT.epochs,
-    show_default=True,
-    help="Passes over the training pictures.",
-)
+@setting("--epochs", click.FloatRange(0, min_open=True), _DEFAULT.epochs, "Passes over the training pictures.")
 @click.option(
     "--lr",
     "rate",
@@ -62,35 +55,27 @@ _DEFAULT = TuneOptions(classes=2)
     show_default=True,
     help="Peak learning rate.",
 )
-@click.option(
-    "--schedule",
-    type=click.Choice(SCHEDULES),
-    default=_DEFAULT.schedule,
-    show_default=True,
-    help="Course of the learning rate after the first 5 %.",
-)
+@setting("--schedule", click.Choice(SCHEDULES), _DEFAULT.schedule, "Course of the learning rate after the first 5 %.")
 @click.option(
     "--early-stop",
     type=click.IntRange(min=1),
     metavar="EPOCHS",
     help="Evaluate after each epoch, stop after so many without improvement, keep the best weights.",
 )
-@click.option(
+@setting(
     "--batch",
-    type=click.IntRange(1, 0xFFFF),
-    default=_DEFAULT.batch,
-    show_default=True,
-    help="Pictures per update, by the mean of their gradients; more than 1 needs firmware built with --velocity.",
+    click.IntRange(1, 0xFFFF),
+    _DEFAULT.batch,
+    "Pictures per update, by the mean of their gradients; more than 1 needs firmware built with --velocity.",
 )
-@click.option(
+@setting(
     "--momentum",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=_DEFAULT.momentum,
-    show_default=True,
-    help="What an update keeps of the one before; needs firmware built with --velocity.",
+    click.FloatRange(0, 1, max_open=True),
+    _DEFAULT.momentum,
+    "What an update keeps of the one before; needs firmware built with --velocity.",
 )
 @click.option("--flip", is_flag=True, help="Show half of the pictures mirrored.")
-@click.option("--seed", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="Decides every choice.")
+@setting("--seed", click.IntRange(0, 0xFFFFFFFF), 0, "Decides every choice.")
 @click.option("--save", is_flag=True, help="Save the weights in the board's flash at the end.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves into this PNG file.")
 @picture_options

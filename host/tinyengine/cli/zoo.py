@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tinyengine.cli.options import json_option
+from tinyengine.cli.options import json_option, setting
 from tinyengine.zoo import describe
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.table import Network
@@ -128,7 +128,7 @@ def show(
     type=click.Path(path_type=Path),
     help="Pictures (folder or .npz) that set the ranges of the activations; needed with --weights FILE.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the random weights.")
+@setting("--seed", int, 0, "Decides the random weights.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
 def build(
     name: str | None,
