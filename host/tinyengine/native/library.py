@@ -29,8 +29,8 @@ REPLACED: dict[str, tuple[str, ...]] = {
     "te_trained.c": ("te_conv2d_trained_s8",),
     "te_pointwise_gradient.c": ("te_pointwise_weight_gradient",),
     "te_keep.c": ("te_clamp_mask",),
-    "te_gradient_tile.c": ("te_gradient_tile",),
     "te_gradient_sums.c": (
+        "te_gradient_tile",
         "te_depthwise_taps",
         "te_widen_rows",
         "te_magnitude_4",

@@ -1,10 +1,9 @@
-/* Twins of te_gradient_tile.h and te_gradient_sums.h. */
+/* Twins of te_gradient_sums.h. */
 #include "tinyengine/te_gradient_sums.h"
-#include "tinyengine/te_gradient_tile.h"
 
 #include "lanes.h"
 #include "support/te_block_float.h"
-#include "support/te_widen.h"
+#include "support/te_pairs.h"
 
 /* Four channels' sums over 8 outputs in each half of a and b: channels 0 1 and 2 3. */
 static void store_tile(int32_t *to, __m256i a, __m256i b) {

@@ -1,5 +1,5 @@
-/* Inner kernels of the backward pass besides te_gradient_tile.h: sums of int16 gradients times int8, and what
- * becomes of sums. Each has an assembly version (te_gradient_sums_dsp.S) and a portable twin.
+/* Inner kernels of the backward pass: sums of int16 gradients times int8, exact in int32, and what becomes of
+ * sums. Each has an assembly version (te_gradient_sums_dsp.S) and a portable twin.
  */
 #ifndef TE_GRADIENT_SUMS_H
 #define TE_GRADIENT_SUMS_H
@@ -7,6 +7,25 @@
 #include "tinyengine/te_types.h"
 
 TE_BEGIN_C
+
+typedef struct te_gradient_tile_args {
+    const int16_t *g; /* aligned to 4 */
+    const uint32_t *weights;
+    int32_t *sums;
+    uint32_t sums_pitch; /* bytes from pixel to pixel */
+    uint32_t pixels;     /* at least 1 */
+    uint32_t groups;     /* of 8 outputs; at least 1 */
+} te_gradient_tile_args;
+
+/* The product of a pointwise input gradient, four input channels at a time, pixel by pixel:
+ *     sums[pixel][0..3] = sum over the outputs of gradient * weight
+ *
+ * WEIGHTS (scratch, widened to int16), per 8 outputs and each of the 4 channels: four words, each of two
+ * neighbouring outputs, the lower one in the low half. GRADIENTS lie as they are: [pixel][output].
+ *
+ * REGISTERS: r0 gradients, r1 weights, r2-r5 8 gradients, r6-r9 8 weights of a channel, r10 r11 r12 lr sums.
+ * BUDGET: 21 instructions per 32 MACs, 3 per 64 for the loop, 15 per pixel and 4 channels. */
+void te_gradient_tile(const te_gradient_tile_args *args);
 
 /* A tap of a depthwise convolution that reaches an output pixel. Both aligned to 4. */
 typedef struct te_gradient_tap {

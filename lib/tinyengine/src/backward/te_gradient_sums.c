@@ -4,7 +4,20 @@
 #if !TE_DSP
 
 #include "../support/te_block_float.h"
-#include "../support/te_widen.h"
+#include "../support/te_pairs.h"
+
+void te_gradient_tile(const te_gradient_tile_args *a) {
+    const int16_t *g = a->g;
+    int32_t *sums = a->sums;
+    for (uint32_t i = 0; i < a->pixels; i++, g += 8 * a->groups, sums += a->sums_pitch / 4)
+        for (uint32_t c = 0; c < 4; c++) {
+            const uint32_t *w = a->weights + 4 * c;
+            int32_t sum = 0;
+            for (uint32_t k = 0; k < a->groups; k++, w += 16)
+                for (uint32_t j = 0; j < 4; j++) sum = te_smlad(te_load_word(g + 8 * k + 2 * j), w[j], sum);
+            sums[c] = sum;
+        }
+}
 
 void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads) {
     for (uint32_t c = 0; c < 4 * quads; c++) {
@@ -52,6 +65,4 @@ void te_scale_16(int16_t *g, const int16_t *factor, const uint8_t *mask, uint32_
     }
 }
 
-#else
-typedef int te_gradient_sums_is_empty; /* ISO C wants a declaration */
 #endif

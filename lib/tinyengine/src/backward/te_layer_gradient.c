@@ -40,7 +40,7 @@ static void column_sums(const params *p, const int16_t *g, uint32_t c, int32_t t
     int32_t low = 0, high = 0;
     if (c + 1 < channels)
         for (uint32_t i = 0; i < pixels; i++) {
-            const uint32_t pair = te_load_pair(g + i * channels + c);
+            const uint32_t pair = te_load_word(g + i * channels + c);
             low = te_smlabb(pair, 1, low);
             high = te_smlatb(pair, 1, high);
         }

@@ -1,6 +1,6 @@
 /* Pointwise convolutions backwards, on SMLAD. */
 #include "tinyengine/te_backward.h"
-#include "tinyengine/te_gradient_tile.h"
+#include "tinyengine/te_gradient_sums.h"
 
 #include "../support/te_pairs.h"
 #include "../support/te_pixel_sink.h"
@@ -56,7 +56,7 @@ static void columns(const params *p, const int16_t *g, uint32_t pixels, uint32_t
     for (uint32_t i = 0; i < pixels; i += 4, g += 4 * pitch)
         for (uint32_t k = 0; k < 4; k += 2, to += 4) {
             uint32_t at[4];
-            for (uint32_t n = 0; n < 4; n++) at[n] = i + n < pixels ? te_load_pair(g + n * pitch + k) : 0;
+            for (uint32_t n = 0; n < 4; n++) at[n] = i + n < pixels ? te_load_word(g + n * pitch + k) : 0;
             to[0] = te_pack_low(at[0], at[2]);
             to[1] = te_pack_low(at[1], at[3]);
             to[2] = te_pack_high(at[0], at[2]);

@@ -138,6 +138,4 @@ void te_conv_narrow_exact(const te_conv_tiles_args *args) {
     narrow(args, TE_CONV_NARROW_EXACT, 2);
 }
 
-#else
-typedef int te_conv_fast_ref_is_empty; /* ISO C wants a declaration */
 #endif

@@ -9,6 +9,4 @@ void te_copy_words(void *to, const void *from, uint32_t words) {
     memcpy(to, from, 4 * words);
 }
 
-#else
-typedef int te_copy_words_is_empty; /* ISO C wants a declaration */
 #endif

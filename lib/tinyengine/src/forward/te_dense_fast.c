@@ -2,9 +2,8 @@
 #include "tinyengine/te_dense_fast.h"
 
 #include "../support/te_clamp_s8.h"
+#include "../support/te_pairs.h"
 #include "../support/te_requant_fixed.h"
-#include "../support/te_smlad.h"
-#include "../support/te_widen.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include "../support/te_depthwise_fast_run.h"
 
 #include "../support/te_clamp_s8.h"
+#include "../support/te_pairs.h"
 #include "../support/te_requant_fixed.h"
-#include "../support/te_smlad.h"
 
 typedef te_depthwise_fast_params params;
 
@@ -154,7 +154,7 @@ static int32_t plain_output(const params *p, const plain_rows *r, int32_t first_
     for (int32_t ky = 0, slot = first_slot; ky < p->window.kh; ky++) {
         const int16_t *x = r->ring + slot * r->width + ox * p->window.sw;
         for (int32_t k = 0; k < r->columns; k += 2, w += 2)
-            sum = te_smlad(te_load_pair(x + k), te_load_pair(w), sum);
+            sum = te_smlad(te_load_word(x + k), te_load_word(w), sum);
         slot = slot + 1 == p->window.kh ? 0 : slot + 1;
     }
     return sum;

@@ -140,6 +140,4 @@ RUN(te_depthwise_run_3_by_2_fast, 3, 2, 1, 1, 1)
 RUN(te_depthwise_run_5_by_2_fast, 5, 2, 2, 1, 1)
 RUN(te_depthwise_run_7_by_2_fast, 7, 2, 2, 2, 1)
 
-#else
-typedef int te_depthwise_fast_ref_is_empty; /* ISO C wants a declaration */
 #endif

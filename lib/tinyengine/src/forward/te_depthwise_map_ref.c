@@ -77,6 +77,4 @@ static void run(const te_depthwise_map_args *a, const shape *k) {
     }
 TE_DEPTHWISE_MAPS(TE_DEPTHWISE_SHAPES_ONE, TE_DEPTHWISE_SHAPES_BY_2)
 
-#else
-typedef int te_depthwise_map_ref_is_empty; /* ISO C wants a declaration */
 #endif

@@ -4,8 +4,7 @@
 #include "tinyengine/te_trained_fast.h"
 
 #include "../support/te_conv_fast_run.h"
-#include "../support/te_smlad.h"
-#include "../support/te_widen.h"
+#include "../support/te_pairs.h"
 
 typedef te_conv_trained_fast_params params;
 

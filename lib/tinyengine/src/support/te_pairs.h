@@ -1,11 +1,43 @@
-/* Pairs of int16 in a word: products of single halves, packing. */
+/* Pairs of int16 in a word: loading, making them of bytes, products, packing. */
 #ifndef TE_PAIRS_H
 #define TE_PAIRS_H
 
-#include "te_smlad.h"
+#include "tinyengine/te_types.h"
 
-/* The low halves of two words, or their high halves. */
+#include <string.h>
+
 #if TE_DSP
+#include <arm_acle.h>
+#endif
+
+/* Any alignment; of two int16 values the first is in the low half. */
+static inline uint32_t te_load_word(const void *at) {
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static inline int32_t te_saturate16(int32_t x) {
+    return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
+}
+
+/* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does. te_smlad: sum + both products of halves.
+ * te_smlabt ...: sum + half of a * half of b, a's half first: b bottom, t top. te_pack_low, te_pack_high: the low
+ * halves of two words, or their high halves. */
+#if TE_DSP
+static inline uint32_t te_widen_even(uint32_t bytes) {
+    return (uint32_t)__sxtb16((int8x4_t)bytes);
+}
+
+static inline int32_t te_smlad(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlad((int16x2_t)a, (int16x2_t)b, sum);
+}
+
+#define TE_SMLA(name, top_a, top_b)                                                                          \
+    static inline int32_t te_##name(uint32_t a, uint32_t b, int32_t sum) {                                   \
+        return __##name((int32_t)a, (int32_t)b, sum);                                                        \
+    }
+
 static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
     uint32_t pair;
     __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(low), "r"(high));
@@ -18,6 +50,27 @@ static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
     return pair;
 }
 #else
+static inline int32_t te_half(uint32_t pair, uint32_t top) {
+    return (int32_t)(int16_t)(uint16_t)(pair >> 16 * top);
+}
+
+static inline uint32_t te_widen_byte(uint32_t byte) {
+    return (uint32_t)(int32_t)(int8_t)(uint8_t)byte & 0xffffu;
+}
+
+static inline uint32_t te_widen_even(uint32_t bytes) {
+    return te_widen_byte(bytes) | te_widen_byte(bytes >> 16) << 16;
+}
+
+#define TE_SMLA(name, top_a, top_b)                                                                          \
+    static inline int32_t te_##name(uint32_t a, uint32_t b, int32_t sum) {                                   \
+        return sum + te_half(a, top_a) * te_half(b, top_b);                                                  \
+    }
+
+static inline int32_t te_smlad(uint32_t a, uint32_t b, int32_t sum) {
+    return sum + te_half(a, 0) * te_half(b, 0) + te_half(a, 1) * te_half(b, 1);
+}
+
 static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
     return (low & 0xffffu) | high << 16;
 }
@@ -27,49 +80,13 @@ static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
 }
 #endif
 
-static inline uint32_t te_load_word(const void *at) {
-    uint32_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
+static inline uint32_t te_widen_odd(uint32_t bytes) {
+    return te_widen_even(bytes >> 8 | bytes << 24);
 }
 
-/* sum + half of a * half of b; the first letter is a's half: b bottom, t top. */
-#if TE_DSP
-static inline int32_t te_smlabb(uint32_t a, uint32_t b, int32_t sum) {
-    return __smlabb((int32_t)a, (int32_t)b, sum);
-}
-
-static inline int32_t te_smlabt(uint32_t a, uint32_t b, int32_t sum) {
-    return __smlabt((int32_t)a, (int32_t)b, sum);
-}
-
-static inline int32_t te_smlatb(uint32_t a, uint32_t b, int32_t sum) {
-    return __smlatb((int32_t)a, (int32_t)b, sum);
-}
-
-static inline int32_t te_smlatt(uint32_t a, uint32_t b, int32_t sum) {
-    return __smlatt((int32_t)a, (int32_t)b, sum);
-}
-#else
-static inline int32_t te_smlabb(uint32_t a, uint32_t b, int32_t sum) {
-    return sum + te_half(a, 0) * te_half(b, 0);
-}
-
-static inline int32_t te_smlabt(uint32_t a, uint32_t b, int32_t sum) {
-    return sum + te_half(a, 0) * te_half(b, 16);
-}
-
-static inline int32_t te_smlatb(uint32_t a, uint32_t b, int32_t sum) {
-    return sum + te_half(a, 16) * te_half(b, 0);
-}
-
-static inline int32_t te_smlatt(uint32_t a, uint32_t b, int32_t sum) {
-    return sum + te_half(a, 16) * te_half(b, 16);
-}
-#endif
-
-static inline int32_t te_saturate16(int32_t x) {
-    return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
-}
+TE_SMLA(smlabb, 0, 0)
+TE_SMLA(smlabt, 0, 1)
+TE_SMLA(smlatb, 1, 0)
+TE_SMLA(smlatt, 1, 1)
 
 #endif

@@ -1,3 +1,2 @@
 #include "te_depthwise_map_dsp.inc"
-
 TE_DEPTHWISE_MAPS_22(TE_MAP, TE_MAP_BY_2)

@@ -1,3 +1,2 @@
 #include "te_depthwise_map_dsp.inc"
-
 TE_DEPTHWISE_MAPS_5(TE_MAP, TE_MAP_BY_2)
