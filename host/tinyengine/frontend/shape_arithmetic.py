@@ -28,9 +28,9 @@ def fold_shape_arithmetic(context: Context, op: RawOperator) -> bool:
         case "STRIDED_SLICE" if _known(context, op, 0) is not None:
             vector = _known(context, op, 0)
             assert vector is not None
-            part = resolve_slice(context, op, vector.shape)
+            part, shape = resolve_slice(context, op, vector.shape)
             indices = [b + s * np.arange(c) for b, s, c in zip(part.begin, part.stride, part.count, strict=True)]
-            result = vector[np.ix_(*indices)].reshape(part.shape)
+            result = vector[np.ix_(*indices)].reshape(shape)
         case _:
             return False
     if result.size > MAX_ELEMENTS:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tinyengine.frontend.context import Context
 from tinyengine.frontend.raw import RawOperator
+from tinyengine.ir.operators.base import Shape
+from tinyengine.ir.ops import StridedSliceAttrs
 
 
-@dataclass(frozen=True)
-class ResolvedSlice:
-    """What a slice takes of each axis, and the shape of the result (axes that the file drops left out)."""
-
-    begin: tuple[int, ...]
-    stride: tuple[int, ...]
-    count: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-def resolve_slice(context: Context, op: RawOperator, shape: tuple[int, ...]) -> ResolvedSlice:
-    """Resolve masks and negative indices as TFLite's StridedSlice does."""
+def resolve_slice(context: Context, op: RawOperator, shape: Shape) -> tuple[StridedSliceAttrs, Shape]:
+    """Resolve masks and negative indices as TFLite's StridedSlice does; the shape lacks axes that the file drops."""
     if op.options["EllipsisMask"] or op.options["NewAxisMask"]:
         context.unsupported(op, "uses an ellipsis or a new axis", "write the slice with one range for each axis")
     begins = context.integers(op, 1, "begin")
@@ -51,7 +41,7 @@ def resolve_slice(context: Context, op: RawOperator, shape: tuple[int, ...]) -> 
         if not op.options["ShrinkAxisMask"] & bit:
             kept.append(count)
     begin_of, stride_of, count_of = zip(*resolved, strict=True) if resolved else ((), (), ())
-    return ResolvedSlice(begin_of, stride_of, count_of, tuple(kept))
+    return StridedSliceAttrs(begin_of, stride_of, count_of), tuple(kept)
 
 
 def _resolve_axis(

@@ -27,7 +27,6 @@ from tinyengine.ir.ops import (
     PadAttrs,
     PoolAttrs,
     ResizeNearestAttrs,
-    StridedSliceAttrs,
     TransposeAttrs,
     Window,
     same_padding,
@@ -280,8 +279,8 @@ def resize_nearest_neighbor(context: Context, op: RawOperator) -> None:
 @translator("STRIDED_SLICE")
 def strided_slice(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
-    part = resolve_slice(context, op, x.shape)
-    context.add(op, [x], StridedSliceAttrs(part.begin, part.stride, part.count), part.shape)
+    attrs, shape = resolve_slice(context, op, x.shape)
+    context.add(op, [x], attrs, shape)
 
 
 @translator("RELU", "RELU6", "RELU_N1_TO_1")

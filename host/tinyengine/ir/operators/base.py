@@ -115,8 +115,9 @@ class Definition(Generic[A]):
                     raise Contradiction(f"writes '{text}, which does not follow from its inputs")
             self.check(op, graph)
             if self.same_quantization:
-                for tensor in (*inputs, *outputs[1:]):
-                    _verify_same_quantization(tensor, outputs[0])
+                for a, b in ((tensor, outputs[0]) for tensor in (*inputs, *outputs[1:]) if tensor.quant):
+                    if a.zero_point != b.zero_point or abs(a.scale - b.scale) > 1e-5 * b.scale:
+                        raise Contradiction(f"needs the same quantization on '{a.name}' and '{b.name}'")
         except Contradiction as error:
             raise ModelError(f"{op.kind} '{op.name}' {error}: convert the model again") from error
 
@@ -151,10 +152,3 @@ def up_to_ones(shape: Shape, declared: Shape) -> Shape:
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
-
-
-def _verify_same_quantization(a: Tensor, b: Tensor) -> None:
-    if a.quant is None and b.quant is None:
-        return
-    if a.zero_point != b.zero_point or abs(a.scale - b.scale) > 1e-5 * b.scale:
-        raise Contradiction(f"needs the same quantization on '{a.name}' and '{b.name}'")
