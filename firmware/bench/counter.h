@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* CMSDK timer 0 counts down in 32 bits; dual timer 1 counts down 256 times slower and tells how often the first has
- * wrapped. Where they lie says the linker script, as the table of cores has it (host/tinyengine/cores.py). */
+/* CMSDK timer 0 counts down in 32 bits; dual timer 1 counts down 256 times slower and tells how often the
+ * first has wrapped. Where they lie says the linker script, as the table of cores has it
+ * (host/tinyengine/cores.py). */
 extern volatile uint32_t bench_timers[];
 #define COUNTER_FINE bench_timers[1]
 #define COUNTER_COARSE bench_timers[0x2004 / 4]

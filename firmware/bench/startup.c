@@ -1,5 +1,5 @@
-/* Vector table and reset: FPU on, .bss cleared (the simulator loads .data in place). Code for a core without unaligned
- * accesses may run on a machine whose core has them: there they fault as well. */
+/* Vector table and reset: FPU on, .bss cleared (the simulator loads .data in place). Code for a core without
+ * unaligned accesses may run on a machine whose core has them: there they fault as well. */
 #include "semihosting.h"
 #include "stack.h"
 

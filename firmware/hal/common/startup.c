@@ -44,7 +44,7 @@ void hal_fault_report(const uint32_t *frame) {
     hal_reset();
 }
 
-/* Hands the stacked frame over and gives hal_fault_report a fresh stack: the old one may be what overflowed. */
+/* Gives hal_fault_report the stacked frame and a fresh stack: the old one may be what overflowed. */
 static void __attribute__((naked)) fault_handler(void) {
     __asm volatile("mrs r0, msp\n\t"
                    "ldr r1, =_stack_top\n\t"

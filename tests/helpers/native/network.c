@@ -24,7 +24,8 @@ static int8_t *const seasoning = (int8_t *)arena + INPUT + 16 + MIRROR + 16;
 
 static uint32_t position, runs, begins, rows_pushed, picture_crc;
 
-/* Input 127, -128, 127, -128 at the start asks for a long run: 400 ms at least, of which the clock shows whole ones. */
+/* Input 127, -128, 127, -128 at the start asks for a long run: 400 ms at least, of which the clock shows
+ * whole ones. */
 static void maybe_dawdle(const int8_t *first) {
     if (first[0] == 127 && first[1] == -128 && first[2] == 127 && first[3] == -128) {
         const uint32_t start = hal_millis();

@@ -22,8 +22,8 @@ static inline int32_t te_saturate16(int32_t x) {
 }
 
 /* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does. te_smlad: sum + both products of halves.
- * te_smlabt ...: sum + half of a * half of b, a's half first: b bottom, t top. te_pack_low, te_pack_high: the low
- * halves of two words, or their high halves. */
+ * te_smlabt ...: sum + half of a * half of b, a's half first: b bottom, t top. te_pack_low, te_pack_high: the
+ * low halves of two words, or their high halves. */
 #if TE_DSP
 static inline uint32_t te_widen_even(uint32_t bytes) {
     return (uint32_t)__sxtb16((int8x4_t)bytes);
