@@ -373,7 +373,8 @@ static void whole_states(const hal_flash *flash) {
 #ifdef MODEL_H7
     /* A flash word of the newest state that cannot be read: the older state, and no fault. */
     model.break_word(flash->slots[info.slot] + 512);
-    check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_OK, "load beside a broken word");
+    check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_OK,
+          "load beside a broken word");
     check(info.steps == 3 && info.fallback, "the older state");
     at_rest();
     model.break_word(flash->slots[0]);
