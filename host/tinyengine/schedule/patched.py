@@ -339,13 +339,16 @@ def _best(sums: np.ndarray) -> np.ndarray:
     kept = np.empty(0, np.int64)
     for first in range(0, len(order), BLOCK):  # a row can only be undercut by one before it
         block = np.arange(first, min(first + BLOCK, len(order)))
-        block = block[~_undercut(ordered[block], ordered[kept])]
-        among = (ordered[block][None] <= ordered[block][:, None]).all(axis=2)
-        block = block[~np.tril(among, -1).any(axis=1)]
+        block = block[~_undercut(ordered[block], ordered[kept]).any(axis=1)]
+        block = block[~np.tril(_undercut(ordered[block], ordered[block]), -1).any(axis=1)]
         kept = np.concatenate([kept, block])
     return order[kept]
 
 
 def _undercut(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which ``rows`` are nowhere below one of ``others``."""
-    return np.any(np.all(others[None] <= rows[:, None], axis=2), axis=1)
+    """By which of ``others`` each of ``rows`` is undercut or equalled, bool (rows, others); in the first column by all,
+    for they are sorted."""
+    found = others[:, 1] <= rows[:, 1, None]
+    for column in range(2, rows.shape[1]):
+        found &= others[:, column] <= rows[:, column, None]
+    return found
