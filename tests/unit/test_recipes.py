@@ -349,7 +349,8 @@ def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch:
     for name, data in (("train", train), ("val", validation)):
         archive(tmp_path / f"{name}.npz", data, y=data.labels, class_names=np.array(data.classes))
     arguments = ["--data", str(tmp_path / "train.npz"), "--validate", str(tmp_path / "val.npz"), "--json"]
-    arguments += ["--arch", "person-tiny", "--epochs", "10", "--batch", "16", "--average", "0.9"]
+    # Every machine rounds, and so learns, a little differently: four times the epochs that seeds at random needed.
+    arguments += ["--arch", "person-tiny", "--epochs", "20", "--batch", "16", "--average", "0.9"]
     arguments += ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "net.tflite")]
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 0, result.output
