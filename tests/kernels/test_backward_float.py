@@ -69,7 +69,7 @@ def test_gradients_are_those_of_the_definition(build: Callable[[GraphBuilder], N
     assert reached == {constant.name for constant in trained_constants(program.network, program.scheme)}
 
 
-@pytest.mark.slow(but=2)
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
 @pytest.mark.parametrize(("residual", "momentum", "batch"), [(True, 0.0, 1), (False, 0.9, 2)])
 def test_steps_under_sanitizers(

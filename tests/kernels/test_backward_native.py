@@ -14,7 +14,7 @@ from tests.helpers.graphs import GraphBuilder
 from tests.helpers.training_networks import NETWORKS, compile_all, samples_for
 
 
-@pytest.mark.slow(but=4)
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
 @pytest.mark.parametrize(
     ("ratio", "residual", "momentum", "batch"),

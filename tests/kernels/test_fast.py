@@ -68,6 +68,7 @@ def variant_names(calls: list[KernelCall]) -> set[str]:
     return {str(call.params[key]) for call in calls for key in keys if key in call.params}
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("family", FAMILIES)
 @EXAMPLES
 @given(seed=st.integers(0, 2**32 - 1))

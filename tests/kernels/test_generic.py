@@ -63,6 +63,7 @@ def test_generic_kernels(family: str, seed: int) -> None:
     check_both_placements(seed, family, lower_generic, align=1)
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("family", PRODUCTS)
 @EXAMPLES
 @given(seed=SEEDS)

@@ -22,7 +22,7 @@ ROOT = project_root() / "lib" / "tinyengine"
 ALLOWED_SYMBOLS = re.compile("memcpy|memmove|memset|__aeabi_.*|__gnu_thumb1_.*|__clzsi2")
 
 
-@pytest.mark.slow(but=2)
+@pytest.mark.slow(but=1)
 @needs.arm_gcc
 @pytest.mark.parametrize(("cpu", "portable"), [*((cpu, False) for cpu in CORES), ("cortex-m4", True)])
 def test_compiles_without_a_warning_and_keeps_no_state(cpu: str, portable: bool, tmp_path: Path) -> None:

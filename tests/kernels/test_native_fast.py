@@ -60,7 +60,7 @@ lanes = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow(but=6)
+@pytest.mark.slow(but=2)
 @lanes
 @pytest.mark.parametrize("build_network", [*NETWORKS, even_lanes, rests], ids=lambda build: build.__name__)
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_same_steps(
     assert run_steps(compiled, size, given, fast=True) == run_steps(compiled, size, given, sanitize=False)
 
 
-@pytest.mark.slow(but=1)
+@pytest.mark.slow
 @lanes
 @pytest.mark.parametrize("requant", ["exact", "fast"])
 @pytest.mark.parametrize("build_network", [even_lanes, rests], ids=lambda build: build.__name__)

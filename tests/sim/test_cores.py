@@ -40,6 +40,7 @@ def int16_functions(cpu: str) -> set[str]:
     return {name for path in objects for name, kind, *_ in symbols(path) if kind == "T"}
 
 
+@pytest.mark.slow(but=2)
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", CORES)
 def test_a_small_network_links(cpu: str) -> None:
@@ -48,6 +49,7 @@ def test_a_small_network_links(cpu: str) -> None:
     assert bool(fast) == (core(cpu).features >= DSP)
 
 
+@pytest.mark.slow(but=2)
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", WITHOUT_DSP)
 @pytest.mark.parametrize(
@@ -64,6 +66,7 @@ def test_a_core_without_dsp_rounds_exactly() -> None:
         CompileOptions(cpu="cortex-m3", requant="fast")
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
 def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
     target = Target(core(cpu).features)
@@ -81,6 +84,7 @@ def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
         np.testing.assert_array_equal(run.outputs[0], expected)
 
 
+@pytest.mark.slow(but=2)
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
 def test_a_training_step_equals_the_oracle(cpu: str) -> None:
     report = bench_training(compile_graph(network(), CompileOptions(cpu=cpu, train=SCHEME)), steps=1)

@@ -82,7 +82,7 @@ def test_a_saved_state_survives_power_cycles(elf: Path, tmp_path: Path) -> None:
         assert board.load() == ([EMPTY, 0, 0, 0], bytes(STATE_BYTES))
 
 
-@pytest.mark.slow(but=1)
+@pytest.mark.slow
 def test_power_fails_during_a_save(elf: Path, tmp_path: Path) -> None:
     """The simulator is killed at some moments of a save: the old state or the new one comes back."""
     flash = tmp_path / "flash"

@@ -121,6 +121,7 @@ def test_plain_pio_run_compiles_the_network_once(config: Path, build_folder: Pat
     assert elf.stat().st_mtime_ns == built
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("board", "small"), [(BOARD, False), ("disco_f746ng", True)])
 def test_kernels_are_compiled_as_for_the_bench(config: Path, tmp_path: Path, board: str, small: bool) -> None:
     """With the flags of project.toolchain; the firmware has further warnings and debug information."""

@@ -73,6 +73,7 @@ def test_thousand_exchanges_on_a_bad_line(tmp_path: Path) -> None:
     assert device.counters.repeats >= 50
 
 
+@pytest.mark.slow
 def test_the_person_detector_answers_as_on_the_host(tmp_path: Path) -> None:
     """Frames and rows over the serial port give the bytes of the same generated C on the host."""
     target = load(STM32)

@@ -104,6 +104,7 @@ def test_errors(
     assert word in fails(monkeypatch, capsys, *(named.get(a, a) for a in arguments))
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_trained(
     places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,7 @@ def test_driver(variant: str, tmp_path: Path) -> None:
     assert int(done.stdout.removeprefix("operations ")) > 200
 
 
+@pytest.mark.slow(but=2)
 @needs_gxx
 @pytest.mark.parametrize(
     ("variant", "right", "wrong", "found"),

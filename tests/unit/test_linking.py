@@ -33,6 +33,7 @@ def exported(objects: list[Path], nm: str) -> set[str]:
     return {words[2] for words in map(str.split, lines.stdout.splitlines()) if len(words) == 3}
 
 
+@pytest.mark.slow(but=1)
 @needs.arm_gcc
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_firmware_exports_names_of_its_own(board: str) -> None:

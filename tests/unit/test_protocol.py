@@ -389,6 +389,7 @@ def test_a_host_that_died_at_a_high_rate_leaves_no_trace(native: NativeDevice) -
     line.close()
 
 
+@pytest.mark.slow
 def test_a_lost_answer_to_the_change_of_rate(native: NativeDevice) -> None:
     """The device has changed, the host does not know it: after the trial they find each other."""
     line = BaudTransport(native)

@@ -205,7 +205,7 @@ def need_backend(backend: str) -> None:
         pytest.importorskip("torch", reason="the extra torch is not installed")
 
 
-@pytest.mark.slow(but=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_interrupted_run_continues_exactly(tmp_path: Path, backend: str) -> None:
     need_backend(backend)
@@ -277,7 +277,7 @@ def test_the_loss_is_cross_entropy_and_the_difference_to_the_embedding() -> None
     assert loss == pytest.approx(np.log(2) + 0.7 * (2**2 + 2**2) / 2, rel=1e-5)
 
 
-@pytest.mark.slow(but=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_embedding_is_learned_beside_the_classes_and_left_out_of_the_network(tmp_path: Path, backend: str) -> None:
     need_backend(backend)

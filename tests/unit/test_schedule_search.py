@@ -64,7 +64,7 @@ def test_lowest_peak_and_cheapest_path_are_the_best_of_all(space: Space) -> None
     assert cheapest(space, min(peaks) - 1) == []
 
 
-@pytest.mark.slow(but=1)
+@pytest.mark.slow
 def test_no_schedule_has_a_smaller_arena(space: Space) -> None:
     """Every schedule, planned: none beats the search, and none needs less than its peak."""
     paths = list(all_paths(space))

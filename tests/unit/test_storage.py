@@ -57,6 +57,7 @@ def test_power_cut_under_sanitizers(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
+@pytest.mark.slow(but=3)
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [

@@ -137,6 +137,7 @@ def test_a_pulled_network_and_a_pulled_state_can_be_pushed(native: NativeDevice,
         line.close()
 
 
+@pytest.mark.slow
 def test_what_was_saved_is_restored(native: NativeDevice) -> None:
     line = SocketTransport(native.url)
     trainer = DeviceTrainer(Device.connect(line))
