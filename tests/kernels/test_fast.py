@@ -223,6 +223,7 @@ def long_fields() -> list[OpCase]:
     return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
 
 
+@pytest.mark.slow
 def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
     missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)

@@ -90,6 +90,7 @@ def test_with_clang(family: str) -> None:
     check_both_placements(7, family, lower_generic, align=1, compiler="clang")
 
 
+@pytest.mark.slow
 def test_too_generous_a_rule_is_noticed() -> None:
     """The tight placement has teeth: elementwise kernels one byte too far ahead give wrong bytes."""
 

@@ -40,7 +40,7 @@ def int16_functions(cpu: str) -> set[str]:
     return {name for path in objects for name, kind, *_ in symbols(path) if kind == "T"}
 
 
-@pytest.mark.slow(but=2)
+@pytest.mark.slow(but=1)
 @needs.arm_gcc
 @pytest.mark.parametrize("cpu", CORES)
 def test_a_small_network_links(cpu: str) -> None:
@@ -66,7 +66,7 @@ def test_a_core_without_dsp_rounds_exactly() -> None:
         CompileOptions(cpu="cortex-m3", requant="fast")
 
 
-@pytest.mark.slow(but=2)
+@pytest.mark.slow(but=1)
 @pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
 def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
     target = Target(core(cpu).features)

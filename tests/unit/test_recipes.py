@@ -316,6 +316,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         Training(TINY, Recipe(batch=64), data, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
     data = stripes(32, 32, 0)
     first = Training(TINY, Recipe(batch=16, epochs=2), data, tmp_path / "first")

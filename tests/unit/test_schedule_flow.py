@@ -132,6 +132,7 @@ def replay_rings(windows: Chain, events: list[RowEvent], keep: list[int]) -> boo
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(chains())
 def test_rings_hold_every_row_and_are_no_larger(windows: Chain) -> None:
