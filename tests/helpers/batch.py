@@ -130,7 +130,7 @@ class _Layout:
 
     def __init__(self, graph: Graph, align: int) -> None:
         self.graph = graph
-        self.align = align
+        self.align = self.least_align = align
         self.addresses: dict[str, int] = {}
         self.scratch: list[int | None] = []
         self.gaps: list[tuple[int, int]] = []
@@ -155,7 +155,9 @@ class _Layout:
         for name in call.inputs:
             if (chosen is None or name != chosen[0]) and name not in self.addresses:
                 self.addresses[name] = self._place(self.graph.tensor(name).nbytes)
-        size = self.graph.tensor(call.output).nbytes
+        y = self.graph.tensor(call.output)
+        self.align = max(self.least_align, y.nbytes // y.elements)
+        size = y.nbytes
         if chosen is None:
             self.addresses[call.output] = self._place(size)
         else:
@@ -210,7 +212,7 @@ def run_native(batches: Sequence[Batch], sanitize: bool = True, compiler: str | 
     archive = _library(compiler, flags)
     with tempfile.TemporaryDirectory() as scratch:
         program = _compile(batches, Path(scratch), compiler, flags, archive)
-        feed = b"".join(np.ascontiguousarray(x, np.int8).tobytes() for batch in batches for x in batch.inputs)
+        feed = b"".join(np.ascontiguousarray(x).tobytes() for batch in batches for x in batch.inputs)
         done = subprocess.run([program], input=feed, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, f"exit {done.returncode}:\n{done.stderr.decode(errors='replace')[:6000]}"
     results, offset = [], 0
@@ -228,7 +230,7 @@ def _outputs(batch: Batch, arena: np.ndarray) -> list[np.ndarray]:
     outputs = []
     for name in batch.graph.output_tensors():
         tensor, address = batch.graph.tensor(name), batch.plan.addresses[name]
-        outputs.append(arena[address : address + tensor.nbytes].reshape(tensor.shape))
+        outputs.append(tensor.from_bytes(arena[address : address + tensor.nbytes].tobytes()))
     return outputs
 
 

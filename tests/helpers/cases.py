@@ -13,17 +13,21 @@ from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
+    ArgAttrs,
     Attrs,
     ConcatAttrs,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     FullyConnectedAttrs,
+    GatherAttrs,
+    GeluAttrs,
+    LeakyReluAttrs,
     MeanAttrs,
     NoAttrs,
     PadAttrs,
     PoolAttrs,
-    ResizeNearestAttrs,
+    ResizeAttrs,
     SoftmaxAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
@@ -111,9 +115,16 @@ class CaseBuilder(GraphBuilder):
         return self.input(*value.shape, quant=quant, name=name)
 
     def finish(
-        self, kind: OpKind, inputs: list[str], shape: tuple[int, ...], quant: Quantization, attrs: Attrs
+        self,
+        kind: OpKind,
+        inputs: list[str],
+        shape: tuple[int, ...],
+        quant: Quantization | None,
+        attrs: Attrs,
+        dtype: str = "int8",
     ) -> OpCase:
-        self.output(self.op(kind, inputs, attrs, shape, quant, name="y"))
+        self.output(self.op(kind, inputs, attrs, shape, quant, dtype, name="y"))
+        self.graph.tensor("y").quant = quant
         return OpCase(self.graph, self.values)
 
 
@@ -263,13 +274,29 @@ def lut(draw: Draw) -> OpCase:
     """Every function of one value."""
     builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()
-    builder.given("x", quant, draw.int8(shape))
     kind = draw.one_of(*TABLES)
-    out = Quantization((float(np.float32(quant.scale[0] * draw.scale(0.3, 4.0))),), (draw.zero(),))
+    if kind in (OpKind.SQRT, OpKind.RSQRT):  # TFLite refuses negative values
+        quant = Quantization(quant.scale, (-128,))
+    if kind is OpKind.EXP:
+        quant = Quantization((draw.scale(1e-3, 0.05),), quant.zero_point)
+    builder.given("x", quant, draw.int8(shape))
+    scale = quant.scale[0]
+    typical = {
+        OpKind.EXP: np.exp(scale * (127 - quant.zero_point[0])) / 200,
+        OpKind.LOG: 0.02 + np.abs(np.log(scale)) / 100,
+        OpKind.SQRT: np.sqrt(255 * scale) / 200,
+        OpKind.RSQRT: 1 / np.sqrt(scale) / 100,
+        OpKind.TANH: 1 / 128,
+    }.get(kind, scale)
+    out = Quantization((float(np.float32(typical * draw.scale(0.3, 4.0))),), (draw.zero(),))
     if kind is OpKind.LOGISTIC:
         out = Quantization((1 / 256,), (-128,))
-    attrs = ActivationAttrs(draw.one_of(Activation.RELU, Activation.RELU6)) if kind is OpKind.RELU else NoAttrs()
-    return builder.finish(kind, ["x"], shape, out, attrs)
+    attrs: dict[OpKind, Attrs] = {
+        OpKind.RELU: ActivationAttrs(draw.one_of(Activation.RELU, Activation.RELU6)),
+        OpKind.LEAKY_RELU: LeakyReluAttrs(draw.scale(0.01, 2.0)),
+        OpKind.GELU: GeluAttrs(draw.one_of(True, False)),
+    }
+    return builder.finish(kind, ["x"], shape, out, attrs.get(kind, NoAttrs()))
 
 
 @family
@@ -281,6 +308,23 @@ def softmax(draw: Draw) -> OpCase:
     builder.given("x", quant, draw.int8(shape))
     attrs = SoftmaxAttrs(draw.one_of(1.0, 1.0, 0.5, 2.0))
     return builder.finish(OpKind.SOFTMAX, ["x"], shape, Quantization((1 / 256,), (-128,)), attrs)
+
+
+@family
+def lines(draw: Draw) -> OpCase:
+    """Operators along one axis."""
+    builder = CaseBuilder()
+    kind = draw.one_of(OpKind.LOG_SOFTMAX, OpKind.L2_NORMALIZATION, OpKind.ARG_MAX, OpKind.ARG_MIN)
+    depth = draw.one_of(1, 2, draw.integer(1, 30), 200)
+    shape = draw.one_of((1, depth), (1, draw.integer(1, 4), depth), (1, 2, 3, depth))
+    quant = Quantization((draw.scale(1e-3, 0.5),), (draw.zero(),))
+    builder.given("x", quant, draw.int8(shape))
+    if kind is OpKind.LOG_SOFTMAX:
+        return builder.finish(kind, ["x"], shape, Quantization((1 / 16,), (127,)), NoAttrs())
+    if kind is OpKind.L2_NORMALIZATION:
+        return builder.finish(kind, ["x"], shape, Quantization((1 / 128,), (0,)), ElementwiseAttrs())
+    axis = draw.integer(0, len(shape) - 1)
+    return builder.finish(kind, ["x"], (*shape[:axis], *shape[axis + 1 :]), None, ArgAttrs(axis), "int32")
 
 
 # Windows and axes -----------------------------------------------------------------------------------------------------
@@ -310,6 +354,64 @@ def mean(draw: Draw) -> OpCase:
         result = tuple(n for i, n in enumerate(shape) if i not in axes)
     out = draw.one_of(quant, Quantization((float(np.float32(quant.scale[0] * draw.scale(0.1, 3.0))),), (draw.zero(),)))
     return builder.finish(OpKind.MEAN, ["x"], result, out, MeanAttrs(axes, keep))
+
+
+@family
+def reduce(draw: Draw) -> OpCase:
+    """REDUCE_MAX, REDUCE_MIN, MEAN over any axes of up to six."""
+    return _reduce(draw, draw.one_of(OpKind.REDUCE_MAX, OpKind.REDUCE_MIN, OpKind.MEAN))
+
+
+@family
+def total(draw: Draw) -> OpCase:
+    """SUM over any axes."""
+    return _reduce(draw, OpKind.SUM)
+
+
+def _reduce(draw: Draw, kind: OpKind) -> OpCase:
+    builder = CaseBuilder()
+    shape, quant = (1, *(draw.integer(1, 5) for _ in range(draw.integer(1, 5)))), draw.quant()
+    axes = tuple(i for i in range(len(shape)) if draw.one_of(True, False)) or (len(shape) - 1,)
+    builder.given("x", quant, draw.int8(shape))
+    keep = draw.one_of(True, False)
+    result = tuple(1 if i in axes else n for i, n in enumerate(shape) if keep or i not in axes)
+    out = quant
+    if kind in (OpKind.SUM, OpKind.MEAN):
+        out = Quantization((float(np.float32(quant.scale[0] * draw.scale(0.3, 9.0))),), (draw.zero(),))
+    return builder.finish(kind, ["x"], result, out, MeanAttrs(axes, keep))
+
+
+@family
+def binary(draw: Draw) -> OpCase:
+    """Generated loops over two inputs, broadcast, one of them constant or not."""
+    builder = CaseBuilder()
+    kind = draw.one_of(
+        OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU, OpKind.ADD, OpKind.SUB, OpKind.MUL
+    )
+    most = 4 if kind is OpKind.PRELU else 5  # axes that TFLite's kernels have
+    full = (1, *(draw.integer(1, 5) for _ in range(draw.integer(0, most - 1))))
+    shapes = [tuple(n if draw.integer(0, 3) else 1 for n in full) for _ in range(2)]
+    shapes = draw.one_of(shapes, [full, full], [full, (1,)])
+    constant, names = draw.one_of(None, 0, 1), []
+    if constant == 1:  # inputs have a batch of 1 in front
+        shapes = draw.one_of(shapes, [full, (full[-1],)], [full, ()])
+    quants = [draw.quant(), draw.quant()]
+    for i, (shape, quant) in enumerate(zip(shapes, quants, strict=True)):
+        value = draw.int8(shape)
+        names.append(builder.constant(value, quant, "k") if i == constant else builder.given(f"x{i}", quant, value))
+    a, b = (quant.scale[0] for quant in quants)
+    typical = {
+        OpKind.SQUARED_DIFFERENCE: (a * a + b * b) * 40,
+        OpKind.PRELU: a * max(1, b * 60),
+        OpKind.MUL: a * b * 80,
+    }.get(kind, max(a, b))
+    attrs = ElementwiseAttrs(draw.activation()) if kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL) else NoAttrs()
+    result = tuple(np.broadcast_shapes(*shapes))
+    if kind is OpKind.PRELU and result != shapes[0]:
+        names, constant, shapes = names[::-1], None if constant is None else 1 - constant, shapes[::-1]
+    return builder.finish(
+        kind, names, result, Quantization((float(np.float32(typical * draw.scale(0.3, 3.0))),), (draw.zero(),)), attrs
+    )
 
 
 # Moving bytes ---------------------------------------------------------------------------------------------------------
@@ -375,8 +477,9 @@ def resize(draw: Draw) -> OpCase:
     builder.given("x", quant, draw.int8(shape))
     factor = draw.integer(1, 3)
     size = draw.one_of((shape[1] * factor, shape[2] * factor), (draw.integer(1, 17), draw.integer(1, 17)))
-    attrs = draw.one_of(ResizeNearestAttrs(), ResizeNearestAttrs(True, False), ResizeNearestAttrs(False, True))
-    return builder.finish(OpKind.RESIZE_NEAREST_NEIGHBOR, ["x"], (1, *size, shape[3]), quant, attrs)
+    attrs = draw.one_of(ResizeAttrs(), ResizeAttrs(True, False), ResizeAttrs(False, True))
+    kind = draw.one_of(OpKind.RESIZE_NEAREST_NEIGHBOR, OpKind.RESIZE_BILINEAR)
+    return builder.finish(kind, ["x"], (1, *size, shape[3]), quant, attrs)
 
 
 @family
@@ -385,3 +488,29 @@ def reshape(draw: Draw) -> OpCase:
     shape, quant = draw.picture(), draw.quant()
     builder.given("x", quant, draw.int8(shape))
     return builder.finish(OpKind.RESHAPE, ["x"], (1, shape[1] * shape[2], shape[3]), quant, NoAttrs())
+
+
+@family
+def gather(draw: Draw) -> OpCase:
+    """Indices along any axes: some, repeated, mirrored, in any order."""
+    builder = CaseBuilder()
+    shape, quant = (1, *(draw.integer(1, 5) for _ in range(draw.integer(0, 4)))), draw.quant()
+    builder.given("x", quant, draw.int8(shape))
+    indices = []
+    for size in shape:
+        every = range(size)
+        some = tuple(draw.integer(0, size - 1) for _ in range(draw.integer(1, 6)))
+        repeated = tuple(np.repeat(every, draw.integer(1, 3)).tolist())
+        indices.append(draw.one_of(None, None, some, repeated, (*every, *every), (*every, *reversed(every))))
+    result = tuple(n if index is None else len(index) for n, index in zip(shape, indices, strict=True))
+    return builder.finish(OpKind.GATHER, ["x"], result, quant, GatherAttrs(tuple(indices)))
+
+
+@family
+def transpose_many(draw: Draw) -> OpCase:
+    """More axes than the kernel of four has."""
+    builder = CaseBuilder()
+    shape, quant = (1, *(draw.integer(1, 4) for _ in range(5))), draw.quant()
+    perm = tuple(int(i) for i in draw.rng.permutation(6))
+    builder.given("x", quant, draw.int8(shape))
+    return builder.finish(OpKind.TRANSPOSE, ["x"], tuple(shape[i] for i in perm), quant, TransposeAttrs(perm))

@@ -20,7 +20,7 @@ from tinyengine.ir.ops import (
     NoAttrs,
     PadAttrs,
     PoolAttrs,
-    ResizeNearestAttrs,
+    ResizeAttrs,
     SoftmaxAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
@@ -196,7 +196,7 @@ class GraphBuilder:
     def resize(self, x: str, height: int, width: int, align: bool = False, half: bool = False) -> str:
         shape = (1, height, width, self.shape(x)[3])
         quant = self.graph.tensor(x).quant
-        return self.op(OpKind.RESIZE_NEAREST_NEIGHBOR, [x], ResizeNearestAttrs(align, half), shape, quant)
+        return self.op(OpKind.RESIZE_NEAREST_NEIGHBOR, [x], ResizeAttrs(align, half), shape, quant)
 
     def slice(self, x: str, begin: Shape, stride: Shape, count: Shape, shape: Shape | None = None) -> str:
         attrs = StridedSliceAttrs(begin, stride, count)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tinyengine.errors import UnsupportedOperatorError
-from tinyengine.ir import OpKind, Quantization, Tensor
+from tinyengine.ir import OpKind, Quantization
 from tinyengine.ir.ops import NoAttrs
 from tinyengine.kernels.base import Target
 from tinyengine.kernels.select import lower_generic
@@ -110,13 +110,3 @@ def test_float_inside_the_network() -> None:
     op = c.graph.operators[0]
     op.kind, op.attrs = OpKind.DEQUANTIZE, NoAttrs()
     refuse(c, "float", "int8")
-
-
-def test_broadcasting_over_five_axes() -> None:
-    c = case("elementwise", OpKind.ADD)
-    op = c.graph.operators[0]
-    a, b = op.inputs
-    quant = Quantization((0.1,), (0,))
-    for name, shape in ((a, (2, 1, 2, 1, 2)), (b, (1, 2, 1, 2, 1)), ("y", (2, 2, 2, 2, 2))):
-        c.graph.tensors[name] = Tensor(name, shape, "int8", quant)
-    refuse(c, "axes", "four")

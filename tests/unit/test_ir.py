@@ -15,7 +15,7 @@ from tinyengine.ir import Graph, OpKind, Port, Quantization
 from tinyengine.ir.operators import macs, total_macs
 from tinyengine.ir.operators.movement import nearest_sources
 from tinyengine.ir.operators.unary import unary_lut
-from tinyengine.ir.ops import Activation, ResizeNearestAttrs, Window
+from tinyengine.ir.ops import Activation, ResizeAttrs, Window
 from tinyengine.ir.ports import dequantize_array, quantize_array, to_inside, to_outside
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.quantize import activation_range, multiply_by_quantized_multiplier, quantize_multiplier
@@ -261,10 +261,10 @@ def test_tables_are_the_functions_they_stand_for() -> None:
 
 
 def test_nearest_neighbour_indices() -> None:
-    assert nearest_sources(ResizeNearestAttrs(), 3, 6).tolist() == [0, 0, 1, 1, 2, 2]
-    assert nearest_sources(ResizeNearestAttrs(), 5, 2).tolist() == [0, 2]
-    assert nearest_sources(ResizeNearestAttrs(align_corners=True), 3, 5).tolist() == [0, 1, 1, 2, 2]
-    assert nearest_sources(ResizeNearestAttrs(half_pixel_centers=True), 4, 2).tolist() == [1, 3]
+    assert nearest_sources(ResizeAttrs(), 3, 6).tolist() == [0, 0, 1, 1, 2, 2]
+    assert nearest_sources(ResizeAttrs(), 5, 2).tolist() == [0, 2]
+    assert nearest_sources(ResizeAttrs(align_corners=True), 3, 5).tolist() == [0, 1, 1, 2, 2]
+    assert nearest_sources(ResizeAttrs(half_pixel_centers=True), 4, 2).tolist() == [1, 3]
 
 
 # --- ports and executor ---

@@ -272,6 +272,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     if source.graph.states:
         names = {state: symbols[id(array)][0] for state, array in source.initial.items()}
         out.append(states_definition(source.graph, source.plan, names))
+    out += dict.fromkeys(layer.call.code for layer in layers if layer.call.code)
 
     for layer in layers:
         definitions, body = _structs(layer, symbols)

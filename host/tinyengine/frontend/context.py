@@ -15,8 +15,15 @@ from tinyengine.ir.operators.base import Contradiction, Definition, Shape
 from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
 DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT16": "int16", "INT32": "int32", "FLOAT32": "float32"}
-_KINDS = {"SQUEEZE": OpKind.RESHAPE, "RELU6": OpKind.RELU, "RELU_N1_TO_1": OpKind.RELU}
-"""TFLite's operators that are another one in the IR."""
+_KINDS = {
+    **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
+    **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
+    **dict.fromkeys(("SLICE", "SPLIT", "SPLIT_V", "UNPACK", "REVERSE_V2"), OpKind.STRIDED_SLICE),
+    **dict.fromkeys(("TILE", "MIRROR_PAD", "BROADCAST_TO"), OpKind.GATHER),
+    **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), OpKind.TRANSPOSE),
+    "PACK": OpKind.CONCATENATION,
+}
+"""TFLite's operators that are another one in the IR, or several around that one."""
 _NUMPY = {"INT8": "i1", "UINT8": "u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
 
 QUANTIZE_HINT = (
@@ -34,6 +41,7 @@ class Context:
         self.graph = Graph(name)
         self.folded: dict[int, np.ndarray] = {}  # int32 tensors known at compile time though operators compute them
         self._names = unique_names(raw.tensors)
+        self._known = set(self._names)
 
     # --- refusals ---
 
@@ -92,8 +100,8 @@ class Context:
             self.damaged(op, f"has {tensor.data.size} bytes for shape {list(tensor.shape)}", tensor.index)
         return tensor.data.view(dtype).reshape(tensor.shape)
 
-    def integers(self, op: RawOperator, position: int, what: str) -> list[int]:
-        """A constant list of integers, such as the axes of a MEAN."""
+    def integers(self, op: RawOperator, position: int, what: str, most: int = 64) -> list[int]:
+        """A constant list of integers, such as the axes of a MEAN; of a longer one the first ``most``."""
         tensor = self.required(op, position)
         if tensor.index in self.folded:
             return [int(v) for v in self.folded[tensor.index].reshape(-1)]
@@ -101,7 +109,7 @@ class Context:
             self.unsupported(
                 op, f"takes its {what} from the running network", f"make the {what} constant", tensor.index
             )
-        return [int(v) for v in self.values(op, tensor).reshape(-1)[:64]]
+        return [int(v) for v in self.values(op, tensor).reshape(-1)[:most]]
 
     # --- tensors of the graph ---
 
@@ -137,8 +145,8 @@ class Context:
         return self.graph.tensors[name]
 
     def invent(self, tensor: Tensor) -> Tensor:
-        """Add a constant that the file leaves out (a bias of zeros)."""
-        while tensor.name in self.graph.tensors or tensor.name in self._names:
+        """Add a tensor that the file leaves out: a bias of zeros, or what lies between parts of an operator."""
+        while tensor.name in self.graph.tensors or tensor.name in self._known:
             tensor.name += "_"
         self.graph.tensors[tensor.name] = tensor
         return tensor
@@ -186,13 +194,22 @@ class Context:
     # --- building ---
 
     def add(
-        self, op: RawOperator, inputs: list[Tensor], attrs: Attrs | None = None, declared: Shape | None = None
+        self,
+        op: RawOperator,
+        inputs: list[Tensor],
+        attrs: Attrs | None = None,
+        declared: Shape | None = None,
+        kind: OpKind | None = None,
+        result: int | None = None,
     ) -> None:
         """Append the operator; the shapes of its outputs follow from ``inputs`` and ``attrs``, and the file must agree.
 
-        ``declared`` decides what they leave open (RESHAPE), else the file's shape does.
+        ``declared`` decides what they leave open (RESHAPE), else the file's shape does. ``kind``: what it is in the IR,
+        if not what the file calls it; ``result``: which output of the file's operator that computes, instead of all.
         """
-        definition, outputs = self.definition(op), [self.raw_tensor(op, index) for index in op.outputs]
+        definition = self.definition(op) if kind is None else DEFINITIONS[kind]
+        outputs = [self.raw_tensor(op, index) for index in op.outputs]
+        outputs = outputs if result is None else outputs[result : result + 1]
         assert definition is not None
         attrs = NoAttrs() if attrs is None else attrs
         try:
@@ -208,8 +225,27 @@ class Context:
             self.check_shape(op, output, shape)
             quant = self.quantization(op, output)
             self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
-        name, results = f"{op.kind.lower()}_{op.index}", [self._names[output.index] for output in outputs]
-        self.graph.operators.append(Operator(definition.kind, name, [t.name for t in inputs], results, attrs))
+        results = [self._names[output.index] for output in outputs]
+        self._append(op, definition.kind, inputs, results, attrs)
+
+    def step(
+        self, op: RawOperator, kind: OpKind, x: Tensor, attrs: Attrs | None = None, declared: Shape | None = None
+    ) -> Tensor:
+        """Append a part of an operator that is several in the IR: one that moves the values of ``x``."""
+        attrs = NoAttrs() if attrs is None else attrs
+        try:
+            [shape] = DEFINITIONS[kind].infer(attrs, [x], [x.shape if declared is None else declared])
+        except Contradiction as error:
+            self.damaged(op, str(error))
+        y = self.invent(Tensor(f"{x.name}_{op.kind.lower()}_{op.index}", shape, x.dtype, x.quant))
+        self._append(op, kind, [x], [y.name], attrs)
+        return y
+
+    def _append(self, op: RawOperator, kind: OpKind, inputs: list[Tensor], outputs: list[str], attrs: Attrs) -> None:
+        name, last = f"{op.kind.lower()}_{op.index}", self.graph.operators[-1].name if self.graph.operators else ""
+        if last == name or last.startswith(f"{name}_"):  # the file's operator is several here
+            name = f"{name}_{int(last.removeprefix(name).lstrip('_') or 1) + 1}"
+        self.graph.operators.append(Operator(kind, name, [t.name for t in inputs], outputs, attrs))
 
     def check_shape(self, op: RawOperator, tensor: RawTensor, shape: tuple[int, ...]) -> None:
         """The file's shape, where it is not left to run time, must be what the operator computes."""
@@ -252,15 +288,16 @@ class Context:
         tensor = self.raw.tensors[index]
         if tensor.dtype == "INT16":
             raise ModelError(f"{what} tensor {index} ({tensor.name}) is int16: {INT16_HINT}")
-        if tensor.dtype not in ("INT8", "UINT8", "FLOAT32"):
+        if tensor.dtype not in ("INT8", "UINT8", "INT32", "FLOAT32"):
             raise ModelError(
                 f"{what} tensor {index} ({tensor.name}) is {tensor.dtype.lower()}, "
-                "but only int8, uint8 and float32 are supported at the border: convert the model with one of them"
+                "but only int8, uint8, int32 and float32 are supported at the border: "
+                "convert the model with one of them"
             )
         return tensor
 
     def _border_quantization(self, tensor: RawTensor) -> Quantization | None:
-        if tensor.dtype == "FLOAT32":
+        if tensor.dtype in ("INT32", "FLOAT32"):
             return None
         if len(tensor.scale) != 1 or len(tensor.zero_point) != 1:
             raise ModelError(

@@ -64,7 +64,10 @@ class RawModel:
 _OPTIONS = {
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
-    "MEAN": "ReducerOptions",
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), "ReducerOptions"),
+    "L2_NORMALIZATION": "L2NormOptions",
+    "MINIMUM": "MaximumMinimumOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
 }
 """The tables of options that are not named after their operator."""
 

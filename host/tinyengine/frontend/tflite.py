@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.frontend.context import Context
+from tinyengine.frontend.dilation import fold_dilation
 from tinyengine.frontend.raw import RawModel, read_raw
 from tinyengine.frontend.shape_arithmetic import fold_shape_arithmetic
 from tinyengine.frontend.translators import translate
@@ -43,6 +44,7 @@ def parse_tflite(data: bytes, file_name: str = "model.tflite") -> Graph:
 
 
 def _translate(raw: RawModel, name: str) -> Graph:
+    raw = fold_dilation(raw)
     context = Context(raw, name)
     for index in raw.inputs:
         context.add_input(index)

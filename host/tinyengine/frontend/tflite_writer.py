@@ -22,8 +22,10 @@ from tinyengine.ir.graph import Graph, Operator, Port, Tensor
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
+    ArgAttrs,
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
+    GatherAttrs,
     MeanAttrs,
     PadAttrs,
     PoolAttrs,
@@ -46,7 +48,14 @@ _VERSIONS = {
     "RESIZE_NEAREST_NEIGHBOR": 3,
     **dict.fromkeys(("ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "LOGISTIC", "SOFTMAX"), 2),
     **dict.fromkeys(("PAD", "TRANSPOSE", "CONCATENATION", "STRIDED_SLICE", "RELU", "RELU6"), 2),
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), 2),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE", "GATHER"), 2),
+    **dict.fromkeys(("TANH", "LOG_SOFTMAX", "L2_NORMALIZATION", "ARG_MAX", "ARG_MIN", "ABS", "RSQRT", "LEAKY_RELU"), 2),
+    **dict.fromkeys(("EXP", "LOG", "SQRT"), 2),
+    **dict.fromkeys(
+        ("RESIZE_BILINEAR", "SLICE", "TILE", "MIRROR_PAD", "REVERSE_V2", "SPLIT", "SPLIT_V", "PACK", "UNPACK"), 2
+    ),
+    "BROADCAST_TO": 3,
+    **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN"), 2),
 }
 
 _Fields = dict[str, int | float | bool | tuple[int, ...]]
@@ -138,6 +147,11 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
             fields = {"KeepDims": keep}
         case PadAttrs(pads=pads):
             inputs.append(file.constant(f"{op.name}_paddings", pads))
+        case GatherAttrs():
+            inputs, fields = _gather(file, graph, op)
+        case ArgAttrs(axis=axis):
+            inputs.append(file.constant(f"{op.name}_axis", axis))
+            fields = {"OutputType": _DTYPES[output.dtype]}
         case TransposeAttrs(perm=perm):
             inputs.append(file.constant(f"{op.name}_permutation", perm))
         case StridedSliceAttrs() as attrs:
@@ -158,7 +172,7 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
         case attrs:
             names = [field.name for field in dataclasses.fields(attrs) if field.name != "activation"]
             fields = {camel_case(name): getattr(attrs, name) for name in names}
-    if kind == "RESIZE_NEAREST_NEIGHBOR":
+    if kind.startswith("RESIZE_"):
         inputs.append(file.constant(f"{op.name}_size", output.shape[1:3]))
     elif kind == "RESHAPE":
         inputs.append(file.constant(f"{op.name}_shape", output.shape))
@@ -167,6 +181,23 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
         fields["FusedActivationFunction"] = _ACTIVATIONS[op.attrs.activation]
     options = _Options(options_table(kind), fields) if fields else None
     file.operators.append((kind, inputs, [file.index[name] for name in op.outputs], options))
+
+
+def _gather(file: _File, graph: Graph, op: Operator) -> tuple[list[int], _Fields]:
+    """Inputs and options of the last GATHER of one per axis that is not taken as it is; the others are written."""
+    assert isinstance(op.attrs, GatherAttrs)
+    x = graph.tensor(op.inputs[0])
+    shape, index = list(x.shape), file.index[x.name]
+    chosen = [(axis, taken) for axis, taken in enumerate(op.attrs.indices) if taken is not None]
+    chosen = chosen or [(0, tuple(range(shape[0])))]
+    for axis, taken in chosen:
+        inputs = [index, file.constant(f"{op.name}_indices", taken)]
+        fields: _Fields = {"Axis": axis}
+        shape[axis] = len(taken)
+        if axis != chosen[-1][0]:
+            index = file.add(Tensor(f"{op.name}_axis", tuple(shape), x.dtype, x.quant))
+            file.operators.append(("GATHER", inputs, [index], _Options(options_table("GATHER"), fields)))
+    return inputs, fields
 
 
 def _padding(window: Window, x: Tensor) -> int | None:

@@ -16,17 +16,22 @@ from tinyengine.frontend.raw import RawOperator, camel_case
 from tinyengine.frontend.slices import resolve_slice
 from tinyengine.ir.graph import Quantization, Tensor
 from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.base import MAX_SIZE, Shape
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
+    ArgAttrs,
     ConcatAttrs,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
+    GatherAttrs,
     MeanAttrs,
+    OpKind,
     PadAttrs,
     PoolAttrs,
-    ResizeNearestAttrs,
+    ResizeAttrs,
+    StridedSliceAttrs,
     TransposeAttrs,
     Window,
     same_padding,
@@ -41,24 +46,11 @@ _SAME, _VALID = 0, 1
 _MAX_STRIDE = 1 << 15
 
 _INSTEAD = {
-    "LEAKY_RELU": "use RELU6 or HARD_SWISH",
-    "PRELU": "use RELU6 or HARD_SWISH",
-    "ELU": "use RELU6 or HARD_SWISH",
-    "GELU": "use HARD_SWISH",
-    "TANH": "use LOGISTIC or HARD_SWISH",
     "DIV": "multiply by the reciprocal constant (MUL)",
-    "RESIZE_BILINEAR": "use nearest-neighbour interpolation",
     "TRANSPOSE_CONV": "use RESIZE_NEAREST_NEIGHBOR followed by CONV_2D",
-    "SPLIT": "use two STRIDED_SLICE",
-    "SPLIT_V": "use STRIDED_SLICE for each part",
-    "SLICE": "use STRIDED_SLICE",
-    "SUM": "use MEAN",
-    "REDUCE_MAX": "use MAX_POOL_2D over the whole picture",
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
-    "MIRROR_PAD": "pad with zeros (PAD)",
     "BATCH_MATMUL": "use FULLY_CONNECTED with constant weights",
-    "LOG_SOFTMAX": "use SOFTMAX",
-    "ARG_MAX": "leave the largest output to be found by the application",
 }
 
 
@@ -206,7 +198,7 @@ def _axis(context: Context, op: RawOperator, axis: int, x: Tensor) -> int:
     return axis % rank
 
 
-@translator("MEAN")
+@translator("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
 def mean(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
     axes = {_axis(context, op, axis, x) for axis in context.integers(op, 1, "axes")}
@@ -256,6 +248,196 @@ def transpose(context: Context, op: RawOperator) -> None:
     context.add(op, [x], TransposeAttrs(tuple(_axis(context, op, axis, x) for axis in axes)))
 
 
+# --- one operator as others that only move bytes ---
+
+
+@translator("EXPAND_DIMS")
+def expand_dims(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axis = _one(context, op, context.integers(op, 1, "axis"), "axis")
+    context.add(op, [x], declared=_inserted(context, op, x.shape, axis))
+
+
+def _inserted(context: Context, op: RawOperator, shape: Shape, axis: int) -> Shape:
+    """``shape`` with a new axis of size 1."""
+    if not -len(shape) - 1 <= axis <= len(shape):
+        context.damaged(op, f"inserts axis {axis} into {list(shape)}")
+    axis %= len(shape) + 1
+    return (*shape[:axis], 1, *shape[axis:])
+
+
+def _one(context: Context, op: RawOperator, numbers: list[int], what: str) -> int:
+    if len(numbers) != 1:
+        context.damaged(op, f"has {len(numbers)} numbers as {what}")
+    return numbers[0]
+
+
+@translator("PACK")
+def pack(context: Context, op: RawOperator) -> None:
+    parts = [context.activation(op, i) for i in range(len(op.inputs))]
+    if not parts:
+        context.damaged(op, "joins nothing")
+    shape = _inserted(context, op, parts[0].shape, int(op.options["Axis"]))
+    if len(parts) == 1:
+        context.add(op, parts, declared=shape, kind=OpKind.RESHAPE)
+        return
+    parts = [context.step(op, OpKind.RESHAPE, x, declared=shape) for x in parts]
+    context.add(op, parts, ConcatAttrs(int(op.options["Axis"]) % len(shape)))
+
+
+@translator("UNPACK")
+def unpack(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axis = _axis(context, op, int(op.options["Axis"]), x)
+    if x.shape[axis] != len(op.outputs):
+        context.damaged(op, f"unpacks {x.shape[axis]} parts into {len(op.outputs)}")
+    _split(context, op, x, axis, [1] * len(op.outputs), (*x.shape[:axis], *x.shape[axis + 1 :]))
+
+
+@translator("SPLIT")
+def split(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 1)
+    axis = _axis(context, op, _one(context, op, context.integers(op, 0, "axis"), "axis"), x)
+    parts = len(op.outputs)
+    if not parts or x.shape[axis] % parts:
+        context.damaged(op, f"splits {x.shape[axis]} indices into {parts} parts")
+    _split(context, op, x, axis, [x.shape[axis] // parts] * parts)
+
+
+@translator("SPLIT_V")
+def split_v(context: Context, op: RawOperator) -> None:
+    x, sizes = context.activation(op, 0), context.integers(op, 1, "sizes")
+    axis = _axis(context, op, _one(context, op, context.integers(op, 2, "axis"), "axis"), x)
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = x.shape[axis] - sum(sizes) - 1
+    if len(sizes) != len(op.outputs) or min(sizes, default=0) < 1 or sum(sizes) != x.shape[axis]:
+        context.damaged(op, f"splits {x.shape[axis]} indices into parts of {sizes}")
+    _split(context, op, x, axis, sizes)
+
+
+def _split(
+    context: Context, op: RawOperator, x: Tensor, axis: int, sizes: list[int], declared: Shape | None = None
+) -> None:
+    """One slice per output."""
+    for i, size in enumerate(sizes):
+        count = (*x.shape[:axis], size, *x.shape[axis + 1 :])
+        shape = count if declared is None else declared
+        if size == x.shape[axis]:
+            context.add(op, [x], declared=shape, kind=OpKind.RESHAPE, result=i)
+            continue
+        begin = tuple(sum(sizes[:i]) if a == axis else 0 for a in range(len(x.shape)))
+        context.add(op, [x], StridedSliceAttrs(begin, (1,) * len(begin), count), shape, result=i)
+
+
+@translator("SLICE")
+def slice_(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    begin, sizes = context.integers(op, 1, "begin"), context.integers(op, 2, "size")
+    if len(begin) != len(x.shape) or len(sizes) != len(x.shape):
+        context.damaged(op, f"has begin {begin} and size {sizes} for {len(x.shape)} axes")
+    count = [n - b if s == -1 else s for n, b, s in zip(x.shape, begin, sizes, strict=True)]
+    context.add(op, [x], StridedSliceAttrs(tuple(begin), (1,) * len(begin), tuple(count)), tuple(count))
+
+
+@translator("REVERSE_V2")
+def reverse(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axes = {_axis(context, op, axis, x) for axis in context.integers(op, 1, "axes")}
+    begin = tuple(n - 1 if i in axes else 0 for i, n in enumerate(x.shape))
+    stride = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
+    context.add(op, [x], StridedSliceAttrs(begin, stride, x.shape), x.shape)
+
+
+@translator("GATHER")
+def gather(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axis = _axis(context, op, int(op.options["Axis"]), x)
+    if op.options["BatchDims"]:
+        context.unsupported(op, "gathers batch by batch", "gather along one axis, without batch_dims")
+    indices = context.integers(op, 1, "indices", MAX_SIZE)
+    shape = context.required(op, 1).shape
+    declared = (*x.shape[:axis], *shape, *x.shape[axis + 1 :])
+    chosen = GatherAttrs(tuple(tuple(indices) if i == axis else None for i in range(len(x.shape))))
+    if len(shape) < 2:
+        context.add(op, [x], chosen, declared)
+        return
+    flat = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
+    context.add(op, [context.step(op, OpKind.GATHER, x, chosen, flat)], declared=declared, kind=OpKind.RESHAPE)
+
+
+def _gather_axes(context: Context, op: RawOperator, x: Tensor, indices: list[list[int]]) -> None:
+    """``indices`` per axis of the output, which has as many as ``x``."""
+    attrs = GatherAttrs(
+        tuple(None if index == [*range(n)] else tuple(index) for n, index in zip(x.shape, indices, strict=True))
+    )
+    context.add(op, [x], attrs, tuple(map(len, indices)))
+
+
+@translator("TILE")
+def tile(context: Context, op: RawOperator) -> None:
+    x, multiples = context.activation(op, 0), context.integers(op, 1, "multiples")
+    if len(multiples) != len(x.shape) or min(multiples, default=1) < 1:
+        context.damaged(op, f"repeats {len(x.shape)} axes {multiples} times")
+    _require_size(context, op, [n * m for n, m in zip(x.shape, multiples, strict=True)])
+    _gather_axes(context, op, x, [[*range(n)] * m for n, m in zip(x.shape, multiples, strict=True)])
+
+
+@translator("BROADCAST_TO")
+def broadcast_to(context: Context, op: RawOperator) -> None:
+    x, shape = context.activation(op, 0), context.integers(op, 1, "shape")
+    _require_size(context, op, shape)
+    padded = (1,) * (len(shape) - len(x.shape)) + x.shape
+    if len(padded) != len(shape) or any(n not in (1, m) for n, m in zip(padded, shape, strict=True)):
+        context.damaged(op, f"broadcasts {list(x.shape)} to {shape}")
+    if padded != x.shape:
+        x = context.step(op, OpKind.RESHAPE, x, declared=padded)
+    _gather_axes(context, op, x, [[0] * m if n == 1 else [*range(m)] for n, m in zip(padded, shape, strict=True)])
+
+
+def _require_size(context: Context, op: RawOperator, shape: list[int]) -> None:
+    if any(not 1 <= n <= MAX_SIZE for n in shape):
+        context.damaged(op, f"has an output of shape {shape}")
+
+
+@translator("MIRROR_PAD")
+def mirror_pad(context: Context, op: RawOperator) -> None:
+    x, numbers = context.activation(op, 0), context.integers(op, 1, "paddings")
+    symmetric = op.options["Mode"] == 1
+    if len(numbers) != 2 * len(x.shape) or min(numbers, default=0) < 0:
+        context.damaged(op, f"has paddings {numbers} for {len(x.shape)} axes")
+    indices = []
+    for size, before, after in zip(x.shape, numbers[::2], numbers[1::2], strict=True):
+        if max(before, after) > (size if symmetric else size - 1):
+            context.damaged(op, f"mirrors {max(before, after)} of {size} indices")
+        walk = np.arange(size)
+        indices.append(np.pad(walk, (before, after), "symmetric" if symmetric else "reflect").tolist())
+    _gather_axes(context, op, x, indices)
+
+
+@translator("SPACE_TO_DEPTH", "DEPTH_TO_SPACE")
+def space_and_depth(context: Context, op: RawOperator) -> None:
+    """Blocks of pixels become channels, or the other way round: one transposition of six axes."""
+    x, block = context.activation(op, 0), int(op.options["BlockSize"])
+    if len(x.shape) != 4 or not 1 <= block <= MAX_SIZE:
+        context.damaged(op, f"has a block of {block} for an input of shape {list(x.shape)}")
+    n, rows, columns, channels = x.shape
+    if op.kind == "SPACE_TO_DEPTH":
+        if rows % block or columns % block:
+            context.damaged(op, f"has a block of {block} for an input of shape {list(x.shape)}")
+        rows, columns = rows // block, columns // block
+        apart, perm = (n, rows, block, columns, block, channels), (0, 1, 3, 2, 4, 5)
+        shape = (n, rows, columns, channels * block * block)
+    else:
+        channels //= block * block
+        if channels * block * block != x.shape[3]:
+            context.damaged(op, f"has a block of {block} for an input of shape {list(x.shape)}")
+        apart, perm = (n, rows, columns, block, block, channels), (0, 1, 3, 2, 4, 5)
+        shape = (n, rows * block, columns * block, channels)
+    x = context.step(op, OpKind.RESHAPE, x, declared=apart)
+    x = context.step(op, OpKind.TRANSPOSE, x, TransposeAttrs(perm))
+    context.add(op, [x], declared=shape, kind=OpKind.RESHAPE)
+
+
 @translator("CONCATENATION")
 def concatenation(context: Context, op: RawOperator) -> None:
     parts = [context.activation(op, i) for i in range(len(op.inputs))]
@@ -266,13 +448,20 @@ def concatenation(context: Context, op: RawOperator) -> None:
     context.add(op, parts, ConcatAttrs(_axis(context, op, int(op.options["Axis"]), parts[0])))
 
 
-@translator("RESIZE_NEAREST_NEIGHBOR")
-def resize_nearest_neighbor(context: Context, op: RawOperator) -> None:
+@translator("ARG_MAX", "ARG_MIN")
+def arg_max(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axis = _axis(context, op, _one(context, op, context.integers(op, 1, "axis"), "axis"), x)
+    context.add(op, [x], ArgAttrs(axis))
+
+
+@translator("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR")
+def resize(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
     size = context.integers(op, 1, "size")
     if len(size) != 2 or min(size) < 1:
         context.damaged(op, f"resizes to {size}")
-    attrs = ResizeNearestAttrs(bool(op.options["AlignCorners"]), bool(op.options["HalfPixelCenters"]))
+    attrs = ResizeAttrs(bool(op.options["AlignCorners"]), bool(op.options["HalfPixelCenters"]))
     context.add(op, [x], attrs, (1, size[0], size[1], x.shape[3]))
 
 

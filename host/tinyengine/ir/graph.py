@@ -81,11 +81,9 @@ class Tensor:
         return self.quant.scalar()[1]
 
     def hwc(self) -> tuple[int, int, int]:
-        """Shape as (rows, columns, channels); fewer axes count as one row, one column."""
+        """Shape as (rows, columns, channels); fewer axes count as one row, one column, more of them as rows."""
         dims = (1, 1, 1, *self.shape[1:]) if len(self.shape) > 1 else (1, 1, 1, *self.shape)
-        if len(dims) > 6:
-            raise ValueError(f"{self.name} has more than four axes")
-        return dims[-3], dims[-2], dims[-1]
+        return prod(dims[:-2]), dims[-2], dims[-1]
 
 
 @dataclass

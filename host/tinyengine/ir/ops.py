@@ -37,6 +37,29 @@ class OpKind(StrEnum):
     HARD_SWISH = "HARD_SWISH"
     QUANTIZE = "QUANTIZE"
     DEQUANTIZE = "DEQUANTIZE"
+    TANH = "TANH"
+    LEAKY_RELU = "LEAKY_RELU"
+    ELU = "ELU"
+    GELU = "GELU"
+    EXP = "EXP"
+    LOG = "LOG"
+    SQRT = "SQRT"
+    RSQRT = "RSQRT"
+    ABS = "ABS"
+    NEG = "NEG"
+    LOG_SOFTMAX = "LOG_SOFTMAX"
+    L2_NORMALIZATION = "L2_NORMALIZATION"
+    ARG_MAX = "ARG_MAX"
+    ARG_MIN = "ARG_MIN"
+    RESIZE_BILINEAR = "RESIZE_BILINEAR"
+    MINIMUM = "MINIMUM"
+    MAXIMUM = "MAXIMUM"
+    SQUARED_DIFFERENCE = "SQUARED_DIFFERENCE"
+    PRELU = "PRELU"
+    REDUCE_MAX = "REDUCE_MAX"
+    REDUCE_MIN = "REDUCE_MIN"
+    SUM = "SUM"
+    GATHER = "GATHER"  # also TILE, MIRROR_PAD, BROADCAST_TO: see GatherAttrs
 
 
 class Activation(StrEnum):
@@ -137,7 +160,7 @@ class PoolAttrs(WindowAttrs):
 
 @dataclass(frozen=True)
 class MeanAttrs(Attrs):
-    """MEAN over ``axes`` of the NHWC input (sorted, non-negative)."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over ``axes`` of the NHWC input (sorted, non-negative)."""
 
     axes: tuple[int, ...]
     keep_dims: bool = False
@@ -165,8 +188,29 @@ class ConcatAttrs(Attrs):
 
 
 @dataclass(frozen=True)
-class ResizeNearestAttrs(Attrs):
-    """Nearest neighbour; output size from the output tensor."""
+class LeakyReluAttrs(Attrs):
+    """Negative values are multiplied by ``alpha``."""
+
+    alpha: float
+
+
+@dataclass(frozen=True)
+class GeluAttrs(Attrs):
+    """By a hyperbolic tangent, or by the error function."""
+
+    approximate: bool = False
+
+
+@dataclass(frozen=True)
+class ArgAttrs(Attrs):
+    """ARG_MAX, ARG_MIN along one axis, which the output lacks."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class ResizeAttrs(Attrs):
+    """RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR; output size from the output tensor."""
 
     align_corners: bool = False
     half_pixel_centers: bool = False
@@ -193,3 +237,10 @@ class ActivationAttrs(Attrs):
     """A RELU or RELU6 that stands alone (input and output quantization may differ)."""
 
     activation: Activation
+
+
+@dataclass(frozen=True)
+class GatherAttrs(Attrs):
+    """Per axis of the input, which of its indices the output has along it, in order; None: all of them."""
+
+    indices: tuple[tuple[int, ...] | None, ...]

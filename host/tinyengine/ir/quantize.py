@@ -78,6 +78,44 @@ def round_half_away(x: np.ndarray | np.floating | float) -> np.ndarray:
     return whole + np.copysign(np.abs(x - whole) >= 0.5, x).astype(x.dtype)
 
 
+def inverse_sqrt(x: int) -> tuple[int, int]:
+    """(multiplier, shift) of 1 / sqrt(x), x >= 0 an int32 (0 counts as 1): GetInvSqrtQuantizedMultiplierExp.
+
+    Five Newton steps from 1 on x scaled to [0.25, 1), with 28 fractional bits, rounded as gemmlowp rounds.
+    """
+    if x <= 1:
+        return (1 << 31) - 1, 0
+    shift = 11
+    while x >= 1 << 29:
+        x >>= 2
+        shift += 1
+    pairs = (31 - x.bit_length()) // 2 - 1
+    shift -= pairs
+    scaled = (x << 2 * pairs) >> 1
+    half = _rounding_halves(scaled)
+
+    def times(a: int, b: int, bits: int) -> int:
+        """Product of numbers with ``bits`` integer bits together, saturated to three."""
+        product = int(rounding_high_mul(np.array(a), b)) << (bits - 3)
+        return max(min(product, (1 << 31) - 1), -(1 << 31))
+
+    guess = 1 << 28
+    for _ in range(5):
+        cube = times(int(rounding_high_mul(np.array(guess), guess)), guess, 9)
+        difference = int(rounding_high_mul(np.array((1 << 28) + (1 << 27)), guess)) - int(
+            rounding_high_mul(np.array(half), cube)
+        )
+        guess = max(min(difference << 3, (1 << 31) - 1), -(1 << 31))
+    multiplier = int(rounding_high_mul(np.array(guess), 1518500250))  # sqrt(1/2)
+    if shift < 0:
+        return multiplier << -shift, 0
+    return multiplier, -shift
+
+
+def _rounding_halves(x: int) -> int:
+    return int(rounding_divide_by_pot(np.array(x), 1))
+
+
 def activation_range(activation: Activation, quant: Quantization) -> tuple[int, int]:
     """Clamp limits of an int8 output for a fused activation, as TFLite's CalculateActivationRangeQuantized."""
     scale, zero = quant.scalar()

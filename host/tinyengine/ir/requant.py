@@ -249,10 +249,10 @@ class SoftmaxParams:
 
 
 def softmax_params(graph: Graph, op: Operator) -> SoftmaxParams:
-    """Constants of SOFTMAX (PreprocessSoftmaxScaling, CalculateInputRadius, and gemmlowp's exp_on_negative_values)."""
-    assert isinstance(op.attrs, SoftmaxAttrs)
-    x = graph.tensor(op.inputs[0])
-    real = float(np.float32(op.attrs.beta)) * x.scale * (1 << (31 - SOFTMAX_INTEGER_BITS))
+    """Constants of SOFTMAX and LOG_SOFTMAX (PreprocessSoftmaxScaling, CalculateInputRadius, and gemmlowp's
+    exp_on_negative_values)."""
+    beta, x = op.attrs.beta if isinstance(op.attrs, SoftmaxAttrs) else 1.0, graph.tensor(op.inputs[0])
+    real = float(np.float32(beta)) * x.scale * (1 << (31 - SOFTMAX_INTEGER_BITS))
     multiplier, left_shift = quantize_multiplier(min(real, float((1 << 31) - 1)))
     if left_shift < 0:
         raise ModelError(

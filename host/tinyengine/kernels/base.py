@@ -179,6 +179,7 @@ class KernelCall:
     int8. A call without outputs gets NULL in their place. The loss and the backward pass take a ``te_train_context *``
     behind that.
     ``params_type`` None means the output is a view of the first input: no call, the tensors share their bytes.
+    ``code`` is the C of a function that the library does not have (``kernels.loops``), and of its ``params_type``.
     """
 
     op: Operator
@@ -205,6 +206,7 @@ class KernelCall:
     blocks: int = 1  # how often the call widens its weights: once per block of pixels
     requant: Requant | None = None  # how it rounds, for the oracle, where that may be fast
     weight_rows: WeightRows | None = None
+    code: str = ""  # C that defines ``function``, static, and ``params_type``; calls with the same text share it
 
     @cached_property
     def params(self) -> Mapping[str, CValue]:

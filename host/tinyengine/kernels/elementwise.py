@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.requant import add_params, mul_params
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Packer, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
+from tinyengine.kernels.loops.operators import lower_add_any, lower_mul_any
+from tinyengine.kernels.loops.walk import Axis, broadcast_strides, merge
 
 HEADER = "te_elementwise.h"
 
@@ -18,17 +18,21 @@ def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """SUB is ADD whose second multiplier is negative."""
     p = add_params(graph, op)
     assert p.left_shift == 20  # built into the kernel
-    return _call(
-        op,
-        graph,
-        "te_add",
-        lambda: {
-            "a": {"multiplier": p.multiplier1, "shift": p.shift1, "zero": p.zero1},
-            "b": {"multiplier": p.multiplier2, "shift": p.shift2, "zero": p.zero2},
-            "out": {"multiplier": p.multiplier, "shift": p.shift, "zero": p.zero},
-            "min": p.low,
-            "max": p.high,
-        },
+    return (
+        lower_add_any(op, graph, p)
+        if _is_beyond(op, graph)
+        else _call(
+            op,
+            graph,
+            "te_add",
+            lambda: {
+                "a": {"multiplier": p.multiplier1, "shift": p.shift1, "zero": p.zero1},
+                "b": {"multiplier": p.multiplier2, "shift": p.shift2, "zero": p.zero2},
+                "out": {"multiplier": p.multiplier, "shift": p.shift, "zero": p.zero},
+                "min": p.low,
+                "max": p.high,
+            },
+        )
     )
 
 
@@ -36,21 +40,25 @@ def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
 def lower_mul(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Products of the two offset operands."""
     p = mul_params(graph, op)
-    return _call(
-        op,
-        graph,
-        "te_mul",
-        lambda: {
-            "a": {"zero": p.zero1},
-            "b": {"zero": p.zero2},
-            "out": {
-                "multiplier": int(p.requant.multiplier[0]),
-                "shift": int(p.requant.shift[0]),
-                "zero": p.requant.zero,
+    return (
+        lower_mul_any(op, graph, p)
+        if _is_beyond(op, graph)
+        else _call(
+            op,
+            graph,
+            "te_mul",
+            lambda: {
+                "a": {"zero": p.zero1},
+                "b": {"zero": p.zero2},
+                "out": {
+                    "multiplier": int(p.requant.multiplier[0]),
+                    "shift": int(p.requant.shift[0]),
+                    "zero": p.requant.zero,
+                },
+                "min": p.requant.low,
+                "max": p.requant.high,
             },
-            "min": p.requant.low,
-            "max": p.requant.high,
-        },
+        )
     )
 
 
@@ -61,7 +69,7 @@ def _call(op: Operator, graph: Graph, function: str, arithmetic: Packer) -> Kern
     constants = [t for t in (a, b) if t.is_constant]
     if len(constants) == 2:
         raise unsupported(op, graph, "has two constant inputs", "fold it into one constant before exporting the model")
-    shape = _broadcast(op, graph, a, b, y)
+    shape = _broadcast(a, b, y)
 
     def pack() -> dict[str, CValue]:
         values = {**arithmetic(), "shape": shape}
@@ -88,28 +96,24 @@ def _call(op: Operator, graph: Graph, function: str, arithmetic: Packer) -> Kern
     )
 
 
-def _broadcast(op: Operator, graph: Graph, a: Tensor, b: Tensor, y: Tensor) -> dict[str, CValue]:
+def _is_beyond(op: Operator, graph: Graph) -> bool:
+    """Whether the operands have more axes, when neighbours have been merged, than the kernel has loops."""
+    a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    require_int8(op, graph, a, b, y)
+    return len(_axes(a, b, y)) > 4
+
+
+def _broadcast(a: Tensor, b: Tensor, y: Tensor) -> dict[str, CValue]:
     """te_broadcast: the fewest axes that describe both operands."""
-    axes: list[tuple[int, int, int]] = []  # size, stride of a, stride of b; innermost first
-    for size, stride_a, stride_b in zip(
-        reversed(y.shape), _strides(a, len(y.shape)), _strides(b, len(y.shape)), strict=True
-    ):
-        if size == 1:
-            continue
-        if axes and stride_a == axes[-1][1] * axes[-1][0] and stride_b == axes[-1][2] * axes[-1][0]:
-            inner = axes.pop()
-            axes.append((inner[0] * size, inner[1], inner[2]))
-        else:
-            axes.append((size, stride_a, stride_b))
-    if len(axes) > 4:
-        raise unsupported(op, graph, f"broadcasts over {len(axes)} separate axes", "use at most four")
-    axes += [(1, 0, 0)] * (4 - len(axes))
-    names = ("dims", "stride_a", "stride_b")
-    return {name: list(column) for name, column in zip(names, zip(*reversed(axes), strict=True), strict=True)}
+    axes = _axes(a, b, y)
+    axes = [(1, (0, 0))] * (4 - len(axes)) + axes
+    strides = [steps for _, steps in axes]
+    return {
+        "dims": [size for size, _ in axes],
+        "stride_a": [step for step, _ in strides],
+        "stride_b": [step for _, step in strides],
+    }
 
 
-def _strides(tensor: Tensor, rank: int) -> list[int]:
-    """Byte stride per axis of a broadcast operand, innermost first; 0 where it repeats."""
-    shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
-    dense = np.cumprod([1, *reversed(shape)])[:-1]
-    return [0 if size == 1 else int(step) for size, step in zip(reversed(shape), dense, strict=True)]
+def _axes(a: Tensor, b: Tensor, y: Tensor) -> list[Axis]:
+    return merge(y.shape, [broadcast_strides(a.shape, y.shape), broadcast_strides(b.shape, y.shape)])

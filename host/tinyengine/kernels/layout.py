@@ -8,20 +8,15 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.operators.movement import nearest_sources
-from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
-from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.base import Access, KernelCall, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.loops.movement import From, movement
+from tinyengine.kernels.view import view
 
 HEADER = "te_layout.h"
-
-
-def view(op: Operator, x: Tensor, y: Tensor) -> KernelCall:
-    """No work: the output is the input's bytes."""
-    return KernelCall(
-        op, "", HEADER, None, inputs=[x.name], outputs=[y.name], overlaps=(Overlap(0, exact=True),), note="view"
-    )
 
 
 @lowering(OpKind.RESHAPE)
@@ -59,7 +54,7 @@ def _strided_copy(
     if offset == 0 and y.elements == x.elements and (not sizes or (len(sizes) == 1 and strides == [1])):
         return view(op, x, y)
     if len(sizes) > 4:
-        raise unsupported(op, graph, f"moves {len(sizes)} separate axes", "use at most four")
+        return movement(op, graph, [From(size, stride) for size, stride in zip(sizes, strides, strict=True)], offset)
     sizes = [1] * (4 - len(sizes)) + sizes
     strides = [0] * (4 - len(strides)) + strides
     touched = _strided_access(sizes, strides, offset)
@@ -192,7 +187,7 @@ def _concat_access(outer: int, sizes: np.ndarray) -> Access:
 @lowering(OpKind.RESIZE_NEAREST_NEIGHBOR)
 def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Index tables for rows and columns, made here with TFLite's float32 rule."""
-    assert isinstance(op.attrs, ResizeNearestAttrs)
+    assert isinstance(op.attrs, ResizeAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)

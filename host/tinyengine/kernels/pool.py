@@ -11,6 +11,7 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides
 from tinyengine.kernels.base import Access, CValue, KernelCall, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.loops.operators import lower_sum
 
 HEADER = "te_pool.h"
 FUNCTIONS = {OpKind.AVERAGE_POOL_2D: "te_average_pool_s8", OpKind.MAX_POOL_2D: "te_max_pool_s8"}
@@ -49,11 +50,13 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
 @lowering(OpKind.MEAN)
 def lower_mean(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Any set of axes that leaves at most two runs of kept and two of averaged axes."""
+    """Two runs of kept and two of averaged axes at most; a generated loop for more."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     p = mean_params(graph, op)
-    kept, reduced = _runs(op, graph, x.shape)
+    kept, reduced = _runs(op, x.shape)
+    if len(kept) > 2 or len(reduced) > 2:
+        return lower_sum(op, graph, target)
     touched = _mean_access(kept, reduced)
     return KernelCall(
         op,
@@ -77,8 +80,8 @@ def lower_mean(op: Operator, graph: Graph, target: Target) -> KernelCall:
 Run = tuple[int, int]  # size, stride
 
 
-def _runs(op: Operator, graph: Graph, shape: tuple[int, ...]) -> tuple[list[Run], list[Run]]:
-    """Kept and averaged axes, neighbours merged, outermost first, two of each (filled up with size 1)."""
+def _runs(op: Operator, shape: tuple[int, ...]) -> tuple[list[Run], list[Run]]:
+    """Kept and averaged axes, neighbours merged, outermost first, at least two of each (filled up with size 1)."""
     assert isinstance(op.attrs, MeanAttrs)
     runs: list[tuple[bool, int, int]] = []
     for axis, (size, stride) in enumerate(zip(shape, dense_strides(shape), strict=True)):
@@ -91,8 +94,6 @@ def _runs(op: Operator, graph: Graph, shape: tuple[int, ...]) -> tuple[list[Run]
             runs.append((averaged, size, stride))
     kept = [(size, stride) for averaged, size, stride in runs if not averaged]
     reduced = [(size, stride) for averaged, size, stride in runs if averaged]
-    if len(kept) > 2 or len(reduced) > 2:
-        raise unsupported(op, graph, f"averages over axes {op.attrs.axes} of {shape}", "average in two steps")
     return [(1, 0)] * (2 - len(kept)) + kept, [(1, 0)] * (2 - len(reduced)) + reduced
 
 

@@ -10,6 +10,7 @@ from tinyengine.kernels import activation, conv, elementwise, layout, pool  # no
 from tinyengine.kernels.base import LOWERINGS, KernelCall, Target
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.fast import FAST_LOWERINGS
+from tinyengine.kernels.loops import operators  # noqa: F401
 
 
 def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:

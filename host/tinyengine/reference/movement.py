@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.operators.movement import nearest_sources
-from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeNearestAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.ir.operators.movement import bilinear_sources, gather_indices, nearest_sources
+from tinyengine.ir.ops import ConcatAttrs, GatherAttrs, PadAttrs, ResizeAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.reference.registry import oracle
 
 
@@ -40,7 +40,7 @@ def concatenation(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.nd
 @oracle(OpKind.RESIZE_NEAREST_NEIGHBOR)
 def resize_nearest_neighbor(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Every output pixel copies the input pixel it lies in (or is nearest to)."""
-    assert isinstance(op.attrs, ResizeNearestAttrs)
+    assert isinstance(op.attrs, ResizeAttrs)
     x, output = inputs[0], graph.tensor(op.outputs[0])
     rows = nearest_sources(op.attrs, x.shape[1], output.shape[1])
     columns = nearest_sources(op.attrs, x.shape[2], output.shape[2])
@@ -54,3 +54,24 @@ def strided_slice(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.nd
     a = op.attrs
     indices = [b + s * np.arange(c) for b, s, c in zip(a.begin, a.stride, a.count, strict=True)]
     return inputs[0][np.ix_(*indices)]
+
+
+@oracle(OpKind.GATHER)
+def gather(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The chosen indices of every axis."""
+    assert isinstance(op.attrs, GatherAttrs)
+    return inputs[0][np.ix_(*gather_indices(op.attrs, inputs[0].shape))]
+
+
+@oracle(OpKind.RESIZE_BILINEAR)
+def resize_bilinear(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The four pixels around each output pixel, weighted by 1/1024 along each axis; halves away from zero."""
+    assert isinstance(op.attrs, ResizeAttrs)
+    x, output = inputs[0].astype(np.int64), graph.tensor(op.outputs[0])
+    total = x
+    for axis in (1, 2):
+        low, high, far = bilinear_sources(op.attrs, x.shape[axis], output.shape[axis])
+        far = far.reshape([-1 if i == axis else 1 for i in range(4)])
+        total = total.take(low, axis) * (1024 - far) + total.take(high, axis) * far
+    magnitude = (np.abs(total) + (1 << 19)) >> 20
+    return np.where(total > 0, magnitude, -magnitude).astype(np.int8)

@@ -1,10 +1,11 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D; reductions over axes."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators.reductions import sum_requant
 from tinyengine.ir.ops import MeanAttrs, PoolAttrs
 from tinyengine.ir.quantize import INT8_MIN
 from tinyengine.ir.requant import mean_params, pool_range
@@ -46,3 +47,25 @@ def mean(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     p = mean_params(graph, op)
     total = inputs[0].astype(np.int64).sum(axis=op.attrs.axes) - p.zero * p.count
     return p.requant.apply(total)
+
+
+@oracle(OpKind.SUM)
+def total(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Sum over the axes, requantized."""
+    assert isinstance(op.attrs, MeanAttrs)
+    x = inputs[0].astype(np.int64) - graph.tensor(op.inputs[0]).zero_point
+    return sum_requant(graph, op).apply(x.sum(axis=op.attrs.axes))
+
+
+@oracle(OpKind.REDUCE_MAX)
+def reduce_max(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The largest along the axes."""
+    assert isinstance(op.attrs, MeanAttrs)
+    return np.asarray(inputs[0].max(axis=op.attrs.axes))
+
+
+@oracle(OpKind.REDUCE_MIN)
+def reduce_min(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The smallest along the axes."""
+    assert isinstance(op.attrs, MeanAttrs)
+    return np.asarray(inputs[0].min(axis=op.attrs.axes))

@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,19 +50,23 @@ def _quiet() -> Iterator[None]:
 
 
 class _TensorFlow:
-    """tf.lite.Interpreter with reference kernels, on one core."""
+    """tf.lite.Interpreter on one core: with reference kernels, or ``optimized`` ones, which round some layers once."""
 
-    binding = True
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, optimized: bool = False) -> None:
+        self.binding = not optimized
         with _quiet():
             tf = tensorflow("run the TFLite reference")
+            kinds = tf.lite.experimental.OpResolverType
             self._interpreter = tf.lite.Interpreter(
                 model_path=str(path),
-                experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+                experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+                if optimized
+                else kinds.BUILTIN_REF,
                 num_threads=1,
             )
-        self.name = f"TFLite reference kernels (TensorFlow {tf.__version__})"
+        if not optimized and any(op["op_name"] == "SUM" for op in self._interpreter._get_ops_details()):
+            raise ValueError("TFLite's reference SUM takes int8 for uint8")
+        self.name = f"TFLite {'optimized' if optimized else 'reference'} kernels (TensorFlow {tf.__version__})"
         self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
@@ -96,17 +100,26 @@ class _TfliteMicro:
 
 
 def open_reference(path: Path, inputs: int, outputs: int) -> TfliteReference:
-    """The best reference that is installed, for a file with this many inputs and outputs.
+    """The best reference that is installed and runs the file, which has this many inputs and outputs: TFLite's
+    reference kernels, TFLite Micro, TFLite's other kernels.
 
     ToolError when none is installed, ModelError when TFLite itself refuses the file.
     """
-    try:
-        if importlib.util.find_spec("tensorflow"):
-            return _TensorFlow(path)
-        if importlib.util.find_spec("tflite_micro"):
-            return _TfliteMicro(path, inputs, outputs)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"TFLite cannot run {path}: {str(error).splitlines()[0]}") from error
+    openers: list[Callable[[], TfliteReference]] = []
+    if importlib.util.find_spec("tensorflow"):
+        openers.append(lambda: _TensorFlow(path))
+    if importlib.util.find_spec("tflite_micro"):
+        openers.append(lambda: _TfliteMicro(path, inputs, outputs))
+    if importlib.util.find_spec("tensorflow"):
+        openers.append(lambda: _TensorFlow(path, optimized=True))
+    problem = None
+    for opener in openers:
+        try:
+            return opener()
+        except (RuntimeError, ValueError) as error:
+            problem = problem or error
+    if problem is not None:
+        raise ModelError(f"TFLite cannot run {path}: {str(problem).splitlines()[0]}") from problem
     raise ToolError(
         "comparing with TFLite needs tflite-micro or TensorFlow: run pip install 'tinyengine[check]' "
         "(or tinyengine[convert] where tflite-micro has no package)"

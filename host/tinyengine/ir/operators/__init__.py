@@ -1,7 +1,13 @@
 """A class per operator: what is true of it whatever kernel computes it (dtypes, shapes, checks, MACs)."""
 
 from tinyengine.ir.graph import Graph, Operator
-from tinyengine.ir.operators import elementwise, movement, unary  # noqa: F401 - importing them fills DEFINITIONS
+from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFINITIONS
+    elementwise,
+    lines,
+    movement,
+    reductions,
+    unary,
+)
 from tinyengine.ir.operators.base import DEFINITIONS as DEFINITIONS
 from tinyengine.ir.operators.windows import Weighted
 

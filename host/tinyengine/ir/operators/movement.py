@@ -11,10 +11,11 @@ from tinyengine.ir.graph import Tensor
 from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
 from tinyengine.ir.ops import (
     ConcatAttrs,
+    GatherAttrs,
     NoAttrs,
     OpKind,
     PadAttrs,
-    ResizeNearestAttrs,
+    ResizeAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
 )
@@ -62,14 +63,25 @@ class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
         return (*first[:axis], sum(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
 
 
-class ResizeNearestNeighbor(Movement[ResizeNearestAttrs], kind=OpKind.RESIZE_NEAREST_NEIGHBOR):
+class Resize(Movement[ResizeAttrs]):
     """To any number of rows and columns."""
 
     picture = True
 
-    def shape(self, attrs: ResizeNearestAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+    def shape(self, attrs: ResizeAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         x = inputs[0].shape
         return (1, *declared[1:3], x[3]) if len(declared) == 4 else x
+
+
+class ResizeNearestNeighbor(Resize, kind=OpKind.RESIZE_NEAREST_NEIGHBOR):
+    pass
+
+
+class ResizeBilinear(Resize, kind=OpKind.RESIZE_BILINEAR):
+    """Between bytes as they are."""
+
+    def fits(self, attrs: ResizeAttrs, x: Tensor) -> bool:
+        return not (attrs.align_corners and attrs.half_pixel_centers)
 
 
 class StridedSlice(Movement[StridedSliceAttrs], kind=OpKind.STRIDED_SLICE):
@@ -85,7 +97,27 @@ class StridedSlice(Movement[StridedSliceAttrs], kind=OpKind.STRIDED_SLICE):
         return up_to_ones(attrs.count, declared)
 
 
-def nearest_sources(attrs: ResizeNearestAttrs, size: int, out_size: int) -> np.ndarray:
+class Gather(Movement[GatherAttrs], kind=OpKind.GATHER):
+    """Any indices of each axis, in any order, also more than once."""
+
+    def fits(self, attrs: GatherAttrs, x: Tensor) -> bool:
+        return len(attrs.indices) == len(x.shape) and all(
+            index is None or (index and min(index) >= 0 and max(index) < n)
+            for n, index in zip(x.shape, attrs.indices, strict=True)
+        )
+
+    def shape(self, attrs: GatherAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        shape = inputs[0].shape
+        sizes = tuple(n if index is None else len(index) for n, index in zip(shape, attrs.indices, strict=True))
+        return up_to_ones(sizes, declared)
+
+
+def gather_indices(attrs: GatherAttrs, shape: Shape) -> list[np.ndarray]:
+    """Per axis of an input of ``shape``, the indices that are taken; int64."""
+    return [np.arange(n) if i is None else np.array(i, np.int64) for n, i in zip(shape, attrs.indices, strict=True)]
+
+
+def nearest_sources(attrs: ResizeAttrs, size: int, out_size: int) -> np.ndarray:
     """Index of the input row (or column), of ``size``, that each of ``out_size`` output rows copies; int64.
 
     In float32 throughout, as TFLite's GetNearestNeighbor.
@@ -99,3 +131,19 @@ def nearest_sources(attrs: ResizeNearestAttrs, size: int, out_size: int) -> np.n
     position = (np.arange(out_size, dtype=np.float32) + offset) * scale
     index = round_half_away(position) if attrs.align_corners else np.floor(position)
     return np.clip(index, 0, size - 1).astype(np.int64)
+
+
+def bilinear_sources(attrs: ResizeAttrs, size: int, out_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per output row (or column) of ``out_size``: the indices before and behind it of ``size``, and how far it is from
+    the first to the second in 1/1024, which beyond the edges may be negative or more than 1024; int64.
+
+    As TFLite's ResizeBilinear for int8. Where that would read behind the picture, the last index stands.
+    """
+    scale = ((size << 10) + out_size // 2) // out_size
+    if attrs.align_corners and out_size > 1:
+        scale = (((size - 1) << 10) + (out_size - 1) // 2) // (out_size - 1)
+    position = np.arange(out_size, dtype=np.int64) * scale
+    if attrs.half_pixel_centers:
+        position += scale // 2 - (1 << 9)
+    low = np.clip(position // (1 << 10), 0, size - 1)
+    return low, np.clip((position + 1023) // (1 << 10), 0, size - 1), position - (low << 10)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
-from tinyengine.ir.ops import ActivationAttrs, NoAttrs, OpKind, SoftmaxAttrs
+from tinyengine.ir.ops import ActivationAttrs, GeluAttrs, LeakyReluAttrs, NoAttrs, OpKind, SoftmaxAttrs
 from tinyengine.ir.quantize import (
     INT8_MAX,
     INT8_MIN,
+    inverse_sqrt,
+    multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
     rounding_divide_by_pot,
@@ -31,19 +34,118 @@ class Table(Definition[A]):
         raise NotImplementedError
 
 
-class Logistic(Table[NoAttrs], kind=OpKind.LOGISTIC):
+class RealTable(Table[A]):
+    """A function computed in float32 (LUTPopulate)."""
+
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        """float32 results for float32 values."""
+        raise NotImplementedError
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """Rounded halves away from zero."""
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # infinity is right: it saturates
+            result = self.real(op, np.float32(x.scale) * values.astype(np.float32), output)
+            rescaled = round_half_away(result * (np.float32(1.0) / np.float32(output.scale)))
+        return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def _rounded(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """In float64, then rounded: what a correctly rounded function of the C library gives."""
+    return function(x.astype(np.float64)).astype(np.float32)
+
+
+class Logistic(RealTable[NoAttrs], kind=OpKind.LOGISTIC):
     def check(self, op: Operator, graph: Graph) -> None:
         _verify_unit_output(graph.tensor(op.outputs[0]), 0.0)
 
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return np.float32(1.0) / (np.float32(1.0) + _rounded(np.exp, -x))
+
+
+class Tanh(RealTable[NoAttrs], kind=OpKind.TANH):
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return _rounded(np.tanh, x)
+
+
+class Elu(RealTable[NoAttrs], kind=OpKind.ELU):
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return np.where(x < 0, _rounded(np.expm1, x), x)
+
+
+class Gelu(RealTable[GeluAttrs], kind=OpKind.GELU):
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        assert isinstance(op.attrs, GeluAttrs)
+        one, half = np.float32(1.0), np.float32(0.5)
+        if op.attrs.approximate:
+            inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+            return half * x * (one + _rounded(np.tanh, inner))
+        erfc = np.array([math.erfc(v) for v in (x * np.float32(-math.sqrt(0.5))).tolist()])
+        return half * x * erfc.astype(np.float32)
+
+
+class Exp(RealTable[NoAttrs], kind=OpKind.EXP):
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return _rounded(np.exp, x)
+
+
+class Log(RealTable[NoAttrs], kind=OpKind.LOG):
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        """Of what is not positive, the smallest output."""
+        least = np.float32(INT8_MIN - output.zero_point) * np.float32(output.scale)
+        return np.where(x > 0, _rounded(np.log, x), least)
+
+
+class Sqrt(Table[NoAttrs], kind=OpKind.SQRT):
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
-        """Sigmoid in float32, rounded halves away from zero (LUTPopulate)."""
-        real = np.float32(x.scale) * values.astype(np.float32)
-        # exp in float64 then rounded is what a correctly rounded expf gives
-        with np.errstate(over="ignore"):  # infinity is right: its sigmoid is zero
-            exp = np.exp(-real.astype(np.float64)).astype(np.float32)
-        sigmoid = np.float32(1.0) / (np.float32(1.0) + exp)
-        rescaled = round_half_away(sigmoid * (np.float32(1.0) / np.float32(output.scale)))
-        return np.clip(rescaled + np.float32(output.zero_point), INT8_MIN, INT8_MAX).astype(np.int8)
+        """Rounded towards zero (SqrtEvalQuantized); TFLite refuses negative values, here they count as zero."""
+        real = np.sqrt(np.float32(x.scale) * np.maximum(values, 0).astype(np.float32))
+        result = np.trunc(real / np.float32(output.scale)) + output.zero_point
+        return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+RSQRT_SHIFT = 20
+"""Fractional bits of an inverse root before it is scaled."""
+
+
+class Rsqrt(Table[NoAttrs], kind=OpKind.RSQRT):
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """In fixed point (RsqrtEvalQuantizedInt8); TFLite refuses negative values, here they count as zero."""
+        root = np.sqrt(np.float32(x.scale))
+        multiplier, shift = quantize_multiplier(float(1.0 / np.float64(root * np.float32(output.scale))))
+        inverse = [inverse_sqrt(max(int(v), 0)) for v in values]
+        data = [int(multiply_by_quantized_multiplier(np.array(1), m, s + RSQRT_SHIFT)) for m, s in inverse]
+        result = multiply_by_quantized_multiplier(np.array(data), multiplier, shift - RSQRT_SHIFT) + output.zero_point
+        return np.where(values <= 0, INT8_MAX, np.clip(result, INT8_MIN, INT8_MAX)).astype(np.int8)
+
+
+class Abs(Table[NoAttrs], kind=OpKind.ABS):
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        magnitude = np.abs(values)
+        if x.scale != output.scale:
+            real = float(np.float32(x.scale) / np.float32(output.scale))
+            magnitude = multiply_by_quantized_multiplier(magnitude, *quantize_multiplier(real))
+        return np.clip(magnitude + output.zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+class Neg(Table[NoAttrs], kind=OpKind.NEG):
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """Of the byte as it is: TFLite looks at no quantization, and -128 stays."""
+        return (-(values + x.zero_point)).astype(np.int8)
+
+
+class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
+    def fits(self, attrs: LeakyReluAttrs, x: Tensor) -> bool:
+        return math.isfinite(attrs.alpha)
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """In float32 up to the multipliers (LeakyReluPrepare, QuantizeLeakyRelu)."""
+        assert isinstance(op.attrs, LeakyReluAttrs)
+        scale, out_scale = np.float32(x.scale), np.float32(output.scale)
+        slope = quantize_multiplier(float(scale * np.float32(op.attrs.alpha) / out_scale))
+        identity = quantize_multiplier(float(scale / out_scale))
+        positive, negative = (multiply_by_quantized_multiplier(values, *pair) for pair in (identity, slope))
+        result = np.where(values >= 0, positive, negative) + output.zero_point
+        return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
 
 
 class Relu(Table[ActivationAttrs], kind=OpKind.RELU):

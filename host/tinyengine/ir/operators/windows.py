@@ -1,4 +1,4 @@
-"""Windows over pictures and sums of products: convolutions, FULLY_CONNECTED, pools; MEAN."""
+"""Windows over pictures and sums of products: convolutions, FULLY_CONNECTED, pools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tinyengine.ir.ops import (
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
-    MeanAttrs,
     OpKind,
     PoolAttrs,
     WindowAttrs,
@@ -129,17 +128,3 @@ class AveragePool2D(Pool, kind=OpKind.AVERAGE_POOL_2D):
 
 class MaxPool2D(Pool, kind=OpKind.MAX_POOL_2D):
     pass
-
-
-class Mean(Definition[MeanAttrs], kind=OpKind.MEAN):
-    def fits(self, attrs: MeanAttrs, x: Tensor) -> bool:
-        axes = set(attrs.axes)
-        return bool(axes) and list(attrs.axes) == sorted(axes) and axes <= set(range(len(x.shape)))
-
-    def shape(self, attrs: MeanAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
-        kept = [
-            (1 if i in attrs.axes else n)
-            for i, n in enumerate(inputs[0].shape)
-            if attrs.keep_dims or i not in attrs.axes
-        ]
-        return tuple(kept)

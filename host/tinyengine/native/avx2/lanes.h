@@ -2,7 +2,7 @@
 #ifndef TE_AVX2_LANES_H
 #define TE_AVX2_LANES_H
 
-#include "support/te_requant.h"
+#include "tinyengine/te_requant.h"
 
 #include <immintrin.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* ADD, SUB, MUL with broadcasting, tables, softmax. */
 #include "tinyengine/te_elementwise.h"
 
-#include "../support/te_requant.h"
+#include "tinyengine/te_fixed.h"
 
 typedef int8_t binary_op(const te_binary_params *p, int32_t a, int32_t b);
 
@@ -62,25 +62,6 @@ void te_lut_s8(const te_lut_params *p, const int8_t *x, int8_t *y) {
     for (uint32_t i = 0; i < p->count; i++) y[i] = table[x[i]];
 }
 
-/* 1 / (1 + f) for f in [0, 1), both with 31 fraction bits. Newton-Raphson for 1 / d, d = (1 + f) / 2: three
- * steps from 48/17 - 32/17 d, with 29 fraction bits, rounded as gemmlowp rounds. */
-static int32_t reciprocal_of_one_plus(int32_t f) {
-    const int32_t half = (f >> 1) + (1 << 30); /* d, 31 fraction bits */
-    int32_t guess = te_wrap_add(1515870810, te_high_mul(half, -1010580540));
-    for (int step = 0; step < 3; step++) {
-        const int32_t error = (1 << 29) - te_high_mul(half, guess);
-        guess = te_wrap_add(guess, (int32_t)((uint32_t)te_high_mul(guess, error) << 2));
-    }
-    const int64_t result = (int64_t)guess * 2;
-    return result > INT32_MAX ? INT32_MAX : (int32_t)result;
-}
-
-static int32_t leading_zeros(uint32_t x) {
-    int32_t n = 0;
-    for (; n < 32 && !(x & UINT32_C(0x80000000)); n++) x <<= 1;
-    return n;
-}
-
 void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
     for (uint32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
         int32_t largest = INT8_MIN;
@@ -89,9 +70,9 @@ void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
         for (uint32_t i = 0; i < p->depth; i++)
             sum = te_wrap_add(sum, te_round_shift(p->exp[largest - x[i]], 12));
         /* sum = (1 + f) * 2^(12 - headroom), so its reciprocal is 1 / (1 + f), shifted. */
-        const int32_t headroom = leading_zeros((uint32_t)sum);
+        const int32_t headroom = te_leading_zeros((uint32_t)sum);
         const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - UINT32_C(0x80000000));
-        const int32_t scale = reciprocal_of_one_plus(fraction);
+        const int32_t scale = te_reciprocal_of_one_plus(fraction);
         const int32_t exponent = 12 - headroom + 31 - 8;
         for (uint32_t i = 0; i < p->depth; i++) {
             const int32_t share = te_high_mul(scale, p->exp[largest - x[i]]);

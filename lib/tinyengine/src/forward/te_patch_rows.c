@@ -1,6 +1,6 @@
 /* Several operators, strip by strip: what goes into a strip, what sticks out of it, what comes of it. */
 #include "../support/te_chain_run.h"
-#include "../support/te_requant.h"
+#include "tinyengine/te_requant.h"
 #include "tinyengine/te_row_ops.h"
 
 #include <string.h>

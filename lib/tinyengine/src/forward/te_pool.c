@@ -1,10 +1,10 @@
 /* Pools and means, of whole pictures and by rows. */
 #include "tinyengine/te_pool.h"
 
-#include "../support/te_requant.h"
 #include "../support/te_requant_fixed.h"
 #include "../support/te_sum_four.h"
 #include "../support/te_taps.h"
+#include "tinyengine/te_requant.h"
 #include "tinyengine/te_row_ops.h"
 
 /* ---- pools --------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 #include "tinyengine/te_trained.h"
 
-#include "../support/te_requant.h"
 #include "../support/te_taps.h"
+#include "tinyengine/te_requant.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Exact requantization: the arithmetic of TFLite's int8 reference kernels (fixed point, mostly rounded
- * twice).
+ * twice), for kernels and for the loops that the compiler generates.
  *
  * Right shifts of negative numbers are arithmetic here, as every supported compiler defines them.
  */
@@ -7,6 +7,8 @@
 #define TE_REQUANT_H
 
 #include "tinyengine/te_types.h"
+
+TE_BEGIN_C
 
 /* a + b modulo 2^32: TFLite's accumulators wrap where a converter saturated a bias. */
 static inline int32_t te_wrap_add(int32_t a, int32_t b) {
@@ -52,5 +54,7 @@ static inline int8_t te_requantize_once(int32_t acc, const te_requant *q, uint32
     const int64_t y = scaled + q->zero;
     return (int8_t)(y < q->min ? q->min : y > q->max ? q->max : y);
 }
+
+TE_END_C
 
 #endif

@@ -1,0 +1,195 @@
+"""Descriptions of the operators that are generated loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Multiplier, Prelu, SquaredDifference
+from tinyengine.ir.operators.lines import log_softmax_params
+from tinyengine.ir.operators.movement import bilinear_sources, gather_indices
+from tinyengine.ir.operators.reductions import sum_requant
+from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, GatherAttrs, MeanAttrs, ResizeAttrs
+from tinyengine.ir.requant import AddParams, MulParams, mean_params
+from tinyengine.kernels.base import KernelCall, Target, lowering
+from tinyengine.kernels.checks import unsupported
+from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
+from tinyengine.kernels.loops.movement import movement, sources
+from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
+from tinyengine.kernels.loops.resample import resample
+from tinyengine.kernels.loops.text import Array, Value
+
+FIXED = "te_fixed.h"
+CLAMP = "te_clamp({}, -128, 127)"
+
+MINIMUM = Elementwise("minimum", ("y = x0 < x1 ? x0 : x1;",))
+MAXIMUM = Elementwise("maximum", ("y = x0 > x1 ? x0 : x1;",))
+
+
+@lowering(OpKind.MINIMUM)
+def lower_minimum(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return elementwise(op, graph, MINIMUM)
+
+
+@lowering(OpKind.MAXIMUM)
+def lower_maximum(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return elementwise(op, graph, MAXIMUM)
+
+
+@lowering(OpKind.SQUARED_DIFFERENCE)
+def lower_squared_difference(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """On a common, finer scale."""
+    definition = DEFINITIONS[op.kind]
+    assert isinstance(definition, SquaredDifference)
+    a, b, square = definition.multipliers(op, graph)
+    body = (
+        f"const int32_t a = te_scale((x0 - zero0) * {1 << DIFFERENCE_LEFT_SHIFT}, factor0, shift0);",
+        f"const int32_t b = te_scale((x1 - zero1) * {1 << DIFFERENCE_LEFT_SHIFT}, factor1, shift1);",
+        f"y = {CLAMP.format('te_scale((a - b) * (a - b), factor, shift) + zero')};",
+    )
+    values = _factor("0", a) | _factor("1", b) | _factor("", square)
+    return elementwise(op, graph, Elementwise("squared_difference", body, values | _zeros(op, graph)))
+
+
+@lowering(OpKind.PRELU)
+def lower_prelu(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The slopes are mostly constants, one per channel."""
+    definition = DEFINITIONS[op.kind]
+    assert isinstance(definition, Prelu)
+    identity, product = definition.multipliers(op, graph)
+    body = (
+        "const int32_t v = x0 - zero0;",
+        "y = v >= 0 ? te_scale(v, factor0, shift0) : te_scale(v * (x1 - zero1), factor1, shift1);",
+        f"y = {CLAMP.format('y + zero')};",
+    )
+    values = _factor("0", identity) | _factor("1", product) | _zeros(op, graph)
+    return elementwise(op, graph, Elementwise("prelu", body, values))
+
+
+def lower_add_any(op: Operator, graph: Graph, p: AddParams) -> KernelCall:
+    """ADD and SUB over more axes than their kernel has."""
+    body = (
+        f"const int32_t a = te_scale((x0 - zero0) * {1 << p.left_shift}, factor0, shift0);",
+        f"const int32_t b = te_scale((x1 - zero1) * {1 << p.left_shift}, factor1, shift1);",
+        "y = te_clamp(te_scale(a + b, factor, shift) + zero, low, high);",
+    )
+    values = _factor("0", Multiplier(p.multiplier1, p.shift1)) | _factor("1", Multiplier(p.multiplier2, p.shift2))
+    values |= _factor("", Multiplier(p.multiplier, p.shift)) | _zeros(op, graph) | {"low": p.low, "high": p.high}
+    return elementwise(op, graph, Elementwise("add", body, values))
+
+
+def lower_mul_any(op: Operator, graph: Graph, p: MulParams) -> KernelCall:
+    """MUL over more axes than its kernel has."""
+    body = ("y = te_clamp(te_scale((x0 - zero0) * (x1 - zero1), factor, shift) + zero, low, high);",)
+    values = _factor("", Multiplier(int(p.requant.multiplier[0]), int(p.requant.shift[0]))) | _zeros(op, graph)
+    values |= {"low": p.requant.low, "high": p.requant.high}
+    return elementwise(op, graph, Elementwise("mul", body, values))
+
+
+def _factor(suffix: str, factor: Multiplier) -> dict[str, Value]:
+    return {f"factor{suffix}": factor.multiplier, f"shift{suffix}": factor.shift}
+
+
+def _zeros(op: Operator, graph: Graph) -> dict[str, Value]:
+    """The zero points of all inputs, and of the output."""
+    zeros: dict[str, Value] = {f"zero{i}": graph.tensor(name).zero_point for i, name in enumerate(op.inputs)}
+    return zeros | {"zero": graph.tensor(op.outputs[0]).zero_point}
+
+
+LARGEST = Reduction("reduce_max", ("int32_t best = INT32_MIN;",), (Pass(("if (x > best) best = x;",), ("y = best;",)),))
+SMALLEST = Reduction(
+    "reduce_min", ("int32_t best = INT32_MAX;",), (Pass(("if (x < best) best = x;",), ("y = best;",)),)
+)
+
+
+@lowering(OpKind.REDUCE_MAX, OpKind.REDUCE_MIN)
+def lower_reduce_max(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The extreme byte."""
+    assert isinstance(op.attrs, MeanAttrs)
+    return reduction(op, graph, op.attrs.axes, LARGEST if op.kind is OpKind.REDUCE_MAX else SMALLEST)
+
+
+@lowering(OpKind.SUM)
+def lower_sum(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """SUM, and MEAN, which has another factor. Zero points are taken off one by one."""
+    assert isinstance(op.attrs, MeanAttrs)
+    requant = sum_requant(graph, op) if op.kind is OpKind.SUM else mean_params(graph, op).requant
+    values = {"zero0": graph.tensor(op.inputs[0]).zero_point, "zero": requant.zero}
+    values |= {"factor": int(requant.multiplier[0]), "shift": int(requant.shift[0])}
+    result = f"y = {CLAMP.format('te_scale(sum, factor, shift) + zero')};"
+    loop = Reduction("sum", ("int32_t sum = 0;",), (Pass(("sum += x - zero0;",), (result,)),), values)
+    return reduction(op, graph, op.attrs.axes, loop)
+
+
+@lowering(OpKind.GATHER)
+def lower_gather(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Loops where the indices are regular, tables where they are not."""
+    assert isinstance(op.attrs, GatherAttrs)
+    x = graph.tensor(op.inputs[0])
+    return movement(op, graph, *sources(x, gather_indices(op.attrs, x.shape)))
+
+
+@lowering(OpKind.RESIZE_BILINEAR)
+def lower_resize_bilinear(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Tables of rows and columns."""
+    assert isinstance(op.attrs, ResizeAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    rows, columns = (bilinear_sources(op.attrs, x.shape[axis], y.shape[axis]) for axis in (1, 2))
+    return resample(op, graph, rows, columns)
+
+
+@lowering(OpKind.ARG_MAX, OpKind.ARG_MIN)
+def lower_arg_max(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The first of several extremes."""
+    assert isinstance(op.attrs, ArgAttrs)
+    what, better, start = ("arg_max", ">", "INT32_MIN") if op.kind is OpKind.ARG_MAX else ("arg_min", "<", "INT32_MAX")
+    each = (f"if (x {better} best) {{", "    best = x;", "    y = i;", "}", "i++;")
+    loop = Reduction(what, (f"int32_t best = {start}, i = 0;", "y = 0;"), (Pass(each),))
+    return reduction(op, graph, (op.attrs.axis,), loop)
+
+
+FIND_LARGEST = Pass(("if (x > largest) largest = x;",))
+
+
+@lowering(OpKind.LOG_SOFTMAX)
+def lower_log_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The largest, the logarithm of the sum of exponentials, the results."""
+    p = log_softmax_params(graph, op)
+    x = graph.tensor(op.inputs[0])
+    total = Pass(
+        ("sum = te_wrap_add(sum, exp[largest - x]);",),
+        (
+            "const int32_t log = te_log(sum);",
+            "int32_t least = te_scale(te_wrap_add(log, INT32_MIN), reverse, reverse_shift);",
+            "if (least < diff_min - 1) least = diff_min - 1;",
+        ),
+    )
+    each = (
+        "y = -128;",
+        "if (x - largest > least) {",
+        "    y = te_round_shift(te_scale(x - largest, factor, shift) - log, 22) + 127;",
+        f"    y = {CLAMP.format('y')};",
+        "}",
+    )
+    values: dict[str, Value] = _factor("", Multiplier(p.softmax.multiplier, p.softmax.left_shift))
+    values |= {"reverse": p.reverse, "reverse_shift": p.reverse_shift, "diff_min": p.softmax.diff_min}
+    values["exp"] = Array("int32", lambda: p.exp)
+    start = ("int32_t largest = INT32_MIN, sum = 0;",)
+    loop = Reduction("log_softmax", start, (FIND_LARGEST, total, Pass(each, writes=True)), values)
+    return replace(reduction(op, graph, (len(x.shape) - 1,), loop), header=FIXED)
+
+
+@lowering(OpKind.L2_NORMALIZATION)
+def lower_l2_normalization(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The sum of squares, the results."""
+    if op.attrs != ElementwiseAttrs():
+        raise unsupported(op, graph, "has a fused activation", "put a RELU behind it")
+    x = graph.tensor(op.inputs[0])
+    squares = Pass(
+        ("sum += (x - zero0) * (x - zero0);",),
+        ("int32_t shift;", "const int32_t factor = te_inverse_sqrt(sum, &shift);"),
+    )
+    result = Pass((f"y = {CLAMP.format('te_scale(x - zero0, factor, shift + 7)')};",), writes=True)
+    loop = Reduction("l2_normalization", ("int32_t sum = 0;",), (squares, result), {"zero0": x.zero_point})
+    return replace(reduction(op, graph, (len(x.shape) - 1,), loop), header=FIXED)
