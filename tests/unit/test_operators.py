@@ -24,7 +24,7 @@ NO_CASE = {OpKind.DEQUANTIZE: "stands at the network's border only, where the ho
 
 def drawn() -> set[OpKind]:
     """The kinds that the random cases of kernels and oracle contain."""
-    return {case.graph.operators[0].kind for family in FAMILIES for case in random_cases(1, family, 60)}
+    return {case.graph.operators[0].kind for family in FAMILIES for case in random_cases(1, family, 120)}
 
 
 def missing(kind: OpKind, cases: set[OpKind]) -> list[str]:

@@ -2,7 +2,7 @@
 #ifndef TE_UPDATE_H
 #define TE_UPDATE_H
 
-#include "te_requant.h"
+#include "tinyengine/te_requant.h"
 #include "tinyengine/te_backward.h"
 
 #include <string.h>
