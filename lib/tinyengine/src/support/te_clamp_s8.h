@@ -2,7 +2,7 @@
 #ifndef TE_CLAMP_S8_H
 #define TE_CLAMP_S8_H
 
-#include "te_requant.h"
+#include "tinyengine/te_requant.h"
 
 static inline void te_clamp_s8(int8_t *y, uint32_t count, int32_t low, int32_t high) {
     if (low <= -128 && high >= 127) return;

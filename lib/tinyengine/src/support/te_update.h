@@ -2,8 +2,8 @@
 #ifndef TE_UPDATE_H
 #define TE_UPDATE_H
 
-#include "tinyengine/te_requant.h"
 #include "tinyengine/te_backward.h"
+#include "tinyengine/te_requant.h"
 
 #include <string.h>
 
