@@ -42,6 +42,7 @@ def fingerprint(model, command):
     digest = hashlib.sha256("\0".join(command).encode())
     files = [model, model.with_suffix(".json"), PROJECT / "boards" / (env["BOARD"] + ".json")]
     files += sorted((PROJECT / "host" / "tinyengine").rglob("*.py"))
+    files.append(PROJECT / "lib" / "tinyengine" / "include" / "tinyengine" / "te_depthwise_map_list.h")
     for path in files:
         digest.update(path.as_posix().encode() + b"\0" + (path.read_bytes() if path.is_file() else b"-") + b"\0")
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,24 @@ from tests.helpers import needs
 from tests.helpers.batch import STRICT
 
 ROOT = project_root() / "lib" / "tinyengine"
-# What a freestanding C library must provide, and the compiler's own helpers: 64-bit arithmetic; what a core has no
-# instructions for, such as floats and division.
-ALLOWED_SYMBOLS = re.compile("memcpy|memmove|memset|__aeabi_.*|__gnu_thumb1_.*|__clzsi2")
+PROVIDED = "memcpy|memmove|memset|__aeabi_(ldivmod|uldivmod|lmul|l2f)"
+"""What a freestanding C library must provide, and the compiler's own helpers for 64-bit arithmetic."""
+WITHOUT_FPU = rf"{PROVIDED}|__aeabi_(?!d|.*2d)\w+|__gnu_thumb1_\w+|__clzsi2"
+"""And helpers for what such cores have no instructions for: floats, division; but never doubles."""
+
+
+def foreign(cpu: str, symbols: Iterable[str]) -> set[str]:
+    """Those that the library may not call on a core."""
+    allowed = WITHOUT_FPU if "-mfloat-abi=soft" in CORES[cpu].flags else PROVIDED
+    return {name for name in symbols if not re.fullmatch(allowed, name)}
+
+
+@pytest.mark.parametrize("cpu", CORES)
+def test_no_core_may_call_for_doubles(cpu: str) -> None:
+    doubles = {"__aeabi_dadd", "__aeabi_dcmplt", "__aeabi_d2iz", "__aeabi_f2d", "__aeabi_i2d", "__aeabi_ul2d"}
+    assert foreign(cpu, doubles | {"memcpy", "__aeabi_lmul"}) == doubles
+    floats = {"__aeabi_fadd", "__aeabi_fcmplt"}
+    assert foreign(cpu, floats) == (set() if cpu in ("cortex-m0plus", "cortex-m3") else floats)
 
 
 @pytest.mark.slow(but=1)
@@ -37,9 +53,8 @@ def test_compiles_without_a_warning_and_keeps_no_state(cpu: str, portable: bool,
     symbols = [line.split()[-2:] for line in listing.splitlines() if len(line.split()) >= 2]
     defined = {name for kind, name in symbols if kind in "Tt"}
     assert not [name for kind, name in symbols if kind in "BbDdCc"], "variables outlive a call"
-    wanted = {name for kind, name in symbols if kind == "U"} - defined
-    foreign = {name for name in wanted if not ALLOWED_SYMBOLS.fullmatch(name)}
-    assert not foreign, f"calls what a microcontroller may not have: {foreign}"
+    wanted = foreign(cpu, {name for kind, name in symbols if kind == "U"} - defined)
+    assert not wanted, f"calls what a microcontroller may not have: {wanted}"
     assert not [name for kind, name in symbols if kind.isupper() and kind != "U" and not name.startswith("te_")]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend import parse_tflite
@@ -271,17 +271,23 @@ def test_oracle_is_bit_identical_to_builtin_ref(name: str, seed: int) -> None:
 @settings(RANDOM, max_examples=10)
 def test_the_cases_of_the_kernels_are_bit_identical_too(family: str, seed: int) -> None:
     """What the C is tested with, as far as a .tflite can say it."""
+    compared = 0
     for one in random_cases(seed, family, 4):
         verify(one.graph)
+        model = b""
         with contextlib.suppress(UnsupportedOperatorError):  # a pool's paddings that are neither SAME nor VALID
             model = tflite_bytes(one.graph)
-            mine = run(one.graph, one.inputs)[0]
-            np.testing.assert_array_equal(run(parse_tflite(model), one.inputs)[0].ravel(), mine.ravel(), str(one))
-            like_micro = one.graph.operators[0].kind in NOT_LIKE_TFLITE
-            reference = run_micro_outputs if like_micro else run_builtin_ref
-            theirs = reference(model, one.inputs)[0]
-            different = mine.ravel() != theirs.ravel()
-            assert not (different & ~beyond_int32(one.graph)).any(), str(one)
+        if not model:
+            continue
+        mine = run(one.graph, one.inputs)[0]
+        np.testing.assert_array_equal(run(parse_tflite(model), one.inputs)[0].ravel(), mine.ravel(), str(one))
+        like_micro = one.graph.operators[0].kind in NOT_LIKE_TFLITE
+        reference = run_micro_outputs if like_micro else run_builtin_ref
+        theirs = reference(model, one.inputs)[0]
+        different = mine.ravel() != theirs.ravel()
+        assert not (different & ~beyond_int32(one.graph)).any(), str(one)
+        compared += 1
+    assume(compared)  # Hypothesis fails a test for which this never holds
 
 
 def run_micro_outputs(model: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
