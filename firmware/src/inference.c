@@ -200,12 +200,13 @@ void fw_inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uin
     memcpy(data, (const uint8_t *)state.model->outputs[index].data + offset, length);
 }
 
-/* Uploaded inputs and outputs stay as they are. */
+/* Uploaded inputs stay; outputs go, for one that is also a next value lies in the bytes of its state. */
 status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer) {
     (void)request;
     (void)length;
     (void)answer;
     if (state.model->reset == NULL) return STATUS_UNSUPPORTED;
+    state.outputs_valid = false;
     state.model->reset();
     return STATUS_OK;
 }

@@ -289,6 +289,14 @@ def test_ports_convert_between_the_user_and_the_network() -> None:
     assert to_outside(b.graph, real, np.array([[-128, 5]], np.int8)).tolist() == [[-64.0, 2.5]]
 
 
+def test_the_executor_takes_scalars() -> None:
+    b = GraphBuilder(3)
+    b.output(b.logistic(b.input()))
+    b.output(b.quantize(b.graph.inputs[0].tensor))
+    outputs = run(b.graph, [np.array(7, np.int8)])
+    assert [(y.shape, y.dtype) for y in outputs] == [((), np.int8)] * 2
+
+
 def test_the_executor_checks_its_inputs_and_shows_every_tensor() -> None:
     graph = sample()
     value = np.zeros((1, 8, 6, 3), np.int8)

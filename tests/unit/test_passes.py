@@ -16,7 +16,7 @@ from tinyengine.ir.printer import format_graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import PASSES, fuse_activation, optimize
 from tinyengine.paths import shared_dir
-from tinyengine.reference import run
+from tinyengine.reference import Session, run
 
 from tests.helpers.graphs import GraphBuilder, random_inputs
 from tests.helpers.tflite_reference import run_builtin_ref
@@ -83,6 +83,33 @@ def test_one_input_quantized_alike_twice() -> None:
     x, quant = b.input(1, 6, dtype="float32"), b.quant()
     b.output(b.binary(OpKind.ADD, b.quantize(x, quant=quant), b.logistic(b.quantize(x, quant=quant))))
     assert kinds(optimized(b)) == ["LOGISTIC", "ADD"]
+
+
+def test_a_state_that_keeps_a_quantized_input_follows_it_to_the_border() -> None:
+    b = GraphBuilder(4)
+    x, old, quant = b.input(1, 6, dtype="float32"), b.state(1, 6), b.quant()
+    b.graph.tensor(old).quant = quant
+    b.output(b.binary(OpKind.ADD, b.quantize(x, quant=quant), old))
+    b.keep(old, b.quantize(x, quant=quant))
+    graph = optimized(b, samples=0)
+    verify(graph)
+    assert kinds(graph) == ["ADD"]
+    assert graph.states[0].update == graph.inputs[0].tensor != b.graph.states[0].update
+    mine, original = Session(graph), Session(b.graph)
+    for seed in range(3):
+        inputs = random_inputs(b.graph, seed)
+        quantized = [to_inside(graph, graph.inputs[0], inputs[0])]
+        np.testing.assert_array_equal(mine.run(quantized), original.run(inputs))
+
+
+def test_an_input_that_is_also_wanted_as_it_is_stays() -> None:
+    b = GraphBuilder(4)
+    x = b.input(1, 6, dtype="float32")
+    b.output(b.logistic(b.quantize(x)))
+    b.output(x)
+    graph = optimized(b)
+    verify(graph)
+    assert kinds(graph) == ["QUANTIZE", "LOGISTIC"] and graph.inputs == b.graph.inputs
 
 
 def test_one_input_quantized_in_two_ways_is_refused() -> None:

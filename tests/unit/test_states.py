@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.device import open_device
-from tinyengine.device.errors import RefusedError
+from tinyengine.device.client import OBJECT_OUTPUT
+from tinyengine.device.errors import RefusedError, RestartedError
+from tinyengine.device.framing import Op, Status
+from tinyengine.device.recognition import Recognizer
 from tinyengine.errors import BudgetError, ModelError
 from tinyengine.ir import OpKind, State
 from tinyengine.ir.ops import ElementwiseAttrs
@@ -164,6 +169,16 @@ def test_initial_values_take_flash_only_where_they_differ() -> None:
     assert different.weight_bytes == 48 + sum(arrays.values())
 
 
+@pytest.mark.parametrize("values", [[-np.inf] * 3, [np.nan] * 3, [np.inf, -1.5, np.nan]], ids=str)
+def test_float_states_may_begin_with_what_is_no_number(values: list[float]) -> None:
+    b = GraphBuilder(1, "endless")
+    b.output(b.logistic(b.input(1, 4)))
+    kept = b.tensor((1, 3), "float32")
+    b.graph.states.append(State(kept, kept, np.array([values], np.float32)))
+    b.output(kept)
+    np.testing.assert_array_equal(build(compile_graph(b.graph)).run([np.zeros((1, 4), np.int8)])[1], [values])
+
+
 def test_what_does_not_go_with_states_is_refused() -> None:
     with pytest.raises(ModelError, match="keeps states, which only whole runs change: compile it with --input frame"):
         compiled(deep, input="rows")
@@ -192,6 +207,64 @@ def test_firmware_carries_states_and_rewinds(tmp_path: Path) -> None:
         device.infer(inputs[0][0])
         device.profile()  # leaves initial values
         np.testing.assert_array_equal(device.infer(inputs[0][0]).outputs[0], outputs[0][0].reshape(-1))
+
+
+def test_an_output_in_the_bytes_of_a_state_is_gone_after_a_rewind(tmp_path: Path) -> None:
+    model = compile_graph(stateful(accumulator))
+    inputs, outputs = expected(model)
+    with native_device(executable=build_compiled(model, tmp_path)) as native, open_device(native.url) as device:
+        device.infer(inputs[0][0])
+        assert device.connection.download(OBJECT_OUTPUT, 0, 128) == outputs[0][0].tobytes()
+        device.rewind()
+        with pytest.raises(RefusedError) as refused:
+            device.connection.download(OBJECT_OUTPUT, 0, 128)
+        assert refused.value.status == Status.NOT_THERE
+
+
+def test_states_that_were_lost_are_reported_once(tmp_path: Path) -> None:
+    model = compile_graph(stateful(accumulator))
+    inputs, outputs = expected(model)
+
+    def restart() -> None:
+        with contextlib.suppress(RestartedError):
+            device.connection.request(Op.RESET)
+
+    with native_device(executable=build_compiled(model, tmp_path)) as native, open_device(native.url) as device:
+
+        def agrees(run: int) -> None:
+            got = device.infer(inputs[run][0]).outputs[0]
+            np.testing.assert_array_equal(got, outputs[run][0].reshape(got.shape))
+
+        agrees(0)
+        for operation in (device.statistics, device.profile, lambda: device.echo(b"x"), device.negotiate_baud):
+            restart()
+            operation()  # connects again
+            with pytest.raises(RestartedError, match="states are lost"):
+                device.infer(inputs[1][0])
+            agrees(0)
+        for way in (device.rewind, device.reset):
+            restart()
+            device.statistics()
+            way()  # the caller knows
+            agrees(0)
+            agrees(1)
+
+
+def test_pictures_begin_anew_but_those_of_a_stream_go_on(tmp_path: Path) -> None:
+    model = compile_graph(stateful(deep))
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (12, 12, 3), np.uint8))
+    with native_device(executable=build_compiled(model, tmp_path)) as native, open_device(native.url) as device:
+        board = Recognizer(device)
+
+        def alone() -> list[int]:
+            return board.recognize("", picture).inference.outputs[0].tolist()
+
+        def streamed() -> list[list[int]]:
+            return [r.inference.outputs[0].tolist() for r in board.stream(iter([("", picture)] * 3))]
+
+        first, stream = alone(), streamed()
+        assert alone() == first == stream[0] != stream[1]
+        assert streamed() == stream
 
 
 def test_a_network_without_states_has_nothing_to_rewind(tmp_path: Path) -> None:

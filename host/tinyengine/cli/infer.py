@@ -25,7 +25,7 @@ def command(images: tuple[Path, ...], as_json: bool, **device: Any) -> None:
     """Classify pictures on a device.
 
     IMAGE is a picture, a folder of pictures or an .npz archive. Each picture is resized as a whole to the network's
-    input.
+    input. A network with states begins anew with each picture.
 
     \b
     Example:

@@ -23,6 +23,8 @@ from tinyengine.report.recognition import StreamView
 def command(source: str, limit: int | None, as_json: bool, **device: Any) -> None:
     """Classify a stream of pictures on a device, live; Ctrl-C ends it.
 
+    A network with states begins anew with the first picture and goes on from one to the next.
+
     \b
     Example:
       tinyengine stream --port /dev/ttyACM0 --source camera

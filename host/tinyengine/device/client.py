@@ -133,6 +133,7 @@ class Device:
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self._connection = connection
+        self._states_lost = False  # and nobody has been told yet
         self.identity = identity
 
     @classmethod
@@ -191,7 +192,7 @@ class Device:
         return Statistics(*fields("<12I", payload))
 
     def profile(self) -> list[LayerProfile]:
-        """Run the network on whatever its memory holds and return what each layer took."""
+        """Run the network on whatever its memory holds and return what each layer took. Rewinds its states."""
         if not self.identity.has_profile:
             raise RefusedError("this firmware was built without profiling: build and flash it anew", Status.UNSUPPORTED)
 
@@ -212,9 +213,12 @@ class Device:
 
         An input of h x w x c bytes may also be given as h x w x 1: the value of a pixel then stands for all its
         channels and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
-        States go on from the last run; a device that has restarted has lost them: RestartedError.
+        States go on from the last run; if the device has restarted since, they are lost: RestartedError, once.
         """
         delivery = self.delivery(inputs, by_rows)
+        if self._states_lost:
+            self._states_lost = False
+            raise RestartedError("the device restarted and its network's states are lost: begin anew with its inputs")
         if self.identity.has_states:
             return self._infer(delivery)
         return self._retried(lambda: self._infer(delivery))
@@ -245,16 +249,14 @@ class Device:
         if not self.identity.has_states:
             raise RefusedError("the network on this board keeps no states", Status.UNSUPPORTED)
         self._retried(lambda: self._connection.request(Op.REWIND))
-
-    def infer_rows(self, frame: np.ndarray) -> Inference:
-        """Like :meth:`infer`, computing while the rows arrive."""
-        return self.infer(frame, by_rows=True)
+        self._states_lost = False
 
     def reset(self) -> None:
-        """Restart the firmware and connect again."""
+        """Restart the firmware and connect again; states have their initial values."""
         with contextlib.suppress(RestartedError):  # a repeated request may meet the restarted firmware
             self._connection.request(Op.RESET)
         self._reconnect()
+        self._states_lost = False
 
     def close(self) -> None:
         """Leave the device at 115200 baud for whoever comes next (it would return there by itself after a silence)."""
@@ -315,7 +317,7 @@ class Device:
         return layers
 
     def _retried(self, action: Callable[[], T]) -> T:
-        """Repeat a whole operation when the device has restarted under it: none of them leaves a trace there."""
+        """Repeat a whole operation, which must leave no trace in the device, when that has restarted under it."""
         for _ in range(3):
             try:
                 return action()
@@ -324,6 +326,7 @@ class Device:
         return action()
 
     def _reconnect(self) -> None:
+        self._states_lost = self.identity.has_states
         baud = self.baud
         self._connection.handshake()
         identity = _identify(self._connection)

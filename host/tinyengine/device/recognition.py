@@ -80,7 +80,15 @@ class Recognizer:
         self._form = input_form(device, self.metadata)
 
     def recognize(self, name: str, image: Image.Image) -> Recognition:
-        """Run the network on one RGB picture."""
+        """Run the network on one RGB picture, whatever it was given before: states begin anew."""
+        self._rewind()
+        return self._recognize(name, image)
+
+    def _rewind(self) -> None:
+        if self.device.identity.has_states:
+            self.device.rewind()
+
+    def _recognize(self, name: str, image: Image.Image) -> Recognition:
         identity = self.device.identity
         inference = self.device.infer(self._form.values(image), by_rows=self._by_rows)
         answer = None
@@ -90,11 +98,13 @@ class Recognizer:
         return Recognition(name, answer, inference, identity.counter_unit)
 
     def stream(self, pictures: Iterator[NamedPicture], limit: int | None = None) -> Iterator[Recognition]:
-        """Recognize pictures as they come, at most ``limit``; the rate is averaged over the last ones."""
+        """Recognize pictures as they come, at most ``limit``; the rate is averaged over the last ones. States begin
+        anew with the first picture and go on from one to the next."""
+        self._rewind()
         rate = 0.0
         last = time.monotonic()
         for number, (name, image) in enumerate(pictures, 1):
-            result = self.recognize(name, image)
+            result = self._recognize(name, image)
             now = time.monotonic()
             current = 1.0 / max(now - last, 1e-6)
             rate = current if number == 1 else rate + (current - rate) / min(number, 10)

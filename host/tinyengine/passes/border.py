@@ -22,7 +22,8 @@ def move_conversions_to_border(graph: Graph) -> None:
 
 def _convert_input(graph: Graph, port: Port) -> Port:
     readers = graph.consumers(port.tensor)
-    if graph.tensor(port.tensor).dtype == "int8" or not any(op.kind is OpKind.QUANTIZE for op in readers):
+    wanted = graph.tensor(port.tensor).dtype == "int8" or port.tensor in graph.results()  # as it is
+    if wanted or not any(op.kind is OpKind.QUANTIZE for op in readers):
         return port
     inside = readers[0].outputs[0]
     for op in readers:
@@ -34,6 +35,7 @@ def _convert_input(graph: Graph, port: Port) -> Port:
     for op in readers[1:]:
         replace_reads(graph, op.outputs[0], inside)
         graph.outputs = [replace(p, tensor=inside) if p.tensor == op.outputs[0] else p for p in graph.outputs]
+        graph.states = [replace(s, update=inside) if s.update == op.outputs[0] else s for s in graph.states]
     graph.operators = [op for op in graph.operators if not any(op is reader for reader in readers)]
     return replace(port, tensor=inside)
 

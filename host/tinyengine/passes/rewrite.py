@@ -30,6 +30,7 @@ def clone(graph: Graph) -> Graph:
         operators=[replace(op, inputs=list(op.inputs), outputs=list(op.outputs)) for op in graph.operators],
         inputs=list(graph.inputs),
         outputs=list(graph.outputs),
+        states=list(graph.states),
     )
 
 

@@ -34,7 +34,7 @@ def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: Requa
         result = (requant or conv_requant(graph, op)).apply(ACCUMULATORS[op.kind](op, graph, inputs))
     else:
         result = ORACLES[op.kind](op, graph, inputs)
-    results = [result] if isinstance(result, np.ndarray) else result
+    results = result if isinstance(result, list) else [np.asarray(result)]
     outputs = [graph.tensor(name) for name in op.outputs]
     return [
         value.astype(DTYPES[tensor.dtype], copy=False).reshape(tensor.shape)
