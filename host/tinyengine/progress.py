@@ -1,4 +1,4 @@
-"""How long work says how far it is, to whoever wants to know; ``cli.progress`` draws it."""
+"""How long-running work reports how far it is. ``cli.progress`` draws these reports."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Protocol
 
 Progress = Callable[[int, int], None]
-"""Told of things done, and of all."""
+"""Called with the number of things done so far and the number of all."""
 
 Say = Callable[[str], None]
-"""Told a sentence."""
+"""Called with a sentence for the user."""
 
 
 class Activity(Protocol):
-    """Told what is being done, how far that is, and what to show beside it."""
+    """Called with what is being done, how far it is, and figures to show beside it."""
 
     def __call__(self, what: str, done: int, total: int, figures: str = "") -> None: ...
 
 
 def silent(*_: object, **__: object) -> None:
-    """Whom nobody listens to: takes what any of the others take."""
+    """Ignores the reports of work whose progress nobody wants to see; fits all three types above."""
 
 
 def part(activity: Activity, what: str) -> Progress:
-    """The progress of ``what``, told to ``activity``."""
+    """A progress that reports to ``activity`` how far ``what`` is."""
     return lambda done, total: activity(what, done, total)

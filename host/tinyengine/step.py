@@ -1,4 +1,4 @@
-"""A training step, as whoever computes it is told: a device, its generated code in this process, or the oracle.
+"""Input and result of a training step. A device computes it, its generated code in this process, or the oracle.
 
 ``Sample`` and ``Update`` are te_train_sample and te_train_update of te_train.h, ``Outcome`` is te_train_result.
 """

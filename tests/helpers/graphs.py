@@ -26,6 +26,7 @@ from tinyengine.ir.ops import (
     TransposeAttrs,
     Window,
 )
+from tinyengine.ir.ports import dequantize_array, requantize_array
 
 Shape = tuple[int, ...]
 
@@ -277,3 +278,15 @@ def small_graph(name: str = "small", label: str = "x") -> Graph:
     graph.inputs = [Port(label, label, "int8", quant)]
     graph.outputs = [Port("flat", "flat", "int8", graph.tensor("flat").quant)]
     return graph
+
+
+def to_outside(graph: Graph, port: Port, values: np.ndarray) -> np.ndarray:
+    """Values of an output's tensor as its port shows them."""
+    tensor = graph.tensor(port.tensor)
+    if port.dtype == tensor.dtype:
+        return values
+    assert tensor.quant is not None
+    if port.dtype == "float32":
+        return dequantize_array(values, tensor.quant)
+    assert port.quant is not None
+    return requantize_array(values, tensor.quant, port.quant, port.dtype)

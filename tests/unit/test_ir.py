@@ -16,14 +16,14 @@ from tinyengine.ir.operators import macs, total_macs
 from tinyengine.ir.operators.movement import nearest_sources
 from tinyengine.ir.operators.unary import unary_lut
 from tinyengine.ir.ops import Activation, ResizeAttrs, Window
-from tinyengine.ir.ports import dequantize_array, quantize_array, to_inside, to_outside
+from tinyengine.ir.ports import dequantize_array, quantize_array, to_inside
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.quantize import activation_range, multiply_by_quantized_multiplier, quantize_multiplier
 from tinyengine.ir.requant import exact_multiplier, exp_on_negative_values, multiply_rounding_once
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
-from tests.helpers.graphs import GraphBuilder
+from tests.helpers.graphs import GraphBuilder, to_outside
 
 
 def sample() -> Graph:

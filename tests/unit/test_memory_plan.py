@@ -335,8 +335,8 @@ def test_scratch_counts_for_the_arena_but_not_for_activations():
     assert result.arena_bytes == 356
     assert result.scratch == (256,) or result.scratch == (0,)
     assert [usage.bytes_used for usage in result.usage] == [356]
-    assert "0.1 KB scratch" in result.bottleneck
-    assert "0.2 KB shared in place" in result.bottleneck
+    assert "100 bytes scratch" in result.bottleneck
+    assert "256 bytes shared in place" in result.bottleneck
 
 
 def test_room_that_only_scratch_needs_is_not_wasted_on_activations():

@@ -11,14 +11,14 @@ from tinyengine.frontend import load_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
 from tinyengine.ir.ops import Activation, Conv2DAttrs, MeanAttrs, PoolAttrs, Window
-from tinyengine.ir.ports import to_inside, to_outside
+from tinyengine.ir.ports import to_inside
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import PASSES, fuse_activation, optimize
 from tinyengine.paths import shared_dir
 from tinyengine.reference import Session, run
 
-from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.graphs import GraphBuilder, random_inputs, to_outside
 from tests.helpers.tflite_reference import run_builtin_ref
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tinyengine.frontend import load_tflite
-from tinyengine.ir.ports import to_inside, to_outside
+from tinyengine.ir.ports import to_inside
 from tinyengine.passes import optimize
 from tinyengine.reference import run
 
 from tests.helpers import networks
-from tests.helpers.graphs import random_inputs
+from tests.helpers.graphs import random_inputs, to_outside
 from tests.helpers.tflite_reference import require_tensorflow, run_builtin_ref
 
 

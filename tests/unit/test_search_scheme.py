@@ -55,7 +55,7 @@ def test_a_scheme_is_found_that_fits_and_can_be_compiled(graph: Graph, pictures:
     assert result.found.sram_bytes <= 6000
     options_for = CompileOptions("cortex-m7", "rows", "sram", "fast", train=result.found.scheme, classes=2)
     compiled = compile_graph(graph, options_for)
-    assert compiled.plan.arena_bytes + compiled.state_bytes == result.found.sram_bytes
+    assert compiled.plan.arena_bytes + compiled.trained_bytes == result.found.sram_bytes
     drawn = svg(biases_scene(result.contributions)) + svg(weights_scene(result.contributions))
     assert drawn.count("<rect") >= 2 and "convolution 8, ratio 1" in drawn
 

@@ -51,7 +51,7 @@ def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
         cpu=board.cpu, requant="exact", sram_available=board.network_sram_bytes, train=str(scheme), classes=2
     )
     trained = compile_model(path(name), options)
-    assert trained.state_bytes > 0
+    assert trained.trained_bytes > 0
     judge(trained, board, measure_code(trained))  # raises BudgetError
 
 
@@ -63,7 +63,7 @@ def test_person_tiny_leaves_room_on_a_small_chip() -> None:
         path("person_tiny"), CompileOptions(train=str(path("person_tiny").with_suffix(".scheme.json")))
     )
     assert plain.plan.arena_bytes < 48 * KB
-    assert trained.weight_bytes + 2 * trained.state_bytes < (512 - 64) * KB
+    assert trained.weight_bytes + 2 * trained.trained_bytes < (512 - 64) * KB
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledMod
             {"sector": "sector 10", "address": 0x080C0000, "bytes": 131072},
             {"sector": "sector 11", "address": 0x080E0000, "bytes": 131072},
         ],
-        "state_bytes": trained.state_bytes,
+        "state_bytes": trained.trained_bytes,
         "fits": True,
     }
     for name in names():
@@ -63,8 +63,8 @@ def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledMod
 
 def test_a_state_that_does_not_fit(trained: CompiledModel) -> None:
     assert BOARD.storage is not None
-    exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 128))
-    small = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.state_bytes + 127))
+    exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.trained_bytes + 128))
+    small = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.trained_bytes + 127))
     assert storage_figures(trained, exact)["storage"]["fits"]  # type: ignore[index]
     assert not storage_figures(trained, small)["storage"]["fits"]  # type: ignore[index]
     assert "does not fit a slot" in storage_sentence(trained, small)

@@ -17,13 +17,14 @@ from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
 from tinyengine.errors import DataError
-from tinyengine.finetune.exchange import find_network, read_network, read_state
+from tinyengine.finetune.exchange import TrainedState, find_network, read_network, read_state, write_trained
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.native import NativeTrainer
 from tinyengine.reference import run
 from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.step import Sample, Update
+from tinyengine.training.state import state_of
 
 from tests.helpers.native_device import NativeDevice, build_compiled, native_device
 from tests.helpers.tflite_reference import require_tensorflow
@@ -115,6 +116,19 @@ def test_train_learns_and_pull_is_the_trained_network(
     tflite = open_reference(pulled, 1, 1)
     for seed in range(100):
         np.testing.assert_array_equal(tflite.run([random_input(seed)])[0].ravel(), outputs[seed])
+
+
+def test_a_network_that_cannot_be_written_leaves_no_half(compiled: CompiledModel, model: Path, tmp_path: Path) -> None:
+    network = find_network(model, compiled.layout_hash, SCHEME, len(CLASSES))
+    state = TrainedState(state_of(network.graph, network.layout), network.layout_hash, SCHEME, 0)
+    out = tmp_path / "mine.tflite"
+    out.with_suffix(".json").mkdir()
+    with pytest.raises(DataError, match="cannot write"):
+        write_trained(network, state, out)
+    assert not out.exists()
+    out.with_suffix(".json").rmdir()
+    write_trained(network, state, out)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.tflite", "mine.json"}
 
 
 def test_a_pulled_network_and_a_pulled_state_can_be_pushed(native: NativeDevice, model: Path, tmp_path: Path) -> None:

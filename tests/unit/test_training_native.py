@@ -91,7 +91,7 @@ def test_states_fit_whatever_computes_them() -> None:
     )
     for other in others:
         assert other.training is not None and plain.training is not None
-        assert (other.layout_hash, other.state_bytes) == (plain.layout_hash, plain.state_bytes)
+        assert (other.layout_hash, other.trained_bytes) == (plain.layout_hash, plain.trained_bytes)
         assert other.sram_bytes > plain.sram_bytes
     [velocity, _] = others
     sram = network_figures(velocity)["sram_bytes"]

@@ -12,11 +12,13 @@ from rich.console import Console
 from tinyengine.boards import load
 from tinyengine.compiler import compile_graph
 from tinyengine.device import open_device
-from tinyengine.errors import DataError, ModelError
+from tinyengine.errors import DataError, ModelError, ToolError
 from tinyengine.ir import Port
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.verify import verify
+from tinyengine.measure.bench import _insist
 from tinyengine.measure.bench import random_inputs as port_values
+from tinyengine.measure.target_runner import RunResult
 from tinyengine.native.build import build, run_many
 from tinyengine.passes import optimize
 from tinyengine.project.budget import judge
@@ -140,3 +142,10 @@ def test_tables_and_pictures_show_every_output() -> None:
     text = console.export_text()
     assert text.count("12, 12") == 4 and ", 24 bytes of states; " in text
     assert plan_scenes(model)
+
+
+def test_answers_that_are_no_numbers_may_be_the_same_twice() -> None:
+    runs = [RunResult([np.array([x, 1.0], np.float32)], 1, 4, True, 0) for x in (np.nan, np.nan, 2.0)]
+    _insist(runs[:2])
+    with pytest.raises(ToolError, match="gave two answers"):
+        _insist(runs[1:])

@@ -12,7 +12,7 @@ from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.training_options import trainer
 from tinyengine.errors import DataError
-from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, write_network, write_state
+from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, write_state, write_trained
 from tinyengine.report.training import info_report
 
 
@@ -52,7 +52,7 @@ def command(
             network = find_network(model, info.layout, scheme or info.scheme, info.classes)
         state = TrainedState(device_trainer.read_state(), info.layout, info.scheme, info.steps)
     if network is not None and out.suffix == ".tflite":
-        write_network(network, state, out, tuple(names.split(",")) if names else ())
+        write_trained(network, state, out, tuple(names.split(",")) if names else ())
     else:
         write_state(state, out)
     if as_json:

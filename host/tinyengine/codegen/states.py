@@ -9,7 +9,7 @@ from tinyengine.ir import Graph
 from tinyengine.kernels.base import C_TYPES, CArray
 from tinyengine.memory.plan import MemoryPlan
 
-STATE_ALIGNMENT = 8
+STATES_ALIGNMENT = 8
 
 
 def initial_arrays(graph: Graph) -> dict[str, CArray]:
@@ -35,7 +35,7 @@ def states_definition(graph: Graph, plan: MemoryPlan, symbols: dict[str, str]) -
     offsets |= {name: f"states + {offset}" for name, offset in plan.region.offsets.items()}
     keep = [f"memcpy({offsets[copy.target]}, {offsets[copy.source]}, {copy.size});" for copy in plan.region.copies]
     functions = {"reset_states": reset} | ({"keep_states": keep} if keep else {})
-    text = f"static uint8_t states[{plan.region.size}] __attribute__((aligned({STATE_ALIGNMENT})));\n"
+    text = f"static uint8_t states[{plan.region.size}] __attribute__((aligned({STATES_ALIGNMENT})));\n"
     for name, statements in functions.items():
         text += f"\nstatic void {name}(void) {{\n" + "".join(f"    {line}\n" for line in statements) + "}\n"
     return text

@@ -7,10 +7,9 @@ import numpy as np
 from tinyengine.codegen.values import string_literal
 from tinyengine.kernels.base import CArray
 from tinyengine.schedule.training import TrainingProgram
-from tinyengine.training.state import state_of
+from tinyengine.training.state import ALIGNMENT, state_of
 
 FACTORY = "factory_state"
-STATE_ALIGNMENT = 8
 
 
 def factory_state(program: TrainingProgram) -> CArray:
@@ -20,7 +19,7 @@ def factory_state(program: TrainingProgram) -> CArray:
 
 def state_definition(program: TrainingProgram) -> str:
     """Trained constants, as the layers' parameters refer to them, and their velocities."""
-    state = f"static uint8_t state[{program.layout.size}] __attribute__((aligned({STATE_ALIGNMENT})));\n"
+    state = f"static uint8_t state[{program.layout.size}] __attribute__((aligned({ALIGNMENT})));\n"
     return state + (f"static float velocity[{program.velocities}];\n" if program.velocities else "")
 
 

@@ -42,8 +42,8 @@ class CompiledModel(Generated):
         return roundings(self.training.network if self.training else self.graph, self.options.target)
 
     @property
-    def state_bytes(self) -> int:
-        """SRAM of trained constants, 0 without training."""
+    def trained_bytes(self) -> int:
+        """SRAM of trained constants (and their residuals), 0 without training."""
         return self.training.layout.size if self.training else 0
 
     @property
@@ -59,11 +59,11 @@ class CompiledModel(Generated):
     @property
     def sram_bytes(self) -> int:
         """The arena and what lies beside it: the network's states, and what training keeps."""
-        return self.plan.arena_bytes + self.states_bytes + self.state_bytes + self.velocity_bytes
+        return self.plan.arena_bytes + self.states_bytes + self.trained_bytes + self.velocity_bytes
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of constant arrays in flash; of a network in training with the factory state."""
         distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
         initial = sum(array.data.nbytes for array in initial_arrays(self.graph).values())
-        return sum(distinct.values()) + initial + self.state_bytes
+        return sum(distinct.values()) + initial + self.trained_bytes

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.compiler import prepare
-from tinyengine.data.metadata import ModelMetadata, load_metadata, metadata_path
+from tinyengine.data.metadata import ModelMetadata, load_metadata
+from tinyengine.data.network_file import write_network
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.tflite import load_tflite
-from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import resolve_scheme
@@ -64,21 +65,15 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
     )
 
 
-def write_network(network: FactoryNetwork, state: TrainedState, path: Path, names: tuple[str, ...] = ()) -> None:
-    """Write the trained network and its MODEL.json; ``names`` are those of its classes.
-
-    DataError where a file cannot be written.
-    """
+def write_trained(network: FactoryNetwork, state: TrainedState, path: Path, names: tuple[str, ...] = ()) -> None:
+    """Write the trained network and its MODEL.json, both or neither; ``names`` are those of its classes. DataError."""
     classes = trainable_layers(network.graph).classifier.out_channels
     if names and len(names) != classes:
         raise DataError(f"{len(names)} class names are given, but the network has {classes} classes")
     known = network.metadata.classes
     kept = names or (known if len(known) == classes else ())
-    try:
-        write_tflite(apply_state(network.graph, network.layout, state.data), path)
-        metadata_path(path).write_text(network.metadata.override(classes=kept).to_json() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+    content = tflite_bytes(apply_state(network.graph, network.layout, state.data))
+    write_network(path, content, network.metadata.override(classes=kept))
 
 
 def read_network(network: FactoryNetwork, path: Path) -> bytes:

@@ -44,15 +44,3 @@ def to_inside(graph: Graph, port: Port, values: np.ndarray) -> np.ndarray:
         return quantize_array(values, tensor.quant, tensor.dtype).reshape(tensor.shape)
     assert port.quant is not None
     return requantize_array(values, port.quant, tensor.quant, tensor.dtype).reshape(tensor.shape)
-
-
-def to_outside(graph: Graph, port: Port, values: np.ndarray) -> np.ndarray:
-    """Values of an output's tensor as its port shows them."""
-    tensor = graph.tensor(port.tensor)
-    if port.dtype == tensor.dtype:
-        return values
-    assert tensor.quant is not None
-    if port.dtype == "float32":
-        return dequantize_array(values, tensor.quant)
-    assert port.quant is not None
-    return requantize_array(values, tensor.quant, port.quant, port.dtype)

@@ -219,7 +219,7 @@ def _insist(runs: Sequence[RunResult]) -> None:
     """What must hold for the figures to mean anything."""
     if not all(run.guards_intact for run in runs):
         raise ToolError("a kernel wrote outside the arena on the simulated core, which is a bug in tinyengine")
-    if not all(np.array_equal(a, b) for a, b in zip(runs[0].outputs, runs[1].outputs, strict=True)):
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(runs[0].outputs, runs[1].outputs, strict=True)):
         raise ToolError(
             "the same input gave two answers on the simulated core: a kernel reads arena bytes that were never "
             "written, which is a bug in tinyengine"

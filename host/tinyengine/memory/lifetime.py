@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import KernelCall, Overlap
 from tinyengine.memory.error import PlacementError
-from tinyengine.memory.states import STATELESS, StateRegion, state_region
+from tinyengine.memory.states import STATELESS, TENSOR_ALIGN, StateRegion, state_region
 
 BEFORE_RUN = -1
-TENSOR_ALIGN = 4  # word loads of the kernels
 SCRATCH_ALIGN = 8  # whatever a kernel keeps there: int16 columns, int32 sums, structs
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import Access, KernelCall
 from tinyengine.memory.error import PlacementError
-from tinyengine.memory.lifetime import BEFORE_RUN, SCRATCH_ALIGN, TENSOR_ALIGN, buffer_homes, scratch_name
+from tinyengine.memory.lifetime import BEFORE_RUN, SCRATCH_ALIGN, buffer_homes, scratch_name
 from tinyengine.memory.placement import Placement
-from tinyengine.memory.states import STATELESS, StateRegion
+from tinyengine.memory.states import STATELESS, TENSOR_ALIGN, StateRegion
 from tinyengine.sizes import round_up
 
 

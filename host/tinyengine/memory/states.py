@@ -13,8 +13,8 @@ from tinyengine.errors import ModelError
 from tinyengine.ir import Graph
 from tinyengine.sizes import round_up
 
-STATE_ALIGN = 4
-"""As tensors in the arena (memory.lifetime)."""
+TENSOR_ALIGN = 4
+"""Tensors, in the arena and beside it, begin at multiples of this: kernels load words."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def states_bytes(graph: Graph) -> int:
 
 
 def _sizes(graph: Graph) -> dict[str, int]:
-    return {state.tensor: round_up(graph.tensor(state.tensor).nbytes, STATE_ALIGN) for state in graph.states}
+    return {state.tensor: round_up(graph.tensor(state.tensor).nbytes, TENSOR_ALIGN) for state in graph.states}
 
 
 def _ordered(copies: list[Copy]) -> tuple[tuple[Copy, ...], dict[str, int]]:

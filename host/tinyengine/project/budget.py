@@ -54,7 +54,7 @@ def judge(compiled: CompiledModel, board: Board, code: Code | None = None) -> Ve
     if sram > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
-            parts = f"{what}, {exact_size(compiled.state_bytes)} of trained constants"
+            parts = f"{what}, {exact_size(compiled.trained_bytes)} of trained constants"
             if compiled.velocity_bytes:
                 parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
             what = f"{exact_size(sram)} to be trained ({parts})"
@@ -82,7 +82,7 @@ def fits_sram(compiled: CompiledModel, board: Board) -> bool:
 
 def keeps_state(compiled: CompiledModel, board: Board) -> bool:
     """Whether a slot of the board's flash holds what training changes."""
-    return board.storage is not None and compiled.state_bytes <= board.storage.state_bytes
+    return board.storage is not None and compiled.trained_bytes <= board.storage.state_bytes
 
 
 def flash_for(compiled: CompiledModel, board: Board) -> int:

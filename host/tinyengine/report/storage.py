@@ -15,7 +15,7 @@ def storage_figures(compiled: CompiledModel, board: Board) -> dict[str, object]:
     return {
         "storage": {
             "slots": board.storage.report(),
-            "state_bytes": compiled.state_bytes,
+            "state_bytes": compiled.trained_bytes,
             "fits": keeps_state(compiled, board),
         }
     }
@@ -29,7 +29,7 @@ def storage_sentence(compiled: CompiledModel, board: Board) -> str:
         return "this board has no flash for trained states: they are lost with the power"
     if not keeps_state(compiled, board):
         return (
-            f"a trained state of {exact_size(compiled.state_bytes)} does not fit a slot of "
+            f"a trained state of {exact_size(compiled.trained_bytes)} does not fit a slot of "
             f"{format_size(board.storage.slot_bytes)}: it is lost with the power"
         )
     return str(board.storage)

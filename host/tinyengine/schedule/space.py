@@ -18,8 +18,9 @@ from tinyengine.kernels.select import lower
 from tinyengine.kernels.streaming.chain import activation_bytes, layout, row_bytes, row_window
 from tinyengine.kernels.streaming.flow import EarlyAddition, Flow
 from tinyengine.kernels.streaming.rows import RowOp, row_op
-from tinyengine.memory.lifetime import SCRATCH_ALIGN, TENSOR_ALIGN, lifetimes
+from tinyengine.memory.lifetime import SCRATCH_ALIGN, lifetimes
 from tinyengine.memory.placement import place
+from tinyengine.memory.states import TENSOR_ALIGN
 from tinyengine.schedule.cost import extra_instructions, smaller_blocks
 from tinyengine.sizes import round_up
 
@@ -37,8 +38,9 @@ NEVER = 1 << 30
 class Option:
     """Operators ``start`` .. ``stop`` - 1 as one stage: a layer, or, with ``ops``, a chain.
 
-    ``need``: no arena that executes it is smaller, whatever waits beside it included. ``cost``: estimated instructions
-    beyond those of the layers.
+    ``need``: no arena that executes it is smaller, whatever waits beside it included; of a network with states some
+    are, for next values count here even where they lie beside the arena. ``cost``: estimated instructions beyond those
+    of the layers.
     """
 
     start: int
@@ -145,7 +147,7 @@ class Space:
     def _span(self, position: int, call: KernelCall) -> int:
         """Bytes that one layer needs by itself: the smallest arena for its step alone."""
         kept = [name for name in call.inputs if self._last_use[self._home[name]] > position]
-        ports = {name: Port(name, name, "int8") for name in (*call.inputs, *call.outputs)}
+        ports = {name: Port(name, name, self.graph.tensor(name).dtype) for name in (*call.inputs, *call.outputs)}
         alone = Graph("step", self.graph.tensors)
         alone.states = [replace(state, update=state.tensor) for state in self.graph.states]
         beside = {state.tensor for state in alone.states}

@@ -192,7 +192,7 @@ class _Tail:
         self.forward: dict[str, KernelCall] = {}
         positions = [i for i, op in enumerate(graph.operators) if any(name in self.trained for name in op.inputs)]
         self.start = positions[0]
-        self.boundary = [Port(name, name, "int8") for name in crossing(graph, self.start)]
+        self.boundary = [Port(name, name, graph.tensor(name).dtype) for name in crossing(graph, self.start)]
         self.calls = [call for op in graph.operators[self.start :] for call in self._forward(op)] + self._backward()
         alone = Graph(graph.name, self.graph.tensors, [], self.boundary, graph.outputs)
         self.plan = plan(alone, self.calls, budget=TRIAL_NODES, check=False)
