@@ -33,6 +33,7 @@ from tinyengine.ir.ops import (
     TransposeAttrs,
     Window,
 )
+from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Lowering, Target
 
 from tests.helpers.graphs import GraphBuilder
@@ -140,7 +141,10 @@ def family(function: Family) -> Family:
 def random_cases(seed: int, family: str, count: int) -> list[OpCase]:
     """``count`` operators of ``family`` (a key of FAMILIES)."""
     rng = np.random.default_rng([seed, sorted(FAMILIES).index(family)])
-    return [FAMILIES[family](Draw(rng)) for _ in range(count)]
+    cases = [FAMILIES[family](Draw(rng)) for _ in range(count)]
+    for case in cases:
+        verify(case.graph)
+    return cases
 
 
 # Products of inputs and weights ---------------------------------------------------------------------------------------
@@ -280,9 +284,14 @@ def lut(draw: Draw) -> OpCase:
     if kind is OpKind.EXP:
         quant = Quantization((draw.scale(1e-3, 0.05),), quant.zero_point)
     builder.given("x", quant, draw.int8(shape))
+    return builder.finish(kind, ["x"], shape, *table_output(draw, kind, quant))
+
+
+def table_output(draw: Draw, kind: OpKind, quant: Quantization) -> tuple[Quantization, Attrs]:
+    """An output quantization and attributes for a function of one value whose input has ``quant``."""
     scale = quant.scale[0]
     typical = {
-        OpKind.EXP: np.exp(scale * (127 - quant.zero_point[0])) / 200,
+        OpKind.EXP: np.exp(min(scale * (127 - quant.zero_point[0]), 15)) / 200,
         OpKind.LOG: 0.02 + np.abs(np.log(scale)) / 100,
         OpKind.SQRT: np.sqrt(255 * scale) / 200,
         OpKind.RSQRT: 1 / np.sqrt(scale) / 100,
@@ -296,7 +305,7 @@ def lut(draw: Draw) -> OpCase:
         OpKind.LEAKY_RELU: LeakyReluAttrs(draw.scale(0.01, 2.0)),
         OpKind.GELU: GeluAttrs(draw.one_of(True, False)),
     }
-    return builder.finish(kind, ["x"], shape, out, attrs.get(kind, NoAttrs()))
+    return out, attrs.get(kind, NoAttrs())
 
 
 @family

@@ -9,22 +9,21 @@ import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
-    ActivationAttrs,
     Attrs,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     MeanAttrs,
-    NoAttrs,
     PoolAttrs,
     Window,
 )
+from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Lowering, Target
 from tinyengine.kernels.streaming.chain import chain_call
 from tinyengine.kernels.streaming.patch import Patches
 from tinyengine.kernels.streaming.rows import RowOp, row_op
 
-from tests.helpers.cases import Draw, OpCase
+from tests.helpers.cases import Draw, OpCase, table_output
 from tests.helpers.graphs import GraphBuilder
 
 STANDARD_DEVIATION = 74.0  # of uniform int8
@@ -166,6 +165,7 @@ class ChainBuilder:
 
     def finish(self) -> ChainCase:
         self.network.output(self.end)
+        verify(self.graph)
         return ChainCase(self.graph, [self.value], self.groups)
 
 
@@ -229,10 +229,9 @@ def pool(b: ChainBuilder) -> None:
 
 def table(b: ChainBuilder) -> None:
     x, tensor = b.end, b.graph.tensor(b.end)
-    kind = b.draw.one_of(*(kind for kind in TABLES if kind is not OpKind.LOGISTIC))  # which has one scale only
-    attrs = ActivationAttrs(Activation.RELU) if kind is OpKind.RELU else NoAttrs()
-    out = Quantization((float(np.float32(tensor.scale * b.draw.scale(0.7, 1.5))),), (b.draw.integer(-60, 60),))
-    b.group([b.op(kind, [x], tensor.shape, out, attrs)], x)
+    kind = b.draw.one_of(*TABLES)
+    assert tensor.quant is not None
+    b.group([b.op(kind, [x], tensor.shape, *table_output(b.draw, kind, tensor.quant))], x)
 
 
 def average(b: ChainBuilder) -> None:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tinyengine.cores import ANY
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import OpKind, Quantization
 from tinyengine.ir.ops import NoAttrs
-from tinyengine.kernels.base import Target
-from tinyengine.kernels.select import lower_generic
+from tinyengine.kernels.base import LOWERINGS, Target
+from tinyengine.kernels.select import lower, lower_generic
 
 from tests.helpers.cases import OpCase, random_cases
 
@@ -110,3 +111,14 @@ def test_float_inside_the_network() -> None:
     op = c.graph.operators[0]
     op.kind, op.attrs = OpKind.DEQUANTIZE, NoAttrs()
     refuse(c, "float", "int8")
+
+
+def test_a_constant_that_no_kernel_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = next(c for c in random_cases(3, "elementwise", 50) if "k" not in c.graph.tensors)
+    [op] = c.graph.operators
+    call = lower_generic(op, c.graph, Target())
+    monkeypatch.setitem(LOWERINGS, op.kind, lambda op, graph, target: call)
+    assert lower(op, c.graph, Target(features=ANY)) is call
+    change(c, call.inputs[0], data=c.inputs[0])
+    with pytest.raises(UnsupportedOperatorError, match=rf"has the constant operand '{call.inputs[0]}': feed it as an"):
+        lower(op, c.graph, Target(features=ANY))

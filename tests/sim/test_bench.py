@@ -186,6 +186,13 @@ def test_table_for_people(small: Path) -> None:
         assert word in result.stdout
 
 
+def test_a_core_without_dsp_has_generic_kernels(small: Path) -> None:
+    """As docs/cores.md calls them."""
+    result = CliRunner().invoke(cli, ["bench", str(small), "--cpu", "cortex-m3", "--check", "0"])
+    assert result.exit_code == 0, result.output
+    assert "generic kernels" in " ".join(result.stdout.split())
+
+
 def test_counts_are_repeatable(small: Path) -> None:
     compiled = compile_model(small, CompileOptions(cpu="cortex-m4"))
     first, second = (bench(compiled) for _ in range(2))

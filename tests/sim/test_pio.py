@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tinyengine.compiler import CompileOptions
 from tinyengine.cores import core
 from tinyengine.device import open_device
 from tinyengine.errors import BudgetError, DeviceError, ToolError
-from tinyengine.paths import project_root
+from tinyengine.paths import platformio_dir, project_root
 from tinyengine.project import pio
 from tinyengine.project.build import Firmware, build
 from tinyengine.project.flash import flash
@@ -87,9 +88,12 @@ def test_report(firmwares: dict[str, Firmware]) -> None:
     assert Path(report["firmware"]["elf"]).is_file()
 
 
-def pio_run(config: Path, board: str, *targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As a user would type it, with another platformio.ini."""
-    command = [sys.executable, "-m", "platformio", "run", "-d", str(project_root()), "-c", str(config), "-e", board]
+def pio_run(
+    config: Path, board: str, *targets: str, project: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """As a user would type it, with another platformio.ini, or in another checkout."""
+    root = str(project or project_root())
+    command = [sys.executable, "-m", "platformio", "run", "-d", root, "-c", str(config), "-e", board]
     for target in targets:
         command += ["-t", target]
     return subprocess.run(
@@ -119,6 +123,28 @@ def test_plain_pio_run_compiles_the_network_once(config: Path, build_folder: Pat
     assert second.returncode == 0
     assert "one_relu.tflite for" not in second.stdout
     assert elf.stat().st_mtime_ns == built
+
+
+def test_header_and_linker_scripts_are_built_again(model: Path, tmp_path: Path) -> None:
+    """What SCons does not find by itself: a mistake in each of them stops a build for which all else is up to date."""
+    copy = tmp_path / "copy"
+    for name in ("boards", "firmware", "host", "lib", "scripts"):
+        shutil.copytree(project_root() / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    config = (project_root() / "platformio.ini").read_text()
+    (copy / "platformio.ini").write_text(config.replace("models/person_tiny.tflite", str(model)))
+    own = {"PLATFORMIO_BUILD_DIR": str(tmp_path / "build"), "PLATFORMIO_CORE_DIR": str(platformio_dir())}
+
+    def build_copy() -> subprocess.CompletedProcess[str]:
+        return pio_run(copy / "platformio.ini", BOARD, project=copy, **own)
+
+    done = build_copy()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for file in (f"firmware/hal/boards/{BOARD}.h", "boards/linker/stm32f405.ld", "boards/linker/sections.ld"):
+        right = (copy / file).read_text()
+        (copy / file).write_text(right + "\n(wrong\n")
+        done = build_copy()
+        assert done.returncode != 0, file + done.stdout
+        (copy / file).write_text(right)
 
 
 @pytest.mark.slow
@@ -186,6 +212,11 @@ def test_the_registry_does_not_answer() -> None:
 )
 def test_the_line_that_says_most(lines: list[str], expected: str) -> None:
     assert expected in str(pio._failure(BOARD, [], [f"{line}\n" for line in lines]))
+
+
+def test_a_board_without_environment() -> None:
+    error = pio._failure("mine", [], ["UnknownEnvNamesError: Unknown environment names 'mine'. Valid names are 'a'\n"])
+    assert str(error).endswith("add [env:mine] with board = mine to it")
 
 
 @pytest.fixture

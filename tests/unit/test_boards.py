@@ -121,6 +121,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib" / "tinyengine").mkdir(parents=True)
     (tmp_path / "platformio.ini").touch()
     (tmp_path / "boards").mkdir()
+    for folder in manifest("sim_stm32f405")["build"]["hal"]:
+        (tmp_path / "firmware" / "hal" / folder).mkdir(parents=True)
     shutil.copy(project_root() / "boards" / "sim_stm32f405.json", tmp_path / "boards" / "mine.json")
     monkeypatch.setenv("TINYENGINE_ROOT", str(tmp_path))
     return tmp_path / "boards" / "mine.json"
@@ -163,6 +165,16 @@ def test_missing_field_is_named(checkout: Path, keys: tuple[str, ...]) -> None:
 def test_wrong_field_is_refused(checkout: Path, keys: tuple[str, ...], value: object) -> None:
     damage(checkout, *keys, value=value)
     with pytest.raises(BoardError, match=r"boards/mine.json has a field with a wrong value"):
+        load("mine")
+
+
+def test_unknown_field_and_folder_are_named(checkout: Path) -> None:
+    damage(checkout, "tinyengine", "sram", value=1)
+    with pytest.raises(BoardError, match=r"boards/mine.json has the unknown field 'sram': see docs/boards.md"):
+        load("mine")
+    damage(checkout, "tinyengine", "sram")
+    damage(checkout, "build", "hal", value=["common", "stm32_usart_v9"])
+    with pytest.raises(BoardError, match=r"the folder firmware/hal/stm32_usart_v9 in build.hal, which does not exist"):
         load("mine")
 
 

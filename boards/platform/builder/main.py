@@ -85,6 +85,8 @@ for folder in board.get("build.hal"):
     env.BuildSources(
         os.path.join("$BUILD_DIR", "hal", folder), os.path.join(project, "firmware", "hal", *folder.split("/"))
     )
+# SCons sees neither a header that a macro names nor what the linker reads.
+env.Depends(env["PIOBUILDFILES"], os.path.join(project, "firmware", "hal", "boards", "%s.h" % env["BOARD"]))
 network = env.subst("$TINYENGINE_NETWORK_DIR")
 if network:
     env.Append(CPPPATH=[network])
@@ -95,6 +97,7 @@ if "nobuild" in COMMAND_LINE_TARGETS:  # pio run -t nobuild -t upload: what was 
     binary = os.path.join("$BUILD_DIR", "${PROGNAME}.bin")
 else:
     elf = env.BuildProgram()
+    env.Depends(elf, [env.subst("$LDSCRIPT_PATH"), os.path.join(project, "boards", "linker", "sections.ld")])
     binary = env.ElfToBin(os.path.join("$BUILD_DIR", "${PROGNAME}"), elf)
     env.Depends(binary, "checkprogsize")
 env.Alias("nobuild", binary)

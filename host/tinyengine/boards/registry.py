@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from tinyengine.boards.board import Board, Serial, Simulator, Storage, Upload
 from tinyengine.cores import CORES
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
+
+OURS = {field.name for field in fields(Board)} - {"name", "title", "cpu", "upload"}
+"""Fields under ``tinyengine``; the others are PlatformIO's, or follow."""
 
 
 def boards_dir() -> Path:
@@ -43,6 +47,12 @@ def load(name: str) -> Board:
 
 def _parse(name: str, manifest: dict[str, Any]) -> Board:
     build, upload, ours = manifest["build"], manifest["upload"], manifest["tinyengine"]
+    for field in ours.keys() - OURS:
+        raise BoardError(f"boards/{name}.json has the unknown field '{field}': see docs/boards.md")
+    for folder in build["hal"]:
+        if not (project_root() / "firmware" / "hal" / folder).is_dir():
+            text = f"boards/{name}.json names the folder firmware/hal/{folder} in build.hal, which does not exist"
+            raise BoardError(f"{text}: see docs/boards.md")
     if build["cpu"] not in CORES:
         raise ValueError(f"cpu is {build['cpu']}, not one of {', '.join(CORES)}")
     board = Board(

@@ -18,7 +18,11 @@ def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
     for requires, candidate in FAST_LOWERINGS.get(op.kind, []):
         if requires <= target.features and (call := candidate(op, graph, target)) is not None:
             return call
-    return lower_generic(op, graph, target)
+    call = lower_generic(op, graph, target)
+    for name in call.inputs:
+        if graph.tensor(name).data is not None:
+            raise unsupported(op, graph, f"has the constant operand '{name}'", "feed it as an input of the network")
+    return call
 
 
 def roundings(graph: Graph, target: Target) -> dict[str, Requant]:

@@ -157,6 +157,8 @@ def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEn
             "states; use a narrower network, or a board with more flash"
         )
     reason = _first_error(lines)
+    if "UnknownEnvNames" in output:
+        reason = f"platformio.ini has no environment for it; add [env:{board}] with board = {board} to it"
     if "HTTPClientError" in output:
         reason = (
             f"it wants to fetch {_missing(targets)}, and its registry does not answer; install that yourself, or try "

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from tinyengine.cores import DSP, core
 from tinyengine.measure.bench import BenchReport, LayerCost
 from tinyengine.measure.training import TrainingReport
 from tinyengine.sizes import format_size
@@ -78,10 +79,15 @@ def _short(kernel: str) -> str:
     return kernel.removeprefix("te_").removesuffix("_s8")
 
 
+def _kernels(report: BenchReport | TrainingReport) -> str:
+    if not core(report.cpu).features >= DSP:
+        return "generic kernels"
+    return "portable C kernels" if report.portable else "DSP kernels"
+
+
 def _totals(report: BenchReport) -> Table:
     totals = Table.grid(padding=(0, 2))
-    kind = "portable C kernels" if report.portable else "DSP kernels"
-    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {kind}, {report.requant} requantization")
+    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {_kernels(report)}, {report.requant} requantization")
     per_mac = f", {report.instructions / report.macs:.2f} per MAC" if report.macs else ""
     totals.add_row("time", f"{report.instructions:,} instructions for {report.macs:,} MACs{per_mac}")
     if report.instructions_max != report.instructions:
@@ -122,8 +128,7 @@ def _totals(report: BenchReport) -> Table:
 def training_table(report: TrainingReport) -> Table:
     """Totals of training steps."""
     totals = Table.grid(padding=(0, 2))
-    kernels = "portable kernels" if report.portable else "DSP kernels"
-    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {kernels}, {report.requant} requantization")
+    totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {_kernels(report)}, {report.requant} requantization")
     totals.add_row("scheme", f"{report.scheme}, {report.classes} classes{', residual bytes' * report.residual}")
     totals.add_row("gradients", report.gradients)
     totals.add_row(

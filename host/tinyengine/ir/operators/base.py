@@ -22,6 +22,10 @@ DEFINITIONS: dict[str, Definition[Any]] = {}
 class Contradiction(ValueError):
     """What an operator's tensors and attributes say against each other; the text goes on after the operator's name."""
 
+    def __init__(self, text: str, remedy: str = "convert the model again") -> None:
+        super().__init__(text)
+        self.remedy = remedy
+
 
 class Definition(Generic[A]):
     """One operator: ``class Pad(Definition[PadAttrs], kind=OpKind.PAD)``. In the brackets: the attributes' class.
@@ -117,9 +121,10 @@ class Definition(Generic[A]):
             if self.same_quantization:
                 for a, b in ((tensor, outputs[0]) for tensor in (*inputs, *outputs[1:]) if tensor.quant):
                     if a.zero_point != b.zero_point or abs(a.scale - b.scale) > 1e-5 * b.scale:
-                        raise Contradiction(f"needs the same quantization on '{a.name}' and '{b.name}'")
+                        text = f"needs the same quantization on '{a.name}' and '{b.name}'"
+                        raise Contradiction(text, "put a QUANTIZE between them, or leave it out of the network")
         except Contradiction as error:
-            raise ModelError(f"{op.kind} '{op.name}' {error}: convert the model again") from error
+            raise ModelError(f"{op.kind} '{op.name}' {error}: {error.remedy}") from error
 
     def _verify_types(self, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         allowed = self.combinations(len(inputs), len(outputs))
