@@ -156,7 +156,8 @@ class _Layout:
             if (chosen is None or name != chosen[0]) and name not in self.addresses:
                 self.addresses[name] = self._place(self.graph.tensor(name).nbytes)
         y = self.graph.tensor(call.output)
-        self.align = max(self.least_align, y.nbytes // y.elements)
+        sizes = [tensor.nbytes // tensor.elements for tensor in (y, *map(self.graph.tensor, call.inputs))]
+        self.align = max(self.least_align, *sizes)
         size = y.nbytes
         if chosen is None:
             self.addresses[call.output] = self._place(size)

@@ -6,10 +6,11 @@ Everything is drawn from one seed, so ``random_cases(seed, family, count)`` name
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
+from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
@@ -23,6 +24,7 @@ from tinyengine.ir.ops import (
     GatherAttrs,
     GeluAttrs,
     LeakyReluAttrs,
+    LookupAttrs,
     MeanAttrs,
     NoAttrs,
     PadAttrs,
@@ -30,6 +32,7 @@ from tinyengine.ir.ops import (
     ResizeAttrs,
     SoftmaxAttrs,
     StridedSliceAttrs,
+    TableAttrs,
     TransposeAttrs,
     Window,
 )
@@ -95,6 +98,11 @@ class Draw:
             return self.rng.choice(np.array([-128, 127], np.int8), shape)
         return self.rng.integers(-128, 128, shape, np.int8)
 
+    def values(self, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Numbers of any type; small ones, so that equal ones occur."""
+        whole = self.rng.integers(-9, 10, shape)
+        return (whole / 2 if dtype == "float32" else whole).astype(dtype)
+
     def picture(self, channels: int | None = None) -> tuple[int, int, int, int]:
         """(1, H, W, C), not square, with odd channel counts as likely as even ones."""
         return 1, self.integer(1, 11), self.integer(1, 11), channels or self.integer(1, 19)
@@ -110,10 +118,14 @@ class CaseBuilder(GraphBuilder):
         super().__init__(name="case")
         self.values: list[np.ndarray] = []
 
-    def given(self, name: str, quant: Quantization, value: np.ndarray) -> str:
+    def given(self, name: str, quant: Quantization | None, value: np.ndarray) -> str:
         """An input and its value."""
         self.values.append(value)
-        return self.input(*value.shape, quant=quant, name=name)
+        name = self.input(*value.shape, dtype=value.dtype.name, quant=quant, name=name)
+        if quant is None:  # of numbers
+            self.graph.tensor(name).quant = None
+            self.graph.inputs[-1] = replace(self.graph.inputs[-1], quant=None)
+        return name
 
     def finish(
         self,
@@ -304,6 +316,7 @@ def table_output(draw: Draw, kind: OpKind, quant: Quantization) -> tuple[Quantiz
         OpKind.RELU: ActivationAttrs(draw.one_of(Activation.RELU, Activation.RELU6)),
         OpKind.LEAKY_RELU: LeakyReluAttrs(draw.scale(0.01, 2.0)),
         OpKind.GELU: GeluAttrs(draw.one_of(True, False)),
+        OpKind.TABLE: TableAttrs(tuple(draw.rng.integers(-128, 128, 256).tolist())),
     }
     return out, attrs.get(kind, NoAttrs())
 
@@ -523,3 +536,53 @@ def transpose_many(draw: Draw) -> OpCase:
     perm = tuple(int(i) for i in draw.rng.permutation(6))
     builder.given("x", quant, draw.int8(shape))
     return builder.finish(OpKind.TRANSPOSE, ["x"], tuple(shape[i] for i in perm), quant, TransposeAttrs(perm))
+
+
+# Numbers of other types -----------------------------------------------------------------------------------------------
+
+
+@family
+def numbers(draw: Draw) -> OpCase:
+    """CAST, ADD and SUB of int32, MINIMUM, lookups, moves: of every type that may stand at the border."""
+    builder = CaseBuilder()
+    kind = draw.one_of(
+        OpKind.CAST,
+        OpKind.ADD,
+        OpKind.SUB,
+        OpKind.MINIMUM,
+        OpKind.EMBEDDING_LOOKUP,
+        OpKind.TRANSPOSE,
+        OpKind.GATHER,
+    )
+    signatures = [text for text in DEFINITIONS[kind].signatures if "int16" not in text and "bool" not in text]
+    left, result = draw.one_of(*signatures).split(" -> ")
+    dtypes = left.split(" x ")
+    if kind in (OpKind.ADD, OpKind.SUB):
+        dtypes, result = ["int32", "int32"], "int32"
+    quant = draw.quant()
+    shape = (1, draw.integer(1, 5), draw.integer(1, 6))
+    shapes = [draw.one_of(shape, (1, 1, shape[2]), (1, 1, 1)) for _ in dtypes]
+    attrs: Attrs = ElementwiseAttrs() if kind in (OpKind.ADD, OpKind.SUB) else NoAttrs()
+    if kind is OpKind.EMBEDDING_LOOKUP:
+        axis = draw.integer(0, 2)
+        shapes, attrs = [(1, draw.integer(1, 7)), shape], LookupAttrs(axis)
+    elif kind is OpKind.TRANSPOSE:
+        shapes, attrs = [shape], TransposeAttrs(tuple(int(i) for i in draw.rng.permutation(3)))
+    elif kind is OpKind.GATHER:
+        index = tuple(draw.integer(0, shape[1] - 1) for _ in range(4))
+        shapes, attrs = [shape], GatherAttrs((None, index, None))
+    names = []
+    for i, (dtype, size) in enumerate(zip(dtypes, shapes, strict=True)):
+        value = draw.values(dtype, size)
+        if kind is OpKind.EMBEDDING_LOOKUP and i == 0:
+            value = draw.rng.integers(0, shape[attrs.axis], size).astype(np.int32)
+        own = quant if dtype == "int8" else None
+        if i and draw.integer(0, 2) == 0:
+            names.append(builder.constant(value, own, f"k{i}"))
+            builder.graph.tensor(f"k{i}").quant = own
+        else:
+            names.append(builder.given(f"x{i}", own, value))
+    out = quant if result == "int8" else None
+    definition, tensors = DEFINITIONS[kind], [builder.graph.tensor(name) for name in names]
+    [size] = definition.infer(attrs, tensors, [shape])
+    return builder.finish(kind, names, size, out, attrs, result)

@@ -9,7 +9,6 @@ import pytest
 from tinyengine.cores import ANY
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import OpKind, Quantization
-from tinyengine.ir.ops import NoAttrs
 from tinyengine.kernels.base import LOWERINGS, Target
 from tinyengine.kernels.select import lower, lower_generic
 
@@ -107,9 +106,9 @@ def test_two_constants() -> None:
 
 
 def test_float_inside_the_network() -> None:
-    c = case("lut")
-    op = c.graph.operators[0]
-    op.kind, op.attrs = OpKind.DEQUANTIZE, NoAttrs()
+    c = case("lut", OpKind.TANH)
+    for name in ("x", "y"):
+        change(c, name, dtype="float32")
     refuse(c, "float", "int8")
 
 

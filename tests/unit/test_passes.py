@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinyengine.compiler import compile_graph
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend import load_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
-from tinyengine.ir import Graph, OpKind, Quantization
-from tinyengine.ir.ops import Activation, Conv2DAttrs, MeanAttrs, PoolAttrs, Window
+from tinyengine.ir import Graph, OpKind, Port, Quantization
+from tinyengine.ir.ops import Activation, Conv2DAttrs, MeanAttrs, NoAttrs, PoolAttrs, StridedSliceAttrs, Window
 from tinyengine.ir.ports import to_inside
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.verify import verify
@@ -364,3 +365,42 @@ def test_third_party_networks_answer_as_tflite_does(name: str) -> None:
         inputs = random_inputs(original, seed)
         for mine, theirs in zip(outside(graph, inputs), run_builtin_ref(path, inputs), strict=True):
             np.testing.assert_array_equal(mine.reshape(theirs.shape), theirs, strict=True)
+
+
+# --- islands of float32 ---
+
+
+def island(*kinds: OpKind) -> Graph:
+    """int8 -> DEQUANTIZE -> functions and a slice, in float32 -> QUANTIZE, all 256 values."""
+    b = GraphBuilder(11)
+    x = b.dequantize(b.input(1, 16, 16, quant=Quantization((0.03,), (-7,))))
+    for kind in kinds:
+        if kind is OpKind.STRIDED_SLICE:
+            attrs = StridedSliceAttrs((0, 15, 0), (1, -1, 1), (1, 16, 8))
+            x = b.op(kind, [x], attrs, (1, 16, 8), dtype="float32")
+        else:
+            x = b.op(kind, [x], NoAttrs(), dtype="float32")
+    b.output(b.quantize(x, quant=Quantization((0.04,), (-20,))))
+    for tensor in b.graph.tensors.values():
+        tensor.quant = tensor.quant if tensor.dtype == "int8" else None
+    return b.graph
+
+
+@pytest.mark.parametrize(
+    "kinds", [(), (OpKind.ELU,), (OpKind.SQUARE, OpKind.TANH), (OpKind.SQUARE, OpKind.STRIDED_SLICE)]
+)
+def test_an_island_of_float_becomes_a_table(kinds: tuple[OpKind, ...]) -> None:
+    graph = island(*kinds)
+    optimized = optimize(graph)
+    moves = [kind for kind in kinds if kind is OpKind.STRIDED_SLICE]
+    assert [op.kind for op in optimized.operators] == [*moves, OpKind.TABLE]
+    values = [np.arange(-128, 128, dtype=np.int8).reshape(1, 16, 16)]
+    np.testing.assert_array_equal(run(optimized, values)[0], run(graph, values)[0])
+    compile_graph(graph)
+
+
+def test_an_island_that_others_see_stays() -> None:
+    graph = island(OpKind.ELU)
+    inside = graph.operators[1].outputs[0]
+    graph.outputs.append(Port(inside, inside, "float32"))
+    assert OpKind.ELU in [op.kind for op in optimize(graph).operators]

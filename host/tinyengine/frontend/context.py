@@ -14,17 +14,25 @@ from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.base import Contradiction, Definition, Shape
 from tinyengine.ir.ops import Attrs, NoAttrs, OpKind
 
-DTYPE_NAMES = {"INT8": "int8", "UINT8": "uint8", "INT16": "int16", "INT32": "int32", "FLOAT32": "float32"}
+DTYPE_NAMES = {
+    "INT8": "int8",
+    "UINT8": "uint8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "FLOAT32": "float32",
+    "BOOL": "bool",
+}
 _KINDS = {
     **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
     **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
     **dict.fromkeys(("SLICE", "SPLIT", "SPLIT_V", "UNPACK", "REVERSE_V2"), OpKind.STRIDED_SLICE),
+    "SELECT": OpKind.SELECT_V2,
     **dict.fromkeys(("TILE", "MIRROR_PAD", "BROADCAST_TO"), OpKind.GATHER),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), OpKind.TRANSPOSE),
     "PACK": OpKind.CONCATENATION,
 }
 """TFLite's operators that are another one in the IR, or several around that one."""
-_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4"}
+_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4", "BOOL": "?"}
 
 QUANTIZE_HINT = (
     "convert the model with full integer quantization (a representative data set and "
@@ -113,12 +121,20 @@ class Context:
 
     # --- tensors of the graph ---
 
-    def activation(self, op: RawOperator, position: int) -> Tensor:
-        """The ``position``-th input as a tensor of the graph: computed before, or a constant."""
+    def is_computed(self, op: RawOperator, position: int) -> bool:
+        """Whether the running network decides the ``position``-th input."""
+        tensor = self.required(op, position)
+        return not tensor.data.size and tensor.index not in self.folded
+
+    def activation(self, op: RawOperator, position: int, dtypes: tuple[str, ...] = ()) -> Tensor:
+        """The ``position``-th input as a tensor of the graph: computed before, or a constant.
+
+        It has one of ``dtypes``, else one that the operator takes there.
+        """
         tensor = self.required(op, position)
         definition = self.definition(op)
         if definition is not None:
-            self.require_dtype(op, tensor, definition.input_dtypes(position))
+            self.require_dtype(op, tensor, dtypes or definition.input_dtypes(position))
         name = self._names[tensor.index]
         if name not in self.graph.tensors:
             if not tensor.data.size:

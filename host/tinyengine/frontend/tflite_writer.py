@@ -26,6 +26,7 @@ from tinyengine.ir.ops import (
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
     GatherAttrs,
+    LookupAttrs,
     MeanAttrs,
     PadAttrs,
     PoolAttrs,
@@ -37,7 +38,7 @@ from tinyengine.ir.ops import (
 )
 
 _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
-_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
+_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9}
 _SAME, _VALID = 0, 1
 
 # first operator versions that know int8, where that is not 1
@@ -127,6 +128,8 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
     inputs = [file.index[name] for name in op.inputs]
     output = graph.tensor(op.outputs[0])
     kind: str = op.kind.value
+    if not hasattr(tflite.BuiltinOperator, kind):
+        raise UnsupportedOperatorError(f"{op.kind} '{op.name}' is none of TFLite's operators")
     fields: _Fields = {}
     match op.attrs:
         case WindowAttrs(window=window):
@@ -149,6 +152,8 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
             inputs.append(file.constant(f"{op.name}_paddings", pads))
         case GatherAttrs():
             inputs, fields = _gather(file, graph, op)
+        case LookupAttrs(axis=axis):
+            kind, inputs, fields = "GATHER", inputs[::-1], {"Axis": axis}
         case ArgAttrs(axis=axis):
             inputs.append(file.constant(f"{op.name}_axis", axis))
             fields = {"OutputType": _DTYPES[output.dtype]}

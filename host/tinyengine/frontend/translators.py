@@ -26,6 +26,7 @@ from tinyengine.ir.ops import (
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
     GatherAttrs,
+    LookupAttrs,
     MeanAttrs,
     OpKind,
     PadAttrs,
@@ -354,6 +355,10 @@ def gather(context: Context, op: RawOperator) -> None:
     axis = _axis(context, op, int(op.options["Axis"]), x)
     if op.options["BatchDims"]:
         context.unsupported(op, "gathers batch by batch", "gather along one axis, without batch_dims")
+    if context.is_computed(op, 1):
+        kind = OpKind.EMBEDDING_LOOKUP
+        context.add(op, [context.activation(op, 1, ("int32",)), x], LookupAttrs(axis), kind=kind)
+        return
     indices = context.integers(op, 1, "indices", MAX_SIZE)
     shape = context.required(op, 1).shape
     declared = (*x.shape[:axis], *shape, *x.shape[axis + 1 :])
@@ -436,6 +441,11 @@ def space_and_depth(context: Context, op: RawOperator) -> None:
     x = context.step(op, OpKind.RESHAPE, x, declared=apart)
     x = context.step(op, OpKind.TRANSPOSE, x, TransposeAttrs(perm))
     context.add(op, [x], declared=shape, kind=OpKind.RESHAPE)
+
+
+@translator("EMBEDDING_LOOKUP")
+def embedding_lookup(context: Context, op: RawOperator) -> None:
+    context.add(op, [context.activation(op, 0), context.activation(op, 1)], LookupAttrs(0))
 
 
 @translator("CONCATENATION")

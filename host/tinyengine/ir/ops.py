@@ -47,6 +47,8 @@ class OpKind(StrEnum):
     RSQRT = "RSQRT"
     ABS = "ABS"
     NEG = "NEG"
+    SQUARE = "SQUARE"
+    TABLE = "TABLE"  # not TFLite's: what a pass makes of several functions of one value
     LOG_SOFTMAX = "LOG_SOFTMAX"
     L2_NORMALIZATION = "L2_NORMALIZATION"
     ARG_MAX = "ARG_MAX"
@@ -59,6 +61,15 @@ class OpKind(StrEnum):
     REDUCE_MAX = "REDUCE_MAX"
     REDUCE_MIN = "REDUCE_MIN"
     SUM = "SUM"
+    CAST = "CAST"
+    EQUAL = "EQUAL"
+    NOT_EQUAL = "NOT_EQUAL"
+    LESS = "LESS"
+    LESS_EQUAL = "LESS_EQUAL"
+    GREATER = "GREATER"
+    GREATER_EQUAL = "GREATER_EQUAL"
+    SELECT_V2 = "SELECT_V2"  # also SELECT
+    EMBEDDING_LOOKUP = "EMBEDDING_LOOKUP"  # also GATHER, where the network computes the indices
     GATHER = "GATHER"  # also TILE, MIRROR_PAD, BROADCAST_TO: see GatherAttrs
 
 
@@ -195,6 +206,13 @@ class LeakyReluAttrs(Attrs):
 
 
 @dataclass(frozen=True)
+class TableAttrs(Attrs):
+    """The 256 results, for -128 .. 127."""
+
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class GeluAttrs(Attrs):
     """By a hyperbolic tangent, or by the error function."""
 
@@ -244,3 +262,10 @@ class GatherAttrs(Attrs):
     """Per axis of the input, which of its indices the output has along it, in order; None: all of them."""
 
     indices: tuple[tuple[int, ...] | None, ...]
+
+
+@dataclass(frozen=True)
+class LookupAttrs(Attrs):
+    """EMBEDDING_LOOKUP: indices (int32), then what is looked up along ``axis``."""
+
+    axis: int = 0

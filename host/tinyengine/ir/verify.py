@@ -69,7 +69,7 @@ def _verify_quantization(name: str, tensor: Tensor, quant: Quantization) -> None
     for scale in quant.scale:
         if not (math.isfinite(scale) and scale > 0.0 and low <= scale <= high):
             raise ModelError(f"tensor '{name}' has the impossible scale {scale:g}: quantize the model again")
-    limits = np.iinfo(DTYPES[tensor.dtype]) if tensor.dtype != "float32" else np.iinfo(np.int8)
+    limits = np.iinfo(DTYPES[tensor.dtype]) if tensor.dtype not in ("float32", "bool") else np.iinfo(np.int8)
     if min(quant.zero_point) < limits.min or max(quant.zero_point) > limits.max:
         raise ModelError(f"tensor '{name}' has a zero point outside {tensor.dtype}: quantize the model again")
     if quant.per_channel:

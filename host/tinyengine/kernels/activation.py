@@ -57,9 +57,3 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
         overlaps=(Overlap(0),),
         access=access.elementwise(y.elements, [None]),
     )
-
-
-@lowering(OpKind.DEQUANTIZE)
-def lower_dequantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Refused: behind the passes a DEQUANTIZE can only stand inside the network."""
-    raise unsupported(op, graph, "yields float inside the network", "quantize the model fully to int8")

@@ -26,6 +26,7 @@ C_TYPES: dict[str, str] = {
     "int32": "int32_t",
     "uint32": "uint32_t",
     "float32": "float",
+    "bool": "uint8_t",
 }
 
 

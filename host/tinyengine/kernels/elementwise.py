@@ -7,7 +7,7 @@ from tinyengine.ir.requant import add_params, mul_params
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Packer, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
-from tinyengine.kernels.loops.operators import lower_add_any, lower_mul_any
+from tinyengine.kernels.loops.operators import lower_add_any, lower_add_int32, lower_mul_any
 from tinyengine.kernels.loops.walk import Axis, broadcast_strides, merge
 
 HEADER = "te_elementwise.h"
@@ -16,6 +16,8 @@ HEADER = "te_elementwise.h"
 @lowering(OpKind.ADD, OpKind.SUB)
 def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """SUB is ADD whose second multiplier is negative."""
+    if graph.tensor(op.outputs[0]).dtype == "int32":
+        return lower_add_int32(op, graph)
     p = add_params(graph, op)
     assert p.left_shift == 20  # built into the kernel
     return (

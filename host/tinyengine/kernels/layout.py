@@ -49,11 +49,10 @@ def _strided_copy(
     op: Operator, graph: Graph, x: Tensor, y: Tensor, sizes: list[int], strides: list[int], offset: int
 ) -> KernelCall:
     """y (dense, of ``sizes``) from x at ``offset`` with byte ``strides``."""
-    require_int8(op, graph, x, y)
     sizes, strides = merge_axes(sizes, strides)
     if offset == 0 and y.elements == x.elements and (not sizes or (len(sizes) == 1 and strides == [1])):
         return view(op, x, y)
-    if len(sizes) > 4:
+    if len(sizes) > 4 or x.dtype != "int8":
         return movement(op, graph, [From(size, stride) for size, stride in zip(sizes, strides, strict=True)], offset)
     sizes = [1] * (4 - len(sizes)) + sizes
     strides = [0] * (4 - len(strides)) + strides
@@ -90,7 +89,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     sizes, pads = _merge_pads(x.shape, op.attrs.pads)
-    if len(sizes) > 4:
+    if len(sizes) > 4 or x.dtype != "int8":
         raise unsupported(op, graph, f"pads {len(sizes)} separate axes", "use at most four")
     fill = 4 - len(sizes)
     sizes, pads = [1] * fill + sizes, [(0, 0)] * fill + pads

@@ -10,6 +10,7 @@ from tinyengine.passes.activation import fuse_activation
 from tinyengine.passes.border import move_conversions_to_border
 from tinyengine.passes.constants import fold_constants
 from tinyengine.passes.dead import remove_dead_code
+from tinyengine.passes.islands import islands_to_tables
 from tinyengine.passes.pad import fold_pad
 from tinyengine.passes.transpose import fold_transpose_into_dense, sink_transposes, transposes_to_views
 from tinyengine.passes.views import merge_views
@@ -20,6 +21,7 @@ Pass = Callable[[Graph], Graph]
 PASSES: list[Pass] = [
     remove_dead_code,
     move_conversions_to_border,
+    islands_to_tables,
     fold_constants,
     fuse_activation,
     sink_transposes,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Multiplier, Prelu, SquaredDifference
+from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Comparison, Multiplier, Prelu, SquaredDifference
 from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, multiply_by_quantized_multiplier
 from tinyengine.ir.requant import add_params, mul_params
 from tinyengine.reference.registry import oracle
@@ -15,6 +16,8 @@ from tinyengine.reference.registry import oracle
 @oracle(OpKind.ADD, OpKind.SUB)
 def add(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Both inputs are rescaled to a common, finer scale, summed, and rescaled to the output's."""
+    if inputs[0].dtype == np.int32:
+        return inputs[0] + inputs[1] if op.kind is OpKind.ADD else inputs[0] - inputs[1]
     p = add_params(graph, op)
     a = (inputs[0].astype(np.int64) - p.zero1) << p.left_shift
     b = (inputs[1].astype(np.int64) - p.zero2) << p.left_shift
@@ -68,6 +71,44 @@ def prelu(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     )
     result = np.where(x >= 0, _scaled(x, identity), _scaled(x * slope, product))
     return _to_int8(result + graph.tensor(op.outputs[0]).zero_point)
+
+
+_COMPARE = {
+    OpKind.EQUAL: np.equal,
+    OpKind.NOT_EQUAL: np.not_equal,
+    OpKind.LESS: np.less,
+    OpKind.LESS_EQUAL: np.less_equal,
+    OpKind.GREATER: np.greater,
+    OpKind.GREATER_EQUAL: np.greater_equal,
+}
+
+
+@oracle(*_COMPARE)
+def compare(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Of numbers; of int8 as real values with 8 more bits."""
+    definition = DEFINITIONS[op.kind]
+    assert isinstance(definition, Comparison)
+    if inputs[0].dtype == np.int8:
+        inputs = [
+            _scaled((x.astype(np.int64) - graph.tensor(name).zero_point) << 8, factor)
+            for x, name, factor in zip(inputs, op.inputs, definition.multipliers(op, graph), strict=True)
+        ]
+    return np.asarray(_COMPARE[op.kind](*inputs))
+
+
+@oracle(OpKind.SELECT_V2)
+def select(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Input 1 or input 2."""
+    return np.where(*inputs)
+
+
+@oracle(OpKind.CAST)
+def cast(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Towards zero; beyond int32 to its ends, as ARM does (C leaves it open)."""
+    x, dtype = inputs[0], DTYPES[graph.tensor(op.outputs[0]).dtype]
+    if x.dtype == np.float32 and dtype == np.int32:
+        return np.clip(np.nan_to_num(np.trunc(x.astype(np.float64))), -(1 << 31), (1 << 31) - 1).astype(np.int32)
+    return x.astype(dtype)
 
 
 def _scaled(x: np.ndarray, factor: Multiplier) -> np.ndarray:

@@ -6,7 +6,15 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.movement import bilinear_sources, gather_indices, nearest_sources
-from tinyengine.ir.ops import ConcatAttrs, GatherAttrs, PadAttrs, ResizeAttrs, StridedSliceAttrs, TransposeAttrs
+from tinyengine.ir.ops import (
+    ConcatAttrs,
+    GatherAttrs,
+    LookupAttrs,
+    PadAttrs,
+    ResizeAttrs,
+    StridedSliceAttrs,
+    TransposeAttrs,
+)
 from tinyengine.reference.registry import oracle
 
 
@@ -75,3 +83,10 @@ def resize_bilinear(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
         total = total.take(low, axis) * (1024 - far) + total.take(high, axis) * far
     magnitude = (np.abs(total) + (1 << 19)) >> 20
     return np.where(total > 0, magnitude, -magnitude).astype(np.int8)
+
+
+@oracle(OpKind.EMBEDDING_LOOKUP)
+def embedding_lookup(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Entries of a table by computed indices."""
+    assert isinstance(op.attrs, LookupAttrs)
+    return inputs[1].take(inputs[0], op.attrs.axis, mode="clip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from tinyengine.ir.requant import add_params
 class Binary(Definition[A]):
     """NumPy's broadcasting."""
 
-    signatures = ("int8 x int8 -> int8",)
+    signatures: ClassVar[tuple[str, ...]] = ("int8 x int8 -> int8",)
     elementwise = True
 
     def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape) -> Shape:
@@ -33,8 +34,13 @@ class Elementwise(Binary[ElementwiseAttrs]):
 
 
 class Add(Elementwise, kind=OpKind.ADD):
+    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32")
+
     def check(self, op: Operator, graph: Graph) -> None:
-        add_params(graph, op)
+        if graph.tensor(op.outputs[0]).dtype == "int8":
+            add_params(graph, op)
+        elif op.attrs != ElementwiseAttrs():
+            raise Contradiction("has an activation on int32")
 
 
 class Sub(Add, kind=OpKind.SUB):
@@ -48,9 +54,11 @@ class Mul(Elementwise, kind=OpKind.MUL):
 class Minimum(Binary[NoAttrs], kind=OpKind.MINIMUM):
     """Of the bytes, as they are: TFLite looks at no scale."""
 
+    signatures = tuple(f"{dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
-class Maximum(Binary[NoAttrs], kind=OpKind.MAXIMUM):
-    """As MINIMUM."""
+
+class Maximum(Minimum, kind=OpKind.MAXIMUM):
+    pass
 
 
 @dataclass(frozen=True)
@@ -85,3 +93,57 @@ class Prelu(Binary[NoAttrs], kind=OpKind.PRELU):
         """Of values, and of products with slopes; in float32 throughout (PreluPrepare)."""
         x, slope, y = (np.float32(graph.tensor(name).scale) for name in (*op.inputs, op.outputs[0]))
         return Multiplier.of(x / y), Multiplier.of(x * slope / y)
+
+
+class Comparison(Binary[NoAttrs]):
+    signatures = tuple(f"{dtype} x {dtype} -> bool" for dtype in ("int8", "int32", "float32"))
+
+    def multipliers(self, op: Operator, graph: Graph) -> list[Multiplier]:
+        """Of both int8 inputs, to real values with 8 more bits (ComparisonPrepareCommon)."""
+        return [Multiplier.of(graph.tensor(name).scale) for name in op.inputs]
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        if graph.tensor(op.inputs[0]).dtype == "int8" and any(graph.tensor(name).scale >= 1 for name in op.inputs):
+            raise Contradiction("compares int8 values of a scale of 1 or more")
+
+
+class Equal(Comparison, kind=OpKind.EQUAL):
+    pass
+
+
+class NotEqual(Comparison, kind=OpKind.NOT_EQUAL):
+    pass
+
+
+class Less(Comparison, kind=OpKind.LESS):
+    pass
+
+
+class LessEqual(Comparison, kind=OpKind.LESS_EQUAL):
+    pass
+
+
+class Greater(Comparison, kind=OpKind.GREATER):
+    pass
+
+
+class GreaterEqual(Comparison, kind=OpKind.GREATER_EQUAL):
+    pass
+
+
+class Select(Binary[NoAttrs], kind=OpKind.SELECT_V2):
+    """Input 1 where input 0 is true, else input 2; of bytes as they are."""
+
+    signatures = tuple(f"bool x {dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
+
+
+class Cast(Definition[NoAttrs], kind=OpKind.CAST):
+    """Of numbers as they are; fractions are cut off."""
+
+    signatures = tuple(
+        f"{x} -> {y}"
+        for x in ("int8", "int16", "int32", "float32", "bool")
+        for y in ("int8", "int16", "int32", "float32", "bool")
+        if x != y and not (x == "float32" and y in ("int8", "int16"))
+    )
+    elementwise = True

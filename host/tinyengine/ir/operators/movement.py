@@ -7,11 +7,12 @@ from math import prod
 
 import numpy as np
 
-from tinyengine.ir.graph import Tensor
+from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
 from tinyengine.ir.ops import (
     ConcatAttrs,
     GatherAttrs,
+    LookupAttrs,
     NoAttrs,
     OpKind,
     PadAttrs,
@@ -21,9 +22,12 @@ from tinyengine.ir.ops import (
 )
 from tinyengine.ir.quantize import round_half_away
 
+DTYPES = ("int8", "int16", "int32", "float32")
+
 
 class Movement(Definition[A]):
     same_quantization = True
+    signatures = tuple(f"{dtype} -> {dtype}" for dtype in DTYPES)
 
 
 class Reshape(Movement[NoAttrs], kind=OpKind.RESHAPE):
@@ -50,7 +54,7 @@ class Pad(Movement[PadAttrs], kind=OpKind.PAD):
 
 
 class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
-    signatures = ("int8... -> int8",)
+    signatures = tuple(f"{dtype}... -> {dtype}" for dtype in DTYPES)
 
     def fits(self, attrs: ConcatAttrs, x: Tensor) -> bool:
         return 0 <= attrs.axis < len(x.shape)
@@ -79,6 +83,8 @@ class ResizeNearestNeighbor(Resize, kind=OpKind.RESIZE_NEAREST_NEIGHBOR):
 
 class ResizeBilinear(Resize, kind=OpKind.RESIZE_BILINEAR):
     """Between bytes as they are."""
+
+    signatures = ("int8 -> int8",)
 
     def fits(self, attrs: ResizeAttrs, x: Tensor) -> bool:
         return not (attrs.align_corners and attrs.half_pixel_centers)
@@ -110,6 +116,23 @@ class Gather(Movement[GatherAttrs], kind=OpKind.GATHER):
         shape = inputs[0].shape
         sizes = tuple(n if index is None else len(index) for n, index in zip(shape, attrs.indices, strict=True))
         return up_to_ones(sizes, declared)
+
+
+class EmbeddingLookup(Definition[LookupAttrs], kind=OpKind.EMBEDDING_LOOKUP):
+    """Indices beyond the table count as its ends: a device must not read elsewhere, where TFLite gives up."""
+
+    signatures = tuple(f"int32 x {dtype} -> {dtype}" for dtype in DTYPES)
+
+    def shape(self, attrs: LookupAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        index, table = (tensor.shape for tensor in inputs)
+        if not 0 <= attrs.axis < len(table):
+            raise Contradiction(f"looks up along axis {attrs.axis} of {list(table)}")
+        return (*table[: attrs.axis], *index, *table[attrs.axis + 1 :])
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        table, y = graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
+        if table.quant != y.quant:
+            raise Contradiction(f"needs the same quantization on '{table.name}' and '{y.name}'")
 
 
 def gather_indices(attrs: GatherAttrs, shape: Shape) -> list[np.ndarray]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
-from tinyengine.ir.ops import ActivationAttrs, GeluAttrs, LeakyReluAttrs, NoAttrs, OpKind, SoftmaxAttrs
+from tinyengine.ir.ops import ActivationAttrs, GeluAttrs, LeakyReluAttrs, NoAttrs, OpKind, SoftmaxAttrs, TableAttrs
 from tinyengine.ir.quantize import (
     INT8_MAX,
     INT8_MIN,
@@ -35,7 +36,10 @@ class Table(Definition[A]):
 
 
 class RealTable(Table[A]):
-    """A function computed in float32 (LUTPopulate)."""
+    """A function computed in float32 (LUTPopulate). Between float32 tensors it stands only until a pass has made a
+    table of it and of the conversions around it."""
+
+    signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8", "float32 -> float32")
 
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
         """float32 results for float32 values."""
@@ -90,9 +94,27 @@ class Exp(RealTable[NoAttrs], kind=OpKind.EXP):
 
 class Log(RealTable[NoAttrs], kind=OpKind.LOG):
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
-        """Of what is not positive, the smallest output."""
+        """Of what is not positive, the smallest int8 output."""
+        if output.dtype == "float32":
+            return _rounded(np.log, x)
         least = np.float32(INT8_MIN - output.zero_point) * np.float32(output.scale)
         return np.where(x > 0, _rounded(np.log, x), least)
+
+
+class Square(RealTable[NoAttrs], kind=OpKind.SQUARE):
+    signatures = ("float32 -> float32",)
+
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return x * x
+
+
+class Lookup(Table[TableAttrs], kind=OpKind.TABLE):
+    def fits(self, attrs: TableAttrs, x: Tensor) -> bool:
+        return len(attrs.values) == 256 and all(INT8_MIN <= value <= INT8_MAX for value in attrs.values)
+
+    def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        assert isinstance(op.attrs, TableAttrs)
+        return np.array(op.attrs.values, np.int8)
 
 
 class Sqrt(Table[NoAttrs], kind=OpKind.SQRT):
@@ -209,8 +231,11 @@ class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
         softmax_params(graph, op)
 
 
-TABLES = tuple(definition.kind for definition in DEFINITIONS.values() if isinstance(definition, Table))
-"""The kinds that are functions of one int8 value."""
+FUNCTIONS = tuple(definition.kind for definition in DEFINITIONS.values() if isinstance(definition, Table))
+"""The kinds that are functions of one value."""
+
+TABLES = tuple(kind for kind in FUNCTIONS if "int8" in DEFINITIONS[kind].input_dtypes(0))
+"""Those of one int8 value."""
 
 
 def unary_lut(graph: Graph, op: Operator) -> np.ndarray:

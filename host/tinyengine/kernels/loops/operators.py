@@ -6,15 +6,16 @@ from dataclasses import replace
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Multiplier, Prelu, SquaredDifference
+from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Comparison, Multiplier, Prelu, SquaredDifference
 from tinyengine.ir.operators.lines import log_softmax_params
 from tinyengine.ir.operators.movement import bilinear_sources, gather_indices
 from tinyengine.ir.operators.reductions import sum_requant
-from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, GatherAttrs, MeanAttrs, ResizeAttrs
+from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, GatherAttrs, LookupAttrs, MeanAttrs, ResizeAttrs
 from tinyengine.ir.requant import AddParams, MulParams, mean_params
 from tinyengine.kernels.base import KernelCall, Target, lowering
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
+from tinyengine.kernels.loops.lookup import lookup
 from tinyengine.kernels.loops.movement import movement, sources
 from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
 from tinyengine.kernels.loops.resample import resample
@@ -52,6 +53,11 @@ def lower_squared_difference(op: Operator, graph: Graph, target: Target) -> Kern
     return elementwise(op, graph, Elementwise("squared_difference", body, values | _zeros(op, graph)))
 
 
+@lowering(OpKind.SQUARE)
+def lower_square(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return elementwise(op, graph, Elementwise("square", ("y = x0 * x0;",)))
+
+
 @lowering(OpKind.PRELU)
 def lower_prelu(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The slopes are mostly constants, one per channel."""
@@ -85,6 +91,73 @@ def lower_mul_any(op: Operator, graph: Graph, p: MulParams) -> KernelCall:
     values = _factor("", Multiplier(int(p.requant.multiplier[0]), int(p.requant.shift[0]))) | _zeros(op, graph)
     values |= {"low": p.requant.low, "high": p.requant.high}
     return elementwise(op, graph, Elementwise("mul", body, values))
+
+
+def lower_add_int32(op: Operator, graph: Graph) -> KernelCall:
+    """Wraps, as C's unsigned sums do."""
+    sign = "+" if op.kind is OpKind.ADD else "-"
+    return elementwise(op, graph, Elementwise("add_int32", (f"y = (int32_t)((uint32_t)x0 {sign} (uint32_t)x1);",)))
+
+
+SIGNS = {
+    OpKind.EQUAL: "==",
+    OpKind.NOT_EQUAL: "!=",
+    OpKind.LESS: "<",
+    OpKind.LESS_EQUAL: "<=",
+    OpKind.GREATER: ">",
+    OpKind.GREATER_EQUAL: ">=",
+}
+
+
+@lowering(*SIGNS)
+def lower_comparison(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Of numbers as they are; of int8 on a common, finer scale."""
+    definition, what = DEFINITIONS[op.kind], op.kind.lower()
+    assert isinstance(definition, Comparison)
+    if graph.tensor(op.inputs[0]).dtype != "int8":
+        return elementwise(op, graph, Elementwise(what, (f"y = x0 {SIGNS[op.kind]} x1;",)))
+    a, b = definition.multipliers(op, graph)
+    body = (
+        "const int32_t a = te_scale((x0 - zero0) * 256, factor0, shift0);",
+        "const int32_t b = te_scale((x1 - zero1) * 256, factor1, shift1);",
+        f"y = a {SIGNS[op.kind]} b;",
+    )
+    zeros: dict[str, Value] = {f"zero{i}": graph.tensor(name).zero_point for i, name in enumerate(op.inputs)}
+    return elementwise(op, graph, Elementwise(what, body, _factor("0", a) | _factor("1", b) | zeros))
+
+
+@lowering(OpKind.SELECT_V2)
+def lower_select(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return elementwise(op, graph, Elementwise("select", ("y = x0 ? x1 : x2;",)))
+
+
+@lowering(OpKind.CAST)
+def lower_cast(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """C's conversion; saturated where C leaves it open."""
+    x, y = graph.tensor(op.inputs[0]).dtype, graph.tensor(op.outputs[0]).dtype
+    body: tuple[str, ...] = ("y = x0;",)
+    if y == "bool":
+        body = ("y = x0 != 0;",)
+    elif y == "float32":
+        body = ("y = (float)x0;",)
+    elif x == "float32":
+        body = ("y = x0 != x0 ? 0 : x0 >= 2147483648.0f ? INT32_MAX : x0 <= -2147483648.0f ? INT32_MIN : (int32_t)x0;",)
+    return elementwise(op, graph, Elementwise("cast", body))
+
+
+@lowering(OpKind.DEQUANTIZE)
+def lower_dequantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Inside the network, before a CAST; elsewhere a pass has made it the host's, or part of a table."""
+    x = graph.tensor(op.inputs[0])
+    values: dict[str, Value] = {"scale": float(x.scale), "zero0": x.zero_point}
+    return elementwise(op, graph, Elementwise("dequantize", ("y = scale * (float)(x0 - zero0);",), values))
+
+
+@lowering(OpKind.EMBEDDING_LOOKUP)
+def lower_embedding_lookup(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Runs of a table by computed indices."""
+    assert isinstance(op.attrs, LookupAttrs)
+    return lookup(op, graph, op.attrs.axis)
 
 
 def _factor(suffix: str, factor: Multiplier) -> dict[str, Value]:

@@ -1,0 +1,49 @@
+"""Runs of a table by indices that the network computes."""
+
+from __future__ import annotations
+
+from math import prod
+
+from tinyengine.ir import Graph, Operator
+from tinyengine.kernels import access
+from tinyengine.kernels.base import KernelCall
+from tinyengine.kernels.loops import text
+from tinyengine.kernels.loops.text import Array, Value
+
+BODY = """const uint8_t *from = (const uint8_t *)table;
+uint8_t *to = out;
+for (int32_t i = 0; i < outer; i++, from += size * run) {
+    for (int32_t j = 0; j < count; j++, to += run) {
+        const int32_t index = te_clamp(in[j], 0, size - 1);
+        memcpy(to, from + index * run, (size_t)run);
+    }
+}"""
+
+
+def lookup(op: Operator, graph: Graph, axis: int) -> KernelCall:
+    """The call for indices (input 0) into a table (input 1, a constant or not) along ``axis``."""
+    indices, table, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    size = y.nbytes // y.elements
+    values: dict[str, Value] = {"outer": prod(table.shape[:axis]), "size": table.shape[axis]}
+    values |= {"count": indices.elements, "run": prod(table.shape[axis + 1 :]) * size}
+    arguments, inputs = "const int32_t *in, void *out", [indices]
+    data = table.data
+    if data is not None:
+        values["table"] = Array(table.dtype, lambda: data)
+    else:
+        arguments, inputs = "const int32_t *in, const void *table, void *out", [indices, table]
+    code = text.function("lookup", values, arguments, BODY.splitlines())
+    whole = [([0], [tensor.nbytes]) for tensor in inputs]
+    return KernelCall(
+        op,
+        code.name,
+        "te_requant.h",
+        code.params_type,
+        lambda: text.packed(values),
+        inputs=[tensor.name for tensor in inputs],
+        outputs=[y.name],
+        overlaps=(None,) * len(inputs),
+        access=access.blocks(whole, ([0], [y.nbytes])),  # type: ignore[arg-type]
+        note="generated",
+        code=code.text,
+    )
