@@ -213,14 +213,20 @@ class Device:
 
         An input of h x w x c bytes may also be given as h x w x 1: the value of a pixel then stands for all its
         channels and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
-        States go on from the last run; if the device has restarted since, they are lost: RestartedError, once.
+        States go on from the last run; if the device has restarted since, or another program has taken it over,
+        they are lost: RestartedError, once. Rewind and begin anew.
         """
         delivery = self.delivery(inputs, by_rows)
+        if self.identity.has_states and not self._states_lost:
+            try:
+                return self._infer(delivery)
+            except RestartedError:
+                self._reconnect()
         if self._states_lost:
             self._states_lost = False
-            raise RestartedError("the device restarted and its network's states are lost: begin anew with its inputs")
-        if self.identity.has_states:
-            return self._infer(delivery)
+            raise RestartedError(
+                "the device restarted or another program took it over, and its network's states are lost: try again"
+            )
         return self._retried(lambda: self._infer(delivery))
 
     def delivery(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Delivery:
