@@ -4,5 +4,14 @@ from tinyengine.compiler.flow import compile_graph, compile_model, prepare
 from tinyengine.compiler.identity import model_hashes
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.result import CompiledModel
+from tinyengine.frontend.files import network_bytes
 
-__all__ = ["CompileOptions", "CompiledModel", "compile_graph", "compile_model", "model_hashes", "prepare"]
+__all__ = [
+    "CompileOptions",
+    "CompiledModel",
+    "compile_graph",
+    "compile_model",
+    "model_hashes",
+    "network_bytes",
+    "prepare",
+]

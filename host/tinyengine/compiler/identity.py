@@ -8,18 +8,15 @@ from pathlib import Path
 
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.data.metadata import load_metadata
-from tinyengine.errors import ModelError
+from tinyengine.frontend.files import network_bytes
 
 
 def identify(path: Path) -> tuple[bytes, str]:
-    """A hash of the model file, and its MODEL.json as a device has it.
+    """A hash of the network in a model file, and its MODEL.json as a device has it.
 
     Raises ModelError when the file cannot be read, DataError for a damaged MODEL.json.
     """
-    try:
-        identity = hashlib.sha256(path.read_bytes()).digest()
-    except OSError as error:
-        raise ModelError(f"cannot read the network {path}: {error.strerror or error}") from error
+    identity = hashlib.sha256(network_bytes(path)).digest()
     metadata = load_metadata(path)
     return identity, metadata.to_json() if metadata else "{}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,11 +116,8 @@ def _measure(
     outputs = model.output_shapes
     known = len(outputs) == 1 and len(calibration.classes) == outputs[0][-1] and (calibration.labels >= 0).all()
     labels = calibration.labels if known else None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "int8.tflite"
-        path.write_bytes(content)
-        int8 = open_reference(path, 1, len(outputs))
-        return measure(graph, int8, floating, calibration.values, labels, options.layer_samples)
+    int8 = open_reference(content, 1, len(outputs))
+    return measure(graph, int8, floating, calibration.values, labels, options.layer_samples)
 
 
 def _class_names(calibration: Arrays, graph: Graph) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from tinyengine.convert.source import NETWORKS
 from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError, ModelError
+from tinyengine.frontend.files import WRAPPINGS, network_bytes
 from tinyengine.frontend.tflite_writer import tflite_bytes
 
 
@@ -33,6 +34,6 @@ def convert_quantized(model: Path, out: Path) -> Import:
     if model.suffix == ".tflite":
         raise ModelError(f"{model} is a .tflite file already: compile it")
     graph = NETWORKS[model.suffix](model)
-    content = tflite_bytes(graph)
+    content = network_bytes(model) if model.suffix in WRAPPINGS else tflite_bytes(graph)
     write_network(out, content, ModelMetadata())
     return Import(out, len(content), dict(Counter(op.kind.name for op in graph.operators)))

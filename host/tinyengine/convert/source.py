@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyengine.convert import keras, pytorch
 from tinyengine.errors import ModelError
+from tinyengine.frontend.files import WRAPPINGS
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.ir import Graph
@@ -32,7 +33,11 @@ class FloatSource(Protocol):
         ...
 
 
-NETWORKS: dict[str, Callable[[Path], Graph]] = {".tflite": load_tflite, ".json": load_tiny_training}
+NETWORKS: dict[str, Callable[[Path], Graph]] = {
+    ".tflite": load_tflite,
+    ".json": load_tiny_training,
+    **dict.fromkeys(WRAPPINGS, load_tflite),
+}
 """Int8 networks by suffix."""
 
 FOLDER = ""

@@ -13,6 +13,7 @@ or ``-`` a number); or an object ``{"scale": s, "offset": o}``, which stands for
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,15 +157,26 @@ def metadata_path(model: Path) -> Path:
 
 
 def load_metadata(model: Path) -> ModelMetadata | None:
-    """The MODEL.json beside a model file, or None where there is none. Raises DataError for a damaged one."""
+    """The MODEL.json beside a model file, or None where there is none. Raises DataError for a damaged one.
+
+    An empty file is none, nor is the one that standard output goes to: ``bench net.tflite --json > net.json``.
+    """
     path = metadata_path(Path(model))
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size == 0 or _is_standard_output(path):
         return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     return parse_metadata(text, str(path))
+
+
+def _is_standard_output(path: Path) -> bool:
+    """Whether what this process prints ends in the file ``path``."""
+    try:
+        return os.path.samestat(os.fstat(1), path.stat())
+    except OSError:  # there is no standard output
+        return False
 
 
 def _choice(field: str, value: Any, allowed: tuple[str, ...], origin: str) -> str:

@@ -13,6 +13,7 @@ from tinyengine.compiler import prepare
 from tinyengine.data.metadata import ModelMetadata, load_metadata
 from tinyengine.data.network_file import write_network
 from tinyengine.errors import DataError, ModelError
+from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
@@ -50,7 +51,7 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
     Raises ModelError for a file that cannot be used, DataError where it is another network or scheme.
     """
     graph = load_tflite(model)
-    identity = hashlib.sha256(model.read_bytes()).digest()
+    identity = hashlib.sha256(network_bytes(model)).digest()
     own_classes = trainable_layers(graph).classifier.out_channels
     resolved = resolve_scheme(scheme, graph)
     for head in (None, classes) if own_classes == classes else (classes,):

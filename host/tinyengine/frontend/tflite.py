@@ -1,4 +1,4 @@
-"""``.tflite`` files to the IR."""
+"""TFLite flatbuffers to the IR."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ import numpy as np
 from tinyengine.errors import ModelError
 from tinyengine.frontend.context import Context
 from tinyengine.frontend.dilation import fold_dilation
+from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.raw import RawModel, read_raw
 from tinyengine.frontend.shape_arithmetic import fold_shape_arithmetic
 from tinyengine.frontend.translators import translate
 from tinyengine.ir.graph import Graph
 from tinyengine.ir.verify import verify
 
-MAX_FILE_BYTES = 1 << 29
-"""No microcontroller holds half a gigabyte: a larger file is a mistake."""
-
 
 def load_tflite(path: str | Path) -> Graph:
-    """Read, translate and verify a ``.tflite`` file; ModelError, one sentence, if it cannot be used."""
+    """Read, translate and verify a ``.tflite`` file, or a C array of one; ModelError, one sentence, if it is unfit."""
     path = Path(path)
-    try:
-        if path.is_dir():
-            raise ModelError(f"{path} is a directory: name the .tflite file in it")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"{path.name} has {path.stat().st_size} bytes, far too many for a microcontroller")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    return parse_tflite(data, path.name)
+    return parse_tflite(network_bytes(path), path.name)
 
 
 def parse_tflite(data: bytes, file_name: str = "model.tflite") -> Graph:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.compiler import CompiledModel
+from tinyengine.compiler import CompiledModel, network_bytes
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.ir import Graph, Port
 from tinyengine.ir.graph import DTYPES
@@ -37,6 +37,7 @@ class Check:
     mismatched: int
     max_abs_diff: float  # an integer where all outputs are
     binding: bool  # whether this reference rounds as exact requantization does, so that nothing may differ
+    note: str = ""  # why it is not a better one
 
     @property
     def mismatched_share(self) -> float:
@@ -243,6 +244,7 @@ class Expected:
     reference: str
     binding: bool
     outputs: list[list[np.ndarray]]
+    note: str = ""
 
 
 def expected_outputs(
@@ -252,13 +254,13 @@ def expected_outputs(
 
     ToolError when no reference is installed, ModelError when TFLite refuses the file.
     """
-    reference = open_reference(model, len(graph.inputs), len(graph.outputs))
+    reference = open_reference(network_bytes(model), len(graph.inputs), len(graph.outputs))
     answers = []
     for index, values in enumerate(outside):
         outputs = reference.run(values)
         answers.append([to_inside(graph, port, got) for port, got in zip(graph.outputs, outputs, strict=True)])
         activity("running TFLite", index + 1, len(outside))
-    return Expected(reference.name, reference.binding, answers)
+    return Expected(reference.name, reference.binding, answers, reference.note)
 
 
 def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
@@ -276,4 +278,5 @@ def compare(expected: Expected, runs: Sequence[RunResult]) -> Check:
         mismatched=int(np.count_nonzero(difference)),
         max_abs_diff=difference.max(initial=0).item(),
         binding=expected.binding,
+        note=expected.note,
     )

@@ -1,8 +1,9 @@
 """TFLite itself as the reference: the original file run by its own reference kernels.
 
-TensorFlow's interpreter with the built-in reference kernels when TensorFlow is installed, else tflite-micro's
-interpreter. Tflite-micro has the same kernels with two exceptions, which differ by 1 now and then: it rounds fully
-connected layers twice (TFLite once, since 2.20), and it approximates the sigmoid.
+TensorFlow's interpreter with the built-in reference kernels when TensorFlow is installed and takes the file, else
+tflite-micro's interpreter, which takes some files that TFLite refuses. Tflite-micro has the same kernels with two
+exceptions, which differ by 1 now and then: it rounds fully connected layers twice (TFLite once, since 2.20), and it
+approximates the sigmoid.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class TfliteReference(Protocol):
 
     name: str
     binding: bool  # whether exact arithmetic must give the same bytes
+    note: str  # why it is not a better one, in one sentence; mostly empty
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Values of the file's inputs, in its order, dtypes and shapes -> values of its outputs."""
@@ -52,22 +54,24 @@ def _quiet() -> Iterator[None]:
 class _TensorFlow:
     """tf.lite.Interpreter on one core: with reference kernels, or ``optimized`` ones, which round some layers once."""
 
-    def __init__(self, path: Path, optimized: bool = False) -> None:
+    note = ""
+
+    def __init__(self, content: bytes, optimized: bool = False) -> None:
         self.binding = not optimized
         with _quiet():
             tf = tensorflow("run the TFLite reference")
             kinds = tf.lite.experimental.OpResolverType
             self._interpreter = tf.lite.Interpreter(
-                model_path=str(path),
+                model_content=content,
                 experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
                 if optimized
                 else kinds.BUILTIN_REF,
                 num_threads=1,
             )
+            self._interpreter.allocate_tensors()
         if not optimized and any(op["op_name"] == "SUM" for op in self._interpreter._get_ops_details()):
             raise ValueError("TFLite's reference SUM takes int8 for uint8")
         self.name = f"TFLite {'optimized' if optimized else 'reference'} kernels (TensorFlow {tf.__version__})"
-        self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 
@@ -82,13 +86,15 @@ class _TfliteMicro:
     """tflite-micro's interpreter on the host."""
 
     binding = False
+    note = ""
     ARENA_BYTES = 64 << 20  # its own guess, 10 times the file, is too little for small files with big pictures
 
-    def __init__(self, path: Path, inputs: int, outputs: int) -> None:
+    def __init__(self, content: bytes, inputs: int, outputs: int) -> None:
         from tflite_micro import runtime
 
         self.name = "TFLite Micro reference kernels (tflite-micro)"
-        self._interpreter = runtime.Interpreter.from_file(str(path), arena_size=self.ARENA_BYTES)
+        with _quiet():
+            self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=self.ARENA_BYTES)
         self._shapes = [self._interpreter.get_input_details(i)["shape"] for i in range(inputs)]
         self._outputs = outputs
 
@@ -99,27 +105,34 @@ class _TfliteMicro:
         return [np.array(self._interpreter.get_output(index)) for index in range(self._outputs)]
 
 
-def open_reference(path: Path, inputs: int, outputs: int) -> TfliteReference:
-    """The best reference that is installed and runs the file, which has this many inputs and outputs: TFLite's
-    reference kernels, TFLite Micro, TFLite's other kernels.
+def open_reference(model: Path | bytes, inputs: int, outputs: int) -> TfliteReference:
+    """The best reference that is installed and runs the file (or its bytes), which has this many inputs and outputs:
+    TFLite's reference kernels, TFLite Micro, TFLite's other kernels.
 
-    ToolError when none is installed, ModelError when TFLite itself refuses the file.
+    ToolError when none is installed, ModelError when none takes the file.
     """
-    openers: list[Callable[[], TfliteReference]] = []
+    content = model.read_bytes() if isinstance(model, Path) else model
+    micro = importlib.util.find_spec("tflite_micro") is not None
+    openers: dict[str, Callable[[], TfliteReference]] = {}
     if importlib.util.find_spec("tensorflow"):
-        openers.append(lambda: _TensorFlow(path))
-    if importlib.util.find_spec("tflite_micro"):
-        openers.append(lambda: _TfliteMicro(path, inputs, outputs))
+        openers["TFLite's reference kernels"] = lambda: _TensorFlow(content)
+    if micro:
+        openers["TFLite Micro"] = lambda: _TfliteMicro(content, inputs, outputs)
     if importlib.util.find_spec("tensorflow"):
-        openers.append(lambda: _TensorFlow(path, optimized=True))
-    problem = None
-    for opener in openers:
+        openers["TFLite's other kernels"] = lambda: _TensorFlow(content, optimized=True)
+    refused: list[str] = []
+    for name, opener in openers.items():
         try:
-            return opener()
-        except (RuntimeError, ValueError) as error:
-            problem = problem or error
-    if problem is not None:
-        raise ModelError(f"TFLite cannot run {path}: {str(problem).splitlines()[0]}") from problem
+            reference = opener()
+        except (RuntimeError, ValueError):  # with a message of many lines, about the insides of TFLite
+            refused.append(name)
+            continue
+        if refused:
+            reference.note = f"{' and '.join(refused)} cannot run this network, so it is compared with {name}"
+        return reference
+    if refused:
+        more = "" if micro else ", or install tflite-micro, which takes more (pip install 'tinyengine[check]')"
+        raise ModelError(f"{', '.join(refused)} cannot run this network to compare with: leave --check out{more}")
     raise ToolError(
         "comparing with TFLite needs tflite-micro or TensorFlow: run pip install 'tinyengine[check]' "
         "(or tinyengine[convert] where tflite-micro has no package)"

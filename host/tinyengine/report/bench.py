@@ -118,6 +118,8 @@ def _totals(report: BenchReport) -> Table:
         )
         totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random inputs: {verdict}")
         totals.add_row("", f"against {check.reference}")
+        if check.note:
+            totals.add_row("", check.note)
         if check.mismatched and report.requant == "fast":
             totals.add_row("", "to which fast requantization comes close; --requant exact equals it")
         elif check.mismatched and not check.binding:
