@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from typing import Any, NoReturn
 
@@ -41,11 +44,31 @@ QUANTIZE_HINT = (
 INT16_HINT = "quantize the activations to int8 instead of 16x8"
 
 
+BORDER = -1
+"""Stands for the network's inputs and outputs where operators are numbered."""
+_FOLLOWING = (LookupError, ArithmeticError, ValueError, TypeError)
+"""What may be raised beside ModelError by an operator on a tensor that had to be assumed."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an operator (or ``BORDER``) cannot be translated; ``after``: it cannot be judged before that operator is."""
+
+    operator: int
+    sentence: str
+    after: int | None = None
+
+
 class Context:
     """A translation in progress."""
 
-    def __init__(self, raw: RawModel, name: str) -> None:
+    def __init__(self, raw: RawModel, name: str, collect: bool = False) -> None:
+        """``collect``: refusals are kept instead of raised, and the translation goes on with what the file says of
+        the tensors that are missing then."""
         self.raw = raw
+        self.refusals: list[Refusal] = []
+        self._collect = collect
+        self._assumed: dict[int, int] = {}  # tensors that only a refused operator computes, and that operator
         self.graph = Graph(name)
         self.folded: dict[int, np.ndarray] = {}  # int32 tensors known at compile time though operators compute them
         self._names = unique_names(raw.tensors)
@@ -67,6 +90,40 @@ class Context:
     def unsupported(self, op: RawOperator, what: str, instead: str, tensor: int | None = None) -> NoReturn:
         """A variant that the compiler does not translate, and what could be done instead."""
         raise UnsupportedOperatorError(f"{self.where(op, tensor)} {what}: {instead}")
+
+    @contextmanager
+    def judging(self, op: RawOperator | None = None, tensors: tuple[int, ...] = ()) -> Iterator[None]:
+        """Keeps the refusal of ``op``, or of tensors at the border, if refusals are collected; else it is raised."""
+        try:
+            yield
+        except (ModelError, *_FOLLOWING) as error:
+            doubtful = [self._assumed[index] for index in (op.inputs if op else tensors) if index in self._assumed]
+            if not self._collect or not (doubtful or isinstance(error, ModelError)):
+                raise
+            # What contradicts an assumption says nothing about the file; what is not supported says all.
+            follows = bool(doubtful) and not isinstance(error, UnsupportedOperatorError)
+            number = op.index if op else BORDER
+            self.refusals.append(Refusal(number, str(error), doubtful[0] if follows else None))
+            for index in op.outputs if op else tensors:
+                self._assume(index, number)
+
+    @property
+    def assumed(self) -> frozenset[str]:
+        """Names of the tensors that only refused operators compute."""
+        return frozenset(self._names[index] for index in self._assumed)
+
+    def _assume(self, index: int, operator: int) -> None:
+        """A tensor that was refused, as the file describes it, so that those who read it can be judged."""
+        if not 0 <= index < len(self.raw.tensors):
+            return
+        tensor, name = self.raw.tensors[index], self._names[index]
+        self._assumed[index] = operator
+        if name in self.graph.tensors or tensor.dtype not in DTYPE_NAMES:
+            return
+        plain = len(tensor.scale) == len(tensor.zero_point) == 1
+        quant = Quantization(tensor.scale, tensor.zero_point) if plain else None
+        shape = tuple(max(n, 1) for n in tensor.shape)
+        self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[tensor.dtype], quant)
 
     # --- reading ---
 

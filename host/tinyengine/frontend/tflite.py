@@ -10,7 +10,7 @@ from tinyengine.errors import ModelError
 from tinyengine.frontend.context import Context
 from tinyengine.frontend.dilation import fold_dilation
 from tinyengine.frontend.files import network_bytes
-from tinyengine.frontend.raw import RawModel, read_raw
+from tinyengine.frontend.raw import read_raw
 from tinyengine.frontend.shape_arithmetic import fold_shape_arithmetic
 from tinyengine.frontend.translators import translate
 from tinyengine.ir.graph import Graph
@@ -26,22 +26,33 @@ def load_tflite(path: str | Path) -> Graph:
 def parse_tflite(data: bytes, file_name: str = "model.tflite") -> Graph:
     """As ``load_tflite`` for the bytes of a file; sentences start with ``file_name``."""
     try:
-        graph = _translate(read_raw(data), Path(file_name).stem)
-        verify(graph)
+        context = Context(fold_dilation(read_raw(data)), Path(file_name).stem)
+        _translate(context)
+        verify(context.graph)
     except ModelError as error:
         raise type(error)(f"{file_name}: {error}") from error
-    return graph
+    return context.graph
 
 
-def _translate(raw: RawModel, name: str) -> Graph:
-    raw = fold_dilation(raw)
-    context = Context(raw, name)
-    for index in raw.inputs:
-        context.add_input(index)
-    for op in raw.operators:
-        with np.errstate(all="ignore"):  # damaged quantization parameters are judged by the verifier
+def judge_tflite(data: bytes, name: str) -> Context:
+    """As ``parse_tflite``, with all refusals kept in ``Context.refusals`` instead of raised at the first one.
+
+    ModelError where the bytes are no network at all. Without any refusal the graph is the one of ``parse_tflite``.
+    """
+    context = Context(fold_dilation(read_raw(data)), name, collect=True)
+    _translate(context)
+    return context
+
+
+def _translate(context: Context) -> None:
+    for index in context.raw.inputs:
+        with context.judging(tensors=(index,)):
+            context.add_input(index)
+    for op in context.raw.operators:
+        # damaged quantization parameters are judged by the verifier
+        with context.judging(op), np.errstate(all="ignore"):
             if not fold_shape_arithmetic(context, op):
                 translate(context, op)
-    for index in raw.outputs:
-        context.add_output(index)
-    return context.graph
+    for index in context.raw.outputs:
+        with context.judging(tensors=(index,)):
+            context.add_output(index)

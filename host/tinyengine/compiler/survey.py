@@ -1,0 +1,117 @@
+"""What of a network can be compiled, operator by operator, all of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyengine.compiler.flow import compile_graph, prepare
+from tinyengine.compiler.options import CompileOptions
+from tinyengine.compiler.result import CompiledModel
+from tinyengine.errors import ModelError, UnsupportedOperatorError
+from tinyengine.frontend.context import BORDER, DTYPE_NAMES, Context
+from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.raw import RawOperator
+from tinyengine.frontend.tflite import judge_tflite
+from tinyengine.frontend.tflite_micro import computes
+from tinyengine.ir import Graph, Operator
+from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.verify import verify
+from tinyengine.kernels.select import lower
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An operator of the file. ``why``: the sentence of its refusal; ``after``: the refused operator without which it
+    could not be judged (it has no ``why`` then)."""
+
+    index: int
+    operator: str  # in TFLite's spelling
+    type: str  # of what it computes on
+    output: str
+    why: str | None
+    after: int | None
+    tflite_micro: bool  # whether TFLite Micro has a kernel for it
+
+    @property
+    def supported(self) -> bool:
+        return self.why is None and self.after is None
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A whole network. ``other``: refusals that belong to no single operator; ``compiled`` where there are none."""
+
+    name: str
+    operators: list[Judged]
+    other: list[str]
+    compiled: CompiledModel | None
+    smallest: CompiledModel | None  # with --optimize sram
+
+    @property
+    def supported(self) -> bool:
+        return not self.other and all(operator.supported for operator in self.operators)
+
+
+def survey(path: Path, cpu: str) -> Survey:
+    """Judge the network in the file ``path`` for a core. ModelError where the file is no network at all."""
+    data = network_bytes(path)
+    try:
+        context = judge_tflite(data, path.stem)
+    except ModelError as error:
+        raise type(error)(f"{path.name}: {error}") from error
+    why = {refusal.operator: refusal.sentence for refusal in context.refusals if refusal.after is None}
+    after = {refusal.operator: refusal.after for refusal in context.refusals if refusal.after is not None}
+    other = [r.sentence for r in context.refusals if r.operator == BORDER and r.after is None]
+    compiled = smallest = None
+    _verify(context, why)
+    if not context.refusals and not why:
+        try:
+            verify(context.graph)
+            _kernels(context.graph, cpu, why, other)
+            if not why and not other:
+                compiled = compile_graph(context.graph, CompileOptions(cpu))
+                smallest = compile_graph(context.graph, CompileOptions(cpu, optimize="sram"))
+        except ModelError as error:
+            other.append(str(error))
+    operators = [_judged(context, op, why.get(op.index), after.get(op.index)) for op in context.raw.operators]
+    return Survey(path.stem, operators, other, compiled, smallest)
+
+
+def _judged(context: Context, op: RawOperator, why: str | None, after: int | None) -> Judged:
+    tensors = context.raw.tensors
+    computed = [i for i in (*op.inputs, *op.outputs) if 0 <= i < len(tensors) and not tensors[i].data.size]
+    names = [tensors[index].name for index in op.outputs if 0 <= index < len(tensors)]
+    dtype = tensors[computed[0]].dtype if computed else "none"
+    dtype = DTYPE_NAMES.get(dtype, dtype.lower())
+    return Judged(op.index, op.kind, dtype, ", ".join(names), why, after, computes(op.kind, dtype))
+
+
+def _verify(context: Context, why: dict[int, str]) -> None:
+    """Add operators that contradict themselves, as far as all that they read and write is known."""
+    for op in context.graph.operators:
+        if not context.assumed.isdisjoint((*op.inputs, *op.outputs)):
+            continue
+        try:
+            DEFINITIONS[op.kind].verify(op, context.graph)
+        except ModelError as error:
+            why[_number(op)] = str(error)
+
+
+def _number(op: Operator) -> int:
+    """An operator's number in the file, in which its name ends; ``BORDER`` for one that a pass has made."""
+    number = op.name.rpartition("_")[2]
+    return int(number) if number.isdigit() else BORDER
+
+
+def _kernels(graph: Graph, cpu: str, why: dict[int, str], other: list[str]) -> None:
+    """Add what no kernel computes, once the passes are through."""
+    target, graph = CompileOptions(cpu).target, prepare(graph)
+    for op in graph.operators:
+        try:
+            lower(op, graph, target)
+        except UnsupportedOperatorError as error:
+            if _number(op) == BORDER:
+                other.append(str(error))
+            else:
+                why[_number(op)] = str(error)
