@@ -100,6 +100,10 @@ static status run(const uint8_t *request, uint32_t length, writer *answer) {
     return fw_training_complete() ? fw_inference_run(request, length, answer) : STATUS_NO_STATE;
 }
 
+static status trace(const uint8_t *request, uint32_t length, writer *answer) {
+    return fw_training_complete() ? fw_inference_trace(request, length, answer) : STATUS_NO_STATE;
+}
+
 static status profile(const uint8_t *request, uint32_t length, writer *answer) {
     return fw_training_complete() ? fw_inference_profile(request, length, answer) : STATUS_NO_STATE;
 }
@@ -144,6 +148,7 @@ void fw_app_init(const te_model *model) {
         {OP_LAYERS, 2, layers},
         {OP_RUN, 0, run},
         {OP_REWIND, 0, fw_inference_rewind},
+        {OP_TRACE, 12, trace},
         {OP_STATISTICS, 1, statistics},
         {OP_PROFILE, 2, profile},
         {OP_TRAIN_INFO, 0, fw_training_info},

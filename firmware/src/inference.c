@@ -1,5 +1,6 @@
 #include "inference.h"
 
+#include "crc32.h"
 #include "hal.h"
 
 #define MOST_INPUTS 31u /* bits of `loaded` */
@@ -211,6 +212,50 @@ status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answ
     return STATUS_OK;
 }
 
+/* ---- Layer by layer ---- */
+
+static void still_busy(uint32_t *last_ms) {
+    if (hal_millis() - *last_ms <= 500u) return;
+    fw_protocol_busy(0);
+    *last_ms = hal_millis();
+}
+
+typedef struct trace {
+    writer *answer;
+    uint32_t layer, offset, bytes, busy_ms;
+} trace;
+
+static void catch_layer(void *context, uint32_t index) {
+    trace *t = context;
+    if (index == t->layer) {
+        const uint8_t *from = state.model->arena + t->offset;
+        put_u32(t->answer, fw_crc32(0, from, t->bytes));
+        const uint32_t room = t->answer->capacity - t->answer->length;
+        put_bytes(t->answer, from, t->bytes < room ? t->bytes : room);
+    }
+    still_busy(&t->busy_ms);
+}
+
+/* A run that answers what a piece of the arena holds right after one layer: its CRC, then as much of it as
+ * fits. */
+status fw_inference_trace(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)length;
+    const te_model *m = state.model;
+    trace t = {.answer = answer, .layer = get_u16(request)};
+    t.offset = get_u32(request + 4);
+    t.bytes = get_u32(request + 8);
+    if (m->run_profiled == NULL) return STATUS_UNSUPPORTED;
+    if (t.layer >= m->n_layers || t.offset > m->arena_bytes || t.bytes > m->arena_bytes - t.offset)
+        return STATUS_MALFORMED;
+    uint32_t count;
+    const status code = fw_inference_take_input(&count);
+    if (code != STATUS_OK) return code;
+    fw_protocol_busy(state.last_ms);
+    t.busy_ms = hal_millis();
+    m->run_profiled(catch_layer, &t);
+    return STATUS_OK;
+}
+
 /* ---- Profile ---- */
 
 typedef struct profile {
@@ -222,10 +267,7 @@ static void after_layer(void *context, uint32_t index) {
     const uint32_t now = hal_count();
     profile *p = context;
     if (index >= p->first) put_u32(p->answer, now - p->layer_start); /* the rest waits for another request */
-    if (hal_millis() - p->busy_ms > 500u) {
-        fw_protocol_busy(0);
-        p->busy_ms = hal_millis();
-    }
+    still_busy(&p->busy_ms);
     p->layer_start = hal_count();
 }
 

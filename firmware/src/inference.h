@@ -12,8 +12,9 @@ enum { OBJECT_METADATA = 0, OBJECT_OUTPUT = 1 }; /* what READ can name */
 
 void fw_inference_init(const te_model *model);
 
-/* Commands RUN and PROFILE. */
+/* Commands RUN, TRACE and PROFILE. */
 status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer);
+status fw_inference_trace(const uint8_t *request, uint32_t length, writer *answer);
 status fw_inference_profile(const uint8_t *request, uint32_t length, writer *answer);
 
 status fw_inference_open_frame(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);

@@ -26,6 +26,7 @@ enum {
     OP_READ = 0x12,
     OP_RUN = 0x20,
     OP_REWIND = 0x21,
+    OP_TRACE = 0x22,
     OP_STATISTICS = 0x30,
     OP_PROFILE = 0x31,
     OP_TRAIN_INFO = 0x40,

@@ -384,7 +384,7 @@ static const uint8_t known_ops[] = {
     OP_HELLO,   OP_IDENTIFY,   OP_TENSOR,     OP_LAYERS,     OP_ECHO,        OP_BAUD,
     OP_OPEN,    OP_DATA,       OP_READ,       OP_RUN,        OP_STATISTICS,  OP_OPEN,
     OP_PROFILE, OP_TRAIN_INFO, OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE,
-    OP_SAVE,    OP_RESTORE,    OP_FORGET,     OP_EVALUATE,   OP_REWIND,
+    OP_SAVE,    OP_RESTORE,    OP_FORGET,     OP_EVALUATE,   OP_REWIND,      OP_TRACE,
 };
 
 static uint16_t transfer;

@@ -66,8 +66,9 @@ def build(*defines: str) -> Path:
     return directory / name
 
 
-def build_compiled(model: CompiledModel, folder: Path) -> Path:
-    """The executable around a compiled network, with address and undefined-behaviour sanitizers."""
+def build_compiled(model: CompiledModel, folder: Path, board: str = "native") -> Path:
+    """The executable around a compiled network, with address and undefined-behaviour sanitizers. ``board``: what it
+    calls itself."""
     root = project_root()
     here = root / "tests" / "helpers" / "native"
     model.write(folder / "network")
@@ -75,7 +76,7 @@ def build_compiled(model: CompiledModel, folder: Path) -> Path:
     sources = [*sorted((root / "firmware" / "src").glob("*.c")), here / "hal_native.c", here / "flash_native.c"]
     includes = [root / "firmware" / "src", root / "firmware" / "hal", root / "lib" / "tinyengine" / "include"]
     command = [
-        *(host_compiler(), *WARNINGS, *flags, "-DTE_PORTABLE"),
+        *(host_compiler(), *WARNINGS, *flags, "-DTE_PORTABLE", f'-DBOARD_NAME="{board}"'),
         *(f"-I{include}" for include in [*includes, folder / "network"]),
         *map(str, [*sources, *sorted((folder / "network").glob("*.c"))]),
         *(str(library_archive(host_compiler(), flags)), "-o", str(folder / "device")),

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "flash": "Write a built firmware to a board.",
     "sim": "Run a simulated board and print its port.",
     "bench": "Count instructions, SRAM and flash on a simulated core.",
+    "compare": "Find the first layer on a device that differs from the reference.",
     "devices": "List serial ports and the boards behind them.",
     "info": "Ask a device who it is and what it runs.",
     "infer": "Classify images on a device.",

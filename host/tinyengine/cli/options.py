@@ -47,7 +47,7 @@ def fields_of(kind: type[T], settings: Mapping[str, Any], **more: Any) -> T:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 
-_COMPILE_OPTIONS = [
+_BUILT_WITH = [
     click.option(
         "--input",
         "input_mode",
@@ -58,7 +58,6 @@ _COMPILE_OPTIONS = [
     ),
     setting("--optimize", click.Choice(["time", "sram", "flash"]), "time", "What to minimize."),
     click.option("--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has)."),
-    click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has)."),
     setting(
         "--max-recompute",
         click.FloatRange(min=1.0),
@@ -72,6 +71,13 @@ _COMPILE_OPTIONS = [
         "(default: fast where the core has kernels for it; with --train exact, so that a pulled network equals the "
         "device).",
     ),
+]
+"""What decides how a network for inference is scheduled, and how it rounds."""
+
+_COMPILE_OPTIONS = [
+    *_BUILT_WITH[:3],
+    click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has)."),
+    *_BUILT_WITH[3:],
     click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
     click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
@@ -97,19 +103,24 @@ def compile_options(function: F) -> F:
     return with_options(_COMPILE_OPTIONS, function)
 
 
+def built_with_options(function: F) -> F:
+    """Those of :func:`compile_options` that change the code of an inference, under the same names."""
+    return with_options(_BUILT_WITH, function)
+
+
 def to_compile_options(
     cpu: str,
     input_mode: str,
     optimize: str,
     sram: int | None,
-    flash: int | None,
     max_recompute: float,
     requant: str | None,
-    train_scheme: str | None,
-    classes: int | None,
-    residual: bool,
-    velocity: bool,
-    gradients: str,
+    flash: int | None = None,
+    train_scheme: str | None = None,
+    classes: int | None = None,
+    residual: bool = False,
+    velocity: bool = False,
+    gradients: str = "int16",
     sram_available: int | None = None,
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`.

@@ -14,7 +14,7 @@ from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.raw import RawOperator
 from tinyengine.frontend.tflite import judge_tflite
 from tinyengine.frontend.tflite_micro import computes
-from tinyengine.ir import Graph, Operator
+from tinyengine.ir import Operator
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.select import lower
@@ -68,7 +68,7 @@ def survey(path: Path, cpu: str) -> Survey:
     if not context.refusals and not why:
         try:
             verify(context.graph)
-            _kernels(context.graph, cpu, why, other)
+            _kernels(context, cpu, why, other)
             if not why and not other:
                 compiled = compile_graph(context.graph, CompileOptions(cpu))
                 smallest = compile_graph(context.graph, CompileOptions(cpu, optimize="sram"))
@@ -95,23 +95,27 @@ def _verify(context: Context, why: dict[int, str]) -> None:
         try:
             DEFINITIONS[op.kind].verify(op, context.graph)
         except ModelError as error:
-            why[_number(op)] = str(error)
+            why[_number(op, context)] = str(error)
 
 
-def _number(op: Operator) -> int:
-    """An operator's number in the file, in which its name ends; ``BORDER`` for one that a pass has made."""
-    number = op.name.rpartition("_")[2]
-    return int(number) if number.isdigit() else BORDER
+def _number(op: Operator, context: Context) -> int:
+    """The number in the file of the operator that ``op`` is, or is a part of; ``BORDER`` for one that a pass has made."""
+    for raw in context.raw.operators:
+        name = f"{raw.kind.lower()}_{raw.index}"
+        if op.name == name or op.name.startswith(f"{name}_"):
+            return raw.index
+    return BORDER
 
 
-def _kernels(graph: Graph, cpu: str, why: dict[int, str], other: list[str]) -> None:
+def _kernels(context: Context, cpu: str, why: dict[int, str], other: list[str]) -> None:
     """Add what no kernel computes, once the passes are through."""
-    target, graph = CompileOptions(cpu).target, prepare(graph)
+    target, graph = CompileOptions(cpu).target, prepare(context.graph)
     for op in graph.operators:
         try:
             lower(op, graph, target)
         except UnsupportedOperatorError as error:
-            if _number(op) == BORDER:
+            number = _number(op, context)
+            if number == BORDER:
                 other.append(str(error))
             else:
-                why[_number(op)] = str(error)
+                why[number] = str(error)

@@ -257,6 +257,25 @@ class Device:
         self._retried(lambda: self._connection.request(Op.REWIND))
         self._states_lost = False
 
+    def trace(self, delivery: Delivery, layer: int, offset: int, length: int) -> tuple[int, bytes]:
+        """Run the network on inputs (:meth:`delivery`): what ``length`` bytes of its arena hold right after a layer.
+
+        The CRC-32 of them, and as many of the bytes as one answer holds. States go on as by :meth:`infer`.
+        """
+        self.deliver(delivery)
+        try:
+            answer = self._connection.request(Op.TRACE, struct.pack("<HxxII", layer, offset, length), steady=False)
+        except RefusedError as error:
+            if error.status != Status.UNKNOWN:
+                raise
+            sentence = "this firmware does not know how to stop behind a layer: build and flash it anew"
+            raise RefusedError(sentence, error.status) from error
+        return fields("<I", answer)[0], answer[4:]
+
+    def layers(self) -> list[tuple[str, str, int]]:
+        """Name, operator and MACs of each layer; of a network compiled for little flash without the latter two."""
+        return self._retried(self._layers)
+
     def reset(self) -> None:
         """Restart the firmware and connect again; states have their initial values."""
         with contextlib.suppress(RestartedError):  # a repeated request may meet the restarted firmware

@@ -33,6 +33,7 @@ class Op(IntEnum):
     READ = 0x12
     RUN = 0x20
     REWIND = 0x21
+    TRACE = 0x22
     STATISTICS = 0x30
     PROFILE = 0x31
     TRAIN_INFO = 0x40

@@ -59,6 +59,13 @@ class NativeModel:
             outputs.append(data)
         return outputs
 
+    def trace(self, inputs: Sequence[np.ndarray], layer: int, offset: int, length: int) -> bytes:
+        """Run on ``inputs``: what ``length`` bytes of the arena from ``offset`` on hold right after a layer."""
+        self.feed(inputs)
+        data = np.empty(length, np.uint8)
+        self.library.native_trace(self.index, layer, offset, length, data.ctypes.data_as(ctypes.c_void_p))
+        return data.tobytes()
+
     def feed(self, inputs: Sequence[np.ndarray]) -> None:
         """Deliver inputs, as for :meth:`run`, without running the network."""
         for i, (port, value) in enumerate(zip(self.graph.inputs, inputs, strict=True)):

@@ -7,6 +7,7 @@ uint32_t native_bytes(uint32_t model, int output, uint32_t index);
 void native_io(uint32_t model, int output, uint32_t index, uint8_t *buffer);
 void native_reset(uint32_t model);
 void native_run(uint32_t model);
+void native_trace(uint32_t model, uint32_t layer, uint32_t offset, uint32_t bytes, uint8_t *buffer);
 uint8_t *native_state(uint32_t model);
 void native_factory(uint32_t model);
 float *native_velocity(uint32_t model);
@@ -46,6 +47,25 @@ void native_run(uint32_t model) {
         m->run();
     else
         m->finish();
+}
+
+typedef struct trace {
+    const uint8_t *from;
+    uint8_t *to;
+    uint32_t layer, bytes;
+} trace;
+
+static void catch_layer(void *context, uint32_t index) {
+    const trace *t = context;
+    if (index != t->layer) return;
+    for (uint32_t i = 0; i < t->bytes; i++) t->to[i] = t->from[i];
+}
+
+/* Runs the network; buffer gets what a piece of the arena holds right after a layer. */
+void native_trace(uint32_t model, uint32_t layer, uint32_t offset, uint32_t bytes, uint8_t *buffer) {
+    const te_model *m = native_models[model];
+    trace t = {.from = m->arena + offset, .to = buffer, .layer = layer, .bytes = bytes};
+    m->run_profiled(catch_layer, &t);
 }
 
 void native_reset(uint32_t model) {

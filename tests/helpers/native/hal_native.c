@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef BOARD_NAME
+#define BOARD_NAME "native"
+#endif
 #define FASTEST 1000000u /* this "board" cannot do 2 Mbaud, so that negotiation has something to find out */
 
 static int listener = -1, peer = -1;
@@ -157,7 +160,7 @@ uint32_t hal_count_rate(void) {
     return 1000000000u;
 }
 const char *hal_board(void) {
-    return "native";
+    return BOARD_NAME;
 }
 uint32_t hal_stack_used(void) {
     return 1234;
