@@ -253,6 +253,7 @@ status fw_inference_trace(const uint8_t *request, uint32_t length, writer *answe
     fw_protocol_busy(state.last_ms);
     t.busy_ms = hal_millis();
     m->run_profiled(catch_layer, &t);
+    state.runs++;
     return STATUS_OK;
 }
 

@@ -381,10 +381,10 @@ static uint32_t mostly(uint32_t right) {
 }
 
 static const uint8_t known_ops[] = {
-    OP_HELLO,   OP_IDENTIFY,   OP_TENSOR,     OP_LAYERS,     OP_ECHO,        OP_BAUD,
-    OP_OPEN,    OP_DATA,       OP_READ,       OP_RUN,        OP_STATISTICS,  OP_OPEN,
-    OP_PROFILE, OP_TRAIN_INFO, OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE,
-    OP_SAVE,    OP_RESTORE,    OP_FORGET,     OP_EVALUATE,   OP_REWIND,      OP_TRACE,
+    OP_HELLO,      OP_IDENTIFY,   OP_TENSOR,      OP_LAYERS,       OP_ECHO, OP_BAUD,    OP_OPEN,
+    OP_DATA,       OP_READ,       OP_RUN,         OP_STATISTICS,   OP_OPEN, OP_PROFILE, OP_TRAIN_INFO,
+    OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE, OP_SAVE, OP_RESTORE, OP_FORGET,
+    OP_EVALUATE,   OP_REWIND,     OP_TRACE,       OP_RUN,
 };
 
 static uint16_t transfer;
@@ -411,6 +411,12 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
     case OP_LAYERS:
     case OP_PROFILE:
         put_u16(&w, (uint16_t)mostly(any(3)));
+        break;
+    case OP_TRACE:
+        put_u16(&w, (uint16_t)mostly(any(3)));
+        put_u16(&w, 0);
+        put_u32(&w, mostly(any(INPUT)));
+        put_u32(&w, mostly(any(64)));
         break;
     case OP_ECHO:
         w.length = any(20) ? any(40) : LINK_PAYLOAD - 2 + any(4);

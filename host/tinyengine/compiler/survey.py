@@ -99,7 +99,7 @@ def _verify(context: Context, why: dict[int, str]) -> None:
 
 
 def _number(op: Operator, context: Context) -> int:
-    """The number in the file of the operator that ``op`` is, or is a part of; ``BORDER`` for one that a pass has made."""
+    """The number in the file of the operator that ``op`` is, or a part of; ``BORDER`` for one that a pass has made."""
     for raw in context.raw.operators:
         name = f"{raw.kind.lower()}_{raw.index}"
         if op.name == name or op.name.startswith(f"{name}_"):

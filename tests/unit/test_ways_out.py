@@ -1,0 +1,229 @@
+"""Every way out that a refusal names is itself accepted: for each there is a network that follows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.frontend import parse_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.frontend.translators import TRANSLATORS
+from tinyengine.ir import OpKind, Quantization
+from tinyengine.ir.ops import Activation, Window
+from tinyengine.paths import project_root
+
+from tests.helpers.graphs import GraphBuilder
+from tests.helpers.ways_out import AGAIN, ways_out
+
+Follow = Callable[[GraphBuilder, str], str]
+"""Adds to a network, behind a picture of 8 x 8 x 4, what a way out says; the result."""
+
+ONE, THREE = Window((1, 1)), Window((3, 3), pad=(1, 1, 1, 1))
+
+
+def relu6(b: GraphBuilder, x: str) -> str:
+    return b.conv(x, 4, ONE, Activation.RELU6)
+
+
+def upsampled(b: GraphBuilder, x: str) -> str:
+    return b.conv(b.resize(x, 16, 16), 4, THREE)
+
+
+def sliced(b: GraphBuilder, x: str, parts: int = 4) -> str:
+    """A slice of its own for each of several parts."""
+    step = 8 // parts
+    shape = (1, step, 8, 4)
+    return b.concat([b.slice(x, (0, i * step, 0, 0), (1,) * 4, shape, shape) for i in range(parts)], 1)
+
+
+def pooled(b: GraphBuilder, x: str) -> str:
+    return b.pool(OpKind.MAX_POOL_2D, x, Window((8, 8)))
+
+
+def separate_axes(b: GraphBuilder, x: str) -> str:
+    """Four axes that do not lie together."""
+    return b.transpose(b.pad(x, ((0, 0), (1, 1), (1, 2), (0, 1))), 0, 3, 2, 1)
+
+
+def split_in_two(b: GraphBuilder, x: str) -> str:
+    half = (1, 8, 8, 2)
+    parts = [b.slice(x, (0, 0, 0, first), (1,) * 4, half, half) for first in (0, 2)]
+    return b.binary(OpKind.ADD, *(b.conv(part, 4, ONE) for part in parts))
+
+
+def constant(b: GraphBuilder, x: str) -> str:
+    quant = Quantization((0.02,), (0,))
+    return b.binary(OpKind.MUL, x, b.constant(np.arange(4, dtype=np.int8).reshape(1, 1, 1, 4), quant))
+
+
+def longest(b: GraphBuilder, _: str) -> str:
+    return b.conv(b.input(1, 1, 65535, 1), 1, ONE)
+
+
+def two_inputs(b: GraphBuilder, x: str) -> str:
+    return b.concat([x, b.input(1, 8, 8, 4, quant=b.graph.tensor(x).quant)], 3)
+
+
+def border(dtype: str) -> Follow:
+    def follow(b: GraphBuilder, _: str) -> str:
+        return b.conv(b.input(1, 4, 4, 2), 2, ONE)
+
+    follow.__name__ = f"border_{dtype}"
+    return follow
+
+
+CONV: Follow = lambda b, x: b.conv(x, 4, THREE)  # noqa: E731 - a plain int8 convolution with constant symmetric weights
+DEPTHWISE: Follow = lambda b, x: b.depthwise(x, THREE)  # noqa: E731
+DENSE: Follow = lambda b, x: b.dense(b.reshape(x, 1, 256), 3)  # noqa: E731
+MEAN: Follow = lambda b, x: b.mean(x, (1, 2))  # noqa: E731
+MEANS: Follow = lambda b, x: b.mean(b.mean(x, (1,), keep=True), (3,))  # noqa: E731
+SOFTMAX: Follow = lambda b, x: b.softmax(b.reshape(x, 1, 256))  # noqa: E731
+LOGISTIC: Follow = lambda b, x: b.logistic(x)  # noqa: E731
+HARD_SWISH: Follow = lambda b, x: b.hard_swish(x)  # noqa: E731
+PAD: Follow = lambda b, x: b.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # noqa: E731
+
+FOLLOWED: dict[str, tuple[Follow, ...]] = {
+    # the file as a whole
+    "convert the model with full integer quantization (a representative data set and TFLITE_BUILTINS_INT8 as the only "
+    "supported operators)": (CONV, DENSE, SOFTMAX),
+    "convert the model with full integer quantization": (CONV, DENSE),
+    "quantize the model fully to int8": (CONV, DENSE),
+    "quantize the model fully to int8 (float and uint8 may stand at its border only)": (CONV,),
+    "quantize the activations to int8 instead of 16x8": (CONV, LOGISTIC),
+    "convert the model with int8 inside (uint8 only at the border)": (border("uint8"),),
+    "convert the model with one of them": (border("int8"), border("uint8"), border("float32")),
+    "export the model with a fixed input size": (CONV,),
+    "export the model with batch 1": (CONV,),
+    "export the inference function alone, without control flow": (CONV,),
+    "convert the model with TensorFlow": (SOFTMAX,),
+    "use a smaller model": (CONV,),
+    "tinyengine convert makes one of others": (CONV,),
+    # operators
+    "use RELU6 or HARD_SWISH": (relu6, HARD_SWISH),
+    "use HARD_SWISH": (HARD_SWISH,),
+    "use LOGISTIC or HARD_SWISH": (LOGISTIC, HARD_SWISH),
+    "use RELU, RELU6 or a separate LOGISTIC": (relu6, LOGISTIC),
+    "multiply by the reciprocal constant (MUL)": (constant,),
+    "use nearest-neighbour interpolation": (upsampled,),
+    "use RESIZE_NEAREST_NEIGHBOR followed by CONV_2D": (upsampled,),
+    "use STRIDED_SLICE for each part": (sliced,),
+    "use STRIDED_SLICE": (sliced,),
+    "use MEAN": (MEAN,),
+    "use MAX_POOL_2D if it goes over rows and columns, all of them": (pooled,),
+    "pad with zeros (PAD)": (PAD,),
+    "use FULLY_CONNECTED with constant weights": (DENSE,),
+    "use SOFTMAX": (SOFTMAX,),
+    "leave the largest output to be found by the application": (DENSE,),
+    "use a dilated convolution (dilation_rate), stride 1": (
+        lambda b, x: b.conv(x, 4, Window((3, 3), dilation=(2, 2))),
+    ),
+    "use ordinary or depthwise convolutions": (CONV, DEPTHWISE),
+    "use one ungrouped or depthwise convolution instead": (CONV, DEPTHWISE),
+    "use a 1x1 CONV_2D for a dense layer on every position": (lambda b, x: b.conv(x, 5, ONE),),
+    "put the activation before the concatenation": (lambda b, x: b.concat([b.relu(x)] * 2, 3),),
+    "make the {} constant": (PAD, MEAN, sliced),
+    "make them constant": (CONV, DENSE),
+    "make it constant": (CONV, DENSE),
+    "store dense constant weights": (CONV, DENSE),
+    "convert the model without shuffled weights": (DENSE,),
+    "quantize the weights to int8": (CONV,),
+    "quantize the weights symmetrically": (CONV,),
+    "write the slice with one range for each axis": (sliced,),
+    "remove the empty slice from the network": (CONV,),
+    "remove it from the network": (CONV,),
+    "leave it out of the network or run it on the host": (CONV,),
+    "give it a four-dimensional input (1, rows, columns, channels)": (CONV, pooled, upsampled),
+    "give the network four axes and a batch of 1": (CONV, pooled),
+    "use at most {} per axis": (longest,),
+    "use at most four": (separate_axes, constant),
+    "split its inputs over several operators": (split_in_two,),
+    "fold it into one constant before exporting the model": (constant,),
+    "feed it as an input of the network": (two_inputs,),
+    "convert the model with a current TensorFlow, which gives them one scale": (two_inputs, sliced),
+    "use a plain window": (pooled,),
+    "use a padding below the kernel": (lambda b, x: b.pool(OpKind.MAX_POOL_2D, x, Window((3, 3), pad=(1, 1, 1, 1))),),
+    "average in two steps": (MEANS,),
+}
+"""Networks that do what a way out says."""
+
+TESTED: dict[str, str] = {
+    "name the file in which the array's numbers stand": "test_files.py::test_commands_take_c_arrays",
+    "leave one of the arrays in the file": "test_files.py::test_a_c_array_is_the_file_that_it_was_made_of",
+    "name the .tflite file in it": "test_cli_compile.py::test_json_has_the_contract_keys",
+    "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
+    "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
+    "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
+    # convert
+    "calibrate it with an .npy of N samples": "test_convert.py::test_other_inputs_than_pictures_calibrate_with_an_array",
+    "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
+    "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
+    "give a SavedModel folder or a .keras file": "test_convert.py::test_a_saved_model_converts",
+    "export the model with one": "test_convert.py::test_a_saved_model_converts",
+    "save it again under the dtype policy float32": "test_convert.py::test_a_keras_model_becomes_int8",
+    "give the model a fixed input shape": "test_convert.py::test_a_keras_model_becomes_int8",
+    "only models with float32 inputs can be quantized": "test_convert.py::test_a_keras_model_becomes_int8",
+    "cannot compare them": "test_convert.py::test_a_keras_model_becomes_int8",
+    "export it with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')": "test_pytorch.py::test_a_program_becomes_int8",
+    "export a model whose inputs are tensors": "test_pytorch.py::test_a_program_becomes_int8",
+    "export it without dynamic_shapes": "test_pytorch.py::test_a_program_becomes_int8",
+    "export with an example of batch 1": "test_pytorch.py::test_a_program_becomes_int8",
+    "export model.float() instead": "test_pytorch.py::test_a_program_becomes_int8",
+    "run pip install 'tinyengine[pytorch]'": "test_pytorch.py::test_a_program_becomes_int8",
+    "name another output": "test_files.py::test_commands_take_c_arrays",
+    "compile it": "test_cli_compile.py::test_json_has_the_contract_keys",
+    "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",
+}
+"""Where a way out is tested that is no matter of operators: a file of tests/unit, and how the test's name begins."""
+
+
+def test_every_way_out_is_followed_by_a_test() -> None:
+    found = ways_out()
+    assert len(found) > 20
+    known = {*FOLLOWED, *TESTED}
+    missing = {way: place for way, place in found.items() if not AGAIN.search(way) and way not in known}
+    assert not missing, "add a network that follows it to FOLLOWED, or name the test that does in TESTED"
+
+
+@pytest.mark.parametrize("way", FOLLOWED)
+def test_the_way_out_is_accepted(way: str) -> None:
+    for number, follow in enumerate(FOLLOWED[way]):
+        b = GraphBuilder(number, "followed")
+        b.output(follow(b, b.input(1, 8, 8, 4)))
+        used = {name for op in b.graph.operators for name in op.inputs}
+        b.graph.inputs = [port for port in b.graph.inputs if port.tensor in used]
+        if follow.__name__.startswith("border_") and not follow.__name__.endswith("int8"):
+            b = bordered(b, follow.__name__.removeprefix("border_"))
+        graph = parse_tflite(tflite_bytes(b.graph))
+        for options in (CompileOptions(), CompileOptions(optimize="sram"), CompileOptions("cortex-m3")):
+            assert compile_graph(graph, options).plan.arena_bytes > 0
+
+
+def bordered(b: GraphBuilder, dtype: str) -> GraphBuilder:
+    """With ports of another type."""
+    for ports in (b.graph.inputs, b.graph.outputs):
+        quant = b.graph.tensor(ports[0].tensor).quant
+        ports[0] = replace(ports[0], dtype=dtype, quant=None if dtype == "float32" else quant)
+    return b
+
+
+@pytest.mark.parametrize("place", sorted(set(TESTED.values())))
+def test_the_named_tests_exist(place: str) -> None:
+    name, _, test = place.partition("::")
+    text = (project_root() / "tests" / "unit" / name).read_text()
+    assert re.search(rf"^def {test}\w*\(", text, re.MULTILINE), place
+
+
+def test_a_file_written_anew_is_accepted() -> None:
+    """What "convert the model again" comes down to: the same network in a file that is whole."""
+    b = GraphBuilder(3)
+    b.output(CONV(b, b.input(1, 8, 8, 4)))
+    assert compile_graph(parse_tflite(tflite_bytes(b.graph))).macs > 0
+
+
+def test_the_operators_that_a_network_may_be_rebuilt_from_are_translated() -> None:
+    """The list behind "rebuild that part of the network from"."""
+    assert {"CONV_2D", "RESHAPE", "TRANSPOSE", "SOFTMAX"} <= set(TRANSLATORS) | set(map(str, OpKind))
