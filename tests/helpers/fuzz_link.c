@@ -384,7 +384,7 @@ static const uint8_t known_ops[] = {
     OP_HELLO,      OP_IDENTIFY,   OP_TENSOR,      OP_LAYERS,       OP_ECHO, OP_BAUD,    OP_OPEN,
     OP_DATA,       OP_READ,       OP_RUN,         OP_STATISTICS,   OP_OPEN, OP_PROFILE, OP_TRAIN_INFO,
     OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE, OP_SAVE, OP_RESTORE, OP_FORGET,
-    OP_EVALUATE,   OP_REWIND,     OP_TRACE,       OP_RUN,
+    OP_EVALUATE,   OP_REWIND,     OP_TRACE,       OP_OPEN,
 };
 
 static uint16_t transfer;
@@ -502,7 +502,9 @@ static size_t make_frame(uint8_t *out) {
     uint8_t payload[4096];
     uint8_t op = known_ops[any(sizeof known_ops)];
     if (uploading && any(8)) {
-        const uint8_t use = upload_state ? OP_ACCEPT_STATE : any(3) ? OP_RUN : OP_TRAIN_STEP;
+        const uint8_t use = upload_state ? OP_ACCEPT_STATE
+                            : any(3)     ? (any(4) ? OP_RUN : OP_TRACE)
+                                         : OP_TRAIN_STEP;
         op = upload_next == upload_whole ? use : OP_DATA;
     }
     if (any(40) == 0) op = (uint8_t)(any(8) ? any(256) : OP_RESET);
@@ -513,7 +515,7 @@ static size_t make_frame(uint8_t *out) {
                              : any(50)      ? device_session
                                             : (uint16_t)any(5);
     uint16_t sequence = any(20) ? ++last_sequence : (uint16_t)(last_sequence - any(3));
-    if (op == OP_RUN || op == OP_TRAIN_STEP || op == OP_ACCEPT_STATE) uploading = false;
+    if (op == OP_RUN || op == OP_TRACE || op == OP_TRAIN_STEP || op == OP_ACCEPT_STATE) uploading = false;
     if (op == OP_OPEN) transfer = sequence;
     if (op == OP_DATA && any(20)) sequence = transfer;
     return encode(out, op, session, sequence, payload, length);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.translators import TRANSLATORS
 from tinyengine.ir import OpKind, Quantization
-from tinyengine.ir.ops import Activation, Window
+from tinyengine.ir.ops import Activation, ElementwiseAttrs, GatherAttrs, Window
 from tinyengine.paths import project_root
 
 from tests.helpers.graphs import GraphBuilder
@@ -86,6 +87,16 @@ LOGISTIC: Follow = lambda b, x: b.logistic(x)  # noqa: E731
 HARD_SWISH: Follow = lambda b, x: b.hard_swish(x)  # noqa: E731
 PAD: Follow = lambda b, x: b.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # noqa: E731
 
+
+def gathered(b: GraphBuilder, x: str) -> str:
+    attrs = GatherAttrs((None, (3, 0, 3), None, None))
+    return b.op(OpKind.GATHER, [x], attrs, (1, 3, 8, 4), b.graph.tensor(x).quant)
+
+
+def normalized(b: GraphBuilder, x: str) -> str:
+    return b.relu(b.op(OpKind.L2_NORMALIZATION, [x], ElementwiseAttrs(), quant=Quantization((1 / 128,), (0,))))
+
+
 FOLLOWED: dict[str, tuple[Follow, ...]] = {
     # the file as a whole
     "convert the model with full integer quantization (a representative data set and TFLITE_BUILTINS_INT8 as the only "
@@ -124,6 +135,8 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use ordinary or depthwise convolutions": (CONV, DEPTHWISE),
     "use one ungrouped or depthwise convolution instead": (CONV, DEPTHWISE),
     "use a 1x1 CONV_2D for a dense layer on every position": (lambda b, x: b.conv(x, 5, ONE),),
+    "gather along one axis, without batch_dims": (gathered,),
+    "put a RELU behind it": (normalized,),
     "put the activation before the concatenation": (lambda b, x: b.concat([b.relu(x)] * 2, 3),),
     "make the {} constant": (PAD, MEAN, sliced),
     "make them constant": (CONV, DENSE),
@@ -158,7 +171,7 @@ TESTED: dict[str, str] = {
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
     "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
     # convert
-    "calibrate it with an .npy of N samples": "test_convert.py::test_other_inputs_than_pictures_calibrate_with_an_array",
+    "calibrate it with an .npy of N samples": "test_convert.py::test_other_inputs_than_pictures_calibrate",
     "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
     "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
     "give a SavedModel folder or a .keras file": "test_convert.py::test_a_saved_model_converts",
@@ -167,7 +180,9 @@ TESTED: dict[str, str] = {
     "give the model a fixed input shape": "test_convert.py::test_a_keras_model_becomes_int8",
     "only models with float32 inputs can be quantized": "test_convert.py::test_a_keras_model_becomes_int8",
     "cannot compare them": "test_convert.py::test_a_keras_model_becomes_int8",
-    "export it with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')": "test_pytorch.py::test_a_program_becomes_int8",
+    "export it with torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')": (
+        "test_pytorch.py::test_a_program_becomes_int8"
+    ),
     "export a model whose inputs are tensors": "test_pytorch.py::test_a_program_becomes_int8",
     "export it without dynamic_shapes": "test_pytorch.py::test_a_program_becomes_int8",
     "export with an example of batch 1": "test_pytorch.py::test_a_program_becomes_int8",
@@ -227,3 +242,42 @@ def test_a_file_written_anew_is_accepted() -> None:
 def test_the_operators_that_a_network_may_be_rebuilt_from_are_translated() -> None:
     """The list behind "rebuild that part of the network from"."""
     assert {"CONV_2D", "RESHAPE", "TRANSPOSE", "SOFTMAX"} <= set(TRANSLATORS) | set(map(str, OpKind))
+
+
+# --- what people write in Keras when they follow a sentence: its converter must not lead to the next refusal ---
+
+
+def keras_models() -> dict[str, Callable[[Any, Any], Any]]:
+    """By what a sentence advises (or once did): what it adds to a model, given keras and x (8, 8, 4)."""
+
+    def unrolled(kind: str) -> Callable[[Any, Any], Any]:
+        return lambda keras, x: getattr(keras.layers, kind)(5, unroll=True)(keras.layers.Reshape((8, 32))(x))
+
+    return {
+        "nearest-neighbour interpolation": lambda keras, x: keras.layers.UpSampling2D()(x),
+        "bilinear interpolation": lambda keras, x: keras.layers.UpSampling2D(interpolation="bilinear")(x),
+        "nearest-neighbour, one axis": lambda keras, x: keras.layers.UpSampling1D(2)(keras.layers.Reshape((8, 32))(x)),
+        "maximum over channels": lambda keras, x: keras.ops.max(x, axis=-1, keepdims=True),
+        "maximum over the picture": lambda keras, x: keras.layers.GlobalMaxPooling2D()(x),
+        "parts of an axis": lambda keras, x: keras.layers.Concatenate()(keras.ops.split(x, 4, axis=-1)[::-1]),
+        "unrolled RNN": unrolled("SimpleRNN"),
+        "unrolled LSTM": unrolled("LSTM"),
+        "unrolled GRU": unrolled("GRU"),
+    }
+
+
+@pytest.mark.parametrize("advice", keras_models())
+def test_advice_that_is_followed_in_keras_is_not_refused(advice: str) -> None:
+    keras = pytest.importorskip("keras")
+    tf = pytest.importorskip("tensorflow")
+    x = keras.Input((8, 8, 4), batch_size=1)
+    y = keras_models()[advice](keras, keras.layers.Conv2D(4, 3, padding="same")(x))
+    model = keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(y)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    rng = np.random.default_rng(1)
+    converter.representative_dataset = lambda: ([rng.normal(size=(1, 8, 8, 4)).astype(np.float32)] for _ in range(4))
+    graph = parse_tflite(converter.convert())
+    assert compile_graph(graph).macs > 0

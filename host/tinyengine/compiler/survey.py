@@ -11,7 +11,7 @@ from tinyengine.compiler.result import CompiledModel
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.context import BORDER, DTYPE_NAMES, Context
 from tinyengine.frontend.files import network_bytes
-from tinyengine.frontend.raw import RawOperator
+from tinyengine.frontend.raw import RawOperator, read_raw
 from tinyengine.frontend.tflite import judge_tflite
 from tinyengine.frontend.tflite_micro import computes
 from tinyengine.ir import Operator
@@ -74,7 +74,7 @@ def survey(path: Path, cpu: str) -> Survey:
                 smallest = compile_graph(context.graph, CompileOptions(cpu, optimize="sram"))
         except ModelError as error:
             other.append(str(error))
-    operators = [_judged(context, op, why.get(op.index), after.get(op.index)) for op in context.raw.operators]
+    operators = [_judged(context, op, why.get(op.index), after.get(op.index)) for op in read_raw(data).operators]
     return Survey(path.stem, operators, other, compiled, smallest)
 
 
