@@ -381,10 +381,10 @@ static uint32_t mostly(uint32_t right) {
 }
 
 static const uint8_t known_ops[] = {
-    OP_HELLO,      OP_IDENTIFY,   OP_TENSOR,      OP_LAYERS,       OP_ECHO, OP_BAUD,    OP_OPEN,
-    OP_DATA,       OP_READ,       OP_RUN,         OP_STATISTICS,   OP_OPEN, OP_PROFILE, OP_TRAIN_INFO,
-    OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE, OP_SAVE, OP_RESTORE, OP_FORGET,
-    OP_EVALUATE,   OP_REWIND,     OP_TRACE,       OP_OPEN,
+    OP_HELLO,   OP_IDENTIFY,   OP_TENSOR,     OP_LAYERS,     OP_ECHO,        OP_BAUD,
+    OP_OPEN,    OP_DATA,       OP_READ,       OP_RUN,        OP_STATISTICS,  OP_OPEN,
+    OP_PROFILE, OP_TRAIN_INFO, OP_TRAIN_STEP, OP_TRAIN_STEP, OP_RESET_STATE, OP_ACCEPT_STATE,
+    OP_SAVE,    OP_RESTORE,    OP_FORGET,     OP_EVALUATE,   OP_REWIND,
 };
 
 static uint16_t transfer;
@@ -413,7 +413,7 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
         put_u16(&w, (uint16_t)mostly(any(3)));
         break;
     case OP_TRACE:
-        put_u16(&w, (uint16_t)mostly(any(3)));
+        put_u16(&w, (uint16_t)mostly(any(2)));
         put_u16(&w, 0);
         put_u32(&w, mostly(any(INPUT)));
         put_u32(&w, mostly(any(64)));
@@ -502,20 +502,19 @@ static size_t make_frame(uint8_t *out) {
     uint8_t payload[4096];
     uint8_t op = known_ops[any(sizeof known_ops)];
     if (uploading && any(8)) {
-        const uint8_t use = upload_state ? OP_ACCEPT_STATE
-                            : any(3)     ? (any(4) ? OP_RUN : OP_TRACE)
-                                         : OP_TRAIN_STEP;
+        const uint8_t use = upload_state ? OP_ACCEPT_STATE : any(3) ? OP_RUN : OP_TRAIN_STEP;
         op = upload_next == upload_whole ? use : OP_DATA;
     }
     if (any(40) == 0) op = (uint8_t)(any(8) ? any(256) : OP_RESET);
     if (op == OP_HELLO && any(4)) op = OP_OPEN;
+    if (op == OP_REWIND && any(2)) op = OP_TRACE;
     if (device_session == 0 && any(4)) op = OP_HELLO;
     const uint32_t length = make_payload(op, payload);
     const uint16_t session = op == OP_HELLO ? (uint16_t)(1 + any(3))
                              : any(50)      ? device_session
                                             : (uint16_t)any(5);
     uint16_t sequence = any(20) ? ++last_sequence : (uint16_t)(last_sequence - any(3));
-    if (op == OP_RUN || op == OP_TRACE || op == OP_TRAIN_STEP || op == OP_ACCEPT_STATE) uploading = false;
+    if (op == OP_RUN || op == OP_TRAIN_STEP || op == OP_ACCEPT_STATE) uploading = false;
     if (op == OP_OPEN) transfer = sequence;
     if (op == OP_DATA && any(20)) sequence = transfer;
     return encode(out, op, session, sequence, payload, length);

@@ -262,7 +262,6 @@ def keras_models() -> dict[str, Callable[[Any, Any], Any]]:
         "parts of an axis": lambda keras, x: keras.layers.Concatenate()(keras.ops.split(x, 4, axis=-1)[::-1]),
         "unrolled RNN": unrolled("SimpleRNN"),
         "unrolled LSTM": unrolled("LSTM"),
-        "unrolled GRU": unrolled("GRU"),
     }
 
 
