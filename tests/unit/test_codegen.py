@@ -119,6 +119,12 @@ def test_text_reaches_the_device_as_utf8(tmp_path) -> None:
 def test_literals() -> None:
     assert scalar(-(1 << 31)) == "INT32_MIN"
     assert float.fromhex(float_literal(0.1)[:-1]) == float(np.float32(0.1))
+    assert [float_literal(x) for x in (np.inf, -np.inf, np.nan, 1)] == [
+        "__builtin_inff()",
+        "-__builtin_inff()",
+        '__builtin_nanf("")',
+        "0x1.0000000000000p+0f",
+    ]
     assert identifier("model/a;b c") == "model_a_b_c"
     assert identifier("δ") == "unnamed"
     assert string_literal('a"b\\\x07') == '"a\\"b\\\\\\007"'

@@ -30,9 +30,10 @@ def string_literal(text: str) -> str:
 
 def float_literal(value: float) -> str:
     """An IEEE single constant, written in hexadecimal so that no digit is lost."""
-    if not np.isfinite(value):
-        return "-" * bool(np.signbit(value)) + ('__builtin_nanf("")' if np.isnan(value) else "__builtin_inff()")
-    return f"{float(np.float32(value)).hex()}f"
+    number = np.float32(value)
+    if not np.isfinite(number):
+        return "-" * bool(np.signbit(number)) + ('__builtin_nanf("")' if np.isnan(number) else "__builtin_inff()")
+    return f"{float(number).hex()}f"
 
 
 def integer_literal(value: int) -> str:
