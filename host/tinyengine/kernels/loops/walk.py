@@ -72,7 +72,7 @@ def lines(low: np.ndarray, high: np.ndarray, out_bytes: int, in_step: bool = Fal
     edges = np.linspace(0, out_bytes, len(low) + 1).astype(np.int64)
     if len(low) <= access.MAX_PIXELS:
         return (access.in_step if in_step else access.blocks)([(low, high)], (edges[:-1], edges[1:]))
-    starts = np.arange(0, len(low), -(-len(low) // access.MAX_PIXELS))
+    starts = np.arange(0, len(low), -(-len(low) // max(access.MAX_PIXELS, 1)))
     grouped = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
     return access.interleaved([grouped], (edges[starts], np.append(edges[starts[1:]], out_bytes)))
 
