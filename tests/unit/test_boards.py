@@ -55,6 +55,23 @@ def test_description_agrees_with_the_build(name: str) -> None:
     assert config[f"env:{board.environment}"]["board"] == name
 
 
+def macros(*paths: Path, before: str = "") -> set[str]:
+    """Names of a board header's macros in these files."""
+    pattern = before + r"\b(BOARD_(?!HEADER|NAME|CONFIG_H)[A-Z0-9_]*[A-Z0-9])\b"
+    return {name for path in paths for name in re.findall(pattern, path.read_text())}
+
+
+def test_the_drivers_of_one_maker_read_the_same_macros() -> None:
+    """Whatever differs between their boards stands in the board header; docs/boards.md has a table of all macros."""
+    hal = project_root() / "firmware" / "hal"
+    first, *others = (macros(hal / name / f"hal_{name}.c") for name in ("stm32f4", "stm32f7", "stm32h7"))
+    assert {"BOARD_HSE_BYPASS", "BOARD_UART_ENABLE_REGISTER", "BOARD_UART_CLOCK_HZ", "BOARD_UART_TX_PORT"} <= first
+    assert all(other == first for other in others)
+    headers = set((hal / "boards").glob("*.h"))
+    defined = macros(*headers, before="#define ")
+    assert macros(*(set(hal.rglob("*.[ch]")) - headers)) == defined == macros(project_root() / "docs" / "boards.md")
+
+
 @pytest.mark.parametrize("name", names())
 def test_budget_is_what_the_firmware_leaves(name: str) -> None:
     board = load(name)

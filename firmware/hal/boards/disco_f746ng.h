@@ -16,7 +16,6 @@
 #define BOARD_UART_TX_PIN 9
 #define BOARD_UART_RX_PORT GPIOB
 #define BOARD_UART_RX_PIN 7
-#define BOARD_UART_GPIO_CLOCKS 0x3u /* A and B */
 #define BOARD_UART_FUNCTION 7
 
 /* Trained state: sectors 6 and 7 of 256 KB (RM0385 3.3.1). */

@@ -1,9 +1,17 @@
-/* Pins of STM32F4, F7 and H7: the same block in all three (RM0090 8.4, RM0385 6.4, RM0433 11.4). */
+/* Pins of STM32F4, F7 and H7: the same block in all three (RM0090 8.4, RM0385 6.4, RM0433 11.4). The HAL
+ * defines GPIOA, the address of the first. */
 #ifndef STM32_GPIO_H
 #define STM32_GPIO_H
 
 #include "../common/cortex_m.h"
 
+#define GPIOB (GPIOA + 0x400u)
+#define GPIOC (GPIOA + 0x800u)
+#define GPIOD (GPIOA + 0xC00u)
+#define GPIOE (GPIOA + 0x1000u)
+#define GPIOF (GPIOA + 0x1400u)
+#define GPIOG (GPIOA + 0x1800u)
+#define GPIO_CLOCK(port) BIT(((port)-GPIOA) / 0x400u) /* in the register of RCC that enables ports */
 #define GPIO_MODER(port) REG32((port) + 0x00u)
 #define GPIO_OSPEEDR(port) REG32((port) + 0x08u)
 #define GPIO_PUPDR(port) REG32((port) + 0x0Cu)

@@ -24,18 +24,18 @@
 #define RCC_APB2ENR REG32(RCC_BASE + 0x44u)
 #define CR_HSEON BIT(16)
 #define CR_HSERDY BIT(17)
+#define CR_HSEBYP BIT(18)
 #define CR_PLLON BIT(24)
 #define CR_PLLRDY BIT(25)
 #define PLLCFGR_SRC_HSE BIT(22)
+#define PLLCFGR_R2 BIT(29) /* reserved and 1 after reset; the F446 (RM0390) divides by it, by 2 at least */
 #define CFGR_SW_PLL 2u
 #define CFGR_SWS_MASK (3u << 2)
 #define CFGR_SWS_PLL (2u << 2)
 #define CFGR_PPRE1_DIV4 (5u << 10)
 #define CFGR_PPRE2_DIV2 (4u << 13)
-#define AHB1ENR_GPIOA BIT(0)
 #define APB1ENR_TIM2 BIT(0)
 #define APB1ENR_PWR BIT(28)
-#define APB2ENR_USART1 BIT(4)
 
 /* Power, 5.4; flash interface, 3.9 */
 #define PWR_CR REG32(0x40007000u)
@@ -65,11 +65,12 @@ static void clock_start(void) {
     (void)RCC_APB1ENR; /* two bus cycles until the block listens */
     PWR_CR |= PWR_CR_VOS_SCALE1;
 
+    if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
     RCC_CR |= CR_HSEON;
     const bool crystal = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
     const uint32_t m = (crystal ? BOARD_HSE_HZ : HSI_HZ) / 1000000u;
     const uint32_t n = 336u, q = 7u; /* P = 2 is coded as 0; Q gives 48 MHz */
-    RCC_PLLCFGR = m | (n << 6) | (crystal ? PLLCFGR_SRC_HSE : 0u) | (q << 24);
+    RCC_PLLCFGR = m | (n << 6) | (crystal ? PLLCFGR_SRC_HSE : 0u) | (q << 24) | PLLCFGR_R2;
     RCC_CR |= CR_PLLON;
     if (!hal_system_wait_for(&RCC_CR, CR_PLLRDY, CR_PLLRDY)) return;
 
@@ -100,12 +101,12 @@ void hal_init(void) {
     hal_system_tick_start(core_hz);
     counter_start();
 
-    RCC_AHB1ENR |= AHB1ENR_GPIOA;
-    RCC_APB2ENR |= APB2ENR_USART1;
-    (void)RCC_APB2ENR;
-    gpio_alternate(GPIOA, BOARD_UART_TX_PIN, 7u);
-    gpio_alternate(GPIOA, BOARD_UART_RX_PIN, 7u);
-    hal_uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 2u : HSI_HZ);
+    RCC_AHB1ENR |= GPIO_CLOCK(BOARD_UART_TX_PORT) | GPIO_CLOCK(BOARD_UART_RX_PORT);
+    BOARD_UART_ENABLE_REGISTER |= BIT(BOARD_UART_ENABLE_BIT);
+    (void)BOARD_UART_ENABLE_REGISTER;
+    gpio_alternate(BOARD_UART_TX_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);
+    gpio_alternate(BOARD_UART_RX_PORT, BOARD_UART_RX_PIN, BOARD_UART_FUNCTION);
+    hal_uart_start(core_hz == FULL_SPEED_HZ ? BOARD_UART_CLOCK_HZ(core_hz) : HSI_HZ);
 }
 
 uint32_t hal_count(void) {

@@ -6,7 +6,6 @@
 #include "../stm32/gpio.h"
 
 #define GPIOA 0x40020000u
-#define GPIOB 0x40020400u
 
 /* Reset and clock control, RM0385 5.3 */
 #define RCC_BASE 0x40023800u
@@ -86,7 +85,7 @@ void hal_init(void) {
     hal_system_tick_start(core_hz);
     hal_dwt_start();
 
-    RCC_AHB1ENR |= BOARD_UART_GPIO_CLOCKS;
+    RCC_AHB1ENR |= GPIO_CLOCK(BOARD_UART_TX_PORT) | GPIO_CLOCK(BOARD_UART_RX_PORT);
     BOARD_UART_ENABLE_REGISTER |= BIT(BOARD_UART_ENABLE_BIT);
     (void)BOARD_UART_ENABLE_REGISTER;
     gpio_alternate(BOARD_UART_TX_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);

@@ -8,7 +8,7 @@
 #include "../hal.h"
 #include "../stm32/gpio.h"
 
-#define GPIOD 0x58020C00u
+#define GPIOA 0x58020000u
 
 /* Reset and clock control, RM0433 8.7 */
 #define RCC_BASE 0x58024400u
@@ -22,6 +22,7 @@
 #define RCC_PLL1DIVR REG32(RCC_BASE + 0x30u)
 #define RCC_AHB4ENR REG32(RCC_BASE + 0xE0u)
 #define RCC_APB1LENR REG32(RCC_BASE + 0xE8u)
+#define RCC_APB2ENR REG32(RCC_BASE + 0xF0u)
 #define CR_HSEON BIT(16)
 #define CR_HSERDY BIT(17)
 #define CR_HSEBYP BIT(18)
@@ -98,12 +99,12 @@ void hal_init(void) {
     hal_system_tick_start(core_hz);
     hal_dwt_start();
 
-    RCC_AHB4ENR |= BIT(BOARD_UART_GPIO_CLOCK);
-    RCC_APB1LENR |= BIT(BOARD_UART_ENABLE_BIT);
-    (void)RCC_APB1LENR;
-    gpio_alternate(BOARD_UART_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);
-    gpio_alternate(BOARD_UART_PORT, BOARD_UART_RX_PIN, BOARD_UART_FUNCTION);
-    hal_uart_start(core_hz == FULL_SPEED_HZ ? FULL_SPEED_HZ / 4u : HSI_HZ);
+    RCC_AHB4ENR |= GPIO_CLOCK(BOARD_UART_TX_PORT) | GPIO_CLOCK(BOARD_UART_RX_PORT);
+    BOARD_UART_ENABLE_REGISTER |= BIT(BOARD_UART_ENABLE_BIT);
+    (void)BOARD_UART_ENABLE_REGISTER;
+    gpio_alternate(BOARD_UART_TX_PORT, BOARD_UART_TX_PIN, BOARD_UART_FUNCTION);
+    gpio_alternate(BOARD_UART_RX_PORT, BOARD_UART_RX_PIN, BOARD_UART_FUNCTION);
+    hal_uart_start(core_hz == FULL_SPEED_HZ ? BOARD_UART_CLOCK_HZ(core_hz) : HSI_HZ);
 }
 
 uint32_t hal_count(void) {
