@@ -13,13 +13,15 @@ import pytest
 from click.testing import CliRunner
 from tinyengine import reference
 from tinyengine.cli.main import cli
-from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
 from tinyengine.errors import ToolError
+from tinyengine.ir import Activation
 from tinyengine.measure.bench import Expected, bench, compare, expected_outputs, inside_values, random_inputs
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job
 from tinyengine.paths import project_root, shared_dir
 
 from tests.helpers import needs, networks
+from tests.helpers.graphs import GraphBuilder
 
 pytestmark = needs.simulated_core
 needs_tensorflow = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
@@ -237,3 +239,15 @@ def test_without_any_reference_it_says_what_to_install(small: Path, monkeypatch:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"run pip install 'tinyengine\[check\]'"):
         expected_outputs(compile_model(small).graph, small, [])
+
+
+def test_hello_world_is_small() -> None:
+    """A sine in three tiny layers: at most 2 KB of flash, weights included, and 100 bytes of SRAM."""
+    b = GraphBuilder(5, "sine")
+    x = b.input(1, 1)
+    for outputs in (16, 16, 1):
+        x = b.dense(x, outputs, Activation.RELU if outputs > 1 else Activation.NONE)
+    b.output(x)
+    report = bench(compile_graph(b.graph, CompileOptions(cpu="cortex-m4")))
+    assert report.flash_bytes.total <= 2048
+    assert report.arena_bytes + report.stack_bytes <= 100

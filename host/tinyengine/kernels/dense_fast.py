@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.ops import Conv2DAttrs
 from tinyengine.kernels import access
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
@@ -15,6 +16,8 @@ from tinyengine.kernels.layer import channel_weights, layer_of
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_dense_fast.h"
+FEW_PRODUCTS = 256
+"""A network whose layers all have no more is left to the generic kernel: see ``lower_dense_fast``."""
 
 
 def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
@@ -37,9 +40,21 @@ def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
 
 
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """FULLY_CONNECTED on one vector; None where sums or multipliers exceed the fixed-point formulas."""
+    """FULLY_CONNECTED on one vector; None where sums or multipliers exceed the fixed-point formulas.
+
+    None too in networks of nothing but tiny layers: there this kernel's code and its constants per output are most of
+    the flash, and cost more than its speed is worth.
+    """
     x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
-    return _lower(op, graph, target) if x.elements == weights.shape[1] else None
+    if x.elements != weights.shape[1] or all(_is_tiny(other, graph) for other in graph.operators):
+        return None
+    return _lower(op, graph, target)
+
+
+def _is_tiny(op: Operator, graph: Graph) -> bool:
+    """Whether ``op`` is a FULLY_CONNECTED of few products, or has no weights."""
+    few = op.kind is OpKind.FULLY_CONNECTED and graph.tensor(op.inputs[1]).elements <= FEW_PRODUCTS
+    return few or op.kind not in WEIGHTED
 
 
 def lower_single_pixel(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
