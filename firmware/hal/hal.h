@@ -25,8 +25,8 @@ uint32_t hal_serial_lost(void);
 /* Sends; blocks until all bytes are handed to the peripheral. */
 void hal_serial_write(const uint8_t *buffer, size_t length);
 
-/* Waits until everything has left the wire, then changes the rate. False:
- * the rate can't be reached within 2 %. */
+/* Waits until everything has left the wire, then changes the rate. False: the rate can't be reached within
+ * 2 %. */
 bool hal_serial_set_baud(uint32_t baud);
 
 /* Sleeps until something may have happened: a received byte or the millisecond tick. */

@@ -207,8 +207,8 @@ storage_status fw_storage_load(const hal_flash *flash, const char *layout, uint8
         }
         if (status != STORAGE_OK) return status;
         if (!data || copy(flash, found, data)) return STORAGE_OK;
-        /* Undecided bits of an interrupted erase: they were right a moment ago.
-         * The other slot may stand in. */
+        /* Undecided bits of an interrupted erase: they were right a moment ago. The other slot may stand
+         * in. */
         found->state = SLOT_DAMAGED;
         failed = true;
     }

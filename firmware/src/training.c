@@ -40,8 +40,8 @@ bool fw_training_complete(void) {
 
 /* ---- Whole states ---- */
 
-/* From now on the state is another one:
- * rows that ran on the old one are worth nothing, nor are velocities. */
+/* From now on the state is another one: rows that ran on the old one are worth nothing, nor are
+ * velocities. */
 static void changed(uint32_t steps, bool saved) {
     const te_trainer *t = state.trainer;
     fw_transfer_abort();
@@ -278,8 +278,8 @@ status fw_training_take_state(uint32_t offset, uint8_t *data, uint32_t length) {
     return STATUS_OK;
 }
 
-/* CRC-32 of the state, steps behind it, its layout.
- * The CRC also finds a copy in the arena that something ran over. */
+/* CRC-32 of the state, steps behind it, its layout. The CRC also finds a copy in the arena that something
+ * ran over. */
 status fw_training_accept(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
     (void)answer;

@@ -1,7 +1,4 @@
-"""Calls of the backward pass in single precision (te_backward_float.h); what ``kernels.backward`` offers in integers.
-
-Gradients are int8 tensors of four bytes per element in the planner's eyes.
-"""
+"""Calls of the backward pass in single precision (te_backward_float.h); gradients are float32 tensors."""
 
 from __future__ import annotations
 

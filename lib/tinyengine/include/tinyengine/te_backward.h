@@ -171,8 +171,8 @@ typedef struct te_mean_gradient_params {
     uint8_t masked, saved, joins; /* saved: always 0 */
 } te_mean_gradient_params;
 
-/* Mean over rows and columns: every pixel gets the gradient of the one output. scratch:
- * 8 bytes per channel. */
+/* Mean over rows and columns: every pixel gets the gradient of the one output. scratch: 8 bytes
+ * per channel. */
 void te_mean_gradient(const te_mean_gradient_params *p, const void *const *inputs, int16_t *y, void *scratch,
                       te_train_context *context);
 

@@ -15,8 +15,7 @@
 
 TE_BEGIN_C
 
-/* One sample. label < classes <= te_trainer.classes:
- * outputs from `classes` on take no part in the softmax. */
+/* One sample: label < classes <= te_trainer.classes. Outputs from `classes` on take no part in the softmax. */
 typedef struct te_train_sample {
     uint16_t label;
     uint16_t classes;

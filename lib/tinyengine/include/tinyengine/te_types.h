@@ -1,7 +1,7 @@
 /* Types shared by all kernels.
  *
- * Tensors are int8, rows x columns x channels (HWC), dense. A quantized value q stands for
- * scale * (q - zero). Parameter structs are constants that the compiler writes into flash; kernels keep no
+ * Tensors are dense; pictures lie as rows x columns x channels (HWC). Elements have the type of the kernel's
+ * pointer, mostly int8: a quantized value q stands for scale * (q - zero). Parameter structs are constants that the compiler writes into flash; kernels keep no
  * state, allocate nothing, and have no globals.
  *
  * TE_PORTABLE, when defined, builds the portable C twin of every kernel even where the core has the DSP

@@ -3,8 +3,8 @@
 
 #include "../support/te_pixel_sink.h"
 
-/* One pixel times a factor: mantissas to `out`. Returns the exponent. bit:
- * of its first element in the mask. */
+/* One pixel times a factor: mantissas to `out`. Returns the exponent. `bit` is that of its
+ * first element in the mask. */
 static int32_t scale_pixel(const int16_t *g, int32_t exponent, uint32_t channels, const uint32_t *mask,
                            uint32_t bit, int32_t factor, int16_t *out) {
     uint32_t any = 0;

@@ -1,5 +1,5 @@
-/* Walks the output pixels of a convolution block by block:
- * which bytes belong to each pixel's receptive field. */
+/* Walks the output pixels of a convolution block by block, and says which bytes belong to each pixel's
+ * receptive field. */
 #include "../support/te_conv_fast_run.h"
 
 #include "../support/te_clamp_s8.h"
