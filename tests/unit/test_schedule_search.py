@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -10,17 +11,23 @@ import pytest
 from tinyengine import native, reference
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import BudgetError
-from tinyengine.ir import OpKind
+from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Window
-from tinyengine.kernels import conv_fast, depthwise_fast, params
-from tinyengine.kernels.base import Form, KernelCall, Target
+from tinyengine.kernels import activation, conv, conv_fast, depthwise_fast, params
+from tinyengine.kernels.base import LOWERINGS, CArray, Form, KernelCall, Target
+from tinyengine.kernels.once import once_per_graph
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.passes import optimize
 from tinyengine.report.figures import network_figures
 from tinyengine.schedule import schedule
 from tinyengine.schedule.search import cheapest, lowest_peak, planned, smallest
 from tinyengine.schedule.space import NEVER, Option, Space
+from tinyengine.schedule.training import training_program
+from tinyengine.training.layers import trainable_layers
+from tinyengine.training.scheme import UpdateScheme
 
+from tests.helpers import training_networks
+from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.chained import random_network
 from tests.helpers.graphs import GraphBuilder, block_network, random_inputs
 
@@ -171,21 +178,82 @@ def test_picture_wanted_behind_a_chain_ends_it() -> None:
     assert schedule(graph, SRAM).plan.addresses.keys() >= {inside}
 
 
-@pytest.mark.parametrize("target", [SRAM, Target(), Target(requant="fast")], ids=str)
-def test_planning_packs_nothing(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Constants are for code generation: no search, no plan, no replay asks a call or a row operator for them."""
+@contextmanager
+def nobody_packs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever asks a call or a row operator for constants, or makes some, fails."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("packed")
 
-    calls = []
+    packers = [(CArray, "__init__"), (params, "array"), (conv_fast, "pack_weights"), (depthwise_fast, "pack_taps")]
     with monkeypatch.context() as patched:
         for kind in (KernelCall, RowOp):
             patched.setattr(kind, "params", property(refuse))
-        for module, packer in ((params, "array"), (conv_fast, "pack_weights"), (depthwise_fast, "pack_taps")):
-            patched.setattr(module, packer, refuse)
+        for owner, packer in (*packers, (activation, "unary_lut"), (activation, "softmax_params")):
+            patched.setattr(owner, packer, refuse)
+        yield
+
+
+@pytest.mark.parametrize("target", [SRAM, Target(), Target(requant="fast")], ids=str)
+def test_planning_packs_nothing(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constants are for code generation: no search, no plan, no replay wants them."""
+    calls = []
+    with nobody_packs(monkeypatch):
         for rows in (False, True):
             for cap in (None, 3000):
                 calls += schedule(optimize(block_network()), target, rows=rows, sram=cap, max_recompute=1.5).calls
     assert len({call.form for call in calls}) > 1
     assert all(call.params or call.is_view for call in calls)  # and each packs when it is asked to
+
+
+@pytest.mark.parametrize("gradients", ["int16", "float32"])
+@pytest.mark.parametrize("build", training_networks.NETWORKS)
+def test_planning_a_training_step_packs_nothing(
+    build: Callable[[GraphBuilder], None], gradients: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = optimize(training_networks.network(build, 1))
+    count = len(trainable_layers(graph).convolutions)
+    scheme = UpdateScheme("all", count, dict.fromkeys(range(count), 1.0))
+    with nobody_packs(monkeypatch):
+        calls = training_program(graph, scheme, Target(), gradients=gradients).schedule.calls
+    assert {call.role for call in calls} == {"forward", "keep", "loss", "backward"}
+    assert all(call.params or call.is_view for call in calls)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lowering_packs_nothing(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = [case.graph for case in random_cases(1, family, 20)]
+    with nobody_packs(monkeypatch):
+        calls = [LOWERINGS[op.kind](op, graph, Target()) for graph in graphs for op in graph.operators]
+    assert all(call.params or call.is_view for call in calls)
+
+
+def test_generic_kernels_look_at_their_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    weights_of = conv.weights_of
+    monkeypatch.setattr(conv, "weights_of", lambda op, graph: asked.append(op.name) or weights_of(op, graph))
+    graph = block_network()
+    for _ in range(3):
+        for op in graph.operators:
+            LOWERINGS[op.kind](op, graph, Target())
+    assert asked and len(asked) == len(set(asked))
+
+
+def test_an_analysis_is_made_once_for_a_graph_that_stays_as_it_is() -> None:
+    seen = []
+
+    @once_per_graph
+    def analysis(op: Operator, graph: Graph, wide: bool = False, turned: bool = False) -> int:
+        seen.append((wide, turned))
+        return len(seen)
+
+    graph = block_network()
+    op = next(op for op in graph.operators if op.kind is OpKind.CONV_2D)
+    for _ in range(2):
+        assert [analysis(op, graph), analysis(op, graph, wide=True), analysis(op, graph, turned=True)] == [1, 2, 3]
+    weights = graph.tensor(op.inputs[1])
+    with pytest.raises(ValueError, match="read-only"):
+        weights.data[:] = 0
+    weights.data = np.zeros_like(weights.data)
+    with pytest.raises(AssertionError, match="has changed since it was analysed"):
+        analysis(op, graph)

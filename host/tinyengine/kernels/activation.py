@@ -17,13 +17,12 @@ def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """256 results, computed here."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
-    table = unary_lut(graph, op)
     return KernelCall(
         op,
         "te_lut_s8",
         HEADER,
         "te_lut_params",
-        lambda: {"count": y.elements, "table": params.array("table", table, "int8")},
+        lambda: {"count": y.elements, "table": params.array("table", unary_lut(graph, op), "int8")},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(Overlap(0),),
@@ -41,7 +40,7 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
         raise unsupported(
             op, graph, "has an output scale other than 1/256 with zero point -128", "convert the model with TensorFlow"
         )
-    depth, exponentials = x.shape[-1], softmax_params(graph, op).exp_table
+    depth = x.shape[-1]
     return KernelCall(
         op,
         "te_softmax_s8",
@@ -50,7 +49,7 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
         lambda: {
             "rows": x.elements // depth,
             "depth": depth,
-            "exp": params.array("exp", exponentials, "int32"),
+            "exp": params.array("exp", softmax_params(graph, op).exp_table, "int32"),
         },
         inputs=[x.name],
         outputs=[y.name],

@@ -8,8 +8,9 @@ from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, Window
 from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import KernelCall, Overlap, Target, WeightRows, lowering
+from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, WeightRows, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.once import once_per_graph
 
 HEADER = "te_conv.h"
 ACCUMULATOR_MAX = (1 << 31) - 1
@@ -40,9 +41,20 @@ def bias_of(op: Operator, graph: Graph, outputs: int) -> np.ndarray:
     return tensor.data.astype(np.int64).ravel()
 
 
-def check_range(op: Operator, graph: Graph, weights: np.ndarray, axes: tuple[int, ...]) -> None:
-    """The products of one output (summed over ``axes``) must fit 32 bits; beyond that TFLite is undefined too."""
-    if (np.abs(weights).sum(axis=axes) * 255).max(initial=0) > ACCUMULATOR_MAX:
+def channel_weights(op: Operator, graph: Graph) -> np.ndarray:
+    """The weights, int64 (output channels, taps)."""
+    weights = weights_of(op, graph)
+    if op.kind is OpKind.DEPTHWISE_CONV_2D:
+        weights = np.moveaxis(weights, -1, 0)
+    return weights.reshape(len(weights), -1)
+
+
+@once_per_graph
+def check_constants(op: Operator, graph: Graph) -> None:
+    """The products of one output must fit 32 bits; beyond that TFLite is undefined too."""
+    weights = channel_weights(op, graph)
+    bias_of(op, graph, len(weights))
+    if (np.abs(weights).sum(axis=1) * 255).max(initial=0) > ACCUMULATOR_MAX:
         raise unsupported(op, graph, "may overflow a 32-bit accumulator", "split its inputs over several operators")
 
 
@@ -58,7 +70,7 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    weights = weights_of(op, graph)
+    weights = graph.tensor(op.inputs[1])
     if weights.shape[3] != x.shape[3]:
         raise unsupported(
             op,
@@ -66,8 +78,8 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
             f"has {x.shape[3]} input channels but weights for {weights.shape[3]} (a grouped convolution)",
             "use one ungrouped or depthwise convolution instead",
         )
-    check_range(op, graph, weights, (1, 2, 3))
-    bias, window = bias_of(op, graph, y.shape[3]), op.attrs.window
+    check_constants(op, graph)
+    window = op.attrs.window
     touched = access.window_access(x, y, window)
     call = KernelCall(
         op,
@@ -79,15 +91,15 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "out": params.hwc(y),
             "window": params.window(window),
             "in_zero": x.zero_point,
-            "weights": params.array("weights", weights, "int8"),
-            "bias": params.array("bias", bias, "int32"),
+            "weights": params.array("weights", weights_of(op, graph), "int8"),
+            "bias": params.array("bias", bias_of(op, graph, y.shape[3]), "int32"),
             "requant": params.requant(conv_requant(graph, op)),
         },
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
-        macs=y.elements * weights[0].size,
+        macs=y.elements * weights.elements // weights.shape[0],
         note="generic",
     )
     depth = x.shape[3]
@@ -102,21 +114,17 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    weights = weights_of(op, graph)[0]  # (KH, KW, O)
-    check_range(op, graph, weights, (0, 1))
+    check_constants(op, graph)
     window, multiplier = op.attrs.window, op.attrs.multiplier
     planar = multiplier == 1
-    bias = bias_of(op, graph, y.shape[3])
-    if planar:
-        weights = weights.transpose(2, 0, 1)
-        bias = params.wrap_int32(bias - x.zero_point * weights.sum(axis=(1, 2)))
     touched = access.whole(x.nbytes, y.nbytes) if planar else access.window_access(x, y, window)
-    return KernelCall(
-        op,
-        "te_depthwise_planar_s8" if planar else "te_depthwise_s8",
-        HEADER,
-        "te_depthwise_params",
-        lambda: {
+
+    def pack() -> dict[str, CValue]:
+        weights, bias = weights_of(op, graph)[0], bias_of(op, graph, y.shape[3])  # (KH, KW, O), (O,)
+        if planar:
+            weights = weights.transpose(2, 0, 1)
+            bias = params.wrap_int32(bias - x.zero_point * weights.sum(axis=(1, 2)))
+        return {
             "in": params.hwc(x),
             "out": params.hwc(y),
             "window": params.window(window),
@@ -125,7 +133,14 @@ def lower_depthwise(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "weights": params.array("weights", weights, "int8"),
             "bias": params.array("bias", bias, "int32"),
             "requant": params.requant(conv_requant(graph, op)),
-        },
+        }
+
+    return KernelCall(
+        op,
+        "te_depthwise_planar_s8" if planar else "te_depthwise_s8",
+        HEADER,
+        "te_depthwise_params",
+        pack,
         inputs=[x.name],
         outputs=[y.name],
         scratch_bytes=_plane_bytes(window, y) if planar else 0,
@@ -149,26 +164,30 @@ def lower_fully_connected(op: Operator, graph: Graph, target: Target) -> KernelC
     assert isinstance(op.attrs, FullyConnectedAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
-    weights = weights_of(op, graph)
-    check_range(op, graph, weights, (1,))
-    outputs, inputs = weights.shape
+    check_constants(op, graph)
+    outputs, inputs = graph.tensor(op.inputs[1]).shape
     rows = x.elements // inputs
-    bias = params.wrap_int32(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
     row, column = np.divmod(np.arange(rows * outputs), outputs)
     touched = access.blocks([(row * inputs, (row + 1) * inputs)], (row * outputs + column, row * outputs + column + 1))
-    return KernelCall(
-        op,
-        "te_fully_connected_s8",
-        HEADER,
-        "te_fully_connected_params",
-        lambda: {
+
+    def pack() -> dict[str, CValue]:
+        weights = weights_of(op, graph)
+        bias = params.wrap_int32(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
+        return {
             "rows": rows,
             "in": inputs,
             "out": outputs,
             "weights": params.array("weights", weights, "int8"),
             "bias": params.array("bias", bias, "int32"),
             "requant": params.requant(conv_requant(graph, op)),
-        },
+        }
+
+    return KernelCall(
+        op,
+        "te_fully_connected_s8",
+        HEADER,
+        "te_fully_connected_params",
+        pack,
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),

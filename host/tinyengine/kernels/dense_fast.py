@@ -10,9 +10,9 @@ from tinyengine.ir.ops import Conv2DAttrs
 from tinyengine.kernels import access
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
-from tinyengine.kernels.conv import bias_of
+from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.fixed import FixedRounding, words
-from tinyengine.kernels.layer import channel_weights, layer_of
+from tinyengine.kernels.layer import layer_of
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_dense_fast.h"

@@ -15,7 +15,8 @@ from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.depthwise_map import BiasLimits, MapKernel, bias_limits, map_kernel
 from tinyengine.kernels.fixed import FixedRounding, words
-from tinyengine.kernels.layer import Layer, layer_of, once_per_graph
+from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_depthwise_fast.h"

@@ -1,44 +1,15 @@
-"""What the constants of a layer allow, found out once: sizes are asked for thousands of times while a schedule is
-searched, and none of them needs the weights again."""
+"""What the constants of a layer allow; the sizes of its kernels need no more of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir import Graph, Operator
 from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.ir.sums import fast_requant, sum_range
-from tinyengine.kernels.conv import bias_of, weights_of
+from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.fixed import FixedRounding, fixed_rounding
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
-
-
-def once_per_graph(
-    analysis: Callable[Concatenate[Operator, Graph, P], Result],
-) -> Callable[Concatenate[Operator, Graph, P], Result]:
-    """Remember what ``analysis(op, graph, ...)`` finds as long as the graph exists, which must not change any more.
-
-    What it finds must not refer to the graph, or the graph would exist for ever.
-    """
-    known: WeakKeyDictionary[Graph, dict[object, Result]] = WeakKeyDictionary()
-
-    @wraps(analysis)
-    def remembered(op: Operator, graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> Result:
-        found = known.setdefault(graph, {})
-        key = op.outputs[0], args, *kwargs.values()
-        if key not in found:
-            found[key] = analysis(op, graph, *args, **kwargs)
-        return found[key]
-
-    return remembered
+from tinyengine.kernels.once import once_per_graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +32,3 @@ def layer_of(op: Operator, graph: Graph, requant: str) -> Layer | None:
         constants = fast_requant(constants, sums)
     rounding = fixed_rounding(constants, sums)
     return None if rounding is None else Layer(zero, constants, rounding)
-
-
-def channel_weights(op: Operator, graph: Graph) -> np.ndarray:
-    """The weights, int64 (output channels, taps)."""
-    weights = weights_of(op, graph)
-    if op.kind is OpKind.DEPTHWISE_CONV_2D:
-        weights = np.moveaxis(weights, -1, 0)
-    return weights.reshape(len(weights), -1)

@@ -107,18 +107,17 @@ def save_call(op: Operator, graph: Graph, channels: np.ndarray, saved: str) -> K
     """The ``channels`` of the input of ``op``, plane by plane."""
     x = graph.tensor(op.inputs[0])
     height, width, depth = x.hwc()
-    values: dict[str, CValue] = {
-        "pixels": height * width,
-        "channels": depth,
-        "count": len(channels),
-        "selected": CArray("saved_channels", channels.astype(np.uint16)),
-    }
     return KernelCall(
         op,
         "te_save_channels",
         HEADER,
         "te_save_params",
-        lambda: values,
+        lambda: {
+            "pixels": height * width,
+            "channels": depth,
+            "count": len(channels),
+            "selected": CArray("saved_channels", channels.astype(np.uint16)),
+        },
         [x.name],
         [saved],
         note="input saved",
@@ -130,22 +129,21 @@ def loss_call(layer: TrainableLayer, layout: StateLayout, gradient: str) -> Kern
     """Softmax cross-entropy from the classifier's input."""
     weights, bias = layout.part(layer.weights.name), layout.part(layer.bias.name)
     assert weights is not None and bias is not None and layer.weights.quant is not None
-    scales = (np.float64(layer.x.scale) * np.array(layer.weights.quant.scale)).astype(np.float32)
-    values: dict[str, CValue] = {
-        "in": layer.x.elements,
-        "classes": layer.out_channels,
-        "in_zero": layer.x.zero_point,
-        "weights": state_pointer(weights),
-        "bias": state_pointer(bias),
-        "scale": CArray("logit_scale", np.broadcast_to(scales, (layer.out_channels,)).copy()),
-        "out_scale": float(layer.y.scale),
-    }
+    scales = np.float64(layer.x.scale) * np.array(layer.weights.quant.scale)
     return KernelCall(
         layer.op,
         "te_loss",
         HEADER,
         "te_loss_params",
-        lambda: values,
+        lambda: {
+            "in": layer.x.elements,
+            "classes": layer.out_channels,
+            "in_zero": layer.x.zero_point,
+            "weights": state_pointer(weights),
+            "bias": state_pointer(bias),
+            "scale": CArray("logit_scale", np.broadcast_to(scales.astype(np.float32), (layer.out_channels,)).copy()),
+            "out_scale": float(layer.y.scale),
+        },
         [layer.x.name],
         [gradient],
         scratch_bytes=4 * layer.out_channels,
@@ -283,22 +281,19 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
             values = {"in": params.hwc(x), **_factor(factor)}
             scratch = round_up(scratch, 4) + 2 * channels
         case PoolAttrs(window=window):
-            what, factor = "pool", multiplier_of(1.0 / pool_counts(op, graph).reshape(-1))
-            values = {
-                "in": params.hwc(x),
-                "out": params.hwc(y),
-                "window": params.window(window),
-                "exponent": factor.exponent,
-                "factor": CArray("factor", factor.value.astype(np.int16)),
-            }
+            what, values = "pool", {"in": params.hwc(x), "out": params.hwc(y), "window": params.window(window)}
         case _:
             return view_call(op, kept)
+
+    def pack() -> dict[str, CValue]:
+        return values | (_pool_factors(op, graph) if what == "pool" else {}) | kept.flags
+
     return KernelCall(
         op,
         f"te_{what}_gradient",
         HEADER,
         f"te_{what}_gradient_params",
-        lambda: values | kept.flags,
+        pack,
         kept.inputs,
         kept.outputs,
         scratch_bytes=scratch,
@@ -311,6 +306,11 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
 
 def _factor(factor: Multiplier) -> dict[str, CValue]:
     return {"factor": int(factor.value[0]), "exponent": factor.exponent}
+
+
+def _pool_factors(op: Operator, graph: Graph) -> dict[str, CValue]:
+    factor = multiplier_of(1.0 / pool_counts(op, graph).reshape(-1))
+    return {"exponent": factor.exponent, "factor": CArray("factor", factor.value.astype(np.int16))}
 
 
 def geometry(op: Operator, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], Window, int]:

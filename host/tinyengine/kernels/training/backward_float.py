@@ -85,13 +85,13 @@ def backward_call(step: BackwardStep, graph: Graph, name: str, kept: Kept) -> Ke
             values = {"in": params.hwc(x), "factor": x.scale / y.scale / (x.shape[1] * x.shape[2])}
             return _call(op, "mean", lambda: values | kept.flags, kept, kept.overlaps(gradient=False))
         case PoolAttrs(window=window):
-            values = {
-                "in": params.hwc(x),
-                "out": params.hwc(y),
-                "window": params.window(window),
-                "factor": CArray("factor", (1.0 / pool_counts(op, graph).reshape(-1)).astype(np.float32)),
-            }
-            return _call(op, "pool", lambda: values | kept.flags, kept, kept.overlaps(gradient=False))
+
+            def pack() -> dict[str, CValue]:
+                factor = CArray("factor", (1.0 / pool_counts(op, graph).reshape(-1)).astype(np.float32))
+                shapes: dict[str, CValue] = {"in": params.hwc(x), "out": params.hwc(y)}
+                return shapes | {"window": params.window(window), "factor": factor} | kept.flags
+
+            return _call(op, "pool", pack, kept, kept.overlaps(gradient=False))
         case _:
             return backward.view_call(op, kept)
 

@@ -18,7 +18,7 @@ from tinyengine.ir.requant import conv_requant
 from tinyengine.ir.sums import SumRange, sum_range
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target, WeightRows
-from tinyengine.kernels.conv import bias_of, weights_of
+from tinyengine.kernels.conv import bias_of, channel_weights, weights_of
 from tinyengine.kernels.conv_fast import ROUND_WORDS, Matrix, layer_matrix, matrix_call, matrix_params
 from tinyengine.kernels.depthwise_fast import (
     depthwise_call,
@@ -31,7 +31,8 @@ from tinyengine.kernels.depthwise_fast import (
 )
 from tinyengine.kernels.depthwise_map import BiasLimits
 from tinyengine.kernels.fixed import fixed_rounding
-from tinyengine.kernels.layer import Layer, channel_weights, once_per_graph
+from tinyengine.kernels.layer import Layer
+from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
 from tinyengine.training.layers import TrainableLayer
