@@ -177,12 +177,25 @@ def test_missing_field_is_named(checkout: Path, keys: tuple[str, ...]) -> None:
         (("tinyengine", "serial", "speed"), 9600),
         (("tinyengine", "reserved_sram_bytes"), 1 << 30),
         (("build", "cpu"), "cortex-m0"),
+        (("build", "cpu"), ["cortex-m4"]),
+        (("build",), ["cortex-m4"]),
+        (("build", "hal"), 1),
+        (("tinyengine", "flash_bytes"), [1]),
+        (("tinyengine", "serial"), "USART1"),
+        (("tinyengine", "serial", "baud"), {}),
+        (("tinyengine", "simulators"), []),
+        (("tinyengine", "simulators", "qemu"), 3),
+        (("tinyengine", "storage", "address"), 8),
+        (("tinyengine", "storage", "address"), "there"),
+        (("tinyengine", "storage", "sectors"), 2),
     ],
 )
 def test_wrong_field_is_refused(checkout: Path, keys: tuple[str, ...], value: object) -> None:
     damage(checkout, *keys, value=value)
-    with pytest.raises(BoardError, match=r"boards/mine.json has a field with a wrong value"):
+    with pytest.raises(BoardError, match=r"boards/mine.json has a field with a wrong value") as caught:
         load("mine")
+    python = r"unhashable|__init__|argument|iterable|attribute|indices|invalid literal|'(int|str|list|dict)'"
+    assert not re.search(python, str(caught.value))
 
 
 def test_unknown_field_and_folder_are_named(checkout: Path) -> None:

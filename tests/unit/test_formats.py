@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tinyengine.convert.quantized import convert_quantized
 from tinyengine.convert.source import FLOAT_MODELS, FOLDER, NETWORKS, open_source
 from tinyengine.errors import ModelError
 from tinyengine.frontend.tflite import load_tflite
@@ -40,8 +41,12 @@ def test_float_models_are_converted_before_they_are_compiled(tmp_path: Path) -> 
         assert "tinyengine convert makes one" in sentence_of(path, load_tflite)
 
 
-def test_int8_networks_are_not_converted_again(network: Path) -> None:
+@pytest.mark.parametrize("suffix", [".tflite", ".TFLITE", ".TFLite"])
+def test_int8_networks_are_not_converted_again(network: Path, suffix: str) -> None:
+    network = network.rename(network.with_suffix(suffix))
     assert "converted already: compile it" in sentence_of(network)
+    out = network.with_name("out.tflite")
+    assert "is a .tflite file already" in sentence_of(network, lambda path: convert_quantized(path, out))
 
 
 def test_a_new_format_is_one_entry(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
 
 import pytest
 import tflite
@@ -22,6 +23,8 @@ from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder
 
 COMPARED = [kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Comparison | Select)]
+T = TypeVar("T")
+
 NO_CASE = {
     OpKind.DEQUANTIZE: "stands at the network's border only, where the host computes it",
     **dict.fromkeys(COMPARED, "has truth values, which are no ports: see tests/unit/test_comparisons.py"),
@@ -57,6 +60,19 @@ def test_every_operator_is_complete() -> None:
     forgotten = [f"{kind}: {what}" for kind in OpKind for what in missing(kind, cases)]
     assert not forgotten, "; ".join(forgotten)
     assert not set(ORACLES) & set(ACCUMULATORS)
+
+
+def test_the_attributes_class_is_that_of_the_definition_whatever_stands_beside_it() -> None:
+    class Plain:
+        pass
+
+    class Other(Generic[T]):
+        pass
+
+    class Mixed(Other[int], Definition[ElementwiseAttrs], Plain):
+        pass
+
+    assert Mixed.attributes is ElementwiseAttrs
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def load_calibration(path: Path, shape: tuple[int, ...], mapping: PixelMapping, 
     Pictures are resized to the network's input and mapped with ``mapping``; an .npy file holds the values themselves.
     Raises DataError where the data does not fit.
     """
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_array(path, shape, limit)
     if len(shape) != 3 or shape[2] not in (1, 3):
         sizes = "x".join(map(str, shape))

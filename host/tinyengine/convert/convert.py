@@ -80,7 +80,7 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     written_mapping = _mapping_of(graph, mapping)
     classes = _class_names(calibration, graph)
     color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
-    are_pictures = options.calibrate.suffix != ".npy"
+    are_pictures = options.calibrate.suffix.lower() != ".npy"
     metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if are_pictures else None
     write_network(options.out, content, metadata)
     progress(5, 5)

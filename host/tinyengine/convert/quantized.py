@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyengine.convert.source import NETWORKS
+from tinyengine.convert.source import NETWORKS, suffix_of
 from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.files import WRAPPINGS, network_bytes
+from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 
 
@@ -31,9 +32,11 @@ def convert_quantized(model: Path, out: Path) -> Import:
     check_output(out)
     if metadata_path(out).resolve() == model.resolve():
         raise DataError(f"the MODEL.json beside {out} would overwrite {model}: name another output")
-    if model.suffix == ".tflite":
+    suffix = suffix_of(model)
+    load, wrapped = NETWORKS[suffix], suffix in WRAPPINGS
+    if load is load_tflite and not wrapped:
         raise ModelError(f"{model} is a .tflite file already: compile it")
-    graph = NETWORKS[model.suffix](model)
-    content = network_bytes(model) if model.suffix in WRAPPINGS else tflite_bytes(graph)
+    graph = load(model)
+    content = network_bytes(model) if wrapped else tflite_bytes(graph)
     write_network(out, content, ModelMetadata())
     return Import(out, len(content), dict(Counter(op.kind.name for op in graph.operators)))

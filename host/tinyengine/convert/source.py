@@ -54,7 +54,7 @@ def suffix_of(path: Path) -> str:
     """The file's or folder's key in one of the tables; ModelError says what there is if it has none."""
     if not path.exists():
         raise ModelError(f"the model {path} does not exist")
-    suffix = FOLDER if path.is_dir() else path.suffix
+    suffix = FOLDER if path.is_dir() else path.suffix.lower()
     if suffix in (".pt", ".pth", ".onnx"):
         raise ModelError(f"{path} is not a program of torch.export (.pt2): {pytorch.HOW}")
     if suffix not in NETWORKS and suffix not in FLOAT_MODELS:

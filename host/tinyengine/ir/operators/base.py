@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import Graph, Operator, Tensor
@@ -51,8 +51,9 @@ class Definition(Generic[A]):
 
     def __init_subclass__(cls, kind: OpKind | None = None) -> None:
         for base in cls.__dict__.get("__orig_bases__", ()):
-            if isinstance(get_args(base)[0], type):
-                cls.attributes = get_args(base)[0]
+            attributes = get_args(base)[:1] if issubclass(get_origin(base) or object, Definition) else ()
+            if attributes and isinstance(attributes[0], type):
+                cls.attributes = attributes[0]
         if kind is not None:
             assert kind not in DEFINITIONS, f"{kind} has a second class {cls.__name__}"
             cls.kind = kind
