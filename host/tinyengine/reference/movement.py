@@ -26,9 +26,10 @@ def reshape(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.PAD)
 def pad(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Real zeros around the input: the output's zero point."""
+    """Real zeros around the input: the output's zero point, 0 if it is not quantized."""
     assert isinstance(op.attrs, PadAttrs)
-    return np.pad(inputs[0], op.attrs.pads, constant_values=graph.tensor(op.outputs[0]).zero_point)
+    output = graph.tensor(op.outputs[0])
+    return np.pad(inputs[0], op.attrs.pads, constant_values=output.zero_point if output.quant else 0)
 
 
 @oracle(OpKind.TRANSPOSE)
