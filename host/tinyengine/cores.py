@@ -71,6 +71,20 @@ _M3 = Core(
     ("-mcpu=cortex-m3", *_SOFT),
     machine=Machine("mps2-an385", _CODE, _RAM, Region(0x21000000, 16 * _MB)),
 )
+_M33 = Core(
+    "cortex-m33",
+    ("-mcpu=cortex-m33", *_HARD, "-mfpu=fpv5-sp-d16"),
+    DSP,
+    # It starts in secure state: the secure addresses of all memories and of the timers, which have 20 MHz.
+    Machine(
+        "mps2-an505",
+        Region(0x10000000, 4 * _MB),
+        Region(0x38000000, 4 * _MB),
+        Region(0x80000000, 16 * _MB),
+        timers=0x50000000,
+        tick_ns=50,
+    ),
+)
 _M7 = Core(
     "cortex-m7",
     ("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-d16"),
@@ -88,20 +102,7 @@ _TABLE = (
         Machine("mps2-an386", _CODE, _RAM, Region(0x21000000, 16 * _MB)),
         cycle_model="cortex_m4",
     ),
-    Core(
-        "cortex-m33",
-        ("-mcpu=cortex-m33", *_HARD, "-mfpu=fpv5-sp-d16"),
-        DSP,
-        # It starts in secure state: the secure addresses of all memories and of the timers, which have 20 MHz.
-        Machine(
-            "mps2-an505",
-            Region(0x10000000, 4 * _MB),
-            Region(0x38000000, 4 * _MB),
-            Region(0x80000000, 16 * _MB),
-            timers=0x50000000,
-            tick_ns=50,
-        ),
-    ),
+    _M33,
     _M7,
     # The STM32F74x and F75x, for one: without instructions for double precision.
     replace(_M7, name="cortex-m7-sp", flags=("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-sp-d16")),
