@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "host" / "tinyengine"
 TABLE = ROOT / "docs" / "architecture.md"
 
+LATE = {
+    "cli/main.py": "the module of the command that runs",
+    "recipes/teacher.py": "packages of weights, none of them ours",
+}
+"""Files that may import by names which only the run can tell, and what they import so."""
+
+IMPORTERS = ("import_module", "__import__")
+
 
 @dataclass(frozen=True)
 class Import:
@@ -57,13 +65,60 @@ def imports(package: Path) -> list[Import]:
             for name in _imported(node, inside, modules):
                 if modules[name] != file:
                     found.append(Import(file, getattr(node, "lineno", 0), modules[name]))
+        found += _reached(package, file, modules)
+    return found
+
+
+def _reached(package: Path, file: str, modules: Mapping[str, str]) -> Iterator[Import]:
+    """Modules that a file names from the package down, as after ``import package``."""
+    nodes = _importing((package / file).read_text(encoding="utf-8"))
+    aliases = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    bound = {package.name: package.name, **{alias.asname: alias.name for alias in aliases if alias.asname}}
+    inner: set[ast.AST] = set()  # of longer names: each is walked from the whole to its parts
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node not in inner:
+            chain = _chain(node)
+            first = chain[-1]
+            if isinstance(first, ast.Name) and first.id in bound:
+                rest = [part.attr for part in reversed(chain) if isinstance(part, ast.Attribute)]
+                name = ".".join([bound[first.id], *rest])
+                if name in modules:
+                    inner.update(chain)
+                    if modules[name] != file:
+                        yield Import(file, node.lineno, modules[name])
+
+
+def _chain(node: ast.AST) -> list[ast.AST]:
+    """``a.b.c``, ``a.b``, ``a``."""
+    chain = [node]
+    while isinstance(chain[-1], ast.Attribute):
+        chain.append(chain[-1].value)
+    return chain
+
+
+def untold(package: Path) -> list[str]:
+    """Sentences: imports by names that are no constants, or by another name of the function that imports."""
+    found = []
+    for file in files(package):
+        for node in _importing((package / file).read_text(encoding="utf-8")):
+            match node:
+                case ast.Call(args=[ast.Constant(), *_]):
+                    told = True
+                case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+                    told = name not in IMPORTERS
+                case ast.ImportFrom(module="importlib"):
+                    told = all(alias.asname is None for alias in node.names)
+                case _:
+                    told = True
+            if not told and file not in LATE:
+                found.append(f"{file}:{getattr(node, 'lineno', 0)} imports what only the run can tell")
     return found
 
 
 @functools.cache
 def _importing(text: str) -> list[ast.AST]:
-    """Statements and calls of a file that may import something."""
-    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    """Whatever in a file may import something, or name something imported."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute)
     return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
 
 
@@ -82,8 +137,10 @@ def _imported(node: ast.AST, inside: str, modules: Mapping[str, str]) -> Iterato
             base = ".".join([*parents, *([node.module] if node.module else [])])
             names = [f"{base}.{alias.name}" for alias in node.names]
             names = [name if name in modules else base for name in names]
-        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
-            names = [name]
+        case ast.Call(func=ast.Attribute(attr=how) | ast.Name(id=how), args=[ast.Constant(value=str(name)), *_]):
+            level = len(name) - len(name.lstrip("."))
+            parents = inside.split(".")[: len(inside.split(".")) + 1 - level] if level else []
+            names = [".".join([*parents, name.lstrip(".")])] if how in IMPORTERS else []
         case _:
             names = []
     return (name for name in dict.fromkeys(names) if name in modules)
@@ -107,7 +164,7 @@ def violations(package: Path, may: Mapping[str, Set[str]]) -> list[str]:
         importer, imported = each.rooms
         if importer != imported and imported not in may.get(importer, {imported}):
             found.append(f"{each}: {importer} may not import {imported}")
-    return [*unknown, *gone, *found]
+    return [*unknown, *gone, *found, *untold(package)]
 
 
 def upward(may: Mapping[str, Set[str]]) -> list[str]:

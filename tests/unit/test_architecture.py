@@ -91,12 +91,41 @@ def test_a_tree_that_obeys(tree: Path) -> None:
         ("def late():\n    from made_up.kernels import conv\n", 2),
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from made_up.kernels.conv import Call\n", 3),
         ("import importlib\nimportlib.import_module('made_up.kernels.conv')\n", 2),
+        ("from importlib import import_module\nimport_module('made_up.kernels.conv')\n", 2),
+        ("from importlib import import_module\nimport_module('..kernels.conv', __package__)\n", 2),
+        ("__import__('made_up.kernels.conv')\n", 1),
+        ("import made_up\nmade_up.kernels.conv.lower()\n", 2),
+        ("import made_up.errors\nmade_up.kernels.conv.lower()\n", 2),
+        ("import made_up as m\nm.kernels.conv.lower()\n", 2),
     ],
 )
 def test_an_import_that_the_table_forbids(tree: Path, text: str, line: int) -> None:
     (tree / "ir" / "graph.py").write_text(text)
     assert _found(tree) == [f"ir/graph.py:{line} imports kernels/conv.py: ir may not import kernels"]
     assert rooms.circles(rooms.arrows(tree)) == [["ir", "kernels"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\nimportlib.import_module(f'made_up.{name}')\n",
+        "import importlib\nimportlib.import_module('made_up.' + name)\n",
+        "import importlib\nimportlib.import_module(name=name)\n",
+        "pass\n__import__(name)\n",
+        "pass\nfrom importlib import import_module as load\n",
+    ],
+)
+def test_imports_that_only_the_run_can_tell(tree: Path, text: str) -> None:
+    (tree / "ir" / "graph.py").write_text(text)
+    assert _found(tree) == ["ir/graph.py:2 imports what only the run can tell"]
+    (tree / "ir" / "graph.py").write_text("")
+    (tree / "cli" / "main.py").write_text(text)
+    assert _found(tree) == []
+
+
+def test_files_that_import_late_exist() -> None:
+    for file in rooms.LATE:
+        assert "import_module" in (rooms.PACKAGE / file).read_text()
 
 
 def test_a_room_that_the_table_does_not_have(tree: Path) -> None:
