@@ -493,6 +493,16 @@ def concat(draw: Draw) -> OpCase:
 
 
 @family
+def shift(draw: Draw) -> OpCase:
+    builder = CaseBuilder()
+    shape, quant, axis = draw.picture(), draw.quant(), draw.integer(1, 3)
+    new = draw.integer(1, 6)
+    news, window = ((*shape[:axis], size, *shape[axis + 1 :]) for size in (new, new + draw.integer(1, 9)))
+    names = [builder.given(name, quant, draw.int8(s)) for name, s in (("window", window), ("news", news))]
+    return builder.finish(OpKind.SHIFT, names, window, quant, NoAttrs())
+
+
+@family
 def resize(draw: Draw) -> OpCase:
     builder = CaseBuilder()
     shape, quant = draw.picture(), draw.quant()

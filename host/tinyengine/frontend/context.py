@@ -206,6 +206,29 @@ class Context:
             )
         return x
 
+    def computed(self, op: RawOperator, tensor: RawTensor) -> Tensor:
+        """A tensor that has a value in every run by now."""
+        if self._names[tensor.index] not in self.graph.tensors:
+            self.damaged(op, "is read before any operator has written it", tensor.index)
+        return self.graph.tensors[self._names[tensor.index]]
+
+    def source(self, op: RawOperator, tensor: RawTensor) -> Tensor:
+        """Add a tensor that has a value before the run begins."""
+        name = self._names[tensor.index]
+        if name in self.graph.tensors or tensor.data.size:
+            self.damaged(op, "is written a second time", tensor.index)
+        dtype = DTYPE_NAMES.get(tensor.dtype)
+        if dtype is None:
+            self.unsupported(op, f"holds {tensor.dtype.lower()} values", QUANTIZE_HINT, tensor.index)
+        self.graph.tensors[name] = Tensor(name, tensor.shape, dtype, self.quantization(op, tensor))
+        return self.graph.tensors[name]
+
+    def rename(self, op: RawOperator, tensor: RawTensor, value: Tensor) -> None:
+        """From now on ``tensor`` of the file is another name of ``value``."""
+        if self._names[tensor.index] in self.graph.tensors or tensor.data.size:
+            self.damaged(op, "is written a second time", tensor.index)
+        self._names[tensor.index] = value.name
+
     def constant(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Tensor:
         """Add a constant of the file to the graph (once)."""
         name = self._names[tensor.index]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flatbuffers
@@ -20,6 +20,8 @@ from tflite import Model
 from tinyengine.errors import ModelError
 
 MAX_RANK = 8
+MAX_SUBGRAPHS = 64
+"""Most subgraphs that are read: one with the network, one that initializes its variables, bodies of loops."""
 MAX_LIST = 1 << 16
 """Longest list of integers or scales (channels of a tensor, inputs of an operator) that is believed."""
 
@@ -53,12 +55,13 @@ class RawOperator:
 
 @dataclass(frozen=True)
 class RawModel:
-    """The main subgraph."""
+    """The main subgraph; ``others``: the subgraphs that its operators may call, from number 1 on."""
 
     tensors: list[RawTensor]
     operators: list[RawOperator]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    others: tuple[RawModel, ...] = ()
 
 
 _OPTIONS = {
@@ -76,7 +79,7 @@ _DTYPES = {v: k for k, v in vars(tflite.TensorType).items() if not k.startswith(
 
 
 def read_raw(data: bytes | bytearray) -> RawModel:
-    """Read the main subgraph of a .tflite file's bytes; ModelError if they are not one."""
+    """Read a .tflite file's bytes; ModelError if they are not one."""
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelError("this is not a TensorFlow Lite model (no TFL3 mark): tinyengine convert makes one of others")
     try:
@@ -95,16 +98,19 @@ def _read_model(data: bytes | bytearray) -> RawModel:
     if model.Version() != 3:
         raise ModelError(f"the model has schema version {model.Version()}, only 3 is understood: convert it again")
     subgraphs = _bounded(model.SubgraphsLength(), limit)
-    if subgraphs != 1:
+    if not 1 <= subgraphs <= MAX_SUBGRAPHS:
         raise ModelError(
-            f"the model has {subgraphs} subgraphs, only one is supported: export the inference function alone, "
-            "without control flow"
+            f"the model has {subgraphs} subgraphs, only 1 to {MAX_SUBGRAPHS} are read: export the inference function "
+            "alone, without control flow"
         )
-    graph = model.Subgraphs(0)
     codes = [_kind(model.OperatorCodes(i)) for i in range(_bounded(model.OperatorCodesLength(), limit))]
-    tensors = [
-        _read_tensor(model, graph.Tensors(i), i, len(data)) for i in range(_bounded(graph.TensorsLength(), limit))
-    ]
+    main, *others = (_read_subgraph(model, model.Subgraphs(i), codes, len(data)) for i in range(subgraphs))
+    return replace(main, others=tuple(others))
+
+
+def _read_subgraph(model: Model, graph: tflite.SubGraph, codes: list[str], size: int) -> RawModel:
+    limit = size // 4
+    tensors = [_read_tensor(model, graph.Tensors(i), i, size) for i in range(_bounded(graph.TensorsLength(), limit))]
     operators = [_read_operator(graph.Operators(i), i, codes) for i in range(_bounded(graph.OperatorsLength(), limit))]
     return RawModel(tensors, operators, _integers(graph.InputsAsNumpy()), _integers(graph.OutputsAsNumpy()))
 
@@ -206,7 +212,7 @@ def _fields(table: str) -> list[tuple[str, str]]:
     methods = [name for name in vars(getattr(tflite, table, object)) if name[0].isupper()]
     lists = {name.removesuffix("AsNumpy") for name in methods if name.endswith("AsNumpy")}
     parts = {f"{name}{end}" for name in lists for end in ("AsNumpy", "Length", "IsNone")}
-    plain = [n for n in methods if n not in parts and not n.startswith(("Init", "GetRootAs", table))]
+    plain = [n for n in methods if n not in parts and n != "Init" and not n.startswith(("GetRootAs", table))]
     return [(name, f"{name}AsNumpy" if name in lists else name) for name in plain]
 
 

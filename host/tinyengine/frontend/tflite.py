@@ -13,6 +13,7 @@ from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.raw import read_raw
 from tinyengine.frontend.shape_arithmetic import fold_shape_arithmetic
 from tinyengine.frontend.translators import translate
+from tinyengine.frontend.variables import Variables
 from tinyengine.ir.graph import Graph
 from tinyengine.ir.verify import verify
 
@@ -45,14 +46,17 @@ def judge_tflite(data: bytes, name: str) -> Context:
 
 
 def _translate(context: Context) -> None:
+    variables = Variables(context)
     for index in context.raw.inputs:
         with context.judging(tensors=(index,)):
             context.add_input(index)
     for op in context.raw.operators:
         # damaged quantization parameters are judged by the verifier
         with context.judging(op), np.errstate(all="ignore"):
-            if not fold_shape_arithmetic(context, op):
+            if not fold_shape_arithmetic(context, op) and not variables.translate(op):
                 translate(context, op)
+    with context.judging():
+        variables.finish()
     for index in context.raw.outputs:
         with context.judging(tensors=(index,)):
             context.add_output(index)

@@ -52,6 +52,8 @@ _INSTEAD = {
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
     "BATCH_MATMUL": "use FULLY_CONNECTED with constant weights",
+    "WHILE": "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again",
+    "IF": "convert the function with the branch that is to run",
 }
 
 
@@ -69,7 +71,7 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
 def translate(context: Context, op: RawOperator) -> None:
     """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
     if context.definition(op) is None:
-        instead = "rebuild that part of the network from: " + ", ".join(sorted({*TRANSLATORS, *DEFINITIONS}))
+        instead = "rebuild that part of the network from: " + ", ".join(sorted({*TRANSLATORS, *DEFINITIONS} - {OpKind.SHIFT}))
         context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, instead))
     TRANSLATORS.get(op.kind, plain)(context, op)
 

@@ -14,7 +14,7 @@ from tinyengine.sizes import ceil_div
 
 
 class OpKind(StrEnum):
-    """Name of an operator, as TFLite spells it."""
+    """Name of an operator, as TFLite spells it, if it has it."""
 
     CONV_2D = "CONV_2D"
     DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
@@ -31,6 +31,7 @@ class OpKind(StrEnum):
     CONCATENATION = "CONCATENATION"
     RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
     STRIDED_SLICE = "STRIDED_SLICE"
+    SHIFT = "SHIFT"  # ours: a window over time loses its oldest indices to new ones (passes/windows_over_time.py)
     SOFTMAX = "SOFTMAX"
     LOGISTIC = "LOGISTIC"
     RELU = "RELU"  # RELU6 too: see ActivationAttrs
@@ -123,7 +124,7 @@ class Attrs:
 
 @dataclass(frozen=True)
 class NoAttrs(Attrs):
-    """RESHAPE, QUANTIZE, DEQUANTIZE, LOGISTIC, HARD_SWISH: the tensors say everything."""
+    """RESHAPE, SHIFT, QUANTIZE, DEQUANTIZE, LOGISTIC, HARD_SWISH: the tensors say everything."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
 from tinyengine.kernels.dense_fast import lower_dense_fast, lower_single_pixel
+from tinyengine.kernels.dense_single import lower_dense_single
+from tinyengine.kernels.depthwise_column import lower_depthwise_column
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 
@@ -20,6 +22,6 @@ FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 FAST_LOWERINGS: dict[OpKind, list[tuple[frozenset[str], FastLowering]]] = {
     OpKind.ADD: [(DSP, lower_add_fast)],
     OpKind.CONV_2D: [(DSP, lower_single_pixel), (DSP, lower_conv_fast)],
-    OpKind.DEPTHWISE_CONV_2D: [(DSP, lower_depthwise_fast)],
-    OpKind.FULLY_CONNECTED: [(DSP, lower_dense_fast)],
+    OpKind.DEPTHWISE_CONV_2D: [(DSP, lower_depthwise_column), (DSP, lower_depthwise_fast)],
+    OpKind.FULLY_CONNECTED: [(DSP, lower_dense_single), (DSP, lower_dense_fast)],
 }

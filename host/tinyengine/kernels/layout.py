@@ -7,11 +7,11 @@ from math import prod
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
-from tinyengine.ir.operators.movement import nearest_sources
+from tinyengine.ir.operators.movement import nearest_sources, shift_axis
 from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
-from tinyengine.kernels.base import Access, KernelCall, Target, lowering
+from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
 from tinyengine.kernels.loops.movement import From, movement
 from tinyengine.kernels.view import view
@@ -181,6 +181,35 @@ def _concat_access(outer: int, sizes: np.ndarray) -> Access:
         lo = turn * size
         reads.append((lo, lo + np.where(which == i, size, 0)))
     return access.blocks(reads, (write_lo, write_lo + sizes[which]))
+
+
+@lowering(OpKind.SHIFT)
+def lower_shift(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """In place, or from a window behind the output."""
+    window, news, y = (graph.tensor(name) for name in (*op.inputs, *op.outputs))
+    require_int8(op, graph, window, news, y)
+    axis = shift_axis(window, news)
+    outer = prod(window.shape[:axis])
+    all_bytes, new_bytes = window.elements // outer, news.elements // outer
+    turn = np.arange(outer)
+    touched = access.blocks(
+        [
+            (turn * all_bytes + new_bytes, (turn + 1) * all_bytes),
+            (turn * new_bytes, (turn + 1) * new_bytes),
+        ],
+        (turn * all_bytes, (turn + 1) * all_bytes),
+    )
+    return KernelCall(
+        op,
+        "te_shift_s8",
+        HEADER,
+        "te_shift_params",
+        lambda: {"outer": outer, "window": all_bytes, "news": new_bytes},
+        inputs=[window.name, news.name],
+        outputs=[y.name],
+        overlaps=(Overlap(0), None),
+        access=touched,
+    )
 
 
 @lowering(OpKind.RESIZE_NEAREST_NEIGHBOR)

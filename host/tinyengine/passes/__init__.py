@@ -12,8 +12,10 @@ from tinyengine.passes.constants import fold_constants
 from tinyengine.passes.dead import remove_dead_code
 from tinyengine.passes.islands import islands_to_tables
 from tinyengine.passes.pad import fold_pad
+from tinyengine.passes.split_channels import merge_split_depthwise
 from tinyengine.passes.transpose import fold_transpose_into_dense, sink_transposes, transposes_to_views
 from tinyengine.passes.views import merge_views
+from tinyengine.passes.windows_over_time import shift_windows
 
 Pass = Callable[[Graph], Graph]
 """Returns a new graph; the given one stays as it is."""
@@ -29,6 +31,8 @@ PASSES: list[Pass] = [
     transposes_to_views,
     merge_views,
     fold_pad,
+    merge_split_depthwise,
+    shift_windows,
 ]
 
 

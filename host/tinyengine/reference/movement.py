@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.operators.movement import bilinear_sources, gather_indices, nearest_sources
+from tinyengine.ir.operators.movement import bilinear_sources, gather_indices, nearest_sources, shift_axis
 from tinyengine.ir.ops import (
     ConcatAttrs,
     GatherAttrs,
@@ -44,6 +44,14 @@ def concatenation(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.nd
     """Inputs one behind the other along an axis."""
     assert isinstance(op.attrs, ConcatAttrs)
     return np.concatenate(inputs, axis=op.attrs.axis)
+
+
+@oracle(OpKind.SHIFT)
+def shift(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The last indices of the window and what is new."""
+    axis = shift_axis(*(graph.tensor(name) for name in op.inputs))
+    both = np.concatenate(inputs, axis)
+    return both.take(np.arange(inputs[1].shape[axis], both.shape[axis]), axis)
 
 
 @oracle(OpKind.RESIZE_NEAREST_NEIGHBOR)

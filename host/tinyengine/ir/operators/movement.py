@@ -67,6 +67,25 @@ class Concatenation(Movement[ConcatAttrs], kind=OpKind.CONCATENATION):
         return (*first[:axis], sum(tensor.shape[axis] for tensor in inputs), *first[axis + 1 :])
 
 
+class Shift(Movement[NoAttrs], kind=OpKind.SHIFT):
+    """Inputs: a window and what comes behind its last index, along the only axis on which their shapes differ. The
+    window loses as many of its first indices."""
+
+    signatures = ("int8 x int8 -> int8",)
+
+    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        shift_axis(*inputs)
+        return inputs[0].shape
+
+
+def shift_axis(window: Tensor, news: Tensor) -> int:
+    """Along which ``news`` is shorter; Contradiction if there is no such axis, or more than one."""
+    differ = [axis for axis, (n, m) in enumerate(zip(window.shape, news.shape, strict=False)) if n != m]
+    if len(window.shape) != len(news.shape) or len(differ) != 1 or news.shape[differ[0]] > window.shape[differ[0]]:
+        raise Contradiction(f"appends shape {list(news.shape)} to a window of {list(window.shape)}")
+    return differ[0]
+
+
 class Resize(Movement[ResizeAttrs]):
     """To any number of rows and columns."""
 

@@ -33,6 +33,14 @@ typedef struct te_concat_params {
 /* Concatenation: each turn appends the next bytes of every input. */
 void te_concat_s8(const te_concat_params *p, const int8_t *const *inputs, int8_t *y);
 
+typedef struct te_shift_params {
+    uint32_t outer;        /* how many windows */
+    uint32_t window, news; /* bytes of each of them, and how many are new */
+} te_shift_params;
+
+/* Each window without its first bytes, and the new ones behind it. y may be the window, or lie before it. */
+void te_shift_s8(const te_shift_params *p, const int8_t *window, const int8_t *news, int8_t *y);
+
 typedef struct te_resize_nearest_params {
     te_hwc in, out;
     const uint16_t *rows;    /* [out.h]: input row of each output row */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 void te_copy_words(void *to, const void *from, uint32_t words) {
-    memcpy(to, from, 4 * words);
+    memmove(to, from, 4 * words);
 }
 
 #endif

@@ -1,5 +1,7 @@
 #include "tinyengine/te_layout.h"
 
+#include "tinyengine/te_copy_words.h"
+
 #include <string.h>
 
 static int8_t *fill(int8_t *y, int8_t value, uint32_t count) {
@@ -52,6 +54,18 @@ void te_concat_s8(const te_concat_params *p, const int8_t *const *inputs, int8_t
             memmove(y, inputs[i] + turn * p->bytes[i], p->bytes[i]);
             y += p->bytes[i];
         }
+}
+
+void te_shift_s8(const te_shift_params *p, const int8_t *window, const int8_t *news, int8_t *y) {
+    const uint32_t kept = p->window - p->news;
+    for (uint32_t i = 0; i < p->outer; i++, window += p->window, news += p->news) {
+        if ((p->window | p->news | (uint32_t)(uintptr_t)window | (uint32_t)(uintptr_t)y) % 4 == 0)
+            te_copy_words(y, window + p->news, kept / 4);
+        else
+            memmove(y, window + p->news, kept);
+        memcpy(y + kept, news, p->news);
+        y += p->window;
+    }
 }
 
 void te_resize_nearest_s8(const te_resize_nearest_params *p, const int8_t *x, int8_t *y) {

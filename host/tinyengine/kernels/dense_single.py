@@ -1,0 +1,44 @@
+"""FULLY_CONNECTED with a single output, on te_dense_single.h."""
+
+from __future__ import annotations
+
+from tinyengine.ir import Graph, Operator
+from tinyengine.ir.requant import conv_requant
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import CValue, KernelCall, Target
+from tinyengine.kernels.checks import require_int8
+from tinyengine.kernels.conv import bias_of, check_range, weights_of
+
+
+def lower_dense_single(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """None if there are more outputs. Always rounds exactly."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    if y.elements != 1:
+        return None
+    require_int8(op, graph, x, y)
+    weights = weights_of(op, graph)
+    check_range(op, graph, weights, (1,))
+    touched = access.whole(x.elements, 1)
+
+    def pack() -> dict[str, CValue]:
+        bias = params.wrap_int32(bias_of(op, graph, 1) - x.zero_point * weights.sum(axis=1))
+        return {
+            "in": x.elements,
+            "weights": params.array("weights", weights, "int8"),
+            "bias": int(bias[0]),
+            "requant": params.requant(conv_requant(graph, op)),
+        }
+
+    return KernelCall(
+        op,
+        "te_dense_single_s8",
+        "te_dense_single.h",
+        "te_dense_single_params",
+        pack,
+        inputs=[x.name],
+        outputs=[y.name],
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
+        macs=x.elements,
+        note="one output",
+    )
