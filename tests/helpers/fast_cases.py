@@ -220,6 +220,23 @@ def _fill(draw: Draw, x: np.ndarray, taps: np.ndarray, signs: np.ndarray, kernel
         window[...] = np.where(sign * taps[channel] < 0, -128, 127)
 
 
+def column_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Windows as wide as the picture, without padding: 1 to 9 channels or up to 70, few rows or many, also dilated; and
+    some layers of one output and thousands of inputs."""
+    cases = []
+    for _ in range(count):
+        width = draw.one_of(1, 1, 1, draw.integer(2, 5))
+        kernel = (draw.integer(1, 12), width)
+        stride, dilation = draw.integer(1, 3), draw.integer(1, 3) if width == 1 else 1
+        rows = (kernel[0] - 1) * dilation + 1 + draw.one_of(0, 0, draw.integer(1, 12))
+        size = (rows, width, draw.one_of(draw.integer(1, 9), draw.integer(1, 70)))
+        window = Window(kernel, (stride, draw.integer(1, 2)), (dilation, 1))
+        numbers = draw.one_of(SMALL, LARGE, Numbers("ends", "ends"), Numbers("random", "against the weights"))
+        cases.append(depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS)))
+    lengths = [draw.integer(2048, 2100) for _ in range(count // 10)]
+    return cases + [dense(draw, length, 1, draw.one_of(SMALL, Numbers("ends", "ends"))) for length in lengths]
+
+
 def conv_cases(draw: Draw, count: int) -> list[OpCase]:
     """Fields of 1 to 400 values, 2 to 24 outputs, odd everything."""
     cases = []

@@ -21,6 +21,11 @@ def require_tensorflow() -> None:
 
 def run_builtin_ref(model: bytes | Path, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """Outputs of ``tf.lite.Interpreter`` with OpResolverType.BUILTIN_REF; skips the test without TensorFlow."""
+    return run_builtin_ref_in_a_row(model, [inputs])[0]
+
+
+def run_builtin_ref_in_a_row(model: bytes | Path, runs: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """The same for the inputs of several runs, the first of which begins with the variables' initial values."""
     require_tensorflow()
     import tensorflow as tf
 
@@ -29,19 +34,30 @@ def run_builtin_ref(model: bytes | Path, inputs: list[np.ndarray]) -> list[np.nd
     with warnings.catch_warnings(action="ignore"):  # tf.lite.Interpreter is deprecated in favour of a new package
         interpreter = tf.lite.Interpreter(**source, experimental_op_resolver_type=kernels, num_threads=1)
     interpreter.allocate_tensors()
-    for details, value in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(details["index"], value.reshape(details["shape"]))
-    interpreter.invoke()
-    return [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+    answers = []
+    for inputs in runs:
+        for details, value in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(details["index"], value.reshape(details["shape"]))
+        interpreter.invoke()
+        answers.append([interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()])
+    return answers
 
 
 def run_micro(model: bytes, inputs: list[np.ndarray]) -> np.ndarray:
     """First output of TFLite Micro; skips the test where tflite_micro is not installed."""
+    return run_micro_in_a_row(model, [inputs])[0]
+
+
+def run_micro_in_a_row(model: bytes, runs: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """The same for the inputs of several runs."""
     pytest.importorskip("tflite_micro", reason="tflite_micro (the extra 'check') is not installed")
     from tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=4 << 20)
-    for index, value in enumerate(inputs):
-        interpreter.set_input(value, index)
-    interpreter.invoke()
-    return interpreter.get_output(0)
+    answers = []
+    for inputs in runs:
+        for index, value in enumerate(inputs):
+            interpreter.set_input(value, index)
+        interpreter.invoke()
+        answers.append(np.array(interpreter.get_output(0)))
+    return answers

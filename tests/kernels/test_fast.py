@@ -30,6 +30,7 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "depthwise": fast_cases.depthwise_cases,
     "dense": fast_cases.dense_cases,
     "add": fast_cases.add_cases,
+    "column": fast_cases.column_cases,
 }
 COUNT = 40
 
@@ -228,6 +229,7 @@ def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
     missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)
     assert not missing
+    assert {"te_depthwise_column_s8", "te_dense_single_s8"} <= {call.function for call in calls}
     fast = [call for batch in target_batches(FAST) for call in batch.calls]
     assert not FAST_VARIANTS - variant_names(fast)
     rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tinyengine.compiler import compile_graph
 from tinyengine.device import open_device
 from tinyengine.measure.bench import bench
@@ -14,11 +16,13 @@ from tinyengine.reference import Session
 from tests.helpers import firmware_image
 from tests.helpers.graphs import random_inputs
 from tests.helpers.stateful import NETWORKS, compiled, deep, expected, stateful
+from tests.helpers.streaming import STREAMING, wake_word
 from tests.helpers.typed import typed_graph, typed_model
 
 
-def test_states_go_from_job_to_job_until_one_resets_them() -> None:
-    models = [compiled(network_of) for network_of in NETWORKS]
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7"])
+def test_states_go_from_job_to_job_until_one_resets_them(cpu: str) -> None:
+    models = [compiled(network_of) for network_of in (*NETWORKS, *STREAMING)]
     cases = [expected(model) for model in models]
     jobs = [
         Job(index, values, reset=run == 0)
@@ -27,7 +31,7 @@ def test_states_go_from_job_to_job_until_one_resets_them() -> None:
         for run, values in enumerate(inputs)
     ]
     wanted = [output for _ in range(2) for _, outputs in cases for output in outputs]
-    with BenchImage(models, "cortex-m4") as image:
+    with BenchImage(models, cpu) as image:
         results = image.run(jobs, exact=False)
     for result, outputs in zip(results, wanted, strict=True):
         assert result.guards_intact
@@ -42,8 +46,9 @@ def test_bench_measures_a_network_with_states() -> None:
     assert report.instructions > 0 and report.to_json()["states_bytes"] == report.states_bytes
 
 
-def test_firmware_keeps_states_over_its_serial_port(tmp_path: Path) -> None:
-    model = compile_graph(stateful(deep))
+@pytest.mark.parametrize("network_of", [deep, wake_word], ids=lambda network_of: network_of.__name__)
+def test_firmware_keeps_states_over_its_serial_port(tmp_path: Path, network_of: Callable) -> None:
+    model = compile_graph(stateful(network_of))
     inputs, outputs = expected(model)
     elf = firmware_image.compiled("sim_stm32f405", tmp_path, model)
     with open_device("sim:sim_stm32f405", elf=elf) as device:

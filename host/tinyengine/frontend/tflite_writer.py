@@ -1,7 +1,8 @@
 """The IR back to ``.tflite``: for tests against TFLite's own kernels, and to export networks.
 
 Explicit paddings become SAME or VALID where those say the same, otherwise a PAD before the operator; ports of float32
-or uint8 get their QUANTIZE and DEQUANTIZE back. What ``load_tflite`` reads from the result computes the same bytes.
+or uint8 get their QUANTIZE and DEQUANTIZE back. States become variables, which a second subgraph initializes. What
+``load_tflite`` reads from the result computes the same bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import tflite
 
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.raw import camel_case, options_table
-from tinyengine.ir.graph import Graph, Operator, Port, Tensor
+from tinyengine.ir.graph import Graph, Operator, Port, State, Tensor
+from tinyengine.ir.operators.movement import shift_axis
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
@@ -28,6 +30,7 @@ from tinyengine.ir.ops import (
     GatherAttrs,
     LookupAttrs,
     MeanAttrs,
+    OpKind,
     PadAttrs,
     PoolAttrs,
     StridedSliceAttrs,
@@ -38,7 +41,7 @@ from tinyengine.ir.ops import (
 )
 
 _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
-_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9}
+_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9, "resource": 13}
 _SAME, _VALID = 0, 1
 
 # first operator versions that know int8, where that is not 1
@@ -59,12 +62,12 @@ _VERSIONS = {
     **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN"), 2),
 }
 
-_Fields = dict[str, int | float | bool | tuple[int, ...]]
+_Fields = dict[str, int | float | bool | str | tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class _Options:
-    """An option table: its class in the schema and its fields (a tuple becomes a vector of int32)."""
+    """An option table: its class in the schema and its fields (a tuple becomes a vector of int32, a string one)."""
 
     table: str
     fields: _Fields
@@ -72,8 +75,9 @@ class _Options:
 
 @dataclass
 class _File:
-    """What will be written: tensors and operators by index."""
+    """A subgraph that will be written: tensors and operators by index."""
 
+    name: str
     tensors: list[Tensor] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
     operators: list[tuple[str, list[int], list[int], _Options | None]] = field(default_factory=list)
@@ -92,6 +96,13 @@ class _File:
         data = np.array(values, np.int32)
         return self.add(Tensor(name, data.shape, "int32", None, data))
 
+    def handle(self, state: State) -> int:
+        """The variable that ``state`` becomes."""
+        handle = self.add(Tensor(f"{state.tensor}_variable", (), "resource"))
+        options = _Options("VarHandleOptions", {"SharedName": state.tensor})
+        self.operators.append(("VAR_HANDLE", [], [handle], options))
+        return handle
+
 
 def write_tflite(graph: Graph, path: str | Path) -> None:
     """Write ``graph`` to a file; UnsupportedOperatorError if TFLite cannot express an operator."""
@@ -100,14 +111,31 @@ def write_tflite(graph: Graph, path: str | Path) -> None:
 
 def tflite_bytes(graph: Graph) -> bytes:
     """``graph`` as the bytes of a ``.tflite`` file."""
-    file = _File()
+    file = _File(graph.name)
     for tensor in graph.tensors.values():
         file.add(Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.quant, tensor.data))
     inputs = [_port_index(file, graph, port, False) for port in graph.inputs]
+    if graph.states:
+        file.operators.append(("CALL_ONCE", [], [], _Options("CallOnceOptions", {"InitSubgraphIndex": 1})))
+    handles = [file.handle(state) for state in graph.states]
+    for handle, state in zip(handles, graph.states, strict=True):
+        file.operators.append(("READ_VARIABLE", [handle], [file.index[state.tensor]], None))
     for op in graph.operators:
         _add_operator(file, graph, op)
+    for handle, state in zip(handles, graph.states, strict=True):
+        file.operators.append(("ASSIGN_VARIABLE", [handle, file.index[state.update]], [], None))
     outputs = [_port_index(file, graph, port, True) for port in graph.outputs]
-    return _serialize(file, graph.name, inputs, outputs)
+    return _serialize([file, _initialization(graph)] if graph.states else [file], inputs, outputs)
+
+
+def _initialization(graph: Graph) -> _File:
+    """The subgraph that assigns the initial values."""
+    file = _File("initialization")
+    for state in graph.states:
+        tensor = graph.tensor(state.tensor)
+        value = file.add(Tensor(f"{tensor.name}_initial", tensor.shape, tensor.dtype, tensor.quant, state.initial))
+        file.operators.append(("ASSIGN_VARIABLE", [file.handle(state), value], [], None))
+    return file
 
 
 def _port_index(file: _File, graph: Graph, port: Port, output: bool) -> int:
@@ -127,6 +155,9 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
     """Irregular operators below; of others the attributes are the options of the same names."""
     inputs = [file.index[name] for name in op.inputs]
     output = graph.tensor(op.outputs[0])
+    if op.kind is OpKind.SHIFT:
+        _add_shift(file, graph, op)
+        return
     kind: str = op.kind.value
     if not hasattr(tflite.BuiltinOperator, kind):
         raise UnsupportedOperatorError(f"{op.kind} '{op.name}' is none of TFLite's operators")
@@ -205,6 +236,20 @@ def _gather(file: _File, graph: Graph, op: Operator) -> tuple[list[int], _Fields
     return inputs, fields
 
 
+def _add_shift(file: _File, graph: Graph, op: Operator) -> None:
+    """A slice of the window, joined with what is new."""
+    window, news = (graph.tensor(name) for name in op.inputs)
+    axis = shift_axis(window, news)
+    begin = tuple(news.shape[axis] if a == axis else 0 for a in range(len(window.shape)))
+    count = tuple(n - b for n, b in zip(window.shape, begin, strict=True))
+    kept = file.add(Tensor(f"{op.name}_kept", count, window.dtype, window.quant))
+    bounds = [("begin", begin), ("end", window.shape), ("strides", (1,) * len(begin))]
+    ranges = [file.constant(f"{op.name}_{name}", values) for name, values in bounds]
+    file.operators.append(("STRIDED_SLICE", [file.index[window.name], *ranges], [kept], None))
+    options = _Options("ConcatenationOptions", {"Axis": axis})
+    file.operators.append(("CONCATENATION", [kept, file.index[news.name]], [file.index[op.outputs[0]]], options))
+
+
 def _padding(window: Window, x: Tensor) -> int | None:
     """SAME or VALID, if one of them gives the window's paddings."""
     if not any(window.pad):
@@ -242,10 +287,37 @@ def _bits(axes: Iterable[int]) -> int:
 # --- flatbuffer ---
 
 
-def _serialize(file: _File, name: str, inputs: list[int], outputs: list[int]) -> bytes:
+def _serialize(files: list[_File], inputs: list[int], outputs: list[int]) -> bytes:
+    """``inputs``, ``outputs``: of the first subgraph; the others have none."""
     builder = flatbuffers.Builder(1 << 16)
-    codes = sorted({kind for kind, _, _, _ in file.operators})
+    codes = sorted({kind for file in files for kind, _, _, _ in file.operators})
     buffers = [_table(builder, "Buffer", {})]
+    borders = [(inputs, outputs), *(([], []) for _ in files[1:])]
+    subgraphs = [_subgraph(builder, file, codes, buffers, *ends) for file, ends in zip(files, borders, strict=True)]
+    model = _table(
+        builder,
+        "Model",
+        {
+            "Version": 3,
+            "OperatorCodes": _offsets(builder, [_code(builder, kind) for kind in codes]),
+            "Subgraphs": _offsets(builder, subgraphs),
+            "Description": builder.CreateString("tinyengine"),
+            "Buffers": _offsets(builder, buffers),
+        },
+    )
+    builder.Finish(model, b"TFL3")
+    return bytes(builder.Output())
+
+
+def _subgraph(
+    builder: flatbuffers.Builder,
+    file: _File,
+    codes: list[str],
+    buffers: list[int],
+    inputs: list[int],
+    outputs: list[int],
+) -> int:
+    """Write a subgraph; its constants are appended to ``buffers``."""
     tensors = []
     for tensor in file.tensors:
         number = 0
@@ -260,7 +332,7 @@ def _serialize(file: _File, name: str, inputs: list[int], outputs: list[int]) ->
             buffers.append(_table(builder, "Buffer", {"Data": data}))
         tensors.append(_tensor(builder, tensor, number))
     operators = [_operator(builder, codes.index(kind), i, o, options) for kind, i, o, options in file.operators]
-    subgraph = _table(
+    return _table(
         builder,
         "SubGraph",
         {
@@ -268,22 +340,9 @@ def _serialize(file: _File, name: str, inputs: list[int], outputs: list[int]) ->
             "Inputs": _int32s(builder, inputs),
             "Outputs": _int32s(builder, outputs),
             "Operators": _offsets(builder, operators),
-            "Name": builder.CreateString(name),
+            "Name": builder.CreateString(file.name),
         },
     )
-    model = _table(
-        builder,
-        "Model",
-        {
-            "Version": 3,
-            "OperatorCodes": _offsets(builder, [_code(builder, kind) for kind in codes]),
-            "Subgraphs": _offsets(builder, [subgraph]),
-            "Description": builder.CreateString("tinyengine"),
-            "Buffers": _offsets(builder, buffers),
-        },
-    )
-    builder.Finish(model, b"TFL3")
-    return bytes(builder.Output())
 
 
 def _table(builder: flatbuffers.Builder, name: str, fields: dict[str, int | float | bool]) -> int:
@@ -296,6 +355,13 @@ def _table(builder: flatbuffers.Builder, name: str, fields: dict[str, int | floa
 
 def _int32s(builder: flatbuffers.Builder, values: list[int] | tuple[int, ...]) -> int:
     return builder.CreateNumpyVector(np.array(values, np.int32))
+
+
+def _field(builder: flatbuffers.Builder, value: int | float | bool | str | tuple[int, ...]) -> int | float | bool:
+    """A field of an option table: the value itself, or where it has been written."""
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    return _int32s(builder, value) if isinstance(value, tuple) else value
 
 
 def _offsets(builder: flatbuffers.Builder, values: list[int]) -> int:
@@ -337,7 +403,7 @@ def _operator(
         "Outputs": _int32s(builder, outputs),
     }
     if options is not None:
-        values = {k: _int32s(builder, v) if isinstance(v, tuple) else v for k, v in options.fields.items()}
+        values = {key: _field(builder, value) for key, value in options.fields.items()}
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, options.table)
         fields["BuiltinOptions"] = _table(builder, options.table, values)
     return _table(builder, "Operator", fields)

@@ -71,7 +71,8 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
 def translate(context: Context, op: RawOperator) -> None:
     """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
     if context.definition(op) is None:
-        instead = "rebuild that part of the network from: " + ", ".join(sorted({*TRANSLATORS, *DEFINITIONS} - {OpKind.SHIFT}))
+        known = sorted({*TRANSLATORS, *DEFINITIONS} - {OpKind.SHIFT})
+        instead = "rebuild that part of the network from: " + ", ".join(known)
         context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, instead))
     TRANSLATORS.get(op.kind, plain)(context, op)
 

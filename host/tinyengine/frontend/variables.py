@@ -22,8 +22,8 @@ _Key = tuple[bytes, bytes]
 
 @dataclass
 class _Variable:
-    """``first``: its value before the first run, in ``initial``'s bytes; ``state``: the tensor that has its value when a
-    run begins; ``value``: the one that has it now. ``assigned``: whether the network ever changes it."""
+    """``first``: its value before the first run, ``initial`` the elements of that; ``state``: the tensor that has its
+    value when a run begins; ``value``: the one that has it now. ``assigned``: whether the network ever changes it."""
 
     first: RawTensor | None = None
     initial: np.ndarray | None = None
@@ -81,7 +81,9 @@ class Variables:
         if not 1 <= number <= len(context.raw.others):
             context.damaged(op, f"calls subgraph {number}, which does not exist")
         if any(variable.value is not None for variable in self._variables.values()):
-            context.unsupported(op, "initializes variables that are in use already", "put it before all other operators")
+            context.unsupported(
+                op, "initializes variables that are in use already", "put it before all other operators"
+            )
         self._called.add(number)
         subgraph = context.raw.others[number - 1]
         handles: dict[int, _Key] = {}

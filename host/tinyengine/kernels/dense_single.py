@@ -9,11 +9,15 @@ from tinyengine.kernels.base import CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
 from tinyengine.kernels.conv import bias_of, check_range, weights_of
 
+MIN_INPUTS = 2048
+"""From here on. Shorter layers share the kernel of four outputs, which most networks have anyway, and whose scratch
+memory is small."""
+
 
 def lower_dense_single(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None if there are more outputs. Always rounds exactly."""
+    """None if there are more outputs, or few inputs. Always rounds exactly."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    if y.elements != 1:
+    if y.elements != 1 or x.elements < MIN_INPUTS:
         return None
     require_int8(op, graph, x, y)
     weights = weights_of(op, graph)

@@ -9,7 +9,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import DepthwiseConv2DAttrs
 from tinyengine.kernels import access
-from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.fixed import words
@@ -52,6 +52,7 @@ def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> Kernel
             "constants": CArray("constants", constants.view(np.int32).ravel()),
         }
 
+    touched = access.window_access(x, y, window, channelwise=True)
     return KernelCall(
         op,
         "te_depthwise_column_s8",
@@ -60,8 +61,8 @@ def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> Kernel
         pack,
         inputs=[x.name],
         outputs=[y.name],
-        overlaps=(Overlap(0, exact=True) if rows == 1 else None,),
-        access=access.whole(x.nbytes, y.nbytes),
+        overlaps=(access.overlap(touched, 0, y.nbytes),),
+        access=touched,
         macs=y.elements * taps,
         note="four channels at a time",
     )
@@ -69,6 +70,5 @@ def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> Kernel
 
 def pack_weights(weights: np.ndarray) -> np.ndarray:
     """uint32 [quads of channels][taps] of ``weights`` (taps, channels), the last quad filled up with zeros."""
-    taps, channels = weights.shape
-    padded = np.pad(weights, ((0, 0), (0, -channels % 4))).astype(np.int8)
+    padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 4))).astype(np.int8)
     return np.ascontiguousarray(padded).view("<u4").T.ravel()

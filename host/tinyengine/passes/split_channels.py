@@ -93,7 +93,11 @@ def _merge(graph: Graph, joined: Operator, parts: list[_Part]) -> None:
         bias = np.concatenate([_data(tensor).ravel() for tensor in biases])
         names.append(add_tensor(graph, Tensor(f"{joined.name}_bias", bias.shape, "int32", _joined(biases, 0), bias)))
     window = replace(first.attrs.window, kernel=(height, first.attrs.window.kernel[1]))
-    joined.kind, joined.inputs, joined.attrs = first.op.kind, [first.picture, *names], replace(first.attrs, window=window)
+    joined.kind, joined.inputs, joined.attrs = (
+        first.op.kind,
+        [first.picture, *names],
+        replace(first.attrs, window=window),
+    )
 
 
 def _data(tensor: Tensor) -> np.ndarray:

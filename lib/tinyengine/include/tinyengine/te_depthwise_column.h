@@ -20,7 +20,7 @@ typedef struct te_depthwise_column_params {
         *constants; /* [channels][6]: bias less (zero point of x) * (sum of the weights), M C e l s */
 } te_depthwise_column_params;
 
-/* Four channels at a time: of a single output row, y may be x. */
+/* Row by row, four channels at a time, each written when nobody needs its pixels any more: y may be x. */
 void te_depthwise_column_s8(const te_depthwise_column_params *p, const int8_t *x, int8_t *y);
 
 TE_END_C

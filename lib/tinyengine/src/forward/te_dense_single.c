@@ -2,7 +2,6 @@
 
 #include "../support/te_pairs.h"
 #include "../support/te_requant.h"
-#include "../support/te_widen.h"
 
 static inline int32_t add_four(uint32_t x, uint32_t w, int32_t sum) {
     sum = te_smlad(te_widen_even(x), te_widen_even(w), sum);

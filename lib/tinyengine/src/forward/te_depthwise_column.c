@@ -3,7 +3,6 @@
 #include "../support/te_clamp_s8.h"
 #include "../support/te_pairs.h"
 #include "../support/te_requant_fixed.h"
-#include "../support/te_widen.h"
 
 /* Adds the products of four channels: the hot loop. */
 static void four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps, int32_t *sums) {
