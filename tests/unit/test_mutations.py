@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from tinyengine.passes import optimize
 from tinyengine.paths import shared_dir
 
 from tests.helpers.graphs import GraphBuilder
+from tests.helpers.stateful import stateful
+from tests.helpers.streaming import whole_windows
 
 MUTATIONS = 1000
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0, 0x10000, 0x7FFF, 0x3F800000]
@@ -41,6 +44,11 @@ def every_operator() -> bytes:
     x = b.binary(OpKind.SUB, b.dense(x, 5), b.random_constant(1, 5))
     b.output(b.dequantize(b.softmax(x)))
     return tflite_bytes(b.graph)
+
+
+def streaming() -> bytes:
+    """Variables and the subgraph that initializes them."""
+    return tflite_bytes(stateful(whole_windows))
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -96,8 +104,9 @@ def test_the_undamaged_network_is_accepted() -> None:
     assert check(every_operator())
 
 
-def test_a_thousand_mutations_give_a_sentence_each() -> None:
-    data = every_operator()
+@pytest.mark.parametrize("network", [every_operator, streaming], ids=lambda network: network.__name__)
+def test_a_thousand_mutations_give_a_sentence_each(network: Callable[[], bytes]) -> None:
+    data = network()
     rng = np.random.default_rng(2024)
     accepted, slowest = 0, 0.0
     for _ in range(MUTATIONS):
@@ -108,8 +117,9 @@ def test_a_thousand_mutations_give_a_sentence_each() -> None:
     assert 0 < accepted < MUTATIONS * 0.9  # the damage does damage
 
 
-def test_what_the_loader_accepts_compiles_or_gives_a_sentence() -> None:
-    data = every_operator()
+@pytest.mark.parametrize("network", [every_operator, streaming], ids=lambda network: network.__name__)
+def test_what_the_loader_accepts_compiles_or_gives_a_sentence(network: Callable[[], bytes]) -> None:
+    data = network()
     rng = np.random.default_rng(99)
     compiled = refused = 0
     while compiled < 40:

@@ -46,7 +46,8 @@ def _part(graph: Graph, joined: Operator, name: str) -> _Part | None:
         return None
     if not same_quantization(graph, name, joined.outputs[0]):
         return None
-    picture, begin, shape = op.inputs[0], (0, 0, 0, 0), graph.tensor(op.inputs[0]).shape
+    picture, shape = op.inputs[0], graph.tensor(op.inputs[0]).shape
+    begin: tuple[int, ...] = (0, 0, 0, 0)
     while (source := graph.producer(picture)) is not None and source.kind is OpKind.STRIDED_SLICE:
         assert isinstance(source.attrs, StridedSliceAttrs)
         same_axes = graph.tensor(picture).shape == source.attrs.count and len(source.attrs.count) == 4
