@@ -18,7 +18,8 @@ def shift_windows(graph: Graph) -> None:
     indices that nobody reads any more, and the layers read the state.
     """
     for index, state in enumerate(graph.states):
-        graph.states[index] = _shortened(graph, state) or _joined(graph, state) or state
+        if graph.tensor(state.tensor).dtype == "int8":
+            graph.states[index] = _shortened(graph, state) or _joined(graph, state) or state
 
 
 def _shortened(graph: Graph, state: State) -> State | None:

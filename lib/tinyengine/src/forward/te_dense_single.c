@@ -1,7 +1,7 @@
 #include "tinyengine/te_dense_single.h"
 
 #include "../support/te_pairs.h"
-#include "../support/te_requant.h"
+#include "tinyengine/te_requant.h"
 
 static inline int32_t add_four(uint32_t x, uint32_t w, int32_t sum) {
     sum = te_smlad(te_widen_even(x), te_widen_even(w), sum);
