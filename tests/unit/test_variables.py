@@ -336,7 +336,7 @@ def read_otherwise(f: File) -> File:
 
 
 REFUSED: list[tuple[Callable[[File], File], str]] = [
-    (initializer(computed_at_first), r"computes the initial value of variable 't1': make it a constant"),
+    (initializer(computed_at_first), r"computes the initial value of variable 't1': make it constant"),
     (initializer(added_at_first), r"initializes variables by ADD: create them with constant initial values"),
     (initializer(another_shape), r"reads variable 't1', which begins as int8\[1, 2, 6, 1\]"),
     (called_late, r"initializes variables that are in use already: put it before all other operators"),

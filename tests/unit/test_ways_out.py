@@ -170,6 +170,19 @@ TESTED: dict[str, str] = {
     "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
     "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
+    # variables and control flow
+    "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again": (
+        "test_ways_out.py::test_advice_that_is_followed_in_keras_is_not_refused"
+    ),
+    "convert the function with the branch that is to run": "test_frontend.py::test_round_trip_keeps_the_graph",
+    "give the variable an initial value (CALL_ONCE), as TensorFlow's converter does": (
+        "test_variables.py::test_tflite_answers_the_same_run_after_run"
+    ),
+    "put it before all other operators": "test_variables.py::test_tflite_answers_the_same_run_after_run",
+    "create them with constant initial values": "test_variables.py::test_tflite_answers_the_same_run_after_run",
+    "keep type, shape and quantization of the variable": "test_variables.py::test_whatever_the_order_the_answers_are",
+    "read what was assigned": "test_variables.py::test_whatever_the_order_the_answers_are_those_of_tflite",
+    "let the network read the constant itself": "test_variables.py::test_whatever_the_order_the_answers_are",
     # convert
     "calibrate it with an .npy of N samples": "test_convert.py::test_other_inputs_than_pictures_calibrate",
     "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
@@ -262,6 +275,7 @@ def keras_models() -> dict[str, Callable[[Any, Any], Any]]:
         "parts of an axis": lambda keras, x: keras.layers.Concatenate()(keras.ops.split(x, 4, axis=-1)[::-1]),
         "unrolled RNN": unrolled("SimpleRNN"),
         "unrolled LSTM": unrolled("LSTM"),
+        "unrolled GRU": unrolled("GRU"),
     }
 
 

@@ -96,7 +96,7 @@ class Variables:
                 value = subgraph.tensors[inner.inputs[1]]
                 if not value.data.size:
                     context.unsupported(
-                        op, f"computes the initial value of {_name(handles[inner.inputs[0]])}", "make it a constant"
+                        op, f"computes the initial value of {_name(handles[inner.inputs[0]])}", "make it constant"
                     )
                 self._variable(handles[inner.inputs[0]]).first = value
             else:
