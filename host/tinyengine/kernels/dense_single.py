@@ -7,7 +7,7 @@ from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
-from tinyengine.kernels.conv import bias_of, check_range, weights_of
+from tinyengine.kernels.conv import bias_of, check_constants, weights_of
 
 MIN_INPUTS = 2048
 """From here on. Shorter layers share the kernel of four outputs, which most networks have anyway, and whose scratch
@@ -20,11 +20,11 @@ def lower_dense_single(op: Operator, graph: Graph, target: Target) -> KernelCall
     if y.elements != 1 or x.elements < MIN_INPUTS:
         return None
     require_int8(op, graph, x, y)
-    weights = weights_of(op, graph)
-    check_range(op, graph, weights, (1,))
+    check_constants(op, graph)
     touched = access.whole(x.elements, 1)
 
     def pack() -> dict[str, CValue]:
+        weights = weights_of(op, graph)
         bias = params.wrap_int32(bias_of(op, graph, 1) - x.zero_point * weights.sum(axis=1))
         return {
             "in": x.elements,
