@@ -120,6 +120,16 @@ def test_a_command_may_print_to_the_sidecars_place(tmp_path) -> None:
         assert json.loads((tmp_path / "x.json").read_text().removeprefix(before))["macs"] > 0
 
 
+def test_what_a_command_has_printed_there_is_none(monkeypatch, capsys, tmp_path) -> None:
+    (tmp_path / "x.tflite").write_bytes(CONTENT)
+    compiling = ("compile", tmp_path / "x.tflite", "--board", "sim_stm32f405", "--json")
+    for command in (compiling, ("check", tmp_path / "x.tflite", "--json")):
+        code, out, _ = tinyengine(monkeypatch, capsys, *command)
+        (tmp_path / "x.json").write_text(out)
+        assert code == 0 and load_metadata(tmp_path / "x.tflite") is None
+        assert tinyengine(monkeypatch, capsys, *compiling)[0] == 0
+
+
 def test_other_damaged_sidecars_are_refused_as_before(monkeypatch, capsys, tmp_path) -> None:
     (tmp_path / "x.tflite").write_bytes(CONTENT)
     (tmp_path / "x.json").write_text(" ")

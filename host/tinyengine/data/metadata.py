@@ -159,7 +159,8 @@ def metadata_path(model: Path) -> Path:
 def load_metadata(model: Path) -> ModelMetadata | None:
     """The MODEL.json beside a model file, or None where there is none. Raises DataError for a damaged one.
 
-    An empty file is none, nor is the one that standard output goes to: ``bench net.tflite --json > net.json``.
+    An empty file is none, nor is the one that standard output goes to (``bench net.tflite --json > net.json``), nor
+    what such a command has left there.
     """
     path = metadata_path(Path(model))
     if not path.is_file() or path.stat().st_size == 0 or _is_standard_output(path):
@@ -168,7 +169,16 @@ def load_metadata(model: Path) -> ModelMetadata | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    return parse_metadata(text, str(path))
+    return None if _is_report(text) else parse_metadata(text, str(path))
+
+
+def _is_report(text: str) -> bool:
+    """Whether this is what a command prints about a network with --json: it names the model and no meaning."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(data, dict) and "model" in data and not {"task", "classes"} & set(data)
 
 
 def _is_standard_output(path: Path) -> bool:
