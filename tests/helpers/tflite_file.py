@@ -29,7 +29,7 @@ Step = tuple[str, Sequence[Tensor], Sequence[Tensor], Mapping[str, object]]
 
 def tflite_file(*steps: Step) -> bytes:
     """Operators in order. Inputs of the file: what no operator writes; outputs: what none reads."""
-    file = writer._File()
+    file = writer._File("file")
     known: dict[str, int] = {}
     written, read = [], []
 
@@ -48,4 +48,4 @@ def tflite_file(*steps: Step) -> bytes:
         table = writer._Options(options_table(kind), dict(options)) if options else None  # type: ignore[arg-type]
         file.operators.append((kind, [*map(index, sources)], [*map(index, results)], table))
     outputs = [known[name] for name in written if name not in read]
-    return writer._serialize(file, "file", [*map(index, inputs)], outputs)
+    return writer._serialize([file], [*map(index, inputs)], outputs)
