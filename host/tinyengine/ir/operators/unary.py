@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -30,9 +31,9 @@ class Table(Definition[A]):
 
     elementwise = True
 
+    @abstractmethod
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """int8 results (256,) for ``values``: -128 .. 127 less the input's zero point, int64."""
-        raise NotImplementedError
 
 
 class RealTable(Table[A]):
@@ -41,9 +42,9 @@ class RealTable(Table[A]):
 
     signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8", "float32 -> float32")
 
+    @abstractmethod
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
         """float32 results for float32 values."""
-        raise NotImplementedError
 
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """Rounded halves away from zero."""

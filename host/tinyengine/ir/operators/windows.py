@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
@@ -49,9 +50,9 @@ class Weighted(Definition[A]):
     channel_axis: ClassVar[int] = 0
     """Axis of the weights along which the output's channels lie."""
 
+    @abstractmethod
     def weights_shape(self, attrs: A, x: Tensor, channels: int) -> Shape:
         """What the weights' shape must be for so many output channels."""
-        raise NotImplementedError
 
     def channels(self, inputs: Sequence[Tensor]) -> int:
         """Channels of the output."""
