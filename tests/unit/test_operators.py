@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pytest
 import tflite
 from tinyengine.errors import ModelError
 from tinyengine.frontend.raw import camel_case, option_names
 from tinyengine.frontend.translators import TRANSLATORS
 from tinyengine.ir import Operator, OpKind, Quantization
+from tinyengine.ir.dispatch import ByType, leading_dtype
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.base import Contradiction, Definition
 from tinyengine.ir.operators.elementwise import Comparison, Select
 from tinyengine.ir.ops import Attrs, ElementwiseAttrs, NoAttrs
 from tinyengine.kernels import select  # noqa: F401 - importing it registers the lowerings
 from tinyengine.kernels.base import LOWERINGS, lowering
-from tinyengine.reference.registry import ACCUMULATORS, ORACLES, oracle
+from tinyengine.reference.registry import ORACLES, oracle
 
 from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder
@@ -42,10 +44,11 @@ def missing(kind: OpKind, cases: set[OpKind]) -> list[str]:
     if kind not in DEFINITIONS:
         return ["a class (ir/operators)"]
     forgotten = []
-    if kind not in ORACLES and kind not in ACCUMULATORS:
-        forgotten.append("an oracle (reference)")
-    if kind not in LOWERINGS:
-        forgotten.append("a lowering (kernels)")
+    for dtype in DEFINITIONS[kind].input_dtypes(0):
+        if ORACLES.find(kind, dtype) is None:
+            forgotten.append(f"an oracle for {dtype} (reference)")
+        if LOWERINGS.find(kind, dtype) is None:
+            forgotten.append(f"a lowering for {dtype} (kernels)")
     attributes = {field.name for field in fields(DEFINITIONS[kind].attributes)} - {"activation"}
     unread = [name for name in attributes if camel_case(name) not in option_names(kind)]
     if kind not in TRANSLATORS and unread and hasattr(tflite.BuiltinOperator, kind):
@@ -59,7 +62,6 @@ def test_every_operator_is_complete() -> None:
     cases = drawn()
     forgotten = [f"{kind}: {what}" for kind in OpKind for what in missing(kind, cases)]
     assert not forgotten, "; ".join(forgotten)
-    assert not set(ORACLES) & set(ACCUMULATORS)
 
 
 def test_the_attributes_class_is_that_of_the_definition_whatever_stands_beside_it() -> None:
@@ -76,31 +78,54 @@ def test_the_attributes_class_is_that_of_the_definition_whatever_stands_beside_i
 
 
 @pytest.mark.parametrize(
-    ("table", "kind", "what"),
+    ("table", "key", "what"),
     [
         (DEFINITIONS, OpKind.PAD, "a class"),
-        (ORACLES, OpKind.PAD, "an oracle"),
-        (ACCUMULATORS, OpKind.CONV_2D, "an oracle"),
-        (LOWERINGS, OpKind.ADD, "a lowering"),
+        (ORACLES.entries, (OpKind.CONV_2D, None), "an oracle for int8"),
+        (LOWERINGS.entries, (OpKind.SOFTMAX, None), "a lowering for int8"),
         (TRANSLATORS, OpKind.MEAN, "a translator .*: the file has no option for axes"),
     ],
 )
-def test_what_is_forgotten_is_named(monkeypatch: pytest.MonkeyPatch, table: dict, kind: OpKind, what: str) -> None:
-    monkeypatch.delitem(table, kind)
-    [sentence] = missing(kind, set(OpKind))
+def test_what_is_forgotten_is_named(monkeypatch: pytest.MonkeyPatch, table: dict, key: Any, what: str) -> None:
+    monkeypatch.delitem(table, key)
+    [sentence] = missing(key[0] if isinstance(key, tuple) else key, set(OpKind))
     assert sentence.startswith(what.split(" .*")[0])
     assert missing(OpKind.RELU, set()) == ["a random case (tests/helpers/cases.py)"]
 
 
-def test_a_second_one_is_refused() -> None:
+def test_a_second_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for register in (oracle, lowering):
         with pytest.raises(AssertionError, match="PAD has a second"):
             register(OpKind.PAD)(print)
     with pytest.raises(AssertionError, match="CONV_2D has a second"):
         oracle(OpKind.CONV_2D, sums=True)(print)
+    with monkeypatch.context() as patch:
+        for table, register in ((ORACLES, oracle), (LOWERINGS, lowering)):
+            patch.setattr(table, "entries", dict(table.entries))
+            register(OpKind.PAD, dtype="float32")(print)
+            with pytest.raises(AssertionError, match="PAD in float32 has a second"):
+                register(OpKind.PAD, dtype="float32")(print)
     with pytest.raises(AssertionError, match="PAD has a second class Twice"):
         type("Twice", (Definition,), {}, kind=OpKind.PAD)
     assert type(DEFINITIONS[OpKind.PAD]).__name__ == "Pad"
+
+
+def test_the_function_of_a_type_is_preferred_to_the_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = GraphBuilder(5)
+    b.output(b.dense(b.input(1, 8), 4))
+    [op], x = b.graph.operators, b.graph.tensor(b.graph.inputs[0].tensor)
+    table: ByType[str] = ByType("name")
+    assert table.of(op, b.graph) is None
+    table.add("any", (op.kind,), None)
+    table.add("wide", (op.kind, OpKind.PAD), "int16")
+    assert table.of(op, b.graph) == "any"
+    x.dtype = "int16"
+    assert table.of(op, b.graph) == "wide"
+    op.inputs.reverse()  # constants say nothing
+    assert table.of(op, b.graph) == "wide"
+    x.data = np.zeros((1, 8))
+    assert leading_dtype(op, b.graph) == "int8"  # the output's
+    assert table.find(OpKind.PAD, "int8") is None
 
 
 # --- signatures ---

@@ -14,8 +14,9 @@ from tinyengine.errors import BudgetError
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.ops import Window
 from tinyengine.kernels import activation, conv, conv_fast, depthwise_fast, params
-from tinyengine.kernels.base import LOWERINGS, CArray, Form, KernelCall, Target
+from tinyengine.kernels.base import CArray, Form, KernelCall, Target
 from tinyengine.kernels.once import once_per_graph
+from tinyengine.kernels.select import lower_generic
 from tinyengine.kernels.streaming.rows import RowOp
 from tinyengine.passes import optimize
 from tinyengine.report.figures import network_figures
@@ -224,7 +225,7 @@ def test_planning_a_training_step_packs_nothing(
 def test_lowering_packs_nothing(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = [case.graph for case in random_cases(1, family, 20)]
     with nobody_packs(monkeypatch):
-        calls = [LOWERINGS[op.kind](op, graph, Target()) for graph in graphs for op in graph.operators]
+        calls = [lower_generic(op, graph, Target()) for graph in graphs for op in graph.operators]
     assert all(call.params or call.is_view for call in calls)
 
 
@@ -235,7 +236,7 @@ def test_generic_kernels_look_at_their_weights_once(monkeypatch: pytest.MonkeyPa
     graph = block_network()
     for _ in range(3):
         for op in graph.operators:
-            LOWERINGS[op.kind](op, graph, Target())
+            lower_generic(op, graph, Target())
     assert asked and len(asked) == len(set(asked))
 
 

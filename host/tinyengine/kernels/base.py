@@ -16,6 +16,7 @@ import numpy as np
 
 from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.dispatch import ByType
 from tinyengine.ir.requant import Requant
 
 C_TYPES: dict[str, str] = {
@@ -268,16 +269,15 @@ class KernelCall:
 Lowering = Callable[[Operator, Graph, Target], KernelCall]
 """Builds the call; raises UnsupportedOperatorError (one sentence: operator, tensor, index, what could be done)."""
 
-LOWERINGS: dict[OpKind, Lowering] = {}
+LOWERINGS: ByType[Lowering] = ByType("lowering")
 
 
-def lowering(*kinds: OpKind) -> Callable[[Lowering], Lowering]:
-    """Register the decorated function as the lowering of ``kinds``."""
+def lowering(*kinds: OpKind, dtype: str | None = None) -> Callable[[Lowering], Lowering]:
+    """Register the decorated function as the lowering of ``kinds``; with ``dtype`` only for operators that it leads
+    (``ir.dispatch.leading_dtype``), for which it is preferred to the one for all types."""
 
     def register(function: Lowering) -> Lowering:
-        for kind in kinds:
-            assert kind not in LOWERINGS, f"{kind} has a second lowering {function.__name__}"
-            LOWERINGS[kind] = function
+        LOWERINGS.add(function, kinds, dtype)
         return function
 
     return register

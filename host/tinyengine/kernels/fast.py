@@ -19,9 +19,9 @@ from tinyengine.kernels.elementwise_fast import lower_add_fast
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
-FAST_LOWERINGS: dict[OpKind, list[tuple[frozenset[str], FastLowering]]] = {
-    OpKind.ADD: [(DSP, lower_add_fast)],
-    OpKind.CONV_2D: [(DSP, lower_single_pixel), (DSP, lower_conv_fast)],
-    OpKind.DEPTHWISE_CONV_2D: [(DSP, lower_depthwise_column), (DSP, lower_depthwise_fast)],
-    OpKind.FULLY_CONNECTED: [(DSP, lower_dense_single), (DSP, lower_dense_fast)],
+FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering]]] = {  # by kind and leading dtype
+    (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
+    (OpKind.CONV_2D, "int8"): [(DSP, lower_single_pixel), (DSP, lower_conv_fast)],
+    (OpKind.DEPTHWISE_CONV_2D, "int8"): [(DSP, lower_depthwise_column), (DSP, lower_depthwise_fast)],
+    (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_single), (DSP, lower_dense_fast)],
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinyengine.ir import Graph, Operator
+from tinyengine.ir.dispatch import leading_dtype
 from tinyengine.ir.requant import Requant
 
 # The generic lowerings register themselves when their modules are imported.
@@ -15,7 +16,7 @@ from tinyengine.kernels.loops import operators  # noqa: F401
 
 def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The call for ``op``; UnsupportedOperatorError if no kernel computes it."""
-    for requires, candidate in FAST_LOWERINGS.get(op.kind, []):
+    for requires, candidate in FAST_LOWERINGS.get((op.kind, leading_dtype(op, graph)), []):
         if requires <= target.features and (call := candidate(op, graph, target)) is not None:
             return call
     call = lower_generic(op, graph, target)
@@ -33,7 +34,7 @@ def roundings(graph: Graph, target: Target) -> dict[str, Requant]:
 
 def lower_generic(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The call to the portable kernel that accepts any shape."""
-    generic = LOWERINGS.get(op.kind)
+    generic = LOWERINGS.of(op, graph)
     if generic is None:
         raise unsupported(op, graph, "has no kernel", "leave it out of the network or run it on the host")
     return generic(op, graph, target)

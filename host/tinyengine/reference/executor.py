@@ -19,7 +19,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     softmax,
     unary,
 )
-from tinyengine.reference.registry import ACCUMULATORS, ORACLES
+from tinyengine.reference.registry import ORACLES
 
 Roundings = Mapping[str, Requant]
 EXACT: Roundings = {}
@@ -30,10 +30,11 @@ def execute(op: Operator, graph: Graph, inputs: list[np.ndarray], requant: Requa
 
     ``requant``: how a layer with weights rounds, exactly by default.
     """
-    if op.kind in ACCUMULATORS:
-        result = (requant or conv_requant(graph, op)).apply(ACCUMULATORS[op.kind](op, graph, inputs))
-    else:
-        result = ORACLES[op.kind](op, graph, inputs)
+    entry = ORACLES.of(op, graph)
+    assert entry is not None, f"{op.kind} has no oracle"
+    result = entry.function(op, graph, inputs)
+    if entry.sums:
+        result = (requant or conv_requant(graph, op)).apply(result)
     results = result if isinstance(result, list) else [np.asarray(result)]
     outputs = [graph.tensor(name) for name in op.outputs]
     return [

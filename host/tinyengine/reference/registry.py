@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.dispatch import ByType
 
 Oracle = Callable[[Operator, Graph, list[np.ndarray]], Any]
 """Computes an operator's output (an array), or a list of its outputs, from its inputs (constants included), each shaped
 like its tensor."""
 
-ORACLES: dict[OpKind, Oracle] = {}
 
-ACCUMULATORS: dict[OpKind, Oracle] = {}
-"""Layers of which only the sums are computed, int64 with channels last; the executor makes outputs of them."""
+@dataclass(frozen=True)
+class Entry:
+    """``sums``: the function computes only a layer's sums, int64 with channels last; the executor makes outputs of
+    them."""
+
+    function: Oracle
+    sums: bool
 
 
-def oracle(*kinds: OpKind, sums: bool = False) -> Callable[[Oracle], Oracle]:
-    """Register the decorated function as the oracle of ``kinds``, or of their ``sums``."""
-    table = ACCUMULATORS if sums else ORACLES
+ORACLES: ByType[Entry] = ByType("oracle")
+
+
+def oracle(*kinds: OpKind, dtype: str | None = None, sums: bool = False) -> Callable[[Oracle], Oracle]:
+    """Register the decorated function as the oracle of ``kinds``, or of their ``sums``; with ``dtype`` only for
+    operators that it leads (``ir.dispatch.leading_dtype``), for which it is preferred to the one for all types."""
 
     def register(function: Oracle) -> Oracle:
-        for kind in kinds:
-            assert kind not in table, f"{kind} has a second oracle {function.__name__}"
-            table[kind] = function
+        ORACLES.add(Entry(function, sums), kinds, dtype)
         return function
 
     return register
