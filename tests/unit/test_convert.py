@@ -1,4 +1,4 @@
-"""``tinyengine convert``: Keras and SavedModel to int8, the report, and what cannot be converted."""
+"""``tinyengine convert``: Keras, SavedModel and float .tflite to int8, the report, and what cannot be converted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from PIL import Image
 from tinyengine.convert import ConvertOptions, convert
 from tinyengine.errors import DataError, ModelError, TinyEngineError
 from tinyengine.frontend.tflite import load_tflite
+from tinyengine.ir import Graph
 from tinyengine.optional import tensorflow
+from tinyengine.reference import run
 from tinyengine.zoo.random_weights import random_samples, randomize
 
 
@@ -185,12 +187,45 @@ def test_models_that_cannot_be_quantized(
     assert [path.name for path in tmp_path.iterdir()] == ["net.keras"]
 
 
+@pytest.mark.parametrize("weights", ["float32", "float16", "dynamic range"])
+def test_a_float_tflite_is_quantized_as_its_keras_model(model: Any, photos: Path, tmp_path: Path, weights: str) -> None:
+    tf = tensorflow("test the converter")
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    model.save(tmp_path / "net.keras")
+    (tmp_path / "net.tflite").write_bytes(converter.convert())
+    expected = convert(options(tmp_path / "net.keras", photos, tmp_path / "keras.tflite"))
+    result = convert(options(tmp_path / "net.tflite", photos, tmp_path / "out.tflite", correct_bias=True))
+    assert result.operators == expected.operators and result.corrected >= 2
+    assert result.measurement.outputs[0].db > 25 and result.measurement.agreement is not None
+    compared = compare_inputs(load_tflite(tmp_path / "keras.tflite"), load_tflite(tmp_path / "out.tflite"))
+    assert compared < (0.01 if weights == "float32" else 0.1)
+    with pytest.raises(ModelError, match="converted already"):
+        convert(options(tmp_path / "out.tflite", photos, tmp_path / "again.tflite"))
+
+
+def compare_inputs(one: Graph, other: Graph) -> float:
+    """Largest difference of two networks' answers, in real units."""
+    rng = np.random.default_rng(3)
+    x = rng.integers(-128, 128, one.tensor(one.inputs[0].tensor).shape, np.int8)
+    answers = []
+    for graph in (one, other):
+        [port] = graph.outputs
+        tensor = graph.tensor(port.tensor)
+        [y] = run(graph, [x])
+        answers.append((y.astype(float) - tensor.zero_point) * tensor.scale)
+    return float(np.abs(answers[0] - answers[1]).max())
+
+
 @pytest.mark.parametrize(
     ("model_name", "sentence"),
     [
         ("missing.keras", "does not exist"),
         ("noise.keras", "Keras cannot read"),
-        ("net.tflite", "converted already"),
+        ("net.tflite", "no TFL3 mark"),
         ("folder", "without saved_model.pb"),
     ],
 )

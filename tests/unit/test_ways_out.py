@@ -189,6 +189,7 @@ TESTED: dict[str, str] = {
     "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
     "give a SavedModel folder or a .keras file": "test_convert.py::test_a_saved_model_converts",
     "export the model with one": "test_convert.py::test_a_saved_model_converts",
+    "export the model with batch 1 and fixed sizes": "test_convert.py::test_a_float_tflite_is_quantized",
     "save it again under the dtype policy float32": "test_convert.py::test_a_keras_model_becomes_int8",
     "give the model a fixed input shape": "test_convert.py::test_a_keras_model_becomes_int8",
     "only models with float32 inputs can be quantized": "test_convert.py::test_a_keras_model_becomes_int8",

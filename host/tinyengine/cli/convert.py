@@ -1,4 +1,4 @@
-"""``tinyengine convert``: float Keras and PyTorch models, and int8 networks of other formats, to int8 TFLite."""
+"""``tinyengine convert``: float models of Keras, PyTorch and TFLite, and int8 networks of other formats, to int8."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Convert a Keras model (.keras, .h5, SavedModel folder) or a PyTorch program (.pt2) to int8 TFLite and say what
-    that cost.
+    """Convert a Keras model (.keras, .h5, SavedModel folder), a PyTorch program (.pt2) or a .tflite that computes in
+    float32 to int8 TFLite and say what that cost.
 
     A tiny-training network (.json with its .npz) is int8 already and needs no calibration.
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """
-    from tinyengine.convert.source import NETWORKS, suffix_of
+    from tinyengine.convert.source import is_network
 
-    if suffix_of(model) in NETWORKS:
+    if is_network(model):
         _import_quantized(model, out, as_json)
         return
     if calibrate is None:

@@ -43,7 +43,7 @@ def load_model(path: Path) -> FloatModel:
         with silence():
             model = tf.keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its parts raise
-        raise ModelError(f"Keras cannot read {path}: {_first_line(error)}") from error
+        raise ModelError(f"Keras cannot read {path}: {first_line(error)}") from error
     return float_model(model)
 
 
@@ -87,7 +87,7 @@ def to_tflite(model: FloatModel, samples: Sequence[np.ndarray] | None) -> bytes:
                 converter.representative_dataset = representative
             return converter.convert()
     except Exception as error:  # the converter raises whatever its C++ side raised
-        raise ModelError(f"TensorFlow cannot convert {model.name} to int8: {_first_line(error)}") from error
+        raise ModelError(f"TensorFlow cannot convert {model.name} to int8: {first_line(error)}") from error
 
 
 def quantize(model: keras.Model, samples: np.ndarray) -> bytes:
@@ -115,7 +115,7 @@ def load_saved_model(path: Path) -> FloatModel:
         with silence():
             loaded = tf.saved_model.load(str(path))
     except Exception as error:
-        raise ModelError(f"TensorFlow cannot read the SavedModel {path}: {_first_line(error)}") from error
+        raise ModelError(f"TensorFlow cannot read the SavedModel {path}: {first_line(error)}") from error
     signature = loaded.signatures.get("serving_default")
     if signature is None:
         raise ModelError(f"the SavedModel {path} has no signature serving_default: export the model with one")
@@ -151,6 +151,6 @@ def _freeze(name: str, function: Any, specs: list[Any]) -> FloatModel:
     return FloatModel(name, frozen, [tuple(spec.shape.as_list()) for spec in specs], outputs)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyengine.convert import keras, pytorch
+from tinyengine.convert import keras, pytorch, tflite
 from tinyengine.errors import ModelError
-from tinyengine.frontend.files import WRAPPINGS
+from tinyengine.frontend.files import WRAPPINGS, network_bytes
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.ir import Graph
@@ -38,7 +38,7 @@ NETWORKS: dict[str, Callable[[Path], Graph]] = {
     ".json": load_tiny_training,
     **dict.fromkeys(WRAPPINGS, load_tflite),
 }
-"""Int8 networks by suffix."""
+"""Int8 networks by suffix; what computes in float32 inside a flatbuffer is a float model, see :func:`is_network`."""
 
 FOLDER = ""
 FLOAT_MODELS: dict[str, Callable[[Path], FloatSource]] = {
@@ -63,9 +63,15 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
+def is_network(path: Path) -> bool:
+    """Whether ``path`` is int8 already, so that nothing is left to calibrate. Raises ModelError."""
+    suffix = suffix_of(path)
+    return suffix in NETWORKS and not (NETWORKS[suffix] is load_tflite and tflite.is_float(network_bytes(path)))
+
+
 def open_source(path: Path) -> FloatSource:
     """The float model at ``path``. Raises ModelError or ToolError."""
     suffix = suffix_of(path)
-    if suffix in NETWORKS:
+    if is_network(path):
         raise ModelError(f"{path} is int8, converted already: compile it")
-    return FLOAT_MODELS[suffix](path)
+    return FLOAT_MODELS.get(suffix, tflite.load_float_tflite)(path)
