@@ -34,7 +34,9 @@ from tinyengine.ir.ops import (
     StridedSliceAttrs,
     TableAttrs,
     TransposeAttrs,
+    TransposeConvAttrs,
     Window,
+    same_padding,
 )
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Lowering, Target
@@ -232,6 +234,43 @@ def depthwise(draw: Draw) -> OpCase:
     rows, columns = window.output_size(shape[1], shape[2])
     attrs = DepthwiseConv2DAttrs(window, multiplier, draw.activation())
     return builder.finish(OpKind.DEPTHWISE_CONV_2D, ["x", "w", "b"], (1, rows, columns, outputs), out, attrs)
+
+
+@family
+def grouped(draw: Draw) -> OpCase:
+    """CONV_2D of groups of channels, some of single output channels."""
+    builder = CaseBuilder()
+    groups, depth = draw.integer(2, 6), draw.one_of(2, 3, 4, 8, draw.integer(2, 9))
+    shape, outputs = draw.picture(groups * depth), groups * draw.one_of(1, draw.integer(1, 6))
+    window = _window(draw, shape)
+    weights = draw.int8((outputs, *window.kernel, depth))
+    out = _products(draw, builder, shape, weights, 0)
+    rows, columns = window.output_size(shape[1], shape[2])
+    attrs = Conv2DAttrs(window, draw.activation(), groups)
+    return builder.finish(OpKind.CONV_2D, ["x", "w", "b"], (1, rows, columns, outputs), out, attrs)
+
+
+@family
+def transpose_conv(draw: Draw) -> OpCase:
+    """Strides larger and smaller than the kernel; outputs of whole strides and others, also beyond all windows."""
+    builder = CaseBuilder()
+    shape, outputs = draw.picture(), draw.integer(1, 9)
+    kernel = draw.one_of((2, 2), (3, 3), (4, 4), (draw.integer(1, 5), draw.integer(1, 5)))
+    stride = draw.one_of((1, 1), (2, 2), (2, 2), (draw.integer(1, 4), draw.integer(1, 4)))
+    size = [(n - 1) * s + k for n, s, k in zip(shape[1:3], stride, kernel, strict=True)]
+    pad = [0, 0]
+    if draw.one_of(True, False):  # TFLite's SAME
+        size = [n * s for n, s in zip(shape[1:3], stride, strict=True)]
+        pad = [max(k - s, 0) // 2 for k, s in zip(kernel, stride, strict=True)]
+    size = [max(n + draw.one_of(0, 0, 0, 1, -1), 1) for n in size]
+    if any(pad):
+        pad = [*same_padding(kernel, stride, (1, 1), *size)[::2]]
+    behind = [(n - 1) * s + k - p - m for n, s, k, p, m in zip(shape[1:3], stride, kernel, pad, size, strict=True)]
+    window = Window(kernel, stride, pad=(pad[0], behind[0], pad[1], behind[1]))
+    weights = draw.int8((outputs, *kernel, shape[3]))
+    out = _products(draw, builder, shape, weights, 0)
+    attrs = TransposeConvAttrs(window, draw.activation())
+    return builder.finish(OpKind.TRANSPOSE_CONV, ["x", "w", "b"], (1, *size, outputs), out, attrs)
 
 
 @family

@@ -144,11 +144,12 @@ class GraphBuilder:
         activation: Activation = Activation.NONE,
         per_channel: bool = True,
         quant: Quantization | None = None,
+        groups: int = 1,
     ) -> str:
-        depth = self.shape(x)[3]
+        depth = self.shape(x)[3] // groups
         shape = (channels, *window.kernel, depth)
         constants, typical = self._weights(x, shape, 0, per_channel, window.kernel[0] * window.kernel[1] * depth)
-        return self.op(OpKind.CONV_2D, [x, *constants], Conv2DAttrs(window, activation), quant=quant or typical)
+        return self.op(OpKind.CONV_2D, [x, *constants], Conv2DAttrs(window, activation, groups), quant=quant or typical)
 
     def depthwise(
         self,

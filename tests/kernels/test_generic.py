@@ -16,7 +16,14 @@ from tests.helpers.cases import FAMILIES, random_cases
 
 CASES = 24
 WINDOWED = ["conv2d", "depthwise", "pool", "resize"]
-PRODUCTS = ["conv2d", "pointwise", "depthwise", "fully_connected"]  # where other kernels than the generic may be chosen
+PRODUCTS = [
+    "conv2d",
+    "pointwise",
+    "depthwise",
+    "fully_connected",
+    "grouped",
+    "transpose_conv",
+]  # where other kernels than the generic may be chosen
 SEEDS = st.integers(0, 2**32 - 1)
 # A seed has no smaller relative, so nothing is shrunk: the message names the case.
 EXAMPLES = settings(

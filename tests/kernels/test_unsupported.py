@@ -67,12 +67,6 @@ def test_asymmetric_weights() -> None:
     refuse(change(c, "w", quant=replace(quant, zero_point=(3,) * len(quant.scale))), "zero point")
 
 
-def test_grouped_convolution() -> None:
-    c = case("conv2d")
-    shape = c.graph.tensor("x").shape
-    refuse(change(c, "x", shape=(*shape[:3], 2 * shape[3])), "grouped")
-
-
 def test_an_accumulator_that_may_overflow() -> None:
     c = case("fully_connected")
     outputs = c.graph.tensor("w").shape[0]

@@ -12,13 +12,14 @@ from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend import load_tflite, parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes, write_tflite
 from tinyengine.ir import OpKind, Quantization, Tensor
-from tinyengine.ir.ops import Activation, Conv2DAttrs, ElementwiseAttrs, StridedSliceAttrs, Window
+from tinyengine.ir.ops import Activation, Conv2DAttrs, DepthwiseConv2DAttrs, ElementwiseAttrs, StridedSliceAttrs, Window
 from tinyengine.ir.printer import format_graph
 from tinyengine.paths import shared_dir
 from tinyengine.reference import run
 
 from tests.helpers.edited import edited, schema
 from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.tflite_reference import run_builtin_ref
 
 
 def small_conv() -> GraphBuilder:
@@ -321,7 +322,7 @@ def test_dense_layers_on_many_positions_are_refused() -> None:
     assert "applied to 7 positions at once: use a 1x1 CONV_2D" in refusal(edited(tflite_bytes(b.graph), change))
 
 
-def test_grouped_convolutions_are_refused() -> None:
+def test_groups_that_do_not_divide_the_filters_are_refused() -> None:
     b = GraphBuilder(9)
     b.output(b.conv(b.input(1, 4, 4, 2), 4, Window((1, 1))))
 
@@ -329,7 +330,23 @@ def test_grouped_convolutions_are_refused() -> None:
         graph = model.subgraphs[0]
         graph.tensors[graph.inputs[0]].shape = [1, 4, 4, 6]
 
-    assert "is a grouped convolution (2 of 6 channels)" in refusal(edited(tflite_bytes(b.graph), change))
+    assert "has weights of shape [4, 1, 1, 2] for 6 channels" in refusal(edited(tflite_bytes(b.graph), change))
+
+
+def test_groups_of_single_channels_are_depthwise() -> None:
+    b = GraphBuilder(9)
+    b.output(b.conv(b.input(1, 4, 5, 1), 6, Window((3, 2))))
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        graph.tensors[graph.inputs[0]].shape = [1, 4, 5, 3]
+
+    model = edited(tflite_bytes(b.graph), change)
+    loaded = parse_tflite(model)
+    [op] = loaded.operators
+    assert op.kind is OpKind.DEPTHWISE_CONV_2D and op.attrs == DepthwiseConv2DAttrs(Window((3, 2)), 2)
+    inputs = [np.random.default_rng(0).integers(-128, 128, (1, 4, 5, 3)).astype(np.int8)]
+    np.testing.assert_array_equal(run(loaded, inputs)[0], run_builtin_ref(model, inputs)[0])
 
 
 def test_operators_out_of_order_are_refused() -> None:

@@ -53,6 +53,14 @@ def with_operator(insert: Insert) -> Graph:
     return b.graph
 
 
+def test_convolutions_of_groups_have_no_gradient() -> None:
+    """They count as convolutions all the same."""
+    graph = with_operator(lambda b, x: b.conv(x, 4, HALF, groups=2))
+    with pytest.raises(UnsupportedOperatorError, match=r"^CONV_2D '\w+' has no gradient: convolution 3 "):
+        compile_graph(graph, CompileOptions(train="bias-only"))
+    assert compile_graph(graph, CompileOptions(train="last-2")).training is not None
+
+
 @pytest.mark.parametrize("kind", INSERTED)
 def test_an_operator_without_gradient(kind: str) -> None:
     """It is named with the earliest convolution behind it, which can indeed be trained; earlier ones are refused."""

@@ -120,7 +120,6 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use RELU, RELU6 or a separate LOGISTIC": (relu6, LOGISTIC),
     "multiply by the reciprocal constant (MUL)": (constant,),
     "use nearest-neighbour interpolation": (upsampled,),
-    "use RESIZE_NEAREST_NEIGHBOR followed by CONV_2D": (upsampled,),
     "use STRIDED_SLICE for each part": (sliced,),
     "use STRIDED_SLICE": (sliced,),
     "use MEAN": (MEAN,),
@@ -132,8 +131,6 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use a dilated convolution (dilation_rate), stride 1": (
         lambda b, x: b.conv(x, 4, Window((3, 3), dilation=(2, 2))),
     ),
-    "use ordinary or depthwise convolutions": (CONV, DEPTHWISE),
-    "use one ungrouped or depthwise convolution instead": (CONV, DEPTHWISE),
     "use a 1x1 CONV_2D for a dense layer on every position": (lambda b, x: b.conv(x, 5, ONE),),
     "gather along one axis, without batch_dims": (gathered,),
     "put a RELU behind it": (normalized,),

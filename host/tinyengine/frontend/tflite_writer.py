@@ -35,6 +35,7 @@ from tinyengine.ir.ops import (
     PoolAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
+    TransposeConvAttrs,
     Window,
     WindowAttrs,
     same_padding,
@@ -49,6 +50,7 @@ _VERSIONS = {
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
     "FULLY_CONNECTED": 4,
+    "TRANSPOSE_CONV": 4,
     "RESIZE_NEAREST_NEIGHBOR": 3,
     **dict.fromkeys(("ADD", "SUB", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "LOGISTIC", "SOFTMAX"), 2),
     **dict.fromkeys(("PAD", "TRANSPOSE", "CONCATENATION", "STRIDED_SLICE", "RELU", "RELU6"), 2),
@@ -174,6 +176,11 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
                 fields |= {"DilationHFactor": window.dilation[0], "DilationWFactor": window.dilation[1]}
             if isinstance(op.attrs, DepthwiseConv2DAttrs):
                 fields["DepthMultiplier"] = op.attrs.multiplier
+        case TransposeConvAttrs(window=window):
+            shape = file.constant(f"{op.name}_shape", output.shape)
+            inputs = [shape, inputs[1], inputs[0], inputs[2]]
+            fields = {"Padding": _transposed_padding(op, window, output)}
+            fields |= {"StrideH": window.stride[0], "StrideW": window.stride[1]}
         case FullyConnectedAttrs():
             fields = {"KeepNumDims": len(output.shape) != 2}
         case MeanAttrs(axes=axes, keep_dims=keep):
@@ -256,6 +263,16 @@ def _padding(window: Window, x: Tensor) -> int | None:
         return _VALID
     same = same_padding(window.kernel, window.stride, window.dilation, x.shape[1], x.shape[2])
     return _SAME if window.pad == same else None
+
+
+def _transposed_padding(op: Operator, window: Window, output: Tensor) -> int:
+    """SAME or VALID, which of a transposed convolution say what lies in front of the output."""
+    before = window.pad[::2]
+    if before == (0, 0):
+        return _VALID
+    if before != same_padding(window.kernel, window.stride, (1, 1), output.shape[1], output.shape[2])[::2]:
+        raise UnsupportedOperatorError(f"{op.kind} '{op.name}' has paddings {window.pad}: not SAME, not VALID")
+    return _SAME
 
 
 def _explicit_pad(file: _File, graph: Graph, op: Operator, window: Window) -> int:

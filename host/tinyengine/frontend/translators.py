@@ -6,7 +6,7 @@ What comes out (types, shapes) follows from the operators' classes in ``tinyengi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import prod
 
 import numpy as np
@@ -34,6 +34,7 @@ from tinyengine.ir.ops import (
     ResizeAttrs,
     StridedSliceAttrs,
     TransposeAttrs,
+    TransposeConvAttrs,
     Window,
     same_padding,
 )
@@ -48,7 +49,6 @@ _MAX_STRIDE = 1 << 15
 
 _INSTEAD = {
     "DIV": "multiply by the reciprocal constant (MUL)",
-    "TRANSPOSE_CONV": "use RESIZE_NEAREST_NEIGHBOR followed by CONV_2D",
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
     "BATCH_MATMUL": "use FULLY_CONNECTED with constant weights",
@@ -122,9 +122,9 @@ def _weights(context: Context, op: RawOperator, rank: int, axis: int) -> Tensor:
     return context.constant(op, raw, axis)
 
 
-def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int) -> Tensor:
-    """Input 2: int32 biases, zeros where the file leaves them out."""
-    index = context.input_index(op, 2)
+def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int, position: int = 2) -> Tensor:
+    """Input ``position``: int32 biases, zeros where the file leaves them out."""
+    index = context.input_index(op, position)
     if index is None:
         assert x.quant is not None and weights.quant is not None
         scales = tuple(x.quant.scale[0] * s for s in weights.quant.scale)
@@ -144,16 +144,50 @@ def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channel
 
 @translator("CONV_2D")
 def conv_2d(context: Context, op: RawOperator) -> None:
+    """With groups of as many channels as the weights have; of single channels it is a depthwise one."""
     x, weights = context.activation(op, 0), _weights(context, op, 4, 0)
-    if weights.shape[3] != x.shape[3]:
-        context.unsupported(
-            op,
-            f"is a grouped convolution ({weights.shape[3]} of {x.shape[3]} channels)",
-            "use ordinary or depthwise convolutions",
-        )
+    channels, depth = weights.shape[0], weights.shape[3]
+    groups = x.shape[3] // depth if depth else 0
+    if not groups or groups * depth != x.shape[3] or channels % groups:
+        context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.shape[3]} channels")
     window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
-    bias = _bias(context, op, x, weights, weights.shape[0])
-    context.add(op, [x, weights, bias], Conv2DAttrs(window, _activation_of(context, op)))
+    bias, activation = _bias(context, op, x, weights, channels), _activation_of(context, op)
+    if depth == 1 and groups > 1:
+        attrs = DepthwiseConv2DAttrs(window, channels // groups, activation)
+        context.add(op, [x, _channels_last(context, weights), bias], attrs, kind=OpKind.DEPTHWISE_CONV_2D)
+        return
+    context.add(op, [x, weights, bias], Conv2DAttrs(window, activation, groups))
+
+
+def _channels_last(context: Context, weights: Tensor) -> Tensor:
+    """Weights (O,KH,KW,1) of a convolution as those of a depthwise one."""
+    assert weights.data is not None and weights.quant is not None
+    quant = replace(weights.quant, axis=None if weights.quant.axis is None else 3)
+    data = np.ascontiguousarray(weights.data.transpose(3, 1, 2, 0))
+    return context.invent(Tensor(f"{weights.name}_depthwise", data.shape, weights.dtype, quant, data))
+
+
+@translator("TRANSPOSE_CONV")
+def transpose_conv(context: Context, op: RawOperator) -> None:
+    """Inputs: the output's shape, weights, what is convolved, perhaps biases."""
+    sizes = context.integers(op, 0, "shape of the output")
+    dtypes = DEFINITIONS[OpKind.TRANSPOSE_CONV].input_dtypes(0)
+    x, weights = context.activation(op, 2, dtypes), _weights(context, op, 4, 0)
+    if len(x.shape) != 4 or len(sizes) != 4 or sizes[0] != 1 or any(not 1 <= n <= MAX_SIZE for n in sizes):
+        context.damaged(op, f"makes an output of shape {sizes} of {list(x.shape)}")
+    kernel, stride = (weights.shape[1], weights.shape[2]), (int(op.options["StrideH"]), int(op.options["StrideW"]))
+    if not all(0 < n < _MAX_STRIDE for n in (*kernel, *stride)) or op.options["Padding"] not in (_SAME, _VALID):
+        context.damaged(op, f"has kernel {kernel}, stride {stride}, padding code {op.options['Padding']}")
+    pad = [0, 0]
+    if op.options["Padding"] == _SAME:  # of the convolution that would make the input of the output
+        pad = list(same_padding(kernel, stride, (1, 1), sizes[1], sizes[2])[::2])
+    behind = [
+        (n - 1) * s + k - before - size
+        for n, s, k, before, size in zip(x.shape[1:3], stride, kernel, pad, sizes[1:3], strict=True)
+    ]
+    window = Window(kernel, stride, pad=(pad[0], behind[0], pad[1], behind[1]))
+    bias = _bias(context, op, x, weights, weights.shape[0], position=3)
+    context.add(op, [x, weights, bias], TransposeConvAttrs(window, _activation_of(context, op)), tuple(sizes))
 
 
 @translator("DEPTHWISE_CONV_2D")

@@ -18,6 +18,7 @@ class OpKind(StrEnum):
 
     CONV_2D = "CONV_2D"
     DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
+    TRANSPOSE_CONV = "TRANSPOSE_CONV"
     FULLY_CONNECTED = "FULLY_CONNECTED"
     ADD = "ADD"
     SUB = "SUB"
@@ -136,8 +137,22 @@ class WindowAttrs(Attrs):
 
 @dataclass(frozen=True)
 class Conv2DAttrs(WindowAttrs):
-    """inputs: x, weights (O,KH,KW,I), bias (O)."""
+    """inputs: x, weights (O,KH,KW,I/groups), bias (O); of as many groups of channels, each writes what it reads of."""
 
+    activation: Activation = Activation.NONE
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class TransposeConvAttrs(Attrs):
+    """inputs: x, weights (O,KH,KW,I), bias (O).
+
+    The transpose of a convolution by ``window`` (not dilated): input pixel (i, j) is added, weighted, to the outputs
+    under the window at (i, j). ``window.pad`` is what lies around the output; behind it less than nothing, where the
+    output has rows and columns that no window reaches.
+    """
+
+    window: Window
     activation: Activation = Activation.NONE
 
 

@@ -33,6 +33,7 @@ from tinyengine.ir.ops import (
     OpKind,
     PoolAttrs,
     SoftmaxAttrs,
+    TransposeConvAttrs,
 )
 from tinyengine.ir.quantize import (
     INT8_MAX,
@@ -99,12 +100,12 @@ def requant_of(
 
 
 def conv_requant(graph: Graph, op: Operator) -> Requant:
-    """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: real multiplier = input scale * weight scale / output scale.
+    """Layers with weights: real multiplier = input scale * weight scale / output scale.
 
     Computed in float64 (PopulateConvolutionQuantizationParams). FULLY_CONNECTED rounds once: its reference kernel is
     round(double(acc) * real multiplier), which ``exact_multiplier`` reproduces in integers for every accumulator.
     """
-    assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | FullyConnectedAttrs)
+    assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs | TransposeConvAttrs | FullyConnectedAttrs)
     x, weights, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
     real = [x.scale * scale / output.scale for scale in _quant(weights).scale]
     return requant_of(real, output, op.attrs.activation, once=op.kind is OpKind.FULLY_CONNECTED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, Window
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, TransposeConvAttrs, Window
 from tinyengine.ir.requant import conv_requant
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, WeightRows, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.loops.convolution import convolution
 from tinyengine.kernels.once import once_per_graph
 
 HEADER = "te_conv.h"
@@ -71,15 +72,10 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
     weights = graph.tensor(op.inputs[1])
-    if weights.shape[3] != x.shape[3]:
-        raise unsupported(
-            op,
-            graph,
-            f"has {x.shape[3]} input channels but weights for {weights.shape[3]} (a grouped convolution)",
-            "use one ungrouped or depthwise convolution instead",
-        )
     check_constants(op, graph)
     window = op.attrs.window
+    if op.attrs.groups > 1:
+        return convolution(op, graph, window, weights_of(op, graph), groups=op.attrs.groups)
     touched = access.window_access(x, y, window)
     call = KernelCall(
         op,
@@ -105,6 +101,19 @@ def lower_conv2d(op: Operator, graph: Graph, target: Target) -> KernelCall:
     depth = x.shape[3]
     call.weight_rows = WeightRows(lambda: call.params["weights"], offset=0, pair=2 * depth, quad=4, second=depth)
     return call
+
+
+@lowering(OpKind.TRANSPOSE_CONV)
+def lower_transpose_conv(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """A convolution, by the turned kernel, of the input with ``stride - 1`` empty pixels between two of its own."""
+    assert isinstance(op.attrs, TransposeConvAttrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    require_int8(op, graph, x, y)
+    require_image(op, graph, x, y)
+    check_constants(op, graph)
+    kernel, stride, (top, _, left, _) = op.attrs.window.kernel, op.attrs.window.stride, op.attrs.window.pad
+    window = Window(kernel, pad=(kernel[0] - 1 - top, 0, kernel[1] - 1 - left, 0))
+    return convolution(op, graph, window, weights_of(op, graph)[:, ::-1, ::-1], spread=stride)
 
 
 @lowering(OpKind.DEPTHWISE_CONV_2D)

@@ -175,7 +175,7 @@ class Matrix:
             return 0
         field, window = self.field, self.window
         words = self.block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
-        crosses = window.dilation[1] == 1 and window.kernel[1] > 1 and self._leaves_row()
+        crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and self._leaves_row()
         return 4 * words + field.run_bytes * (1 + 2 * field.runs * crosses)
 
     def _leaves_row(self) -> bool:
@@ -243,7 +243,7 @@ def matrix_of(
     field = field_of(window, depth)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not compact
-    block = _block(rows * columns, field, target)
+    block = sized_block(rows * columns, field, target)
     return Matrix(layer, *shapes, window, field, block, doubled, compact, narrow=False)
 
 
@@ -319,7 +319,7 @@ def _one_row(shape: Shape) -> Shape:
     return 1, shape[0] * shape[1], shape[2]
 
 
-def _block(pixels: int, field: Field, target: Target) -> int:
+def sized_block(pixels: int, field: Field, target: Target) -> int:
     """Output pixels per block: even, all blocks of about the same size."""
     limit = COLUMN_BYTES[target.optimize]
     if target.column_bytes is not None:

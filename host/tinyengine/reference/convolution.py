@@ -1,18 +1,18 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: their sums."""
+"""Convolutions and FULLY_CONNECTED: their sums."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, TransposeConvAttrs
 from tinyengine.reference.registry import oracle
 from tinyengine.reference.windows import pad_picture, taps
 
 
 @oracle(OpKind.CONV_2D, sums=True)
 def conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Convolution as one matrix product: (pixels, taps * C) x (taps * C, O).
+    """Convolution, group by group, as one matrix product: (pixels, taps * C) x (taps * C, O).
 
     The product runs in float64, which holds every partial sum exactly (they stay far below 2**53).
     """
@@ -22,9 +22,28 @@ def conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     rows, columns = window.output_size(x.shape[1], x.shape[2])
     centred = x[0].astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
     padded = pad_picture(centred, window, 0)
-    patches = np.concatenate([pixels for _, _, pixels in taps(padded, window, rows, columns)], axis=-1)
-    product = patches @ weights.reshape(len(weights), -1).T.astype(np.float64)
-    return product.astype(np.int64) + bias
+    products = []
+    for part, filters in zip(
+        *(np.split(a, op.attrs.groups, axis) for a, axis in ((padded, 2), (weights, 0))), strict=True
+    ):
+        patches = np.concatenate([pixels for _, _, pixels in taps(part, window, rows, columns)], axis=-1)
+        products.append(patches @ filters.reshape(len(filters), -1).T.astype(np.float64))
+    return np.concatenate(products, axis=-1).astype(np.int64) + bias
+
+
+@oracle(OpKind.TRANSPOSE_CONV, sums=True)
+def transpose_conv(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Each input pixel is added to the outputs under its window."""
+    assert isinstance(op.attrs, TransposeConvAttrs)
+    x, weights, bias = inputs
+    _, height, width, _ = graph.tensor(op.outputs[0]).shape
+    (kh, kw), (sh, sw), (top, _, left, _) = op.attrs.window.kernel, op.attrs.window.stride, op.attrs.window.pad
+    centred = x[0].astype(np.int64) - graph.tensor(op.inputs[0]).zero_point
+    total = np.zeros((top + height + kh + x.shape[1] * sh, left + width + kw + x.shape[2] * sw, len(bias)), np.int64)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            total[i * sh : i * sh + kh, j * sw : j * sw + kw] += (weights @ centred[i, j]).transpose(1, 2, 0)
+    return total[top : top + height, left : left + width] + bias
 
 
 @oracle(OpKind.DEPTHWISE_CONV_2D, sums=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import WEIGHTED
-from tinyengine.ir.ops import MeanAttrs
+from tinyengine.ir.ops import Conv2DAttrs, MeanAttrs
 from tinyengine.training.layers import TrainableLayers, trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 
@@ -98,7 +98,9 @@ def differentiable(op: Operator, graph: Graph) -> bool:
     """Whether the backward pass knows the operator (in this form)."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     match op.kind:
-        case OpKind.CONV_2D | OpKind.DEPTHWISE_CONV_2D | OpKind.FULLY_CONNECTED | OpKind.AVERAGE_POOL_2D:
+        case OpKind.CONV_2D:
+            return isinstance(op.attrs, Conv2DAttrs) and op.attrs.groups == 1
+        case OpKind.DEPTHWISE_CONV_2D | OpKind.FULLY_CONNECTED | OpKind.AVERAGE_POOL_2D:
             return True
         case OpKind.ADD:
             return len(op.inputs) == 2 and all(graph.tensor(name).shape == y.shape for name in op.inputs)

@@ -16,6 +16,7 @@ from tinyengine.ir.ops import (
     FullyConnectedAttrs,
     OpKind,
     PoolAttrs,
+    TransposeConvAttrs,
     WindowAttrs,
 )
 
@@ -88,8 +89,13 @@ class Weighted(Definition[A]):
 
 
 class Conv2D(Weighted[Conv2DAttrs], Windowed[Conv2DAttrs], kind=OpKind.CONV_2D):
+    def fits(self, attrs: Conv2DAttrs, x: Tensor) -> bool:
+        return super().fits(attrs, x) and 1 <= attrs.groups <= x.shape[3] and x.shape[3] % attrs.groups == 0
+
     def weights_shape(self, attrs: Conv2DAttrs, x: Tensor, channels: int) -> Shape:
-        return (channels, *attrs.window.kernel, x.shape[3])
+        if channels % attrs.groups:
+            raise Contradiction(f"divides {channels} output channels into {attrs.groups} groups")
+        return (channels, *attrs.window.kernel, x.shape[3] // attrs.groups)
 
 
 class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAttrs], kind=OpKind.DEPTHWISE_CONV_2D):
@@ -97,6 +103,38 @@ class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAt
 
     def weights_shape(self, attrs: DepthwiseConv2DAttrs, x: Tensor, channels: int) -> Shape:
         return (1, *attrs.window.kernel, x.shape[3] * attrs.multiplier)
+
+
+class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
+    picture = True
+
+    def fits(self, attrs: TransposeConvAttrs, x: Tensor) -> bool:
+        window = attrs.window
+        positive, before = (*window.kernel, *window.stride), (window.pad[0], window.pad[2])
+        bounded = all(1 <= n <= MAX_SIZE for n in positive) and all(0 <= n <= MAX_SIZE for n in before)
+        return bounded and window.dilation == (1, 1) and all(abs(n) <= MAX_SIZE for n in window.pad)
+
+    def weights_shape(self, attrs: TransposeConvAttrs, x: Tensor, channels: int) -> Shape:
+        return (channels, *attrs.window.kernel, x.shape[3])
+
+    def shape(self, attrs: TransposeConvAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        rows, columns = (
+            (n - 1) * s + k - before - behind
+            for n, s, k, before, behind in zip(
+                inputs[0].shape[1:3],
+                attrs.window.stride,
+                attrs.window.kernel,
+                attrs.window.pad[::2],
+                attrs.window.pad[1::2],
+                strict=True,
+            )
+        )
+        if rows < 1 or columns < 1:
+            raise Contradiction(f"has paddings {attrs.window.pad} around nothing")
+        return (1, rows, columns, self.channels(inputs))
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        return inputs[0].elements * (inputs[1].elements // inputs[0].shape[3])
 
 
 class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):
