@@ -12,6 +12,7 @@ from tinyengine.ir.ops import ElementwiseAttrs, Window
 from tinyengine.reference import Session
 
 from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.recurrent import lstm_layers, svdf_layers
 
 RUNS = 10
 
@@ -72,7 +73,15 @@ def streamed(b: GraphBuilder) -> None:
     b.output(b.binary(OpKind.SUB, z, last))
 
 
-NETWORKS: list[Callable[[GraphBuilder], None]] = [accumulator, delay_line, exchanged, deep, streamed]
+NETWORKS: list[Callable[[GraphBuilder], None]] = [
+    accumulator,
+    delay_line,
+    exchanged,
+    deep,
+    streamed,
+    lstm_layers,
+    svdf_layers,
+]
 
 
 def stateful(build: Callable[[GraphBuilder], None]) -> Graph:

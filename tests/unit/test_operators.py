@@ -30,6 +30,9 @@ T = TypeVar("T")
 NO_CASE = {
     OpKind.DEQUANTIZE: "stands at the network's border only, where the host computes it",
     **dict.fromkeys(COMPARED, "has truth values, which are no ports: see tests/unit/test_comparisons.py"),
+    **dict.fromkeys(
+        (OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF), "keep states: see tests/unit/test_recurrent.py"
+    ),
     OpKind.SQUARE: "is one of float32, of which a pass makes a table",
 }
 

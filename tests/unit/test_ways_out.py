@@ -167,6 +167,18 @@ TESTED: dict[str, str] = {
     "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
     "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
+    **dict.fromkeys(
+        (
+            "give it one sequence (batch 1)",
+            "use a plain LSTM with four gates, as Keras writes it",
+            "quantize the weights symmetrically",
+            "quantize the state symmetrically",
+            "quantize the model again",
+            "convert the model again with TensorFlow's own quantizer",
+            "store dense constant weights",
+        ),
+        "test_recurrent.py::test_lstm_is_bit_identical_to_tflite_run_after_run",
+    ),
     # variables and control flow
     "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again": (
         "test_ways_out.py::test_advice_that_is_followed_in_keras_is_not_refused"

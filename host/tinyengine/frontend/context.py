@@ -297,11 +297,13 @@ class Context:
         declared: Shape | None = None,
         kind: OpKind | None = None,
         result: int | None = None,
+        kept: tuple[Tensor, ...] = (),
     ) -> None:
         """Append the operator; the shapes of its outputs follow from ``inputs`` and ``attrs``, and the file must agree.
 
         ``declared`` decides what they leave open (RESHAPE), else the file's shape does. ``kind``: what it is in the IR,
         if not what the file calls it; ``result``: which output of the file's operator that computes, instead of all.
+        ``kept``: outputs behind those that the file leaves out, the next values of its states.
         """
         definition = self.definition(op) if kind is None else DEFINITIONS[kind]
         outputs = [self.raw_tensor(op, index) for index in op.outputs]
@@ -309,8 +311,9 @@ class Context:
         assert definition is not None
         attrs = NoAttrs() if attrs is None else attrs
         try:
-            allowed = definition.combinations(len(inputs), len(outputs))
+            allowed = definition.combinations(len(inputs), len(outputs) + len(kept))
             shapes = definition.infer(attrs, inputs, [t.shape if declared is None else declared for t in outputs])
+            shapes = shapes[: len(outputs)]
         except Contradiction as error:
             self.damaged(op, str(error))
         for position, (output, shape) in enumerate(zip(outputs, shapes, strict=True), len(inputs)):
@@ -321,7 +324,7 @@ class Context:
             self.check_shape(op, output, shape)
             quant = self.quantization(op, output)
             self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
-        results = [self._names[output.index] for output in outputs]
+        results = [self._names[output.index] for output in outputs] + [tensor.name for tensor in kept]
         self._append(op, definition.kind, inputs, results, attrs)
 
     def step(

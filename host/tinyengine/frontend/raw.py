@@ -51,6 +51,7 @@ class RawOperator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Any]
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ _OPTIONS = {
     "L2_NORMALIZATION": "L2NormOptions",
     "MINIMUM": "MaximumMinimumOptions",
     "MAXIMUM": "MaximumMinimumOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "SVDF": "SVDFOptions",
 }
 """The tables of options that are not named after their operator."""
 
@@ -193,7 +196,10 @@ def _read_operator(op: tflite.Operator, index: int, codes: list[str]) -> RawOper
     if not 0 <= code < len(codes):
         raise ModelError(f"operator {index} has code {code}, which does not exist: convert the model again")
     options = _read_options(codes[code], op.BuiltinOptions())
-    return RawOperator(index, codes[code], _integers(op.InputsAsNumpy()), _integers(op.OutputsAsNumpy()), options)
+    inputs, outputs, between = (
+        _integers(values) for values in (op.InputsAsNumpy(), op.OutputsAsNumpy(), op.IntermediatesAsNumpy())
+    )
+    return RawOperator(index, codes[code], inputs, outputs, options, between)
 
 
 def camel_case(name: str) -> str:

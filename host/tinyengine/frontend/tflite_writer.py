@@ -19,8 +19,9 @@ import tflite
 
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.raw import camel_case, options_table
-from tinyengine.ir.graph import Graph, Operator, Port, State, Tensor
+from tinyengine.ir.graph import Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.operators.movement import shift_axis
+from tinyengine.ir.operators.recurrent import GATE_SCALE, GATES
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
@@ -29,11 +30,13 @@ from tinyengine.ir.ops import (
     FullyConnectedAttrs,
     GatherAttrs,
     LookupAttrs,
+    LstmAttrs,
     MeanAttrs,
     OpKind,
     PadAttrs,
     PoolAttrs,
     StridedSliceAttrs,
+    SvdfAttrs,
     TransposeAttrs,
     TransposeConvAttrs,
     Window,
@@ -43,6 +46,7 @@ from tinyengine.ir.ops import (
 
 _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
 _DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9, "resource": 13}
+_TANH = 4
 _SAME, _VALID = 0, 1
 
 # first operator versions that know int8, where that is not 1
@@ -62,6 +66,8 @@ _VERSIONS = {
     ),
     "BROADCAST_TO": 3,
     **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN"), 2),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
+    "SVDF": 3,
 }
 
 _Fields = dict[str, int | float | bool | str | tuple[int, ...]]
@@ -83,6 +89,8 @@ class _File:
     tensors: list[Tensor] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
     operators: list[tuple[str, list[int], list[int], _Options | None]] = field(default_factory=list)
+    variable: set[str] = field(default_factory=set)  # tensors that TFLite keeps between runs by itself
+    intermediates: dict[int, list[int]] = field(default_factory=dict)  # by operator: TFLite wants some, without need
 
     def add(self, tensor: Tensor) -> int:
         base, number = tensor.name, 1
@@ -117,23 +125,25 @@ def tflite_bytes(graph: Graph) -> bytes:
     for tensor in graph.tensors.values():
         file.add(Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.quant, tensor.data))
     inputs = [_port_index(file, graph, port, False) for port in graph.inputs]
-    if graph.states:
+    own = {name for op in graph.operators for name in _own_states(op)}
+    states = [state for state in graph.states if state.tensor not in own]
+    if states:
         file.operators.append(("CALL_ONCE", [], [], _Options("CallOnceOptions", {"InitSubgraphIndex": 1})))
-    handles = [file.handle(state) for state in graph.states]
-    for handle, state in zip(handles, graph.states, strict=True):
+    handles = [file.handle(state) for state in states]
+    for handle, state in zip(handles, states, strict=True):
         file.operators.append(("READ_VARIABLE", [handle], [file.index[state.tensor]], None))
     for op in graph.operators:
         _add_operator(file, graph, op)
-    for handle, state in zip(handles, graph.states, strict=True):
+    for handle, state in zip(handles, states, strict=True):
         file.operators.append(("ASSIGN_VARIABLE", [handle, file.index[state.update]], [], None))
     outputs = [_port_index(file, graph, port, True) for port in graph.outputs]
-    return _serialize([file, _initialization(graph)] if graph.states else [file], inputs, outputs)
+    return _serialize([file, _initialization(graph, states)] if states else [file], inputs, outputs)
 
 
-def _initialization(graph: Graph) -> _File:
+def _initialization(graph: Graph, states: list[State]) -> _File:
     """The subgraph that assigns the initial values."""
     file = _File("initialization")
-    for state in graph.states:
+    for state in states:
         tensor = graph.tensor(state.tensor)
         value = file.add(Tensor(f"{tensor.name}_initial", tensor.shape, tensor.dtype, tensor.quant, state.initial))
         file.operators.append(("ASSIGN_VARIABLE", [file.handle(state), value], [], None))
@@ -159,6 +169,9 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
     output = graph.tensor(op.outputs[0])
     if op.kind is OpKind.SHIFT:
         _add_shift(file, graph, op)
+        return
+    if isinstance(op.attrs, LstmAttrs | SvdfAttrs):
+        _add_recurrent(file, graph, op)
         return
     kind: str = op.kind.value
     if not hasattr(tflite.BuiltinOperator, kind):
@@ -257,6 +270,47 @@ def _add_shift(file: _File, graph: Graph, op: Operator) -> None:
     file.operators.append(("CONCATENATION", [kept, file.index[news.name]], [file.index[op.outputs[0]]], options))
 
 
+def _own_states(op: Operator) -> list[str]:
+    """States that TFLite has as variable tensors among an operator's inputs."""
+    match op.attrs:
+        case LstmAttrs():
+            return op.inputs[1:3]
+        case SvdfAttrs():
+            return op.inputs[1:2]
+    return []
+
+
+def _add_recurrent(file: _File, graph: Graph, op: Operator) -> None:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, SVDF: their states are tensors that TFLite keeps, and begin with real zeros."""
+    for name in _own_states(op):
+        [state] = [state for state in graph.states if state.tensor == name]
+        if state.update not in op.outputs or (state.initial != graph.tensor(name).zero_point).any():
+            raise UnsupportedOperatorError(f"{op.kind} '{op.name}' keeps other values than TFLite's does")
+    index = [file.index[name] for name in op.inputs]
+    file.variable.update(_own_states(op))
+    if isinstance(op.attrs, LstmAttrs):
+        x, hidden, cell, *constants = index
+        inputs = [x, *constants[:8], -1, -1, -1, *constants[8:], -1, -1, hidden, cell, -1, -1, -1, -1]
+        steps_first = graph.tensor(op.inputs[0]).shape[0] != 1
+        fields: _Fields = {
+            "FusedActivationFunction": _TANH,
+            "CellClip": op.attrs.cell_clip,
+            "TimeMajor": steps_first,
+        }
+        quant = Quantization((GATE_SCALE,), (0,))
+        between = [Tensor(f"{op.name}_{i}", (), "int16", quant) for i in range(GATES)]
+        between.append(Tensor(f"{op.name}_hidden", (), "int8", graph.tensor(op.inputs[1]).quant))
+        file.intermediates[len(file.operators)] = [file.add(tensor) for tensor in between]
+    else:
+        assert isinstance(op.attrs, SvdfAttrs)
+        x, state_index, *constants = index
+        inputs, state_tensor = [x, *constants, state_index], file.tensors[state_index]
+        state_tensor.shape = (1, state_tensor.elements)  # ours is (memory, filters)
+        fields = {"Rank": op.attrs.rank, "FusedActivationFunction": _ACTIVATIONS[Activation.RELU]}
+    outputs = [file.index[op.outputs[0]]]
+    file.operators.append((op.kind.value, inputs, outputs, _Options(options_table(op.kind), fields)))
+
+
 def _padding(window: Window, x: Tensor) -> int | None:
     """SAME or VALID, if one of them gives the window's paddings."""
     if not any(window.pad):
@@ -347,8 +401,11 @@ def _subgraph(
             data = builder.EndVector()
             number = len(buffers)
             buffers.append(_table(builder, "Buffer", {"Data": data}))
-        tensors.append(_tensor(builder, tensor, number))
-    operators = [_operator(builder, codes.index(kind), i, o, options) for kind, i, o, options in file.operators]
+        tensors.append(_tensor(builder, tensor, number, tensor.name in file.variable))
+    operators = [
+        _operator(builder, codes.index(kind), i, o, options, file.intermediates.get(number, []))
+        for number, (kind, i, o, options) in enumerate(file.operators)
+    ]
     return _table(
         builder,
         "SubGraph",
@@ -394,12 +451,13 @@ def _code(builder: flatbuffers.Builder, kind: str) -> int:
     return _table(builder, "OperatorCode", fields)
 
 
-def _tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
+def _tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int, variable: bool) -> int:
     fields: dict[str, int | float | bool] = {
         "Shape": _int32s(builder, tensor.shape),
         "Name": builder.CreateString(tensor.name),
         "Type": _DTYPES[tensor.dtype],
         "Buffer": buffer,
+        "IsVariable": variable,
     }
     if tensor.quant is not None:
         parts: dict[str, int | float | bool] = {
@@ -412,13 +470,20 @@ def _tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
 
 
 def _operator(
-    builder: flatbuffers.Builder, code: int, inputs: list[int], outputs: list[int], options: _Options | None
+    builder: flatbuffers.Builder,
+    code: int,
+    inputs: list[int],
+    outputs: list[int],
+    options: _Options | None,
+    intermediates: list[int],
 ) -> int:
     fields: dict[str, int | float | bool] = {
         "OpcodeIndex": code,
         "Inputs": _int32s(builder, inputs),
         "Outputs": _int32s(builder, outputs),
     }
+    if intermediates:
+        fields["Intermediates"] = _int32s(builder, intermediates)
     if options is not None:
         values = {key: _field(builder, value) for key, value in options.fields.items()}
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, options.table)

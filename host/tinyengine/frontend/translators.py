@@ -13,6 +13,7 @@ import numpy as np
 
 from tinyengine.frontend.context import QUANTIZE_HINT, Context
 from tinyengine.frontend.raw import RawOperator, camel_case
+from tinyengine.frontend.recurrent import svdf, unidirectional_sequence_lstm
 from tinyengine.frontend.slices import resolve_slice
 from tinyengine.ir.graph import Quantization, Tensor
 from tinyengine.ir.operators import DEFINITIONS
@@ -66,6 +67,10 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
         return function
 
     return register
+
+
+translator("UNIDIRECTIONAL_SEQUENCE_LSTM")(unidirectional_sequence_lstm)
+translator("SVDF")(svdf)
 
 
 def translate(context: Context, op: RawOperator) -> None:

@@ -72,6 +72,8 @@ class OpKind(StrEnum):
     GREATER_EQUAL = "GREATER_EQUAL"
     SELECT_V2 = "SELECT_V2"  # also SELECT
     EMBEDDING_LOOKUP = "EMBEDDING_LOOKUP"  # also GATHER, where the network computes the indices
+    UNIDIRECTIONAL_SEQUENCE_LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    SVDF = "SVDF"
     GATHER = "GATHER"  # also TILE, MIRROR_PAD, BROADCAST_TO: see GatherAttrs
 
 
@@ -285,3 +287,22 @@ class LookupAttrs(Attrs):
     """EMBEDDING_LOOKUP: indices (int32), then what is looked up along ``axis``."""
 
     axis: int = 0
+
+
+@dataclass(frozen=True)
+class LstmAttrs(Attrs):
+    """UNIDIRECTIONAL_SEQUENCE_LSTM. inputs: x (..., I), hidden (1,U), cell (1,U), four weights (U,I), four recurrent
+    weights (U,U), four biases (U), each for the gates input, forget, cell, output. outputs: hidden of all steps, of
+    the last one, cell of the last one. ``cell_clip``: largest magnitude of a cell, 0 for none.
+    """
+
+    cell_clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class SvdfAttrs(Attrs):
+    """SVDF. inputs: x (1,I), state (memory, filters), weights (filters, I), weights over time (filters, memory), bias
+    (units). outputs: y (1, units), next state: a step younger. ``rank``: filters whose sums make one output.
+    """
+
+    rank: int = 1

@@ -16,6 +16,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     lines,
     movement,
     pooling,
+    recurrent,
     softmax,
     unary,
 )

@@ -5,6 +5,7 @@ from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFIN
     elementwise,
     lines,
     movement,
+    recurrent,
     reductions,
     unary,
 )

@@ -38,6 +38,12 @@ static inline int32_t te_scale(int32_t x, int32_t multiplier, int32_t shift) {
     return te_round_shift(te_high_mul(x, multiplier), -shift);
 }
 
+/* A real factor, for loops that apply it to sums. */
+typedef struct te_factor {
+    int32_t multiplier, shift; /* as te_scale takes them */
+    int32_t half;              /* 2^(-shift - 1), if shift < 0 */
+} te_factor;
+
 /* Accumulator of output channel `channel` -> int8. */
 TE_INLINE int8_t te_requantize(int32_t acc, const te_requant *q, uint32_t channel) {
     const uint32_t i = q->per_tensor ? 0 : channel;

@@ -1,0 +1,194 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF on te_lstm.h and te_svdf.h."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators.recurrent import GATES, Multiplier, lstm_params, svdf_params
+from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
+from tinyengine.kernels import access, params
+from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.once import once_per_graph
+from tinyengine.sizes import round_up
+
+INPUT_MAX = 128
+"""Largest magnitude of an int8 value: zero points are part of the biases."""
+
+
+def fits_pairs(rows: np.ndarray) -> bool:
+    """Whether quads of rows, int64 (quads, 4, inputs), can be packed as te_four_sums.h says: pairs are halfwords, and
+    the sum of a second row keeps 24 bits."""
+    first, second = rows[:, ::2], rows[:, 1::2]
+    pairs = second * 256 + first
+    sums = np.abs(second).sum(axis=2, initial=0)
+    return bool(pairs.min() >= -(1 << 15) and pairs.max() < 1 << 15 and sums.max() * INPUT_MAX < 1 << 23)
+
+
+def pack_quads(rows: np.ndarray, pairs: bool) -> np.ndarray:
+    """uint32 (quads, words) of rows (quads, 4, inputs), as te_four_sums.h wants them."""
+    padded = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % 4)))
+    groups = padded.reshape(len(rows), 4, -1, 4)
+    if not pairs:
+        return np.ascontiguousarray(groups.transpose(0, 2, 1, 3).astype(np.int8)).view("<u4").reshape(len(rows), -1)
+    halves = (groups[:, 1::2] * 256 + groups[:, ::2]).astype("<i2")  # (quads, pair of rows, group, input)
+    halves = halves[..., [0, 2, 1, 3]].reshape(*halves.shape[:3], 2, 2)
+    return np.ascontiguousarray(halves.transpose(0, 2, 3, 1, 4)).view("<u4").reshape(len(rows), -1)
+
+
+def _quads(weights: np.ndarray) -> np.ndarray:
+    """Rows (count, inputs) as (quads, 4, inputs), the last quad filled up with zeros."""
+    return np.pad(weights, ((0, -len(weights) % 4), (0, 0))).reshape(-1, 4, weights.shape[1])
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    return params.wrap_int32(values).astype("<i4").view("<u4")
+
+
+def _factor(value: Multiplier) -> dict[str, CValue]:
+    return {"multiplier": value[0], "shift": value[1], "half": 1 << (-value[1] - 1) if value[1] < 0 else 0}
+
+
+def _constant(op: Operator, graph: Graph, position: int) -> np.ndarray:
+    data = graph.tensor(op.inputs[position]).data
+    assert data is not None
+    return data.astype(np.int64)
+
+
+@once_per_graph
+def _lstm_pairs(op: Operator, graph: Graph) -> bool:
+    """Whether weights can be packed and sums of the gates be scaled by one multiplication."""
+    found = lstm_params(graph, op)
+    biases = np.stack([_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)])
+    for first, scales, bias in ((3, found.inputs, biases), (3 + GATES, found.recurrent, 0 * biases)):
+        gates = _gates(op, graph, first)
+        most = 2 * INPUT_MAX * np.abs(gates).sum(axis=2).T + np.abs(bias)  # zero points included
+        shifts = np.array([max(shift, 0) + 1 for _, shift in scales])
+        if not fits_pairs(gates) or (most << shifts[:, None]).max() >= 1 << 31:
+            return False
+    return True
+
+
+def _gates(op: Operator, graph: Graph, first: int) -> np.ndarray:
+    """Weights of the four gates, int64 (units, 4, inputs)."""
+    return np.stack([_constant(op, graph, first + gate) for gate in range(GATES)], axis=1)
+
+
+@lowering(OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM)
+def lower_lstm(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Any number of steps, inputs and units."""
+    assert isinstance(op.attrs, LstmAttrs)
+    x, hidden, cell = (graph.tensor(name) for name in op.inputs[:3])
+    steps, size, units = prod(x.shape[:-1]), x.shape[-1], hidden.shape[-1]
+    clip, pairs = op.attrs.cell_clip, _lstm_pairs(op, graph)
+
+    def pack() -> dict[str, CValue]:
+        found = lstm_params(graph, op)
+        parts = []
+        for first, zero in ((3, x.zero_point), (3 + GATES, hidden.zero_point)):
+            parts.append((_gates(op, graph, first), zero))
+        biases = np.stack([_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)], axis=1)
+        offsets = [-zero * weights.sum(axis=2) for weights, zero in parts]
+        stream = [_words(biases + offsets[0]), _words(offsets[1])]
+        stream += [pack_quads(weights, pairs) for weights, _ in parts]
+        return {
+            "steps": steps,
+            "in": size,
+            "units": units,
+            "rows": int(not pairs),
+            "weights": CArray("weights", np.concatenate(stream, axis=1).ravel()),
+            "input": [_factor(value) for value in found.inputs],
+            "recurrent": [_factor(value) for value in found.recurrent],
+            "hidden": _factor(found.hidden),
+            "zero": hidden.zero_point,
+            "cell_bits": 15 + found.exponent,
+            "clip": found.clip if clip else 0,
+        }
+
+    touched = _lstm_access(steps, size, units)
+    in_place = Overlap(0)
+    over_x = access.overlap(touched, 0, steps * units)
+    return KernelCall(
+        op,
+        "te_lstm_s8",
+        "te_lstm.h",
+        "te_lstm_params",
+        pack,
+        inputs=[x.name, hidden.name, cell.name],
+        outputs=list(op.outputs),
+        scratch_bytes=2 * (round_up(size, 4) + round_up(units, 4)),
+        overlaps=(over_x, None, None, None, in_place, None, None, None, in_place),
+        access=touched,
+        macs=steps * GATES * units * (size + units),
+        note="four gates at a time" if pairs else "four gates at a time, weights one by one",
+    )
+
+
+def _lstm_access(steps: int, size: int, units: int) -> Access:
+    """The states are read first; then each step reads its row and writes the hidden state behind it."""
+    step = np.arange(-1, steps)
+    begin, run, end = step < 0, step >= 0, step == steps - 1
+    none = np.zeros(steps + 1, np.int64)
+    return access.blocks(
+        [(step * size * run, (step + 1) * size * run), (none, units * begin), (none, 2 * units * begin)],
+        (step * units * run, (step + 1) * units * run),
+        (none, units * end),
+        (none, none + 2 * units),
+    )
+
+
+@once_per_graph
+def _svdf_pairs(op: Operator, graph: Graph) -> bool:
+    return fits_pairs(_quads(_constant(op, graph, 2)))
+
+
+@lowering(OpKind.SVDF)
+def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Any rank, memory and number of filters."""
+    assert isinstance(op.attrs, SvdfAttrs)
+    x, state, y = (graph.tensor(name) for name in (*op.inputs[:2], op.outputs[0]))
+    rank, (memory, filters), size = op.attrs.rank, state.shape, x.elements
+    pairs = _svdf_pairs(op, graph)
+
+    def pack() -> dict[str, CValue]:
+        found = svdf_params(graph, op)
+        weights, over_time, bias = (_constant(op, graph, i) for i in (2, 3, 4))
+        offsets = _quads(-x.zero_point * weights.sum(axis=1, keepdims=True))[:, :, 0]
+        stream = np.concatenate([_words(offsets), pack_quads(_quads(weights), pairs)], axis=1)
+        less = state.zero_point * over_time.sum(axis=1).reshape(-1, rank).sum(axis=1)
+        return {
+            "in": size,
+            "filters": filters,
+            "memory": memory,
+            "rank": rank,
+            "rows": int(not pairs),
+            "weights": CArray("weights", stream.ravel()),
+            "over_time": params.array("over_time", _quads(over_time).transpose(0, 2, 1), state.dtype),
+            "bias": CArray("bias", params.wrap_int32(bias - less)),
+            "to_state": _factor(found.state),
+            "to_output": _factor(found.output),
+            "state_zero": state.zero_point,
+            "zero": y.zero_point,
+        }
+
+    touched = access.blocks(
+        [(np.array([0]), np.array([size])), (np.array([0]), np.array([state.nbytes]))],
+        (np.array([0]), np.array([y.nbytes])),
+        (np.array([0]), np.array([state.nbytes])),
+    )
+    return KernelCall(
+        op,
+        f"te_svdf_s{8 * state.nbytes // state.elements}",
+        "te_svdf.h",
+        "te_svdf_params",
+        pack,
+        inputs=[x.name, state.name],
+        outputs=list(op.outputs),
+        scratch_bytes=2 * round_up(size, 4) + 4 * round_up(filters, 4),
+        overlaps=(access.overlap(touched, 0, y.nbytes), None, None, Overlap(0, exact=True)),
+        access=touched,
+        macs=filters * (size + memory),
+        note="four filters at a time" if pairs else "four filters at a time, weights one by one",
+    )

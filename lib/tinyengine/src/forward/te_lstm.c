@@ -1,0 +1,116 @@
+/* LSTM: unit by unit, the four gates of a unit at once. Sigmoid and tanh are gemmlowp's of 16 bits. */
+#include "tinyengine/te_lstm.h"
+
+#include "../support/te_four_sums.h"
+
+#define GATE_BITS 3 /* integer bits of what a gate's sigmoid or tanh is taken of */
+#define ONE 32767
+
+/* Both int16. */
+static inline int32_t mul(int32_t a, int32_t b) {
+    return te_smlabb((uint32_t)a, (uint32_t)b, 1 << 14) >> 15;
+}
+
+/* exp(a) with 15 fraction bits, -32767 <= a < 0 with `bits` integer bits: a polynomial on [-1/4, 0), then powers of
+ * e. */
+TE_INLINE int32_t exp_of_negative(int32_t a, int32_t bits) {
+    const int32_t fraction = 15 - bits, quarter = 1 << (fraction - 2);
+    const int32_t rest = (a & (quarter - 1)) - quarter, whole = rest - a;
+    const int32_t x = rest * (1 << bits) + (1 << 12), square = mul(x, x);
+    const int32_t fourth = (mul(square, square) + 2) >> 2;
+    const int32_t series = (mul(fourth + mul(square, x), 10923) + square + 1) >> 1;
+    int32_t y = 28918 + mul(x + series, 28918);
+    if (whole & quarter) y = mul(y, 25520);
+    if (whole & quarter << 1) y = mul(y, 19875);
+    if (bits > 0 && whole & quarter << 2) y = mul(y, 12055);
+    if (bits > 1 && whole & quarter << 3) y = mul(y, 4435);
+    if (bits > 2 && whole & quarter << 4) y = mul(y, 600);
+    if (bits > 3 && whole & quarter << 5) y = mul(y, 11);
+    if (bits > 4 && whole & quarter << 6) y = 0;
+    return bits > 5 && a < -(1 << (20 - bits)) ? 0 : y;
+}
+
+/* 2 / (1 + e) with 13 fraction bits, 0 <= e < 1 with 15: Newton's method. */
+static inline int32_t two_over_one_plus(int32_t e) {
+    const int32_t half = (e + ONE + 1) >> 1;
+    int32_t guess = 23130 + mul(half, -15420);
+    guess += mul(guess, (1 << 13) - mul(half, guess)) * 4;
+    guess += mul(guess, (1 << 13) - mul(half, guess)) * 4;
+    return guess + mul(guess, (1 << 13) - mul(half, guess)) * 4;
+}
+
+static inline int32_t at_most_one(int32_t x) {
+    return x > ONE ? ONE : x;
+}
+
+/* Both with 15 fraction bits, of int16. */
+static inline int32_t sigmoid(int32_t a) {
+    if (a == 0) return 1 << 14;
+    const int32_t y = at_most_one(two_over_one_plus(exp_of_negative(a > 0 ? -a : a, GATE_BITS)) * 2);
+    return a > 0 ? y : ONE - y;
+}
+
+static inline int32_t hyperbolic_tangent(int32_t a, int32_t bits) {
+    if (a == 0) return 0;
+    const int32_t y =
+        at_most_one((two_over_one_plus(exp_of_negative(a > 0 ? -a : a, bits + 1)) - (1 << 13)) * 4);
+    return a > 0 ? y : -y;
+}
+
+/* As te_scale, for sums that keep their sign when they are shifted to the left by shift + 1, if `narrow`. */
+static inline int32_t scale(int32_t x, const te_factor *f, uint32_t narrow) {
+    if (!narrow) return te_scale(x, f->multiplier, f->shift);
+    const int32_t shift = f->shift;
+    if (shift >= 0) return te_high_mul_doubled((int32_t)((uint32_t)x << (shift + 1)), f->multiplier);
+    const int32_t high = te_high_mul_doubled(x * 2, f->multiplier);
+    return (high + (high >> 31) + f->half) >> -shift;
+}
+
+/* Sum of the input's part and the hidden state's, each rounded for itself. */
+static inline int32_t gate(const te_lstm_params *p, uint32_t i, const int32_t *input,
+                           const int32_t *recurrent) {
+    const int32_t part = te_saturate16(scale(input[i], p->input + i, !p->rows));
+    return te_saturate16(part + scale(recurrent[i], p->recurrent + i, !p->rows));
+}
+
+/* One unit in one step: its cell and its hidden state. */
+static inline int8_t unit(const te_lstm_params *p, const int32_t *input, const int32_t *recurrent,
+                          int16_t *cell) {
+    const int32_t added = sigmoid(gate(p, 0, input, recurrent));
+    const int32_t kept = sigmoid(gate(p, 1, input, recurrent));
+    const int32_t change = hyperbolic_tangent(gate(p, 2, input, recurrent), GATE_BITS);
+    const int32_t shown = sigmoid(gate(p, 3, input, recurrent));
+    int32_t c = te_round_shift(kept * *cell, 15) + te_round_shift(added * change, 15 + p->cell_bits);
+    c = te_saturate16(c);
+    if (p->clip) c = te_clamp(c, -p->clip, p->clip);
+    *cell = (int16_t)c;
+    const int32_t product = shown * hyperbolic_tangent(c, p->cell_bits);
+    const int32_t h = te_scale(product, p->hidden.multiplier, p->hidden.shift);
+    return (int8_t)te_clamp(te_wrap_add(h, p->zero), -128, 127);
+}
+
+static inline const uint32_t *sums_of(const te_lstm_params *p, const uint32_t *w, const uint32_t *x,
+                                      uint32_t groups, const uint32_t *bias, int32_t *sums) {
+    return p->rows ? te_four_rows(w, x, groups, bias, sums) : te_four_sums(w, x, groups, bias, sums);
+}
+
+void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, const int16_t *cell,
+                int8_t *y, int8_t *hidden_next, int16_t *cell_next, void *scratch) {
+    const uint32_t in_groups = (p->in + 3) / 4, groups = (p->units + 3) / 4;
+    uint32_t *const now = scratch, *const before = now + 2 * in_groups;
+    if (cell_next != cell) memcpy(cell_next, cell, p->units * sizeof *cell);
+    te_widen(hidden, p->units, before);
+    for (uint32_t step = 0; step < p->steps; step++, x += p->in) {
+        const uint32_t *w = p->weights;
+        te_widen(x, p->in, now);
+        for (uint32_t u = 0; u < p->units; u++) {
+            int32_t input[4], recurrent[4];
+            const uint32_t *const bias = w;
+            w = sums_of(p, w + 8, now, in_groups, bias, input);
+            w = sums_of(p, w, before, groups, bias + 4, recurrent);
+            *y++ = unit(p, input, recurrent, cell_next + u);
+        }
+        te_widen(y - p->units, p->units, before);
+    }
+    memcpy(hidden_next, y - p->units, p->units);
+}

@@ -1,0 +1,106 @@
+/* SVDF: the filters four at a time, then their last results weighted over time. */
+#include "tinyengine/te_svdf.h"
+#include "tinyengine/te_copy_words.h"
+
+#include "../support/te_four_sums.h"
+
+/* sums[i]: of filter i over the rows of the state, for up to four filters. */
+static void over_time_s16(const te_svdf_params *p, const int16_t *state, const int16_t *w, uint32_t count,
+                          int32_t *sums) {
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    if (count == 4)
+        for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
+            const uint32_t s0 = te_load_word(state), s1 = te_load_word(state + 2);
+            const uint32_t w0 = te_load_word(w), w1 = te_load_word(w + 2);
+            a = te_smlabb(s0, w0, a);
+            b = te_smlatt(s0, w0, b);
+            c = te_smlabb(s1, w1, c);
+            d = te_smlatt(s1, w1, d);
+        }
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+    if (count == 4) return;
+    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4)
+        for (uint32_t i = 0; i < count; i++) sums[i] = te_wrap_add(sums[i], state[i] * w[i]);
+}
+
+static void over_time_s8(const te_svdf_params *p, const int8_t *state, const int8_t *w, uint32_t count,
+                         int32_t *sums) {
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    if (count == 4)
+        for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
+            const uint32_t s = te_load_word(state), v = te_load_word(w);
+            const uint32_t s_even = te_widen_even(s), s_odd = te_widen_odd(s);
+            const uint32_t w_even = te_widen_even(v), w_odd = te_widen_odd(v);
+            a = te_smlabb(s_even, w_even, a);
+            b = te_smlabb(s_odd, w_odd, b);
+            c = te_smlatt(s_even, w_even, c);
+            d = te_smlatt(s_odd, w_odd, d);
+        }
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+    if (count == 4) return;
+    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4)
+        for (uint32_t i = 0; i < count; i++) sums[i] += state[i] * w[i];
+}
+
+/* A row of the state per row, the newest last; `bytes` of one. */
+static void shift(const te_svdf_params *p, const void *state, void *next, uint32_t bytes) {
+    const uint8_t *const from = (const uint8_t *)state + bytes;
+    if (bytes % 4 == 0)
+        te_copy_words(next, from, bytes / 4 * (p->memory - 1));
+    else
+        memmove(next, from, bytes * (p->memory - 1));
+}
+
+/* What the filters give for x, clamped to the type of the state; sums: scratch. */
+static const uint32_t *filter(const te_svdf_params *p, const uint32_t *w, const uint32_t *x, int32_t low,
+                              int32_t high, int32_t *sums) {
+    const uint32_t groups = (p->in + 3) / 4;
+    const uint32_t *const bias = w;
+    w = p->rows ? te_four_rows(w + 4, x, groups, bias, sums) : te_four_sums(w + 4, x, groups, bias, sums);
+    for (uint32_t i = 0; i < 4; i++) {
+        const int32_t scaled = te_scale(sums[i], p->to_state.multiplier, p->to_state.shift);
+        sums[i] = te_clamp(te_wrap_add(scaled, p->state_zero), low, high);
+    }
+    return w;
+}
+
+static void finish(const te_svdf_params *p, const int32_t *sums, int8_t *y) {
+    for (uint32_t unit = 0; unit < p->filters / p->rank; unit++) {
+        int32_t sum = p->bias[unit];
+        for (uint32_t i = 0; i < p->rank; i++) sum = te_wrap_add(sum, *sums++);
+        const int32_t scaled = te_scale(sum, p->to_output.multiplier, p->to_output.shift);
+        *y++ = (int8_t)te_clamp(te_wrap_add(scaled, p->zero), -128, 127);
+    }
+}
+
+#define SVDF(bits)                                                                                           \
+    static void svdf_s##bits(const te_svdf_params *p, const int8_t *x, const int##bits##_t *state,           \
+                             int8_t *y, int##bits##_t *state_next, void *scratch) {                          \
+        uint32_t *const wide = scratch;                                                                      \
+        int32_t *const sums = (int32_t *)wide + 2 * ((p->in + 3) / 4);                                       \
+        int##bits##_t *const newest = state_next + (p->memory - 1) * p->filters;                             \
+        const int##bits##_t *over_time = p->over_time;                                                       \
+        const uint32_t *w = p->weights;                                                                      \
+        te_widen(x, p->in, wide);                                                                            \
+        shift(p, state, state_next, p->filters *(uint32_t)sizeof *state);                                    \
+        for (uint32_t f = 0; f < p->filters; f += 4, over_time += 4 * p->memory) {                           \
+            const uint32_t count = p->filters - f < 4 ? p->filters - f : 4;                                  \
+            w = filter(p, w, wide, INT##bits##_MIN, INT##bits##_MAX, sums + f);                              \
+            for (uint32_t i = 0; i < count; i++) newest[f + i] = (int##bits##_t)sums[f + i];                 \
+            over_time_s##bits(p, state_next + f, over_time, count, sums + f);                                \
+        }                                                                                                    \
+        finish(p, sums, y);                                                                                  \
+    }
+
+SVDF(8)
+SVDF(16)
+
+void te_svdf_s8(const te_svdf_params *p, const int8_t *x, const int8_t *state, int8_t *y, int8_t *state_next,
+                void *scratch) {
+    svdf_s8(p, x, state, y, state_next, scratch);
+}
+
+void te_svdf_s16(const te_svdf_params *p, const int8_t *x, const int16_t *state, int8_t *y,
+                 int16_t *state_next, void *scratch) {
+    svdf_s16(p, x, state, y, state_next, scratch);
+}
