@@ -58,6 +58,19 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
     return tf
 
 
+def onnx(purpose: str) -> ModuleType:
+    """Import ONNX; ``purpose`` ("read a network") completes the sentence shown when it is missing."""
+    try:
+        import onnx as module
+        import onnx.numpy_helper
+        import onnx.reference
+    except ImportError as error:
+        raise ToolError(
+            f"the package onnx is needed to {purpose} and is not installed: run pip install 'tinyengine[onnx]'"
+        ) from error
+    return module
+
+
 def pyplot(purpose: str) -> ModuleType:
     """Import Matplotlib for files; ``purpose`` ("draw curves") completes the sentence shown when it is missing."""
     try:

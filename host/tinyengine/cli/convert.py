@@ -1,4 +1,4 @@
-"""``tinyengine convert``: float models of Keras, PyTorch and TFLite, and int8 networks of other formats, to int8."""
+"""``tinyengine convert``: float models of Keras, PyTorch, ONNX, TFLite, and int8 networks of other formats, to int8."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ from tinyengine.progress import part
 @setting("--layer-samples", click.IntRange(1), 8, "Inputs to measure every layer with.")
 @click.option("--equalize", is_flag=True, help="Balance channels across layers first (Keras models only).")
 @click.option("--correct-bias", is_flag=True, help="Take the mean error of the rounded weights from the biases.")
+@click.option(
+    "--input-shape",
+    callback=lambda _context, _parameter, text: _sizes(text),
+    help="Shape of the input, such as 1,3,96,96, where an ONNX file leaves it open.",
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .tflite file to write.")
 @json_option
 def command(
@@ -40,27 +45,31 @@ def command(
     layer_samples: int,
     equalize: bool,
     correct_bias: bool,
+    input_shape: tuple[int, ...] | None,
     out: Path,
     as_json: bool,
 ) -> None:
-    """Convert a Keras model (.keras, .h5, SavedModel folder), a PyTorch program (.pt2) or a .tflite that computes in
-    float32 to int8 TFLite and say what that cost.
+    """Convert a Keras model (.keras, .h5, SavedModel folder), a PyTorch program (.pt2), an ONNX file or a .tflite that
+    computes in float32 to int8 TFLite and say what that cost.
 
-    A tiny-training network (.json with its .npz) is int8 already and needs no calibration.
+    A quantized ONNX file (QDQ) and a tiny-training network (.json with its .npz) are int8 already and need no
+    calibration.
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite
     """
     from tinyengine.convert.source import is_network
 
-    if is_network(model):
-        _import_quantized(model, out, as_json)
+    if is_network(model, input_shape):
+        _import_quantized(model, out, input_shape, as_json)
         return
     if calibrate is None:
         raise click.UsageError("Missing option '--calibrate': a float model needs data that sets the ranges.")
     from tinyengine.convert import ConvertOptions, convert
     from tinyengine.report.convert import print_conversion
 
-    options = ConvertOptions(model, calibrate, out, mapping, samples, layer_samples, equalize, correct_bias)
+    options = ConvertOptions(
+        model, calibrate, out, mapping, samples, layer_samples, equalize, correct_bias, input_shape
+    )
     with step_progress() as progress:
         result = convert(options, part(progress, "converting"))
     if as_json:
@@ -69,10 +78,19 @@ def command(
         print_conversion(result)
 
 
-def _import_quantized(model: Path, out: Path, as_json: bool) -> None:
+def _sizes(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is no list of sizes such as 1,3,96,96") from None
+
+
+def _import_quantized(model: Path, out: Path, input_shape: tuple[int, ...] | None, as_json: bool) -> None:
     from tinyengine.convert.quantized import convert_quantized
 
-    result = convert_quantized(model, out)
+    result = convert_quantized(model, out, input_shape)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))
     else:

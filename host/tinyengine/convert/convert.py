@@ -34,6 +34,7 @@ class ConvertOptions:
     layer_samples: int = 8
     equalize: bool = False
     correct_bias: bool = False
+    input_shape: tuple[int, ...] | None = None  # of an ONNX file that leaves sizes open
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
             "pixel-128 is the int8 value; --mapping says what the float model takes, for example pixel/127.5-1"
         )
     progress(0, 5)
-    model = open_source(options.model)
+    model = open_source(options.model, options.input_shape)
     if len(model.input_shapes) != 1:
         raise ModelError(f"{options.model} has {len(model.input_shapes)} inputs: only models with one can be converted")
     progress(1, 5)

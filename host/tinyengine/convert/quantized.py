@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyengine.convert.source import NETWORKS, suffix_of
+from tinyengine.convert.tflite import content_of
 from tinyengine.data.metadata import ModelMetadata, metadata_path
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.files import WRAPPINGS, network_bytes
-from tinyengine.frontend.tflite import load_tflite
+from tinyengine.frontend.files import WRAPPINGS
+from tinyengine.frontend.tflite import load_tflite, parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 
 
@@ -24,7 +25,7 @@ class Import:
     operators: dict[str, int]
 
 
-def convert_quantized(model: Path, out: Path) -> Import:
+def convert_quantized(model: Path, out: Path, input_shape: tuple[int, ...] | None = None) -> Import:
     """Write the int8 network ``model`` and a MODEL.json (pixel - 128) as ``out``.
 
     TinyEngineError, and nothing written, if that cannot be done.
@@ -36,7 +37,8 @@ def convert_quantized(model: Path, out: Path) -> Import:
     load, wrapped = NETWORKS[suffix], suffix in WRAPPINGS
     if load is load_tflite and not wrapped:
         raise ModelError(f"{model} is a .tflite file already: compile it")
-    graph = load(model)
-    content = network_bytes(model) if wrapped else tflite_bytes(graph)
+    content = content_of(model, input_shape) if wrapped else b""
+    graph = parse_tflite(content, model.name) if wrapped else load(model)
+    content = content or tflite_bytes(graph)
     write_network(out, content, ModelMetadata())
     return Import(out, len(content), dict(Counter(op.kind.name for op in graph.operators)))

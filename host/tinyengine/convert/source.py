@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyengine.convert import keras, pytorch, tflite
 from tinyengine.errors import ModelError
-from tinyengine.frontend.files import WRAPPINGS, network_bytes
+from tinyengine.frontend.files import WRAPPINGS
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tiny_training import load_tiny_training
 from tinyengine.ir import Graph
@@ -55,7 +55,7 @@ def suffix_of(path: Path) -> str:
     if not path.exists():
         raise ModelError(f"the model {path} does not exist")
     suffix = FOLDER if path.is_dir() else path.suffix.lower()
-    if suffix in (".pt", ".pth", ".onnx"):
+    if suffix in (".pt", ".pth"):
         raise ModelError(f"{path} is not a program of torch.export (.pt2): {pytorch.HOW}")
     if suffix not in NETWORKS and suffix not in FLOAT_MODELS:
         known = ", ".join(known for known in (*FLOAT_MODELS, *NETWORKS) if known != FOLDER)
@@ -63,15 +63,17 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
-def is_network(path: Path) -> bool:
+def is_network(path: Path, input_shape: tuple[int, ...] | None = None) -> bool:
     """Whether ``path`` is int8 already, so that nothing is left to calibrate. Raises ModelError."""
     suffix = suffix_of(path)
-    return suffix in NETWORKS and not (NETWORKS[suffix] is load_tflite and tflite.is_float(network_bytes(path)))
+    return suffix in NETWORKS and not (
+        NETWORKS[suffix] is load_tflite and tflite.is_float(tflite.content_of(path, input_shape))
+    )
 
 
-def open_source(path: Path) -> FloatSource:
+def open_source(path: Path, input_shape: tuple[int, ...] | None = None) -> FloatSource:
     """The float model at ``path``. Raises ModelError or ToolError."""
     suffix = suffix_of(path)
-    if is_network(path):
+    if is_network(path, input_shape):
         raise ModelError(f"{path} is int8, converted already: compile it")
-    return FLOAT_MODELS.get(suffix, tflite.load_float_tflite)(path)
+    return FLOAT_MODELS[suffix](path) if suffix in FLOAT_MODELS else tflite.load_float_tflite(path, input_shape)

@@ -1,4 +1,4 @@
-"""Float .tflite -> int8 TFLite through the quantizer of TensorFlow's converter, as Keras models go.
+"""Float .tflite and ONNX -> int8 TFLite through the quantizer of TensorFlow's converter, as Keras models go.
 
 Files whose weights alone are small (int8 as "dynamic range" quantization leaves them, or float16) are float networks
 too: their weights become float32 again first.
@@ -16,6 +16,7 @@ import numpy as np
 from tinyengine.convert.keras import first_line
 from tinyengine.errors import ModelError
 from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.onnx.file import onnx_network
 from tinyengine.frontend.raw import RawModel, RawTensor, read_raw
 from tinyengine.optional import silence, tensorflow
 
@@ -42,14 +43,23 @@ class FloatTflite:
         return self.content if samples is None else _quantize(self, samples)
 
 
+def content_of(path: Path, input_shape: tuple[int, ...] | None = None) -> bytes:
+    """The network in the file as a .tflite; ``input_shape``: of an ONNX file that leaves sizes open."""
+    if input_shape is None:
+        return network_bytes(path)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path} says itself what the shape of its input is: leave --input-shape out")
+    return onnx_network(path.read_bytes(), path.name, input_shape)
+
+
 def is_float(content: bytes) -> bool:
     """Whether the network computes in float32 only, whatever its weights are. ModelError if it is no .tflite."""
     return _computes_float(read_raw(content))
 
 
-def load_float_tflite(path: Path) -> FloatTflite:
-    """A file with a .tflite in it. ModelError where its inputs cannot be calibrated."""
-    content = network_bytes(path)
+def load_float_tflite(path: Path, input_shape: tuple[int, ...] | None = None) -> FloatTflite:
+    """A file that is, holds or can be written as a .tflite. ModelError where its inputs cannot be calibrated."""
+    content = content_of(path, input_shape)
     raw = read_raw(content)
     inputs = [_fixed(raw.tensors[index]) for index in raw.inputs]
     content = _with_float_weights(content, raw)

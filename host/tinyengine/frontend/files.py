@@ -1,4 +1,4 @@
-"""The bytes of a TFLite flatbuffer, whatever file they lie in: a ``.tflite``, or the C array that people link in."""
+"""The bytes of a TFLite flatbuffer, whatever file they lie in: a ``.tflite``, the C array that people link in, ONNX."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinyengine.errors import ModelError
+from tinyengine.frontend.onnx.file import onnx_network
 
 MAX_FILE_BYTES = 1 << 29
 """No microcontroller holds half a gigabyte: a larger file is a mistake."""
@@ -69,5 +70,5 @@ def _number(text: str) -> int:
 
 
 C_SUFFIXES = (".h", ".hpp", ".c", ".cc", ".cpp", ".cxx")
-WRAPPINGS: dict[str, Callable[[bytes, str], bytes]] = dict.fromkeys(C_SUFFIXES, c_array)
-"""By suffix, how the flatbuffer is found in a file (its bytes, its name) that is not one itself."""
+WRAPPINGS: dict[str, Callable[[bytes, str], bytes]] = {".onnx": onnx_network, **dict.fromkeys(C_SUFFIXES, c_array)}
+"""By suffix, how the flatbuffer is found in, or made of, a file (its bytes, its name) that is not one itself."""

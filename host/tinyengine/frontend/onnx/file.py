@@ -1,0 +1,139 @@
+"""An ONNX file as nodes, constants and inputs of known shape, and as the .tflite that stands for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyengine.errors import ModelError
+from tinyengine.frontend.onnx.builder import Builder, Node, Value
+from tinyengine.frontend.onnx.nodes import TRANSLATORS
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.ir.graph import Graph
+from tinyengine.optional import onnx
+
+Shape = tuple[int, ...]
+_PURPOSE = "read an ONNX network"
+
+
+def onnx_network(data: bytes, file_name: str, input_shape: Shape | None = None) -> bytes:
+    """The network of an ONNX file as a .tflite; ModelError, which names the file, if it cannot be one.
+
+    Float networks stay float32. Pictures lie as rows x columns x channels, as TFLite has them.
+    ``input_shape``: of the only input, as the ONNX file orders it, where the file leaves sizes open.
+    """
+    try:
+        return tflite_bytes(import_onnx(data, Path(file_name).stem, input_shape))
+    except ModelError as error:
+        raise type(error)(f"{file_name}: {error}") from error
+
+
+def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Graph:
+    """As ``onnx_network``, before it is written."""
+    package = onnx(_PURPOSE)
+    try:
+        model = package.load_model_from_string(data)
+        nodes = [_node(package, index, node) for index, node in enumerate(model.graph.node)]
+        if any(tensor.data_location == package.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+            raise ModelError("the weights lie in another file: join both with onnx.save(onnx.load(path), path)")
+        constants = {tensor.name: package.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    except ModelError:
+        raise
+    except Exception as error:  # protobuf meets damaged bytes with whatever its C++ side raises
+        raise ModelError("this is no ONNX file, or a damaged one: convert the model again") from error
+    unknown = sorted({node.kind for node in nodes if node.kind not in TRANSLATORS and not _constant(node, constants)})
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    builder = Builder(name, nodes, {output.name for output in model.graph.output}, unknown)
+    builder.values |= {key: Value(np.asarray(array)) for key, array in constants.items()}
+    for value in inputs:
+        builder.add_input(value.name, _shape(package, value, input_shape if len(inputs) == 1 else None))
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=13)
+    for node in nodes:
+        if node.index in builder.done:
+            continue
+        read = [builder.values[each] if each else None for each in node.inputs if each in builder.values or not each]
+        if len(read) != len(node.inputs):
+            raise ModelError(f"{node} reads a value before any node has written it: convert the model again")
+        if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
+            _fold(package, builder, node, opset)
+        elif node.kind in TRANSLATORS:
+            TRANSLATORS[node.kind](builder, node)
+        else:
+            builder.unknown(node)
+    for output in model.graph.output:
+        builder.add_output(output.name)
+    return builder.graph
+
+
+_QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
+
+
+def _constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
+    """Whether the node may turn out to compute nothing but constants: it has a chance to be folded."""
+    return all(not name or name in constants for name in node.inputs) or node.kind in _FOLDED
+
+
+_FOLDED = ("ConstantOfShape", "Range", "Expand", "Where", "Equal", "Cast", "ScatterND", "Not", "Neg")
+"""What exporters write to compute shapes."""
+
+
+def _node(package: Any, index: int, node: Any) -> Node:
+    attributes = {each.name: package.helper.get_attribute_value(each) for each in node.attribute}
+    attributes = {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
+    kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    return Node(index, kind, node.name, list(node.input), list(node.output), attributes, node)
+
+
+def _shape(package: Any, value: Any, given: Shape | None) -> Shape:
+    kind = value.type.tensor_type
+    if kind.elem_type not in (package.TensorProto.FLOAT, package.TensorProto.INT8, package.TensorProto.UINT8):
+        dtype = package.TensorProto.DataType.Name(kind.elem_type).lower()
+        raise ModelError(f"input '{value.name}' is {dtype}: export the network with a float32 input")
+    sizes = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in kind.shape.dim]
+    if given is not None:
+        if len(given) != len(sizes) or any(size not in (0, want) for size, want in zip(sizes, given, strict=True)):
+            raise ModelError(
+                f"input '{value.name}' has the shape {_text(sizes)}: give --input-shape as many and the same"
+            )
+        sizes = list(given)
+    if sizes and sizes[0] == 0:
+        sizes[0] = 1
+    if any(size < 1 for size in sizes):
+        raise ModelError(
+            f"input '{value.name}' has the dynamic shape {_text(sizes)}: give its sizes, for example "
+            f"tinyengine convert --input-shape {','.join(str(size or 96) for size in sizes)}"
+        )
+    if len(sizes) > 1 and sizes[0] != 1:
+        raise ModelError(f"input '{value.name}' has batch size {sizes[0]}: export the network with batch 1")
+    return tuple(sizes)
+
+
+def _text(sizes: list[int]) -> str:
+    return "x".join(str(size or "?") for size in sizes)
+
+
+def _fold(package: Any, builder: Builder, node: Node, opset: int) -> None:
+    """Compute a node that reads constants only, with ONNX's own reference."""
+    from onnx.reference import ReferenceEvaluator
+
+    make = package.helper
+    graph = make.make_graph(
+        [node.proto],
+        "constant",
+        [
+            make.make_value_info(name, make.make_tensor_type_proto(0, None))
+            for name in dict.fromkeys(node.inputs)
+            if name
+        ],
+        [make.make_value_info(name, make.make_tensor_type_proto(0, None)) for name in node.outputs if name],
+    )
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", opset)])
+    known = {name: builder.values[name].array for name in node.inputs if name}
+    try:
+        results = ReferenceEvaluator(model).run(None, known)
+    except Exception as error:
+        raise ModelError(f"{node} computes a constant that ONNX's reference cannot: convert the model again") from error
+    for name, result in zip([each for each in node.outputs if each], results, strict=True):
+        builder.values[name] = Value(np.asarray(result))

@@ -1,0 +1,318 @@
+"""ONNX: float networks through ``convert``, quantized ones (QDQ) imported with their scales, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinyengine.compiler import compile_model
+from tinyengine.convert import ConvertOptions, convert
+from tinyengine.errors import ModelError, UnsupportedOperatorError
+from tinyengine.frontend import load_tflite
+from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.onnx.builder import LAST
+from tinyengine.ir.ports import dequantize_array, quantize_array
+from tinyengine.reference import run
+
+onnx = pytest.importorskip("onnx", reason="pip install 'tinyengine[onnx]'")
+ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+Node = tuple[str, list[str], str, dict[str, Any]]
+
+
+def network(
+    path: Path, nodes: list[Node], constants: dict[str, np.ndarray], shape: tuple[int | str, ...], opset: int = 17
+) -> Path:
+    """Write nodes (kind, inputs, output, attributes) from ``x`` of ``shape`` to ``y``."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node(k, i, o.split(), name=f"n_{o.split()[0]}", **a) for k, i, o, a in nodes],
+        "net",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def weights(*shape: int) -> np.ndarray:
+    rng = np.random.default_rng(shape)
+    return (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
+
+
+def answers(path: Path, x: np.ndarray) -> np.ndarray:
+    return np.asarray(ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0])
+
+
+def small_mobilenet(path: Path, softmax: bool = True) -> Path:
+    """Convolution, depthwise, residual, a pool with paddings on every side, average, dense, softmax."""
+    return network(
+        path,
+        [
+            ("Conv", ["x", "w1", "b1"], "c1", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+            ("Relu", ["c1"], "r1", {}),
+            ("Conv", ["r1", "w2", "b2"], "c2", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "group": 8}),
+            ("Clip", ["c2", "zero", "six"], "r2", {}),
+            ("Conv", ["r2", "w3"], "c3", {"kernel_shape": [1, 1]}),
+            ("Add", ["c3", "r1"], "a", {}),
+            ("MaxPool", ["a"], "m", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+            ("GlobalAveragePool", ["m"], "g", {}),
+            ("Flatten", ["g"], "f", {}),
+            ("Gemm", ["f", "w4", "b4"], "d" if softmax else "y", {"transB": 1}),
+            *([("Softmax", ["d"], "y", {"axis": 1})] if softmax else []),
+        ],
+        {
+            "w1": weights(8, 3, 3, 3),
+            "b1": weights(8),
+            "w2": weights(8, 1, 3, 3),
+            "b2": weights(8),
+            "w3": weights(8, 8, 1, 1),
+            "w4": 3 * weights(5, 8),
+            "b4": weights(5),
+            "zero": np.float32(0),
+            "six": np.float32(6),
+        },
+        (1, 3, 17, 16),
+    )
+
+
+def interpreted(path: Path, x: np.ndarray) -> np.ndarray:
+    """The float .tflite that stands for the file, run by TFLite."""
+    from tinyengine.optional import silence, tensorflow
+
+    with silence():
+        interpreter = tensorflow("test").lite.Interpreter(model_content=network_bytes(path))
+    interpreter.allocate_tensors()
+    [given], [got] = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(given["index"], x.transpose(LAST) if x.ndim == 4 else x)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(got["index"]))
+
+
+CONV = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+FLOAT: dict[str, tuple[list[Node], dict[str, np.ndarray], tuple[int, ...]]] = {
+    "a network": ([], {}, (1, 3, 17, 16)),
+    "one axis": (
+        [
+            ("Conv", ["x", "w"], "c", {"kernel_shape": [3], "strides": [2], "pads": [1, 1]}),
+            ("LeakyRelu", ["c"], "l", {"alpha": 0.1}),
+            ("MaxPool", ["l"], "m", {"kernel_shape": [2], "strides": [2]}),
+            ("ReduceMean", ["m"], "y", {"axes": [2], "keepdims": 0}),
+        ],
+        {"w": weights(4, 3, 3)},
+        (1, 3, 20),
+    ),
+    "shuffled channels": (
+        [
+            ("Reshape", ["x", "apart"], "a", {}),
+            ("Transpose", ["a"], "t", {"perm": [0, 2, 1, 3, 4]}),
+            ("Reshape", ["t", "whole"], "s", {}),
+            ("Conv", ["s", "w"], "y", CONV),
+        ],
+        {
+            "apart": np.array([0, 2, 3, 5, 4], np.int64),
+            "whole": np.array([1, -1, 5, 4], np.int64),
+            "w": weights(3, 6, 3, 3),
+        },
+        (1, 6, 5, 4),
+    ),
+    "squeeze and excitation, by functions of several nodes": (
+        [
+            ("Conv", ["x", "w"], "c", CONV),
+            ("BatchNormalization", ["c", "s", "o", "m", "v"], "n", {}),
+            ("HardSigmoid", ["n"], "h", {"alpha": 1 / 6}),
+            ("Mul", ["n", "h"], "hs", {}),
+            ("GlobalAveragePool", ["hs"], "g", {}),
+            ("Sigmoid", ["g"], "gs", {}),
+            ("Mul", ["hs", "gs"], "q", {}),
+            ("Sub", ["q", "k"], "k1", {}),
+            ("Div", ["k1", "two"], "y", {}),
+        ],
+        {
+            "w": weights(4, 3, 3, 3),
+            "s": np.abs(weights(4)),
+            "o": weights(4),
+            "m": weights(4),
+            "v": np.abs(weights(4)) + 1,
+            "k": weights(4, 1, 1),
+            "two": np.float32(2),
+        },
+        (1, 3, 6, 5),
+    ),
+    "what refusals advise": (
+        [
+            ("Pad", ["x", "pads"], "p", {}),
+            ("Elu", ["p"], "e", {}),
+            ("Resize", ["e", "", "", "sizes"], "r", {"mode": "linear"}),
+            ("Resize", ["e", "", "", "sizes"], "n", {"coordinate_transformation_mode": "half_pixel"}),
+            ("Max", ["r", "n"], "m", {}),
+            ("MaxPool", ["m"], "q", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+            ("AveragePool", ["q"], "y", {"kernel_shape": [2, 2]}),
+        ],
+        {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 1], np.int64), "sizes": np.array([1, 3, 10, 12], np.int64)},
+        (1, 3, 4, 5),
+    ),
+    "slices, paddings and sizes that are computed": (
+        [
+            ("Split", ["x"], "p q", {"axis": 1}),
+            ("Slice", ["q", "from", "to", "axes", "steps"], "s", {}),
+            ("Pad", ["s", "pads"], "sp", {"mode": "reflect"}),
+            ("Resize", ["p", "", "factors"], "r", {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}),
+            ("AveragePool", ["r"], "a", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
+            ("Slice", ["a", "zeros", "eight", "axes"], "as", {}),
+            ("Concat", ["as", "sp"], "j", {"axis": 1}),
+            ("Shape", ["j"], "sh", {}),
+            ("Gather", ["sh", "one"], "ch", {}),
+            ("Concat", ["ones", "ch", "minus"], "to3", {"axis": 0}),
+            ("Reshape", ["j", "to3"], "t3", {}),
+            ("MatMul", ["t3", "w"], "mm", {}),
+            ("Add", ["mm", "bias"], "mb", {}),
+            ("Tanh", ["mb"], "y", {}),
+        ],
+        {
+            "from": np.array([0, 5], np.int64),
+            "to": np.array([6, -99], np.int64),
+            "axes": np.array([2, 3], np.int64),
+            "steps": np.array([1, -1], np.int64),
+            "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64),
+            "factors": np.array([1, 1, 2, 2], np.float32),
+            "zeros": np.array([0, 0], np.int64),
+            "eight": np.array([8, 8], np.int64),
+            "one": np.array([1], np.int64),
+            "ones": np.array([1], np.int64),
+            "minus": np.array([-1], np.int64),
+            "w": weights(64, 7),
+            "bias": weights(7),
+        },
+        (1, 4, 6, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLOAT)
+def test_float_networks_compute_what_onnxruntime_does(tmp_path: Path, name: str) -> None:
+    nodes, constants, shape = FLOAT[name]
+    path = tmp_path / "net.onnx"
+    if nodes:
+        network(path, nodes, constants, shape)
+    else:
+        small_mobilenet(path)
+    x = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+    wanted = answers(path, x)
+    np.testing.assert_allclose(
+        interpreted(path, x), wanted.transpose(LAST) if wanted.ndim == 4 else wanted, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_float_network_is_converted_and_compiles(tmp_path: Path) -> None:
+    path, out = small_mobilenet(tmp_path / "net.onnx"), tmp_path / "net.tflite"
+    samples = np.random.default_rng(5).normal(size=(24, 17, 16, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", samples)
+    result = convert(ConvertOptions(path, tmp_path / "x.npy", out, correct_bias=True))
+    assert result.measurement.outputs[0].db > 25 and result.corrected >= 3
+    assert compile_model(out).graph.outputs
+    graph = load_tflite(out)
+    x = graph.tensor(graph.inputs[0].tensor)
+    assert x.quant is not None
+    [y] = run(graph, [quantize_array(samples[:1], x.quant)])
+    quant = graph.tensor(graph.outputs[0].tensor).quant
+    assert quant is not None
+    np.testing.assert_allclose(dequantize_array(y, quant), answers(path, samples[:1].transpose(0, 3, 1, 2)), atol=0.06)
+
+
+def quantized(path: Path, samples: list[np.ndarray], per_channel: bool, activations: str) -> Path:
+    """``path`` quantized by onnxruntime."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            self.left = iter(samples)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            x = next(self.left, None)
+            return None if x is None else {"x": x}
+
+    out = path.with_name("qdq.onnx")
+    quantization.quantize_static(
+        path,
+        out,
+        Reader(),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=per_channel,
+        activation_type=getattr(quantization.QuantType, activations),
+        weight_type=quantization.QuantType.QInt8,
+    )
+    return out
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("activations", ["QInt8", "QUInt8"])
+def test_a_quantized_network_keeps_its_scales(
+    tmp_path: Path, per_channel: bool, activations: str, softmax: bool
+) -> None:
+    """Sums are rounded in fixed point, not in float: a step now and then, which may add up, and softmax makes more."""
+    samples = list(np.random.default_rng(5).normal(size=(20, 1, 3, 17, 16)).astype(np.float32))
+    path = quantized(small_mobilenet(tmp_path / "net.onnx", softmax), samples, per_channel, activations)
+    graph = compile_model(path).graph
+    assert {graph.tensor(op.outputs[0]).dtype for op in graph.operators} == {"int8"}
+    assert [(port.dtype, graph.tensor(port.tensor).dtype) for port in (*graph.inputs, *graph.outputs)] == [
+        ("float32", "int8")
+    ] * 2
+    x, y = (graph.tensor(port.tensor) for port in (*graph.inputs, *graph.outputs))
+    assert x.quant is not None and y.quant is not None
+    for sample in samples:
+        wanted = answers(path, sample)
+        [got] = run(graph, [quantize_array(sample.transpose(LAST), x.quant)])
+        difference = np.abs(dequantize_array(got, y.quant) - wanted).max() / y.scale
+        order = np.sort(wanted[0])
+        assert difference <= (8 if softmax else 2.01)
+        if order[-1] - order[-2] > 2 * difference * y.scale:
+            assert got[0].argmax() == wanted[0].argmax()
+
+
+def test_the_file_may_leave_sizes_open(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+    from tinyengine.cli.convert import command
+
+    samples = list(np.random.default_rng(5).normal(size=(4, 1, 3, 17, 16)).astype(np.float32))
+    path = quantized(small_mobilenet(tmp_path / "net.onnx"), samples, True, "QInt8")
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "rows"
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=r"dynamic shape 1x3x\?x16.*--input-shape 1,3,96,16"):
+        network_bytes(path)
+    out = tmp_path / "net.tflite"
+    result = CliRunner().invoke(command, [str(path), "--input-shape", "1,3,17,16", "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    graph = load_tflite(out)
+    assert graph.tensor(graph.inputs[0].tensor).shape == (1, 17, 16, 3)
+
+
+def test_weights_in_another_file(tmp_path: Path) -> None:
+    path = small_mobilenet(tmp_path / "net.onnx")
+    whole = network_bytes(path)
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    with pytest.raises(ModelError, match="the weights lie in another file: join both"):
+        network_bytes(path)
+    onnx.save(onnx.load(path), path)
+    assert network_bytes(path) == whole
+
+
+def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    network(path, [("Det", ["x"], "y", {})], {}, (1, 3, 4, 4))
+    with pytest.raises(UnsupportedOperatorError, match=r"net.onnx: node 0 \(Det n_y\) is not imported from ONNX"):
+        network_bytes(path)
+    network(path, [("Relu", ["x"], "y", {})], {}, (1, 3, "rows", 4))
+    with pytest.raises(ModelError, match=r"dynamic shape 1x3x\?x4.*--input-shape 1,3,96,4"):
+        network_bytes(path)
+    network(path, [("Relu", ["x"], "y", {})], {}, ("batch", 3, 4, 4))
+    assert network_bytes(path)[4:8] == b"TFL3"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="no ONNX file"):
+        network_bytes(path)
