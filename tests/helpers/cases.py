@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
@@ -277,11 +278,11 @@ def transpose_conv(draw: Draw) -> OpCase:
 def fully_connected(draw: Draw) -> OpCase:
     builder = CaseBuilder()
     inputs, outputs = draw.integer(1, 80), draw.integer(1, 40)
-    shape = draw.one_of((1, inputs), (1, 1, 1, inputs))
+    shape = draw.one_of((1, inputs), (1, 1, 1, inputs), (1, draw.integer(2, 4), inputs), (1, 3, 2, inputs))
     weights = draw.int8((outputs, inputs))
     out = _products(draw, builder, shape, weights, 0)
     attrs = FullyConnectedAttrs(draw.activation())
-    return builder.finish(OpKind.FULLY_CONNECTED, ["x", "w", "b"], (1, outputs), out, attrs)
+    return builder.finish(OpKind.FULLY_CONNECTED, ["x", "w", "b"], (prod(shape[:-1]), outputs), out, attrs)
 
 
 # Element by element ---------------------------------------------------------------------------------------------------

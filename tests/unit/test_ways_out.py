@@ -131,7 +131,6 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use a dilated convolution (dilation_rate), stride 1": (
         lambda b, x: b.conv(x, 4, Window((3, 3), dilation=(2, 2))),
     ),
-    "use a 1x1 CONV_2D for a dense layer on every position": (lambda b, x: b.conv(x, 5, ONE),),
     "gather along one axis, without batch_dims": (gathered,),
     "put a RELU behind it": (normalized,),
     "put the activation before the concatenation": (lambda b, x: b.concat([b.relu(x)] * 2, 3),),

@@ -28,7 +28,8 @@ SAMPLES = 64
 def correct_biases(content: bytes, floating: FloatNetwork, values: np.ndarray) -> tuple[bytes, int]:
     """The file with corrected biases, and how many layers were corrected; ``values`` (N, ...) float32."""
     graph = parse_tflite(content, "corrected")
-    layers = [op for op in graph.operators if op.kind in WEIGHTED and len(op.inputs) == 3]
+    kinds = [kind for kind in WEIGHTED if kind is not OpKind.TRANSPOSE_CONV]  # each output has other taps
+    layers = [op for op in graph.operators if op.kind in kinds and len(op.inputs) == 3]
     values = values[:: max(1, len(values) // SAMPLES)][:SAMPLES]
     source = graph.tensor(graph.inputs[0].tensor)
     inside = [quantized(value, source) for value in values]
@@ -79,7 +80,7 @@ def _real(weights: Tensor) -> np.ndarray:
 def _sums(op: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(outputs,) mean over the positions of the layer applied to ``mean``, without its bias."""
     if op.kind is OpKind.FULLY_CONNECTED:
-        return weights @ mean.reshape(-1)
+        return weights @ mean.reshape(-1, weights.shape[1]).mean(axis=0)
     tf = tensorflow("correct biases")
     assert isinstance(op.attrs, WindowAttrs)
     window = op.attrs.window

@@ -213,13 +213,7 @@ def fully_connected(context: Context, op: RawOperator) -> None:
     if op.options["WeightsFormat"]:
         context.unsupported(op, "has shuffled weights", "convert the model without shuffled weights")
     outputs, inputs = weights.shape
-    if x.elements != inputs:
-        if inputs and x.elements % inputs == 0:
-            context.unsupported(
-                op,
-                f"is applied to {x.elements // inputs} positions at once",
-                "use a 1x1 CONV_2D for a dense layer on every position",
-            )
+    if not inputs or x.elements % inputs:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
     bias = _bias(context, op, x, weights, outputs)
     context.add(op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)))

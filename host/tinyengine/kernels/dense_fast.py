@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
@@ -40,15 +42,46 @@ def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
 
 
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """FULLY_CONNECTED on one vector; None where sums or multipliers exceed the fixed-point formulas.
+    """FULLY_CONNECTED, row by row; None where sums or multipliers exceed the fixed-point formulas.
 
     None too in networks of nothing but tiny layers: there this kernel's code and its constants per output are most of
     the flash, and cost more than its speed is worth.
     """
     x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
-    if x.elements != weights.shape[1] or all(_is_tiny(other, graph) for other in graph.operators):
+    if all(_is_tiny(other, graph) for other in graph.operators):
         return None
-    return _lower(op, graph, target)
+    call, rows = _lower(op, graph, target), x.elements // weights.shape[1]
+    return call if call is None or rows == 1 else _by_rows(call, rows, *weights.shape)
+
+
+ROWS = """typedef struct dense_rows_params {
+    uint32_t rows;
+    te_dense_fast_params dense;
+} dense_rows_params;
+
+static void dense_rows(const dense_rows_params *p, const int8_t *x, int8_t *y, void *scratch) {
+    for (uint32_t i = 0; i < p->rows; i++, x += p->dense.in, y += p->dense.out)
+        te_dense_fast_s8(&p->dense, x, y, scratch);
+}
+"""
+
+
+def _by_rows(call: KernelCall, rows: int, outputs: int, inputs: int) -> KernelCall:
+    """``call``, which is for a single row, once for each of ``rows``."""
+    row = np.arange(rows)
+    reads, writes = (row * inputs, (row + 1) * inputs), (row * outputs, (row + 1) * outputs)
+    touched = access.blocks([reads], writes)
+    return replace(
+        call,
+        function="dense_rows",
+        params_type="dense_rows_params",
+        pack=lambda: {"rows": rows, "dense": call.params},
+        overlaps=(access.overlap(touched, 0, rows * outputs),),
+        access=touched,
+        macs=rows * call.macs,
+        note=f"{rows} rows, {call.note}",
+        code=ROWS,
+    )
 
 
 def _is_tiny(op: Operator, graph: Graph) -> bool:
@@ -75,7 +108,8 @@ def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     if layer is None:
         return None
     zero, requant, rounding = layer.zero, layer.requant, layer.rounding
-    inputs, outputs = x.elements, y.elements
+    outputs = y.shape[-1]
+    inputs = graph.tensor(op.inputs[1]).elements // outputs
     variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
     touched = access.whole(inputs, outputs)
 

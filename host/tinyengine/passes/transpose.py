@@ -62,6 +62,8 @@ def fold_transpose_into_dense(graph: Graph) -> None:
             source = graph.producer(source.inputs[0])
         if source is None or not isinstance(source.attrs, TransposeAttrs):
             continue
+        if graph.tensor(op.inputs[0]).elements != graph.tensor(op.inputs[1]).shape[1]:
+            continue  # of several rows, each has inputs of its own
         if not same_quantization(graph, source.inputs[0], op.inputs[0]):
             continue
         op.inputs = [source.inputs[0], _permuted_columns(graph, op.inputs[1], source), op.inputs[2]]

@@ -63,8 +63,8 @@ def depthwise_conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> n
 
 @oracle(OpKind.FULLY_CONNECTED, sums=True)
 def fully_connected(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Matrix times flattened input; float64 holds every sum exactly."""
+    """Matrix times each row of the input; float64 holds every sum exactly."""
     x, weights, bias = inputs
-    centred = x.reshape(-1).astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
-    product = weights.astype(np.float64) @ centred
+    centred = x.reshape(-1, weights.shape[1]).astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
+    product = centred @ weights.T.astype(np.float64)
     return (product.astype(np.int64) + bias).astype(np.int32)  # wraps as the sum does

@@ -100,7 +100,9 @@ def differentiable(op: Operator, graph: Graph) -> bool:
     match op.kind:
         case OpKind.CONV_2D:
             return isinstance(op.attrs, Conv2DAttrs) and op.attrs.groups == 1
-        case OpKind.DEPTHWISE_CONV_2D | OpKind.FULLY_CONNECTED | OpKind.AVERAGE_POOL_2D:
+        case OpKind.FULLY_CONNECTED:
+            return x.elements == graph.tensor(op.inputs[1]).shape[1]
+        case OpKind.DEPTHWISE_CONV_2D | OpKind.AVERAGE_POOL_2D:
             return True
         case OpKind.ADD:
             return len(op.inputs) == 2 and all(graph.tensor(name).shape == y.shape for name in op.inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from math import prod
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -138,13 +139,24 @@ class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
 
 
 class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):
-    """The output is (1, channels), or has more axes of size 1."""
+    """On each row of as many values as the weights take; the output is (rows, channels), or has rows on more axes."""
+
+    def shapes(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+        x, weights, bias = inputs
+        if len(weights.shape) != 2 or weights.shape[0] != bias.elements or x.elements % weights.shape[1]:
+            what = f"{list(weights.shape)} and {bias.elements} biases for input {list(x.shape)}"
+            raise Contradiction(f"has weights of shape {what}")
+        return [self.shape(attrs, inputs, declared[0])]
 
     def weights_shape(self, attrs: FullyConnectedAttrs, x: Tensor, channels: int) -> Shape:
         return (channels, x.elements)
 
     def shape(self, attrs: FullyConnectedAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
-        return up_to_ones((1, self.channels(inputs)), declared)
+        x, channels = inputs[0], self.channels(inputs)
+        rows = x.elements // inputs[1].shape[1]
+        if declared and declared[-1] == channels and prod(declared) == rows * channels:
+            return declared
+        return up_to_ones((rows, channels), declared)
 
 
 def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:
