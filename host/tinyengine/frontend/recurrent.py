@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyengine.frontend.context import QUANTIZE_HINT, Context
 from tinyengine.frontend.raw import RawOperator, RawTensor
-from tinyengine.ir.graph import DTYPES, State, Tensor
+from tinyengine.ir.graph import DTYPES, Quantization, State, Tensor
 from tinyengine.ir.operators.recurrent import GATES
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 
@@ -71,7 +71,10 @@ def _constant(context: Context, op: RawOperator, position: int, *dtypes: str) ->
     context.require_dtype(op, raw, dtypes)
     if not raw.data.size or raw.sparse:
         context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
-    return context.constant(op, raw)
+    constant = context.constant(op, raw)
+    if constant.dtype == "int32" and raw.scale:  # TFLite Micro asks for it where the network is written again
+        constant.quant = Quantization(raw.scale, (0,) * len(raw.scale))
+    return constant
 
 
 def _state(

@@ -13,9 +13,9 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,12 +68,20 @@ class _TensorFlow:
                 else kinds.BUILTIN_REF,
                 num_threads=1,
             )
+            if any(self._has_state_of_bytes(op) for op in self._interpreter._get_ops_details()):
+                raise ValueError("TFLite takes an SVDF's state of int8 for int16 and writes beyond it")
             self._interpreter.allocate_tensors()
         if not optimized and any(op["op_name"] == "SUM" for op in self._interpreter._get_ops_details()):
             raise ValueError("TFLite's reference SUM takes int8 for uint8")
         self.name = f"TFLite {'optimized' if optimized else 'reference'} kernels (TensorFlow {tf.__version__})"
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
+
+    def _has_state_of_bytes(self, op: Mapping[str, Any]) -> bool:
+        """Whether ``op`` is an SVDF with weights over time, and a state, of int8: TFLite Micro's alone."""
+        if op["op_name"] != "SVDF":
+            return False
+        return bool(self._interpreter._get_tensor_details(op["inputs"][2], 0)["dtype"] is np.int8)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         for detail, value in zip(self._inputs, inputs, strict=True):
