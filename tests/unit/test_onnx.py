@@ -142,6 +142,15 @@ FLOAT: dict[str, tuple[list[Node], dict[str, np.ndarray], tuple[int, ...]]] = {
         },
         (1, 3, 6, 5),
     ),
+    "groups, and a convolution back": (
+        [
+            ("Conv", ["x", "w"], "c", {**CONV, "group": 2, "strides": [2, 2]}),
+            ("Relu", ["c"], "r", {}),
+            ("ConvTranspose", ["r", "v"], "y", {**CONV, "strides": [2, 2], "output_padding": [1, 1]}),
+        ],
+        {"w": weights(6, 2, 3, 3), "v": weights(6, 3, 3, 3)},
+        (1, 4, 6, 8),
+    ),
     "what refusals advise": (
         [
             ("Pad", ["x", "pads"], "p", {}),

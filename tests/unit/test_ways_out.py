@@ -228,6 +228,7 @@ TESTED: dict[str, str] = {
     "pad its input, or use ceil_mode=0": "test_onnx.py::test_float_networks_compute",
     "use asymmetric or half_pixel": "test_onnx.py::test_float_networks_compute",
     "use nearest by whole factors, or linear": "test_onnx.py::test_float_networks_compute",
+    "give it pads and output_padding": "test_onnx.py::test_float_networks_compute",
     "use alpha 1": "test_onnx.py::test_float_networks_compute",
     "use count_include_pad=1, or no paddings": "test_onnx.py::test_float_networks_compute",
     "leave --input-shape out": "test_convert.py::test_a_float_tflite_is_quantized",

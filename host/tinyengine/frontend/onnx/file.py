@@ -75,7 +75,7 @@ def _constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
     return all(not name or name in constants for name in node.inputs) or node.kind in _FOLDED
 
 
-_FOLDED = ("ConstantOfShape", "Range", "Expand", "Where", "Equal", "Cast", "ScatterND", "Not", "Neg")
+_FOLDED = ("Gather", "ConstantOfShape", "Range", "Expand", "Where", "Equal", "Cast", "ScatterND", "Not", "Neg")
 """What exporters write to compute shapes."""
 
 

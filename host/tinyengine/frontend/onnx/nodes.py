@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value, identity
+from tinyengine.frontend.onnx.builder import LAST, REPLACE_HINT, Builder, Node, Value, identity
 from tinyengine.ir.graph import Quantization
 from tinyengine.ir.ops import (
     Activation,
@@ -30,6 +30,7 @@ from tinyengine.ir.ops import (
     ResizeAttrs,
     SoftmaxAttrs,
     StridedSliceAttrs,
+    TransposeConvAttrs,
     Window,
     same_padding,
 )
@@ -110,7 +111,6 @@ def shape_of(b: Builder, node: Node) -> None:
 def _weighted(
     b: Builder,
     node: Node,
-    kind: OpKind,
     x: str,
     kernel: Value,
     to_ir: Callable[[np.ndarray], np.ndarray],
@@ -175,12 +175,39 @@ def conv(b: Builder, node: Node) -> None:
         attrs: Conv2DAttrs | DepthwiseConv2DAttrs = DepthwiseConv2DAttrs(window, shown[0] // group, activation)
     else:
         kind, axis, perm = OpKind.CONV_2D, 0, (0, 2, 3, 1)
-        attrs = Conv2DAttrs(window, activation)
+        attrs = Conv2DAttrs(window, activation, group)
     operands, quant = _weighted(
-        b, node, kind, name, kernel, lambda w: w.reshape(shown).transpose(perm), axis, 0, bias, output
+        b, node, name, kernel, lambda w: w.reshape(shown).transpose(perm), axis, 0, bias, output
     )
     b.emit(node, kind, operands, attrs, quant, LAST, output)
     _line(b, output, line)
+
+
+@translator("ConvTranspose")
+def conv_transpose(b: Builder, node: Node) -> None:
+    """Without paddings, of which TFLite has SAME only, and a slice of that."""
+    kernel, bias = b.required(node, 1), b.constant(node, 2, "biases")
+    if kernel.array is None or kernel.array.ndim != 4 or int(node.attributes.get("group", 1)) != 1:
+        b.unsupported(node, "computes its weights, slides over no picture or has groups", REPLACE_HINT)
+    if "output_shape" in node.attributes or node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
+        b.unsupported(node, "leaves its paddings open", "give it pads and output_padding")
+    x = b.ordered(b.required(node, 0), LAST)
+    shape, sizes = b.tensor(x).shape, kernel.array.shape[2:]
+    window = _window(b, node, (sizes[0], sizes[1]), (shape[1], shape[2]), False)
+    if window.dilation != (1, 1):
+        b.unsupported(node, "is dilated", REPLACE_HINT)
+    more = node.attributes.get("output_padding", [0, 0])
+    reach = [(n - 1) * s + k for n, s, k in zip(shape[1:3], window.stride, sizes, strict=True)]
+    before, behind = window.pad[::2], window.pad[1::2]
+    out = [r - p - q + m for r, p, q, m in zip(reach, before, behind, more, strict=True)]
+    extra = [max(p + n - r, 0) for p, n, r in zip(before, out, reach, strict=True)]
+    activation, output = b.activation(node)
+    operands, quant = _weighted(b, node, x.tensor, kernel, lambda w: w.transpose(1, 2, 3, 0), 0, 1, bias, output)
+    whole = (1, reach[0] + extra[0], reach[1] + extra[1], kernel.array.shape[1])
+    attrs = TransposeConvAttrs(replace(window, pad=(0, -extra[0], 0, -extra[1])), activation)
+    b.emit(node, OpKind.TRANSPOSE_CONV, operands, attrs, quant, LAST, f"{output}_whole", whole)
+    rows, columns = (range(p, p + n) for p, n in zip(before, out, strict=True))
+    _cut(b, node, b.values[f"{output}_whole"], [range(1), range(whole[3]), rows, columns], output)
 
 
 def _line(b: Builder, output: str, line: bool) -> None:
@@ -242,7 +269,7 @@ def dense(b: Builder, node: Node) -> None:
     kind = OpKind.FULLY_CONNECTED if rows == 1 else OpKind.CONV_2D
     if rows != 1:  # a fully connected layer on every position
         name = b.viewed(x, (1, 1, rows, tensor.shape[-1]))
-    operands, quant = _weighted(b, node, kind, name, kernel, to_ir, 0, channel, bias, output)
+    operands, quant = _weighted(b, node, name, kernel, to_ir, 0, channel, bias, output)
     final = (*tensor.shape[:-1], outputs)
     if rows == 1:
         declared = final if len(final) != 1 else (1, outputs)
