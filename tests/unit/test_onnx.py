@@ -151,6 +151,18 @@ FLOAT: dict[str, tuple[list[Node], dict[str, np.ndarray], tuple[int, ...]]] = {
         {"w": weights(6, 2, 3, 3), "v": weights(6, 3, 3, 3)},
         (1, 4, 6, 8),
     ),
+    "a GELU of several nodes": (
+        [
+            ("Div", ["x", "root"], "d", {}),
+            ("Erf", ["d"], "e", {}),
+            ("Add", ["e", "one"], "a", {}),
+            ("Mul", ["x", "a"], "m", {}),
+            ("Mul", ["m", "half"], "g", {}),
+            ("MatMul", ["g", "w"], "y", {}),
+        ],
+        {"root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5), "w": weights(5, 3)},
+        (1, 5),
+    ),
     "what refusals advise": (
         [
             ("Pad", ["x", "pads"], "p", {}),

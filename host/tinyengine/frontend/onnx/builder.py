@@ -272,6 +272,36 @@ class Builder:
         readers = self._readers.get(output, [])
         return readers[0] if len(readers) == 1 and readers[0].kind == kind and output not in self._outputs else None
 
+    def gelu(self, node: Node) -> tuple[Value, str] | None:
+        """What a GELU around an Erf reads, and the value that it writes; its nodes behind the Erf are done then."""
+        scaled = next((n for ns in self._readers.values() for n in ns if node.inputs[0] in n.outputs), None)
+        if scaled is None or scaled.kind not in ("Div", "Mul"):
+            return None
+        source = next((name for name in scaled.inputs if self.values[name].array is None), None)
+        factor = next((self.values[name].array for name in scaled.inputs if self.values[name].array is not None), None)
+        wanted = 2**0.5 if scaled.kind == "Div" else 0.5**0.5
+        if source is None or factor is None or factor.size != 1 or abs(factor.item() - wanted) > 1e-3:
+            return None
+        chain, left = [node], ["one", "half", "x"]
+        while left:
+            output = chain[-1].outputs[0]
+            reader = self.only_reader(output, "Add" if left[0] == "one" else "Mul")
+            if reader is None:
+                return None
+            other = next((name for name in reader.inputs if name != output), "")
+            array = self.values[other].array if other in self.values else None
+            what = (
+                "x"
+                if other == source
+                else {1.0: "one", 0.5: "half"}.get(array.item() if array is not None and array.size == 1 else 0.0)
+            )
+            if what not in left or (what != "one" and left[0] == "one"):
+                return None
+            left.remove(what)
+            chain.append(reader)
+        self.done |= {each.index for each in chain[1:]}
+        return self.values[source], chain[-1].outputs[0]
+
     # --- border ---
 
     def add_input(self, name: str, shape: Shape) -> None:

@@ -50,7 +50,8 @@ def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Gra
     for value in inputs:
         builder.add_input(value.name, _shape(package, value, input_shape if len(inputs) == 1 else None))
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=13)
-    for node in nodes:
+    # constants first: an operator may take those that later nodes read along
+    for node in sorted(nodes, key=lambda node: node.kind != "Constant"):
         if node.index in builder.done:
             continue
         read = [builder.values[each] if each else None for each in node.inputs if each in builder.values or not each]

@@ -373,6 +373,17 @@ def _operand(
     return b.add_constant(f"{output}_constant", turn(stored[0]), stored[1])
 
 
+@translator("Erf")
+def gelu(b: Builder, node: Node) -> None:
+    """The Erf of a GELU that is written out: x / sqrt(2), erf, + 1, times x, times 0.5."""
+    chain = b.gelu(node)
+    if chain is None:
+        b.unsupported(node, "is no part of a GELU, x * (1 + erf(x / sqrt(2))) * 0.5", REPLACE_HINT)
+    x, output = chain
+    b.values[output] = b.real(x)
+    b.emit(node, OpKind.GELU, [b.values[output].tensor], GeluAttrs(), None, x.order, output)
+
+
 _UNARY = {
     "Sigmoid": OpKind.LOGISTIC, "Tanh": OpKind.TANH, "HardSwish": OpKind.HARD_SWISH, "LeakyRelu": OpKind.LEAKY_RELU,
     "Elu": OpKind.ELU, "Gelu": OpKind.GELU, "Exp": OpKind.EXP, "Log": OpKind.LOG, "Sqrt": OpKind.SQRT,
