@@ -328,6 +328,9 @@ def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
     network(path, [("Det", ["x"], "y", {})], {}, (1, 3, 4, 4))
     with pytest.raises(UnsupportedOperatorError, match=r"net.onnx: node 0 \(Det n_y\) is not imported from ONNX"):
         network_bytes(path)
+    network(path, [("MaxPool", ["x"], "y", {})], {}, (1, 3, 4, 4))
+    with pytest.raises(ModelError, match=r"node 0 \(MaxPool n_y\) contradicts itself"):
+        network_bytes(path)
     network(path, [("Relu", ["x"], "y", {})], {}, (1, 3, "rows", 4))
     with pytest.raises(ModelError, match=r"dynamic shape 1x3x\?x4.*--input-shape 1,3,96,4"):
         network_bytes(path)

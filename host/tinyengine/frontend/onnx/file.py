@@ -60,7 +60,10 @@ def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Gra
         if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
             _fold(package, builder, node, opset)
         elif node.kind in TRANSLATORS:
-            TRANSLATORS[node.kind](builder, node)
+            try:
+                TRANSLATORS[node.kind](builder, node)
+            except _CONTRADICTIONS as error:
+                raise ModelError(f"{node} contradicts itself ({error}): convert the model again") from error
         else:
             builder.unknown(node)
     for output in model.graph.output:
@@ -68,6 +71,8 @@ def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Gra
     return builder.graph
 
 
+_CONTRADICTIONS = (LookupError, ArithmeticError, ValueError, TypeError, AttributeError, AssertionError, StopIteration)
+"""What a translator meets where attributes are missing, or shapes and axes do not fit."""
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
 
 
