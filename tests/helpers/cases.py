@@ -26,6 +26,7 @@ from tinyengine.ir.ops import (
     GeluAttrs,
     LeakyReluAttrs,
     LookupAttrs,
+    MatmulAttrs,
     MeanAttrs,
     NoAttrs,
     PadAttrs,
@@ -272,6 +273,26 @@ def transpose_conv(draw: Draw) -> OpCase:
     out = _products(draw, builder, shape, weights, 0)
     attrs = TransposeConvAttrs(window, draw.activation())
     return builder.finish(OpKind.TRANSPOSE_CONV, ["x", "w", "b"], (1, *size, outputs), out, attrs)
+
+
+@family
+def batch_matmul(draw: Draw) -> OpCase:
+    """Matrices and batches of them."""
+    builder = CaseBuilder()
+    batches = draw.one_of(((1,), (1,)), ((1, 3), (1, 3)), ((1, 2, 3), (1, 2, 3)))
+    rows, depth, columns = draw.integer(1, 7), draw.integer(1, 30), draw.integer(1, 7)
+    attrs = MatmulAttrs(draw.one_of(False, True), draw.one_of(False, True))
+    shapes = [
+        (*batches[0], *((depth, rows) if attrs.adj_x else (rows, depth))),
+        (*batches[1], *((columns, depth) if attrs.adj_y else (depth, columns))),
+    ]
+    quants = [draw.quant(), draw.quant()]
+    builder.given("a", quants[0], draw.int8(shapes[0]))
+    builder.given("b", quants[1], draw.int8(shapes[1]))
+    scale = quants[0].scale[0] * quants[1].scale[0] * 5000 * depth**0.5 / draw.one_of(20, 60)
+    out = Quantization((float(np.float32(scale)),), (draw.zero(),))
+    shape = (*np.broadcast_shapes(*batches), rows, columns)
+    return builder.finish(OpKind.BATCH_MATMUL, ["a", "b"], shape, out, attrs)
 
 
 @family

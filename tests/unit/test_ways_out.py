@@ -14,7 +14,7 @@ from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.frontend.translators import TRANSLATORS
 from tinyengine.ir import OpKind, Quantization
-from tinyengine.ir.ops import Activation, ElementwiseAttrs, GatherAttrs, Window
+from tinyengine.ir.ops import Activation, ElementwiseAttrs, GatherAttrs, MatmulAttrs, Window
 from tinyengine.paths import project_root
 
 from tests.helpers.graphs import GraphBuilder
@@ -39,6 +39,17 @@ def sliced(b: GraphBuilder, x: str, parts: int = 4) -> str:
     step = 8 // parts
     shape = (1, step, 8, 4)
     return b.concat([b.slice(x, (0, i * step, 0, 0), (1,) * 4, shape, shape) for i in range(parts)], 1)
+
+
+def multiplied(b: GraphBuilder, x: str) -> str:
+    """By matrices that are repeated before."""
+    repeated = b.op(
+        OpKind.GATHER,
+        [b.slice(x, (0, 0, 0, 0), (1,) * 4, (1, 1, 8, 4), (1, 1, 8, 4))],
+        GatherAttrs((None, (0,) * 8, None, None)),
+        quant=b.graph.tensor(x).quant,
+    )
+    return b.op(OpKind.BATCH_MATMUL, [x, repeated], MatmulAttrs(adj_y=True))
 
 
 def pooled(b: GraphBuilder, x: str) -> str:
@@ -125,7 +136,7 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use MEAN": (MEAN,),
     "use MAX_POOL_2D if it goes over rows and columns, all of them": (pooled,),
     "pad with zeros (PAD)": (PAD,),
-    "use FULLY_CONNECTED with constant weights": (DENSE,),
+    "repeat them before (BROADCAST_TO)": (multiplied,),
     "use SOFTMAX": (SOFTMAX,),
     "leave the largest output to be found by the application": (DENSE,),
     "use a dilated convolution (dilation_rate), stride 1": (

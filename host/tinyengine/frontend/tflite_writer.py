@@ -65,6 +65,7 @@ _VERSIONS = {
         ("RESIZE_BILINEAR", "SLICE", "TILE", "MIRROR_PAD", "REVERSE_V2", "SPLIT", "SPLIT_V", "PACK", "UNPACK"), 2
     ),
     "BROADCAST_TO": 3,
+    "BATCH_MATMUL": 2,
     **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN"), 2),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
     "SVDF": 3,

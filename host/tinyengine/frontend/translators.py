@@ -52,7 +52,6 @@ _INSTEAD = {
     "DIV": "multiply by the reciprocal constant (MUL)",
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
-    "BATCH_MATMUL": "use FULLY_CONNECTED with constant weights",
     "WHILE": "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again",
     "IF": "convert the function with the branch that is to run",
 }
@@ -217,6 +216,15 @@ def fully_connected(context: Context, op: RawOperator) -> None:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
     bias = _bias(context, op, x, weights, outputs)
     context.add(op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)))
+
+
+@translator("BATCH_MATMUL")
+def batch_matmul(context: Context, op: RawOperator) -> None:
+    """TFLite's reference kernel and TFLite's others broadcast differently, so nothing is broadcast."""
+    a, b = context.activation(op, 0), context.activation(op, 1)
+    if a.shape[:-2] != b.shape[:-2]:
+        context.unsupported(op, "repeats matrices", "repeat them before (BROADCAST_TO)")
+    plain(context, op)
 
 
 @translator("AVERAGE_POOL_2D", "MAX_POOL_2D")

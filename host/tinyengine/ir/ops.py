@@ -20,6 +20,7 @@ class OpKind(StrEnum):
     DEPTHWISE_CONV_2D = "DEPTHWISE_CONV_2D"
     TRANSPOSE_CONV = "TRANSPOSE_CONV"
     FULLY_CONNECTED = "FULLY_CONNECTED"
+    BATCH_MATMUL = "BATCH_MATMUL"
     ADD = "ADD"
     SUB = "SUB"
     MUL = "MUL"
@@ -171,6 +172,14 @@ class FullyConnectedAttrs(Attrs):
     """inputs: x (any shape, flattened), weights (O,I), bias (O)."""
 
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class MatmulAttrs(Attrs):
+    """inputs: matrices on the last two axes, exchanged if ``adj_x``, ``adj_y`` say so; the others are alike."""
+
+    adj_x: bool = False
+    adj_y: bool = False
 
 
 @dataclass(frozen=True)

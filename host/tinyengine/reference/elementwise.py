@@ -7,7 +7,15 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Comparison, Multiplier, Prelu, SquaredDifference
+from tinyengine.ir.operators.elementwise import (
+    DIFFERENCE_LEFT_SHIFT,
+    Comparison,
+    Multiplier,
+    Prelu,
+    SquaredDifference,
+    matmul_requant,
+)
+from tinyengine.ir.ops import MatmulAttrs
 from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, multiply_by_quantized_multiplier
 from tinyengine.ir.requant import add_params, mul_params
 from tinyengine.reference.registry import oracle
@@ -117,3 +125,13 @@ def _scaled(x: np.ndarray, factor: Multiplier) -> np.ndarray:
 
 def _to_int8(x: np.ndarray) -> np.ndarray:
     return np.clip(x, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+@oracle(OpKind.BATCH_MATMUL)
+def batch_matmul(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Of the last two axes."""
+    assert isinstance(op.attrs, MatmulAttrs)
+    a, b = (x.astype(np.int64) - graph.tensor(n).zero_point for x, n in zip(inputs, op.inputs, strict=True))
+    a = a.swapaxes(-1, -2) if op.attrs.adj_x else a
+    b = b.swapaxes(-1, -2) if op.attrs.adj_y else b
+    return matmul_requant(graph, op).apply(a @ b)

@@ -10,9 +10,9 @@ import numpy as np
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import A, Contradiction, Definition, Shape
-from tinyengine.ir.ops import ElementwiseAttrs, NoAttrs, OpKind
+from tinyengine.ir.ops import ElementwiseAttrs, MatmulAttrs, NoAttrs, OpKind
 from tinyengine.ir.quantize import quantize_multiplier
-from tinyengine.ir.requant import add_params
+from tinyengine.ir.requant import Requant, add_params, requant_of
 
 
 class Binary(Definition[A]):
@@ -147,3 +147,32 @@ class Cast(Definition[NoAttrs], kind=OpKind.CAST):
         if x != y and not (x == "float32" and y in ("int8", "int16"))
     )
     elementwise = True
+
+
+class BatchMatmul(Definition[MatmulAttrs], kind=OpKind.BATCH_MATMUL):
+    """Products of matrices that the network computes."""
+
+    signatures = ("int8 x int8 -> int8",)
+
+    def shape(self, attrs: MatmulAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        a, b = (tensor.shape for tensor in inputs)
+        if len(a) == len(b) >= 2:
+            rows, depth = a[-2:][:: -1 if attrs.adj_x else 1]
+            other, columns = b[-2:][:: -1 if attrs.adj_y else 1]
+            if depth == other and a[:-2] == b[:-2]:
+                return (*a[:-2], rows, columns)
+        raise Contradiction(f"multiplies matrices of shapes {list(a)} and {list(b)}")
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        a = graph.tensor(op.inputs[0]).shape
+        if max(a[-2:]) * 255**2 >= 1 << 31:
+            raise Contradiction("sums so many products that 32 bits overflow")
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        return output.elements * (inputs[0].shape[-1] * inputs[0].shape[-2] // output.shape[-2])
+
+
+def matmul_requant(graph: Graph, op: Operator) -> Requant:
+    """From a sum of products to the output (BatchMatMul's Prepare)."""
+    a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    return requant_of([a.scale * b.scale / y.scale], y)

@@ -16,6 +16,7 @@ from tinyengine.kernels.base import KernelCall, Target, lowering
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
 from tinyengine.kernels.loops.lookup import lookup
+from tinyengine.kernels.loops.matmul import matmul
 from tinyengine.kernels.loops.movement import movement, sources
 from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
 from tinyengine.kernels.loops.resample import resample
@@ -266,3 +267,9 @@ def lower_l2_normalization(op: Operator, graph: Graph, target: Target) -> Kernel
     result = Pass((f"y = {CLAMP.format('te_scale(x - zero0, factor, shift + 7)')};",), writes=True)
     loop = Reduction("l2_normalization", ("int32_t sum = 0;",), (squares, result), {"zero0": x.zero_point})
     return replace(reduction(op, graph, (len(x.shape) - 1,), loop), header=FIXED)
+
+
+@lowering(OpKind.BATCH_MATMUL)
+def lower_batch_matmul(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Products of matrices."""
+    return matmul(op, graph)

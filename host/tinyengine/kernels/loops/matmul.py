@@ -1,0 +1,75 @@
+"""Products of two matrices."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir.operators.elementwise import matmul_requant
+from tinyengine.ir.ops import MatmulAttrs
+from tinyengine.kernels import access
+from tinyengine.kernels.base import KernelCall
+from tinyengine.kernels.loops import text
+from tinyengine.kernels.loops.text import Array, Value
+
+BODY = """for (int32_t n = 0; n < batch; n++) {
+    for (int32_t i = 0; i < rows; i++) {
+        for (int32_t j = 0; j < columns; j++) {
+            const int8_t *a = in0 + first0[n] + i * line0, *b = in1 + first1[n] + j * line1;
+            int32_t sum = 0;
+            for (int32_t k = 0; k < depth; k++, a += step0, b += step1) sum += (*a - zero0) * (*b - zero1);
+            *out++ = (int8_t)te_clamp(te_scale(sum, factor, shift) + zero, -128, 127);
+        }
+    }
+}"""
+
+
+def matmul(op: Operator, graph: Graph) -> KernelCall:
+    """The call for two inputs, either of which may be a constant."""
+    assert isinstance(op.attrs, MatmulAttrs)
+    operands, y = [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0])
+    requant, (rows, columns) = matmul_requant(graph, op), y.shape[-2:]
+    depth = prod(operands[0].shape[-2:]) // rows
+    values: dict[str, Value] = {"batch": prod(y.shape[:-2]), "rows": rows, "columns": columns, "depth": depth}
+    values |= {"factor": int(requant.multiplier[0]), "shift": int(requant.shift[0]), "zero": requant.zero}
+    # along a line of products the left matrix is walked by columns, the right one by rows
+    for i, (tensor, along) in enumerate(zip(operands, (not op.attrs.adj_x, op.attrs.adj_y), strict=True)):
+        last = tensor.shape[-1]
+        values |= {f"step{i}": 1 if along else last, f"line{i}": last if along else 1, f"zero{i}": tensor.zero_point}
+        values[f"first{i}"] = _firsts(tensor, y)
+        if tensor.data is not None:
+            values[f"in{i}"] = _constant(tensor.data)
+    given = [(i, tensor) for i, tensor in enumerate(operands) if tensor.data is None]
+    arguments = ", ".join([*(f"const int8_t *in{i}" for i, _ in given), "int8_t *out"])
+    code = text.function("matmul", values, arguments, BODY.splitlines())
+    return KernelCall(
+        op,
+        code.name,
+        "te_requant.h",
+        code.params_type,
+        lambda: text.packed(values),
+        inputs=[tensor.name for _, tensor in given],
+        outputs=[y.name],
+        overlaps=(None,) * len(given),
+        access=access.blocks(
+            [(np.array([0]), np.array([tensor.nbytes])) for _, tensor in given],
+            (np.array([0]), np.array([y.nbytes])),
+        ),
+        macs=y.elements * depth,
+        note="generated",
+        code=code.text,
+    )
+
+
+def _constant(data: np.ndarray) -> Array:
+    return Array("int8", lambda: data)
+
+
+def _firsts(tensor: Tensor, y: Tensor) -> Array:
+    """Where the matrix for each of the output's lies in ``tensor``."""
+    size = prod(tensor.shape[-2:])
+    number = np.arange(prod(tensor.shape[:-2])).reshape(tensor.shape[:-2])
+    firsts = np.broadcast_to(number, y.shape[:-2]).ravel() * size
+    return Array("int32", lambda: firsts)
