@@ -404,3 +404,25 @@ def test_an_island_that_others_see_stays() -> None:
     inside = graph.operators[1].outputs[0]
     graph.outputs.append(Port(inside, inside, "float32"))
     assert OpKind.ELU in [op.kind for op in optimize(graph).operators]
+
+
+# --- depthwise convolutions of one channel ---
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_depthwise_of_one_channel_is_a_convolution(per_channel: bool) -> None:
+    b = GraphBuilder(21)
+    window = Window((5, 3), (2, 1), (1, 2), (2, 1, 0, 3))
+    b.output(b.depthwise(b.input(1, 12, 9, 1), window, 6, Activation.RELU, per_channel))
+    graph = optimized(b)
+    assert kinds(graph) == ["CONV_2D"]
+    [op] = graph.operators
+    assert op.attrs == Conv2DAttrs(window, Activation.RELU)
+    assert graph.tensor(op.inputs[1]).shape == (6, 5, 3, 1)
+
+
+@pytest.mark.parametrize(("channels", "multiplier"), [(1, 1), (2, 3)])
+def test_other_depthwise_convolutions_stay(channels: int, multiplier: int) -> None:
+    b = GraphBuilder(22)
+    b.output(b.depthwise(b.input(1, 6, 6, channels), Window((3, 3)), multiplier))
+    assert kinds(optimized(b)) == ["DEPTHWISE_CONV_2D"]

@@ -11,6 +11,7 @@ from tinyengine.passes.border import move_conversions_to_border
 from tinyengine.passes.constants import fold_constants
 from tinyengine.passes.dead import remove_dead_code
 from tinyengine.passes.islands import islands_to_tables
+from tinyengine.passes.one_channel import depthwise_of_one_channel
 from tinyengine.passes.pad import fold_pad
 from tinyengine.passes.split_channels import merge_split_depthwise
 from tinyengine.passes.transpose import fold_transpose_into_dense, sink_transposes, transposes_to_views
@@ -32,6 +33,7 @@ PASSES: list[Pass] = [
     merge_views,
     fold_pad,
     merge_split_depthwise,
+    depthwise_of_one_channel,
     shift_windows,
 ]
 
