@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
@@ -77,9 +77,18 @@ class ChainCase(OpCase):
                     continue
             else:
                 op = row_op(ops, graph, target, x=names[group.x], rows=group.rows, consume=group.consume)
+                if op is None and len(group.ops) > 1 and group.ops[0].kind is OpKind.DEPTHWISE_CONV_2D:
+                    waiting[:0] = one_by_one(group)  # its depthwise convolution has another kernel
+                    continue
             assert op is not None, f"no row operator for {[op.kind for op in ops]}: {self}"
             made.append(op)
         return chain_call(made, graph)
+
+
+def one_by_one(group: Group) -> list[Group]:
+    """Its operators as groups of their own."""
+    pictures = [group.x, *(op.outputs[0] for op in group.ops)]
+    return [replace(group, ops=(op,), x=x, consume=False) for op, x in zip(group.ops, pictures, strict=False)]
 
 
 class ChainBuilder:

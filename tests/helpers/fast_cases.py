@@ -73,18 +73,25 @@ def conv(
     return _finish(draw, OpKind.CONV_2D, x, weights, 0, shape, attrs, n)
 
 
-def depthwise(draw: Draw, size: tuple[int, int, int], window: Window, n: Numbers, activation: str = "none") -> OpCase:
-    """DEPTHWISE_CONV_2D with multiplier 1. ``x`` "against the weights" drives sums to their ends: every pixel has the
-    sign of a random tap of its channel."""
-    weights = int8(draw, (1, *window.kernel, size[2]), n.weights)
+def depthwise(
+    draw: Draw,
+    size: tuple[int, int, int],
+    window: Window,
+    n: Numbers,
+    activation: str = "none",
+    multiplier: int = 1,
+) -> OpCase:
+    """DEPTHWISE_CONV_2D. ``x`` "against the weights" drives sums to their ends: every pixel has the
+    sign of a random tap of its channel (of the first of its channels)."""
+    weights = int8(draw, (1, *window.kernel, size[2] * multiplier), n.weights)
     if n.x == "against the weights":
-        taps = weights.reshape(-1, size[2])
+        taps = weights.reshape(-1, size[2] * multiplier)[:, ::multiplier]
         chosen = taps[draw.rng.integers(0, len(taps), size[0] * size[1])]
         x = np.where(chosen < 0, -128, 127).astype(np.int8).reshape(1, *size)
     else:
         x = int8(draw, (1, *size), n.x)
-    attrs = DepthwiseConv2DAttrs(window, 1, Activation(activation))
-    shape = (1, *window.output_size(*size[:2]), size[2])
+    attrs = DepthwiseConv2DAttrs(window, multiplier, Activation(activation))
+    shape = (1, *window.output_size(*size[:2]), weights.shape[3])
     return _finish(draw, OpKind.DEPTHWISE_CONV_2D, x, weights, 3, shape, attrs, n)
 
 
@@ -222,7 +229,7 @@ def _fill(draw: Draw, x: np.ndarray, taps: np.ndarray, signs: np.ndarray, kernel
 
 def column_cases(draw: Draw, count: int) -> list[OpCase]:
     """Windows as wide as the picture, without padding: 1 to 9 channels or up to 70, few rows or many, also dilated; and
-    some layers of one output and thousands of inputs."""
+    some layers of few outputs and thousands of inputs."""
     cases = []
     for _ in range(count):
         width = draw.one_of(1, 1, 1, draw.integer(2, 5))
@@ -234,7 +241,31 @@ def column_cases(draw: Draw, count: int) -> list[OpCase]:
         numbers = draw.one_of(SMALL, LARGE, Numbers("ends", "ends"), Numbers("random", "against the weights"))
         cases.append(depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS)))
     lengths = [draw.integer(2048, 2100) for _ in range(count // 10)]
-    return cases + [dense(draw, length, 1, draw.one_of(SMALL, Numbers("ends", "ends"))) for length in lengths]
+    few = (1, draw.integer(2, 4))
+    return cases + [dense(draw, k, n, draw.one_of(SMALL, Numbers("ends", "ends"))) for k in lengths for n in few]
+
+
+def direct_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Depthwise convolutions whose windows have any size, step, holes and padding, also where they see no pixel; of 1
+    to 18 channels, each with one output or several."""
+    cases = []
+    for _ in range(count):
+        kernel, dilation = _two(draw, 1, 5), draw.one_of((1, 1), (1, 1), _two(draw, 1, 3))
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        pad = [draw.one_of(0, (r - 1) // 2, draw.integer(0, r + 1)) for r in reach for _ in "ab"]
+        rows, columns = (max(1, reach[i] - pad[2 * i] - pad[2 * i + 1]) + draw.integer(0, 6) for i in (0, 1))
+        window = Window(kernel, _two(draw, 1, 3), dilation, tuple(pad))
+        numbers = draw.one_of(SMALL, SMALL, LARGE, Numbers("ends", "ends"), Numbers("random", "against the weights"))
+        size, multiplier = (
+            (rows, columns, draw.one_of(draw.integer(1, 5), draw.integer(1, 18))),
+            draw.one_of(1, 1, 2, 4),
+        )
+        cases.append(depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS), multiplier))
+    return cases
+
+
+def _two(draw: Draw, low: int, high: int) -> tuple[int, int]:
+    return draw.integer(low, high), draw.integer(low, high)
 
 
 def conv_cases(draw: Draw, count: int) -> list[OpCase]:

@@ -31,6 +31,7 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "dense": fast_cases.dense_cases,
     "add": fast_cases.add_cases,
     "column": fast_cases.column_cases,
+    "direct": fast_cases.direct_cases,
 }
 COUNT = 40
 
@@ -123,7 +124,7 @@ def test_multipliers_from_one_half_on_round_exactly() -> None:
         fast_cases.dense(draw, 33, 8, half),
     ]
     calls = build_batch(cases, "half", target=FAST).calls
-    assert {call.function for call in calls} == {"te_conv_fast_s8", "te_depthwise_fast_s8", "te_dense_fast_s8"}
+    assert {call.function for call in calls} == {"te_conv_fast_s8", "te_depthwise_direct_s8", "te_dense_fast_s8"}
     assert not any("fast" in name for name in variant_names(calls))
 
 
@@ -132,7 +133,8 @@ def test_extreme_sums() -> None:
     batch = build_batch(fast_cases.extreme_cases(Draw(np.random.default_rng(3))), "extreme")
     notes = [call.note for call in batch.calls if call.function == "te_depthwise_fast_s8"]
     assert any("channels SMLAD" in note for note in notes), "no layer mixes both ways"
-    assert any(note.endswith("SMLAD") for note in notes) and any(note.endswith("SMLAL") for note in notes)
+    assert any(note.endswith("SMLAL") for note in notes)
+    assert "te_depthwise_direct_s8" in {call.function for call in batch.calls}, "no layer fails all range checks"
     [outputs] = run_native([batch])
     batch.check(outputs)
 
@@ -145,6 +147,20 @@ def test_full_fields() -> None:
         assert len(mixed) > len(batch.calls) // 2
         [outputs] = run_native([batch])
         batch.check(outputs)
+
+
+def test_long_layers_for_little_sram() -> None:
+    """From MIN_INPUTS inputs on without scratch memory, however many outputs; else only for few."""
+    draw = Draw(np.random.default_rng(13))
+    cases = [fast_cases.dense(draw, k, n, fast_cases.SMALL) for k in (2047, 2048, 2051) for n in (4, 5, 8)]
+    functions = {}
+    for optimize in ("time", "sram"):
+        batch = build_batch(cases, optimize, "tight", target=Target(optimize=optimize))
+        functions[optimize] = [call.function for call in batch.calls]
+        [outputs] = run_native([batch])
+        batch.check(outputs)
+    fast, long = "te_dense_fast_s8", "te_dense_long_s8"
+    assert functions == {"time": [fast] * 3 + [long, fast, fast] * 2, "sram": [fast] * 3 + [long] * 6}
 
 
 def test_linear_additions_of_every_pair() -> None:
@@ -229,7 +245,10 @@ def test_every_variant_is_tested() -> None:
     calls = [call for batch in target_batches() for call in batch.calls]
     missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)
     assert not missing
-    assert {"te_depthwise_column_s8", "te_dense_single_s8"} <= {call.function for call in calls}
+    others = {"te_depthwise_column_s8", "te_depthwise_direct_s8", "te_dense_long_s8"}
+    assert others <= {call.function for call in calls}
+    dots = {call.params["dots"] for call in calls if call.function == "te_dense_long_s8"}
+    assert dots == {"te_dense_dot", "te_dense_two_dots"}
     fast = [call for batch in target_batches(FAST) for call in batch.calls]
     assert not FAST_VARIANTS - variant_names(fast)
     rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}

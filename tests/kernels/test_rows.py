@@ -27,6 +27,7 @@ ROW_FUNCTIONS = {
     for name in (
         "conv",
         "depthwise",
+        "depthwise_direct",
         "depthwise_project",
         "add",
         "lut",

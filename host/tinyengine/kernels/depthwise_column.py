@@ -13,7 +13,7 @@ from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.fixed import words
-from tinyengine.kernels.layer import layer_of
+from tinyengine.kernels.layer import Layer, layer_of
 
 HEADER = "te_depthwise_column.h"
 
@@ -37,9 +37,6 @@ def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> Kernel
 
     def pack() -> dict[str, CValue]:
         weights = weights_of(op, graph)[0].reshape(taps, channels)
-        rounds = layer.rounding
-        bias = rounds.bias(bias_of(op, graph, channels) - layer.zero * weights.sum(axis=0))
-        constants = words(bias, rounds.m, rounds.c, rounds.e, rounds.l, rounds.s)
         return {
             "rows": rows,
             "channels": channels,
@@ -49,7 +46,7 @@ def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> Kernel
             "min": layer.requant.low,
             "max": layer.requant.high,
             "weights": CArray("weights", pack_weights(weights)),
-            "constants": CArray("constants", constants.view(np.int32).ravel()),
+            "constants": CArray("constants", channel_constants(layer, weights, bias_of(op, graph, channels))),
         }
 
     touched = access.window_access(x, y, window, channelwise=True)
@@ -72,3 +69,10 @@ def pack_weights(weights: np.ndarray) -> np.ndarray:
     """uint32 [quads of channels][taps] of ``weights`` (taps, channels), the last quad filled up with zeros."""
     padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 4))).astype(np.int8)
     return np.ascontiguousarray(padded).view("<u4").T.ravel()
+
+
+def channel_constants(layer: Layer, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """int32 [channels][bias, M C e l s] for ``weights`` (taps, channels) and ``bias`` (channels,)."""
+    rounds = layer.rounding
+    folded = rounds.bias(bias - layer.zero * weights.sum(axis=0))
+    return words(folded, rounds.m, rounds.c, rounds.e, rounds.l, rounds.s).view(np.int32).ravel()

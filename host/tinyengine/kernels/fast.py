@@ -13,8 +13,9 @@ from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
 from tinyengine.kernels.conv_parts import lower_conv_groups, lower_transpose_conv_fast
 from tinyengine.kernels.dense_fast import lower_dense_fast, lower_single_pixel
-from tinyengine.kernels.dense_single import lower_dense_single
+from tinyengine.kernels.dense_long import lower_dense_long
 from tinyengine.kernels.depthwise_column import lower_depthwise_column
+from tinyengine.kernels.depthwise_direct import lower_depthwise_direct
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 
@@ -23,7 +24,11 @@ FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering]]] = {  # by kind and leading dtype
     (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
     (OpKind.CONV_2D, "int8"): [(DSP, lower_single_pixel), (DSP, lower_conv_fast), (DSP, lower_conv_groups)],
-    (OpKind.DEPTHWISE_CONV_2D, "int8"): [(DSP, lower_depthwise_column), (DSP, lower_depthwise_fast)],
+    (OpKind.DEPTHWISE_CONV_2D, "int8"): [
+        (DSP, lower_depthwise_column),
+        (DSP, lower_depthwise_direct),
+        (DSP, lower_depthwise_fast),
+    ],
     (OpKind.TRANSPOSE_CONV, "int8"): [(DSP, lower_transpose_conv_fast)],
-    (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_single), (DSP, lower_dense_fast)],
+    (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_long), (DSP, lower_dense_fast)],
 }

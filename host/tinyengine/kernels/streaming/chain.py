@@ -115,7 +115,7 @@ def chain_call(
         activation_scratch_bytes=activation_bytes(ops, keep, pushed),
         note=f"{len(ops)} row operators",
         ops=operators,
-        headers=tuple(dict.fromkeys(op.header for op in ops)),
+        headers=tuple(dict.fromkeys(each.header for op in ops for each in (op, *op.inside))),
         scratch_parts=_parts(ops, keep, places),
         patches=any(op.inside for op in ops),
         pushed=PushedRows(x.name, places.rings[0] or 0, keep[0]) if pushed else None,

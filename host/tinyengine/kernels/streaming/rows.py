@@ -7,7 +7,7 @@ of each picture and how many rows an operator makes at a time; the bytes compute
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from math import prod
@@ -17,12 +17,13 @@ from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
-from tinyengine.kernels import conv_fast, depthwise_fast
+from tinyengine.kernels import conv_fast, depthwise_direct, depthwise_fast
 from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
+from tinyengine.kernels.depthwise_direct import is_direct
 from tinyengine.kernels.depthwise_fast import Way, layer_params, layer_way
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
@@ -240,6 +241,8 @@ def _conv(request: _Request) -> RowOp | None:
 
 def _depthwise(request: _Request) -> RowOp | None:
     [op] = request.ops
+    if is_direct(op, request.graph, request.target):
+        return _direct(op, request)
     depthwise = _way(op, request)
     if depthwise is None:
         return None
@@ -256,6 +259,24 @@ def _depthwise(request: _Request) -> RowOp | None:
     )
 
 
+def _direct(op: Operator, request: _Request) -> RowOp:
+    """DEPTHWISE_CONV_2D on the kernel for any shape."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    return replace(
+        request.make(
+            "te_depthwise_direct_rows",
+            depthwise_direct.PARAMS_TYPE,
+            depthwise_direct.direct_params(op, request.graph, request.shapes(op), request.turned),
+            macs=_depthwise_macs(op, request),
+            scratch_bytes=depthwise_direct.scratch_bytes(op),
+            order=Order.INTERLEAVED,  # pixel by pixel
+            note=depthwise_direct.NOTE,
+            **_windowed(op.attrs.window.turned() if request.turned else op.attrs.window),
+        ),
+        header=depthwise_direct.HEADER,
+    )
+
+
 def _depthwise_project(request: _Request) -> RowOp | None:
     """The picture between the convolutions has rows in scratch memory, or in the ring of x (``consume``)."""
     graph = request.graph
@@ -263,6 +284,8 @@ def _depthwise_project(request: _Request) -> RowOp | None:
     assert isinstance(second.attrs, Conv2DAttrs)
     between, result = first.outputs[0], second.outputs[0]
     if not is_pointwise(second.attrs.window) or not _only_read_by(graph, first, second):
+        return None
+    if is_direct(first, graph, request.target):
         return None
     depthwise, project = _way(first, request), _matrix(second, request)
     if depthwise is None or project is None:

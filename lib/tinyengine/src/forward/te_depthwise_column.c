@@ -1,22 +1,14 @@
 #include "tinyengine/te_depthwise_column.h"
 
 #include "../support/te_clamp_s8.h"
-#include "../support/te_pairs.h"
-#include "../support/te_requant_fixed.h"
+#include "../support/te_depthwise_four.h"
 
 /* Adds the products of four channels: the hot loop. */
-static void four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps, int32_t *sums) {
-    int32_t a = 0, b = 0, c = 0, d = 0;
-    for (const uint32_t *end = weights + taps; weights != end; x += step) {
-        const uint32_t pixel = te_load_word(x), w = *weights++;
-        const uint32_t even = te_widen_even(pixel), odd = te_widen_odd(pixel);
-        const uint32_t w_even = te_widen_even(w), w_odd = te_widen_odd(w);
-        a = te_smlabb(even, w_even, a);
-        b = te_smlabb(odd, w_odd, b);
-        c = te_smlatt(even, w_even, c);
-        d = te_smlatt(odd, w_odd, d);
-    }
-    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+static void four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps, int32_t *out) {
+    te_four sums = {0, 0, 0, 0};
+    for (const uint32_t *end = weights + taps; weights != end; x += step)
+        sums = te_add_four(sums, te_load_word(x), *weights++);
+    te_store_four(sums, out);
 }
 
 /* The same for the last one to three channels, behind which x may end. */
@@ -24,8 +16,7 @@ static void rest(const int8_t *x, uint32_t step, const uint32_t *weights, uint32
                  int32_t *sums) {
     for (uint32_t i = 0; i < channels; i++) {
         sums[i] = 0;
-        for (uint32_t t = 0; t < taps; t++)
-            sums[i] += x[t * step + i] * (int8_t)(uint8_t)(weights[t] >> 8 * i);
+        for (uint32_t t = 0; t < taps; t++) sums[i] += x[t * step + i] * te_weight_of(weights[t], i);
     }
 }
 
@@ -40,8 +31,7 @@ void te_depthwise_column_s8(const te_depthwise_column_params *p, const int8_t *x
                 four(x + c, p->tap_step, weights, p->taps, sums);
             else
                 rest(x + c, p->tap_step, weights, p->taps, count, sums);
-            for (uint32_t i = 0; i < count; i++, k += 6)
-                *y++ = (int8_t)te_round_wide(te_wrap_add(sums[i], k[0]), k[1], k[2], k[3], k[4], k[5]);
+            for (uint32_t i = 0; i < count; i++, k += 6) *y++ = te_round_channel(sums[i], k);
         }
     }
     te_clamp_s8(y - p->rows * p->channels, p->rows * p->channels, p->min, p->max);
