@@ -40,7 +40,22 @@ class Probe:
         host, port = url.removeprefix("socket://").split(":")
         self._socket = socket.create_connection((host, int(port)), timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        time.sleep(0.2)  # what arrives before the firmware has switched its UART on is lost
+        time.sleep(0.2)  # mostly enough
+        self._wake()
+
+    def _wake(self, seconds: float = 30) -> None:
+        """Ask until it answers: what arrives before the firmware has switched its UART on is lost, which takes about a
+        second in Renode."""
+        patience, deadline = self._socket.gettimeout(), time.monotonic() + seconds
+        self._socket.settimeout(2)
+        while True:
+            try:
+                self.ask(b"m")
+                break
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+        self._socket.settimeout(patience)
 
     def close(self) -> None:
         self._socket.close()

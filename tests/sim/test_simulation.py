@@ -236,6 +236,73 @@ def test_renode_is_missing(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "renode.io" in sentence(error)
 
 
+# Renode's Monitor repeats the commands, logs when it is through them, and ends when its input does.
+MONITOR = """
+for commands; do :; done
+echo "(monitor) $commands"
+sleep 0.5
+{logs}
+cat > /dev/null
+"""
+LOGS_READY = f"touch logged; echo '12:00:00.0000 [INFO] Script: {renode.READY}'"
+
+
+def fake_renode(folder: Path, logs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_qemu(folder, f"cd {folder}\n" + MONITOR.format(logs=logs), monkeypatch)
+    monkeypatch.setenv("TINYENGINE_RENODE", str(folder / "fake-qemu"))
+
+
+def test_renode_is_ready_when_its_log_says_so_and_runs_until_stopped(
+    elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_renode(tmp_path, LOGS_READY, monkeypatch)
+    with sim.start("disco_f746ng", elf) as simulation:  # its only simulator need not be named
+        assert (tmp_path / "logged").exists()
+        assert simulation.simulator == "renode"
+        port = simulation.url.removeprefix("socket://127.0.0.1:")
+        assert f"$port={port};" in simulation.output
+        assert not simulation.wait(0.5)  # an end of its input would have ended it
+        simulation.check()
+
+
+@needs_proc
+def test_renode_behind_a_script_of_the_user_leaves_nothing_behind(
+    elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_renode(tmp_path, LOGS_READY, monkeypatch)
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\n{tmp_path}/fake-qemu "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("TINYENGINE_RENODE", str(wrapper))
+    with sim.start("nucleo_h743zi", elf):
+        assert len(processes_with(tmp_path / "fake-qemu")) >= 1
+    assert gone(tmp_path / "fake-qemu")
+
+
+@needs_proc
+def test_error_in_a_script_of_renode_is_told_at_once(
+    elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = f"echo '{renode.FAILED} include @board.resc'; sleep 0.2; echo 'Could not find peripheral usart9'"
+    fake_renode(tmp_path, logs, monkeypatch)
+    start = time.monotonic()
+    with pytest.raises(ToolError) as error:
+        sim.start("disco_f746ng", elf)
+    assert f"{renode.FAILED} include @board.resc Could not find peripheral usart9" in sentence(error)
+    assert time.monotonic() - start < simulation_module.START_SECONDS["renode"] / 3
+    assert gone(tmp_path / "fake-qemu")
+
+
+def test_scripts_of_renode_leave_its_reserved_name_alone() -> None:
+    """``host`` is an external of Renode's own: a script that makes another one does not start."""
+    scripts = sorted((project_root() / "boards" / "renode").glob("*.resc"))
+    assert scripts
+    for path in scripts:
+        assert '"host"' not in [
+            word for line in path.read_text().splitlines() if line[:1] != "#" for word in line.split()
+        ]
+
+
 @pytest.mark.skipif(shutil.which("renode") is None, reason="renode is not on PATH")
 @pytest.mark.parametrize("board", ["disco_f746ng", "nucleo_h743zi"])
 def test_hal_of_the_real_boards_in_renode(board: str, tmp_path: Path) -> None:
@@ -244,6 +311,8 @@ def test_hal_of_the_real_boards_in_renode(board: str, tmp_path: Path) -> None:
         probe.send(b"i")
         assert probe.text() == board
         assert probe.text() == "cycles"
+        assert probe.number() == {"disco_f746ng": 216_000_000, "nucleo_h743zi": 400_000_000}[board]
+        assert probe.number() == load(board).stack_bytes
         probe.send(b"e", 500, data=bytes(500))
         assert probe.take(500) == bytes(500)
         assert probe.ask(b"b", 2_000_000) == 1

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from tinyengine.cli.options import setting, with_options
+from tinyengine.cli.options import with_options
 from tinyengine.compiler import model_hashes
 from tinyengine.data.metadata import load_metadata
 from tinyengine.device import Device, open_device
@@ -25,8 +25,10 @@ _DEVICE_OPTIONS = [
         help="Serial port (/dev/ttyACM0, COM3), socket://HOST:PORT, or sim:BOARD for a simulated board.",
     ),
     click.option("--elf", type=click.Path(path_type=Path), help="sim: only: firmware to run (default: built last)."),
-    setting(
-        "--simulator", click.Choice(["qemu", "renode"]), "qemu", "sim: only: the program that simulates the board."
+    click.option(
+        "--simulator",
+        type=click.Choice(["qemu", "renode"]),
+        help="sim: only: the program that simulates the board (default: the first one that its description names).",
     ),
     click.option(
         "--flash-file",
@@ -69,7 +71,7 @@ def meaning_options(function: F) -> F:
 def connected(
     port: str,
     elf: Path | None,
-    simulator: str,
+    simulator: str | None,
     highest_baud: int,
     model: Path | None = None,
     flash: Path | None = None,

@@ -9,13 +9,17 @@ from pathlib import Path
 import click
 
 from tinyengine import sim
-from tinyengine.cli.options import json_option, setting
+from tinyengine.cli.options import json_option
 
 
 @click.command("sim")
 @click.argument("board")
 @click.option("--elf", type=click.Path(path_type=Path), help="Firmware to run; default: the one built last.")
-@setting("--simulator", click.Choice(["qemu", "renode"]), "qemu", "Program that simulates the board.")
+@click.option(
+    "--simulator",
+    type=click.Choice(["qemu", "renode"]),
+    help="Program that simulates the board (default: the first one that its description names).",
+)
 @click.option(
     "--flash-file",
     "flash",
@@ -23,7 +27,7 @@ from tinyengine.cli.options import json_option, setting
     help="File that keeps what the board saves (created if there is none).",
 )
 @json_option
-def command(board: str, elf: Path | None, simulator: str, flash: Path | None, as_json: bool) -> None:
+def command(board: str, elf: Path | None, simulator: str | None, flash: Path | None, as_json: bool) -> None:
     """Run a simulated BOARD until Ctrl-C and print the URL of its serial port.
 
     Commands that need the board only once can start it themselves: --port sim:BOARD.
@@ -35,9 +39,10 @@ def command(board: str, elf: Path | None, simulator: str, flash: Path | None, as
     """
     with sim.start(board, elf=elf, simulator=simulator, flash=flash) as simulation:
         if as_json:
-            click.echo(json.dumps({"board": board, "simulator": simulator, "url": simulation.url}))
+            click.echo(json.dumps({"board": board, "simulator": simulation.simulator, "url": simulation.url}))
         else:
-            click.echo(f"{board} is at {simulation.url} (it starts when somebody connects; Ctrl-C ends it)")
+            starts = "it starts when somebody connects; " if simulation.simulator == "qemu" else ""
+            click.echo(f"{board} is at {simulation.url} ({starts}Ctrl-C ends it)")
         with contextlib.suppress(KeyboardInterrupt):
             simulation.wait()
             simulation.check()

@@ -370,7 +370,7 @@ def open_device(
     models: Collection[str] | None = None,
     highest_baud: int = RATES[0],
     elf: Path | None = None,
-    simulator: str = "qemu",
+    simulator: str | None = None,
     flash: Path | None = None,
 ) -> Iterator[Device]:
     """A device for a ``with`` block, at the fastest rate up to ``highest_baud`` that works.

@@ -159,7 +159,7 @@ def open_transport(url: str) -> Transport:
 
 @contextlib.contextmanager
 def open_port(
-    url: str, elf: Path | None = None, simulator: str = "qemu", flash: Path | None = None
+    url: str, elf: Path | None = None, simulator: str | None = None, flash: Path | None = None
 ) -> Iterator[Transport]:
     """Open a port for a ``with`` block. ``sim:<board>`` starts that board's simulator (with ``elf``, or the firmware
     built last; ``flash`` is the file that keeps its saved state) and stops it at the end."""

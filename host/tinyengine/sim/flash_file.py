@@ -24,7 +24,7 @@ def prepare(board: Board, simulator: str, path: Path) -> Path:
     Raises BoardError where there is no such flash, DeviceError when the file cannot be used.
     """
     if simulator != "qemu" or board.storage is None:
-        raise BoardError(f"{simulator} has no flash file for {board.name}: leave the file out, or use qemu")
+        raise BoardError(f"{simulator} has no flash file for {board.name}: leave the file out")
     path = path.absolute()
     if len(str(path).encode()) > LONGEST_PATH:
         raise DeviceError(f"the path of the flash file is longer than {LONGEST_PATH} bytes: use a shorter one")

@@ -57,13 +57,15 @@ class SimulatorProcess:
         """Exit status, None while it runs."""
         return self._process.poll()
 
-    def wait_for_line(self, wanted: str, timeout: float) -> str | None:
-        """The first line that contains ``wanted``; None when the simulator ends or ``timeout`` seconds pass before."""
+    def wait_for_line(self, *wanted: str, timeout: float) -> str | None:
+        """The first line that contains one of ``wanted``; None when the simulator ends or ``timeout`` seconds pass
+        before."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
                 lines = self._output.decode("utf-8", "replace").splitlines(keepends=True)
-                found = next((line for line in lines if wanted in line and (self._ended or line.endswith("\n"))), None)
+                whole = [line for line in lines if self._ended or line.endswith("\n")]
+                found = next((line for line in whole if any(text in line for text in wanted)), None)
                 remaining = deadline - time.monotonic()
                 if found is not None or self._ended or remaining <= 0:
                     return found

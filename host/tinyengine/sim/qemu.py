@@ -59,7 +59,7 @@ def command(simulator: Simulator, elf: Path, icount: bool, flash: Path | None = 
 
 def listening_url(process: SimulatorProcess, timeout: float) -> str | None:
     """The URL of the serial port once QEMU listens; None if it ends or stays silent for ``timeout`` seconds."""
-    line = process.wait_for_line(LISTENING, timeout)
+    line = process.wait_for_line(LISTENING, timeout=timeout)
     # The line names the option as we gave it, with port 0, and then the address that was opened.
     match = re.search(r"tcp:127\.0\.0\.1:([1-9]\d*)", line or "")
     return f"socket://127.0.0.1:{match[1]}" if match else None

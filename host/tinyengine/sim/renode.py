@@ -14,6 +14,8 @@ from tinyengine.sim.process import SimulatorProcess
 
 PROGRAM = "renode"
 READY = "tinyengine: the serial port is open"
+LOGGED = f"Script: {READY}"  # what the log says; the Monitor also repeats our commands, the word included
+FAILED = "There was an error executing command"  # the reason is on the next line
 
 
 def find() -> str:
@@ -49,8 +51,13 @@ def command(simulator: Simulator, elf: Path, port: int) -> list[str]:
 
 
 def listening_url(process: SimulatorProcess, port: int, timeout: float) -> str | None:
-    """The URL of the serial port once Renode has opened it; None if it ends or stays silent."""
-    return f"socket://127.0.0.1:{port}" if process.wait_for_line(READY, timeout) else None
+    """The URL of the serial port once Renode has opened it; None if a command fails, or if it ends or stays silent."""
+    line = process.wait_for_line(LOGGED, FAILED, timeout=timeout)
+    if line is None or LOGGED in line:
+        return f"socket://127.0.0.1:{port}" if line is not None else None
+    process.wait(1.0)  # for the line with the reason
+    process.stop()  # a failed command ends the script, not Renode
+    return None
 
 
 def _quoted(path: Path) -> str:

@@ -59,11 +59,12 @@ class Simulation:
 def start(
     board_name: str,
     elf: Path | None = None,
-    simulator: str = "qemu",
+    simulator: str | None = None,
     icount: bool = True,
     flash: Path | None = None,
 ) -> Simulation:
-    """Start ``board_name`` with ``elf`` (default: the firmware built last) under ``simulator`` (qemu or renode).
+    """Start ``board_name`` with ``elf`` (default: the firmware built last) under ``simulator`` (qemu or renode; by
+    default the first one that the board's description names).
 
     ``icount`` makes measurements count instructions exactly; without it the simulation is faster and they mean
     nothing. ``flash`` is a file that keeps trained states from one simulation to the next, as flash does over power
@@ -74,6 +75,7 @@ def start(
     """
     board = load(board_name)
     description = _description(board, simulator)
+    simulator = description.kind
     firmware = _firmware(board, elf)
     if flash is not None:
         flash = prepare(board, simulator, flash)
@@ -98,16 +100,19 @@ def start(
     return Simulation(board, simulator, url, process)
 
 
-def _description(board: Board, simulator: str) -> Simulator:
-    if simulator not in START_SECONDS:
+def _description(board: Board, simulator: str | None) -> Simulator:
+    if simulator is None and board.simulators:
+        return board.simulators[0]
+    if simulator is not None and simulator not in START_SECONDS:
         raise BoardError(f"there is no simulator called '{simulator}': use {' or '.join(START_SECONDS)}")
-    found = board.simulator(simulator)
+    found = board.simulator(simulator) if simulator else None
     if found is not None:
         return found
     others = [entry.kind for entry in board.simulators]
-    able = [name for name in names() if load(name).simulator(simulator)]
+    able = [name for name in names() if (load(name).simulator(simulator) if simulator else load(name).simulators)]
     way = f"use --simulator {others[0]}, or " if others else "use "
-    raise BoardError(f"{simulator} does not simulate {board.name}: {way}one of {', '.join(able)}")
+    subject = f"{simulator} does not simulate" if simulator else "no simulator knows"
+    raise BoardError(f"{subject} {board.name}: {way}one of {', '.join(able)}")
 
 
 def _firmware(board: Board, elf: Path | None) -> Path:
@@ -128,10 +133,12 @@ def _firmware(board: Board, elf: Path | None) -> Path:
 
 
 def _last_words(process: SimulatorProcess) -> str:
-    """The line that explains an end: the firmware's fault, else an error, else the last line."""
+    """What explains an end: Renode's reason, else the firmware's fault, else an error, else the last line."""
     process.wait(1.0)
     lines = [line.strip() for line in process.output.splitlines() if line.strip()]
     lines = [line for line in lines if qemu.LISTENING not in line]
-    telling = [line for line in lines if FAULT in line] or [line for line in lines if "error" in line.lower()] or lines
+    failed = [" ".join(lines[k : k + 2]) for k, line in enumerate(lines) if renode.FAILED in line]
+    faults = [line for line in lines if FAULT in line]
+    telling = failed or faults or [line for line in lines if "error" in line.lower()] or lines
     said = telling[-1] if telling else "it said nothing"
     return f"{said} (exit status {process.returncode})"

@@ -30,7 +30,9 @@ def main(command: list[str]) -> int:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent if sys.platform == "linux" else None
+            command,
+            stdin=subprocess.PIPE,  # open and silent: Renode's Monitor ends when its input does
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
     except OSError as error:
         print(f"{command[0]}: {error.strerror or error}", file=sys.stderr, flush=True)
