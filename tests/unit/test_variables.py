@@ -23,6 +23,7 @@ from tinyengine.passes import optimize
 from tinyengine.reference import Session
 
 from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.recurrent import svdf_layers
 from tests.helpers.stateful import NETWORKS, stateful
 from tests.helpers.streaming import STREAMING, many_rows, not_the_end, random_windows, wake_word, whole_windows
 from tests.helpers.tflite_reference import run_builtin_ref_in_a_row, run_micro_in_a_row
@@ -71,8 +72,10 @@ def test_states_survive_a_file(network_of: Callable) -> None:
 def test_tflite_answers_the_same_run_after_run(network_of: Callable) -> None:
     graph = stateful(network_of)
     runs = runs_of(graph)
+    # TFLite takes a state of int8 for one of int16 and writes beyond it.
+    reference = run_micro_in_a_row if network_of is svdf_layers else run_builtin_ref_in_a_row
     for written in (graph, optimize(graph)):
-        assert_equal(answers(graph, runs), run_builtin_ref_in_a_row(tflite_bytes(written), runs))
+        assert_equal(answers(graph, runs), reference(tflite_bytes(written), runs))
 
 
 @pytest.mark.parametrize("network_of", [whole_windows, not_the_end, *NETWORKS[:2]], ids=lambda n: n.__name__)
