@@ -21,6 +21,7 @@ from tinyengine.kernels import select  # noqa: F401 - importing it registers the
 from tinyengine.kernels.base import LOWERINGS, lowering
 from tinyengine.reference.registry import ORACLES, oracle
 
+from scripts import draw_operators
 from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder
 
@@ -65,6 +66,21 @@ def test_every_operator_is_complete() -> None:
     cases = drawn()
     forgotten = [f"{kind}: {what}" for kind in OpKind for what in missing(kind, cases)]
     assert not forgotten, "; ".join(forgotten)
+
+
+def test_the_table_of_all_operators_shows_the_code_as_it_is() -> None:
+    page = draw_operators.PAGE.read_text(encoding="utf-8")
+    assert page == draw_operators.written(page), "run scripts/draw_operators.py and commit docs/operators.md"
+
+
+def test_the_table_of_all_operators_is_made_from_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = draw_operators.table()
+    assert all(f"\n| {kind} | " in before for kind in OpKind)
+    assert draw_operators.trainable(OpKind.CONV_2D) == "weights"
+    assert draw_operators.trainable(OpKind.ADD) == "gradient passes"
+    assert draw_operators.trainable(OpKind.SOFTMAX) == ""
+    monkeypatch.delitem(draw_operators.FAST_LOWERINGS, (OpKind.ADD, "int8"))
+    assert draw_operators.table() != before
 
 
 def test_the_attributes_class_is_that_of_the_definition_whatever_stands_beside_it() -> None:

@@ -25,7 +25,7 @@ DTYPE_NAMES = {
     "FLOAT32": "float32",
     "BOOL": "bool",
 }
-_KINDS = {
+KINDS = {
     **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
     **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
     **dict.fromkeys(("SLICE", "SPLIT", "SPLIT_V", "UNPACK", "REVERSE_V2"), OpKind.STRIDED_SLICE),
@@ -129,7 +129,7 @@ class Context:
 
     def definition(self, op: RawOperator) -> Definition[Any] | None:
         """What the IR makes of the file's operator; None if it does not know it."""
-        return DEFINITIONS.get(_KINDS.get(op.kind, op.kind))
+        return DEFINITIONS.get(KINDS.get(op.kind, op.kind))
 
     def raw_tensor(self, op: RawOperator, index: int) -> RawTensor:
         """A tensor of the file by its index."""

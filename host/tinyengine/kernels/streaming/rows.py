@@ -176,7 +176,7 @@ def row_op(
     ``strips``: for a patch, of which the operator makes columns in place of rows: per tensor, the shape (columns, rows,
     channels) of its strip. Strips are not padded above and below. Not for pools and means.
     """
-    requires, builder = _BUILDERS.get(tuple(op.kind for op in ops), (ANY, None))
+    requires, builder = BUILDERS.get(tuple(op.kind for op in ops), (ANY, None))
     if builder is None or not requires <= target.features or any(len(graph.activations(op)) == 0 for op in ops):
         return None
     request = _Request(tuple(ops), graph, target, x or graph.activations(ops[0])[0].name, rows, consume, strips)
@@ -460,7 +460,7 @@ def _accumulating(request: _Request, function: str, pack: Packer, scratch_bytes:
     )
 
 
-_BUILDERS: dict[tuple[OpKind, ...], tuple[frozenset[str], Builder]] = {
+BUILDERS: dict[tuple[OpKind, ...], tuple[frozenset[str], Builder]] = {
     (OpKind.CONV_2D,): (DSP, _conv),
     (OpKind.DEPTHWISE_CONV_2D,): (DSP, _depthwise),
     (OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_2D): (DSP, _depthwise_project),
