@@ -323,6 +323,10 @@ class Context:
                 self.damaged(op, "is written a second time", output.index)
             self.check_shape(op, output, shape)
             quant = self.quantization(op, output)
+            if output.dtype == "INT32" and definition.kind is OpKind.QUANTIZE and len(output.scale) == 1:
+                quant = Quantization(output.scale, output.zero_point or (0,))
+            elif output.dtype == "INT32" and definition.same_quantization:
+                quant = inputs[0].quant
             self.graph.tensors[name] = Tensor(name, shape, DTYPE_NAMES[output.dtype], quant)
         results = [self._names[output.index] for output in outputs] + [tensor.name for tensor in kept]
         self._append(op, definition.kind, inputs, results, attrs)
@@ -385,20 +389,19 @@ class Context:
         if not 0 <= index < len(self.raw.tensors):
             raise ModelError(f"the network's {what} is tensor {index}, which does not exist: convert the model again")
         tensor = self.raw.tensors[index]
-        if tensor.dtype == "INT16":
-            raise ModelError(f"{what} tensor {index} ({tensor.name}) is int16: {INT16_HINT}")
-        if tensor.dtype not in ("INT8", "UINT8", "INT32", "FLOAT32"):
+        if tensor.dtype not in ("INT8", "UINT8", "INT16", "INT32", "FLOAT32"):
             raise ModelError(
                 f"{what} tensor {index} ({tensor.name}) is {tensor.dtype.lower()}, "
-                "but only int8, uint8, int32 and float32 are supported at the border: "
+                "but only int8, uint8, int16, int32 and float32 are supported at the border: "
                 "convert the model with one of them"
             )
         return tensor
 
     def _border_quantization(self, tensor: RawTensor) -> Quantization | None:
-        if tensor.dtype in ("INT32", "FLOAT32"):
+        plain = len(tensor.scale) == len(tensor.zero_point) == 1
+        if tensor.dtype == "FLOAT32" or (tensor.dtype == "INT32" and not (plain and tensor.scale[0] > 0)):
             return None
-        if len(tensor.scale) != 1 or len(tensor.zero_point) != 1:
+        if not plain:
             raise ModelError(
                 f"tensor {tensor.index} ({tensor.name}) at the network's border has no quantization parameters: "
                 + QUANTIZE_HINT

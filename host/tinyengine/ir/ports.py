@@ -27,7 +27,7 @@ def dequantize_array(values: np.ndarray, quant: Quantization) -> np.ndarray:
 
 
 def requantize_array(values: np.ndarray, source: Quantization, target: Quantization, dtype: str = "int8") -> np.ndarray:
-    """One 8-bit quantization to another, in fixed point."""
+    """One quantization of integers to another, in fixed point."""
     (scale, zero), (out_scale, out_zero) = source.scalar(), target.scalar()
     scaled = multiply_by_quantized_multiplier(values.astype(np.int64) - zero, *quantize_multiplier(scale / out_scale))
     limits = np.iinfo(DTYPES[dtype])

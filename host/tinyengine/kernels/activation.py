@@ -12,7 +12,7 @@ from tinyengine.kernels.checks import require_int8, unsupported
 HEADER = "te_elementwise.h"
 
 
-@lowering(*TABLES)
+@lowering(*(kind for kind in TABLES if kind is not OpKind.QUANTIZE))
 def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """256 results, computed here."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])

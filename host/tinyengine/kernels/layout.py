@@ -11,7 +11,7 @@ from tinyengine.ir.operators.movement import nearest_sources, shift_axis
 from tinyengine.ir.ops import ConcatAttrs, PadAttrs, ResizeAttrs, StridedSliceAttrs, TransposeAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
-from tinyengine.kernels.base import Access, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.base import C_TYPES, Access, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
 from tinyengine.kernels.loops.movement import From, movement
 from tinyengine.kernels.view import view
@@ -84,19 +84,27 @@ def _strided_access(sizes: list[int], strides: list[int], offset: int) -> Access
 
 @lowering(OpKind.PAD)
 def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Padding with the zero point on up to four axes."""
+    """Padding with the zero point on up to four axes; of wider elements, whose zeros are zeros, byte by byte."""
     assert isinstance(op.attrs, PadAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
-    sizes, pads = _merge_pads(x.shape, op.attrs.pads)
-    if len(sizes) > 4 or x.dtype != "int8":
+    width, function, code = y.nbytes // y.elements, "te_pad_s8", ""
+    if x.dtype != "int8":
+        if y.zero_point:
+            raise unsupported(op, graph, f"pads {x.dtype} with a zero point", "quantize the model fully to int8")
+        function, pointer = f"pad_{x.dtype}", f"{C_TYPES[x.dtype]} *"
+        code = (
+            f"static void {function}(const te_pad_params *p, const {pointer}in, {pointer}out) {{\n"
+            "    te_pad_s8(p, (const int8_t *)in, (int8_t *)out);\n}\n"
+        )
+    sizes, pads = _merge_pads((*x.shape, width), (*op.attrs.pads, (0, 0)))
+    if len(sizes) > 4:
         raise unsupported(op, graph, f"pads {len(sizes)} separate axes", "use at most four")
     fill = 4 - len(sizes)
     sizes, pads = [1] * fill + sizes, [(0, 0)] * fill + pads
     touched = _pad_access(sizes, pads)
     return KernelCall(
         op,
-        "te_pad_s8",
+        function,
         HEADER,
         "te_pad_params",
         lambda: {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": y.zero_point},
@@ -104,6 +112,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
+        code=code,
     )
 
 

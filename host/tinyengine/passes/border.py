@@ -9,6 +9,9 @@ from tinyengine.ir.graph import Graph, Port
 from tinyengine.ir.ops import OpKind
 from tinyengine.passes.rewrite import graph_pass, replace_reads
 
+CONVERTED = ("float32", "uint8")
+"""What the host converts; integers of other types go to the device as they are."""
+
 
 @graph_pass
 def move_conversions_to_border(graph: Graph) -> None:
@@ -22,7 +25,7 @@ def move_conversions_to_border(graph: Graph) -> None:
 
 def _convert_input(graph: Graph, port: Port) -> Port:
     readers = graph.consumers(port.tensor)
-    wanted = graph.tensor(port.tensor).dtype == "int8" or port.tensor in graph.results()  # as it is
+    wanted = graph.tensor(port.tensor).dtype not in CONVERTED or port.tensor in graph.results()  # as it is
     if wanted or not any(op.kind is OpKind.QUANTIZE for op in readers):
         return port
     inside = readers[0].outputs[0]
@@ -45,5 +48,5 @@ def _convert_output(graph: Graph, port: Port) -> Port:
     if producer is None or producer.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE):
         return port
     [inside] = producer.inputs
-    converts = graph.tensor(inside).dtype == "int8" and graph.tensor(port.tensor).dtype != "int8"
+    converts = graph.tensor(inside).dtype == "int8" and graph.tensor(port.tensor).dtype in CONVERTED
     return replace(port, tensor=inside) if converts else port

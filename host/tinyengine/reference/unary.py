@@ -6,14 +6,14 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.unary import FUNCTIONS, RealTable, unary_lut
+from tinyengine.ir.operators.unary import FUNCTIONS, LeakyRelu, RealTable, unary_lut
 from tinyengine.ir.ports import dequantize_array, quantize_array, requantize_array
 from tinyengine.reference.registry import oracle
 
 
 @oracle(OpKind.QUANTIZE)
 def quantize(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """float32 to int8, or one 8-bit quantization to another."""
+    """float32 to int8, or one quantization of integers to another."""
     x, output = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     assert output.quant is not None
     if x.dtype == "float32":
@@ -28,6 +28,14 @@ def dequantize(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarr
     quant = graph.tensor(op.inputs[0]).quant
     assert quant is not None
     return dequantize_array(inputs[0], quant)
+
+
+@oracle(OpKind.LEAKY_RELU, dtype="int16")
+def leaky_relu(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    definition = DEFINITIONS[op.kind]
+    assert isinstance(definition, LeakyRelu)
+    x, output = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    return definition.results(op, x, output, inputs[0].astype(np.int64)).astype(np.int16)
 
 
 @oracle(*(kind for kind in FUNCTIONS if kind is not OpKind.QUANTIZE))

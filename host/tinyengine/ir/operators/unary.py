@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.graph import Graph, Operator, Tensor
+from tinyengine.ir.graph import DTYPES, Graph, Operator, Tensor
 from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
 from tinyengine.ir.ops import ActivationAttrs, GeluAttrs, LeakyReluAttrs, NoAttrs, OpKind, SoftmaxAttrs, TableAttrs
 from tinyengine.ir.quantize import (
@@ -157,18 +157,32 @@ class Neg(Table[NoAttrs], kind=OpKind.NEG):
 
 
 class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
+    """Of int16 (symmetric) the same arithmetic without a table."""
+
+    signatures = ("int8 -> int8", "int16 -> int16")
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        _verify_symmetric(op, graph)
+
     def fits(self, attrs: LeakyReluAttrs, x: Tensor) -> bool:
         return math.isfinite(attrs.alpha)
 
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
-        """In float32 up to the multipliers (LeakyReluPrepare, QuantizeLeakyRelu)."""
+        return self.results(op, x, output, values).astype(np.int8)
+
+    def multipliers(self, op: Operator, x: Tensor, output: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(multiplier, shift) from zero upwards and below; in float32 up to them (LeakyReluPrepare)."""
         assert isinstance(op.attrs, LeakyReluAttrs)
         scale, out_scale = np.float32(x.scale), np.float32(output.scale)
         slope = quantize_multiplier(float(scale * np.float32(op.attrs.alpha) / out_scale))
-        identity = quantize_multiplier(float(scale / out_scale))
-        positive, negative = (multiply_by_quantized_multiplier(values, *pair) for pair in (identity, slope))
-        result = np.where(values >= 0, positive, negative) + output.zero_point
-        return np.clip(result, INT8_MIN, INT8_MAX).astype(np.int8)
+        return quantize_multiplier(float(scale / out_scale)), slope
+
+    def results(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        """int64, within the output's type, for ``values`` less the input's zero point (QuantizeLeakyRelu)."""
+        pairs = self.multipliers(op, x, output)
+        positive, negative = (multiply_by_quantized_multiplier(values, *pair) for pair in pairs)
+        limits = np.iinfo(DTYPES[output.dtype])
+        return np.clip(np.where(values >= 0, positive, negative) + output.zero_point, limits.min, limits.max)
 
 
 class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
@@ -211,9 +225,16 @@ class HardSwish(Table[NoAttrs], kind=OpKind.HARD_SWISH):
 
 
 class Quantize(Table[NoAttrs], kind=OpKind.QUANTIZE):
-    """Inside the network from int8 to int8; at its border also from and to the user's types."""
+    """Inside the network between int8, int16 (symmetric) and int32; at its border also from and to the user's types."""
 
-    signatures = tuple(f"{x} -> {y}" for x in ("int8", "uint8", "float32") for y in ("int8", "uint8"))
+    signatures = (
+        *(f"{x} -> {y}" for x in ("int8", "uint8", "float32") for y in ("int8", "uint8")),
+        *(f"{x} -> {y}" for x, y in (("int8", "int16"), ("int8", "int32"))),
+        *(f"{x} -> {y}" for x in ("int16", "int32") for y in ("int8", "int16", "int32")),
+    )
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        _verify_symmetric(op, graph)
 
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         return requant_of([x.scale / output.scale], output).apply(values)
@@ -251,6 +272,14 @@ def _verify_unit_output(output: Tensor, tolerance: float) -> None:
     """SOFTMAX and LOGISTIC answer in 1/256 steps from -128."""
     if output.zero_point != -128 or abs(output.scale - 1 / 256) > tolerance:
         raise Contradiction(f"must write '{output.name}' with scale 1/256 and zero point -128")
+
+
+def _verify_symmetric(op: Operator, graph: Graph) -> None:
+    """Tensors of int16 and int32 have one scale, and zero means zero."""
+    for tensor in (graph.tensor(name) for name in (*op.inputs, *op.outputs)):
+        if tensor.dtype in ("int16", "int32") and (tensor.quant is None or tensor.zero_point):
+            remedy = "quantize the model again with a current TensorFlow"
+            raise Contradiction(f"has '{tensor.name}' of {tensor.dtype} without a scale or with a zero point", remedy)
 
 
 def _to_int16(multiplier: int) -> int:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Comparison, Multiplier, Prelu, SquaredDifference
 from tinyengine.ir.operators.lines import log_softmax_params
 from tinyengine.ir.operators.movement import bilinear_sources, gather_indices
 from tinyengine.ir.operators.reductions import sum_requant
+from tinyengine.ir.operators.unary import LeakyRelu
 from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, GatherAttrs, LookupAttrs, MeanAttrs, ResizeAttrs
+from tinyengine.ir.quantize import quantize_multiplier
 from tinyengine.ir.requant import AddParams, MulParams, mean_params
+from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import KernelCall, Target, lowering
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
@@ -98,6 +104,33 @@ def lower_add_int32(op: Operator, graph: Graph) -> KernelCall:
     """Wraps, as C's unsigned sums do."""
     sign = "+" if op.kind is OpKind.ADD else "-"
     return elementwise(op, graph, Elementwise("add_int32", (f"y = (int32_t)((uint32_t)x0 {sign} (uint32_t)x1);",)))
+
+
+@lowering(OpKind.QUANTIZE)
+def lower_quantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """A table of bytes, or between integers of other sizes a loop."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    if x.dtype == y.dtype == "int8" or not {x.dtype, y.dtype} <= {"int8", "int16", "int32"}:
+        return lower_lut(op, graph, target)
+    limits = np.iinfo(DTYPES[y.dtype])
+    body = ("y = te_scale(x0 - zero0, factor, shift) + zero;",)
+    if y.dtype != "int32":  # without a zero point: nothing to saturate
+        body = (f"y = te_clamp({body[0][4:-1]}, {limits.min}, {limits.max});",)
+    values = _factor("", Multiplier(*quantize_multiplier(x.scale / y.scale))) | _zeros(op, graph)
+    return elementwise(op, graph, Elementwise("quantize", body, values))
+
+
+@lowering(OpKind.LEAKY_RELU, dtype="int16")
+def lower_leaky_relu(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    definition, x, y = DEFINITIONS[op.kind], graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    assert isinstance(definition, LeakyRelu)
+    identity, slope = definition.multipliers(op, x, y)
+    body = (
+        "y = x0 >= 0 ? te_scale(x0, factor0, shift0) : te_scale(x0, factor1, shift1);",
+        "y = te_clamp(y, INT16_MIN, INT16_MAX);",
+    )
+    values = _factor("0", Multiplier(*identity)) | _factor("1", Multiplier(*slope))
+    return elementwise(op, graph, Elementwise("leaky_relu", body, values))
 
 
 SIGNS = {
