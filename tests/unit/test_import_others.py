@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from tinyengine.compiler import compile_graph
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend import parse_tflite
-from tinyengine.ir import OpKind, Quantization, Tensor
+from tinyengine.frontend.dilation import fold_dilation
+from tinyengine.frontend.raw import read_raw
+from tinyengine.ir import OpKind
 from tinyengine.passes import optimize
 from tinyengine.reference import run
 
+from tests.helpers.dilated import dilated
 from tests.helpers.graphs import random_inputs
 from tests.helpers.tflite_file import Step, numbers, tflite_file, values
 from tests.helpers.tflite_reference import run_builtin_ref
@@ -214,61 +218,6 @@ def test_contradictions_are_told(step: Step, says: str) -> None:
 # --- SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND ---
 
 
-def dilated(seed: int, depthwise: bool, reshaped: bool, apart: bool = False) -> bytes:
-    """A convolution in pieces; ``reshaped``: of one axis that becomes two in between; ``apart``: its stride is 2."""
-    r = np.random.default_rng(seed)
-    size, block, kernel = (tuple(int(n) for n in r.integers(low, high, 2)) for low, high in ((4, 10), (1, 4), (1, 4)))
-    if reshaped:
-        size, block, kernel = (1, size[1]), (1, block[1]), (1, kernel[1])
-    channels, outputs = int(r.integers(1, 5)), int(r.integers(1, 5))
-    outputs = channels if depthwise else outputs
-    pads = [[int(before), int(before)] for before in r.integers(0, 3, 2)]
-    pads = [[0, 0] if reshaped and i == 0 else p for i, p in enumerate(pads)]
-    crops = []
-    for n, b, k, pad in zip(size, block, kernel, pads, strict=True):
-        pad[1] += max(0, (k - 1) * b + 1 - n - sum(pad))
-        extra = -(n + sum(pad)) % b
-        pad[1] += extra
-        crops.append([int(r.integers(0, pad[0] + 1)), extra])
-        if n + sum(pad) - (k - 1) * b - sum(crops[-1]) < 1:
-            crops[-1] = [0, 0]
-    batch = block[0] * block[1]
-    inner = [(n + sum(pad)) // b for n, b, pad in zip(size, block, pads, strict=True)]
-    result = [n - k + 1 for n, k in zip(inner, kernel, strict=True)]
-    final = [n * b - sum(crop) for n, b, crop in zip(result, block, crops, strict=True)]
-    shape = (1, *kernel, channels) if depthwise else (outputs, *kernel, channels)
-    axis, count = (3, channels) if depthwise else (0, outputs)
-    weights = r.integers(-127, 128, shape).astype(np.int8)
-    w = Tensor("w", shape, "int8", Quantization((0.01,) * count, (0,) * count, axis if count > 1 else None), weights)
-    bias_quant = Quantization((0.0005,) * count, (0,) * count, 0 if count > 1 else None)
-    bias = Tensor("c", (count,), "int32", bias_quant, r.integers(-300, 300, count).astype(np.int32))
-    options = {"Padding": 1, "StrideH": 2 if apart else 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
-    kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-    options |= {"DepthMultiplier": 1} if depthwise else {}
-    loud = Quantization((0.3,), (-5,))
-    y, z = Tensor("y", (batch, *result, outputs), "int8", loud), Tensor("z", (1, *final, outputs), "int8", loud)
-    if not reshaped:
-        x, s = values("x", 1, *size, channels), values("s", batch, *inner, channels)
-        return tflite_file(
-            ("SPACE_TO_BATCH_ND", [x, numbers("b", block), numbers("p", pads)], [s], {}),
-            (kind, [s, w, bias], [y], options),
-            ("BATCH_TO_SPACE_ND", [y, numbers("b", block), numbers("q", crops)], [z], {}),
-        )
-    x, s, t = (
-        values("x", 1, size[1], channels),
-        values("s", batch, inner[1], channels),
-        values("t", batch, *inner, channels),
-    )
-    u, z = Tensor("u", (batch, result[1], outputs), "int8", loud), Tensor("z", (1, final[1], outputs), "int8", loud)
-    return tflite_file(
-        ("SPACE_TO_BATCH_ND", [x, numbers("b", block[1:]), numbers("p", pads[1:])], [s], {}),
-        ("EXPAND_DIMS", [s, numbers("a", 1)], [t], {}),
-        (kind, [t, w, bias], [y], options),
-        ("SQUEEZE", [y], [u], {"SqueezeDims": (1,)}),
-        ("BATCH_TO_SPACE_ND", [u, numbers("b", block[1:]), numbers("q", crops[1:])], [z], {}),
-    )
-
-
 @pytest.mark.parametrize("depthwise", [False, True])
 @pytest.mark.parametrize("reshaped", [False, True])
 @RANDOM
@@ -286,3 +235,28 @@ def test_a_convolution_in_pieces_is_a_dilated_one(depthwise: bool, reshaped: boo
 def test_a_batch_that_is_no_dilation_is_refused() -> None:
     with pytest.raises(UnsupportedOperatorError, match=r"SPACE_TO_BATCH_ND.* is not supported: use a dilated"):
         parse_tflite(dilated(3, False, False, apart=True))
+
+
+def test_pieces_of_what_is_not_there_stay() -> None:
+    """Whatever tensor number of the three operators is wrong: the importer will say what is."""
+    raw, apart = read_raw(dilated(3, False, False)), 0
+    for number, op in enumerate(raw.operators):
+        for field in ("inputs", "outputs"):
+            tensors = getattr(op, field)
+            wrong = [(*tensors[:i], n, *tensors[i + 1 :]) for i in range(len(tensors)) for n in (-1, 99)]
+            for damage in [*wrong, *(tensors[:i] for i in range(len(tensors)))]:
+                operators = [*raw.operators]
+                operators[number] = replace(op, **{field: damage})
+                folded = fold_dilation(replace(raw, operators=operators))
+                apart += [op.kind for op in folded.operators] == [op.kind for op in raw.operators]
+    assert apart > 20
+
+
+def test_pieces_without_biases_are_folded() -> None:
+    raw = read_raw(dilated(3, False, False))
+    operators = [replace(op, inputs=(*op.inputs[:2], -1)) if op.kind == "CONV_2D" else op for op in raw.operators]
+    assert [op.kind for op in fold_dilation(replace(raw, operators=operators)).operators] == [
+        "PAD",
+        "CONV_2D",
+        "RESHAPE",
+    ]

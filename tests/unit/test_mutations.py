@@ -13,15 +13,18 @@ from tinyengine.compiler import compile_graph
 from tinyengine.errors import ModelError, TinyEngineError
 from tinyengine.frontend import load_tflite, parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
-from tinyengine.ir import OpKind
+from tinyengine.ir import OpKind, Tensor
 from tinyengine.ir.ops import Activation, Window
 from tinyengine.ir.printer import format_graph
 from tinyengine.passes import optimize
 from tinyengine.paths import shared_dir
 
+from tests.helpers.dilated import dilated
 from tests.helpers.graphs import GraphBuilder
+from tests.helpers.recurrent import lstm, svdf
 from tests.helpers.stateful import stateful
 from tests.helpers.streaming import whole_windows
+from tests.helpers.tflite_file import numbers, tflite_file, values
 
 MUTATIONS = 1000
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0, 0x10000, 0x7FFF, 0x3F800000]
@@ -49,6 +52,36 @@ def every_operator() -> bytes:
 def streaming() -> bytes:
     """Variables and the subgraph that initializes them."""
     return tflite_bytes(stateful(whole_windows))
+
+
+def recurrent() -> bytes:
+    """Tensors that are variables, with weights of their own for each gate."""
+    b = GraphBuilder(1, "recurrent")
+    x = b.input(1, 3, 5)
+    b.output(lstm(b, x, 4))
+    b.output(svdf(b, b.reshape(x, 1, 15), 3, 2, 4, "int16"))
+    return tflite_bytes(b.graph)
+
+
+def pieces() -> bytes:
+    """SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND; axes inserted and dropped in between."""
+    return dilated(3, False, True)
+
+
+def shapes() -> bytes:
+    """A shape that the file computes."""
+    x, shape = values("x", 1, 4, 6), Tensor("s", (3,), "int32")
+    size, packed = Tensor("n", (), "int32"), Tensor("t", (2,), "int32")
+    ranges = [numbers(name, [value]) for name, value in (("b", 2), ("e", 3), ("c", 1))]
+    return tflite_file(
+        ("SHAPE", [x], [shape], {"OutType": 2}),
+        ("STRIDED_SLICE", [shape, *ranges], [size], {"ShrinkAxisMask": 1}),
+        ("PACK", [size, numbers("r", -1)], [packed], {"ValuesCount": 2, "Axis": 0}),
+        ("RESHAPE", [x, packed], [values("y", 6, 4)], {}),
+    )
+
+
+NETWORKS = [every_operator, streaming, recurrent, pieces, shapes]
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -104,7 +137,7 @@ def test_the_undamaged_network_is_accepted() -> None:
     assert check(every_operator())
 
 
-@pytest.mark.parametrize("network", [every_operator, streaming], ids=lambda network: network.__name__)
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
 def test_a_thousand_mutations_give_a_sentence_each(network: Callable[[], bytes]) -> None:
     data = network()
     rng = np.random.default_rng(2024)
@@ -117,7 +150,7 @@ def test_a_thousand_mutations_give_a_sentence_each(network: Callable[[], bytes])
     assert 0 < accepted < MUTATIONS * 0.9  # the damage does damage
 
 
-@pytest.mark.parametrize("network", [every_operator, streaming], ids=lambda network: network.__name__)
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
 def test_what_the_loader_accepts_compiles_or_gives_a_sentence(network: Callable[[], bytes]) -> None:
     data = network()
     rng = np.random.default_rng(99)

@@ -12,6 +12,7 @@ from tinyengine.reference.tflite_runner import open_reference
 
 from tests.helpers.graphs import random_inputs
 from tests.helpers.tflite_file import Step, numbers, tflite_file, values
+from tests.helpers.tflite_reference import run_builtin_ref
 
 X = values("x", 1, 4, 6)
 SHAPE: Step = ("SHAPE", [X], [Tensor("s", (3,), "int32")], {})
@@ -82,6 +83,26 @@ def test_a_computed_shape_is_a_constant(way: str) -> None:
 def test_impossible_shapes_are_told(step: Step, says: str) -> None:
     with pytest.raises(ModelError, match=says):
         parse_tflite(tflite_file(SHAPE, step, ("RESHAPE", [X, sizes("t", 2)], [values("y", 24, 1)], {})))
+
+
+@pytest.mark.parametrize("kind", ["ADD", "CAST"])
+def test_operators_of_activations_take_computed_shapes(kind: str) -> None:
+    x, s = sizes("x", 1, 4, 3), sizes("s", 3)
+    shape: Step = ("SHAPE", [x], [s], {"OutType": 2})
+    if kind == "ADD":
+        model = tflite_file(shape, ("ADD", [x, s], [sizes("y", 1, 4, 3)], {}))
+    else:
+        z, c, y = Tensor("z", (1, 3), "float32"), Tensor("c", (3,), "float32"), Tensor("y", (1, 3), "float32")
+        model = tflite_file(shape, ("CAST", [s], [c], {"InDataType": 2}), ("MINIMUM", [z, c], [y], {}))
+    graph = parse_tflite(model)
+    inputs = random_inputs(graph, 1)
+    [wanted] = run_builtin_ref(model, inputs)
+    np.testing.assert_array_equal(run(graph, inputs)[0], wanted)
+
+
+def test_a_shape_that_is_an_output_is_told() -> None:
+    with pytest.raises(ModelError, match=r"output tensor 1 \(s\) is a constant: export the model without it"):
+        parse_tflite(tflite_file(SHAPE))
 
 
 def test_the_reference_is_one_that_runs_the_file(tmp_path) -> None:

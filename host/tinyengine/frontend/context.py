@@ -194,7 +194,10 @@ class Context:
             self.require_dtype(op, tensor, dtypes or definition.input_dtypes(position))
         name = self._names[tensor.index]
         if name not in self.graph.tensors:
-            if not tensor.data.size:
+            if tensor.index in self.folded and tensor.dtype == "INT32":
+                folded = self.folded[tensor.index]
+                self.graph.tensors[name] = Tensor(name, folded.shape, "int32", None, folded)
+            elif not tensor.data.size:
                 self.damaged(op, "is read before any operator has written it", tensor.index)
             self.constant(op, tensor)
         x = self.graph.tensors[name]
@@ -379,9 +382,15 @@ class Context:
         """A graph output."""
         tensor = self._border_tensor(index, "output")
         name = self._names[index]
-        if name not in self.graph.tensors or tensor.data.size:
+        constant = tensor.data.size or index in self.folded
+        if constant or name not in self.graph.tensors:
             raise ModelError(
-                f"output tensor {index} ({tensor.name}) is not computed by any operator: convert the model again"
+                f"output tensor {index} ({tensor.name}) "
+                + (
+                    "is a constant: export the model without it"
+                    if constant
+                    else "is not computed by any operator: convert the model again"
+                )
             )
         self.graph.outputs.append(Port(name, name, DTYPE_NAMES[tensor.dtype], self._border_quantization(tensor)))
 

@@ -53,7 +53,7 @@ def fold_dilation(raw: RawModel) -> RawModel:
         return raw
     rewrite = _Rewrite(list(raw.tensors), {})
     for op in raw.operators:
-        if op.kind == "SPACE_TO_BATCH_ND" and (chain := _chain(raw, op)):
+        if op.kind == "SPACE_TO_BATCH_ND" and _is_sound(raw, op) and (chain := _chain(raw, op)):
             _fold(rewrite, raw, chain)
     operators = [new for op in raw.operators for new in rewrite.instead.get(op.index, [op])]
     return replace(raw, tensors=rewrite.tensors, operators=operators)
@@ -63,7 +63,7 @@ def _chain(raw: RawModel, first: RawOperator) -> list[RawOperator]:
     """From ``first`` to its BATCH_TO_SPACE_ND, around one convolution; empty if there is none."""
     chain = [first]
     while chain[-1].kind != "BATCH_TO_SPACE_ND":
-        if len(chain[-1].outputs) != 1 or chain[-1].outputs[0] in raw.outputs:
+        if chain[-1].outputs[0] in raw.outputs:
             return []
         readers = [op for op in raw.operators if chain[-1].outputs[0] in op.inputs]
         if len(readers) != 1 or not _may_follow(raw, readers[0], chain):
@@ -72,9 +72,17 @@ def _chain(raw: RawModel, first: RawOperator) -> list[RawOperator]:
     return chain if sum(op.kind in CONVOLUTIONS for op in chain) == 1 else []
 
 
+def _is_sound(raw: RawModel, op: RawOperator) -> bool:
+    """Whether all that is looked at here exists; whoever translates ``op`` says what is wrong with it."""
+    least = 2 if op.kind in CONVOLUTIONS else 1
+    inputs = op.inputs[:least] if op.kind in CONVOLUTIONS else op.inputs  # a convolution's biases are not looked at
+    there = all(0 <= index < len(raw.tensors) for index in (*inputs, *op.outputs))
+    return there and len(op.outputs) == 1 and len(inputs) >= least
+
+
 def _may_follow(raw: RawModel, op: RawOperator, chain: list[RawOperator]) -> bool:
     x = chain[-1].outputs[0]
-    if len(op.outputs) != 1 or not op.inputs or op.inputs[0] != x or len(chain) > 8:
+    if not _is_sound(raw, op) or op.inputs[0] != x or len(chain) > 8:
         return False
     if op.kind in CONVOLUTIONS:
         options = op.options
@@ -124,8 +132,8 @@ def _fold(rewrite: _Rewrite, raw: RawModel, chain: list[RawOperator]) -> None:
             axes = [axis + (1 if inserted else -1) if axis >= at else axis for axis in axes]
             kind, inputs, options = "RESHAPE", (current,), {"NewShape": shape}
         elif op.kind in CONVOLUTIONS:
-            weights = raw.tensors[op.inputs[1]]
-            if len(shape) != 4 or len(weights.shape) != 4 or not set(axes) <= {1, 2}:
+            weights, y = raw.tensors[op.inputs[1]], raw.tensors[op.outputs[0]]
+            if not len(shape) == len(weights.shape) == len(y.shape) == 4 or not set(axes) <= {1, 2}:
                 return
             around, factors = np.zeros((4, 2), np.int64), [1, 1]
             for axis, factor, pad in zip(axes, block.tolist(), pads, strict=True):
@@ -135,7 +143,7 @@ def _fold(rewrite: _Rewrite, raw: RawModel, chain: list[RawOperator]) -> None:
             padding = (current, rewrite.constant(around))
             before = [replace(first, kind="PAD", inputs=padding, outputs=(inner,))]
             sizes = [n - (k - 1) * d for n, k, d in zip(shape[1:3], weights.shape[1:3], factors, strict=True)]
-            shape, padded = (1, *sizes, raw.tensors[op.outputs[0]].shape[-1]), True
+            shape, padded = (1, *sizes, y.shape[-1]), True
             inputs = (inner, *op.inputs[1:])
             options = {**op.options, "DilationHFactor": factors[0], "DilationWFactor": factors[1]}
         elif not padded:  # it would see the padding too

@@ -9,6 +9,7 @@ import numpy as np
 from tinyengine.frontend.context import QUANTIZE_HINT, Context
 from tinyengine.frontend.raw import RawOperator, RawTensor
 from tinyengine.ir.graph import DTYPES, Quantization, State, Tensor
+from tinyengine.ir.operators.base import MAX_SIZE
 from tinyengine.ir.operators.recurrent import GATES
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 
@@ -87,12 +88,18 @@ def _state(
         raw = replace(raw, shape=shape)
     if min(raw.shape, default=1) < 1:
         context.unsupported(op, "has a state without a fixed size", QUANTIZE_HINT, raw.index)
-    return context.source(op, raw)
+    if len(raw.shape) != 2 or max(raw.shape) > MAX_SIZE:
+        context.damaged(op, f"has a state of shape {list(raw.shape)}", raw.index)
+    state, limits = context.source(op, raw), np.iinfo(dtype)
+    if not limits.min <= state.zero_point <= limits.max:
+        context.damaged(op, f"has a state with the zero point {state.zero_point}", raw.index)
+    return state
 
 
 def _keep(context: Context, state: Tensor) -> Tensor:
     """The next value of ``state``, which begins with real zeros."""
     update = context.invent(Tensor(f"{state.name}_next", state.shape, state.dtype, state.quant))
-    initial = np.full(state.shape, state.zero_point, DTYPES[state.dtype])
+    zero = np.array(state.zero_point, DTYPES[state.dtype])
+    initial = np.broadcast_to(zero, state.shape)  # takes no memory for a size that nothing has agreed to yet
     context.graph.states.append(State(state.name, update.name, initial))
     return update

@@ -48,6 +48,7 @@ _ACTIVATIONS = {0: Activation.NONE, 1: Activation.RELU, 2: Activation.RELU_N1_TO
 _SAME, _VALID = 0, 1
 _MAX_STRIDE = 1 << 15
 
+REBUILD_HINT = "rebuild that part of the network from other operators (docs/operators.md lists all)"
 _INSTEAD = {
     "DIV": "multiply by the reciprocal constant (MUL)",
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
@@ -75,9 +76,7 @@ translator("SVDF")(svdf)
 def translate(context: Context, op: RawOperator) -> None:
     """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
     if context.definition(op) is None:
-        known = sorted({*TRANSLATORS, *DEFINITIONS} - {OpKind.SHIFT})
-        instead = "rebuild that part of the network from: " + ", ".join(known)
-        context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, instead))
+        context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, REBUILD_HINT))
     TRANSLATORS.get(op.kind, plain)(context, op)
 
 
