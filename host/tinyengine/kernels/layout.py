@@ -88,7 +88,9 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, PadAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     width, function, code = y.nbytes // y.elements, "te_pad_s8", ""
-    if x.dtype != "int8":
+    if "int8" in (x.dtype, y.dtype):
+        require_int8(op, graph, x, y)
+    else:
         if y.zero_point:
             raise unsupported(op, graph, f"pads {x.dtype} with a zero point", "quantize the model fully to int8")
         function, pointer = f"pad_{x.dtype}", f"{C_TYPES[x.dtype]} *"
