@@ -1,4 +1,4 @@
-"""int16 and int32 at the border, LEAKY_RELU, QUANTIZE and PAD between them: TFLite, the oracle, C."""
+"""int16 and int32 at the border, LEAKY_RELU, QUANTIZE, PAD, SOFTMAX between them: TFLite, the oracle, C."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinyengine.compiler import compile_graph
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
-from tinyengine.ir.ops import LeakyReluAttrs, NoAttrs, PadAttrs
+from tinyengine.ir.ops import LeakyReluAttrs, NoAttrs, PadAttrs, SoftmaxAttrs
 from tinyengine.native.build import build
 from tinyengine.reference import run
 
@@ -49,7 +49,30 @@ def padded(shape: tuple[int, ...], pads: tuple[tuple[int, int], ...]) -> tuple[G
     return b.graph, [np.random.default_rng(3).integers(-32768, 32768, shape).astype(np.int16)]
 
 
+def softmax(depth: int, scale: float, seed: int) -> tuple[Graph, list[np.ndarray]]:
+    """Rows of random values, one of equal ones, one with both extremes; into int16."""
+    rng = np.random.default_rng(seed)
+    b = GraphBuilder(seed)
+    x = b.input(1, 9, depth, quant=Quantization((float(np.float32(scale)),), (int(rng.integers(-128, 128)),)))
+    quant = Quantization((float(np.float32(1 / 65536)),), (-32768,))
+    b.output(b.op(OpKind.SOFTMAX, [x], SoftmaxAttrs(1.0), quant=quant, dtype="int16"))
+    values = rng.integers(-128, 128, (1, 9, depth)).astype(np.int8)
+    values[0, 0] = values[0, 0, 0]
+    values[0, 1, 0], values[0, 1, -1] = -128, 127
+    return b.graph, [values]
+
+
+def shares() -> tuple[Graph, list[np.ndarray]]:
+    """What a SOFTMAX wrote, into int32."""
+    b = GraphBuilder()
+    x = b.input(1, 500, dtype="int16", quant=Quantization((float(np.float32(1 / 65535)),), (-32768,)))
+    b.output(b.op(OpKind.QUANTIZE, [x], NoAttrs(), quant=symmetric(2 / 65535), dtype="int32"))
+    return b.graph, [np.linspace(-32768, 32767, 500).astype(np.int16).reshape(1, 500)]
+
+
 CASES = {
+    "shares to int32": shares(),
+    **{f"softmax of {n} {scale}": softmax(n, scale, n) for n in (2, 3, 400) for scale in (0.002, 0.07, 0.4)},
     "leaky, smaller": leaky(0.01, 0.02, 0.1),
     "leaky, larger": leaky(0.02, 0.0043, 0.3),
     "leaky, falling": leaky(0.01, 0.009, -0.7),
@@ -75,7 +98,8 @@ def test_the_oracle_answers_as_tflite(name: str) -> None:
     np.testing.assert_array_equal(got, wanted)
 
 
-@pytest.mark.parametrize("name", ["leaky, larger", "leaky, falling", "int16 to int8 1", "int16 to int32 0",
+@pytest.mark.parametrize("name", ["softmax of 3 0.07", "softmax of 400 0.4", "shares to int32", "leaky, larger",
+                                  "leaky, falling", "int16 to int8 1", "int16 to int32 0",
                                   "int32 to int16 2", "pad", "pad channels"])  # fmt: skip
 def test_the_code_answers_as_the_oracle(name: str) -> None:
     graph, inputs = CASES[name]

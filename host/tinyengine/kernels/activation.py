@@ -35,15 +35,16 @@ def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
 def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Exponentials from a table, the reciprocal in fixed point."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
-    if y.quant is None or y.quant.scalar() != (1.0 / 256.0, -128):
+    require_int8(op, graph, x)
+    wide = y.dtype == "int16"
+    if not wide and (y.quant is None or y.quant.scalar() != (1.0 / 256.0, -128)):
         raise unsupported(
             op, graph, "has an output scale other than 1/256 with zero point -128", "convert the model with TensorFlow"
         )
     depth = x.shape[-1]
     return KernelCall(
         op,
-        "te_softmax_s8",
+        "te_softmax_s8_s16" if wide else "te_softmax_s8",
         HEADER,
         "te_softmax_params",
         lambda: {
@@ -53,6 +54,6 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
         },
         inputs=[x.name],
         outputs=[y.name],
-        overlaps=(Overlap(0),),
-        access=access.elementwise(y.elements, [None]),
+        overlaps=(None if wide else Overlap(0),),
+        access=access.whole(x.nbytes, y.nbytes) if wide else access.elementwise(y.elements, [None]),
     )

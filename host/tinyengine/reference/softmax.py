@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.quantize import INT8_MAX, INT8_MIN, rounding_divide_by_pot, rounding_high_mul
+from tinyengine.ir.quantize import rounding_divide_by_pot, rounding_high_mul
 from tinyengine.ir.requant import softmax_params
 from tinyengine.reference.registry import oracle
 
@@ -15,7 +15,9 @@ ACCUMULATION_INTEGER_BITS = 12
 
 @oracle(OpKind.SOFTMAX)
 def softmax(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """exp(x - max) / sum over the last axis; the output's scale is 1/256, its zero point -128."""
+    """exp(x - max) / sum over the last axis, from the least int8 or int16 value on, in 1/256 or 1/65536."""
+    dtype = graph.tensor(op.outputs[0]).dtype
+    limits = np.iinfo(dtype)
     params = softmax_params(graph, op)
     x = inputs[0].astype(np.int64)
     difference = x.max(axis=-1, keepdims=True) - x
@@ -24,10 +26,10 @@ def softmax(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     # normalize the sum to [1, 2), take the reciprocal, scale back when the product is shifted down
     headroom = 32 - np.array([int(t).bit_length() for t in total.flat]).reshape(total.shape)
     scale = reciprocal_of_one_plus((total << headroom) - (1 << 31))
-    exponent = ACCUMULATION_INTEGER_BITS - headroom + 31 - 8
-    result = rounding_divide_by_pot(rounding_high_mul(scale, exps), exponent) + INT8_MIN
+    exponent = ACCUMULATION_INTEGER_BITS - headroom + 31 - limits.bits
+    result = rounding_divide_by_pot(rounding_high_mul(scale, exps), exponent) + limits.min
     counted = difference <= -params.diff_min
-    return np.where(counted, np.clip(result, INT8_MIN, INT8_MAX), INT8_MIN).astype(np.int8)
+    return np.where(counted, np.clip(result, limits.min, limits.max), limits.min).astype(dtype)
 
 
 def reciprocal_of_one_plus(x: np.ndarray) -> np.ndarray:

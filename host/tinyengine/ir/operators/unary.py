@@ -245,11 +245,14 @@ class Dequantize(Definition[NoAttrs], kind=OpKind.DEQUANTIZE):
 
 
 class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
+    signatures = ("int8 -> int8", "int8 -> int16")
+
     def fits(self, attrs: SoftmaxAttrs, x: Tensor) -> bool:
         return len(x.shape) >= 1 and math.isfinite(attrs.beta) and 1e-6 <= attrs.beta <= 1e6
 
     def check(self, op: Operator, graph: Graph) -> None:
-        _verify_unit_output(graph.tensor(op.outputs[0]), 1e-3 / 256)
+        output = graph.tensor(op.outputs[0])
+        _verify_unit_output(output, 1e-3 / 256, 16 if output.dtype == "int16" else 8)
         softmax_params(graph, op)
 
 
@@ -268,16 +271,18 @@ def unary_lut(graph: Graph, op: Operator) -> np.ndarray:
     return definition.table(op, x, graph.tensor(op.outputs[0]), values)
 
 
-def _verify_unit_output(output: Tensor, tolerance: float) -> None:
-    """SOFTMAX and LOGISTIC answer in 1/256 steps from -128."""
-    if output.zero_point != -128 or abs(output.scale - 1 / 256) > tolerance:
-        raise Contradiction(f"must write '{output.name}' with scale 1/256 and zero point -128")
+def _verify_unit_output(output: Tensor, tolerance: float, bits: int = 8) -> None:
+    """SOFTMAX and LOGISTIC answer in 1/256 steps from -128, SOFTMAX also in 1/65536 from -32768."""
+    steps = 1 << bits
+    if output.zero_point != -steps // 2 or abs(output.scale * steps - 1) > tolerance * 256:
+        raise Contradiction(f"must write '{output.name}' with scale 1/{steps} and zero point {-steps // 2}")
 
 
 def _verify_symmetric(op: Operator, graph: Graph) -> None:
-    """Tensors of int16 and int32 have one scale, and zero means zero."""
+    """Tensors of int16 and int32 have one scale, and zero means zero, but for what a SOFTMAX wrote."""
     for tensor in (graph.tensor(name) for name in (*op.inputs, *op.outputs)):
-        if tensor.dtype in ("int16", "int32") and (tensor.quant is None or tensor.zero_point):
+        shares = op.kind is OpKind.QUANTIZE and tensor.name in op.inputs and tensor.dtype == "int16"
+        if tensor.dtype in ("int16", "int32") and (tensor.quant is None or (tensor.zero_point and not shares)):
             remedy = "quantize the model again with a current TensorFlow"
             raise Contradiction(f"has '{tensor.name}' of {tensor.dtype} without a scale or with a zero point", remedy)
 

@@ -58,6 +58,9 @@ typedef struct te_softmax_params {
 /* Softmax over the last axis with output scale 1/256 and zero point -128, row by row; y may be x. */
 void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y);
 
+/* The same with output scale 1/65536 and zero point -32768; y is somewhere else. */
+void te_softmax_s8_s16(const te_softmax_params *p, const int8_t *x, int16_t *y);
+
 TE_END_C
 
 #endif

@@ -1,6 +1,8 @@
 /* ADD, SUB, MUL with broadcasting, tables, softmax. */
 #include "tinyengine/te_elementwise.h"
 
+#include <stdbool.h>
+
 #include "tinyengine/te_fixed.h"
 
 typedef int8_t binary_op(const te_binary_params *p, int32_t a, int32_t b);
@@ -62,8 +64,12 @@ void te_lut_s8(const te_lut_params *p, const int8_t *x, int8_t *y) {
     for (uint32_t i = 0; i < p->count; i++) y[i] = table[x[i]];
 }
 
-void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
-    for (uint32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
+/* Into int8, or into int16 where `wide`. */
+TE_INLINE void softmax(const te_softmax_params *p, const int8_t *x, void *out, bool wide) {
+    const int32_t bits = wide ? 16 : 8, least = wide ? INT16_MIN : INT8_MIN, most = -1 - least;
+    int16_t *y16 = out;
+    int8_t *y8 = out;
+    for (uint32_t row = 0; row < p->rows; row++, x += p->depth) {
         int32_t largest = INT8_MIN;
         for (uint32_t i = 0; i < p->depth; i++) largest = x[i] > largest ? x[i] : largest;
         int32_t sum = 0; /* 19 fraction bits */
@@ -73,11 +79,23 @@ void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
         const int32_t headroom = te_leading_zeros((uint32_t)sum);
         const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - UINT32_C(0x80000000));
         const int32_t scale = te_reciprocal_of_one_plus(fraction);
-        const int32_t exponent = 12 - headroom + 31 - 8;
+        const int32_t exponent = 12 - headroom + 31 - bits;
         for (uint32_t i = 0; i < p->depth; i++) {
             const int32_t share = te_high_mul(scale, p->exp[largest - x[i]]);
-            const int32_t q = (exponent > 31 ? 0 : te_round_shift(share, exponent)) + INT8_MIN;
-            y[i] = (int8_t)te_clamp(q, INT8_MIN, INT8_MAX);
+            const int32_t q =
+                te_clamp((exponent > 31 ? 0 : te_round_shift(share, exponent)) + least, least, most);
+            if (wide)
+                *y16++ = (int16_t)q;
+            else
+                *y8++ = (int8_t)q;
         }
     }
+}
+
+void te_softmax_s8(const te_softmax_params *p, const int8_t *x, int8_t *y) {
+    softmax(p, x, y, false);
+}
+
+void te_softmax_s8_s16(const te_softmax_params *p, const int8_t *x, int16_t *y) {
+    softmax(p, x, y, true);
 }
