@@ -19,10 +19,10 @@ PARAMS_TYPE = "te_depthwise_direct_params"
 NOTE = "four channels at a time"
 
 
-def is_direct(op: Operator, graph: Graph, target: Target) -> bool:
+def is_direct(op: Operator, graph: Graph, target: Target, turned: bool = False) -> bool:
     """Whether the kernel serves, and te_depthwise_fast.h could do no better than to compute all channels plainly. It
-    always rounds exactly."""
-    way = layer_way(op, graph, target.requant)
+    always rounds exactly. ``turned``: rows and columns are exchanged: the range checks depend on that."""
+    way = layer_way(op, graph, target.requant, turned)
     return (way is None or bool(way.plain.all())) and layer_of(op, graph, "exact") is not None
 
 

@@ -241,7 +241,7 @@ def _conv(request: _Request) -> RowOp | None:
 
 def _depthwise(request: _Request) -> RowOp | None:
     [op] = request.ops
-    if is_direct(op, request.graph, request.target):
+    if is_direct(op, request.graph, request.target, request.turned):
         return _direct(op, request)
     depthwise = _way(op, request)
     if depthwise is None:
@@ -285,7 +285,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
     between, result = first.outputs[0], second.outputs[0]
     if not is_pointwise(second.attrs.window) or not _only_read_by(graph, first, second):
         return None
-    if is_direct(first, graph, request.target):
+    if is_direct(first, graph, request.target, request.turned):
         return None
     depthwise, project = _way(first, request), _matrix(second, request)
     if depthwise is None or project is None:
