@@ -191,7 +191,7 @@ TESTED: dict[str, str] = {
         "test_recurrent.py::test_lstm_is_bit_identical_to_tflite_run_after_run",
     ),
     # variables and control flow
-    "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again": (
+    "unroll the loop (Keras: unroll=True, a fixed number of steps, batch_size=1) and convert again": (
         "test_ways_out.py::test_advice_that_is_followed_in_keras_is_not_refused"
     ),
     "convert the function with the branch that is to run": "test_frontend.py::test_round_trip_keeps_the_graph",

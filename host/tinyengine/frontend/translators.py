@@ -53,7 +53,7 @@ _INSTEAD = {
     "DIV": "multiply by the reciprocal constant (MUL)",
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
-    "WHILE": "unroll the loop (Keras: LSTM or GRU with unroll=True on a fixed number of steps) and convert again",
+    "WHILE": "unroll the loop (Keras: unroll=True, a fixed number of steps, batch_size=1) and convert again",
     "IF": "convert the function with the branch that is to run",
 }
 
