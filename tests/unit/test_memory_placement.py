@@ -143,9 +143,11 @@ def test_first_fit_takes_the_lowest_allowed_address(instance, rng):
     rng.shuffle(order)
     addresses: list[int | None] = [None] * len(problem)
     for i in order:
-        lowest = min(x for x in range(top + 1) if allowed(problem, i, x, addresses))
-        assert lowest_fit(problem, i, addresses) == lowest
-        addresses[i] = rng.choice([x for x in range(top + 1) if allowed(problem, i, x, addresses)])  # not only tight
+        ends = [x + size for x, size in zip(addresses, problem.sizes, strict=True) if x is not None]
+        beyond = max(ends, default=0) + problem.aligns[i]  # the gaps may all be too small
+        places = [x for x in range(max(top, beyond) + 1) if allowed(problem, i, x, addresses)]
+        assert lowest_fit(problem, i, addresses) == places[0]
+        addresses[i] = rng.choice(places)  # not only tight
 
 
 @settings(max_examples=300, deadline=None)
