@@ -42,6 +42,7 @@ from tinyengine.ir.ops import (
 )
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import KernelCall, Lowering, Target
+from tinyengine.reference.floating import UNARY as FLOAT_FUNCTIONS
 
 from tests.helpers.graphs import GraphBuilder
 
@@ -50,7 +51,7 @@ INT32_MAX = (1 << 31) - 1
 
 @dataclass(frozen=True, eq=False)
 class OpCase:
-    """A graph of one operator and an int8 array per graph input."""
+    """A graph of one operator and an array per graph input."""
 
     graph: Graph
     inputs: list[np.ndarray]
@@ -657,3 +658,98 @@ def numbers(draw: Draw) -> OpCase:
     definition, tensors = DEFINITIONS[kind], [builder.graph.tensor(name) for name in names]
     [size] = definition.infer(attrs, tensors, [shape])
     return builder.finish(kind, names, size, out, attrs, result)
+
+
+# float32 --------------------------------------------------------------------------------------------------------------
+
+
+def _reals(draw: Draw, shape: tuple[int, ...]) -> np.ndarray:
+    """Of many magnitudes, so that every rounding and the order of sums show."""
+    values = draw.rng.normal(size=shape) * 2.0 ** draw.rng.integers(-6, 7, shape)
+    return values.astype(np.float32)
+
+
+@family
+def float_products(draw: Draw) -> OpCase:
+    """Convolutions, also of groups and of single pixels, depthwise ones and dense layers."""
+    builder = CaseBuilder()
+    kind = draw.one_of(OpKind.CONV_2D, OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+    groups = draw.one_of(1, 1, draw.integer(2, 3))
+    shape, outputs = draw.picture(groups * draw.integer(1, 9)), groups * draw.integer(1, 9)
+    activation = draw.activation()
+    window = draw.one_of(Window((1, 1)), _window(draw, shape), _window(draw, shape))
+    rows, columns = window.output_size(*shape[1:3])
+    attrs: Attrs = Conv2DAttrs(window, activation, groups)
+    size, weights = (1, rows, columns, outputs), (outputs, *window.kernel, shape[3] // groups)
+    if kind is OpKind.DEPTHWISE_CONV_2D:
+        multiplier = draw.one_of(1, 1, draw.integer(2, 3))
+        attrs, outputs = DepthwiseConv2DAttrs(window, multiplier, activation), shape[3] * multiplier
+        size, weights = (1, rows, columns, outputs), (1, *window.kernel, outputs)
+    elif kind is OpKind.FULLY_CONNECTED:
+        shape = draw.one_of((1, draw.integer(1, 60)), (1, draw.integer(1, 9), draw.integer(1, 20)))
+        attrs, size, weights = FullyConnectedAttrs(activation), (prod(shape[:-1]), outputs), (outputs, shape[-1])
+    builder.given("x", None, _reals(draw, shape))
+    builder.constant(_reals(draw, weights), None, "w")
+    builder.constant(_reals(draw, (outputs,)), None, "b")
+    return builder.finish(kind, ["x", "w", "b"], size, None, attrs, "float32")
+
+
+@family
+def float_pool(draw: Draw) -> OpCase:
+    builder = CaseBuilder()
+    shape = draw.picture()
+    window = _window(draw, shape, pooling=True)
+    builder.given("x", None, _reals(draw, shape))
+    kind = draw.one_of(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
+    size = (1, *window.output_size(*shape[1:3]), shape[3])
+    return builder.finish(kind, ["x"], size, None, PoolAttrs(window, draw.activation()), "float32")
+
+
+@family
+def float_functions(draw: Draw) -> OpCase:
+    """Of one value, and of two with broadcasting."""
+    builder = CaseBuilder()
+    pairs = (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU)
+    singles = (*FLOAT_FUNCTIONS, OpKind.RELU, OpKind.LEAKY_RELU, OpKind.GELU)
+    kind = draw.one_of(*pairs, *singles)
+    shape = draw.picture()
+    x = _reals(draw, shape)
+    if kind in (OpKind.LOG, OpKind.SQRT, OpKind.RSQRT):
+        x = np.abs(x) + np.float32(1e-6)
+    names = [builder.given("x", None, x)]
+    if kind in pairs:
+        other = _reals(draw, draw.one_of(shape, (1, 1, 1, shape[3]), (1, shape[1], 1, 1)))
+        names += [builder.given("k", None, other) if draw.integer(0, 1) else builder.constant(other, name="k")]
+    attrs: Attrs = NoAttrs()
+    if kind in pairs[:3]:
+        attrs = ElementwiseAttrs(draw.activation())
+    elif kind is OpKind.RELU:
+        attrs = ActivationAttrs(draw.one_of(*list(Activation)[1:]))
+    elif kind is OpKind.LEAKY_RELU:
+        attrs = LeakyReluAttrs(float(np.float32(draw.rng.uniform(-1, 2))))
+    elif kind is OpKind.GELU:
+        attrs = GeluAttrs(draw.one_of(False, True))
+    return builder.finish(kind, names, shape, None, attrs, "float32")
+
+
+@family
+def float_axes(draw: Draw) -> OpCase:
+    """Reductions and lines."""
+    builder = CaseBuilder()
+    lines = (OpKind.SOFTMAX, OpKind.LOG_SOFTMAX, OpKind.L2_NORMALIZATION)
+    reductions = (OpKind.MEAN, OpKind.SUM, OpKind.REDUCE_MAX, OpKind.REDUCE_MIN)
+    kind = draw.one_of(*lines, *reductions, OpKind.ARG_MAX, OpKind.ARG_MIN)
+    shape = draw.picture()
+    builder.given("x", None, _reals(draw, shape))
+    attrs: Attrs = NoAttrs()
+    if kind in reductions:
+        attrs = MeanAttrs(draw.one_of((1, 2), (3,), (1,), (1, 3), (0, 1, 2, 3)), draw.one_of(False, True))
+    elif kind in (OpKind.ARG_MAX, OpKind.ARG_MIN):
+        attrs = ArgAttrs(draw.integer(1, 3))
+    elif kind is OpKind.SOFTMAX:
+        attrs = SoftmaxAttrs(draw.one_of(1.0, 0.5))
+    elif kind is OpKind.L2_NORMALIZATION:
+        attrs = ElementwiseAttrs()
+    [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor("x")], [shape])
+    dtype = "int32" if isinstance(attrs, ArgAttrs) else "float32"
+    return builder.finish(kind, ["x"], size, None, attrs, dtype)

@@ -209,18 +209,6 @@ def test_third_party_networks_survive_a_round_trip(name: str) -> None:
 # --- refusals ---
 
 
-def test_float_networks_are_refused() -> None:
-    b = small_conv()
-    for tensor in b.graph.tensors.values():
-        tensor.dtype, tensor.quant = "float32", None
-        tensor.data = None if tensor.data is None else tensor.data.astype(np.float32)
-    b.graph.inputs = [p.__class__(p.tensor, p.name, "float32") for p in b.graph.inputs]
-    b.graph.outputs = [p.__class__(p.tensor, p.name, "float32") for p in b.graph.outputs]
-    sentence = refusal(tflite_bytes(b.graph))
-    assert "operator 0 (CONV_2D) with tensor 0 (t0) computes in float32" in sentence
-    assert "full integer quantization" in sentence
-
-
 def test_hybrid_networks_are_refused() -> None:
     b = small_conv()
     for name in ("t0", b.graph.outputs[0].tensor):

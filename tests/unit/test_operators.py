@@ -34,7 +34,6 @@ NO_CASE = {
     **dict.fromkeys(
         (OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF), "keep states: see tests/unit/test_recurrent.py"
     ),
-    OpKind.SQUARE: "is one of float32, of which a pass makes a table",
 }
 
 

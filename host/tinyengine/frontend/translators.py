@@ -114,10 +114,13 @@ def _window(context: Context, op: RawOperator, x: Tensor, kernel: tuple[int, int
     return Window(kernel, stride, dilation, pad)
 
 
-def _weights(context: Context, op: RawOperator, rank: int, axis: int) -> Tensor:
-    """Input 1: constant int8 weights of ``rank`` axes, quantized per tensor or along ``axis``."""
+def _weights(context: Context, op: RawOperator, rank: int, axis: int, dtype: str) -> Tensor:
+    """Input 1: constant weights of ``rank`` axes for an input of ``dtype``: int8, per tensor or along ``axis``; or
+    float32."""
     raw = context.required(op, 1)
-    context.require_dtype(op, raw, ("int8",))
+    if dtype == "float32" and raw.dtype in ("INT8", "UINT8"):
+        context.unsupported(op, f"has {raw.dtype.lower()} weights but computes in float32", QUANTIZE_HINT, raw.index)
+    context.require_dtype(op, raw, (dtype,))
     if not raw.data.size or raw.sparse:
         context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
     if len(raw.shape) != rank:
@@ -126,20 +129,23 @@ def _weights(context: Context, op: RawOperator, rank: int, axis: int) -> Tensor:
 
 
 def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int, position: int = 2) -> Tensor:
-    """Input ``position``: int32 biases, zeros where the file leaves them out."""
+    """Input ``position``: biases, int32 or, as all else, float32; zeros where the file leaves them out."""
     index = context.input_index(op, position)
     if index is None:
+        if x.dtype == "float32":
+            data = np.zeros(channels, np.float32)
+            return context.invent(Tensor(f"{weights.name}_no_bias", (channels,), "float32", data=data))
         assert x.quant is not None and weights.quant is not None
         scales = tuple(x.quant.scale[0] * s for s in weights.quant.scale)
         quant = Quantization(scales, (0,) * len(scales), 0 if len(scales) > 1 else None)
         name = f"{weights.name}_no_bias"
         return context.invent(Tensor(name, (channels,), "int32", quant, np.zeros(channels, np.int32)))
     raw = context.raw_tensor(op, index)
-    context.require_dtype(op, raw, ("int32",))
+    context.require_dtype(op, raw, ("float32",) if x.dtype == "float32" else ("int32",))
     if not raw.data.size or prod(raw.shape) != channels:
         context.damaged(op, f"has biases of shape {list(raw.shape)} for {channels} channels", raw.index)
     bias = context.constant(op, raw)
-    if raw.scale:
+    if raw.scale and x.dtype != "float32":
         zeros = (0,) * len(raw.scale)
         bias.quant = Quantization(raw.scale, zeros, 0 if len(raw.scale) > 1 else None)
     return bias
@@ -148,7 +154,8 @@ def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channel
 @translator("CONV_2D")
 def conv_2d(context: Context, op: RawOperator) -> None:
     """With groups of as many channels as the weights have; of single channels it is a depthwise one."""
-    x, weights = context.activation(op, 0), _weights(context, op, 4, 0)
+    x = context.activation(op, 0)
+    weights = _weights(context, op, 4, 0, x.dtype)
     channels, depth = weights.shape[0], weights.shape[3]
     groups = x.shape[3] // depth if depth else 0
     if not groups or groups * depth != x.shape[3] or channels % groups:
@@ -164,8 +171,8 @@ def conv_2d(context: Context, op: RawOperator) -> None:
 
 def _channels_last(context: Context, weights: Tensor) -> Tensor:
     """Weights (O,KH,KW,1) of a convolution as those of a depthwise one."""
-    assert weights.data is not None and weights.quant is not None
-    quant = replace(weights.quant, axis=None if weights.quant.axis is None else 3)
+    assert weights.data is not None
+    quant = weights.quant and replace(weights.quant, axis=None if weights.quant.axis is None else 3)
     data = np.ascontiguousarray(weights.data.transpose(3, 1, 2, 0))
     return context.invent(Tensor(f"{weights.name}_depthwise", data.shape, weights.dtype, quant, data))
 
@@ -175,7 +182,8 @@ def transpose_conv(context: Context, op: RawOperator) -> None:
     """Inputs: the output's shape, weights, what is convolved, perhaps biases."""
     sizes = context.integers(op, 0, "shape of the output")
     dtypes = DEFINITIONS[OpKind.TRANSPOSE_CONV].input_dtypes(0)
-    x, weights = context.activation(op, 2, dtypes), _weights(context, op, 4, 0)
+    x = context.activation(op, 2, dtypes)
+    weights = _weights(context, op, 4, 0, x.dtype)
     if len(x.shape) != 4 or len(sizes) != 4 or sizes[0] != 1 or any(not 1 <= n <= MAX_SIZE for n in sizes):
         context.damaged(op, f"makes an output of shape {sizes} of {list(x.shape)}")
     kernel, stride = (weights.shape[1], weights.shape[2]), (int(op.options["StrideH"]), int(op.options["StrideW"]))
@@ -195,7 +203,8 @@ def transpose_conv(context: Context, op: RawOperator) -> None:
 
 @translator("DEPTHWISE_CONV_2D")
 def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
-    x, weights = context.activation(op, 0), _weights(context, op, 4, 3)
+    x = context.activation(op, 0)
+    weights = _weights(context, op, 4, 3, x.dtype)
     channels = weights.shape[3]
     if weights.shape[0] != 1 or channels % x.shape[3]:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.shape[3]} channels")
@@ -207,7 +216,8 @@ def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
 
 @translator("FULLY_CONNECTED")
 def fully_connected(context: Context, op: RawOperator) -> None:
-    x, weights = context.activation(op, 0), _weights(context, op, 2, 0)
+    x = context.activation(op, 0)
+    weights = _weights(context, op, 2, 0, x.dtype)
     if op.options["WeightsFormat"]:
         context.unsupported(op, "has shuffled weights", "convert the model without shuffled weights")
     outputs, inputs = weights.shape

@@ -13,6 +13,7 @@ from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.reference import (  # noqa: F401 - importing them registers their oracles
     convolution,
     elementwise,
+    floating,
     lines,
     movement,
     pooling,

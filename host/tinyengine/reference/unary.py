@@ -6,7 +6,7 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.unary import FUNCTIONS, LeakyRelu, RealTable, unary_lut
+from tinyengine.ir.operators.unary import FUNCTIONS, LeakyRelu, unary_lut
 from tinyengine.ir.ports import dequantize_array, quantize_array, requantize_array
 from tinyengine.reference.registry import oracle
 
@@ -40,9 +40,5 @@ def leaky_relu(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarr
 
 @oracle(*(kind for kind in FUNCTIONS if kind is not OpKind.QUANTIZE))
 def unary(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Table lookup; of float32 the function itself."""
-    definition = DEFINITIONS[op.kind]
-    if inputs[0].dtype == np.float32:
-        assert isinstance(definition, RealTable)
-        return definition.real(op, inputs[0], graph.tensor(op.outputs[0]))
+    """Table lookup."""
     return unary_lut(graph, op)[inputs[0].astype(np.int64) + 128]

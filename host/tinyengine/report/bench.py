@@ -112,7 +112,7 @@ def _totals(report: BenchReport) -> Table:
     if report.check:
         check = report.check
         verdict = (
-            "all equal"
+            ("all equal" if check.max_abs_diff == 0 else f"all equal up to {check.max_abs_diff:.2g} (float32)")
             if check.mismatched == 0
             else f"{check.mismatched:,} ({100 * check.mismatched_share:.1f} %) differ, by {check.max_abs_diff} at most"
         )

@@ -34,12 +34,13 @@ class Elementwise(Binary[ElementwiseAttrs]):
 
 
 class Add(Elementwise, kind=OpKind.ADD):
-    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32")
+    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
 
     def check(self, op: Operator, graph: Graph) -> None:
-        if graph.tensor(op.outputs[0]).dtype == "int8":
+        dtype = graph.tensor(op.outputs[0]).dtype
+        if dtype == "int8":
             add_params(graph, op)
-        elif op.attrs != ElementwiseAttrs():
+        elif dtype == "int32" and op.attrs != ElementwiseAttrs():
             raise Contradiction("has an activation on int32")
 
 
@@ -48,7 +49,7 @@ class Sub(Add, kind=OpKind.SUB):
 
 
 class Mul(Elementwise, kind=OpKind.MUL):
-    pass
+    signatures = ("int8 x int8 -> int8", "float32 x float32 -> float32")
 
 
 class Minimum(Binary[NoAttrs], kind=OpKind.MINIMUM):
@@ -78,6 +79,8 @@ DIFFERENCE_LEFT_SHIFT = 7
 
 
 class SquaredDifference(Binary[NoAttrs], kind=OpKind.SQUARED_DIFFERENCE):
+    signatures = ("int8 x int8 -> int8", "float32 x float32 -> float32")
+
     def multipliers(self, op: Operator, graph: Graph) -> tuple[Multiplier, Multiplier, Multiplier]:
         """Of both inputs (to twice the larger scale), and of the square (SquaredDifferencePrepare)."""
         a, b, y = (graph.tensor(name).scale for name in (*op.inputs, op.outputs[0]))
@@ -88,6 +91,8 @@ class SquaredDifference(Binary[NoAttrs], kind=OpKind.SQUARED_DIFFERENCE):
 
 class Prelu(Binary[NoAttrs], kind=OpKind.PRELU):
     """Input 1: what negative values are multiplied by."""
+
+    signatures = ("int8 x int8 -> int8", "float32 x float32 -> float32")
 
     def multipliers(self, op: Operator, graph: Graph) -> tuple[Multiplier, Multiplier]:
         """Of values, and of products with slopes; in float32 throughout (PreluPrepare)."""

@@ -20,11 +20,15 @@ MAX_DEPTH = 1 << 12
 class LogSoftmax(Definition[NoAttrs], kind=OpKind.LOG_SOFTMAX):
     """Over the last axis."""
 
+    signatures = ("int8 -> int8", "float32 -> float32")
+
     def fits(self, attrs: NoAttrs, x: Tensor) -> bool:
         return len(x.shape) >= 1
 
     def check(self, op: Operator, graph: Graph) -> None:
         x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+        if y.dtype == "float32":
+            return
         if y.zero_point != 127 or y.scale != 1 / 16:
             raise Contradiction(f"must write '{y.name}' with scale 1/16 and zero point 127")
         if x.shape[-1] >= MAX_DEPTH:
@@ -53,11 +57,15 @@ def log_softmax_params(graph: Graph, op: Operator) -> LogSoftmaxParams:
 class L2Normalization(Definition[ElementwiseAttrs], kind=OpKind.L2_NORMALIZATION):
     """Over the last axis."""
 
+    signatures = ("int8 -> int8", "float32 -> float32")
+
     def fits(self, attrs: ElementwiseAttrs, x: Tensor) -> bool:
         return len(x.shape) >= 1
 
     def check(self, op: Operator, graph: Graph) -> None:
         x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+        if y.dtype == "float32":
+            return
         if y.zero_point != 0 or y.scale != 1 / 128:
             raise Contradiction(f"must write '{y.name}' with scale 1/128 and zero point 0")
         if x.shape[-1] * 255**2 >= 1 << 31:
@@ -67,7 +75,7 @@ class L2Normalization(Definition[ElementwiseAttrs], kind=OpKind.L2_NORMALIZATION
 class ArgMax(Definition[ArgAttrs], kind=OpKind.ARG_MAX):
     """The first index of the largest value."""
 
-    signatures = ("int8 -> int32",)
+    signatures = ("int8 -> int32", "float32 -> int32")
 
     def fits(self, attrs: ArgAttrs, x: Tensor) -> bool:
         return 0 <= attrs.axis < len(x.shape)

@@ -13,6 +13,8 @@ from tinyengine.ir.requant import Requant, requant_of
 class Reduce(Definition[MeanAttrs]):
     """Over any axes."""
 
+    signatures = ("int8 -> int8", "float32 -> float32")
+
     def fits(self, attrs: MeanAttrs, x: Tensor) -> bool:
         axes = set(attrs.axes)
         return bool(axes) and list(attrs.axes) == sorted(axes) and axes <= set(range(len(x.shape)))

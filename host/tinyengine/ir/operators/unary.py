@@ -25,6 +25,8 @@ from tinyengine.ir.quantize import (
 )
 from tinyengine.ir.requant import requant_of, softmax_params
 
+EITHER = ("int8 -> int8", "float32 -> float32")
+
 
 class Table(Definition[A]):
     """A function of one int8 value: a table says everything, to the oracle and to the kernel."""
@@ -37,10 +39,10 @@ class Table(Definition[A]):
 
 
 class RealTable(Table[A]):
-    """A function computed in float32 (LUTPopulate). Between float32 tensors it stands only until a pass has made a
-    table of it and of the conversions around it."""
+    """A function computed in float32 (LUTPopulate). Between float32 tensors a pass makes a table of it and of the
+    conversions around it, if there are any; in a float32 network a loop computes it (``ir.floating``)."""
 
-    signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8", "float32 -> float32")
+    signatures: ClassVar[tuple[str, ...]] = EITHER
 
     @abstractmethod
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
@@ -61,7 +63,8 @@ def _rounded(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.
 
 class Logistic(RealTable[NoAttrs], kind=OpKind.LOGISTIC):
     def check(self, op: Operator, graph: Graph) -> None:
-        _verify_unit_output(graph.tensor(op.outputs[0]), 0.0)
+        if graph.tensor(op.outputs[0]).dtype == "int8":
+            _verify_unit_output(graph.tensor(op.outputs[0]), 0.0)
 
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
         return np.float32(1.0) / (np.float32(1.0) + _rounded(np.exp, -x))
@@ -119,6 +122,8 @@ class Lookup(Table[TableAttrs], kind=OpKind.TABLE):
 
 
 class Sqrt(Table[NoAttrs], kind=OpKind.SQRT):
+    signatures = EITHER
+
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """Rounded towards zero (SqrtEvalQuantized); TFLite refuses negative values, here they count as zero."""
         real = np.sqrt(np.float32(x.scale) * np.maximum(values, 0).astype(np.float32))
@@ -131,6 +136,8 @@ RSQRT_SHIFT = 20
 
 
 class Rsqrt(Table[NoAttrs], kind=OpKind.RSQRT):
+    signatures = EITHER
+
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """In fixed point (RsqrtEvalQuantizedInt8); TFLite refuses negative values, here they count as zero."""
         root = np.sqrt(np.float32(x.scale))
@@ -142,6 +149,8 @@ class Rsqrt(Table[NoAttrs], kind=OpKind.RSQRT):
 
 
 class Abs(Table[NoAttrs], kind=OpKind.ABS):
+    signatures = EITHER
+
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         magnitude = np.abs(values)
         if x.scale != output.scale:
@@ -151,6 +160,8 @@ class Abs(Table[NoAttrs], kind=OpKind.ABS):
 
 
 class Neg(Table[NoAttrs], kind=OpKind.NEG):
+    signatures = EITHER
+
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """Of the byte as it is: TFLite looks at no quantization, and -128 stays."""
         return (-(values + x.zero_point)).astype(np.int8)
@@ -159,7 +170,7 @@ class Neg(Table[NoAttrs], kind=OpKind.NEG):
 class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
     """Of int16 (symmetric) the same arithmetic without a table."""
 
-    signatures = ("int8 -> int8", "int16 -> int16")
+    signatures = (*EITHER, "int16 -> int16")
 
     def check(self, op: Operator, graph: Graph) -> None:
         _verify_symmetric(op, graph)
@@ -186,6 +197,8 @@ class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
 
 
 class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
+    signatures = EITHER
+
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         assert isinstance(op.attrs, ActivationAttrs)
         real = float(np.float32(x.scale) / np.float32(output.scale))
@@ -193,8 +206,11 @@ class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
 
 
 class HardSwish(Table[NoAttrs], kind=OpKind.HARD_SWISH):
+    signatures = EITHER
+
     def check(self, op: Operator, graph: Graph) -> None:
-        unary_lut(graph, op)
+        if graph.tensor(op.inputs[0]).dtype == "int8":
+            unary_lut(graph, op)
 
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
         """x * relu6(x + 3) / 6 in 16-bit fixed point (HardSwishPrepare and reference_ops::HardSwish)."""
@@ -245,13 +261,15 @@ class Dequantize(Definition[NoAttrs], kind=OpKind.DEQUANTIZE):
 
 
 class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
-    signatures = ("int8 -> int8", "int8 -> int16")
+    signatures = (*EITHER, "int8 -> int16")
 
     def fits(self, attrs: SoftmaxAttrs, x: Tensor) -> bool:
         return len(x.shape) >= 1 and math.isfinite(attrs.beta) and 1e-6 <= attrs.beta <= 1e6
 
     def check(self, op: Operator, graph: Graph) -> None:
         output = graph.tensor(op.outputs[0])
+        if output.dtype == "float32":
+            return
         _verify_unit_output(output, 1e-3 / 256, 16 if output.dtype == "int16" else 8)
         softmax_params(graph, op)
 

@@ -45,9 +45,9 @@ class Windowed(Definition[W]):
 
 
 class Weighted(Definition[A]):
-    """Input, weights, biases; the sums are int32."""
+    """Input, weights, biases; the sums are int32, or float32 of float32."""
 
-    signatures = ("int8 x int8 x int32 -> int8",)
+    signatures: ClassVar[tuple[str, ...]] = ("int8 x int8 x int32 -> int8", "float32 x float32 x float32 -> float32")
     constants = (1, 2)
     channel_axis: ClassVar[int] = 0
     """Axis of the weights along which the output's channels lie."""
@@ -71,7 +71,12 @@ class Weighted(Definition[A]):
     def check(self, op: Operator, graph: Graph) -> None:
         x, weights, bias = (graph.tensor(name) for name in op.inputs)
         axis = self.channel_axis
-        assert weights.quant is not None and weights.data is not None
+        assert weights.data is not None and bias.data is not None
+        if x.dtype == "float32":
+            if not (np.isfinite(weights.data).all() and np.isfinite(bias.data).all()):
+                raise Contradiction(f"has weights '{weights.name}' that are infinite or no numbers")
+            return
+        assert weights.quant is not None
         if any(weights.quant.zero_point):
             raise Contradiction(f"has weights '{weights.name}' with a zero point, but int8 weights are symmetric")
         if weights.quant.per_channel and weights.quant.axis != axis:
@@ -108,6 +113,7 @@ class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAt
 
 class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
     picture = True
+    signatures = ("int8 x int8 x int32 -> int8",)
 
     def fits(self, attrs: TransposeConvAttrs, x: Tensor) -> bool:
         window = attrs.window
@@ -171,6 +177,7 @@ def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor)
 
 class Pool(Windowed[PoolAttrs]):
     same_quantization = True
+    signatures = ("int8 -> int8", "float32 -> float32")
 
 
 class AveragePool2D(Pool, kind=OpKind.AVERAGE_POOL_2D):

@@ -1,0 +1,150 @@
+"""Networks of float32: the device's functions, whole networks against TFLite, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.errors import ModelError
+from tinyengine.frontend import parse_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.ir import Activation, Graph, OpKind, floating
+from tinyengine.ir.ops import (
+    Attrs,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
+    FullyConnectedAttrs,
+    NoAttrs,
+    PoolAttrs,
+    SoftmaxAttrs,
+    Window,
+)
+from tinyengine.ir.verify import verify
+from tinyengine.measure.bench import FLOAT_BOUND, Expected, compare
+from tinyengine.measure.target_runner import RunResult
+from tinyengine.native.build import build
+from tinyengine.reference import run
+
+from tests.helpers.graphs import GraphBuilder
+from tests.helpers.tflite_reference import run_builtin_ref
+
+SAME = Window((3, 3), pad=(1, 1, 1, 1))
+
+
+def network(seed: int = 0, softmax: bool = True) -> Graph:
+    """A residual block, a depthwise one, a pool, a classifier."""
+    b = GraphBuilder(seed, "real")
+
+    def constant(*shape: int) -> str:
+        return b.constant((b.rng.normal(size=shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32))
+
+    def op(kind: OpKind, inputs: list[str], attrs: Attrs, shape: tuple[int, ...] | None = None) -> str:
+        return b.op(kind, inputs, attrs, shape, dtype="float32")
+
+    x = b.input(1, 9, 8, 3, dtype="float32")
+    x = op(OpKind.CONV_2D, [x, constant(6, 3, 3, 3), constant(6)], Conv2DAttrs(SAME, Activation.RELU))
+    y = op(OpKind.CONV_2D, [x, constant(6, 3, 3, 6), constant(6)], Conv2DAttrs(SAME))
+    x = op(OpKind.ADD, [x, y], ElementwiseAttrs(Activation.RELU6))
+    x = op(OpKind.DEPTHWISE_CONV_2D, [x, constant(1, 3, 3, 6), constant(6)], DepthwiseConv2DAttrs(SAME))
+    x = op(OpKind.CONV_2D, [x, constant(5, 1, 1, 6), constant(5)], Conv2DAttrs(Window((1, 1)), Activation.RELU))
+    x = op(OpKind.AVERAGE_POOL_2D, [x], PoolAttrs(Window((3, 2), (3, 2))))
+    x = op(OpKind.RESHAPE, [x], NoAttrs(), (1, 60))
+    x = op(OpKind.FULLY_CONNECTED, [x, constant(7, 60), constant(7)], FullyConnectedAttrs())
+    b.output(op(OpKind.SOFTMAX, [x], SoftmaxAttrs()) if softmax else x)
+    verify(b.graph)
+    return b.graph
+
+
+def values(seed: int) -> list[np.ndarray]:
+    return [np.random.default_rng(seed).normal(size=(1, 9, 8, 3)).astype(np.float32)]
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_a_network_without_library_functions_is_tflites_to_the_bit(seed: int) -> None:
+    graph, inputs = network(seed, softmax=False), values(seed)
+    [mine], model = run(graph, inputs), tflite_bytes(graph)
+    np.testing.assert_array_equal(run(parse_tflite(model), inputs)[0], mine)
+    np.testing.assert_array_equal(mine, run_builtin_ref(model, inputs)[0], strict=True)
+
+
+def test_generated_code_equals_the_oracle() -> None:
+    graph = network()
+    native = build(compile_graph(graph, CompileOptions()))
+    for seed in range(4):
+        np.testing.assert_array_equal(native.run(values(seed))[0], run(graph, values(seed))[0], strict=True)
+
+
+def test_softmax_is_within_the_bound_of_tflite() -> None:
+    graph = network()
+    for seed in range(4):
+        [mine], [theirs] = run(graph, values(seed)), run_builtin_ref(tflite_bytes(graph), values(seed))
+        assert np.abs(mine - theirs).max() <= FLOAT_BOUND * np.abs(theirs).max()
+
+
+def test_activations_lie_over_each_other() -> None:
+    """Less than the three pictures that the residual block has at once."""
+    assert compile_graph(network(), CompileOptions()).plan.arena_bytes < 4 * 9 * 8 * 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("mine", "true", "low", "high", "units"),
+    [
+        (floating.exp, np.exp, -87, 88, 2),
+        (floating.expm1, np.expm1, -20, 20, 4),
+        (floating.log, np.log, 1e-30, 1e30, 2),
+        (floating.tanh, np.tanh, -12, 12, 3),
+    ],
+    ids=["exp", "expm1", "log", "tanh"],
+)
+def test_functions_are_as_close_as_they_say(
+    mine: Callable[[np.ndarray], np.ndarray],
+    true: Callable[[np.ndarray], np.ndarray],
+    low: float,
+    high: float,
+    units: int,
+) -> None:
+    spread = np.geomspace(low, high, 50000) if low > 0 else np.linspace(low, high, 50000)
+    x = np.concatenate([spread, np.linspace(1e-4, 1.5, 50000)]).astype(np.float32)
+    exact = true(x.astype(np.float64))
+    assert (np.abs(mine(x) - exact) <= units * np.spacing(np.abs(exact).astype(np.float32))).all()
+
+
+def test_functions_at_their_ends() -> None:
+    ends = np.array([np.inf, -np.inf, np.nan, 0.0], np.float32)
+    np.testing.assert_array_equal(floating.exp(ends), [np.inf, 0, np.nan, 1])
+    np.testing.assert_array_equal(floating.log(ends), [np.inf, np.nan, np.nan, -np.inf])
+    np.testing.assert_array_equal(floating.tanh(ends), [1, -1, np.nan, 0])
+    np.testing.assert_array_equal(floating.logistic(ends), [1, 0, np.nan, 0.5])
+
+
+def test_check_bears_the_bound_and_no_more() -> None:
+    wanted = np.array([[1.0, -0.25, np.inf]], np.float32)
+
+    def mismatched(*got: float) -> int:
+        result = RunResult([np.array([got], np.float32)], 0, 0, True, 0)
+        return compare(Expected("TFLite", True, [[wanted]]), [result]).mismatched
+
+    assert mismatched(1.0, -0.25, np.inf) == 0
+    assert mismatched(1.0, -0.25 + 0.9 * FLOAT_BOUND, np.inf) == 0
+    assert mismatched(1.0, -0.25 + 2 * FLOAT_BOUND, np.inf) == 1
+    assert mismatched(np.nan, -0.25, 3.0) == 2
+
+
+def test_weights_must_be_numbers() -> None:
+    graph = network()
+    weights = graph.tensor(graph.operators[0].inputs[1])
+    assert weights.data is not None
+    weights.data[0, 0, 0, 0] = np.inf
+    with pytest.raises(ModelError, match=r"has weights .* that are infinite or no numbers"):
+        verify(graph)
+
+
+def test_float_networks_are_not_trained() -> None:
+    with pytest.raises(ModelError, match="computes in float32: only int8 networks are trained"):
+        compile_graph(network(), CompileOptions(train="last-layer"))
