@@ -48,7 +48,7 @@ def way(kind: OpKind, dtype: str) -> str:
     if module.startswith("loops"):
         return "loop"
     if kind in TABLES and found is LOWERINGS.find(kind, "int8"):
-        return "table" if dtype == "int8" else "table of an island, or the host"
+        return "table"
     return f"`{module}.py`"
 
 

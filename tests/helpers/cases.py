@@ -753,3 +753,24 @@ def float_axes(draw: Draw) -> OpCase:
     [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor("x")], [shape])
     dtype = "int32" if isinstance(attrs, ArgAttrs) else "float32"
     return builder.finish(kind, ["x"], size, None, attrs, dtype)
+
+
+@family
+def float_moves(draw: Draw) -> OpCase:
+    """Those that are bytes to the kernels of int8."""
+    builder = CaseBuilder()
+    kind = draw.one_of(OpKind.PAD, OpKind.CONCATENATION, OpKind.RESIZE_NEAREST_NEIGHBOR)
+    shapes: list[tuple[int, ...]] = [draw.picture()]
+    attrs: Attrs = NoAttrs()
+    declared: tuple[int, ...] = (1, draw.integer(1, 9), draw.integer(1, 9), shapes[0][3])
+    if kind is OpKind.PAD:
+        attrs = PadAttrs(((0, 0), *((draw.integer(0, 2), draw.integer(0, 2)) for _ in range(3))))
+    elif kind is OpKind.CONCATENATION:
+        axis = draw.integer(1, 3)
+        more = [tuple(draw.integer(1, 5) if i == axis else n for i, n in enumerate(shapes[0])) for _ in range(2)]
+        shapes, attrs = [*shapes, *more], ConcatAttrs(axis)
+    else:
+        attrs = ResizeAttrs(half_pixel_centers=draw.one_of(False, True))
+    names = [builder.given(f"x{i}", None, _reals(draw, shape)) for i, shape in enumerate(shapes)]
+    [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor(name) for name in names], [declared])
+    return builder.finish(kind, names, size, None, attrs, "float32")

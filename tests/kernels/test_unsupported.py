@@ -100,8 +100,8 @@ def test_two_constants() -> None:
     refuse(c, "constant")
 
 
-def test_float_inside_the_network() -> None:
-    c = case("lut", OpKind.TANH)
+def test_float_where_no_kernel_takes_it() -> None:
+    c = case("transpose_conv")
     for name in ("x", "y"):
         change(c, name, dtype="float32")
     refuse(c, "float", "int8")

@@ -49,7 +49,7 @@ def _horner(x: np.ndarray, *coefficients: float) -> np.ndarray:
 def _exp_parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """n (int32) and e^r - 1 with x = n log 2 + r; x between -104 and 89."""
     n = np.trunc(x * F(1.44269504) + np.where(x < 0, F(-0.5), F(0.5)))
-    r = x - n * F(0.693359375)
+    r: np.ndarray = x - n * F(0.693359375)
     r = r - n * F(-2.12194440e-4)
     y = _horner(r, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
     return n.astype(np.int32), y * (r * r) + r

@@ -13,7 +13,7 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
 from tinyengine.kernels.base import C_TYPES, Access, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
-from tinyengine.kernels.loops.movement import From, movement
+from tinyengine.kernels.loops.movement import From, movement, sources
 from tinyengine.kernels.view import view
 
 HEADER = "te_layout.h"
@@ -91,7 +91,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
     if "int8" in (x.dtype, y.dtype):
         require_int8(op, graph, x, y)
     else:
-        if y.zero_point:
+        if y.quant and y.zero_point:
             raise unsupported(op, graph, f"pads {x.dtype} with a zero point", "quantize the model fully to int8")
         function, pointer = f"pad_{x.dtype}", f"{C_TYPES[x.dtype]} *"
         code = (
@@ -103,13 +103,13 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
         raise unsupported(op, graph, f"pads {len(sizes)} separate axes", "use at most four")
     fill = 4 - len(sizes)
     sizes, pads = [1] * fill + sizes, [(0, 0)] * fill + pads
-    touched = _pad_access(sizes, pads)
+    zero, touched = y.zero_point if y.quant else 0, _pad_access(sizes, pads)
     return KernelCall(
         op,
         function,
         HEADER,
         "te_pad_params",
-        lambda: {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": y.zero_point},
+        lambda: {"dims": sizes, "before": [b for b, _ in pads], "after": [a for _, a in pads], "value": zero},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),
@@ -150,12 +150,27 @@ def _pad_access(sizes: list[int], pads: list[tuple[int, int]]) -> Access:
     return access.blocks([(read_lo, read_hi)], (write_lo, write_hi))
 
 
+CONCATENATION = """static void @NAME@(const te_concat_params *p, const void *const *inputs, @TYPE@ *out) {
+    uint8_t *to = (uint8_t *)out;
+    for (uint32_t turn = 0; turn < p->outer; turn++) {
+        for (uint32_t i = 0; i < p->inputs; to += p->bytes[i], i++) {
+            memmove(to, (const uint8_t *)inputs[i] + turn * p->bytes[i], p->bytes[i]);
+        }
+    }
+}
+"""
+"""te_concat_s8 for wider elements."""
+
+
 @lowering(OpKind.CONCATENATION)
 def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The inputs take turns; along the outermost axis there is one turn."""
     assert isinstance(op.attrs, ConcatAttrs)
     inputs, y = [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0])
-    require_int8(op, graph, *inputs, y)
+    function, code = "te_concat_s8", ""
+    if y.dtype != "int8":
+        function = f"concat_{y.dtype}"
+        code = CONCATENATION.replace("@NAME@", function).replace("@TYPE@", C_TYPES[y.dtype])
     for tensor in inputs:
         if tensor.is_constant:
             raise unsupported(op, graph, f"joins the constant '{tensor.name}'", "feed it as an input of the network")
@@ -167,11 +182,11 @@ def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
                 "convert the model with a current TensorFlow, which gives them one scale",
             )
     outer = prod(y.shape[: op.attrs.axis])
-    sizes = np.array([t.elements // outer for t in inputs], np.int64)
+    sizes = np.array([t.nbytes // outer for t in inputs], np.int64)
     touched = _concat_access(outer, sizes)
     return KernelCall(
         op,
-        "te_concat_s8",
+        function,
         HEADER,
         "te_concat_params",
         lambda: {"outer": outer, "inputs": len(inputs), "bytes": params.array("bytes", sizes, "uint32")},
@@ -180,6 +195,7 @@ def lower_concat(op: Operator, graph: Graph, target: Target) -> KernelCall:
         overlaps=tuple(access.overlap(touched, i, y.nbytes) for i in range(len(inputs))),
         access=touched,
         variadic=True,
+        code=code,
     )
 
 
@@ -228,9 +244,10 @@ def lower_resize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Index tables for rows and columns, made here with TFLite's float32 rule."""
     assert isinstance(op.attrs, ResizeAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
     rows, columns = (nearest_sources(op.attrs, x.shape[axis], y.shape[axis]) for axis in (1, 2))
+    if x.dtype != "int8":
+        return movement(op, graph, *sources(x, [np.zeros(1, np.int64), rows, columns, np.arange(x.shape[3])]))
     touched = _resize_access(x, rows, columns)
     return KernelCall(
         op,

@@ -101,7 +101,7 @@ def lower_quantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Halves away from zero, saturated."""
     y = graph.tensor(op.outputs[0])
     body = (
-        "const float v = te_clamp_f32(x0 / scale, -512.0f, 512.0f);",
+        "const float v = te_clamp_f32(x0 / scale, -131072.0f, 131072.0f);",
         "const int32_t whole = v == v ? (int32_t)v : 0;",
         "const float rest = v - (float)whole;",
         "y = whole + (rest >= 0.5f) - (rest <= -0.5f) + zero;",
