@@ -19,6 +19,7 @@ from tinyengine.ir.ops import (
     Attrs,
     ConcatAttrs,
     Conv2DAttrs,
+    ConvChannelsAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     FullyConnectedAttrs,
@@ -774,3 +775,33 @@ def float_moves(draw: Draw) -> OpCase:
     names = [builder.given(f"x{i}", None, _reals(draw, shape)) for i, shape in enumerate(shapes)]
     [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor(name) for name in names], [declared])
     return builder.finish(kind, names, size, None, attrs, "float32")
+
+
+# uint8 in the file ----------------------------------------------------------------------------------------------------
+
+
+@family
+def legacy(draw: Draw) -> OpCase:
+    """Channels with weights of nine bits; average pools that round halves up."""
+    builder = CaseBuilder()
+    shape = draw.picture()
+    if draw.one_of(True, False):
+        window, quant = _window(draw, shape, pooling=True), draw.quant()
+        builder.given("x", quant, draw.int8(shape))
+        size = (1, *window.output_size(*shape[1:3]), shape[3])
+        pool = PoolAttrs(window, draw.activation(), half_up=True)
+        return builder.finish(OpKind.AVERAGE_POOL_2D, ["x"], size, quant, pool)
+    window = draw.one_of(Window((1, 1)), _window(draw, shape))
+    rows, columns = window.output_size(*shape[1:3])
+    outputs, depth = draw.integer(1, 9), draw.one_of(1, shape[3], draw.integer(1, shape[3]))
+    channels = tuple(sorted({draw.integer(0, outputs - 1) for _ in range(2)}))
+    first = tuple(draw.integer(0, shape[3] - depth) for _ in channels)
+    weights = draw.rng.integers(-255, 256, (len(channels), *window.kernel, depth)).astype(np.int16)
+    out = draw.output_quant()
+    spread = 150.0 * 74.0 * np.sqrt(weights.size / len(channels))
+    builder.given("y0", out, draw.int8((1, rows, columns, outputs)))
+    builder.given("x", Quantization((out.scale[0] * 40.0 / spread,), (draw.zero(),)), draw.int8(shape))
+    builder.constant(weights, Quantization((1.0,), (0,)), "w")
+    builder.constant(draw.rng.normal(0, spread, len(channels)).astype(np.int32), None, "b")
+    attrs = ConvChannelsAttrs(window, channels, first, draw.activation(), draw.one_of(False, True))
+    return builder.finish(OpKind.CONV_CHANNELS, ["y0", "x", "w", "b"], (1, rows, columns, outputs), out, attrs)

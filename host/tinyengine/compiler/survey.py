@@ -83,6 +83,7 @@ def _judged(context: Context, op: RawOperator, why: str | None, after: int | Non
     computed = [i for i in (*op.inputs, *op.outputs) if 0 <= i < len(tensors) and not tensors[i].data.size]
     names = [tensors[index].name for index in op.outputs if 0 <= index < len(tensors)]
     dtype = tensors[computed[0]].dtype if computed else "none"
+    dtype = "UINT8" if computed and tensors[computed[0]].legacy else dtype
     dtype = DTYPE_NAMES.get(dtype, dtype.lower())
     return Judged(op.index, op.kind, dtype, ", ".join(names), why, after, computes(op.kind, dtype))
 

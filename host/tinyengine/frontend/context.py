@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinyengine.errors import ModelError, UnsupportedOperatorError
+from tinyengine.frontend.legacy import OFFSET
 from tinyengine.frontend.raw import RawModel, RawOperator, RawTensor
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, Tensor
 from tinyengine.ir.operators import DEFINITIONS
@@ -43,6 +44,8 @@ QUANTIZE_HINT = (
 )
 INT16_HINT = "quantize the activations to int8 instead of 16x8"
 
+
+UINT8_HINT = "convert the model with int8 inside (uint8 only at the border)"
 
 BORDER = -1
 """Stands for the network's inputs and outputs where operators are numbered."""
@@ -281,12 +284,7 @@ class Context:
             case "INT16":
                 self.unsupported(op, "has int16 activations", INT16_HINT, tensor.index)
             case "UINT8":
-                self.unsupported(
-                    op,
-                    "computes in uint8",
-                    "convert the model with int8 inside (uint8 only at the border)",
-                    tensor.index,
-                )
+                self.unsupported(op, "computes in uint8", UINT8_HINT, tensor.index)
             case other:
                 self.unsupported(op, f"computes in {other.lower()}", QUANTIZE_HINT, tensor.index)
 
@@ -347,6 +345,23 @@ class Context:
         self._append(op, kind, [x], [y.name], attrs)
         return y
 
+    def part(
+        self, op: RawOperator, kind: OpKind, inputs: list[Tensor], attrs: Attrs, quant: Quantization | None
+    ) -> Tensor:
+        """Append a part of an operator that computes its values anew, in int8."""
+        try:
+            [shape] = DEFINITIONS[kind].infer(attrs, inputs, [inputs[0].shape])
+        except Contradiction as error:
+            self.damaged(op, str(error))
+        y = self.invent(Tensor(f"{inputs[0].name}_{op.kind.lower()}_{op.index}", shape, "int8", quant))
+        self._append(op, kind, inputs, [y.name], attrs)
+        return y
+
+    def is_legacy(self, op: RawOperator) -> bool:
+        """Whether it computes in uint8 in the file."""
+        indices = (i for i in (*op.inputs, *op.outputs) if 0 <= i < len(self.raw.tensors))
+        return any(self.raw.tensors[i].legacy for i in indices)
+
     def _append(self, op: RawOperator, kind: OpKind, inputs: list[Tensor], outputs: list[str], attrs: Attrs) -> None:
         name, last = f"{op.kind.lower()}_{op.index}", self.graph.operators[-1].name if self.graph.operators else ""
         if last == name or last.startswith(f"{name}_"):  # the file's operator is several here
@@ -376,7 +391,7 @@ class Context:
         quant = self._border_quantization(tensor)
         name = self._names[index]
         self.graph.tensors[name] = Tensor(name, tensor.shape, DTYPE_NAMES[tensor.dtype], quant)
-        self.graph.inputs.append(Port(name, name, DTYPE_NAMES[tensor.dtype], quant))
+        self.graph.inputs.append(self._port(tensor, name))
 
     def add_output(self, index: int) -> None:
         """A graph output."""
@@ -392,7 +407,13 @@ class Context:
                     else "is not computed by any operator: convert the model again"
                 )
             )
-        self.graph.outputs.append(Port(name, name, DTYPE_NAMES[tensor.dtype], self._border_quantization(tensor)))
+        self.graph.outputs.append(self._port(tensor, name))
+
+    def _port(self, tensor: RawTensor, name: str) -> Port:
+        quant = self._border_quantization(tensor)
+        if tensor.legacy and quant is not None:  # the host shifts
+            return Port(name, name, "uint8", Quantization(quant.scale, (quant.zero_point[0] + OFFSET,)))
+        return Port(name, name, DTYPE_NAMES[tensor.dtype], quant)
 
     def _border_tensor(self, index: int, what: str) -> RawTensor:
         if not 0 <= index < len(self.raw.tensors):

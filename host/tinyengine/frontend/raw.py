@@ -40,6 +40,7 @@ class RawTensor:
     zero_point: tuple[int, ...]
     axis: int
     sparse: bool
+    legacy: bool = False  # the file has uint8 for this int8 (frontend/legacy.py)
 
 
 @dataclass(frozen=True)

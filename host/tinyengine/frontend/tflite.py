@@ -10,6 +10,7 @@ from tinyengine.errors import ModelError
 from tinyengine.frontend.context import Context
 from tinyengine.frontend.dilation import fold_dilation
 from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.legacy import shift_legacy
 from tinyengine.frontend.raw import read_raw
 from tinyengine.frontend.shape_arithmetic import fold_shape_arithmetic
 from tinyengine.frontend.translators import translate
@@ -27,7 +28,7 @@ def load_tflite(path: str | Path) -> Graph:
 def parse_tflite(data: bytes, file_name: str = "model.tflite") -> Graph:
     """As ``load_tflite`` for the bytes of a file; sentences start with ``file_name``."""
     try:
-        context = Context(fold_dilation(read_raw(data)), Path(file_name).stem)
+        context = Context(fold_dilation(shift_legacy(read_raw(data))), Path(file_name).stem)
         _translate(context)
         verify(context.graph)
     except ModelError as error:
@@ -40,7 +41,7 @@ def judge_tflite(data: bytes, name: str) -> Context:
 
     ModelError where the bytes are no network at all. Without any refusal the graph is the one of ``parse_tflite``.
     """
-    context = Context(fold_dilation(read_raw(data)), name, collect=True)
+    context = Context(fold_dilation(shift_legacy(read_raw(data))), name, collect=True)
     _translate(context)
     return context
 

@@ -185,6 +185,8 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
                 inputs[0], padding = _explicit_pad(file, graph, op, window), _VALID
             fields = {"Padding": padding, "StrideH": window.stride[0], "StrideW": window.stride[1]}
             if isinstance(op.attrs, PoolAttrs):
+                if op.attrs.half_up:
+                    raise UnsupportedOperatorError(f"{op.kind} '{op.name}' rounds as TFLite's of uint8 alone")
                 fields |= {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
             else:
                 fields |= {"DilationHFactor": window.dilation[0], "DilationWFactor": window.dilation[1]}

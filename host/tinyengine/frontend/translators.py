@@ -11,7 +11,9 @@ from math import prod
 
 import numpy as np
 
-from tinyengine.frontend.context import QUANTIZE_HINT, Context
+from tinyengine.frontend.clipped import add_layer, clipped_weights
+from tinyengine.frontend.context import QUANTIZE_HINT, UINT8_HINT, Context
+from tinyengine.frontend.legacy import SAME_AS_INT8, rescaling_table
 from tinyengine.frontend.raw import RawOperator, camel_case
 from tinyengine.frontend.recurrent import svdf, unidirectional_sequence_lstm
 from tinyengine.frontend.slices import resolve_slice
@@ -34,6 +36,7 @@ from tinyengine.ir.ops import (
     PoolAttrs,
     ResizeAttrs,
     StridedSliceAttrs,
+    TableAttrs,
     TransposeAttrs,
     TransposeConvAttrs,
     Window,
@@ -77,6 +80,8 @@ def translate(context: Context, op: RawOperator) -> None:
     """Add ``op`` to the graph; UnsupportedOperatorError says what else could be done."""
     if context.definition(op) is None:
         context.unsupported(op, "is not supported", _INSTEAD.get(op.kind, REBUILD_HINT))
+    if context.is_legacy(op) and op.kind not in SAME_AS_INT8:
+        context.unsupported(op, "computes in uint8", UINT8_HINT)
     TRANSLATORS.get(op.kind, plain)(context, op)
 
 
@@ -125,7 +130,7 @@ def _weights(context: Context, op: RawOperator, rank: int, axis: int, dtype: str
         context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
     if len(raw.shape) != rank:
         context.damaged(op, f"has weights of shape {list(raw.shape)}", raw.index)
-    return context.constant(op, raw, axis)
+    return clipped_weights(context, op, axis) if raw.legacy else context.constant(op, raw, axis)
 
 
 def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int, position: int = 2) -> Tensor:
@@ -164,9 +169,9 @@ def conv_2d(context: Context, op: RawOperator) -> None:
     bias, activation = _bias(context, op, x, weights, channels), _activation_of(context, op)
     if depth == 1 and groups > 1:
         attrs = DepthwiseConv2DAttrs(window, channels // groups, activation)
-        context.add(op, [x, _channels_last(context, weights), bias], attrs, kind=OpKind.DEPTHWISE_CONV_2D)
+        add_layer(context, op, [x, _channels_last(context, weights), bias], attrs, 0)
         return
-    context.add(op, [x, weights, bias], Conv2DAttrs(window, activation, groups))
+    add_layer(context, op, [x, weights, bias], Conv2DAttrs(window, activation, groups), 0)
 
 
 def _channels_last(context: Context, weights: Tensor) -> Tensor:
@@ -211,7 +216,7 @@ def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
     window = _window(context, op, x, (weights.shape[1], weights.shape[2]), dilated=True)
     bias = _bias(context, op, x, weights, channels)
     attrs = DepthwiseConv2DAttrs(window, channels // x.shape[3], _activation_of(context, op))
-    context.add(op, [x, weights, bias], attrs)
+    add_layer(context, op, [x, weights, bias], attrs, 3)
 
 
 @translator("FULLY_CONNECTED")
@@ -224,7 +229,7 @@ def fully_connected(context: Context, op: RawOperator) -> None:
     if not inputs or x.elements % inputs:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
     bias = _bias(context, op, x, weights, outputs)
-    context.add(op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)))
+    add_layer(context, op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)), 0)
 
 
 @translator("BATCH_MATMUL")
@@ -241,7 +246,8 @@ def pool(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
     kernel = (int(op.options["FilterHeight"]), int(op.options["FilterWidth"]))
     window = _window(context, op, x, kernel, dilated=False)
-    context.add(op, [x], PoolAttrs(window, _activation_of(context, op)))
+    half_up = context.is_legacy(op) and op.kind == "AVERAGE_POOL_2D"
+    context.add(op, [x], PoolAttrs(window, _activation_of(context, op), half_up))
 
 
 def _axis(context: Context, op: RawOperator, axis: int, x: Tensor) -> int:
@@ -508,7 +514,15 @@ def concatenation(context: Context, op: RawOperator) -> None:
         context.damaged(op, "joins nothing")
     if _activation_of(context, op) is not Activation.NONE:
         context.unsupported(op, "has a fused activation", "put the activation before the concatenation")
+    if context.is_legacy(op):
+        quant = context.quantization(op, context.output(op))
+        parts = [x if x.quant == quant else _rescaled(context, op, x, quant) for x in parts]
     context.add(op, parts, ConcatAttrs(_axis(context, op, int(op.options["Axis"]), parts[0])))
+
+
+def _rescaled(context: Context, op: RawOperator, x: Tensor, quant: Quantization | None) -> Tensor:
+    assert x.quant is not None and quant is not None
+    return context.part(op, OpKind.TABLE, [x], TableAttrs(rescaling_table(x.quant, quant)), quant)
 
 
 @translator("ARG_MAX", "ARG_MIN")

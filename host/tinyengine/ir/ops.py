@@ -33,6 +33,7 @@ class OpKind(StrEnum):
     CONCATENATION = "CONCATENATION"
     RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
     STRIDED_SLICE = "STRIDED_SLICE"
+    CONV_CHANNELS = "CONV_CHANNELS"  # ours: some channels of a layer with other weights (frontend/legacy.py)
     SHIFT = "SHIFT"  # ours: a window over time loses its oldest indices to new ones (passes/windows_over_time.py)
     SOFTMAX = "SOFTMAX"
     LOGISTIC = "LOGISTIC"
@@ -160,6 +161,18 @@ class TransposeConvAttrs(Attrs):
 
 
 @dataclass(frozen=True)
+class ConvChannelsAttrs(WindowAttrs):
+    """inputs: y, x, weights (N,KH,KW,depth) of 16 bits, bias (N). The N output ``channels`` become convolutions of x,
+    of its channels from ``first`` on, ``clamp`` behind them; the others are those of y. ``once``: rounded as
+    FULLY_CONNECTED."""
+
+    channels: tuple[int, ...]
+    first: tuple[int, ...]
+    clamp: Activation = Activation.NONE
+    once: bool = False
+
+
+@dataclass(frozen=True)
 class DepthwiseConv2DAttrs(WindowAttrs):
     """inputs: x, weights (1,KH,KW,C*multiplier), bias (C*multiplier); output channel o reads input o // multiplier."""
 
@@ -191,9 +204,11 @@ class ElementwiseAttrs(Attrs):
 
 @dataclass(frozen=True)
 class PoolAttrs(WindowAttrs):
-    """AVERAGE_POOL_2D (divides by the pixels inside the picture), MAX_POOL_2D."""
+    """AVERAGE_POOL_2D (divides by the pixels inside the picture), MAX_POOL_2D. ``half_up``: an average rounds halves
+    up, not away from zero."""
 
     activation: Activation = Activation.NONE
+    half_up: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
 from tinyengine.ir.ops import (
     Activation,
     Conv2DAttrs,
+    ConvChannelsAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     FullyConnectedAttrs,
@@ -109,6 +110,13 @@ def conv_requant(graph: Graph, op: Operator) -> Requant:
     x, weights, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
     real = [x.scale * scale / output.scale for scale in _quant(weights).scale]
     return requant_of(real, output, op.attrs.activation, once=op.kind is OpKind.FULLY_CONNECTED)
+
+
+def conv_channels_requant(graph: Graph, op: Operator) -> Requant:
+    """As that of the layer whose channels are replaced."""
+    assert isinstance(op.attrs, ConvChannelsAttrs)
+    x, weights, output = graph.tensor(op.inputs[1]), graph.tensor(op.inputs[2]), graph.tensor(op.outputs[0])
+    return requant_of([x.scale * weights.scale / output.scale], output, op.attrs.clamp, op.attrs.once)
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -11,6 +11,7 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides
 from tinyengine.kernels.base import Access, CValue, KernelCall, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.loops.legacy import lower_half_up
 from tinyengine.kernels.loops.operators import lower_sum
 
 HEADER = "te_pool.h"
@@ -33,6 +34,8 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
         )
         if (hi <= lo).any():
             raise unsupported(op, graph, "has windows that lie in the padding alone", "use a padding below the kernel")
+    if op.attrs.half_up:
+        return lower_half_up(op, graph)
     low, high = pool_range(graph, op)
     touched = access.window_access(x, y, window, channelwise=True)
     return KernelCall(

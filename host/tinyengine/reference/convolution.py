@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, TransposeConvAttrs
+from tinyengine.ir.ops import Conv2DAttrs, ConvChannelsAttrs, DepthwiseConv2DAttrs, TransposeConvAttrs
+from tinyengine.ir.requant import conv_channels_requant
 from tinyengine.reference.registry import oracle
 from tinyengine.reference.windows import pad_picture, taps
 
@@ -29,6 +30,23 @@ def conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
         patches = np.concatenate([pixels for _, _, pixels in taps(part, window, rows, columns)], axis=-1)
         products.append(patches @ filters.reshape(len(filters), -1).T.astype(np.float64))
     return np.concatenate(products, axis=-1).astype(np.int64) + bias
+
+
+@oracle(OpKind.CONV_CHANNELS)
+def conv_channels(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Channel by channel."""
+    attrs = op.attrs
+    assert isinstance(attrs, ConvChannelsAttrs)
+    y, x, weights, bias = inputs
+    result, depth = y.copy(), weights.shape[-1]
+    padded = pad_picture(x[0].astype(np.int64) - graph.tensor(op.inputs[1]).zero_point, attrs.window, 0)
+    requant = conv_channels_requant(graph, op)
+    for channel, first, kernel, start in zip(attrs.channels, attrs.first, weights.astype(np.int64), bias, strict=True):
+        total = np.full(y.shape[1:3], int(start), np.int64)
+        for ky, kx, pixels in taps(padded[..., first : first + depth], attrs.window, *y.shape[1:3]):
+            total += pixels @ kernel[ky, kx]
+        result[0, :, :, channel] = requant.apply(total.astype(np.int32).astype(np.int64))
+    return result
 
 
 @oracle(OpKind.TRANSPOSE_CONV, sums=True)

@@ -23,6 +23,8 @@ def average_pool_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
     total = sum(pixels for _, _, pixels in taps(pad_picture(x, window, 0), window, rows, columns))
     inside = pad_picture(np.ones((*x.shape[:2], 1), np.int64), window, 0)
     count = sum(pixels for _, _, pixels in taps(inside, window, rows, columns))
+    if op.attrs.half_up:
+        return np.clip((total + count // 2) // count, *pool_range(graph, op)).astype(np.int8)
     magnitude = (np.abs(total) + count // 2) // count
     return np.clip(np.where(total > 0, magnitude, -magnitude), *pool_range(graph, op)).astype(np.int8)
 

@@ -13,6 +13,7 @@ from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
 from tinyengine.ir.ops import (
     Conv2DAttrs,
+    ConvChannelsAttrs,
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
     OpKind,
@@ -142,6 +143,31 @@ class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
         return inputs[0].elements * (inputs[1].elements // inputs[0].shape[3])
+
+
+class ConvChannels(Definition[ConvChannelsAttrs], kind=OpKind.CONV_CHANNELS):
+    picture = True
+    signatures = ("int8 x int8 x int16 x int32 -> int8",)
+    constants = (2, 3)
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        y, x, weights, bias = (graph.tensor(name) for name in op.inputs)
+        attrs, output = op.attrs, graph.tensor(op.outputs[0])
+        assert isinstance(attrs, ConvChannelsAttrs) and weights.data is not None
+        count, window, depth = len(attrs.channels), attrs.window, weights.shape[-1]
+        shapes = [(count, *window.kernel, depth), (count,), (1, *window.output_size(*x.shape[1:3]), y.shape[3])]
+        if not count or [weights.shape, bias.shape, y.shape] != shapes or len(attrs.first) != count:
+            raise Contradiction(f"has weights of shape {list(weights.shape)} for {count} channels of {list(y.shape)}")
+        if max(attrs.channels) >= y.shape[3] or max(attrs.first) + depth > x.shape[3]:
+            raise Contradiction("replaces or reads channels that there are not")
+        if y.quant != output.quant or weights.quant is None or any(weights.quant.zero_point):
+            raise Contradiction("has weights with a zero point, or an output with another scale")
+        sums = np.abs(weights.data.astype(np.int64)).reshape(count, -1).sum(axis=1)
+        if (sums * 255).max() >= 1 << 31:
+            raise Contradiction("sums so many products that 32 bits overflow")
+
+    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+        return 0  # beyond those of its layer
 
 
 class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED):

@@ -185,6 +185,8 @@ def row_op(
         return None  # the operator in front is on another branch
     if any(t.dtype != "int8" for t in pictures):
         return None
+    if any(isinstance(op.attrs, PoolAttrs) and op.attrs.half_up for op in ops):
+        return None
     return builder(request)
 
 
