@@ -44,6 +44,24 @@ def lstm(b: GraphBuilder, x: str, units: int, exponent: int = -12, clip: float =
     return y
 
 
+def lstm_float(b: GraphBuilder, x: str, units: int, clip: float = 0.0) -> str:
+    """Of float32, with states that matter."""
+    size, shape = b.shape(x)[-1], (*b.shape(x)[:-1], units)
+    sizes = [(units, size)] * 4 + [(units, units)] * 4 + [(units,)] * 4
+    constants = [b.constant((b.rng.normal(size=n) * 1.5 / n[-1] ** 0.5).astype(np.float32)) for n in sizes]
+    states, updates = [], []
+    for _ in range(2):
+        states.append(b.tensor((1, units), "float32"))
+        updates.append(b.tensor((1, units), "float32"))
+        b.graph.states.append(State(states[-1], updates[-1], np.zeros((1, units), np.float32)))
+    for name in constants:
+        b.graph.tensor(name).quant = None
+    outputs = [b.tensor(shape, "float32"), *updates]
+    kind, name = OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, f"lstm_{len(b.graph.operators)}"
+    b.graph.operators.append(Operator(kind, name, [x, *states, *constants], outputs, LstmAttrs(clip)))
+    return outputs[0]
+
+
 def svdf(
     b: GraphBuilder, x: str, units: int, rank: int = 1, memory: int = 5, dtype: str = "int16", low: int = -127
 ) -> str:

@@ -21,7 +21,7 @@ from tinyengine.reference.recurrent import sigmoid, tanh
 from tinyengine.reference.tflite_runner import open_reference
 
 from tests.helpers.graphs import GraphBuilder, random_inputs
-from tests.helpers.recurrent import lstm, svdf
+from tests.helpers.recurrent import lstm, lstm_float, svdf
 from tests.helpers.stateful import stateful
 from tests.helpers.tflite_reference import run_builtin_ref_in_a_row, run_micro_in_a_row
 
@@ -38,6 +38,13 @@ def one_lstm(seed: int) -> Graph:
     x = b.input(1, steps, size)
     x = x if shape[0] == 1 else b.reshape(x, *shape)
     b.output(lstm(b, x, units, exponent, float(b.rng.choice([0.0, 0.5])), low))
+    return b.graph
+
+
+def float_lstm(seed: int) -> Graph:
+    b = GraphBuilder(seed, "real")
+    steps, size, units = (int(n) for n in b.rng.integers(1, (11, 20, 14)))
+    b.output(lstm_float(b, b.input(1, steps, size, dtype="float32"), units, float(b.rng.choice([0.0, 0.5]))))
     return b.graph
 
 
@@ -73,6 +80,19 @@ def test_lstm_is_bit_identical_to_tflite_run_after_run(seed: int) -> None:
 
 @EXAMPLES
 @given(seed=SEEDS)
+def test_lstm_of_float32_is_as_close_to_tflite_as_its_functions(seed: int) -> None:
+    graph = float_lstm(seed)
+    verify(graph)
+    inputs, mine = answers(graph)
+    model = tflite_bytes(graph)
+    for got, wanted in zip(mine, run_builtin_ref_in_a_row(model, inputs), strict=True):
+        np.testing.assert_allclose(got, wanted[0], atol=4e-6)
+    read = Session(parse_tflite(model))
+    check_against(graph, [read.run(values)[0] for values in inputs], mine)
+
+
+@EXAMPLES
+@given(seed=SEEDS)
 def test_svdf_is_bit_identical_to_tflite_run_after_run(seed: int) -> None:
     graph = one_svdf(seed, "int16")
     verify(graph)
@@ -97,7 +117,7 @@ def test_svdf_with_a_state_of_bytes_is_that_of_tflite_micro(seed: int) -> None:
 @settings(max_examples=3, deadline=None)
 @given(seed=SEEDS)
 def test_c_is_the_oracle_run_after_run(seed: int) -> None:
-    for graph in (one_lstm(seed), one_svdf(seed, "int16"), one_svdf(seed, "int8")):
+    for graph in (one_lstm(seed), float_lstm(seed), one_svdf(seed, "int16"), one_svdf(seed, "int8")):
         inputs, wanted = answers(graph)
         network = build(compile_graph(graph))
         for _ in range(2):
@@ -108,6 +128,7 @@ def test_c_is_the_oracle_run_after_run(seed: int) -> None:
 @pytest.mark.slow
 def test_c_is_clean_under_sanitizers() -> None:
     graphs = [graph for seed in range(6) for graph in (one_lstm(seed), one_svdf(seed, "int16"), one_svdf(seed, "int8"))]
+    graphs += [float_lstm(seed) for seed in range(6)]
     graphs = [replace(graph, name=f"n{i}") for i, graph in enumerate(graphs)]
 
     models = [compile_graph(graph, CompileOptions(prefix=graph.name)) for graph in graphs]

@@ -30,14 +30,14 @@ def unidirectional_sequence_lstm(context: Context, op: RawOperator) -> None:
             context.unsupported(op, what, "use a plain LSTM with four gates, as Keras writes it")
     if len(x.shape) != 3 or x.shape[0 if not op.options["TimeMajor"] else 1] != 1:
         context.unsupported(op, f"has an input of shape {list(x.shape)}", "give it one sequence (batch 1)")
-    constants = [_constant(context, op, i, "int8") for i in range(_WEIGHTS, _PEEPHOLES)]
-    constants += [_constant(context, op, i, "int32") for i in range(_BIASES, _PROJECTION)]
-    hidden = _state(context, op, _STATES, "int8")
-    cell = _state(context, op, _STATES + 1, "int16")
+    weights, biases, cells = (x.dtype,) * 3 if x.dtype == "float32" else ("int8", "int32", "int16")
+    constants = [_constant(context, op, i, weights) for i in range(_WEIGHTS, _PEEPHOLES)]
+    constants += [_constant(context, op, i, biases) for i in range(_BIASES, _PROJECTION)]
+    hidden = _state(context, op, _STATES, x.dtype)
+    cell = _state(context, op, _STATES + 1, cells)
     if len(op.intermediates) > GATES:  # with these TFLite quantizes the hidden state
         raw = context.raw_tensor(op, op.intermediates[GATES])
-        assert hidden.quant is not None
-        if raw.scale and (raw.scale, raw.zero_point) != (hidden.quant.scale, hidden.quant.zero_point):
+        if raw.scale and hidden.quant and (raw.scale, raw.zero_point) != (hidden.quant.scale, hidden.quant.zero_point):
             context.damaged(op, "quantizes its hidden state in two ways", raw.index)
     kept = tuple(_keep(context, state) for state in (hidden, cell))
     attrs = LstmAttrs(float(op.options["CellClip"]))
@@ -90,7 +90,10 @@ def _state(
         context.unsupported(op, "has a state without a fixed size", QUANTIZE_HINT, raw.index)
     if len(raw.shape) != 2 or max(raw.shape) > MAX_SIZE:
         context.damaged(op, f"has a state of shape {list(raw.shape)}", raw.index)
-    state, limits = context.source(op, raw), np.iinfo(dtype)
+    state = context.source(op, raw)
+    if state.quant is None:
+        return state
+    limits = np.iinfo(dtype)
     if not limits.min <= state.zero_point <= limits.max:
         context.damaged(op, f"has a state with the zero point {state.zero_point}", raw.index)
     return state
@@ -99,7 +102,7 @@ def _state(
 def _keep(context: Context, state: Tensor) -> Tensor:
     """The next value of ``state``, which begins with real zeros."""
     update = context.invent(Tensor(f"{state.name}_next", state.shape, state.dtype, state.quant))
-    zero = np.array(state.zero_point, DTYPES[state.dtype])
+    zero = np.array(state.zero_point if state.quant else 0, DTYPES[state.dtype])
     initial = np.broadcast_to(zero, state.shape)  # takes no memory for a size that nothing has agreed to yet
     context.graph.states.append(State(state.name, update.name, initial))
     return update

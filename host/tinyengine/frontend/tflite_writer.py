@@ -287,7 +287,8 @@ def _add_recurrent(file: _File, graph: Graph, op: Operator) -> None:
     """UNIDIRECTIONAL_SEQUENCE_LSTM, SVDF: their states are tensors that TFLite keeps, and begin with real zeros."""
     for name in _own_states(op):
         [state] = [state for state in graph.states if state.tensor == name]
-        if state.update not in op.outputs or (state.initial != graph.tensor(name).zero_point).any():
+        zero = graph.tensor(name).zero_point if graph.tensor(name).quant else 0
+        if state.update not in op.outputs or (state.initial != zero).any():
             raise UnsupportedOperatorError(f"{op.kind} '{op.name}' keeps other values than TFLite's does")
     index = [file.index[name] for name in op.inputs]
     file.variable.update(_own_states(op))
@@ -303,7 +304,8 @@ def _add_recurrent(file: _File, graph: Graph, op: Operator) -> None:
         quant = Quantization((GATE_SCALE,), (0,))
         between = [Tensor(f"{op.name}_{i}", (), "int16", quant) for i in range(GATES)]
         between.append(Tensor(f"{op.name}_hidden", (), "int8", graph.tensor(op.inputs[1]).quant))
-        file.intermediates[len(file.operators)] = [file.add(tensor) for tensor in between]
+        if graph.tensor(op.inputs[0]).dtype != "float32":
+            file.intermediates[len(file.operators)] = [file.add(tensor) for tensor in between]
     else:
         assert isinstance(op.attrs, SvdfAttrs)
         x, state_index, *constants = index

@@ -8,9 +8,18 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, Tensor
 from tinyengine.ir.floating import clamp_range
-from tinyengine.ir.ops import Activation, Conv2DAttrs, DepthwiseConv2DAttrs, FullyConnectedAttrs, PoolAttrs, Window
+from tinyengine.ir.operators.recurrent import GATES
+from tinyengine.ir.ops import (
+    Activation,
+    Conv2DAttrs,
+    DepthwiseConv2DAttrs,
+    FullyConnectedAttrs,
+    LstmAttrs,
+    PoolAttrs,
+    Window,
+)
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Target, lowering
+from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_image, unsupported
 
 HEADER = "te_conv_f32.h"
@@ -141,6 +150,68 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
         overlaps=(access.overlap(touched, 0, y.nbytes),),
         access=touched,
         note="float32",
+    )
+
+
+@lowering(OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, dtype="float32")
+def lower_lstm(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Sums over the input for four steps at once, then step by step."""
+    assert isinstance(op.attrs, LstmAttrs)
+    x, hidden, cell = (graph.tensor(name) for name in op.inputs[:3])
+    size, units, clip = x.shape[-1], hidden.shape[-1], float(np.float32(op.attrs.cell_clip))
+    steps = x.elements // size
+
+    def pack() -> dict[str, CValue]:
+        weights, recurrent, biases = (
+            np.stack([_data(graph, name) for name in op.inputs[first : first + GATES]], axis=1)
+            for first in (3, 3 + GATES, 3 + 2 * GATES)
+        )  # (units, 4, ...)
+        low, high = clamp_range(Activation.NONE)
+        return {
+            "steps": steps,
+            "in": size,
+            "units": units,
+            "input": {
+                "weights": _array("weights", weights.transpose(0, 2, 1)),
+                "bias": _array("bias", biases),
+                "channels": GATES * units,
+                "min": low,
+                "max": high,
+            },
+            "recurrent": _array("recurrent", recurrent.transpose(0, 2, 1)),
+            "clip": clip,
+        }
+
+    touched = _lstm_access(steps, size * SIZE, units * SIZE)
+    in_place = Overlap(0)
+    over_x = access.overlap(touched, 0, steps * units * SIZE)
+    return KernelCall(
+        op,
+        "te_lstm_f32",
+        "te_lstm_f32.h",
+        "te_lstm_f32_params",
+        pack,
+        inputs=[x.name, hidden.name, cell.name],
+        outputs=list(op.outputs),
+        scratch_bytes=(4 * GATES + 1) * units * SIZE,
+        overlaps=(over_x, None, None, None, in_place, None, None, None, in_place),
+        access=touched,
+        macs=steps * GATES * units * (size + units),
+        note="float32",
+    )
+
+
+def _lstm_access(steps: int, row: int, state: int) -> Access:
+    """The states are read and written first; then each step reads its row, or four steps theirs, and writes."""
+    whole = steps // BLOCK * BLOCK
+    starts = np.concatenate([[0], np.arange(0, whole, BLOCK), np.arange(whole, steps)])
+    ends = np.concatenate([[0], np.arange(0, whole, BLOCK) + BLOCK, np.arange(whole, steps) + 1])
+    begin, none = np.arange(len(starts)) == 0, np.zeros(len(starts), np.int64)
+    return access.blocks(
+        [(starts * row, ends * row), (none, state * begin), (none, state * begin)],
+        (starts * state, ends * state),
+        (none, none + state),
+        (none, none + state),
     )
 
 

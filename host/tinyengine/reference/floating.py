@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, floating
+from tinyengine.ir.operators.recurrent import GATES
 from tinyengine.ir.ops import (
+    Activation,
     ActivationAttrs,
     ArgAttrs,
     Conv2DAttrs,
@@ -19,6 +21,7 @@ from tinyengine.ir.ops import (
     FullyConnectedAttrs,
     GeluAttrs,
     LeakyReluAttrs,
+    LstmAttrs,
     MeanAttrs,
     PoolAttrs,
     SoftmaxAttrs,
@@ -241,3 +244,24 @@ def l2_normalization(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np
     x = inputs[0]
     norm = np.sqrt(floating.sum_in_order(x * x, (x.ndim - 1,)))[..., None]
     return x / np.where(norm < F(1e-6), F(1e-6), norm)
+
+
+@oracle(OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, dtype="float32")
+def lstm(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Per step and gate: the sum over x, the bias, the sum over the hidden state."""
+    assert isinstance(op.attrs, LstmAttrs)
+    x, hidden, cell, *constants = inputs
+    weights, recurrent, biases = (constants[i : i + GATES] for i in (0, GATES, 2 * GATES))
+    clip, rows = F(op.attrs.cell_clip), []
+    for step in x.reshape(-1, 1, x.shape[-1]):
+        gates = []
+        for gate in range(GATES):
+            first = floating.clamp(_products(step, weights[gate]) + biases[gate], Activation.NONE)
+            gates.append(first + _products(hidden, recurrent[gate]))
+        new, kept, change = floating.logistic(gates[0]), floating.logistic(gates[1]), floating.tanh(gates[2])
+        cell = kept * cell + new * change
+        if clip:
+            cell = np.where(cell < -clip, -clip, np.where(cell > clip, clip, cell))
+        hidden = floating.logistic(gates[3]) * floating.tanh(cell)
+        rows.append(hidden)
+    return [np.concatenate(rows), hidden, cell]

@@ -27,7 +27,10 @@ Multiplier = tuple[int, int]
 class Lstm(Definition[LstmAttrs], kind=OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM):
     """One step after the other; the time may be any of the axes in front, since all others are 1."""
 
-    signatures = ("int8 x int8 x int16" + 2 * GATES * " x int8" + GATES * " x int32" + " -> int8 x int8 x int16",)
+    signatures = (
+        "int8 x int8 x int16" + 2 * GATES * " x int8" + GATES * " x int32" + " -> int8 x int8 x int16",
+        " x ".join(["float32"] * (3 + 3 * GATES)) + " -> float32 x float32 x float32",
+    )
     constants = tuple(range(3, 3 + 3 * GATES))
 
     def shapes(self, attrs: LstmAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
@@ -43,6 +46,10 @@ class Lstm(Definition[LstmAttrs], kind=OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM):
         expected = [(units, x.shape[-1])] * GATES + [(units, units)] * GATES + [(units,)] * GATES
         if hidden.shape != (1, units) or cell.shape != hidden.shape or [t.shape for t in constants] != expected:
             raise Contradiction(f"has weights or states whose shapes do not fit {units} units")
+        if x.dtype == "float32":
+            if not all(t.data is not None and np.isfinite(t.data).all() for t in constants):
+                raise Contradiction("has weights that are infinite or no numbers")
+            return
         if any(weights.quant is None or any(weights.quant.zero_point) for weights in constants[: 2 * GATES]):
             raise Contradiction("has weights with a zero point", "quantize the weights symmetrically")
         output, hidden_next, cell_next = (graph.tensor(name) for name in op.outputs)
