@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinyengine.compare import NativeTarget, compare_layers
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import ModelError
 from tinyengine.frontend import parse_tflite
@@ -29,6 +30,7 @@ from tinyengine.measure.bench import FLOAT_BOUND, Expected, compare
 from tinyengine.measure.target_runner import RunResult
 from tinyengine.native.build import build
 from tinyengine.reference import run
+from tinyengine.report.figures import int8_sentence
 
 from tests.helpers.graphs import GraphBuilder
 from tests.helpers.tflite_reference import run_builtin_ref
@@ -78,6 +80,12 @@ def test_generated_code_equals_the_oracle() -> None:
     native = build(compile_graph(graph, CompileOptions()))
     for seed in range(4):
         np.testing.assert_array_equal(native.run(values(seed))[0], run(graph, values(seed))[0], strict=True)
+
+
+def test_layers_are_compared_one_by_one() -> None:
+    compiled = compile_graph(network(), CompileOptions())
+    found = compare_layers(compiled, NativeTarget(build(compiled)), [values(1)])
+    assert found.first is None and found.compared == len(compiled.calls)
 
 
 def test_softmax_is_within_the_bound_of_tflite() -> None:
@@ -148,3 +156,11 @@ def test_weights_must_be_numbers() -> None:
 def test_float_networks_are_not_trained() -> None:
     with pytest.raises(ModelError, match="computes in float32: only int8 networks are trained"):
         compile_graph(network(), CompileOptions(train="last-layer"))
+
+
+def test_the_report_says_what_int8_would_save() -> None:
+    saving = int8_sentence(compile_graph(network(), CompileOptions()))
+    assert saving is not None and "tinyengine convert" in saving
+    b = GraphBuilder(1)
+    b.output(b.conv(b.input(1, 4, 4, 2), 3, Window((1, 1))))
+    assert int8_sentence(compile_graph(b.graph, CompileOptions())) is None

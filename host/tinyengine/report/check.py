@@ -15,6 +15,7 @@ from rich.text import Text
 from tinyengine.compiler import CompiledModel
 from tinyengine.compiler.survey import Judged, Survey
 from tinyengine.project.budget import measure_code
+from tinyengine.report.figures import int8_sentence
 from tinyengine.sizes import format_size
 
 _PLACE = re.compile(r"^operator \d+ \(.*?\) with tensor -?\d+ \(.*?\) ")
@@ -95,6 +96,9 @@ def _sentences(survey: Survey, figures: dict[str, Any]) -> Iterator[str]:
         smallest = format_size(takes["arena_bytes_smallest"])
         yield f"  SRAM   {format_size(takes['arena_bytes'])} arena ({smallest} with --optimize sram){states}"
         yield f"  flash  {format_size(takes['flash_bytes']['weights'])} weights, {flash}"
+        saving = int8_sentence(survey.compiled) if survey.compiled else None
+        if saving:
+            yield f"  type   {saving}"
     else:
         yield "not supported as it is" + ("; TFLite Micro runs it" if figures["tflite_micro"] else "")
 

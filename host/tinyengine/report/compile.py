@@ -8,7 +8,7 @@ from rich.table import Table
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
 from tinyengine.project.budget import Verdict
-from tinyengine.report.figures import output_shapes
+from tinyengine.report.figures import int8_sentence, output_shapes
 from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 
@@ -50,4 +50,7 @@ def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board) -> Gr
         "flash",
         f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict.flash_available)}",
     )
+    saving = int8_sentence(compiled)
+    if saving:
+        totals.add_row("type", saving)
     return Group(table, totals)

@@ -6,10 +6,12 @@ from dataclasses import asdict
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.kernels.base import KernelCall
 from tinyengine.project.budget import Code, Verdict
 from tinyengine.project.build import Firmware
 from tinyengine.report.storage import storage_figures
+from tinyengine.sizes import format_size
 from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
 
@@ -119,3 +121,15 @@ def _layer(compiled: CompiledModel, call: KernelCall) -> dict[str, object]:
         "output_addresses": [addresses.get(name) for name in call.outputs],
         "scratch_bytes": call.scratch_bytes,
     }
+
+
+def int8_sentence(compiled: CompiledModel) -> str | None:
+    """What a network of float32 would save; None for any other."""
+    graph = compiled.graph
+    if not any(graph.tensor(op.inputs[0]).dtype == "float32" for op in graph.operators if op.kind in WEIGHTED):
+        return None
+    weights, arena = (format_size(size // 4) for size in (compiled.weight_bytes, compiled.plan.arena_bytes))
+    return (
+        f"float32; in int8 about {weights} of weights, {arena} of SRAM and, with the DSP extension, a third of the "
+        "instructions: tinyengine convert MODEL.tflite --calibrate SAMPLES"
+    )
