@@ -11,6 +11,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.ir import Graph
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Form, Target
+from tinyengine.kernels.select import roundings
 from tinyengine.kernels.streaming.chain import chain_call
 from tinyengine.kernels.streaming.flow import Flow, RowWindow
 from tinyengine.kernels.streaming.patch import Patches, strips_of
@@ -47,13 +48,15 @@ def lowered_whole(op: RowOp, graph: Graph, target: Target, columns: int) -> RowO
     if op.skip is not None:
         shapes[op.skip] = op.out_shape
     turned = turned_graph(op.ops, graph, shapes)
+    if sorted(roundings(graph, target).keys() & set(names[1:])) != sorted(roundings(turned, target)):
+        return None  # the turned picture has a kernel that rounds in another way; a strip rounds as its layer does
     return row_op(turned.operators, turned, target, x=op.x, rows=columns, consume=op.consumes)
 
 
 @pytest.mark.parametrize("target", [SRAM, replace(SRAM, requant="fast"), Target(), Target(optimize="flash")], ids=str)
 def test_operators_of_strips_are_those_of_turned_pictures(target: Target) -> None:
     """Sizes and constants, for any height of the strips and any number of columns."""
-    compared = 0
+    compared = other = 0
     for seed in range(25):
         case = random_chain(Draw(np.random.default_rng([seed, 5])))
         patches = Patches(case.graph, target)
@@ -63,12 +66,14 @@ def test_operators_of_strips_are_those_of_turned_pictures(target: Target) -> Non
                 assert made is not None and made.macs_per_batch == sum(op.macs for op in made.inside)
                 for op in made.inside:
                     whole = lowered_whole(op, case.graph, target, columns)
-                    assert whole is not None
+                    if whole is None:
+                        other += 1
+                        continue
                     for name in FIGURES:
                         assert getattr(op, name) == getattr(whole, name), name
                     assert plain(op.params) == plain(whole.params)
                     compared += 1
-    assert compared > 60
+    assert compared > 60 and other < (compared / 10 if target.requant == "fast" else 1)
 
 
 def narrow_network() -> Graph:

@@ -23,6 +23,7 @@ from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
+from tinyengine.kernels.depthwise_column import is_column
 from tinyengine.kernels.depthwise_direct import is_direct
 from tinyengine.kernels.depthwise_fast import Way, layer_params, layer_way
 from tinyengine.kernels.elementwise_fast import lower_add_fast
@@ -205,8 +206,9 @@ def _matrix(op: Operator, request: _Request) -> tuple[Matrix, Packer] | None:
 
 
 def _way(op: Operator, request: _Request) -> tuple[Way, Packer] | None:
-    """DEPTHWISE_CONV_2D on the fast kernel."""
-    way = layer_way(op, request.graph, request.target.requant, request.turned)
+    """DEPTHWISE_CONV_2D on the fast kernel, rounded as the layer's own kernel does."""
+    exact = is_column(op, request.graph) or is_direct(op, request.graph, request.target)
+    way = layer_way(op, request.graph, "exact" if exact else request.target.requant, request.turned)
     if way is None:
         return None
     return way, lambda: layer_params(way, request.shapes(op), op, request.graph, request.turned)
