@@ -48,8 +48,7 @@ def convolution(
     ``weights`` (O,KH,KW,I/groups); the operator's own are not looked at. Paddings may be negative.
     """
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    bias, requant = graph.tensor(op.inputs[2]).data, conv_requant(graph, op)
-    assert bias is not None
+    requant = conv_requant(graph, op)
     filters = len(weights)
     values: dict[str, Value] = dict(zip(("in_height", "in_width", "channels"), x.shape[1:], strict=True))
     values |= dict(zip(("height", "width", "filters"), y.shape[1:], strict=True))
@@ -59,21 +58,9 @@ def convolution(
     values |= {"top": window.pad[0], "left": window.pad[2], "zero0": x.zero_point, "zero": requant.zero}
     values |= {"low": requant.low, "high": requant.high}
     values["weights"] = Array("int8", lambda: weights)
-    values["bias"] = Array("int32", lambda: bias)
+    values["bias"] = text.constant(graph.tensor(op.inputs[2]))
     values["factors"] = Array("int32", lambda: np.broadcast_to(requant.multiplier, filters))
     values["shifts"] = Array("int8", lambda: np.broadcast_to(requant.shift, filters))
     code = text.function("convolution", values, "const int8_t *in, int8_t *out", BODY.splitlines())
-    return KernelCall(
-        op,
-        code.name,
-        "te_requant.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[x.name],
-        outputs=[y.name],
-        overlaps=(None,),
-        access=access.whole(x.nbytes, y.nbytes),
-        macs=y.elements * weights[0].size // (spread[0] * spread[1]),
-        note="generated",
-        code=code.text,
-    )
+    macs = y.elements * weights[0].size // (spread[0] * spread[1])
+    return text.call(op, code, values, [x], access.whole(x.nbytes, y.nbytes), [None], macs=macs)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tinyengine.ir import Graph, Operator, Tensor
+from tinyengine.ir import Graph, Operator
 from tinyengine.kernels.base import C_TYPES, KernelCall
 from tinyengine.kernels.loops import text, walk
-from tinyengine.kernels.loops.text import Array, Value, Values
+from tinyengine.kernels.loops.text import Value, Values
 
 HEADER = "te_requant.h"
 
@@ -34,7 +34,7 @@ def elementwise(op: Operator, graph: Graph, loop: Elementwise) -> KernelCall:
     if not stepped:  # everything is walked alongside the output, or is one value
         axes = [(y.elements, (1,) * (len(operands) + 1))]
     values: dict[str, Value] = dict(loop.values)
-    values |= {f"in{i}": _constant(t) for i, t in enumerate(operands) if t.is_constant}
+    values |= {f"in{i}": text.constant(t) for i, t in enumerate(operands) if t.is_constant}
     values["size"] = [size for size, _ in axes]
     values |= {f"step{i}": walk.increments(axes, i) for i in stepped}
 
@@ -50,25 +50,8 @@ def elementwise(op: Operator, graph: Graph, loop: Elementwise) -> KernelCall:
     size = y.nbytes // y.elements
     sizes = [t.nbytes // t.elements if along[i] else None for i, t in given]
     touched = walk.elements(y.elements, sizes, [t.nbytes for _, t in given], size)
-    return KernelCall(
-        op,
-        code.name,
-        HEADER,
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[t.name for _, t in given],
-        outputs=[y.name],
-        overlaps=tuple(
-            walk.rule(touched, index, t.dtype, y.dtype, y.nbytes) if along[i] else None
-            for index, (i, t) in enumerate(given)
-        ),
-        access=touched,
-        note="generated",
-        code=code.text,
-    )
-
-
-def _constant(tensor: Tensor) -> Array:
-    data = tensor.data
-    assert data is not None
-    return Array(tensor.dtype, lambda: data)
+    rules = [
+        walk.rule(touched, index, t.dtype, y.dtype, y.nbytes) if along[i] else None
+        for index, (i, t) in enumerate(given)
+    ]
+    return text.call(op, code, values, [t for _, t in given], touched, rules, HEADER)

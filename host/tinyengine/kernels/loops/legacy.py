@@ -121,13 +121,6 @@ def _window(x: Tensor, y: Tensor, window: Window) -> dict[str, Value]:
     }
 
 
-def _constant(graph: Graph, name: str) -> Array:
-    tensor = graph.tensor(name)
-    data = tensor.data
-    assert data is not None
-    return Array(tensor.dtype, lambda: data)
-
-
 @lowering(OpKind.CONV_CHANNELS)
 def lower_conv_channels(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """In place, while the layer's input is still there."""
@@ -141,10 +134,10 @@ def lower_conv_channels(op: Operator, graph: Graph, target: Target) -> KernelCal
     if alone:
         values = {name: values[name] for name in ("height", "width", "channels")}
     values |= {"in_channels": x.shape[3], "depth": weights.shape[3], "count": len(attrs.channels)}
-    values |= {} if alone else {"zero0": x.zero_point, "bias": _constant(graph, op.inputs[3])}
+    values |= {} if alone else {"zero0": x.zero_point, "bias": text.constant(graph.tensor(op.inputs[3]))}
     values |= {"zero": requant.zero, "low": requant.low, "high": requant.high}
     values |= {"factor": int(requant.multiplier[0]), "shift": int(requant.shift[0]), "size": y.nbytes}
-    values["weights"] = _constant(graph, op.inputs[2])
+    values["weights"] = text.constant(graph.tensor(op.inputs[2]))
     values["bias_whole"] = Array("int32", lambda: _without_zero(graph, op, x.zero_point))
     values["place"] = Array("int32", lambda: np.array(attrs.channels))
     values["first"] = Array("int32", lambda: np.array(attrs.first))
@@ -155,19 +148,8 @@ def lower_conv_channels(op: Operator, graph: Graph, target: Target) -> KernelCal
     body = ["if (out != done) memmove(out, done, (size_t)size);", *loop.splitlines()]
     code = text.function("conv_channels", values, "const int8_t *done, const int8_t *in, int8_t *out", body)
     whole = [(np.array([0]), np.array([tensor.nbytes])) for tensor in (done, x)]
-    return KernelCall(
-        op,
-        code.name,
-        "te_requant.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[done.name, x.name],
-        outputs=[y.name],
-        overlaps=(Overlap(0, exact=True), None),
-        access=access.blocks(whole, (np.array([0]), np.array([y.nbytes]))),
-        note="generated",
-        code=code.text,
-    )
+    touched = access.blocks(whole, (np.array([0]), np.array([y.nbytes])))
+    return text.call(op, code, values, [done, x], touched, [Overlap(0, exact=True), None])
 
 
 def _without_zero(graph: Graph, op: Operator, zero: int) -> np.ndarray:
@@ -187,16 +169,4 @@ def lower_half_up(op: Operator, graph: Graph) -> KernelCall:
     values |= {"low": low, "high": high}
     code = text.function("average_half_up", values, "const int8_t *in, int8_t *out", AVERAGE.splitlines())
     touched = access.window_access(x, y, window, channelwise=True)
-    return KernelCall(
-        op,
-        code.name,
-        "te_requant.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[x.name],
-        outputs=[y.name],
-        overlaps=(access.overlap(touched, 0, y.nbytes),),
-        access=touched,
-        note="generated",
-        code=code.text,
-    )
+    return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)])

@@ -8,7 +8,7 @@ from tinyengine.ir import Graph, Operator
 from tinyengine.kernels import access
 from tinyengine.kernels.base import KernelCall
 from tinyengine.kernels.loops import text
-from tinyengine.kernels.loops.text import Array, Value
+from tinyengine.kernels.loops.text import Value
 
 BODY = """const uint8_t *from = (const uint8_t *)table;
 uint8_t *to = out;
@@ -27,23 +27,11 @@ def lookup(op: Operator, graph: Graph, axis: int) -> KernelCall:
     values: dict[str, Value] = {"outer": prod(table.shape[:axis]), "size": table.shape[axis]}
     values |= {"count": indices.elements, "run": prod(table.shape[axis + 1 :]) * size}
     arguments, inputs = "const int32_t *in, void *out", [indices]
-    data = table.data
-    if data is not None:
-        values["table"] = Array(table.dtype, lambda: data)
+    if table.data is not None:
+        values["table"] = text.constant(table)
     else:
         arguments, inputs = "const int32_t *in, const void *table, void *out", [indices, table]
     code = text.function("lookup", values, arguments, BODY.splitlines())
     whole = [([0], [tensor.nbytes]) for tensor in inputs]
-    return KernelCall(
-        op,
-        code.name,
-        "te_requant.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[tensor.name for tensor in inputs],
-        outputs=[y.name],
-        overlaps=(None,) * len(inputs),
-        access=access.blocks(whole, ([0], [y.nbytes])),  # type: ignore[arg-type]
-        note="generated",
-        code=code.text,
-    )
+    touched = access.blocks(whole, ([0], [y.nbytes]))  # type: ignore[arg-type]
+    return text.call(op, code, values, inputs, touched, [None] * len(inputs))

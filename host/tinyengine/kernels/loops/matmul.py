@@ -40,31 +40,14 @@ def matmul(op: Operator, graph: Graph) -> KernelCall:
         values |= {f"step{i}": 1 if along else last, f"line{i}": last if along else 1, f"zero{i}": tensor.zero_point}
         values[f"first{i}"] = _firsts(tensor, y)
         if tensor.data is not None:
-            values[f"in{i}"] = _constant(tensor.data)
+            values[f"in{i}"] = text.constant(tensor)
     given = [(i, tensor) for i, tensor in enumerate(operands) if tensor.data is None]
     arguments = ", ".join([*(f"const int8_t *in{i}" for i, _ in given), "int8_t *out"])
     code = text.function("matmul", values, arguments, BODY.splitlines())
-    return KernelCall(
-        op,
-        code.name,
-        "te_requant.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[tensor.name for _, tensor in given],
-        outputs=[y.name],
-        overlaps=(None,) * len(given),
-        access=access.blocks(
-            [(np.array([0]), np.array([tensor.nbytes])) for _, tensor in given],
-            (np.array([0]), np.array([y.nbytes])),
-        ),
-        macs=y.elements * depth,
-        note="generated",
-        code=code.text,
-    )
-
-
-def _constant(data: np.ndarray) -> Array:
-    return Array("int8", lambda: data)
+    inputs = [tensor for _, tensor in given]
+    whole = [(np.array([0]), np.array([tensor.nbytes])) for tensor in (*inputs, y)]
+    touched = access.blocks(whole[:-1], whole[-1])
+    return text.call(op, code, values, inputs, touched, [None] * len(inputs), macs=y.elements * depth)
 
 
 def _firsts(tensor: Tensor, y: Tensor) -> Array:

@@ -98,19 +98,7 @@ def movement(op: Operator, graph: Graph, axes: Sequence[From], first: int = 0) -
     for i, axis in enumerate(merged):
         low = (low[:, None] + (tables[i] if i in tables else np.arange(axis.size) * axis.stride)).ravel()
     touched = walk.lines(low, low + run, y.nbytes)
-    return KernelCall(
-        op,
-        code.name,
-        HEADER,
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[x.name],
-        outputs=[y.name],
-        overlaps=(access.overlap(touched, 0, y.nbytes),),
-        access=touched,
-        note="generated",
-        code=code.text,
-    )
+    return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)], HEADER)
 
 
 def _array(values: np.ndarray) -> Array:

@@ -67,16 +67,5 @@ def reduction(op: Operator, graph: Graph, axes: Sequence[int], loop: Reduction) 
     first = walk.offsets([(n, steps[0]) for n, steps in kept]) * size
     reach = (sum((n - 1) * steps[0] for n, steps in reduced) + 1) * size
     touched = walk.lines(first, first + reach, y.nbytes, in_step=rewrites and x.dtype == y.dtype)
-    return KernelCall(
-        op,
-        code.name,
-        HEADER,
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[x.name],
-        outputs=[y.name],
-        overlaps=(walk.rule(touched, 0, x.dtype, y.dtype, y.nbytes),),
-        access=touched,
-        note="generated",
-        code=code.text,
-    )
+    rule = walk.rule(touched, 0, x.dtype, y.dtype, y.nbytes)
+    return text.call(op, code, values, [x], touched, [rule], HEADER)

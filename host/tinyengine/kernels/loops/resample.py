@@ -42,19 +42,7 @@ def resample(op: Operator, graph: Graph, rows: Sources, columns: Sources) -> Ker
     first, last = (np.add.outer(rows[i] * line, columns[i] * channels).ravel() for i in (0, 1))
     low = np.minimum(first, last)
     touched = walk.lines(low, np.maximum(first, last) + channels, y.nbytes, in_step=True)
-    return KernelCall(
-        op,
-        code.name,
-        "te_types.h",
-        code.params_type,
-        lambda: text.packed(values),
-        inputs=[x.name],
-        outputs=[y.name],
-        overlaps=(access.overlap(touched, 0, y.nbytes),),
-        access=touched,
-        note="generated",
-        code=code.text,
-    )
+    return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)], "te_types.h")
 
 
 def _table(sources: Sources, step: int) -> Array:

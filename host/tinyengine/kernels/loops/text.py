@@ -1,4 +1,4 @@
-"""The C of generated loops: parameter structs, functions, nested loops over axes."""
+"""The C of generated loops: parameter structs, functions, nested loops over axes; and the call of such a function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyengine.kernels.base import C_TYPES, CArray, CValue
+from tinyengine.ir import Operator, Tensor
+from tinyengine.kernels.base import C_TYPES, Access, CArray, CValue, KernelCall, Overlap
 
 NAME = "@NAME@"
 """Stands in a text for the name of its function, which follows from the text."""
@@ -66,6 +67,40 @@ def packed(values: Values) -> dict[str, CValue]:
         else:
             out[name] = [*value] if isinstance(value, list) else value
     return out
+
+
+def constant(tensor: Tensor) -> Array:
+    """The values of a constant."""
+    data = tensor.data
+    assert data is not None
+    return Array(tensor.dtype, lambda: data)
+
+
+def call(
+    op: Operator,
+    code: Function,
+    values: Values,
+    inputs: Sequence[Tensor],
+    access: Access,
+    overlaps: Sequence[Overlap | None],
+    header: str = "te_requant.h",
+    macs: int = 0,
+) -> KernelCall:
+    """The call of ``code``, which makes the only output of ``op`` from ``inputs``; ``header``: what its text needs."""
+    return KernelCall(
+        op,
+        code.name,
+        header,
+        code.params_type,
+        lambda: packed(values),
+        inputs=[tensor.name for tensor in inputs],
+        outputs=[op.outputs[0]],
+        overlaps=tuple(overlaps),
+        access=access,
+        macs=macs,
+        note="generated",
+        code=code.text,
+    )
 
 
 def _field(name: str, value: Value) -> str:
