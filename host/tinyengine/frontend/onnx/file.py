@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinyengine.errors import ModelError
+from tinyengine.frontend.onnx import nodes  # noqa: F401 - importing it registers the translators
 from tinyengine.frontend.onnx.builder import Builder, Node, Value
-from tinyengine.frontend.onnx.nodes import TRANSLATORS
+from tinyengine.frontend.onnx.registry import TRANSLATORS
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir.graph import Graph
 from tinyengine.optional import onnx
