@@ -241,7 +241,6 @@ def weights_of(graph: Any) -> int:
 
 INT16, FLOAT16 = 7, 1
 REFUSALS: dict[str, tuple[Callable[[Any], None], str]] = {
-    "int16 border": (edit_tensor(first_input, type=INT16), r"CONV_2D.*int16 activations: .*instead of 16x8"),
     "int16 inside": (edit_tensor(first_output, type=INT16), r"CONV_2D.*int16 activations: .*instead of 16x8"),
     "half weights": (edit_tensor(weights_of, type=FLOAT16), r"operator 0 \(CONV_2D\) with tensor 1 .*float16"),
     "no quantization": (edit_tensor(first_input, quantization=None), r"no quantization parameters: .*full integer"),

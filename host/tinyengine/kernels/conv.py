@@ -167,6 +167,17 @@ def _plane_bytes(window: Window, y: Tensor) -> int:
     return rows * columns
 
 
+def dense_constants(op: Operator, graph: Graph) -> dict[str, CValue]:
+    """Weights (outputs, inputs) as they are, biases for inputs as they are, rounding of a FULLY_CONNECTED."""
+    weights, zero = weights_of(op, graph), graph.tensor(op.inputs[0]).zero_point
+    bias = params.wrap_int32(bias_of(op, graph, len(weights)) - zero * weights.sum(axis=1))
+    return {
+        "weights": params.array("weights", weights, "int8"),
+        "bias": params.array("bias", bias, "int32"),
+        "requant": params.requant(conv_requant(graph, op)),
+    }
+
+
 @lowering(OpKind.FULLY_CONNECTED)
 def lower_fully_connected(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Any number of inputs and outputs, and of rows sharing the weights."""
@@ -179,24 +190,12 @@ def lower_fully_connected(op: Operator, graph: Graph, target: Target) -> KernelC
     row, column = np.divmod(np.arange(rows * outputs), outputs)
     touched = access.blocks([(row * inputs, (row + 1) * inputs)], (row * outputs + column, row * outputs + column + 1))
 
-    def pack() -> dict[str, CValue]:
-        weights = weights_of(op, graph)
-        bias = params.wrap_int32(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
-        return {
-            "rows": rows,
-            "in": inputs,
-            "out": outputs,
-            "weights": params.array("weights", weights, "int8"),
-            "bias": params.array("bias", bias, "int32"),
-            "requant": params.requant(conv_requant(graph, op)),
-        }
-
     return KernelCall(
         op,
         "te_fully_connected_s8",
         HEADER,
         "te_fully_connected_params",
-        pack,
+        lambda: {"rows": rows, "in": inputs, "out": outputs, **dense_constants(op, graph)},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(access.overlap(touched, 0, y.nbytes),),

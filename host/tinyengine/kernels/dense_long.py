@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
-from tinyengine.ir.requant import conv_requant
-from tinyengine.kernels import access, params
+from tinyengine.kernels import access
 from tinyengine.kernels.base import CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
-from tinyengine.kernels.conv import bias_of, check_constants, weights_of
+from tinyengine.kernels.conv import check_constants, dense_constants
 
 MIN_INPUTS = 2048
 """From here on. Shorter layers share the kernel of four outputs, which most networks have anyway, and whose scratch
@@ -31,17 +30,8 @@ def lower_dense_long(op: Operator, graph: Graph, target: Target) -> KernelCall |
     touched = access.interleaved([(np.zeros(outputs), np.full(outputs, inputs))], _bytes(outputs))
 
     def pack() -> dict[str, CValue]:
-        weights = weights_of(op, graph)
-        bias = params.wrap_int32(bias_of(op, graph, outputs) - x.zero_point * weights.sum(axis=1))
-        return {
-            "in": inputs,
-            "out": outputs,
-            "at_a_time": at_a_time,
-            "dots": "te_dense_two_dots" if at_a_time == 2 else "te_dense_dot",
-            "weights": params.array("weights", weights, "int8"),
-            "bias": params.array("bias", bias, "int32"),
-            "requant": params.requant(conv_requant(graph, op)),
-        }
+        dots = "te_dense_two_dots" if at_a_time == 2 else "te_dense_dot"
+        return {"in": inputs, "out": outputs, "at_a_time": at_a_time, "dots": dots, **dense_constants(op, graph)}
 
     return KernelCall(
         op,
