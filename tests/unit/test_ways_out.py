@@ -48,7 +48,7 @@ def multiplied(b: GraphBuilder, x: str) -> str:
         GatherAttrs((None, (0,) * 8, None, None)),
         quant=b.graph.tensor(x).quant,
     )
-    return b.op(OpKind.BATCH_MATMUL, [x, repeated], MatmulAttrs(adj_y=True))
+    return b.op(OpKind.BATCH_MATMUL, [x, repeated], MatmulAttrs(adj_x=True))
 
 
 def pooled(b: GraphBuilder, x: str) -> str:
@@ -137,7 +137,7 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use MEAN": (MEAN,),
     "use MAX_POOL_2D if it goes over rows and columns, all of them": (pooled,),
     "pad with zeros (PAD)": (PAD,),
-    "repeat them before (BROADCAST_TO)": (multiplied,),
+    "repeat that one before (BROADCAST_TO)": (multiplied,),
     "use SOFTMAX": (SOFTMAX,),
     "leave the largest output to be found by the application": (DENSE,),
     "use a dilated convolution (dilation_rate), stride 1": (

@@ -234,10 +234,11 @@ def fully_connected(context: Context, op: RawOperator) -> None:
 
 @translator("BATCH_MATMUL")
 def batch_matmul(context: Context, op: RawOperator) -> None:
-    """TFLite's reference kernel and TFLite's others broadcast differently, so nothing is broadcast."""
+    """One combination gives wrong products in TFLite's reference kernel (and right ones in TFLite Micro)."""
     a, b = context.activation(op, 0), context.activation(op, 1)
-    if a.shape[:-2] != b.shape[:-2]:
-        context.unsupported(op, "repeats matrices", "repeat them before (BROADCAST_TO)")
+    if op.options["AdjX"] and prod(a.shape[:-2]) > prod(b.shape[:-2]):
+        what = "transposes matrices and multiplies several of them by the same one"
+        context.unsupported(op, what, "repeat that one before (BROADCAST_TO)")
     plain(context, op)
 
 

@@ -15,6 +15,14 @@ from tinyengine.ir.quantize import quantize_multiplier
 from tinyengine.ir.requant import Requant, add_params, requant_of
 
 
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """NumPy's; raises Contradiction where it has none."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise Contradiction(f"combines shapes {' and '.join(str(list(shape)) for shape in shapes)}") from None
+
+
 class Binary(Definition[A]):
     """NumPy's broadcasting."""
 
@@ -22,11 +30,7 @@ class Binary(Definition[A]):
     elementwise = True
 
     def shape(self, attrs: A, inputs: Sequence[Tensor], declared: Shape) -> Shape:
-        shapes = [tensor.shape for tensor in inputs]
-        try:
-            return np.broadcast_shapes(*shapes)
-        except ValueError:
-            raise Contradiction(f"combines shapes {' and '.join(str(list(shape)) for shape in shapes)}") from None
+        return broadcast_shape([tensor.shape for tensor in inputs])
 
 
 class Elementwise(Binary[ElementwiseAttrs]):
@@ -155,17 +159,17 @@ class Cast(Definition[NoAttrs], kind=OpKind.CAST):
 
 
 class BatchMatmul(Definition[MatmulAttrs], kind=OpKind.BATCH_MATMUL):
-    """Products of matrices that the network computes."""
+    """Products of matrices that the network computes; those of one operand may serve several of the other."""
 
     signatures = ("int8 x int8 -> int8",)
 
     def shape(self, attrs: MatmulAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         a, b = (tensor.shape for tensor in inputs)
-        if len(a) == len(b) >= 2:
+        if min(len(a), len(b)) >= 2:
             rows, depth = a[-2:][:: -1 if attrs.adj_x else 1]
             other, columns = b[-2:][:: -1 if attrs.adj_y else 1]
-            if depth == other and a[:-2] == b[:-2]:
-                return (*a[:-2], rows, columns)
+            if depth == other:
+                return (*broadcast_shape([a[:-2], b[:-2]]), rows, columns)
         raise Contradiction(f"multiplies matrices of shapes {list(a)} and {list(b)}")
 
     def check(self, op: Operator, graph: Graph) -> None:
