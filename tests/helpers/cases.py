@@ -482,6 +482,8 @@ def binary(draw: Draw) -> OpCase:
     constant, names = draw.one_of(None, 0, 1), []
     if constant == 1:  # inputs have a batch of 1 in front
         shapes = draw.one_of(shapes, [full, (full[-1],)], [full, ()])
+    if kind is OpKind.PRELU:  # only the slopes are broadcast
+        shapes = [tuple(np.broadcast_shapes(*shapes)), shapes[1]]
     quants = [draw.quant(), draw.quant()]
     for i, (shape, quant) in enumerate(zip(shapes, quants, strict=True)):
         value = draw.int8(shape)
@@ -494,8 +496,6 @@ def binary(draw: Draw) -> OpCase:
     }.get(kind, max(a, b))
     attrs = ElementwiseAttrs(draw.activation()) if kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL) else NoAttrs()
     result = tuple(np.broadcast_shapes(*shapes))
-    if kind is OpKind.PRELU and result != shapes[0]:
-        names, constant, shapes = names[::-1], None if constant is None else 1 - constant, shapes[::-1]
     return builder.finish(
         kind, names, result, Quantization((float(np.float32(typical * draw.scale(0.3, 3.0))),), (draw.zero(),)), attrs
     )
