@@ -18,26 +18,21 @@ from tinyengine.kernels.layer import Layer, layer_of
 HEADER = "te_depthwise_column.h"
 
 
-def is_column(op: Operator, graph: Graph) -> bool:
-    """Whether the output is one column wide, without padding, its taps a constant step apart, and the multiplier is 1,
-    and sums and multipliers do not exceed the fixed-point formulas. The kernel always rounds exactly."""
-    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
-    window, width = op.attrs.window, graph.tensor(op.inputs[0]).shape[2]
-    if op.attrs.multiplier != 1 or any(window.pad) or window.kernel[1] != width:
-        return False
-    return (width == 1 or window.dilation == (1, 1)) and layer_of(op, graph, "exact") is not None
-
-
 def lower_depthwise_column(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None as ``is_column``."""
+    """None unless the output is one column wide, without padding, its taps a constant step apart, and the multiplier
+    is 1; or where sums or multipliers exceed the fixed-point formulas. Always rounds exactly."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    layer = layer_of(op, graph, "exact")
-    if layer is None or not is_column(op, graph):
-        return None
     window, (_, width, channels) = op.attrs.window, x.shape[1:]
+    if op.attrs.multiplier != 1 or any(window.pad) or window.kernel[1] != width:
+        return None
+    if width > 1 and window.dilation != (1, 1):
+        return None
+    layer = layer_of(op, graph, "exact")
+    if layer is None:
+        return None
     rows, taps, tap_step = y.shape[1], prod(window.kernel), window.dilation[0] * channels
 
     def pack() -> dict[str, CValue]:

@@ -13,6 +13,7 @@ from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.fast import FAST_LOWERINGS
 from tinyengine.kernels.loops import floating as float_loops  # noqa: F401
 from tinyengine.kernels.loops import operators  # noqa: F401
+from tinyengine.kernels.once import once_per_graph
 
 
 def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
@@ -25,6 +26,15 @@ def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
         if graph.tensor(name).data is not None:
             raise unsupported(op, graph, f"has the constant operand '{name}'", "feed it as an input of the network")
     return call
+
+
+@once_per_graph
+def rounds_fast(op: Operator, graph: Graph, target: Target) -> bool:
+    """Whether the layer's kernel rounds with one multiplication: row operators must do as it does."""
+    if target.requant != "fast":
+        return False
+    requant = lower(op, graph, target).requant
+    return requant is not None and requant.fast is not None
 
 
 def roundings(graph: Graph, target: Target) -> dict[str, Requant]:

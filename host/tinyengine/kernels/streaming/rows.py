@@ -23,11 +23,11 @@ from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
 from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
-from tinyengine.kernels.depthwise_column import is_column
 from tinyengine.kernels.depthwise_direct import is_direct
 from tinyengine.kernels.depthwise_fast import Way, layer_params, layer_way
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
+from tinyengine.kernels.select import rounds_fast
 from tinyengine.sizes import round_up
 
 HEADER = "te_row_ops.h"
@@ -194,10 +194,15 @@ def row_op(
 # Convolutions ---------------------------------------------------------------------------------------------------------
 
 
+def _requant(op: Operator, request: _Request) -> str:
+    """How the layer's own kernel rounds, which the oracle follows (``kernels.select.roundings``)."""
+    return "fast" if rounds_fast(op, request.graph, request.target) else "exact"
+
+
 def _matrix(op: Operator, request: _Request) -> tuple[Matrix, Packer] | None:
     """CONV_2D on the fast kernel."""
     assert isinstance(op.attrs, Conv2DAttrs)
-    layer, shapes, turned = conv_layer(op, request.graph, request.target.requant), request.shapes(op), request.turned
+    layer, shapes, turned = conv_layer(op, request.graph, _requant(op, request)), request.shapes(op), request.turned
     if layer is None:
         return None
     window = op.attrs.window.turned() if turned else op.attrs.window
@@ -206,9 +211,8 @@ def _matrix(op: Operator, request: _Request) -> tuple[Matrix, Packer] | None:
 
 
 def _way(op: Operator, request: _Request) -> tuple[Way, Packer] | None:
-    """DEPTHWISE_CONV_2D on the fast kernel, rounded as the layer's own kernel does."""
-    exact = is_column(op, request.graph) or is_direct(op, request.graph, request.target)
-    way = layer_way(op, request.graph, "exact" if exact else request.target.requant, request.turned)
+    """DEPTHWISE_CONV_2D on the fast kernel."""
+    way = layer_way(op, request.graph, _requant(op, request), request.turned)
     if way is None:
         return None
     return way, lambda: layer_params(way, request.shapes(op), op, request.graph, request.turned)
