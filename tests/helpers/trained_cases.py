@@ -98,7 +98,7 @@ def trained_batch(
     batch = build_batch(cases, prefix, placement, lowering, target)
     state = state_of(batch.graph, lowering.layout)
     values = ", ".join(str(byte) for byte in state)
-    definition = f"static uint8_t state[{len(state)}] __attribute__((aligned(8))) = {{{values}}};\n"
+    definition = f"static uint8_t {prefix}_state[{len(state)}] __attribute__((aligned(8))) = {{{values}}};\n"
     name = f"{prefix}.c"
     first = batch.sources[name].index("\nstatic ")
     batch.sources[name] = batch.sources[name][:first] + "\n" + definition + batch.sources[name][first:]

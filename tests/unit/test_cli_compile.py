@@ -50,6 +50,24 @@ def test_writes_the_sources_and_nothing_without_out(monkeypatch, capsys, model, 
     ]
 
 
+def test_a_core_instead_of_a_board(monkeypatch, capsys, model, tmp_path) -> None:
+    """The same code, with names of its own, and no limits but those that are given."""
+    arguments = ("--cpu", "cortex-m4", "--prefix", "cat", "--out", tmp_path / "out")
+    code, out, _ = tinyengine(monkeypatch, capsys, "compile", model, *arguments, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["cpu"] == "cortex-m4" and "board" not in report and "storage" not in report
+    assert report["fit"]["sram_available"] is None is report["fit"]["flash_available"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "cat.c",
+        "cat.h",
+        "cat_weights.c",
+        "cat_weights.h",
+    ]
+    code, out, _ = tinyengine(monkeypatch, capsys, "compile", model, *arguments, "--sram", "64K", "--flash", "1M")
+    assert code == 0 and " of 64" in out and " of 1" in out
+
+
 def test_explain_prints_the_graph_after_each_pass(monkeypatch, capsys, model) -> None:
     code, out, _ = tinyengine(monkeypatch, capsys, "compile", model, "--board", BOARD, "--explain")
     assert code == 0
@@ -67,7 +85,15 @@ def test_explain_prints_the_graph_after_each_pass(monkeypatch, capsys, model) ->
         (["--board", BOARD, "--max-recompute", "0.5"], ["0.5"]),
         (["--board", BOARD, "--train", "last-layer"], ["ends in a fully connected classifier"]),
         (["--board", BOARD, "--classes", "3"], ["--classes", "--train"]),
-        ([], ["--board"]),
+        ([], ["--board", "--cpu"]),
+        (["--board", BOARD, "--cpu", "cortex-m4"], ["either", "--board", "--cpu"]),
+        (["--cpu", "cortex-m99"], ["cortex-m99", "cortex-m0plus"]),
+        (["--cpu", "cortex-m4", "--flash", "200"], ["200 bytes", "flash", "what it may take"]),
+        (["--cpu", "cortex-m4", "--sram", "64"], ["64 bytes", "SRAM"]),
+        (["--cpu", "cortex-m4", "--prefix", "3d"], ["3d", "a letter"]),
+        (["--cpu", "cortex-m4", "--prefix", ""], ["''", "a letter"]),
+        (["--cpu", "cortex-m4", "--prefix", "class"], ["--prefix class_network"]),
+        (["--cpu", "cortex-m4", "--prefix", "te_conv"], ["--prefix network_te_conv"]),
     ],
 )
 def test_mistakes_end_in_one_sentence(monkeypatch, capsys, model, tmp_path, arguments, words) -> None:

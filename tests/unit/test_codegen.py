@@ -39,7 +39,7 @@ def test_layers_carry_name_shapes_macs_and_addresses() -> None:
     assert re.search(
         rf"/\* 0 conv of x: CONV_2D\n \*   6x5x4 @\d+\.\.\d+ -> 6x5x4 @\d+\.\.\d+\n \*   {macs} MACs", text
     )
-    assert "static uint8_t arena[NETWORK_ARENA_BYTES]" in text
+    assert "NETWORK_STORAGE uint8_t network_arena[NETWORK_ARENA_BYTES]" in text
     assert f"#define NETWORK_ARENA_BYTES {compiled.plan.arena_bytes}u" in compiled.sources["network.h"]
 
 
@@ -130,6 +130,5 @@ def test_literals() -> None:
     assert string_literal('a"b\\\x07') == '"a\\"b\\\\\\007"'
     assert string_literal("??/1") == '"?\\077/1"'
     assert initializer({"a": 1, "b": [1, 2]}, str) == "{.a = 1, .b = {1, 2}}"
-    assert "const uint32_t x[2] __attribute__((aligned(4))) = {\n    0x00000001, 0xffffffff,\n};" in array_definition(
-        "x", np.array([1, 0xFFFFFFFF], np.uint32)
-    )
+    definition = array_definition("x", np.array([1, 0xFFFFFFFF], np.uint32), "HERE")
+    assert "const uint32_t x[2] HERE __attribute__((aligned(4))) = {\n    0x00000001, 0xffffffff,\n};" in definition

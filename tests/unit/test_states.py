@@ -163,7 +163,7 @@ def test_what_states_take_is_reported_and_counts() -> None:
 def test_initial_values_take_flash_only_where_they_differ() -> None:
     same, different = compiled(accumulator), compiled(delay_line)
     assert "initial" not in same.sources["accumulator_weights.c"]
-    assert "(states + 0))[i] = -3;" in same.sources["accumulator.c"]
+    assert "(accumulator_states + 0))[i] = -3;" in same.sources["accumulator.c"]
     assert "const int8_t delay_line_000_initial_t1[48]" in different.sources["delay_line_weights.c"]
     arrays = {id(array): array.data.nbytes for call in different.calls for array in arrays_in(call.params)}
     assert different.weight_bytes == 48 + sum(arrays.values())

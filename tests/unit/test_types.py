@@ -35,13 +35,13 @@ def test_generated_code_passes_every_tensor_in_its_own_type() -> None:
     text = typed_model().sources["typed.c"]
     plan = typed_model().plan
     assert (
-        f"te_test_divide(&layer_000_test_divide_params, (const int8_t *)(arena + {plan.addresses['x']}), "
-        f"(int16_t *)(arena + {plan.addresses['many']}), (float *)(arena + {plan.addresses['parts']}));"
+        f"te_test_divide(&layer_000_test_divide_params, (const int8_t *)(typed_arena + {plan.addresses['x']}), "
+        f"(int16_t *)(typed_arena + {plan.addresses['many']}), (float *)(typed_arena + {plan.addresses['parts']}));"
     ) in text
-    assert "(const int16_t *)(states + 0), (int32_t *)(arena + " in text
-    assert "(int16_t *)(states + 0));" in text  # the next value, where the state was
-    assert '"parts", arena + ' in text and ", 48u, 0x1.0000000000000p+0f, 0, 1, TE_FLOAT32, {12}}," in text
-    assert '{"next", states + 0, 24u, 0x1.0000000000000p+0f, 0, 1, TE_INT16, {12}},' in text
+    assert "(const int16_t *)(typed_states + 0), (int32_t *)(typed_arena + " in text
+    assert "(int16_t *)(typed_states + 0));" in text  # the next value, where the state was
+    assert '"parts", typed_arena + ' in text and ", 48u, 0x1.0000000000000p+0f, 0, 1, TE_FLOAT32, {12}}," in text
+    assert '{"next", typed_states + 0, 24u, 0x1.0000000000000p+0f, 0, 1, TE_INT16, {12}},' in text
     assert "1, TE_UINT8, {12}}," in text and "1, TE_INT32, {12}}," in text
 
 

@@ -57,7 +57,9 @@ _BUILT_WITH = [
         help="How the network is fed: whole frames, or rows as they arrive.",
     ),
     setting("--optimize", click.Choice(["time", "sram", "flash"]), "time", "What to minimize."),
-    click.option("--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has)."),
+    click.option(
+        "--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has, if one is given)."
+    ),
     setting(
         "--max-recompute",
         click.FloatRange(min=1.0),
@@ -76,7 +78,7 @@ _BUILT_WITH = [
 
 _COMPILE_OPTIONS = [
     *_BUILT_WITH[:3],
-    click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has)."),
+    click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: as for --sram)."),
     *_BUILT_WITH[3:],
     click.option("--train", "train_scheme", metavar="SCHEME", help="Train on the device with this update scheme."),
     click.option("--classes", type=click.IntRange(min=2), metavar="K", help="Replace the classifier for K classes."),
@@ -122,6 +124,7 @@ def to_compile_options(
     velocity: bool = False,
     gradients: str = "int16",
     sram_available: int | None = None,
+    prefix: str = "network",
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`.
 
@@ -141,6 +144,7 @@ def to_compile_options(
         sram_available=sram_available,
         flash=flash,
         max_recompute=max_recompute,
+        prefix=prefix,
         train=train_scheme,
         classes=classes,
         residual=residual,

@@ -14,10 +14,11 @@ from math import prod
 from tinyengine import __version__
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.states import initial_arrays, states_definition
+from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
-from tinyengine.codegen.values import array_definition, float_literal, identifier, initializer, string_literal
+from tinyengine.codegen.values import Pointed, array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
-from tinyengine.kernels.base import C_TYPES, CArray, CStruct, KernelCall, arrays_in
+from tinyengine.kernels.base import C_TYPES, CArray, CState, KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
 from tinyengine.schedule.training import TrainingProgram
 
@@ -40,6 +41,11 @@ class NetworkSource:
     training: TrainingProgram | None = None
     layout: str = ""  # te_trainer.layout
     small: bool = False  # flash counts more than time and than names in a profile
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where the variables lie."""
+        return Storage(self.prefix)
 
     @cached_property
     def initial(self) -> dict[str, CArray]:
@@ -110,15 +116,17 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
     return symbols
 
 
-def _structs(layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[list[str], str]:
+def _structs(source: NetworkSource, layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[list[str], str]:
     """Definitions of the structs that the layer's parameters point to, inner ones first, and the initializer."""
     names: dict[int, str] = {}
     uses: Counter[str] = Counter()
     definitions: list[str] = []
 
-    def symbol(value: CArray | CStruct) -> str:
+    def symbol(value: Pointed) -> str:
         if isinstance(value, CArray):
             return symbols[id(value)][0]
+        if isinstance(value, CState):
+            return f"({value.ctype} *)(void *)({source.storage.state} + {value.offset})"
         if id(value) not in names:
             bodies = [initializer(item, symbol, 8) for item in value.items]
             name = f"{layer.symbol}_{identifier(value.suffix)}"
@@ -169,15 +177,17 @@ def _header(source: NetworkSource) -> str:
 
 def _weights_header(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
     guard = f"{source.prefix.upper()}_WEIGHTS_H"
-    lines = [_banner(source, "Constants"), f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n"]
-    lines += [f"extern const {C_TYPES[a.data.dtype.name]} {name}[{a.data.size}];" for name, a in symbols.values()]
+    lines = [_banner(source, "Constants"), f'#ifndef {guard}\n#define {guard}\n\n#include "tinyengine/te_types.h"\n']
+    lines.append(source.storage.weights_macro())
+    for name, array in symbols.values():
+        lines.append(f"extern const {C_TYPES[array.data.dtype.name]} {name}[{array.data.size}];")
     lines.append("\n#endif\n")
     return "\n".join(lines)
 
 
 def _weights(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
     parts = [_banner(source, "Constants"), f'#include "{source.prefix}_weights.h"\n']
-    parts += [array_definition(name, array.data) for name, array in symbols.values()]
+    parts += [array_definition(name, array.data, source.storage.macro("WEIGHTS")) for name, array in symbols.values()]
     return "\n".join(parts)
 
 
@@ -218,9 +228,9 @@ def _describe(source: NetworkSource, layer: _Layer) -> str:
 def _place(source: NetworkSource, tensor: str) -> str:
     """Where a tensor lies, as an expression in C; NULL for an input that is never there as a whole."""
     if tensor in source.plan.states:
-        return f"states + {source.plan.states[tensor]}"
+        return f"{source.storage.states} + {source.plan.states[tensor]}"
     address = source.plan.addresses.get(tensor)
-    return "NULL" if address is None else f"arena + {address}"
+    return "NULL" if address is None else f"{source.storage.arena} + {address}"
 
 
 def _call(source: NetworkSource, layer: _Layer, writes: bool = True) -> list[str]:
@@ -241,7 +251,7 @@ def _call(source: NetworkSource, layer: _Layer, writes: bool = True) -> list[str
         arguments += inputs
     arguments += [pointer(name) for name in call.outputs] if writes and call.outputs else ["NULL"]
     if call.scratch_bytes:
-        arguments.append(f"arena + {source.plan.scratch[layer.position]}")
+        arguments.append(f"{source.storage.arena} + {source.plan.scratch[layer.position]}")
     if call.takes_context:
         arguments.append("context")
     lines.append(f"{call.function}({', '.join(arguments)});")
@@ -266,16 +276,16 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     out = [_banner(source, "Layers")]
     out.append(f'#include "{prefix}.h"\n\n#include <string.h>\n\n#include "{prefix}_weights.h"')
     out.append("\n".join(f'#include "tinyengine/{header}"' for header in headers) + "\n")
-    out.append(f"static uint8_t arena[{prefix.upper()}_ARENA_BYTES] __attribute__((aligned({ARENA_ALIGNMENT})));\n")
+    out.append(source.storage.arena_definition(ARENA_ALIGNMENT))
     if training:
-        out.append(state_definition(training))
+        out.append(state_definition(training, source.storage))
     if source.graph.states:
         names = {state: symbols[id(array)][0] for state, array in source.initial.items()}
-        out.append(states_definition(source.graph, source.plan, names))
+        out.append(states_definition(source.graph, source.plan, names, source.storage))
     out += dict.fromkeys(layer.call.code for layer in layers if layer.call.code)
 
     for layer in layers:
-        definitions, body = _structs(layer, symbols)
+        definitions, body = _structs(source, layer, symbols)
         out += definitions
         out.append(_describe(source, layer))
         out.append(f"static const {layer.call.params_type} {layer.params} = {body};\n")
@@ -303,7 +313,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         "name": string_literal(source.graph.name),
         "hash": string_literal(source.model_hash),
         "metadata": string_literal(source.metadata_json),
-        "arena": "arena",
+        "arena": source.storage.arena,
         "arena_bytes": f"{prefix.upper()}_ARENA_BYTES",
         "macs": f"{macs}u",
         "n_inputs": str(len(source.graph.inputs)),
@@ -374,7 +384,7 @@ def _trainer(source: NetworkSource, training: TrainingProgram, layers: list[_Lay
         elif layer.call.role == "loss":  # judged without a gradient
             [statement] = _call(source, layer, writes=False)
             evaluate.append(statement.replace(", context)", ", &context)"))
-    return trainer_definition(training, source.layout, source.prefix, step, evaluate)
+    return trainer_definition(training, source.layout, source.storage, step, evaluate)
 
 
 def _push(source: NetworkSource, layer: _Layer) -> str:
@@ -388,21 +398,21 @@ def _push(source: NetworkSource, layer: _Layer) -> str:
     assert scratch is not None
     ring = scratch + call.pushed.offset
     output = source.plan.addresses[call.output]
-    return f"""static uint32_t rows_received;
-
+    arena, received = source.storage.arena, source.storage.rows_received
+    return f"""{source.storage.counter()}
 static void begin(void) {{
-    rows_received = 0;
-    te_chain_begin(&{layer.params}, arena + {scratch});
+    {received} = 0;
+    te_chain_begin(&{layer.params}, {arena} + {scratch});
 }}
 
 static void push_rows(const void *rows, uint32_t count) {{
     const uint8_t *from = rows;
-    if (count > {height}u - rows_received) count = {height}u - rows_received;
+    if (count > {height}u - {received}) count = {height}u - {received};
     for (; count > 0; count--, from += {row}) {{
-        memcpy(arena + {ring} + rows_received % {call.pushed.capacity}u * {row}u, from, {row});
-        rows_received++;
-        te_chain_push(&{layer.params}, (const int8_t *)(arena + {ring}), (int8_t *)(arena + {output}),
-                      arena + {scratch}, 1);
+        memcpy({arena} + {ring} + {received} % {call.pushed.capacity}u * {row}u, from, {row});
+        {received}++;
+        te_chain_push(&{layer.params}, (const int8_t *)({arena} + {ring}), (int8_t *)({arena} + {output}),
+                      {arena} + {scratch}, 1);
     }}
 }}
 """
@@ -414,14 +424,14 @@ def _copy_rows(source: NetworkSource) -> str:
     height = tensor.hwc()[0]
     row = tensor.nbytes // height
     address = source.plan.addresses[tensor.name]
-    return f"""static uint32_t rows_received;
-
-static void begin(void) {{ rows_received = 0; }}
+    arena, received = source.storage.arena, source.storage.rows_received
+    return f"""{source.storage.counter()}
+static void begin(void) {{ {received} = 0; }}
 
 static void push_rows(const void *rows, uint32_t count) {{
-    if (count > {height}u - rows_received) count = {height}u - rows_received;
-    memcpy(arena + {address} + rows_received * {row}u, rows, count * {row}u);
-    rows_received += count;
+    if (count > {height}u - {received}) count = {height}u - {received};
+    memcpy({arena} + {address} + {received} * {row}u, rows, count * {row}u);
+    {received} += count;
 }}
 
 static void finish(void) {{ run(); }}

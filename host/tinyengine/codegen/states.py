@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.values import scalar
 from tinyengine.ir import Graph
 from tinyengine.kernels.base import C_TYPES, CArray
@@ -21,21 +22,21 @@ def initial_arrays(graph: Graph) -> dict[str, CArray]:
     }
 
 
-def states_definition(graph: Graph, plan: MemoryPlan, symbols: dict[str, str]) -> str:
-    """The array ``states``, ``reset_states`` and ``keep_states``; ``symbols``: names of the initial values."""
+def states_definition(graph: Graph, plan: MemoryPlan, symbols: dict[str, str], own: Storage) -> str:
+    """The array of states, ``reset_states`` and ``keep_states``; ``symbols``: names of the initial values."""
     reset: list[str] = []
     for state in graph.states:
-        tensor, place = graph.tensor(state.tensor), f"states + {plan.states[state.tensor]}"
+        tensor, place = graph.tensor(state.tensor), f"{own.states} + {plan.states[state.tensor]}"
         if state.tensor in symbols:
             reset.append(f"memcpy({place}, {symbols[state.tensor]}, {tensor.nbytes});")
         else:
             item, value = f"(({C_TYPES[tensor.dtype]} *)({place}))[i]", scalar(state.initial.flat[0])
             reset.append(f"for (uint32_t i = 0; i < {tensor.elements}u; i++) {item} = {value};")
-    offsets = {name: f"arena + {address}" for name, address in plan.placement.addresses.items()}
-    offsets |= {name: f"states + {offset}" for name, offset in plan.region.offsets.items()}
+    offsets = {name: f"{own.arena} + {address}" for name, address in plan.placement.addresses.items()}
+    offsets |= {name: f"{own.states} + {offset}" for name, offset in plan.region.offsets.items()}
     keep = [f"memcpy({offsets[copy.target]}, {offsets[copy.source]}, {copy.size});" for copy in plan.region.copies]
     functions = {"reset_states": reset} | ({"keep_states": keep} if keep else {})
-    text = f"static uint8_t states[{plan.region.size}] __attribute__((aligned({STATES_ALIGNMENT})));\n"
+    text = own.kept(f"uint8_t {own.states}[{plan.region.size}]", STATES_ALIGNMENT)
     for name, statements in functions.items():
         text += f"\nstatic void {name}(void) {{\n" + "".join(f"    {line}\n" for line in statements) + "}\n"
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.values import string_literal
 from tinyengine.kernels.base import CArray
 from tinyengine.schedule.training import TrainingProgram
@@ -17,19 +18,21 @@ def factory_state(program: TrainingProgram) -> CArray:
     return CArray(FACTORY, np.frombuffer(state_of(program.graph, program.layout), np.uint8))
 
 
-def state_definition(program: TrainingProgram) -> str:
+def state_definition(program: TrainingProgram, own: Storage) -> str:
     """Trained constants, as the layers' parameters refer to them, and their velocities."""
-    state = f"static uint8_t state[{program.layout.size}] __attribute__((aligned({ALIGNMENT})));\n"
-    return state + (f"static float velocity[{program.velocities}];\n" if program.velocities else "")
+    state = own.kept(f"uint8_t {own.state}[{program.layout.size}]", ALIGNMENT)
+    return state + (own.kept(f"float {own.velocity}[{program.velocities}]") if program.velocities else "")
 
 
-def trainer_definition(program: TrainingProgram, layout: str, prefix: str, step: list[str], evaluate: list[str]) -> str:
+def trainer_definition(
+    program: TrainingProgram, layout: str, own: Storage, step: list[str], evaluate: list[str]
+) -> str:
     """reset, step, evaluate, and the te_trainer with ``layout``; ``step`` and ``evaluate`` are statements over
     ``context``."""
-    velocity = "velocity" if program.velocities else "NULL"
-    rest = "\n    memset(velocity, 0, sizeof velocity);" if program.velocities else ""
+    state, velocity = own.state, own.velocity if program.velocities else "NULL"
+    rest = f"\n    memset({velocity}, 0, sizeof {velocity});" if program.velocities else ""
     return f"""static void reset(void) {{
-    memcpy(state, {prefix}_{FACTORY}, sizeof state);{rest}
+    memcpy({state}, {own.prefix}_{FACTORY}, sizeof {state});{rest}
 }}
 
 static te_train_result step(const te_train_sample *sample, const te_train_update *update) {{
@@ -48,8 +51,8 @@ static const te_trainer trainer = {{
     .scheme = {string_literal(program.scheme.name)},
     .layout = {string_literal(layout)},
     .classes = {program.classes},
-    .state = state,
-    .state_bytes = sizeof state,
+    .state = {state},
+    .state_bytes = sizeof {state},
     .trained_weights = {program.layout.trained_weights}u,
     .trained_biases = {program.layout.trained_biases}u,
     .velocity = {velocity},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tinyengine.kernels.base import C_TYPES, CArray, CStruct, CValue
+from tinyengine.kernels.base import C_TYPES, CArray, CState, CStruct, CValue
 
 LINE_WIDTH = 110
 
@@ -52,9 +52,13 @@ def scalar(value: int | float | str) -> str:
     return integer_literal(int(value))
 
 
-def initializer(value: CValue, symbol_of: Callable[[CArray | CStruct], str], indent: int = 4) -> str:
-    """A (nested) designated initializer; arrays and pointed-to structs are replaced by the names of their symbols."""
-    if isinstance(value, (CArray, CStruct)):
+Pointed = CArray | CStruct | CState
+"""What a parameter may point to."""
+
+
+def initializer(value: CValue, symbol_of: Callable[[Pointed], str], indent: int = 4) -> str:
+    """A (nested) designated initializer; for what it points to stand the expressions of ``symbol_of``."""
+    if isinstance(value, Pointed):
         return symbol_of(value)
     if isinstance(value, Mapping):
         parts = [f".{key} = {initializer(item, symbol_of, indent + 4)}" for key, item in value.items()]
@@ -69,8 +73,8 @@ def initializer(value: CValue, symbol_of: Callable[[CArray | CStruct], str], ind
     return "{\n" + "".join(f"{pad}{part},\n" for part in parts) + " " * (indent - 4) + "}"
 
 
-def array_definition(symbol: str, data: np.ndarray) -> str:
-    """``const <type> symbol[n] = {...};`` aligned to 4 bytes."""
+def array_definition(symbol: str, data: np.ndarray, attribute: str) -> str:
+    """``const <type> symbol[n] attribute = {...};`` aligned to 4 bytes."""
     name, values = data.dtype.name, data.ravel().tolist()
     if name.startswith("uint"):
         digits = data.dtype.itemsize * 2
@@ -88,4 +92,4 @@ def array_definition(symbol: str, data: np.ndarray) -> str:
         line += f" {word},"
     lines.append(line)
     body = "\n".join(lines)
-    return f"const {C_TYPES[name]} {symbol}[{data.size}] __attribute__((aligned(4))) = {{\n{body}\n}};\n"
+    return f"const {C_TYPES[name]} {symbol}[{data.size}] {attribute} __attribute__((aligned(4))) = {{\n{body}\n}};\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyengine.compiler.prefix import check_prefix
 from tinyengine.cores import core
 from tinyengine.errors import ToolError
 from tinyengine.kernels.base import Target
@@ -22,7 +23,7 @@ class CompileOptions:
     sram_available: int | None = None  # what the board has: schedules try to fit it, ``project.budget`` judges
     flash: int | None = None
     max_recompute: float = 1.0
-    prefix: str = "network"
+    prefix: str = "network"  # of all names and files
     train: str | UpdateScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
     classes: int | None = None  # of a new classifier; None keeps the network's own
     residual: bool = False  # a residual byte per trained weight
@@ -30,7 +31,8 @@ class CompileOptions:
     gradients: str = "int16"  # int16 (block floating point), float32
 
     def __post_init__(self) -> None:
-        """ToolError for an unknown core, or a rounding that it has no kernels for."""
+        """ToolError for an unknown core, a rounding that it has no kernels for, or a prefix that C cannot have."""
+        check_prefix(self.prefix)
         if self.requant not in ("exact", core(self.cpu).requant):
             raise ToolError(f"the kernels of the {self.cpu} round exactly: use --requant exact")
 

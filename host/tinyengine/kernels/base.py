@@ -58,7 +58,15 @@ class CStruct:
     items: tuple[Mapping[str, CValue], ...]
 
 
-CValue = int | float | str | CArray | CStruct | Mapping[str, "CValue"] | Sequence["CValue"]
+@dataclass(frozen=True)
+class CState:
+    """The address ``offset`` bytes into the trained state, as a pointer to ``ctype``."""
+
+    ctype: str
+    offset: int
+
+
+CValue = int | float | str | CArray | CStruct | CState | Mapping[str, "CValue"] | Sequence["CValue"]
 
 Packer = Callable[[], Mapping[str, CValue]]
 """Packs constants: the designated initializer of a parameter struct."""

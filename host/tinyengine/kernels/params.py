@@ -7,7 +7,7 @@ import numpy as np
 from tinyengine.ir import Tensor
 from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
-from tinyengine.kernels.base import CArray, CValue
+from tinyengine.kernels.base import C_TYPES, CArray, CState, CValue
 from tinyengine.training.state import StatePart
 
 
@@ -60,7 +60,7 @@ def wrap_int32(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.int64).astype(np.int32)
 
 
-def state_pointer(part: StatePart, constant: bool = True) -> str:
-    """C expression for the address of a part of the trained state."""
+def state_pointer(part: StatePart, constant: bool = True, first: int = 0) -> CState:
+    """The address of value ``first`` of a part of the trained state."""
     const = "const " if constant else ""
-    return f"({const}{part.dtype}_t *)(void *)(state + {part.offset})"
+    return CState(f"{const}{C_TYPES[part.dtype]}", part.offset + first * np.dtype(part.dtype).itemsize)

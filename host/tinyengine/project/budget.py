@@ -24,12 +24,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a network takes and what a board has for it, in bytes; ``code`` is None where it was not measured."""
+    """What a network takes and what there is for it, in bytes; ``code`` is None where it was not measured.
+
+    There is no limit (None) where neither a board nor a cap says one.
+    """
 
     sram_used: int
-    sram_available: int
+    sram_available: int | None
     flash_used: int
-    flash_available: int
+    flash_available: int | None
     code: Code | None
 
 
@@ -41,17 +44,20 @@ def measure_code(compiled: CompiledModel) -> Code | None:
     return Code(sections.flash - compiled.weight_bytes, sections.data + sections.bss - compiled.sram_bytes)
 
 
-def judge(compiled: CompiledModel, board: Board, code: Code | None = None) -> Verdict:
+def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None) -> Verdict:
     """Whether the network fits, with its ``code`` where that is known. Raises BudgetError when it does not.
 
     Caps: ``--sram``/``--flash`` when given, else the board's memory less what the firmware keeps for itself.
     """
     options = compiled.options
-    sram_cap = options.sram if options.sram is not None else board.network_sram_bytes
-    flash_cap = options.flash if options.flash is not None else flash_for(compiled, board)
+    sram_cap, flash_cap = options.sram, options.flash
+    if board is not None:
+        sram_cap = board.network_sram_bytes if sram_cap is None else sram_cap
+        flash_cap = flash_for(compiled, board) if flash_cap is None else flash_cap
+    place = board.name if board is not None else "what it may take"
     flash = compiled.weight_bytes + (code.flash if code else 0)
     sram = compiled.sram_bytes
-    if sram > sram_cap:
+    if sram_cap is not None and sram > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
             parts = f"{what}, {exact_size(compiled.trained_bytes)} of trained constants"
@@ -61,15 +67,16 @@ def judge(compiled: CompiledModel, board: Board, code: Code | None = None) -> Ve
         else:
             what += f" and {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else " of SRAM"
         raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs {what} and {exact_size(sram_cap)} are there "
+            f"{compiled.graph.name} does not fit {place}: it needs {what} and {exact_size(sram_cap)} are there "
             "for it "
             f"({compiled.plan.bottleneck}); use {_less_sram(options)}a smaller resolution or width, or a board with "
             "more SRAM"
         )
-    if flash > flash_cap:
-        beside = " beside the slots of trained states" if compiled.training and board.storage else ""
+    if flash_cap is not None and flash > flash_cap:
+        slots = compiled.training and board is not None and board.storage
+        beside = " beside the slots of trained states" if slots else ""
         raise BudgetError(
-            f"{compiled.graph.name} does not fit {board.name}: it needs {exact_size(flash)} of flash and "
+            f"{compiled.graph.name} does not fit {place}: it needs {exact_size(flash)} of flash and "
             f"{exact_size(flash_cap)} are there for it{beside}; use a narrower network or a board with more flash"
         )
     return Verdict(sram, sram_cap, flash, flash_cap, code)

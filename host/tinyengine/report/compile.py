@@ -13,8 +13,8 @@ from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
 
 
-def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board) -> Group:
-    """Layers and totals."""
+def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board | None) -> Group:
+    """Layers and totals; without a board, what a network takes of any."""
     table = Table(title=f"{compiled.graph.name} ({compiled.model_hash})", title_justify="left")
     columns: dict[str, JustifyMethod] = {"layer": "left", "output": "right", "MACs": "right", "kernel": "left"}
     for column, justify in columns.items():
@@ -29,7 +29,7 @@ def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board) -> Gr
     proof = "proven smallest for this order" if plan.optimal else f"lower bound {format_size(plan.lower_bound)}"
     totals.add_row(
         "SRAM",
-        f"{format_size(plan.arena_bytes)} arena of {format_size(verdict.sram_available)} ({proof})",
+        f"{format_size(plan.arena_bytes)} arena{_of(verdict.sram_available)} ({proof})",
     )
     totals.add_row("", plan.bottleneck)
     if compiled.states_bytes:
@@ -45,12 +45,18 @@ def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board) -> Gr
             totals.add_row("", f"{format_size(compiled.velocity_bytes)} of velocities, for momentum and batches")
         if gradients != "int16":
             totals.add_row("", f"gradients in {gradients}")
-        totals.add_row("storage", storage_sentence(compiled, board))
+        if board is not None:
+            totals.add_row("storage", storage_sentence(compiled, board))
     totals.add_row(
         "flash",
-        f"{format_size(compiled.weight_bytes)} weights, {code} code, of {format_size(verdict.flash_available)}",
+        f"{format_size(compiled.weight_bytes)} weights, {code} code{_of(verdict.flash_available, ', of ')}",
     )
     saving = int8_sentence(compiled)
     if saving:
         totals.add_row("type", saving)
     return Group(table, totals)
+
+
+def _of(available: int | None, before: str = " of ") -> str:
+    """What there is, where that is known."""
+    return "" if available is None else f"{before}{format_size(available)}"

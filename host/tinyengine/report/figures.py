@@ -16,11 +16,11 @@ from tinyengine.training.accounting import scheme_cost
 from tinyengine.training.layers import trainable_layers
 
 
-def compile_figures(compiled: CompiledModel, verdict: Verdict, board: Board) -> dict[str, object]:
+def compile_figures(compiled: CompiledModel, verdict: Verdict, board: Board | None) -> dict[str, object]:
     """``compile --json``."""
     fit = {key: value for key, value in asdict(verdict).items() if key != "code"}
-    own = {"board": board.name, "fit": fit}
-    return network_figures(compiled, verdict.code) | own | storage_figures(compiled, board)
+    figures = network_figures(compiled, verdict.code) | {"fit": fit}
+    return figures if board is None else figures | {"board": board.name} | storage_figures(compiled, board)
 
 
 def build_figures(firmware: Firmware) -> dict[str, object]:

@@ -184,7 +184,7 @@ def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bia
             rows, columns = weights.shape[-3:-1]
             cut = (rows - window.kernel[0]) // 2
             values |= {
-                "values": f"{params.state_pointer(weights)} + {(cut * columns + cut) * count}",
+                "values": params.state_pointer(weights, first=(cut * columns + cut) * count),
                 "trained": params.array("trained", weights.channels, "uint16"),
                 "count": count,
                 "row_bytes": columns * count,

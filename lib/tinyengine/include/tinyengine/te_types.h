@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a build defines (TE_PORTABLE; where networks have their memory), where it cannot do so on command lines. */
+#ifdef __has_include
+#if __has_include("te_config.h")
+#include "te_config.h"
+#endif
+#endif
+
 /* 10000 * major + 100 * minor + patch. Generated code wants the library of its own version. */
 #define TE_VERSION 100
 
