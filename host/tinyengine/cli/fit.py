@@ -59,8 +59,8 @@ from tinyengine.recipes.train import BACKENDS
     "--start",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Begin with these weights of the same architecture (a run's best.npz, or .keras) instead of random ones; "
-    "the number of classes may be another.",
+    help="Begin with these weights of the same architecture instead of random ones: a run's best.npz, a .keras, or an "
+    "int8 network (.tflite, .json); the number of classes may be another.",
 )
 @setting("--seed", int, 0, "Decides every random choice.")
 @setting("--threads", click.IntRange(1), 1, "Processor cores to use.")

@@ -16,13 +16,18 @@ from tinyengine.optional import silence, tensorflow
 
 @dataclass(slots=True)
 class Accuracy:
-    """Percentages; ``interval`` is the 95 % Wilson score interval, ``confusion[truth][answer]`` counts pictures."""
+    """Percentages; ``interval`` is the 95 % Wilson score interval, ``confusion[truth][answer]`` counts pictures.
+
+    ``by_source``, ``agreed``: (percentage, pictures); the latter of the pictures whose label the answers in the data
+    share, None where the data has none. Labels of large sets are partly wrong, and this part less.
+    """
 
     accuracy: float
     interval: tuple[float, float]
     count: int
     confusion: list[list[int]]
     by_source: dict[str, tuple[float, int]] = field(default_factory=dict)
+    agreed: tuple[float, int] | None = None
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -47,7 +52,13 @@ def score(answers: np.ndarray, samples: Arrays) -> Accuracy:
         if (sources == k).any()
     }
     interval = wilson(int(right.sum()), len(right))
-    return Accuracy(100 * float(right.mean()), interval, len(right), confusion.tolist(), by_source)
+    agreed = None
+    if samples.soft is not None:
+        soft = samples.soft[known]
+        same = ~np.isnan(soft).any(axis=1)
+        same[same] = soft[same].argmax(axis=1) == truth[same]
+        agreed = (100 * float(right[same].mean()), int(same.sum())) if same.any() else None
+    return Accuracy(100 * float(right.mean()), interval, len(right), confusion.tolist(), by_source, agreed)
 
 
 def keras_outputs(model: Any, pixels: np.ndarray, batch: int = 128) -> np.ndarray:

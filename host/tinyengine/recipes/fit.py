@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
+from typing import Any
 
 from tinyengine.convert.keras import picture_samples, quantize
-from tinyengine.data.images import to_pixels
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.reader import read_pictures
@@ -20,6 +17,7 @@ from tinyengine.optional import tensorflow
 from tinyengine.progress import Activity, Say, part, silent
 from tinyengine.recipes.evaluate import keras_outputs, score, tflite_outputs
 from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import some_pictures
 from tinyengine.recipes.train import BACKENDS, Training
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
@@ -46,7 +44,7 @@ class FitOptions:
 
 @dataclass(slots=True)
 class FitResult:
-    """What ``--json`` prints. Accuracies in per cent, None without validation pictures."""
+    """What ``--json`` prints. Accuracies (``evaluate.Accuracy``) in per cent, None without validation pictures."""
 
     out: Path
     arch: str
@@ -54,8 +52,8 @@ class FitResult:
     parameters: int
     pictures: int
     steps: int
-    float_accuracy: dict[str, float] | None
-    int8_accuracy: dict[str, float] | None
+    float_accuracy: dict[str, Any] | None
+    int8_accuracy: dict[str, Any] | None
 
 
 def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> FitResult:
@@ -114,9 +112,7 @@ def _finish(
     for ours, trained in zip(model.weights, training.model.weights, strict=True):
         ours.assign(trained)
     say("converting to int8 ...")
-    chosen = np.random.default_rng(options.recipe.seed).choice(len(data), min(CALIBRATION_PICTURES, len(data)), False)
-    size = network.resolution
-    pixels = np.stack([to_pixels(Image.fromarray(data.values[k]), size, size, 3) for k in np.sort(chosen)])
+    pixels = some_pictures(data.values, CALIBRATION_PICTURES, network.resolution, options.recipe.seed)
     content = quantize(model, picture_samples(pixels))
     write_network(options.out, content, ModelMetadata(classes=data.classes))
     model.save(options.run / "model.keras")
@@ -131,6 +127,8 @@ def _finish(
             f"float {result.float_accuracy['accuracy']:.2f} %, int8 {result.int8_accuracy['accuracy']:.2f} % "
             f"of {len(validation)} pictures"
         )
+        if agreed := result.int8_accuracy["agreed"]:
+            say(f"int8 {agreed[0]:.2f} % of the {agreed[1]} whose label the answers in the data share")
     (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
     say(f"wrote {options.out}")
     return result

@@ -26,9 +26,9 @@ from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import begin
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
-from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Network
 
 #: what computes the steps; the first is the default
@@ -69,8 +69,8 @@ class Training:
         backend: str = BACKENDS[0],
         threads: int = 1,
     ) -> None:
-        """``start``: weights to begin with (``zoo.export.load_weights``), random ones by default; DataError where they
-        are of another architecture. A classifier for other classes begins with random weights all the same.
+        """``start``: weights to begin with (``recipes.start``), random ones by default; DataError or ModelError where
+        they are of another architecture. A classifier for other classes begins with random weights all the same.
         ``backend``: one of BACKENDS; ToolError where its package is missing."""
         tensorflow("train a network").keras.utils.set_random_seed(recipe.seed)
         self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
@@ -86,8 +86,7 @@ class Training:
         self.model = keras_model(network, softmax=False)
         self._start = b""
         if start is not None:
-            load_weights(self.model, start, other_classes=True)
-            self._start = hashlib.sha256(start.read_bytes()).digest()
+            self._start = begin(self.model, network, start, data.values, recipe.seed)
         self.step = 0
         self.history: list[dict[str, Any]] = []
         self._engine = self._make_engine(backend, threads)

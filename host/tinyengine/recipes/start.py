@@ -1,0 +1,135 @@
+"""What a training begins with: the weights of another run, or an int8 network that somebody has published.
+
+An int8 network has its normalization folded into its convolutions. Training wants it back: behind each convolution one
+is put whose statistics are measured on pictures and which changes nothing. A classifier for other classes is random, as
+in any new network, and the features before it are scaled to a deviation for which its first steps do not diverge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from tinyengine.convert.dequantize import RealLayer, real_layers
+from tinyengine.convert.source import NETWORKS
+from tinyengine.data.images import to_pixels
+from tinyengine.errors import DataError, ModelError
+from tinyengine.optional import tensorflow
+from tinyengine.zoo.export import load_weights
+from tinyengine.zoo.table import Convolution, Network, convolutions
+
+if TYPE_CHECKING:
+    import keras
+
+#: pictures on which the statistics of an int8 network are measured
+MEASURED = 256
+_BATCH = 32
+_FEATURE_DEVIATION = 0.5
+_EPSILON = 1e-3  # Keras' default, which the zoo's models use
+
+
+def begin(model: keras.Model, network: Network, start: Path, pictures: np.ndarray, seed: int = 0) -> bytes:
+    """Give ``model`` (``keras_model(network, softmax=False)``) the weights of ``start``; returns their digest.
+
+    ``start``: an int8 network (.tflite, or the .json of a tiny-training one) or what ``load_weights`` reads. The number
+    of classes may be another. Statistics are measured on MEASURED of ``pictures`` (N, S, S, 3), uint8. DataError or
+    ModelError where the weights are of another architecture.
+    """
+    if not start.is_file():
+        raise DataError(f"the weights {start} do not exist")
+    if start.suffix.lower() in NETWORKS:
+        _begin_with_network(model, network, start, some_pictures(pictures, MEASURED, network.resolution, seed))
+    else:
+        load_weights(model, start, other_classes=True)
+    digest = hashlib.sha256(start.read_bytes())
+    if start.suffix == ".json":
+        digest.update(start.with_suffix(".npz").read_bytes())  # which holds its weights
+    return digest.digest()
+
+
+def some_pictures(pictures: np.ndarray, count: int, size: int, seed: int) -> np.ndarray:
+    """At most ``count`` of (N, S, S, 3) uint8 pictures, drawn by ``seed``, at another size."""
+    chosen = np.random.default_rng(seed).choice(len(pictures), min(count, len(pictures)), False)
+    return np.stack([to_pixels(Image.fromarray(pictures[k]), size, size, 3) for k in np.sort(chosen)])
+
+
+def _begin_with_network(model: keras.Model, network: Network, start: Path, pictures: np.ndarray) -> None:
+    *layers, classifier = convolutions(network)
+    real = real_layers(start)
+    if len(real) not in (len(layers), len(layers) + 1):
+        raise _other(start, network, f"{len(real)} layers with weights instead of {len(layers) + 1}")
+    for layer, its in zip(layers, real, strict=False):
+        shape = _keras_shape(layer)
+        if its.kernel.shape != shape or its.stride != (layer.stride, layer.stride):
+            ours, theirs = (
+                f"{'x'.join(map(str, shape))} with stride {stride}"
+                for shape, stride in ((shape, layer.stride), (its.kernel.shape, its.stride[0]))
+            )
+            raise _other(start, network, f"{layer.name} of {theirs} instead of {ours}")
+    for layer, its in zip(layers, real, strict=False):
+        ones = np.ones(len(its.bias))
+        model.get_layer(layer.name).set_weights([its.kernel])
+        # adds the bias and changes nothing else
+        _normalization(model, layer).set_weights([ones * np.sqrt(1 + _EPSILON), 0 * ones, -its.bias, ones])
+    means, deviations = _moments(model, layers, pictures)
+    for layer, its, mean, deviation in zip(layers, real, means, deviations, strict=False):
+        variance = np.square(deviation)
+        gamma = np.sqrt(variance + _EPSILON)
+        _normalization(model, layer).set_weights([gamma, mean, mean - its.bias, variance])
+    if len(real) > len(layers) and real[-1].kernel.shape == (1, 1, classifier.in_channels, classifier.out_channels):
+        _classifier(model, real[-1])
+    else:
+        _new_classifier(model, layers[-1], means[-1], deviations[-1])
+
+
+def _classifier(model: keras.Model, its: RealLayer) -> None:
+    model.get_layer("classifier").set_weights([its.kernel[0, 0], its.bias])
+
+
+def _new_classifier(model: keras.Model, last: Convolution, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """``mean``, ``deviation`` are those of the averaged features, which the ``last`` convolution alone decides where
+    it is not added to anything; where it is, its own part is scaled."""
+    scale = _FEATURE_DEVIATION / np.maximum(deviation, 1e-3)
+    gamma, beta, *statistics = _normalization(model, last).get_weights()
+    _normalization(model, last).set_weights([gamma * scale, (beta - mean) * scale, *statistics])
+
+
+def _normalization(model: keras.Model, layer: Convolution) -> keras.Layer:
+    return model.get_layer(f"{layer.name}_bn")
+
+
+def _keras_shape(layer: Convolution) -> tuple[int, ...]:
+    if layer.kind == "depthwise":
+        return layer.kernel, layer.kernel, layer.in_channels, 1
+    return layer.kernel, layer.kernel, layer.in_channels, layer.out_channels
+
+
+def _moments(
+    model: keras.Model, layers: list[Convolution], pictures: np.ndarray
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Means and standard deviations per channel, of the normalized output of each layer, and at last of the averaged
+    features, on uint8 pictures of the model's size."""
+    keras = tensorflow("begin with an int8 network").keras
+    taps = keras.Model(
+        model.input, [*(_normalization(model, layer).output for layer in layers), model.get_layer("average").output]
+    )
+    sums = [np.zeros((2, layer.out_channels)) for layer in layers] + [np.zeros((2, layers[-1].out_channels))]
+    for first in range(0, len(pictures), _BATCH):
+        batch = pictures[first : first + _BATCH].astype(np.float32) / 128 - 1
+        for total, output in zip(sums, taps(batch, training=False), strict=True):
+            values = np.asarray(output, np.float64)
+            axes = tuple(range(values.ndim - 1))
+            total += len(batch) * np.stack([values.mean(axes), np.square(values).mean(axes)])
+    moments = [total / len(pictures) for total in sums]
+    return [m[0] for m in moments], [np.sqrt(np.maximum(m[1] - m[0] ** 2, 0)) for m in moments]
+
+
+def _other(start: Path, network: Network, difference: str) -> ModelError:
+    return ModelError(
+        f"{start.name} does not have the architecture {network.name}: it has {difference}; give --arch its own "
+        "(tinyengine zoo list)"
+    )
