@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from tinyengine.data.reader import read_pictures
-from tinyengine.data.samples import Arrays, Samples, join
+from tinyengine.data.samples import Arrays, join
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation, augment
@@ -22,18 +22,9 @@ from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.recipes.train import BACKENDS, Training, learning_rate
 from tinyengine.zoo.table import Network, parse_blocks
 
+from tests.helpers.striped_pictures import stripes
+
 TINY = Network("test-net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=2)
-
-
-def stripes(count: int, size: int, seed: int) -> Arrays:
-    """Noisy pictures with horizontal (class 0) or vertical (class 1) stripes."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, count)
-    waves = 60 * np.sin(2 * np.pi * (np.arange(size)[None, :] / 8 + rng.random((count, 1))))
-    lines = np.broadcast_to(waves[:, :, None], (count, size, size))
-    lines = np.where(labels[:, None, None] == 1, lines.transpose(0, 2, 1), lines)
-    pixels = (128 + lines[..., None] + rng.normal(0, 20, (count, size, size, 3))).clip(0, 255).astype(np.uint8)
-    return Samples(pixels, labels.astype(np.int32), ("rows", "columns"), source_names=("stripes",))
 
 
 def archive(path: Path, pictures: Arrays, **arrays: np.ndarray) -> None:
@@ -360,6 +351,13 @@ def test_fit_learns_and_writes_a_network_that_works(tmp_path: Path, monkeypatch:
     assert abs(figures["float_accuracy"]["accuracy"] - figures["int8_accuracy"]["accuracy"]) < 5
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == figures
     assert json.loads((tmp_path / "net.json").read_text())["classes"] == ["rows", "columns"]
+    # a short run that begins with the int8 network knows what that knew
+    further = ["--start", str(tmp_path / "net.tflite"), "--rate", "0.001", "--run", str(tmp_path / "further")]
+    result = CliRunner().invoke(
+        command, [*arguments, "--epochs", "0.5", *further, "-o", str(tmp_path / "further.tflite")]
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["int8_accuracy"]["accuracy"] > 85
     archive(tmp_path / "bare.npz", validation)
     archive(tmp_path / "swapped.npz", validation, y=validation.labels, class_names=np.array(["columns", "rows"]))
     for name, what in (("bare", "no labels to measure"), ("swapped", r"has the classes \['columns', 'rows'\]")):

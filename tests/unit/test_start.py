@@ -1,0 +1,192 @@
+"""Int8 networks as the beginning of a training: their real weights, and normalization that changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinyengine.convert.dequantize import real_layers
+from tinyengine.errors import DataError, ModelError
+from tinyengine.frontend.tiny_training import build_tiny_training
+from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
+from tinyengine.optional import tensorflow
+from tinyengine.recipes.evaluate import keras_outputs, tflite_outputs
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import begin, some_pictures
+from tinyengine.recipes.train import Training
+from tinyengine.reference.windows import pad_picture, taps
+from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.export import export
+from tinyengine.zoo.table import Network, convolutions, find, parse_blocks
+
+from tests.helpers.striped_pictures import stripes
+from tests.helpers.tiny_networks import shared_network, tiny_files
+
+# Sizes that stay odd: there the published padding, half a kernel on every side, is SAME's.
+PUBLISHED = Network("published", 25, 8, parse_blocks("e1c8k3 e4c12k5s2 e3c12k3*2 e3c16k7s2"), classes=5)
+
+
+def written(folder: Path, description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    path = folder / "published.json"
+    path.write_text(json.dumps(description))
+    np.savez(path.with_suffix(".npz"), **arrays)
+    return path
+
+
+def noise(count: int, size: int, seed: int = 0) -> np.ndarray:
+    """Coarse noise, so that features differ between pictures."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 5, 5, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, -(-size // 5), 1), -(-size // 5), 2)[:, :size, :size]
+
+
+def features_of(model: Any, pixels: np.ndarray, training: bool) -> np.ndarray:
+    keras = tensorflow("test").keras
+    part = keras.Model(model.input, model.get_layer("average").output)
+    return np.asarray(part(pixels.astype(np.float32) / 128 - 1, training=training))
+
+
+def real_features(graph: Graph, picture: np.ndarray) -> np.ndarray:
+    """The averaged features of an int8 network in real numbers, nothing rounded and nothing but ReLU6 clamped."""
+    values = {graph.input_tensors()[0]: (picture - 128.0) * graph.tensor(graph.input_tensors()[0]).scale}
+    for op in graph.operators:
+        inputs = [values[name] for name in op.inputs if name in values]
+        if op.kind is OpKind.AVERAGE_POOL_2D:
+            return inputs[0].mean((0, 1))
+        if op.kind is OpKind.ADD:
+            values[op.outputs[0]] = inputs[0] + inputs[1]
+            continue
+        x, weights, bias = (graph.tensor(name) for name in op.inputs)
+        assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs) and weights.quant and weights.data is not None
+        window, scales, y = op.attrs.window, np.array(weights.quant.scale), graph.tensor(op.outputs[0])
+        sums = np.zeros(y.shape[1:])
+        for ky, kx, pixels in taps(pad_picture(inputs[0], window, 0), window, *y.shape[1:3]):
+            w = weights.data[0, ky, kx] if op.kind is OpKind.DEPTHWISE_CONV_2D else weights.data[:, ky, kx].T
+            sums += pixels * w if op.kind is OpKind.DEPTHWISE_CONV_2D else pixels @ w.astype(float)
+        real = sums * scales + bias.data * (scales * x.scale)
+        values[op.outputs[0]] = real.clip(0, 6) if y.zero_point == -128 else real
+    raise AssertionError("no average")
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(2 / 255, -1), (1 / 255, -128), (0.031, 77)])
+def test_the_first_layer_takes_pixels_whatever_the_input_stands_for(
+    tmp_path: Path, scale: float, zero_point: int
+) -> None:
+    description, arrays = tiny_files(PUBLISHED)
+    params = description["first_conv"]["params"]
+    params["x_scale"], params["x_zero"] = scale, zero_point
+    layers = real_layers(written(tmp_path, description, arrays))
+    assert len(layers) == len(convolutions(PUBLISHED))
+    assert [layer.stride[0] for layer in layers][:3] == [2, 1, 1]
+    window = np.random.default_rng(1).integers(-128, 128, (3, 3, 3))
+    ours = (layers[0].kernel * (window / 128)[..., None]).sum((0, 1, 2)) + layers[0].bias
+    weights, scales = arrays["first_conv.weight"].astype(float), arrays["first_conv.w_scales"].astype(float)
+    sums = (weights.transpose(2, 3, 1, 0) * (window - zero_point)[..., None]).sum((0, 1, 2))
+    np.testing.assert_allclose(ours, scale * scales * (sums + arrays["first_conv.bias"]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_classifier_sits_behind_the_features_of_the_published_network(tmp_path: Path) -> None:
+    """Up to scale and offset: each feature as the int8 network means it, with a deviation of a half."""
+    description, arrays = tiny_files(PUBLISHED, gain=1.4)
+    start, pixels = written(tmp_path, description, arrays), noise(96, 25)
+    network = replace(PUBLISHED, classes=2)
+    model = keras_model(network, softmax=False)
+    random = model.get_layer("classifier").get_weights()[0]
+    digest = begin(model, network, start, pixels)
+    graph = build_tiny_training(description, arrays, "published")
+    theirs = np.array([real_features(graph, picture) for picture in pixels])
+    ours = features_of(model, pixels, training=False)
+    alive = theirs.std(0) > 1e-3
+    assert alive.sum() >= 12
+    same = [np.corrcoef(ours[:, k], theirs[:, k])[0, 1] for k in np.flatnonzero(alive)]
+    assert min(same) > 0.9999
+    np.testing.assert_allclose(ours[:, alive].std(0), 0.5, rtol=0.01)
+    np.testing.assert_allclose(ours[:, alive].mean(0), 0, atol=0.01)
+    # statistics of the batch, as in training, are those that were measured
+    np.testing.assert_allclose(features_of(model, pixels, training=True), ours, atol=0.02)
+    np.testing.assert_array_equal(model.get_layer("classifier").get_weights()[0], random)
+    arrays["first_conv.bias"][0] += 1
+    assert begin(model, network, written(tmp_path, description, arrays), pixels) != digest
+
+
+def test_a_tflite_with_the_same_classes_goes_on_as_it_is(tmp_path: Path) -> None:
+    network = Network("net", 32, 8, parse_blocks("e1c8k3 e4c12k3s2 e3c12k3"), classes=3)
+    start, pixels = tmp_path / "net.tflite", noise(64, 32)
+    samples = pixels.astype(np.float32) / 128 - 1
+    export(network, start, samples=samples)
+    model = keras_model(network, softmax=False)
+    begin(model, network, start, pixels)
+    probabilities = keras_model(network)
+    for ours, theirs in zip(probabilities.weights, model.weights, strict=True):
+        ours.assign(theirs)
+    expected = tflite_outputs(start, pixels)
+    assert expected.std(0).max() > 0.02
+    np.testing.assert_allclose(keras_outputs(probabilities, pixels), expected, atol=0.04)
+
+
+def test_a_network_that_is_none_of_this_architecture_is_refused(tmp_path: Path) -> None:
+    start = written(tmp_path, *tiny_files(PUBLISHED))
+    pixels = noise(4, 25)
+    others = {
+        "e1c8k3 e4c12k5s2 e3c12k3*2": "16 layers with weights instead of 13",
+        "e1c8k3 e4c12k5s2 e3c12k3*2 e3c16k5s2": "block4_depthwise of 7x7x36x1 with stride 2 instead of 5x5x36x1",
+        "e1c8k3 e4c12k5s2 e3c12k3*2 e3c16k7": "with stride 2 instead of 7x7x36x1 with stride 1",
+    }
+    for blocks, difference in others.items():
+        network = replace(PUBLISHED, name="other", blocks=parse_blocks(blocks))
+        with pytest.raises(ModelError, match=f"the architecture other: it has .*{difference}.*--arch"):
+            begin(keras_model(network, softmax=False), network, start, pixels)
+    with pytest.raises(DataError, match="do not exist"):
+        begin(keras_model(PUBLISHED, softmax=False), PUBLISHED, tmp_path / "none.tflite", pixels)
+    with pytest.raises(ModelError, match="is a float model"):
+        (tmp_path / "float.keras").touch()
+        real_layers(tmp_path / "float.keras")
+
+
+def test_a_run_begins_with_an_int8_network_and_goes_on_after_an_interruption(tmp_path: Path) -> None:
+    start = written(tmp_path, *tiny_files(PUBLISHED))
+    network, recipe, data = replace(PUBLISHED, classes=2), Recipe(batch=16, epochs=1, seed=3), stripes(32, 40, 0)
+    training = Training(network, recipe, data, tmp_path / "run", start)
+    for layer, its in zip(convolutions(network)[:-1], real_layers(start), strict=False):
+        np.testing.assert_array_equal(training.model.get_layer(layer.name).get_weights()[0], its.kernel)
+    training.run(None)
+    assert Training(network, recipe, data, tmp_path / "run", start).resume()
+    with pytest.raises(DataError, match="another architecture, data or settings"):
+        Training(network, recipe, data, tmp_path / "run").resume()
+
+
+def test_some_pictures_are_drawn_once_each() -> None:
+    pictures = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
+    drawn = some_pictures(pictures, 12, 2, 0)
+    assert drawn.shape == (12, 2, 2, 3)
+    assert len(np.unique(drawn)) == 12
+    np.testing.assert_array_equal(drawn, some_pictures(pictures, 12, 2, 0))
+    assert len(some_pictures(pictures, 100, 4, 0)) == 40
+
+
+@pytest.mark.slow
+def test_the_published_networks_fit_the_zoo() -> None:
+    """Needs TINYENGINE_SHARED."""
+    for name in ("mbv2-w0.35", "mcunet-5fps", "proxyless-w0.3"):
+        path, network = shared_network(name), replace(find(name), classes=2, resolution=48)
+        model = keras_model(network, softmax=False)
+        begin(model, network, path, noise(32, 60))
+        assert np.isfinite(features_of(model, noise(8, 48), training=False)).all()
+
+
+def test_pictures_without_answers_agree_with_nothing(tmp_path: Path) -> None:
+    from tinyengine.recipes.evaluate import score
+
+    data = stripes(4, 16, 0)
+    data.labels = np.array([0, 1, 1, -1], np.int32)
+    assert score(np.array([0, 1, 0, 1]), data).agreed is None
+    data.soft = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [1, 0]], np.float32)
+    assert score(np.array([0, 1, 0, 1]), data).agreed == (100.0, 2)
+    assert score(np.array([0, 0, 0, 1]), data).agreed == (50.0, 2)
+    data.soft[:2] = np.nan
+    assert score(np.array([0, 1, 0, 1]), data).agreed is None
