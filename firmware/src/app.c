@@ -156,6 +156,8 @@ void fw_app_init(const te_model *model) {
         {OP_EVALUATE, 4, fw_training_evaluate},
         {OP_RESET_STATE, 0, fw_training_reset},
         {OP_ACCEPT_STATE, 24, fw_training_accept},
+        {OP_CLASS_NAMES, 0, fw_training_names},
+        {OP_NAME_CLASSES, 0, fw_training_name},
         {OP_SAVE, 0, fw_training_save},
         {OP_RESTORE, 0, fw_training_restore},
         {OP_FORGET, 0, fw_training_forget},

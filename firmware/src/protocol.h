@@ -34,6 +34,8 @@ enum {
     OP_EVALUATE = 0x42,
     OP_RESET_STATE = 0x43,
     OP_ACCEPT_STATE = 0x44,
+    OP_CLASS_NAMES = 0x45,
+    OP_NAME_CLASSES = 0x46,
     OP_SAVE = 0x48,
     OP_RESTORE = 0x49,
     OP_FORGET = 0x4A,

@@ -6,9 +6,10 @@
 #include "bytes.h"
 #include "crc32.h"
 
-/* A slot: header, commit mark, keep mark, data (docs/storage.md). Multiples of the largest unit, so that the
+/* A slot: header, commit mark, keep mark, state, names (docs/storage.md). Multiples of the largest unit, so that the
  * bytes are the same on every board and no unit is programmed twice. */
-#define FORMAT_VERSION 1u
+#define FORMAT_VERSION 2u
+#define NAMELESS_VERSION 1u /* the same without names: what stands in their place is zero */
 #define HEADER_BYTES 64u
 #define HEADER_CRC_AT 60u
 #define MARK_BYTES 32u
@@ -41,8 +42,25 @@ typedef struct slot {
     bool known; /* header and marks agree: info is filled in, though the data may be damaged */
     mark keep;
     storage_info info;
-    uint32_t header_crc, data_crc;
+    uint32_t header_crc, data_crc; /* data: the state, then the names */
+    uint32_t names_bytes;
 } slot;
+
+/* Where the names begin, from the slot's first byte: a new unit. */
+static uint32_t names_at(uint32_t state_bytes) {
+    return DATA_AT +
+           (state_bytes + HAL_FLASH_LARGEST_UNIT - 1u) / HAL_FLASH_LARGEST_UNIT * HAL_FLASH_LARGEST_UNIT;
+}
+
+/* The bytes of a slot that these fill. */
+static uint32_t filled_bytes(uint32_t state_bytes, uint32_t names_bytes) {
+    return names_bytes ? names_at(state_bytes) + names_bytes : DATA_AT + state_bytes;
+}
+
+static bool fits(const hal_flash *flash, uint32_t state_bytes, uint32_t names_bytes) {
+    return state_bytes <= flash->slot_bytes - DATA_AT && names_bytes <= STORAGE_NAMES_BYTES &&
+           filled_bytes(state_bytes, names_bytes) <= flash->slot_bytes;
+}
 
 /* ---- Reading ---- */
 
@@ -76,18 +94,27 @@ static bool read_mark(const hal_flash *flash, uint32_t address, mark *found, uin
     return true;
 }
 
-static bool data_is_intact(const hal_flash *flash, const slot *s, bool *intact) {
+/* Goes on with *crc over bytes in flash, while they are readable. */
+static bool add_to_crc(const hal_flash *flash, uint32_t address, uint32_t bytes, uint32_t *crc,
+                       bool *readable) {
     uint8_t piece[128];
-    uint32_t crc = 0, address = s->address + DATA_AT;
-    for (uint32_t left = s->info.bytes; left;) {
+    for (uint32_t left = bytes; left && *readable;) {
         const uint32_t n = left < sizeof piece ? left : (uint32_t)sizeof piece;
-        if (!read_bytes(flash, address, piece, n, intact)) return false;
-        if (!*intact) return true;
-        crc = fw_crc32(crc, piece, n);
+        if (!read_bytes(flash, address, piece, n, readable)) return false;
+        *crc = fw_crc32(*crc, piece, n);
         address += n;
         left -= n;
     }
-    *intact = crc == s->data_crc;
+    return true;
+}
+
+static bool data_is_intact(const hal_flash *flash, const slot *s, bool *intact) {
+    uint32_t crc = 0;
+    *intact = true;
+    if (!add_to_crc(flash, s->address + DATA_AT, s->info.bytes, &crc, intact) ||
+        !add_to_crc(flash, s->address + names_at(s->info.bytes), s->names_bytes, &crc, intact))
+        return false;
+    *intact = *intact && crc == s->data_crc;
     return true;
 }
 
@@ -116,7 +143,8 @@ static bool inspect(const hal_flash *flash, uint8_t number, slot *s) {
         return true;
     s->known = true;
     s->info.generation = get_u32(header + 8);
-    if (get_u16(header + 4) != FORMAT_VERSION) { /* only what is before it is the same in every version */
+    const uint16_t version = get_u16(header + 4);
+    if (version != FORMAT_VERSION && version != NAMELESS_VERSION) { /* only what is before it is the same */
         s->state = SLOT_OTHER_VERSION;
         return true;
     }
@@ -125,7 +153,8 @@ static bool inspect(const hal_flash *flash, uint8_t number, slot *s) {
     s->data_crc = get_u32(header + 20);
     memcpy(s->info.layout, header + 24, STORAGE_ID_DIGITS);
     memcpy(s->info.model_hash, header + 40, STORAGE_ID_DIGITS);
-    if (s->info.bytes > flash->slot_bytes - DATA_AT) return true;
+    s->names_bytes = get_u16(header + 56);
+    if (!fits(flash, s->info.bytes, s->names_bytes)) return true;
     bool intact = true;
     if (!data_is_intact(flash, s, &intact)) return false;
     if (intact) s->state = SLOT_COMPLETE;
@@ -186,13 +215,20 @@ static storage_status find(slot slots[HAL_FLASH_SLOTS], const char *layout, uint
     return damaged ? STORAGE_DAMAGED : STORAGE_EMPTY;
 }
 
-static bool copy(const hal_flash *flash, const slot *s, uint8_t *data) {
-    return flash->read(s->address + DATA_AT, data, s->info.bytes) == HAL_FLASH_OK &&
-           fw_crc32(0, data, s->info.bytes) == s->data_crc;
+static bool copy(const hal_flash *flash, const slot *s, uint8_t *data, storage_names *names) {
+    const uint32_t at = s->address + names_at(s->info.bytes);
+    bool readable = true;
+    if (flash->read(s->address + DATA_AT, data, s->info.bytes) != HAL_FLASH_OK) return false;
+    uint32_t crc = fw_crc32(0, data, s->info.bytes);
+    if (!names)
+        return add_to_crc(flash, at, s->names_bytes, &crc, &readable) && readable && crc == s->data_crc;
+    names->length = (uint16_t)s->names_bytes;
+    if (names->length && flash->read(at, names->text, names->length) != HAL_FLASH_OK) return false;
+    return fw_crc32(crc, names->text, names->length) == s->data_crc;
 }
 
 storage_status fw_storage_load(const hal_flash *flash, const char *layout, uint8_t *data, uint32_t bytes,
-                               storage_info *info) {
+                               storage_names *names, storage_info *info) {
     slot slots[HAL_FLASH_SLOTS], *found;
     if (info) memset(info, 0, sizeof *info);
     if (!flash) return STORAGE_ABSENT;
@@ -206,7 +242,7 @@ storage_status fw_storage_load(const hal_flash *flash, const char *layout, uint8
             return STORAGE_FLASH_ERROR;
         }
         if (status != STORAGE_OK) return status;
-        if (!data || copy(flash, found, data)) return STORAGE_OK;
+        if (!data || copy(flash, found, data, names)) return STORAGE_OK;
         /* Undecided bits of an interrupted erase: they were right a moment ago. The other slot may stand
          * in. */
         found->state = SLOT_DAMAGED;
@@ -265,18 +301,21 @@ static void put_header(uint8_t header[HEADER_BYTES], const slot *s) {
     put_u32(&w, s->data_crc);
     put_bytes(&w, s->info.layout, STORAGE_ID_DIGITS);
     put_bytes(&w, s->info.model_hash, STORAGE_ID_DIGITS);
+    put_u16(&w, (uint16_t)s->names_bytes);
     w.length = HEADER_CRC_AT;
     put_u32(&w, fw_crc32(0, header, HEADER_CRC_AT));
 }
 
 /* Everything but the mark, read back. */
-static bool fill_slot(const hal_flash *flash, slot *s, const uint8_t *data) {
+static bool fill_slot(const hal_flash *flash, slot *s, const uint8_t *data, const storage_names *names) {
     uint8_t header[HEADER_BYTES], back[HEADER_BYTES];
     bool intact = true;
     put_header(header, s);
     s->header_crc = get_u32(header + HEADER_CRC_AT);
-    return erase(flash, s->address, DATA_AT + s->info.bytes) &&
+    return erase(flash, s->address, filled_bytes(s->info.bytes, s->names_bytes)) &&
            program(flash, s->address + DATA_AT, data, s->info.bytes) &&
+           (!s->names_bytes ||
+            program(flash, s->address + names_at(s->info.bytes), names->text, s->names_bytes)) &&
            program(flash, s->address, header, sizeof header) &&
            flash->read(s->address, back, sizeof back) == HAL_FLASH_OK &&
            memcmp(header, back, sizeof back) == 0 && data_is_intact(flash, s, &intact) && intact;
@@ -288,11 +327,13 @@ static void put_id(char id[STORAGE_ID_DIGITS + 1], const char *text) {
 }
 
 storage_status fw_storage_save(const hal_flash *flash, const char *layout, const char *model_hash,
-                               const uint8_t *data, uint32_t bytes, uint32_t steps, storage_info *info) {
+                               const uint8_t *data, uint32_t bytes, const storage_names *names,
+                               uint32_t steps, storage_info *info) {
     slot slots[HAL_FLASH_SLOTS];
+    const uint32_t names_bytes = names ? names->length : 0;
     if (info) memset(info, 0, sizeof *info);
     if (!flash) return STORAGE_ABSENT;
-    if (bytes > flash->slot_bytes - DATA_AT) return STORAGE_TOO_LARGE;
+    if (!fits(flash, bytes, names_bytes)) return STORAGE_TOO_LARGE;
     if (!inspect_all(flash, slots)) return STORAGE_FLASH_ERROR;
     if (with_state(slots, SLOT_OTHER_VERSION)) return STORAGE_OTHER_VERSION;
 
@@ -320,8 +361,10 @@ storage_status fw_storage_save(const hal_flash *flash, const char *layout, const
     target->info.fallback = 0;
     put_id(target->info.layout, layout);
     put_id(target->info.model_hash, model_hash);
+    target->names_bytes = names_bytes;
     target->data_crc = fw_crc32(0, data, bytes);
-    if (!fill_slot(flash, target, data)) return STORAGE_FLASH_ERROR;
+    if (names_bytes) target->data_crc = fw_crc32(target->data_crc, names->text, names_bytes);
+    if (!fill_slot(flash, target, data, names)) return STORAGE_FLASH_ERROR;
     if (!set_mark(flash, target->address + COMMIT_AT, target->header_crc)) {
         /* It may count later, and the caller is told now that it does not. */
         (void)flash->erase_sector(target->address);
@@ -331,11 +374,13 @@ storage_status fw_storage_save(const hal_flash *flash, const char *layout, const
     return STORAGE_OK;
 }
 
-uint32_t fw_storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes) {
+uint32_t fw_storage_save_erases(const hal_flash *flash, const char *layout, uint32_t bytes,
+                                uint32_t names_bytes) {
     slot slots[HAL_FLASH_SLOTS];
-    if (!flash || bytes > flash->slot_bytes - DATA_AT) return 0;
+    if (!flash || !fits(flash, bytes, names_bytes)) return 0;
     if (!inspect_all(flash, slots) || with_state(slots, SLOT_OTHER_VERSION)) return 0;
-    const uint32_t sector = flash->sector_bytes, filled = (DATA_AT + bytes + sector - 1u) / sector * sector;
+    const uint32_t sector = flash->sector_bytes;
+    const uint32_t filled = (filled_bytes(bytes, names_bytes) + sector - 1u) / sector * sector;
     return to_keep(slots, layout) ? filled : filled + (DATA_AT + sector - 1u) / sector * sector;
 }
 

@@ -23,11 +23,12 @@ static struct {
     const hal_flash *flash;
     uint32_t steps; /* behind the state */
     uint32_t step_ms, evaluate_ms;
-    uint32_t received; /* bytes of a push */
-    uint16_t batch;    /* samples of the batch that has begun */
-    uint16_t next;     /* its sample that may follow; 0: none has begun */
-    bool complete;     /* the state is one */
-    bool saved;        /* and the newest one in flash */
+    uint32_t received;   /* bytes of a push */
+    uint16_t batch;      /* samples of the batch that has begun */
+    uint16_t next;       /* its sample that may follow; 0: none has begun */
+    storage_names names; /* of the classes that the state tells apart */
+    bool complete;       /* the state is one */
+    bool saved;          /* and the newest one in flash */
 } state;
 
 bool fw_training_supported(void) {
@@ -48,6 +49,7 @@ static void changed(uint32_t steps, bool saved) {
     fw_inference_drop();
     for (uint32_t i = 0; t->velocity && i < t->velocity_count; i++) t->velocity[i] = 0.0f;
     state.next = 0;
+    if (!saved) state.names.length = 0;
     state.steps = steps;
     state.complete = true;
     state.saved = saved;
@@ -60,7 +62,8 @@ static void factory(void) {
 
 static storage_status load(storage_info *info) {
     const te_trainer *t = state.trainer;
-    const storage_status found = fw_storage_load(state.flash, t->layout, t->state, t->state_bytes, info);
+    const storage_status found =
+        fw_storage_load(state.flash, t->layout, t->state, t->state_bytes, &state.names, info);
     if (found == STORAGE_OK) changed(info->steps, true);
     if (found == STORAGE_FLASH_ERROR) factory(); /* a part may have been copied */
     return found;
@@ -108,10 +111,10 @@ status fw_training_save(const uint8_t *request, uint32_t length, writer *answer)
     const te_trainer *t = state.trainer;
     if (t == NULL) return STATUS_UNSUPPORTED;
     if (!state.complete) return STATUS_NO_STATE;
-    announce_erasing(fw_storage_save_erases(state.flash, t->layout, t->state_bytes));
+    announce_erasing(fw_storage_save_erases(state.flash, t->layout, t->state_bytes, state.names.length));
     storage_info info = {0};
     const storage_status done = fw_storage_save(state.flash, t->layout, state.model->hash, t->state,
-                                                t->state_bytes, state.steps, &info);
+                                                t->state_bytes, &state.names, state.steps, &info);
     if (done == STORAGE_OK) state.saved = true;
     put_storage(answer, done, &info);
     return STATUS_OK;
@@ -136,6 +139,33 @@ status fw_training_forget(const uint8_t *request, uint32_t length, writer *answe
     const storage_status done = fw_storage_clear(state.flash);
     if (done != STORAGE_ABSENT) state.saved = false;
     put_storage(answer, done, &none);
+    return STATUS_OK;
+}
+
+/* ---- Names ---- */
+
+status fw_training_names(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)request;
+    (void)length;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    put_bytes(answer, state.names.text, state.names.length);
+    return STATUS_OK;
+}
+
+/* Texts that end with zero; none: they have no names. */
+status fw_training_name(const uint8_t *request, uint32_t length, writer *answer) {
+    (void)answer;
+    if (state.trainer == NULL) return STATUS_UNSUPPORTED;
+    if (!state.complete) return STATUS_NO_STATE;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < length; i++) count += request[i] == 0;
+    if (length > STORAGE_NAMES_BYTES || count > state.trainer->classes ||
+        (length && request[length - 1] != 0))
+        return STATUS_MALFORMED;
+    const bool same = length == state.names.length && memcmp(state.names.text, request, length) == 0;
+    if (!same) state.saved = false;
+    if (length) memcpy(state.names.text, request, length);
+    state.names.length = (uint16_t)length;
     return STATUS_OK;
 }
 
@@ -239,7 +269,7 @@ status fw_training_info(const uint8_t *request, uint32_t length, writer *answer)
                                (staged() ? INFO_STAGED : 0) | (t->velocity ? INFO_VELOCITY : 0) |
                                (t->float_gradients ? INFO_FLOAT : 0)));
     storage_info info = {0};
-    const storage_status found = fw_storage_load(state.flash, t->layout, NULL, t->state_bytes, &info);
+    const storage_status found = fw_storage_load(state.flash, t->layout, NULL, t->state_bytes, NULL, &info);
     put_storage(answer, found, &info);
     put_string(answer, t->scheme, LONGEST_SCHEME);
     put_string(answer, t->layout, STORAGE_ID_DIGITS);

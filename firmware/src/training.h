@@ -3,7 +3,8 @@
  * The state (te_train.h) is always one of three: the factory's, one that was trained, restored or pushed, or
  * incomplete, while a push that goes right into it has not ended well. Nothing runs on an incomplete one. A
  * push goes into the arena first where that is large enough, and then the old state lasts until the new one
- * has been checked.
+ * has been checked. The names of the classes belong to the state: a state that replaces it from here or from
+ * the host begins without, a saved one has its own.
  */
 #ifndef TRAINING_H
 #define TRAINING_H
@@ -30,6 +31,8 @@ status fw_training_info(const uint8_t *request, uint32_t length, writer *answer)
 status fw_training_step(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_evaluate(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_reset(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_names(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_name(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_accept(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_save(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_restore(const uint8_t *request, uint32_t length, writer *answer);

@@ -70,14 +70,14 @@ static void save(uint32_t seed) {
         state[i] = (uint8_t)(x >> 24);
     }
     const storage_status status =
-        fw_storage_save(hal_flash_open(), LAYOUT, "fedcba9876543210", state, sizeof state, seed, &info);
+        fw_storage_save(hal_flash_open(), LAYOUT, "fedcba9876543210", state, sizeof state, NULL, seed, &info);
     put_info(status, &info);
 }
 
 static void load(void) {
     storage_info info = {0};
     for (uint32_t i = 0; i < sizeof state; i++) state[i] = 0;
-    const storage_status status = fw_storage_load(hal_flash_open(), LAYOUT, state, sizeof state, &info);
+    const storage_status status = fw_storage_load(hal_flash_open(), LAYOUT, state, sizeof state, NULL, &info);
     put_info(status, &info);
     hal_serial_write(state, sizeof state);
 }

@@ -70,7 +70,7 @@ def test_power_cut_under_sanitizers(tmp_path: Path) -> None:
         ("kept->keep == MARK_BLANK &&", "false &&"),
         ("if (!kept && !erase(", "if (false && !erase("),
         ("const uint32_t last = likeliest(slots);", "const uint32_t last = 1u - likeliest(slots);"),
-        ("*intact = crc == s->data_crc;", "*intact = true;"),
+        ("*intact = *intact && crc == s->data_crc;", "*intact = true;"),
         ("target->info.generation = generation + 1u;", "target->info.generation = 1u;"),
         ("(void)flash->erase_sector(target->address);", ""),
         ("rest = bytes % flash->unit", "rest = bytes % 4u"),

@@ -63,7 +63,7 @@ def test_the_report_names_the_sectors(trained: CompiledModel, plain: CompiledMod
 
 def test_a_state_that_does_not_fit(trained: CompiledModel) -> None:
     assert BOARD.storage is not None
-    exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.trained_bytes + 128))
+    exact = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.trained_bytes + BOARD.storage.OVERHEAD))
     small = replace(BOARD, storage=replace(BOARD.storage, slot_bytes=trained.trained_bytes + 127))
     assert storage_figures(trained, exact)["storage"]["fits"]  # type: ignore[index]
     assert not storage_figures(trained, small)["storage"]["fits"]  # type: ignore[index]

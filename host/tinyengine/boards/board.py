@@ -43,7 +43,7 @@ class Storage:
     unit_bytes: int  # programmed at once
     sectors: tuple[str, ...]  # what each slot is called in the reference manual
 
-    OVERHEAD = 128  # header and marks before the state (docs/storage.md)
+    OVERHEAD = 128 + 256  # header and marks before the state, the names of its classes behind it (docs/storage.md)
 
     @property
     def bytes(self) -> int:

@@ -361,28 +361,31 @@ static void whole_states(const hal_flash *flash) {
     storage_info info;
     const char *layout = "0123456789abcdef";
     check(fw_storage_clear(flash) == STORAGE_OK, "clear");
-    check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_EMPTY, "empty");
+    check(fw_storage_load(flash, layout, back, sizeof back, NULL, &info) == STORAGE_EMPTY, "empty");
     for (uint32_t n = 1; n <= 4; n++) {
         data[0] = (uint8_t)n;
-        check(fw_storage_save(flash, layout, layout, data, sizeof data, n, &info) == STORAGE_OK, "save");
+        check(fw_storage_save(flash, layout, layout, data, sizeof data, NULL, n, &info) == STORAGE_OK,
+              "save");
         memset(back, 0, sizeof back);
-        check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_OK, "load");
+        check(fw_storage_load(flash, layout, back, sizeof back, NULL, &info) == STORAGE_OK, "load");
         check(memcmp(back, data, sizeof data) == 0 && info.steps == n, "what was saved");
         at_rest();
     }
 #ifdef MODEL_H7
     /* A flash word of the newest state that cannot be read: the older state, and no fault. */
     model.break_word(flash->slots[info.slot] + 512);
-    check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_OK,
+    check(fw_storage_load(flash, layout, back, sizeof back, NULL, &info) == STORAGE_OK,
           "load beside a broken word");
     check(info.steps == 3 && info.fallback, "the older state");
     at_rest();
     model.break_word(flash->slots[0]);
     model.break_word(flash->slots[1] + 64);
-    const storage_status status = fw_storage_load(flash, layout, back, sizeof back, &info);
+    const storage_status status = fw_storage_load(flash, layout, back, sizeof back, NULL, &info);
     check(status == STORAGE_DAMAGED || status == STORAGE_EMPTY, "broken header and mark");
-    check(fw_storage_save(flash, layout, layout, data, sizeof data, 9, &info) == STORAGE_OK, "save over it");
-    check(fw_storage_load(flash, layout, back, sizeof back, &info) == STORAGE_OK && info.steps == 9, "load");
+    check(fw_storage_save(flash, layout, layout, data, sizeof data, NULL, 9, &info) == STORAGE_OK,
+          "save over it");
+    check(fw_storage_load(flash, layout, back, sizeof back, NULL, &info) == STORAGE_OK && info.steps == 9,
+          "load");
     at_rest();
 #endif
 }

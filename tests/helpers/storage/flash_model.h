@@ -11,7 +11,7 @@
 
 #include "flash.h"
 
-#define WINDOW 256u
+#define WINDOW 320u
 
 typedef struct geometry {
     const char *name;

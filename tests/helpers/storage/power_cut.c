@@ -48,11 +48,20 @@ static void make(uint32_t number, uint8_t *data) {
     for (uint32_t i = 0; i < here.length; i++) data[i] = (uint8_t)((i * 7u + number * 37u) ^ (i >> 5));
 }
 
+/* Every third state has none. */
+static void make_names(uint32_t number, storage_names *names) {
+    names->length = (uint16_t)(number % 3u * 7u);
+    for (uint32_t i = 0; i < names->length; i++) names->text[i] = (uint8_t)(i * 5u + number);
+}
+
 static storage_status save(const hal_flash *flash, uint32_t number, const char *layout) {
     uint8_t data[LONGEST];
+    storage_names names;
     make(number, data);
+    make_names(number, &names);
     storage_info info;
-    const storage_status status = fw_storage_save(flash, layout, HASH, data, here.length, number, &info);
+    const storage_status status =
+        fw_storage_save(flash, layout, HASH, data, here.length, &names, number, &info);
     if (status == STORAGE_OK && info.steps != number) fail("a save that describes another state");
     return status;
 }
@@ -60,10 +69,11 @@ static storage_status save(const hal_flash *flash, uint32_t number, const char *
 /* What a boot finds: the number of a state, or minus the status. */
 static int look(const hal_flash *flash) {
     uint8_t data[LONGEST + 1], expected[LONGEST];
+    storage_names names, named;
     storage_info info;
     memset(data, 0xA5, sizeof data);
     boots++;
-    const storage_status status = fw_storage_load(flash, LAYOUT, data, here.length, &info);
+    const storage_status status = fw_storage_load(flash, LAYOUT, data, here.length, &names, &info);
     if (data[here.length] != 0xA5) fail("a load that writes too much");
     if (status != STORAGE_OK) {
         for (uint32_t i = 0; i < here.length; i++) {
@@ -73,6 +83,9 @@ static int look(const hal_flash *flash) {
     }
     make(info.steps, expected);
     if (memcmp(data, expected, here.length) != 0) fail("garbage was loaded");
+    make_names(info.steps, &named);
+    if (names.length != named.length || memcmp(names.text, named.text, named.length) != 0)
+        fail("the names of another state were loaded");
     if (info.bytes != here.length || strcmp(info.layout, LAYOUT) != 0 || strcmp(info.model_hash, HASH) != 0)
         fail("the loaded state is described wrongly");
     return (int)info.steps;
@@ -100,7 +113,7 @@ static void prepare(const hal_flash *flash, uint32_t history) {
     if (history == 4) {
         prepare_saves(flash, 1);
         save(flash, 9, LAYOUT);
-        fw_storage_load(flash, LAYOUT, NULL, here.length, &info);
+        fw_storage_load(flash, LAYOUT, NULL, here.length, NULL, &info);
         model_corrupt(info.slot, 130, 0x10);
     }
     if (history == 5) {
@@ -223,7 +236,7 @@ static void corrupt_every_bit(const geometry *g) {
         prepare_saves(flash, count);
         model_keep(&start);
         storage_info info;
-        fw_storage_load(flash, LAYOUT, NULL, here.length, &info);
+        fw_storage_load(flash, LAYOUT, NULL, here.length, NULL, &info);
         for (uint32_t bit = 0; bit < 8u * (128u + here.length); bit++) {
             here.cut = bit;
             model_restore(&start);
