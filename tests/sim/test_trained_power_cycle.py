@@ -68,16 +68,20 @@ def test_power_cycles_and_refusals(elf: Path, another: Path, tmp_path: Path) -> 
         assert trainer.info().storage.outcome is Storage.EMPTY
         saved = train(trainer, 2)
         assert saved != factory
+        trainer.name_classes(("mug", "tea"))
         assert trainer.save().generation == 1
         assert train(trainer, 1) != saved  # lost with the power
     with powered(elf, flash) as trainer:
         info = trainer.info()
         assert (info.steps, info.saved, info.storage.outcome) == (2, True, Storage.OK)
         assert trainer.read_state() == saved
+        assert info.class_names == ("mug", "tea")
         second = train(trainer, 1)
+        trainer.name_classes(("mug", "tea", "tin"))
         assert trainer.save().generation == 2
         trainer.reset()
         assert trainer.read_state() == factory
+        assert trainer.info().class_names == ()
         assert trainer.restore().steps == 3
         assert trainer.read_state() == second
 
@@ -88,6 +92,7 @@ def test_power_cycles_and_refusals(elf: Path, another: Path, tmp_path: Path) -> 
     with powered(elf, flash) as trainer:
         assert trainer.read_state() == saved
         assert trainer.info().storage.fallback
+        assert trainer.info().class_names == ("mug", "tea")
 
     # A foreign firmware: factory state and a sentence; it may save, which replaces one slot.
     with powered(another, flash) as trainer:
@@ -104,7 +109,7 @@ def test_power_cycles_and_refusals(elf: Path, another: Path, tmp_path: Path) -> 
 
     # A future format: neither read nor overwritten until it is erased on purpose.
     content = bytearray(flash.read_bytes())
-    struct.pack_into("<H", content, 4, 2)
+    struct.pack_into("<H", content, 4, 3)
     crc = zlib.crc32(content[:60])
     struct.pack_into("<I", content, 60, crc)
     for mark in (64, 96):

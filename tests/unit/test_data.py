@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,6 @@ def classes(tmp_path: Path) -> Path:
         for k in range(count):
             picture(10 * k).save(tmp_path / "set" / name / f"{k}.png")
     (tmp_path / "set" / "notes.txt").write_text("not a picture")
-    (tmp_path / "set" / "empty").mkdir()
     return tmp_path / "set"
 
 
@@ -61,6 +61,35 @@ def test_pictures_beside_subfolders_count_alone_where_labels_do_not_matter(class
     for needed in (True, False):
         with pytest.raises(DataError, match=r"loose\.png beside them"):
             read_pictures(classes, labelled=needed)
+
+
+def test_an_empty_class_is_refused_where_classes_count(classes: Path) -> None:
+    (classes / "bird").mkdir()
+    with pytest.raises(DataError, match="bird holds no pictures"):
+        read_pictures(classes)
+    assert len(read_all([classes])) == 5
+    (classes / "bird").rmdir()
+    assert read_pictures(classes).classes == ("cat", "dog")
+
+
+def test_parts_of_the_data_are_no_classes(classes: Path, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    classes.rename(tmp_path / "root" / "train")
+    shutil.copytree(tmp_path / "root" / "train", tmp_path / "root" / "test")
+    with pytest.raises(DataError, match="not classes: give --data ") as told:
+        read_pictures(tmp_path / "root")
+    assert read_pictures(Path(str(told.value).split("--data ")[1].split(" (")[0])).classes == ("cat", "dog")
+    (tmp_path / "flat" / "train").mkdir(parents=True)  # somebody sorts trains from tests
+    (tmp_path / "flat" / "test").mkdir()
+    for name in ("train", "test"):
+        picture().save(tmp_path / "flat" / name / "0.png")
+    assert read_pictures(tmp_path / "flat").classes == ("test", "train")
+
+
+def test_pictures_below_a_class_belong_to_it(classes: Path) -> None:
+    (classes / "cat" / "kitchen").mkdir()
+    picture().save(classes / "cat" / "kitchen" / "9.png")
+    assert read_pictures(classes).labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_part_keeps_what_is_known_of_each_sample(tmp_path: Path) -> None:

@@ -73,6 +73,40 @@ def test_steps_and_evaluation(native: NativeDevice, by_rows: bool) -> None:
     line.close()
 
 
+def test_names_belong_to_the_state(trainer: DeviceTrainer) -> None:
+    assert trainer.info().class_names == ()
+    train(trainer, FakeTrainer(), 2)
+    trainer.name_classes(("cup", "Grüntee"))
+    trainer.save()
+    assert trainer.info().saved
+    trainer.name_classes(("cup", "Grüntee"))
+    assert trainer.info().saved, "nothing has changed"
+    trainer.name_classes(("cup", "Grüntee", "tin"))
+    assert not trainer.info().saved
+    trainer.restore()
+    assert trainer.info().class_names == ("cup", "Grüntee")
+    state = trainer.read_state()
+    trainer.reset()
+    assert trainer.info().class_names == ()
+    trainer.write_state(state, LAYOUT, 2, ("a", "b"))
+    assert trainer.info().class_names == ("a", "b")
+    trainer.write_state(state, LAYOUT, 2)
+    assert trainer.info().class_names == ()
+
+
+def test_names_that_do_not_fit(trainer: DeviceTrainer) -> None:
+    fitting = [f"{k:024}" for k in range(10)]
+    trainer.name_classes(fitting)
+    with pytest.raises(DataError, match="the device has 256"):
+        trainer.name_classes([name + "xx" for name in fitting])
+    assert trainer.info().class_names == tuple(fitting)
+    for bad in (b"no end", b"x\0" * 11, bytes(257)):
+        with pytest.raises(RefusedError) as error:
+            trainer.device.connection.request(Op.NAME_CLASSES, bad)
+        assert error.value.status == Status.MALFORMED
+    assert trainer.info().class_names == tuple(fitting)
+
+
 def test_inference_and_training_alternate(trainer: DeviceTrainer) -> None:
     mirror = FakeTrainer()
     for seed in range(3):

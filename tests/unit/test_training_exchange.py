@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,62 @@ def test_train_learns_and_pull_is_the_trained_network(
     tflite = open_reference(pulled, 1, 1)
     for seed in range(100):
         np.testing.assert_array_equal(tflite.run([random_input(seed)])[0].ravel(), outputs[seed])
+
+
+def test_names_go_with_the_weights(native: NativeDevice, model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Case D of the public bug reports, as commands: three classes are taught, then others come."""
+    port = ("--port", native.url)
+    quick = ("--epochs", 2, "--lr", 0.05, "--validate-split", 0.3, "--json")
+    wet = tmp_path / "wet"
+    for name, source in (("sky", "blue"), ("wood", "green")):
+        shutil.copytree(pictures / source, wet / name)
+    only = tmp_path / "only"
+    shutil.copytree(pictures / "red", only / "red")
+
+    taught = json.loads(command("train", *port, "--data", pictures, *quick, "--save").stdout)
+    assert taught["classes"] == taught["device"]["class_names"] == ["blue", "green", "red"]
+    seen = json.loads(command("infer", *port, pictures / "red", "--json").stdout)["pictures"]
+    assert sum(each["answer"] == "red" for each in seen) > 10
+    alone = json.loads(command("eval", *port, "--data", only, "--json").stdout)
+    assert alone["count"] == 20 and alone["accuracy"] == sum(each["answer"] == "red" for each in seen) / 20
+    assert "classes" in command("info", *port).stdout and "blue, green, red" in command("info", *port).stdout
+    with pytest.raises(DataError, match="sky, wood, but the device has learned blue, green, red"):
+        command("eval", *port, "--data", wet)
+    mapped = ("--map", "sky=blue", "--map", "wood=green")
+    assert json.loads(command("eval", *port, "--data", wet, *mapped, "--json").stdout)["accuracy"] > 0.6
+
+    network, state = tmp_path / "mine.tflite", tmp_path / "mine.npz"
+    command("pull", model, "-o", network, *port)
+    command("pull", "-o", state, *port)
+    assert json.loads(network.with_suffix(".json").read_text())["classes"] == ["blue", "green", "red"]
+    command("reset", *port)
+    assert json.loads(command("info", *port, "--json").stdout)["training"]["class_names"] == []
+    assert {each["answer"] for each in json.loads(command("infer", *port, only, "--json").stdout)["pictures"]} <= {
+        "0", "1", "2",
+    }  # fmt: skip
+    for push in (("push", state), ("push", network, "--model", model)):
+        command("reset", *port)
+        assert "for blue, green, red" in command(*push, *port).stdout
+    command("reset", *port)
+    command("restore", *port)
+    assert "blue, green, red" in command("info", *port).stdout
+
+
+def test_a_class_is_added_on_a_free_output(native: NativeDevice, pictures: Path, tmp_path: Path) -> None:
+    port, quick = ("--port", native.url), ("--epochs", 2, "--lr", 0.05, "--json")
+    first, later = tmp_path / "first", tmp_path / "later"
+    for name in ("red", "blue"):
+        shutil.copytree(pictures / name, first / name)
+    shutil.copytree(pictures / "green", later / "green")
+    shutil.copytree(pictures / "blue", later / "blue")
+    assert json.loads(command("train", *port, "--data", first, *quick).stdout)["classes"] == ["blue", "red"]
+    assert "on 2 of its 3 outputs" in command("eval", *port, "--data", first).stdout
+    assert "1 more can be taught" in command("info", *port).stdout
+    with pytest.raises(DataError, match="--classes blue,red,green"):
+        command("train", *port, "--data", later, *quick)
+    added = json.loads(command("train", *port, "--data", later, "--classes", "blue,red,green", *quick).stdout)
+    assert added["device"]["class_names"] == ["blue", "red", "green"]
+    assert len(added["after"]["confusion"]) == 3 and sum(added["after"]["confusion"][1]) == 0
 
 
 def test_a_network_that_cannot_be_written_leaves_no_half(compiled: CompiledModel, model: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     is_simulated,
+    outputs_of,
     picture_options,
     read_inputs,
     trainer,
@@ -22,7 +23,8 @@ from tinyengine.cli.training_options import (
     what_it_holds,
 )
 from tinyengine.device.recognition import input_form
-from tinyengine.finetune.learners import DeviceLearner, class_count
+from tinyengine.finetune.classes import parse_wish
+from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.progress import part
 from tinyengine.report.training import evaluation_report, evaluation_table, info_report
@@ -40,7 +42,8 @@ from tinyengine.report.training import evaluation_report, evaluation_table, info
 @json_option
 def command(
     data: Path,
-    classes: int | None,
+    classes: str | None,
+    renamed: tuple[str, ...],
     mapping: str | None,
     color: str | None,
     by_rows: bool | None,
@@ -49,6 +52,8 @@ def command(
     **connection: Any,
 ) -> None:
     """Judge a trained network on a device with labelled pictures; changes nothing.
+
+    Folders are matched by name to the classes that the device has learned; a part of them is enough.
 
     \b
     Example:
@@ -62,8 +67,11 @@ def command(
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
         form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
+        wish = parse_wish(classes, renamed)
         samples = read_inputs(data, form, progress)
-        count = class_count(learner.info, classes, samples.classes)
+        outputs = outputs_of(device, learner.info).wished(wish, samples, data, learn=False)
+        samples = outputs.matched(samples, wish, data)
+        count = outputs.taking_part(wish)
         try:
             found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)
         except Interrupted:

@@ -26,7 +26,7 @@ from tinyengine.report.training import info_report
     help="OUT.tflite: the trained network; OUT.npz: only the trained weights, for push.",
 )
 @click.option("--train", "scheme", metavar="SCHEME", help="The scheme it was built with, if that was a file.")
-@click.option("--names", help="Names of the classes for the network's .json, separated by commas.")
+@click.option("--names", help="Names of the classes for the .json, separated by commas (default: as they were taught).")
 @device_options
 @json_option
 def command(
@@ -39,7 +39,7 @@ def command(
 
     \b
     Example:
-      tinyengine pull models/person_tiny.tflite -o mine.tflite --port /dev/ttyACM0 --names cat,dog
+      tinyengine pull models/person_tiny.tflite -o mine.tflite --port /dev/ttyACM0
     """
     if out.suffix not in (".tflite", STATE_SUFFIX):
         raise DataError(f"{out} ends neither in .tflite (the network) nor in {STATE_SUFFIX} (its trained weights)")
@@ -50,7 +50,7 @@ def command(
         network = None
         if model is not None:
             network = find_network(model, info.layout, scheme or info.scheme, info.classes)
-        state = TrainedState(device_trainer.read_state(), info.layout, info.scheme, info.steps)
+        state = TrainedState(device_trainer.read_state(), info.layout, info.scheme, info.steps, info.class_names)
     if network is not None and out.suffix == ".tflite":
         write_trained(network, state, out, tuple(names.split(",")) if names else ())
     else:

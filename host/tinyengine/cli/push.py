@@ -11,6 +11,7 @@ import click
 from tinyengine.cli.device_options import device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.training_options import is_simulated, trainer, what_it_holds
+from tinyengine.data.metadata import ModelMetadata, load_metadata
 from tinyengine.errors import DataError
 from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, read_network, read_state
 from tinyengine.report.training import info_report
@@ -46,9 +47,10 @@ def command(
         info = device_trainer.info()
         if state is None and model is not None:
             network = find_network(model, info.layout, scheme or info.scheme, info.classes)
-            state = TrainedState(read_network(network, file), info.layout, info.scheme, 0)
+            meaning = load_metadata(file) or ModelMetadata()
+            state = TrainedState(read_network(network, file), info.layout, info.scheme, 0, meaning.classes)
         assert state is not None
-        device_trainer.write_state(state.data, state.layout, state.steps)
+        device_trainer.write_state(state.data, state.layout, state.steps, state.class_names[: info.classes])
         if save:
             device_trainer.save()
         info = device_trainer.info()

@@ -15,6 +15,7 @@ from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     is_simulated,
+    outputs_of,
     picture_options,
     read_inputs,
     trainer,
@@ -23,8 +24,8 @@ from tinyengine.cli.training_options import (
 )
 from tinyengine.data.samples import split
 from tinyengine.device.recognition import input_form
-from tinyengine.errors import DataError
-from tinyengine.finetune.learners import DeviceLearner, class_count
+from tinyengine.finetune.classes import parse_wish
+from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
 from tinyengine.report.training import draw_curves, train_report, train_table
@@ -95,7 +96,8 @@ def command(
     seed: int,
     save: bool,
     plot: Path | None,
-    classes: int | None,
+    classes: str | None,
+    renamed: tuple[str, ...],
     mapping: str | None,
     color: str | None,
     by_rows: bool | None,
@@ -108,6 +110,9 @@ def command(
     The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
     pictures are judged before and after. Training goes on from what the device holds. Ctrl-C ends after the present
     step (or batch), and says what the device holds then.
+
+    The names of the classes stay on the device, with the weights. The next folder is matched to them by name; --classes
+    with all of them and a new one teaches that on a free output.
 
     \b
     Example:
@@ -126,16 +131,17 @@ def command(
         if momentum or batch > 1:
             device_trainer.require_velocity()
         form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
+        wish = parse_wish(classes, renamed)
         with step_progress() as progress:
             train = read_inputs(data, form, progress)
+            outputs = outputs_of(device, learner.info).wished(wish, train, data, learn=True)
+            train = outputs.matched(train, wish, data, learn=True)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)
             else:
-                held_out = read_inputs(validate, form, progress)
-                if held_out.classes != train.classes:
-                    raise DataError(f"{validate} has other classes than {data}: {', '.join(held_out.classes)}")
+                held_out = outputs.matched(read_inputs(validate, form, progress), wish, validate)
             options = TuneOptions(
-                classes=class_count(learner.info, classes, train.classes),
+                classes=outputs.taking_part(wish),
                 epochs=epochs,
                 rate=rate,
                 schedule=schedule,
@@ -146,6 +152,8 @@ def command(
                 momentum=momentum,
                 batch=batch,
             )
+            if outputs.names != learner.info.class_names:
+                device_trainer.name_classes(outputs.names)
             result = fine_tune(learner, train, held_out, options, progress, stop)
         if save and not result.interrupted:
             device_trainer.save()

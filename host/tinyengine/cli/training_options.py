@@ -10,20 +10,35 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import numpy as np
 
 from tinyengine.cli.device_options import BY_ROWS, MAPPING, connected
 from tinyengine.cli.options import with_options
 from tinyengine.data.images import InputForm
 from tinyengine.data.reader import read_pictures
-from tinyengine.data.samples import Arrays, labelled
+from tinyengine.data.samples import Arrays, Pictures, no_classes
+from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
+from tinyengine.finetune.classes import Outputs
 from tinyengine.finetune.session import Stop
 from tinyengine.progress import Activity, part
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PICTURE_OPTIONS = [
-    click.option("--classes", type=click.IntRange(min=2), help="Outputs that take part (default: as the data has)."),
+    click.option(
+        "--classes",
+        metavar="NAMES|N",
+        help="Names of the classes, in the order of the outputs (a,b,c), or how many outputs take part (default: the "
+        "classes that the device has learned, else those of the data).",
+    ),
+    click.option(
+        "--map",
+        "renamed",
+        metavar="OLD=NEW",
+        multiple=True,
+        help="What a class of the data is called on the device; may be given several times.",
+    ),
     MAPPING,
     click.option(
         "--color",
@@ -35,7 +50,7 @@ _PICTURE_OPTIONS = [
 
 
 def picture_options(function: F) -> F:
-    """How labelled pictures become samples: --classes, --mapping, --color, --rows."""
+    """How labelled pictures become samples: --classes, --map, --mapping, --color, --rows."""
     return with_options(_PICTURE_OPTIONS, function)
 
 
@@ -47,8 +62,22 @@ def trainer(by_rows: bool | None = None, **connection: Any) -> Iterator[DeviceTr
 
 
 def read_inputs(path: Path, form: InputForm, activity: Activity) -> Arrays:
-    """The labelled pictures at ``path`` as int8 inputs. DataError for fewer than two classes."""
-    return labelled(read_pictures(path), path).inputs(form, part(activity, f"reading {path.name}"))
+    """The labelled pictures at ``path`` as int8 inputs. DataError where none has a label."""
+    return having_labels(path).inputs(form, part(activity, f"reading {path.name}"))
+
+
+def having_labels(path: Path) -> Pictures:
+    """The labelled pictures at ``path``: of a single class too, which may be one of several that a device knows."""
+    pictures = read_pictures(path, labelled=False)
+    if (pictures.labels < 0).all():
+        raise no_classes(path)
+    return pictures.take(np.flatnonzero(pictures.labels >= 0))
+
+
+def outputs_of(device: Device, info: TrainingInfo) -> Outputs:
+    """The classes that a device knows: those it was taught, else those its network came with."""
+    known = device.identity.metadata.classes
+    return Outputs(info.class_names or (known if len(known) == info.classes else ()), info.classes)
 
 
 @contextmanager
@@ -85,6 +114,9 @@ def what_it_holds(info: TrainingInfo, simulated: bool, pushed: bool = False) -> 
         held = "The device holds the factory's weights"
     else:
         held = f"The device holds weights after {info.steps} training steps"
+    if names := info.class_names:
+        part_of = "" if len(names) == info.classes else f" on {len(names)} of its {info.classes} outputs"
+        held += f" for {', '.join(names)}{part_of}"
     if info.saved:
         return f"{held}, saved in its flash (generation {info.storage.generation})."
     if simulated:

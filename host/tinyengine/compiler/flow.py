@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyengine.codegen import NetworkSource, generate
 from tinyengine.compiler.budget import check_sram
-from tinyengine.compiler.identity import identify, model_hash
+from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.result import CompiledModel
 from tinyengine.frontend.tflite import load_tflite
@@ -72,6 +72,7 @@ def compile_graph(
 
     known_as = model_hash(identity, options, metadata_json)
     layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
+    metadata_json = meaning_on_device(metadata_json, options)
     calls, prefix = chosen.calls, options.prefix
     source = NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, program, layout, options.small)
     return CompiledModel(

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tinyengine.compiler.options import CompileOptions
-from tinyengine.data.metadata import load_metadata
+from tinyengine.data.metadata import load_metadata, parse_metadata
 from tinyengine.frontend.files import network_bytes
 
 
@@ -19,6 +19,13 @@ def identify(path: Path) -> tuple[bytes, str]:
     identity = hashlib.sha256(network_bytes(path)).digest()
     metadata = load_metadata(path)
     return identity, metadata.to_json() if metadata else "{}"
+
+
+def meaning_on_device(metadata_json: str, options: CompileOptions) -> str:
+    """The MODEL.json of a network as its firmware has it: a new classifier has none of the file's class names."""
+    if options.classes is None or metadata_json == "{}":
+        return metadata_json
+    return parse_metadata(metadata_json, "MODEL.json").override(classes=()).to_json()
 
 
 def model_hashes(path: Path) -> frozenset[str]:

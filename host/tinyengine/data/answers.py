@@ -20,22 +20,26 @@ class Answer:
     probabilities: tuple[float, ...]
 
 
-def classify(values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata) -> Answer:
+def classify(
+    values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata, taught: int | None = None
+) -> Answer:
     """The answer in a classifier's int8 output, real = scale * (value - zero_point).
+
+    ``taught``: only the first so many outputs have learned anything, and the others are not asked.
 
     An output whose range lies within 0 to 1 holds probabilities (softmax or logistic at its end), any other holds
     logits. A single value is the probability, or logit, of the second of two classes.
     """
     if metadata.task != "classification":
         raise DataError(f"the network's task is {metadata.task}, not classification: 'infer --json' shows its outputs")
-    real = scale * (values.ravel().astype(np.float64) - zero_point)
+    real = scale * (values.ravel()[:taught].astype(np.float64) - zero_point)
     lowest, highest = scale * (-128 - zero_point), scale * (127 - zero_point)
     are_probabilities = lowest >= -1e-6 and highest <= 1.0 + scale
     if real.size == 1:
         p = float(real[0]) if are_probabilities else float(1 / (1 + np.exp(-real[0])))
         chances = np.array([1 - p, p])
     elif are_probabilities:
-        chances = real
+        chances = real if taught is None else real / max(real.sum(), scale)
     else:
         powers = np.exp(real - real.max())
         chances = powers / powers.sum()

@@ -64,6 +64,8 @@ def _folder(path: Path, mixed: bool) -> Pictures:
     loose = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     classes = [(folder.name, files) for folder in folders if (files := _within(folder))]
+    if not mixed and classes:
+        _check_folders(path, folders)
     if loose and classes and not mixed:
         raise DataError(
             f"{path} has pictures in subfolders, which are their classes, and {loose[0].name} beside them: move the "
@@ -79,6 +81,29 @@ def _folder(path: Path, mixed: bool) -> Pictures:
         tuple(name for name, _ in classes),
         source_names=(path.name,),
     )
+
+
+_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validate", "validation", "held_out"})
+"""Names of folders that hold a part of the data, with the classes one level below."""
+
+
+def _check_folders(path: Path, folders: Sequence[Path]) -> None:
+    """DataError where the subfolders of ``path`` are not what its classes are taken for."""
+    parts = [
+        folder for folder in folders if folder.name.lower() in _PARTS and any(p.is_dir() for p in folder.iterdir())
+    ]
+    if parts and len(parts) == len(folders):
+        names = " and ".join(part.name for part in parts)
+        raise DataError(
+            f"the subfolders of {path} are parts of the data ({names}), not classes: give --data {parts[0]}"
+            + (f" (and --validate {parts[1]} where the command takes it)" if len(parts) > 1 else "")
+        )
+    empty = [folder.name for folder in folders if not _within(folder)]
+    if empty:
+        raise DataError(
+            f"the class folder {path / empty[0]} holds no pictures, so that class cannot be told from the others: put "
+            "pictures into it, or remove it"
+        )
 
 
 def _within(folder: Path) -> list[Path]:

@@ -41,6 +41,8 @@ class Op(IntEnum):
     EVALUATE = 0x42
     RESET_STATE = 0x43
     ACCEPT_STATE = 0x44
+    CLASS_NAMES = 0x45
+    NAME_CLASSES = 0x46
     SAVE = 0x48
     RESTORE = 0x49
     FORGET = 0x4A

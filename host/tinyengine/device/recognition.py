@@ -16,6 +16,7 @@ from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.reader import read_all
 from tinyengine.device import Device, Inference
+from tinyengine.device.training import DeviceTrainer
 from tinyengine.errors import DataError
 from tinyengine.optional import opencv
 
@@ -74,9 +75,13 @@ class Recognizer:
     """A device and the meaning of its network."""
 
     def __init__(self, device: Device, metadata: ModelMetadata | None = None, by_rows: bool | None = None) -> None:
+        """``metadata``: in place of the firmware's; names that were taught on the device count more than either."""
         self.device = device
         self.metadata = metadata or device.identity.metadata
         self._by_rows = by_rows
+        self._taught: int | None = None
+        if device.identity.can_train and (names := DeviceTrainer(device).info().class_names):
+            self.metadata, self._taught = self.metadata.override(classes=names), len(names)
         self._form = input_form(device, self.metadata)
 
     def recognize(self, name: str, image: Image.Image) -> Recognition:
@@ -94,7 +99,7 @@ class Recognizer:
         answer = None
         if self.metadata.task == "classification":
             out = identity.outputs[0]
-            answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata)
+            answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata, self._taught)
         return Recognition(name, answer, inference, identity.counter_unit)
 
     def stream(self, pictures: Iterator[NamedPicture], limit: int | None = None) -> Iterator[Recognition]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -23,6 +23,8 @@ from tinyengine.step import Outcome, Sample, Update
 
 TARGET_STATE = OBJECT_STATE = 16
 LAYOUT_DIGITS = 16
+NAMES_BYTES = 256
+"""What a device has for the names of all classes: UTF-8, a zero behind each."""
 _COMPLETE, _SAVED, _STAGED, _VELOCITY, _FLOAT = 1, 2, 4, 8, 16
 
 
@@ -94,6 +96,7 @@ class TrainingInfo:
     storage: SavedState
     velocity: bool = False  # momentum and batches are possible
     gradients: str = "int16"  # or float32
+    class_names: tuple[str, ...] = ()  # of the first outputs, in their order; none: nobody has named them
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class DeviceTrainer:
             storage=saved,
             velocity=bool(flags & _VELOCITY),
             gradients="float32" if flags & _FLOAT else "int16",
+            class_names=self._class_names(),
         )
 
     def require_velocity(self) -> None:
@@ -170,8 +174,20 @@ class DeviceTrainer:
         """Loss and prediction of one sample; changes nothing."""
         return self._sample(Op.EVALUATE, values, sample)
 
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Say what the first outputs are called; the names stay with the state, also where it is saved. DataError for
+        more than the device has room for."""
+        text = b"".join(name.encode() + b"\0" for name in names)
+        if any("\0" in name for name in names) or len(text) > NAMES_BYTES:
+            raise DataError(
+                f"the names of the {len(names)} classes take {len(text)} bytes, and the device has {NAMES_BYTES} for "
+                "them: give shorter ones with --map OLD=NEW"
+            )
+        self._request(Op.NAME_CLASSES, text)
+
     def reset(self) -> None:
-        """Back to the factory's weights. What is saved stays, and comes back when the board restarts."""
+        """Back to the factory's weights; the classes have no names then. What is saved stays, and comes back when the
+        board restarts."""
         self._request(Op.RESET_STATE)
 
     def save(self) -> SavedState:
@@ -195,9 +211,9 @@ class DeviceTrainer:
             raise DeviceError("the trained weights changed while they were read: does another program use the device?")
         return data
 
-    def write_state(self, data: bytes, layout: str, steps: int = 0) -> None:
+    def write_state(self, data: bytes, layout: str, steps: int = 0, names: Sequence[str] = ()) -> None:
         """Replace the state, in whole. ``layout`` is that of the device the bytes come from, ``steps`` the training
-        behind them."""
+        behind them, ``names`` those of its classes."""
         info = self.info()
         if layout != info.layout:
             raise DataError(
@@ -215,8 +231,19 @@ class DeviceTrainer:
             if error.status != Status.INCOMPLETE:
                 raise
             raise RefusedError("the trained weights did not arrive whole: push them again", error.status) from error
+        if names:
+            self.name_classes(names)
 
     # ----
+
+    def _class_names(self) -> tuple[str, ...]:
+        try:
+            text = self._request(Op.CLASS_NAMES)
+        except RefusedError as error:
+            if error.status != Status.UNKNOWN:  # firmware from before there were names
+                raise
+            return ()
+        return tuple(name.decode("utf-8", "replace") for name in text.split(b"\0")[:-1])
 
     def _sample(self, op: Op, values: np.ndarray, sample: Sample, update: bytes = b"") -> DeviceOutcome:
         delivery = self.device.delivery(values, self._by_rows)

@@ -32,6 +32,7 @@ class TrainedState:
     layout: str  # te_trainer.layout
     scheme: str
     steps: int
+    class_names: tuple[str, ...] = ()  # as TrainingInfo has them
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,12 @@ class FactoryNetwork:
     layout: StateLayout
     layout_hash: str
     metadata: ModelMetadata
+    new_classifier: bool = False  # its classes are not those of the file
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the file calls the outputs; none where they are others than the file's."""
+        return () if self.new_classifier else self.metadata.classes
 
 
 def find_network(model: Path, layout: str, scheme: str, classes: int) -> FactoryNetwork:
@@ -59,7 +66,8 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
             if layout_hash(identity, resolved, head, residual) == layout:
                 final = prepare(graph, head)
                 metadata = load_metadata(model) or ModelMetadata()
-                return FactoryNetwork(model, final, state_layout(final, resolved, residual), layout, metadata)
+                fields = state_layout(final, resolved, residual)
+                return FactoryNetwork(model, final, fields, layout, metadata, head is not None)
     raise DataError(
         f"the device's network was not built from {model} with the scheme '{scheme}': give the file that it was built "
         f"from, and with --train the scheme if that was a file"
@@ -67,12 +75,13 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
 
 
 def write_trained(network: FactoryNetwork, state: TrainedState, path: Path, names: tuple[str, ...] = ()) -> None:
-    """Write the trained network and its MODEL.json, both or neither; ``names`` are those of its classes. DataError."""
+    """Write the trained network and its MODEL.json, both or neither; ``names`` are those of its classes, in place of
+    the state's. A class that was never taught is called by its number. DataError."""
     classes = trainable_layers(network.graph).classifier.out_channels
     if names and len(names) != classes:
         raise DataError(f"{len(names)} class names are given, but the network has {classes} classes")
-    known = network.metadata.classes
-    kept = names or (known if len(known) == classes else ())
+    taught = state.class_names
+    kept = names or (taught + tuple(str(k) for k in range(len(taught), classes)) if taught else network.class_names)
     content = tflite_bytes(apply_state(network.graph, network.layout, state.data))
     write_network(path, content, network.metadata.override(classes=kept))
 
@@ -109,6 +118,7 @@ def write_state(state: TrainedState, path: Path) -> None:
             layout=np.array(state.layout),
             scheme=np.array(state.scheme),
             steps=np.array(state.steps),
+            class_names=np.array(state.class_names, np.str_),
         )
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -123,6 +133,7 @@ def read_state(path: Path) -> TrainedState:
                 str(archive["layout"]),
                 str(archive["scheme"]),
                 int(archive["steps"]),
+                tuple(map(str, archive["class_names"])) if "class_names" in archive else (),
             )
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error

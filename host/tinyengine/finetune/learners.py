@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
-from tinyengine.errors import DataError, DeviceError
+from tinyengine.errors import DeviceError
 from tinyengine.step import Outcome, Sample, Update
 
 
@@ -42,17 +42,4 @@ class DeviceLearner:
 
     def return_to(self, state: bytes, steps: int) -> None:
         self._steps = self.info.steps + steps
-        self.trainer.write_state(state, self.info.layout, self._steps)
-
-
-def class_count(info: TrainingInfo, wanted: int | None, names: tuple[str, ...]) -> int:
-    """How many outputs take part: ``wanted``, or as many as the data has classes. DataError if that does not fit."""
-    count = wanted or len(names)
-    if count < len(names):
-        raise DataError(f"the data has {len(names)} classes, more than the {count} that --classes names")
-    if count > info.classes:
-        raise DataError(
-            f"{count} classes are wanted, but the network on the device tells {info.classes} apart: build it with "
-            f"--classes {count}"
-        )
-    return count
+        self.trainer.write_state(state, self.info.layout, self._steps, self.trainer.info().class_names)

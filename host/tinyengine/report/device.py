@@ -51,10 +51,11 @@ def device_tables(
             rows.append(
                 (kind, f"{port.name}: {port.dtype} {shape}, scale {port.scale:.6g}, zero point {port.zero_point}")
             )
-    classes = identity.metadata.classes
+    classes = (training.class_names if training else ()) or identity.metadata.classes
     if classes:
         shown = ", ".join(classes[:8]) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
-        rows.append(("classes", shown))
+        untaught = training.classes - len(classes) if training else 0
+        rows.append(("classes", shown + (f"; {untaught} more can be taught" if untaught > 0 else "")))
     ways = [way for way, can in (("whole frames", identity.by_frame), ("rows", identity.by_rows)) if can]
     rows += [
         ("takes", " or ".join(ways)),
@@ -72,7 +73,7 @@ def device_tables(
         rows.append(
             (
                 "training",
-                f"{training.scheme}, {training.classes} classes: {training.trained_weights} weights, "
+                f"{training.scheme}, {training.classes} outputs: {training.trained_weights} weights, "
                 f"{training.trained_biases} biases, {training.steps} steps so far, {saved}",
             )
         )
