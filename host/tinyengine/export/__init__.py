@@ -1,0 +1,1 @@
+"""Networks in other people's firmware."""

@@ -1,0 +1,369 @@
+"""Sessions in MicroPython, and what the oracle says that they print.
+
+Each runs where ``network()`` makes a Network, ``blob(name)`` gives a file of ``files``, and gc and struct are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
+from tinyengine.ir import Graph, OpKind
+from tinyengine.passes import optimize
+from tinyengine.paths import project_root
+from tinyengine.reference import run
+from tinyengine.reference.backward.step import Trainer
+from tinyengine.step import Sample, Update
+from tinyengine.training.state import state_of
+
+from tests.helpers import stateful, trainable
+from tests.helpers.graphs import GraphBuilder, random_inputs
+
+RATE = 0.0625  # the same number in every float
+
+
+@dataclass(frozen=True)
+class Session:
+    """``code`` prints ``expected``."""
+
+    code: str
+    expected: list[str]
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, compiled under ``name``, and what is done with it."""
+
+    name: str
+    compile: Callable[[CompileOptions], CompiledModel]
+    sessions: Callable[[CompiledModel], list[Session]]
+    options: dict[str, str] = field(default_factory=dict)
+
+    def compiled(self, cpu: str) -> CompiledModel:
+        return self.compile(CompileOptions(cpu, prefix=self.name, **self.options))  # type: ignore[arg-type]
+
+
+def _hex(arrays: list[np.ndarray]) -> str:
+    return " ".join(array.tobytes().hex() for array in arrays)
+
+
+SHOW = "def show(out): print(' '.join(bytes(one).hex() for one in (out if isinstance(out, tuple) else (out,))))\n"
+
+
+# ---- inference ----
+
+
+def _person(options: CompileOptions) -> CompiledModel:
+    return compile_model(project_root() / "models" / "person_tiny.tflite", options)
+
+
+def _whole(model: CompiledModel) -> list[Session]:
+    graph = model.graph
+    one, two = random_inputs(graph, 1), random_inputs(graph, 2)
+    wanted = [run(graph, values, model.roundings) for values in (one, two)]
+    [out] = (graph.tensor(name) for name in graph.output_tensors())
+    [x] = (graph.tensor(name) for name in graph.input_tensors())
+    code = """
+net = network()
+show(net.run(blob("one")))
+print(net.argmax(), net.labels[net.argmax()])
+net.input[:] = blob("two")
+print(net.run() is net.output, len(net.input), net.outputs == (net.output,))
+show(net.output)
+print(net.labels, net.input_zero_point, net.output_zero_point)
+print(struct.pack("<ff", net.input_scale, net.output_scale).hex())
+print(net.input_ports[0][1:3], net.output_ports[0][1:3], net.name, net.hash, net.scheme, net.classes)
+net = network()
+show(net.output)
+def work():
+    for i in range(100):
+        net.argmax()
+        net.output
+    for i in range(3): net.run()
+work()
+before = gc.mem_alloc()
+work()
+print(gc.mem_alloc() - before)
+"""
+    answer = int(wanted[0][0].argmax())
+    expected = [
+        _hex(wanted[0]),
+        f"{answer} {('no_person', 'person')[answer]}",
+        f"True {x.elements} True",
+        _hex(wanted[1]),
+        f"('no_person', 'person') {x.zero_point} {out.zero_point}",
+        np.array([x.scale, out.scale], "<f4").tobytes().hex(),
+        f"('b', (72, 72, 3)) ('b', (2,)) person_tiny {model.model_hash} None 0",
+        _hex(wanted[1]),
+        "0",
+    ]
+    return [Session(SHOW + code, expected, {"one": one[0].tobytes(), "two": two[0].tobytes()})]
+
+
+def _rows(model: CompiledModel) -> list[Session]:
+    values = random_inputs(model.graph, 3)
+    wanted = _hex(run(model.graph, values, model.roundings))
+    code = """
+net = network()
+x, row = blob("x"), net.row_bytes
+print(net.input, row)
+net.begin()
+net.push(x[: 5 * row])
+net.begin()
+for a, b in ((0, 1), (1, 1), (1, 8), (8, 72)): net.push(x[a * row : b * row])
+show(net.finish())
+show(net.run(x))
+"""
+    return [Session(SHOW + code, ["None 216", wanted, wanted], {"x": values[0].tobytes()})]
+
+
+def _two_inputs(b: GraphBuilder) -> None:
+    b.output(b.binary(OpKind.ADD, b.input(1, 6, 5, 4), b.input(1, 6, 5, 4)))
+    b.output(b.softmax(b.dense(b.input(1, 9), 3)))
+
+
+def _graph(build: Callable[[GraphBuilder], None]) -> Graph:
+    b = GraphBuilder(4, build.__name__)
+    build(b)
+    return b.graph
+
+
+def _several(options: CompileOptions) -> CompiledModel:
+    return compile_graph(_graph(_two_inputs), options)
+
+
+def _ports(model: CompiledModel) -> list[Session]:
+    values = random_inputs(model.graph, 5)
+    wanted = run(model.graph, values, model.roundings)
+    code = """
+net = network()
+show(net.run(blob("a"), blob("b"), blob("c")))
+print(net.argmax(1), net.labels, len(net.inputs), len(net.outputs), [port[2] for port in net.input_ports])
+for view, name in zip(net.inputs, "abc"): view[:] = blob(name)
+show(net.run())
+print(attempt(lambda: net.run(blob("a"))))
+print(attempt(lambda: net.begin()))
+print(attempt(lambda: net.argmax(2)))
+"""
+    expected = [
+        _hex(wanted),
+        f"{int(wanted[1].argmax())} () 3 2 [(6, 5, 4), (6, 5, 4), (9,)]",
+        _hex(wanted),
+        "TypeError: give one buffer for each input of the network",
+        "RuntimeError: rows are for networks of one input: use run(...)",
+        "ValueError: the network has no such output",
+    ]
+    files = {name: value.tobytes() for name, value in zip("abc", values, strict=True)}
+    return [Session(SHOW + ATTEMPT + code, expected, files)]
+
+
+# ---- errors ----
+
+ATTEMPT = """
+def attempt(call):
+    try: call()
+    except Exception as error: return "%s: %s" % (type(error).__name__, error)
+    return "nothing"
+"""
+
+ROWS_MISSING = "RuntimeError: rows are missing: push() the rest, or begin() anew"
+FOREIGN = "ValueError: this is the state of another network, or of another way to train it"
+_FRAME_ERRORS = {
+    "net.run(b'xx')": "ValueError: the buffer has another size than the input: see input_ports",
+    "net.push(b'xx')": "RuntimeError: no rows are open: begin() first",
+    "net.finish()": "RuntimeError: no rows are open: begin() first",
+    "(net.begin(), net.run())": "RuntimeError: rows are open: finish() them, begin() anew, or give run() a buffer",
+    "(net.begin(), net.push(x[:row]), net.finish())": ROWS_MISSING,
+    "(net.begin(), net.push(x[:row - 1]))": "ValueError: rows come whole: push a multiple of row_bytes bytes",
+    "(net.begin(), net.push(x), net.push(x[:row]))": "ValueError: these are more rows than the input has left",
+    "(net.begin(), net.push(x), net.finish(), net.finish())": "RuntimeError: no rows are open: begin() first",
+    "(net.begin(), net.run(x), net.push(x[:row]))": "RuntimeError: no rows are open: begin() first",
+    "setattr(net, 'nothing', 1)": "AttributeError",
+    "setattr(net, 'input', x)": "AttributeError",
+    "net.nothing": "AttributeError",
+}
+_TRAINING_ERRORS = {
+    "net.train(x, 4)": "ValueError: the label is none of the network's classes",
+    "net.train(x, -1)": "ValueError: the label is none of the network's classes",
+    "net.evaluate(x, 4)": "ValueError: the label is none of the network's classes",
+    "net.train(x, 0, rate=-1)": "ValueError: rate and momentum are numbers that are not negative",
+    "net.train(x, 0, rate=float('nan'))": "ValueError: rate and momentum are numbers that are not negative",
+    "net.train(x, 0, rate=float('inf'))": "ValueError: rate and momentum are numbers that are not negative",
+    "net.train(x, 0, batch=2)": "ValueError: momentum and batches need a network compiled with --velocity",
+    "net.train(x, 0, momentum=.5)": "ValueError: momentum and batches need a network compiled with --velocity",
+    "net.train(x, 0, momentum=2)": "ValueError: momentum is at most 1",
+    "net.train(x, 0, batch=2, sample=2)": "ValueError: sample counts from 0 to batch - 1",
+    "net.train(x, 0, batch=-1)": "ValueError: batch and sample are numbers from 0 to 65535",
+    "net.train(b'', 0)": "ValueError: the buffer has another size than the input: see input_ports",
+    "(net.begin(), net.train(None, 0))": ROWS_MISSING,
+    "setattr(net, 'state', b'x' * 9)": FOREIGN,
+    "setattr(net, 'state', b'x' * len(net.state))": FOREIGN,
+    "setattr(net, 'state', net.state[:-1])": "ValueError: this state is not complete: save it anew",
+}
+_UNTRAINED_ERRORS = {
+    "net.train(x, 0)": "RuntimeError: this network cannot be trained: compile it with --train",
+    "net.evaluate(x, 0)": "RuntimeError: this network cannot be trained: compile it with --train",
+    "net.state": "RuntimeError: this network cannot be trained: compile it with --train",
+    "net.reset()": "RuntimeError: there is nothing to reset: this network has no states and is not trained",
+}
+
+
+def _refused(errors: dict[str, str], x: bytes) -> Session:
+    """Each call raises what it says, and afterwards the network answers as before."""
+    lines = [f"print(attempt(lambda: {call})[:{len(wanted)}])" for call, wanted in errors.items()]
+    code = ["net = network()", 'x, row = blob("x"), net.row_bytes', "before = bytes(net.run(x))", *lines]
+    code.append("print(bytes(net.run(x)) == before)")
+    return Session(ATTEMPT + "\n".join(code) + "\n", [*errors.values(), "True"], {"x": x})
+
+
+# ---- training ----
+
+
+def _learner(options: CompileOptions) -> CompiledModel:
+    return compile_graph(trainable.network(), options)
+
+
+def _steps(model: CompiledModel) -> list[Session]:
+    assert model.training is not None
+    oracle = Trainer(optimize(trainable.network()), model.training.scheme, requant=model.roundings)
+    layout, pictures = model.training.layout, trainable.pictures(4, 3)
+    expected = [model.layout_hash.encode().hex() + state_of(oracle.graph, layout).hex()]
+    for index, x in enumerate(pictures):
+        sample = Sample(index % 3, 4)
+        judged = oracle.evaluate(x, sample)
+        oracle.train(x, sample, Update(RATE, 7, index))
+        line = f"{np.float32(judged.loss).tobytes().hex()} {judged.predicted}"
+        expected += [line, line]
+    trained = model.layout_hash.encode().hex() + state_of(oracle.graph, layout).hex()
+    output = oracle.forward(pictures[0])[oracle.graph.output_tensors()[0]].tobytes().hex()
+    expected += [trained, output, "True True True True", f"{model.training.scheme.name} 4", output]
+    code = f"""
+net = network()
+net.reset()
+factory = bytes(net.state)
+print(factory.hex())
+def outcome(answer): print(struct.pack("<f", answer[0]).hex(), answer[1])
+for i in range(4):
+    x = blob("x%d" % i)
+    outcome(net.evaluate(x, i % 3))
+    if i % 2:
+        net.begin()
+        net.push(x)
+        x = None
+    outcome(net.train(x, i % 3, rate={RATE}, seed=7, step=i))
+trained = bytes(net.state)
+print(trained.hex())
+net = network()
+show(net.run(blob("x0")))
+changed = trained != factory
+net.reset()
+lost = net.state == factory
+net.state = trained
+net.begin()
+net.push(blob("x0"))
+net.state = trained
+closed = attempt(net.finish)[:7]
+print(changed, lost, net.state == trained, closed == "Runtime")
+print(net.scheme, net.classes)
+show(net.run(blob("x0")))
+"""
+    files = {f"x{index}": x.tobytes() for index, x in enumerate(pictures)}
+    return [
+        Session(SHOW + ATTEMPT + code, expected, files),
+        _refused(_FRAME_ERRORS | _TRAINING_ERRORS, pictures[0].tobytes()),
+        _thousand(pictures[0].tobytes()),
+    ]
+
+
+def _thousand(x: bytes) -> Session:
+    """Whatever is done a thousand times, not a byte of the heap is lost."""
+    code = """
+net = network()
+x, row = blob("x"), net.row_bytes
+rows = [x[i * row : (i + 1) * row] for i in range(16)]
+def work():
+    for i in range(1000): net.run(x)
+    for i in range(1000):
+        net.begin()
+        for one in rows: net.push(one)
+        net.finish()
+work()
+gc.collect()
+before = gc.mem_alloc()
+work()
+print(gc.mem_alloc() - before)
+def more(count):
+    for i in range(count):
+        net.train(x, i % 4, step=i)
+        attempt(net.finish)
+        net.state = net.state
+        network()
+        net.labels
+        if i % 100 == 0: gc.collect()
+    gc.collect()
+    return gc.mem_alloc()
+before = more(10)
+print(max(0, more(1000) - before))
+net.reset()
+"""
+    return Session(ATTEMPT + code, ["0", "0"], {"x": x})
+
+
+def _velocity(model: CompiledModel) -> list[Session]:
+    assert model.training is not None
+    oracle = Trainer(optimize(trainable.network()), model.training.scheme, requant=model.roundings)
+    pictures = trainable.pictures(4, 6)
+    for index, x in enumerate(pictures):
+        oracle.train(x, Sample(index % 3, 4), Update(RATE, 9, index, 0.5, 2, index % 2))
+    wanted = model.layout_hash.encode().hex() + state_of(oracle.graph, model.training.layout).hex()
+    code = f"""
+net = network()
+for i in range(4): net.train(blob("x%d" % i), i % 3, rate={RATE}, seed=9, step=i, momentum=.5, batch=2, sample=i % 2)
+print(bytes(net.state).hex())
+print(attempt(lambda: net.train(blob("x0"), 0, batch=2, sample=1)))
+net.reset()
+"""
+    files = {f"x{index}": x.tobytes() for index, x in enumerate(pictures)}
+    return [Session(ATTEMPT + code, [wanted, "ValueError: the samples of a batch come in order, from 0 on"], files)]
+
+
+# ---- states ----
+
+
+def _deep(options: CompileOptions) -> CompiledModel:
+    return compile_graph(stateful.stateful(stateful.deep), options)
+
+
+def _states(model: CompiledModel) -> list[Session]:
+    inputs, outputs = stateful.expected(model)
+    code = """
+for again in range(2):
+    net = network()
+    for i in range(10): show(net.run(blob("x%d" % i)))
+    net.reset()
+net.run(blob("x0"))
+show(network().run(blob("x1")))
+net.reset()
+"""
+    lines = [_hex(values) for values in outputs]
+    files = {f"x{index}": values[0].tobytes() for index, values in enumerate(inputs)}
+    return [Session(SHOW + code, [*lines, *lines, lines[1]], files)]
+
+
+def _plain(model: CompiledModel) -> list[Session]:
+    [x] = random_inputs(model.graph, 1)
+    return [*_whole(model), _refused(_FRAME_ERRORS | _UNTRAINED_ERRORS, x.tobytes())]
+
+
+_TRAINED = {"train": trainable.SCHEME}
+CASES = [
+    Case("person_tiny", _person, _plain),
+    Case("person_rows", _person, _rows, {"input": "rows", "optimize": "sram"}),
+    Case("several", _several, _ports),
+    Case("learner", _learner, _steps, _TRAINED),  # type: ignore[arg-type]
+    Case("batches", _learner, _velocity, _TRAINED | {"velocity": True}),  # type: ignore[arg-type]
+    Case("deep", _deep, _states),
+]
