@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from tinyengine.frontend import tflite_micro
-from tinyengine.frontend.context import KINDS
+from tinyengine.frontend.context import CUSTOM, KINDS, SIGNALS
 from tinyengine.ir import OpKind
 from tinyengine.ir.operators import DEFINITIONS, WEIGHTED
 from tinyengine.ir.operators.unary import TABLES
@@ -95,10 +95,12 @@ def table() -> str:
     rows = [HEAD, ("---",) * len(HEAD)]
     by_rows = {kind for kinds in BUILDERS for kind in kinds}
     for kind in OpKind:
-        micro = ", ".join(tflite_micro.OPERATORS.get(kind, ()))
+        micro = types(kind) if kind in SIGNALS.values() else ", ".join(tflite_micro.OPERATORS.get(kind, ()))
         in_rows = "yes" if kind in by_rows else ""
         rows.append((kind, types(kind), computed_by(kind), fast(kind), in_rows, trainable(kind), micro))
     for name, kind in KINDS.items():
+        if name.startswith(CUSTOM):
+            continue
         micro = ", ".join(tflite_micro.OPERATORS.get(name, ()))
         rows.append((name, types(kind), f"as {kind}", "", "", "", micro))
     return "".join(re.sub(" +", " ", f"| {' | '.join(row)} |\n") for row in rows)

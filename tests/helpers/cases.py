@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
+from typing import cast
 
 import numpy as np
 from tinyengine.ir import Activation, Graph, Operator, OpKind, Quantization
 from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.signal import GAINS
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import (
     ActivationAttrs,
@@ -33,6 +35,12 @@ from tinyengine.ir.ops import (
     PadAttrs,
     PoolAttrs,
     ResizeAttrs,
+    SignalEnergyAttrs,
+    SignalFilterBankAttrs,
+    SignalLogAttrs,
+    SignalPcanAttrs,
+    SignalRfftAttrs,
+    SignalWindowAttrs,
     SoftmaxAttrs,
     StridedSliceAttrs,
     TableAttrs,
@@ -48,6 +56,15 @@ from tinyengine.reference.floating import UNARY as FLOAT_FUNCTIONS
 from tests.helpers.graphs import GraphBuilder
 
 INT32_MAX = (1 << 31) - 1
+SIGNALS = (
+    OpKind.SIGNAL_WINDOW,
+    OpKind.SIGNAL_RFFT,
+    OpKind.SIGNAL_ENERGY,
+    OpKind.SIGNAL_FILTER_BANK,
+    OpKind.SIGNAL_FILTER_BANK_SQUARE_ROOT,
+    OpKind.SIGNAL_PCAN,
+    OpKind.SIGNAL_FILTER_BANK_LOG,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -616,14 +633,16 @@ def transpose_many(draw: Draw) -> OpCase:
 # Numbers of other types -----------------------------------------------------------------------------------------------
 
 
+INT32_ARITHMETIC = (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.DIV)
+
+
 @family
 def numbers(draw: Draw) -> OpCase:
-    """CAST, ADD and SUB of int32, MINIMUM, lookups, moves: of every type that may stand at the border."""
+    """CAST, arithmetic of int32, MINIMUM, lookups, moves: of every type that may stand at the border."""
     builder = CaseBuilder()
     kind = draw.one_of(
         OpKind.CAST,
-        OpKind.ADD,
-        OpKind.SUB,
+        *INT32_ARITHMETIC,
         OpKind.MINIMUM,
         OpKind.EMBEDDING_LOOKUP,
         OpKind.TRANSPOSE,
@@ -632,12 +651,12 @@ def numbers(draw: Draw) -> OpCase:
     signatures = [text for text in DEFINITIONS[kind].signatures if "int16" not in text and "bool" not in text]
     left, result = draw.one_of(*signatures).split(" -> ")
     dtypes = left.split(" x ")
-    if kind in (OpKind.ADD, OpKind.SUB):
+    if kind in INT32_ARITHMETIC:
         dtypes, result = ["int32", "int32"], "int32"
     quant = draw.quant()
     shape = (1, draw.integer(1, 5), draw.integer(1, 6))
     shapes = [draw.one_of(shape, (1, 1, shape[2]), (1, 1, 1)) for _ in dtypes]
-    attrs: Attrs = ElementwiseAttrs() if kind in (OpKind.ADD, OpKind.SUB) else NoAttrs()
+    attrs: Attrs = ElementwiseAttrs() if kind in INT32_ARITHMETIC else NoAttrs()
     if kind is OpKind.EMBEDDING_LOOKUP:
         axis = draw.integer(0, 2)
         shapes, attrs = [(1, draw.integer(1, 7)), shape], LookupAttrs(axis)
@@ -651,8 +670,10 @@ def numbers(draw: Draw) -> OpCase:
         value = draw.values(dtype, size)
         if kind is OpKind.EMBEDDING_LOOKUP and i == 0:
             value = draw.rng.integers(0, shape[attrs.axis], size).astype(np.int32)
+        if kind in INT32_ARITHMETIC and draw.integer(0, 1):  # beyond what C leaves open
+            value = draw.rng.choice(np.array([-(1 << 31), INT32_MAX, -1, 0, 1, 99991], np.int32), size)
         own = quant if dtype == "int8" else None
-        if i and draw.integer(0, 2) == 0:
+        if i and draw.integer(0, 2) == 0 and (kind is not OpKind.DIV or value.all()):
             names.append(builder.constant(value, own, f"k{i}"))
             builder.graph.tensor(f"k{i}").quant = own
         else:
@@ -807,3 +828,56 @@ def legacy(draw: Draw) -> OpCase:
     builder.constant(draw.rng.normal(0, spread, len(channels)).astype(np.int32), None, "b")
     attrs = ConvChannelsAttrs(window, channels, first, draw.activation(), draw.one_of(False, True))
     return builder.finish(OpKind.CONV_CHANNELS, ["y0", "x", "w", "b"], (1, rows, columns, outputs), out, attrs)
+
+
+# The signal library ---------------------------------------------------------------------------------------------------
+
+
+@family
+def signal(draw: Draw) -> OpCase:
+    """Those of its operators that have one output; full ranges, so that everything wraps and saturates."""
+    builder = CaseBuilder()
+    bins = draw.integer(1, 40)
+
+    def given(dtype: str, *shape: int) -> str:
+        limits = np.iinfo(dtype)
+        value = draw.rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+        if draw.integer(0, 1):  # any number of bits
+            value >>= draw.rng.integers(0, limits.bits, shape).astype(dtype)
+        return builder.given(f"x{len(builder.graph.inputs)}", None, value)
+
+    def constant(name: str, values: np.ndarray) -> str:
+        return builder.constant(values.astype(np.int16), None, name)
+
+    kind = draw.one_of(*SIGNALS)
+    x, attrs, shape, dtype = "", cast(Attrs, NoAttrs()), (bins,), "uint32"
+    constants: list[str] = []
+    if kind is OpKind.SIGNAL_WINDOW:
+        shape, dtype, attrs = (draw.integer(1, 3), bins), "int16", SignalWindowAttrs(draw.integer(0, 31))
+        x, constants = given("int16", *shape), [constant("window", draw.rng.integers(-(1 << 15), 1 << 15, bins))]
+    elif kind is OpKind.SIGNAL_RFFT:
+        rows, length = draw.integer(1, 2), 1 << draw.integer(2, 8)
+        x, attrs = given("int16", rows, draw.integer(1, length)), SignalRfftAttrs(length)
+        shape, dtype = (rows, length + 2), "int16"
+    elif kind is OpKind.SIGNAL_ENERGY:
+        start, end = sorted((draw.integer(0, bins), draw.integer(0, bins)))
+        x, attrs = given("int16", 2 * bins), SignalEnergyAttrs(start, end)
+    elif kind is OpKind.SIGNAL_FILTER_BANK:
+        channels, weights = draw.integer(1, 9), draw.integer(1, 60)
+        width = draw.rng.integers(0, min(bins, weights) + 1, channels + 1)
+        x, attrs, shape, dtype = given("uint32", bins), SignalFilterBankAttrs(channels), (channels,), "uint64"
+        constants = [
+            constant(name, draw.rng.integers(0, 1 << 15, weights) * draw.rng.integers(0, 2, weights)) for name in "vw"
+        ]
+        constants += [constant(f"first_{end}", draw.rng.integers(0, end - width + 1)) for end in (bins, weights)]
+        constants.append(constant("width", width))
+    elif kind is OpKind.SIGNAL_FILTER_BANK_SQUARE_ROOT:
+        x = given("uint64", bins)
+        constants = [builder.given("shift", None, np.array(draw.integer(0, 31), np.int32))]
+    elif kind is OpKind.SIGNAL_PCAN:
+        x, attrs = given("uint32", bins), SignalPcanAttrs(draw.integer(0, 40))
+        constants = [given("uint32", bins), constant("gains", draw.rng.integers(-(1 << 15), 1 << 15, GAINS))]
+    else:
+        scale = draw.one_of(64, 1 << draw.integer(0, 30), -5)
+        x, attrs, dtype = given("uint32", bins), SignalLogAttrs(scale, draw.integer(0, 31)), "int16"
+    return builder.finish(kind, [x, *constants], shape, None, attrs, dtype)

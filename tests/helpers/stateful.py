@@ -13,6 +13,7 @@ from tinyengine.reference import Session
 
 from tests.helpers.graphs import GraphBuilder, random_inputs
 from tests.helpers.recurrent import lstm_layers, svdf_layers
+from tests.helpers.signal import sound
 
 RUNS = 10
 
@@ -81,6 +82,7 @@ NETWORKS: list[Callable[[GraphBuilder], None]] = [
     streamed,
     lstm_layers,
     svdf_layers,
+    sound,
 ]
 
 

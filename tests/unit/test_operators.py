@@ -34,6 +34,10 @@ NO_CASE = {
     **dict.fromkeys(
         (OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF), "keep states: see tests/unit/test_recurrent.py"
     ),
+    **dict.fromkeys(
+        (OpKind.SIGNAL_FFT_AUTO_SCALE, OpKind.SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION),
+        "has two outputs: see tests/unit/test_signal.py",
+    ),
 }
 
 

@@ -190,6 +190,10 @@ TESTED: dict[str, str] = {
         ),
         "test_recurrent.py::test_lstm_is_bit_identical_to_tflite_run_after_run",
     ),
+    **dict.fromkeys(
+        ("transform int16", "take a power of two from {}"),
+        "test_signal.py::test_every_stage_is_bit_identical_to_tflite",
+    ),
     # variables and control flow
     "unroll the loop (Keras: unroll=True, a fixed number of steps, batch_size=1) and convert again": (
         "test_ways_out.py::test_advice_that_is_followed_in_keras_is_not_refused"

@@ -24,7 +24,7 @@ TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
 OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
 CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND = 1, 2, 4, 8, 16
-DTYPES = ("int8", "uint8", "int16", "int32", "float32")  # by their numbers on the wire
+DTYPES = ("int8", "uint8", "int16", "int32", "float32", "uint32", "uint64")  # by their numbers on the wire
 STATISTICS_CLEAR = 1
 
 T = TypeVar("T")

@@ -23,9 +23,14 @@ DTYPE_NAMES = {
     "UINT8": "uint8",
     "INT16": "int16",
     "INT32": "int32",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
     "FLOAT32": "float32",
     "BOOL": "bool",
 }
+CUSTOM = "custom operator "
+"""What the kinds of custom operators begin with (``RawOperator.kind``)."""
+SIGNALS = {f"{CUSTOM}{kind}": kind for kind in OpKind if kind.startswith("Signal")}
 KINDS = {
     **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
     **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
@@ -34,9 +39,19 @@ KINDS = {
     **dict.fromkeys(("TILE", "MIRROR_PAD", "BROADCAST_TO"), OpKind.GATHER),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), OpKind.TRANSPOSE),
     "PACK": OpKind.CONCATENATION,
+    **SIGNALS,
 }
 """TFLite's operators that are another one in the IR, or several around that one."""
-_NUMPY = {"INT8": "i1", "UINT8": "u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FLOAT32": "<f4", "BOOL": "?"}
+_NUMPY = {
+    "INT8": "i1",
+    "UINT8": "u1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "UINT32": "<u4",
+    "FLOAT32": "<f4",
+    "BOOL": "?",
+}
 
 QUANTIZE_HINT = (
     "convert the model with full integer quantization (a representative data set and "
@@ -254,9 +269,15 @@ class Context:
         return tensor
 
     def quantization(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Quantization | None:
-        """Quantization of a tensor of 8 or 16 bits, else None; ``axis`` is where a per-channel one must run along."""
+        """Quantization of a tensor of 8 or 16 bits, None for plain numbers; ``axis``: where a per-channel one must run
+        along."""
         if tensor.dtype not in ("INT8", "UINT8", "INT16"):
             return None
+        definition = self.definition(op)
+        if not tensor.scale and tensor.dtype == "INT16" and definition is not None and definition.plain:
+            return None
+        if not tensor.scale and op.kind == "CAST":  # whole numbers, which stand for themselves
+            return Quantization((1.0,), (0,))
         if not tensor.scale:
             self.unsupported(op, "has no quantization parameters", QUANTIZE_HINT, tensor.index)
         zero_point = tensor.zero_point or (0,) * len(tensor.scale)
@@ -363,7 +384,8 @@ class Context:
         return any(self.raw.tensors[i].legacy for i in indices)
 
     def _append(self, op: RawOperator, kind: OpKind, inputs: list[Tensor], outputs: list[str], attrs: Attrs) -> None:
-        name, last = f"{op.kind.lower()}_{op.index}", self.graph.operators[-1].name if self.graph.operators else ""
+        kind_name = op.kind.removeprefix(CUSTOM).lower()
+        name, last = f"{kind_name}_{op.index}", self.graph.operators[-1].name if self.graph.operators else ""
         if last == name or last.startswith(f"{name}_"):  # the file's operator is several here
             name = f"{name}_{int(last.removeprefix(name).lstrip('_') or 1) + 1}"
         self.graph.operators.append(Operator(kind, name, [t.name for t in inputs], outputs, attrs))
@@ -410,7 +432,7 @@ class Context:
         self.graph.outputs.append(self._port(tensor, name))
 
     def _port(self, tensor: RawTensor, name: str) -> Port:
-        quant = self._border_quantization(tensor)
+        quant = self._border_quantization(tensor) if tensor.scale else self.graph.tensors[name].quant
         if tensor.legacy and quant is not None:  # the host shifts
             return Port(name, name, "uint8", Quantization(quant.scale, (quant.zero_point[0] + OFFSET,)))
         return Port(name, name, DTYPE_NAMES[tensor.dtype], quant)
@@ -430,6 +452,8 @@ class Context:
     def _border_quantization(self, tensor: RawTensor) -> Quantization | None:
         plain = len(tensor.scale) == len(tensor.zero_point) == 1
         if tensor.dtype == "FLOAT32" or (tensor.dtype == "INT32" and not (plain and tensor.scale[0] > 0)):
+            return None
+        if tensor.dtype == "INT16" and not tensor.scale:
             return None
         if not plain:
             raise ModelError(

@@ -53,6 +53,7 @@ class RawOperator:
     outputs: tuple[int, ...]
     options: Mapping[str, Any]
     intermediates: tuple[int, ...] = ()
+    custom: bytes = b""  # options of a custom operator, in whatever form it has them
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,10 @@ def _read_operator(op: tflite.Operator, index: int, codes: list[str]) -> RawOper
     inputs, outputs, between = (
         _integers(values) for values in (op.InputsAsNumpy(), op.OutputsAsNumpy(), op.IntermediatesAsNumpy())
     )
-    return RawOperator(index, codes[code], inputs, outputs, options, between)
+    custom = op.CustomOptionsAsNumpy()
+    return RawOperator(
+        index, codes[code], inputs, outputs, options, between, b"" if isinstance(custom, int) else custom.tobytes()
+    )
 
 
 def camel_case(name: str) -> str:

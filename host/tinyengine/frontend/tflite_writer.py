@@ -16,8 +16,10 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 import tflite
+from flatbuffers import flexbuffers
 
 from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.frontend.context import CUSTOM, SIGNALS
 from tinyengine.frontend.raw import camel_case, options_table
 from tinyengine.ir.graph import Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.operators.movement import shift_axis
@@ -35,6 +37,8 @@ from tinyengine.ir.ops import (
     OpKind,
     PadAttrs,
     PoolAttrs,
+    SignalRfftAttrs,
+    SignalSpectralSubtractionAttrs,
     StridedSliceAttrs,
     SvdfAttrs,
     TransposeAttrs,
@@ -45,7 +49,17 @@ from tinyengine.ir.ops import (
 )
 
 _ACTIVATIONS = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU_N1_TO_1: 2, Activation.RELU6: 3}
-_DTYPES = {"float32": 0, "int32": 2, "uint8": 3, "bool": 6, "int16": 7, "int8": 9, "resource": 13}
+_DTYPES = {
+    "float32": 0,
+    "int32": 2,
+    "uint8": 3,
+    "bool": 6,
+    "int16": 7,
+    "int8": 9,
+    "uint64": 12,
+    "resource": 13,
+    "uint32": 15,
+}
 _TANH = 4
 _SAME, _VALID = 0, 1
 
@@ -76,7 +90,9 @@ _Fields = dict[str, int | float | bool | str | tuple[int, ...]]
 
 @dataclass(frozen=True)
 class _Options:
-    """An option table: its class in the schema and its fields (a tuple becomes a vector of int32, a string one)."""
+    """An option table: its class in the schema and its fields (a tuple becomes a vector of int32, a string one).
+
+    Without a class: the options of a custom operator, which become a flexbuffer."""
 
     table: str
     fields: _Fields
@@ -173,6 +189,9 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
         return
     if isinstance(op.attrs, LstmAttrs | SvdfAttrs):
         _add_recurrent(file, graph, op)
+        return
+    if op.kind in SIGNALS.values():
+        _add_signal(file, graph, op)
         return
     kind: str = op.kind.value
     if not hasattr(tflite.BuiltinOperator, kind):
@@ -273,23 +292,43 @@ def _add_shift(file: _File, graph: Graph, op: Operator) -> None:
     file.operators.append(("CONCATENATION", [kept, file.index[news.name]], [file.index[op.outputs[0]]], options))
 
 
+def _add_signal(file: _File, graph: Graph, op: Operator) -> None:
+    """A custom operator; one that keeps a state does so by itself, and begins with zeros."""
+    own = _own_states(op)
+    _require_own(graph, op)
+    fields: _Fields = {field.name: getattr(op.attrs, field.name) for field in dataclasses.fields(op.attrs)}
+    if isinstance(op.attrs, SignalRfftAttrs):
+        fields["T"] = _DTYPES[graph.tensor(op.inputs[0]).dtype]
+    elif isinstance(op.attrs, SignalSpectralSubtractionAttrs):  # TFLite Micro finds options by their order alone
+        fields["num_channels"] = graph.tensor(op.inputs[0]).elements
+    inputs = [file.index[name] for name in op.inputs if name not in own]
+    outputs = [file.index[name] for name in op.outputs]
+    file.operators.append((f"{CUSTOM}{op.kind}", inputs, outputs, _Options("", fields)))
+
+
+def _require_own(graph: Graph, op: Operator) -> None:
+    """UnsupportedOperatorError unless the states of ``op`` are those that TFLite's operator keeps by itself."""
+    for name in _own_states(op):
+        [state] = [state for state in graph.states if state.tensor == name]
+        tensor = graph.tensor(name)
+        zero = tensor.zero_point if tensor.quant is not None else 0
+        if state.update not in op.outputs or (state.initial != zero).any():
+            raise UnsupportedOperatorError(f"{op.kind} '{op.name}' keeps other values than TFLite's does")
+
+
 def _own_states(op: Operator) -> list[str]:
     """States that TFLite has as variable tensors among an operator's inputs."""
     match op.attrs:
         case LstmAttrs():
             return op.inputs[1:3]
-        case SvdfAttrs():
+        case SvdfAttrs() | SignalSpectralSubtractionAttrs():
             return op.inputs[1:2]
     return []
 
 
 def _add_recurrent(file: _File, graph: Graph, op: Operator) -> None:
     """UNIDIRECTIONAL_SEQUENCE_LSTM, SVDF: their states are tensors that TFLite keeps, and begin with real zeros."""
-    for name in _own_states(op):
-        [state] = [state for state in graph.states if state.tensor == name]
-        zero = graph.tensor(name).zero_point if graph.tensor(name).quant else 0
-        if state.update not in op.outputs or (state.initial != zero).any():
-            raise UnsupportedOperatorError(f"{op.kind} '{op.name}' keeps other values than TFLite's does")
+    _require_own(graph, op)
     index = [file.index[name] for name in op.inputs]
     file.variable.update(_own_states(op))
     if isinstance(op.attrs, LstmAttrs):
@@ -451,8 +490,11 @@ def _offsets(builder: flatbuffers.Builder, values: list[int]) -> int:
 
 
 def _code(builder: flatbuffers.Builder, kind: str) -> int:
-    number = getattr(tflite.BuiltinOperator, kind)
+    custom = kind.removeprefix(CUSTOM)
+    number = getattr(tflite.BuiltinOperator, kind if custom == kind else "CUSTOM")
     fields = {"DeprecatedBuiltinCode": min(number, 127), "Version": _VERSIONS.get(kind, 1), "BuiltinCode": number}
+    if custom != kind:
+        fields["CustomCode"] = builder.CreateString(custom)
     return _table(builder, "OperatorCode", fields)
 
 
@@ -489,7 +531,9 @@ def _operator(
     }
     if intermediates:
         fields["Intermediates"] = _int32s(builder, intermediates)
-    if options is not None:
+    if options is not None and not options.table:
+        fields["CustomOptions"] = builder.CreateByteVector(bytes(flexbuffers.Dumps(options.fields)))
+    elif options is not None:
         values = {key: _field(builder, value) for key, value in options.fields.items()}
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, options.table)
         fields["BuiltinOptions"] = _table(builder, options.table, values)

@@ -12,10 +12,11 @@ from math import prod
 import numpy as np
 
 from tinyengine.frontend.clipped import add_layer, clipped_weights
-from tinyengine.frontend.context import QUANTIZE_HINT, UINT8_HINT, Context
+from tinyengine.frontend.context import QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
 from tinyengine.frontend.legacy import SAME_AS_INT8, rescaling_table
 from tinyengine.frontend.raw import RawOperator, camel_case
 from tinyengine.frontend.recurrent import svdf, unidirectional_sequence_lstm
+from tinyengine.frontend.signal import signal
 from tinyengine.frontend.slices import resolve_slice
 from tinyengine.ir.graph import Quantization, Tensor
 from tinyengine.ir.operators import DEFINITIONS
@@ -53,7 +54,6 @@ _MAX_STRIDE = 1 << 15
 
 REBUILD_HINT = "rebuild that part of the network from other operators (docs/operators.md lists all)"
 _INSTEAD = {
-    "DIV": "multiply by the reciprocal constant (MUL)",
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
     "PADV2": "pad with zeros (PAD)",
     "WHILE": "unroll the loop (Keras: unroll=True, a fixed number of steps, batch_size=1) and convert again",
@@ -74,6 +74,7 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
 
 translator("UNIDIRECTIONAL_SEQUENCE_LSTM")(unidirectional_sequence_lstm)
 translator("SVDF")(svdf)
+translator(*SIGNALS)(signal)
 
 
 def translate(context: Context, op: RawOperator) -> None:
@@ -217,6 +218,15 @@ def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
     bias = _bias(context, op, x, weights, channels)
     attrs = DepthwiseConv2DAttrs(window, channels // x.shape[3], _activation_of(context, op))
     add_layer(context, op, [x, weights, bias], attrs, 3)
+
+
+@translator("DIV")
+def div(context: Context, op: RawOperator) -> None:
+    dtype = context.required(op, 0).dtype
+    if dtype != "INT32":
+        instead = "multiply by the reciprocal constant (MUL)"
+        context.unsupported(op, f"is not supported on {dtype.lower()}", instead)
+    plain(context, op)
 
 
 @translator("FULLY_CONNECTED")

@@ -10,7 +10,9 @@ import numpy as np
 
 from tinyengine.ir.ops import Attrs, OpKind
 
-DTYPES: dict[str, np.dtype] = {name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "float32", "bool")}
+DTYPES: dict[str, np.dtype] = {
+    name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "uint32", "uint64", "float32", "bool")
+}
 
 
 @dataclass(frozen=True)

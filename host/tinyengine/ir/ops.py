@@ -24,6 +24,7 @@ class OpKind(StrEnum):
     ADD = "ADD"
     SUB = "SUB"
     MUL = "MUL"
+    DIV = "DIV"
     AVERAGE_POOL_2D = "AVERAGE_POOL_2D"
     MAX_POOL_2D = "MAX_POOL_2D"
     MEAN = "MEAN"
@@ -77,6 +78,15 @@ class OpKind(StrEnum):
     UNIDIRECTIONAL_SEQUENCE_LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
     SVDF = "SVDF"
     GATHER = "GATHER"  # also TILE, MIRROR_PAD, BROADCAST_TO: see GatherAttrs
+    SIGNAL_WINDOW = "SignalWindow"  # this and all below: custom operators of TFLite Micro's signal library
+    SIGNAL_FFT_AUTO_SCALE = "SignalFftAutoScale"
+    SIGNAL_RFFT = "SignalRfft"
+    SIGNAL_ENERGY = "SignalEnergy"
+    SIGNAL_FILTER_BANK = "SignalFilterBank"
+    SIGNAL_FILTER_BANK_SQUARE_ROOT = "SignalFilterBankSquareRoot"
+    SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION = "SignalFilterBankSpectralSubtraction"
+    SIGNAL_PCAN = "SignalPCAN"
+    SIGNAL_FILTER_BANK_LOG = "SignalFilterBankLog"
 
 
 class Activation(StrEnum):
@@ -197,7 +207,7 @@ class MatmulAttrs(Attrs):
 
 @dataclass(frozen=True)
 class ElementwiseAttrs(Attrs):
-    """ADD, SUB, MUL: numpy broadcasting; either input may be a constant."""
+    """ADD, SUB, MUL, DIV: numpy broadcasting; either input may be a constant."""
 
     activation: Activation = Activation.NONE
 
@@ -330,3 +340,66 @@ class SvdfAttrs(Attrs):
     """
 
     rank: int = 1
+
+
+@dataclass(frozen=True)
+class SignalWindowAttrs(Attrs):
+    """SIGNAL_WINDOW. inputs: samples (..., N), window (N). Products are shifted right by ``shift``."""
+
+    shift: int
+
+
+@dataclass(frozen=True)
+class SignalRfftAttrs(Attrs):
+    """SIGNAL_RFFT of samples (..., N), zeros behind them up to ``fft_length``. Output (..., fft_length + 2): real and
+    imaginary parts in turn."""
+
+    fft_length: int
+
+
+@dataclass(frozen=True)
+class SignalEnergyAttrs(Attrs):
+    """SIGNAL_ENERGY of complex numbers (2N), as (N): of those from ``start_index`` to before ``end_index``."""
+
+    start_index: int
+    end_index: int
+
+
+@dataclass(frozen=True)
+class SignalFilterBankAttrs(Attrs):
+    """SIGNAL_FILTER_BANK. inputs: energies, weights, unweights; first energy, first weight, width of each of
+    ``num_channels`` + 1 sections. A channel is its section weighted, and the one before it unweighted."""
+
+    num_channels: int
+
+
+@dataclass(frozen=True)
+class SignalSpectralSubtractionAttrs(Attrs):
+    """SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION. inputs: signal, noise estimate of the last run. outputs: signal without
+    noise, noise estimate. Weights have ``spectral_subtraction_bits`` fraction bits, the estimate has ``smoothing_bits``
+    more than the signal; ``alternate`` ones are those of odd channels."""
+
+    smoothing: int
+    one_minus_smoothing: int
+    alternate_smoothing: int
+    alternate_one_minus_smoothing: int
+    smoothing_bits: int
+    spectral_subtraction_bits: int
+    min_signal_remaining: int
+    clamping: bool
+
+
+@dataclass(frozen=True)
+class SignalPcanAttrs(Attrs):
+    """SIGNAL_PCAN, a gain control. inputs: signal, noise estimate, table of gains. ``snr_shift``: of products of signal
+    and gain to 12 fraction bits."""
+
+    snr_shift: int
+
+
+@dataclass(frozen=True)
+class SignalLogAttrs(Attrs):
+    """SIGNAL_FILTER_BANK_LOG: ``output_scale`` * log(x * 2^``input_correction_bits``)."""
+
+    output_scale: int
+    input_correction_bits: int

@@ -17,6 +17,7 @@ from tinyengine.passes.split_channels import merge_split_depthwise
 from tinyengine.passes.transpose import fold_transpose_into_dense, sink_transposes, transposes_to_views
 from tinyengine.passes.views import merge_views
 from tinyengine.passes.windows_over_time import shift_windows
+from tinyengine.passes.zero_ends import keep_zero_ends
 
 Pass = Callable[[Graph], Graph]
 """Returns a new graph; the given one stays as it is."""
@@ -35,6 +36,7 @@ PASSES: list[Pass] = [
     merge_split_depthwise,
     depthwise_of_one_channel,
     shift_windows,
+    keep_zero_ends,
 ]
 
 

@@ -43,6 +43,19 @@ def mul(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     return p.requant.apply((inputs[0].astype(np.int64) - p.zero1) * (inputs[1].astype(np.int64) - p.zero2))
 
 
+@oracle(OpKind.MUL, dtype="int32")
+def mul_int32(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Wraps."""
+    return inputs[0] * inputs[1]
+
+
+@oracle(OpKind.DIV)
+def div_int32(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Towards zero; 0 of a division by 0. Only -2^31 / -1 wraps."""
+    a, b = (value.astype(np.int64) for value in inputs)
+    return np.where(b == 0, 0, np.sign(a) * np.sign(b) * (np.abs(a) // np.maximum(np.abs(b), 1))).astype(np.int32)
+
+
 @oracle(OpKind.MINIMUM)
 def minimum(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """The smaller byte."""

@@ -18,6 +18,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     movement,
     pooling,
     recurrent,
+    signal,
     softmax,
     unary,
 )

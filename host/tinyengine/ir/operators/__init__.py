@@ -7,6 +7,7 @@ from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFIN
     movement,
     recurrent,
     reductions,
+    signal,
     unary,
 )
 from tinyengine.ir.operators.base import DEFINITIONS as DEFINITIONS

@@ -34,18 +34,20 @@ class Binary(Definition[A]):
 
 
 class Elementwise(Binary[ElementwiseAttrs]):
-    """With a fused activation."""
+    """With a fused activation, but for int32."""
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        if graph.tensor(op.outputs[0]).dtype == "int32" and op.attrs != ElementwiseAttrs():
+            raise Contradiction("has an activation on int32")
 
 
 class Add(Elementwise, kind=OpKind.ADD):
     signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
 
     def check(self, op: Operator, graph: Graph) -> None:
-        dtype = graph.tensor(op.outputs[0]).dtype
-        if dtype == "int8":
+        super().check(op, graph)
+        if graph.tensor(op.outputs[0]).dtype == "int8":
             add_params(graph, op)
-        elif dtype == "int32" and op.attrs != ElementwiseAttrs():
-            raise Contradiction("has an activation on int32")
 
 
 class Sub(Add, kind=OpKind.SUB):
@@ -53,12 +55,25 @@ class Sub(Add, kind=OpKind.SUB):
 
 
 class Mul(Elementwise, kind=OpKind.MUL):
-    signatures = ("int8 x int8 -> int8", "float32 x float32 -> float32")
+    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
+
+
+class Div(Elementwise, kind=OpKind.DIV):
+    """Towards zero. What TFLite refuses at run time, a division by zero, gives zero."""
+
+    signatures = ("int32 x int32 -> int32",)
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        super().check(op, graph)
+        divisor = graph.tensor(op.inputs[1]).data
+        if divisor is not None and not divisor.all():
+            raise Contradiction("divides by a constant zero", "divide by something else")
 
 
 class Minimum(Binary[NoAttrs], kind=OpKind.MINIMUM):
     """Of the bytes, as they are: TFLite looks at no scale."""
 
+    plain = True
     signatures = tuple(f"{dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
 
@@ -143,18 +158,21 @@ class GreaterEqual(Comparison, kind=OpKind.GREATER_EQUAL):
 class Select(Binary[NoAttrs], kind=OpKind.SELECT_V2):
     """Input 1 where input 0 is true, else input 2; of bytes as they are."""
 
+    plain = True
     signatures = tuple(f"bool x {dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
 
 class Cast(Definition[NoAttrs], kind=OpKind.CAST):
     """Of numbers as they are; fractions are cut off."""
 
+    plain = True
     signatures = tuple(
         f"{x} -> {y}"
         for x in ("int8", "int16", "int32", "float32", "bool")
         for y in ("int8", "int16", "int32", "float32", "bool")
         if x != y and not (x == "float32" and y in ("int8", "int16"))
     )
+    signatures += ("int32 -> uint32", "uint32 -> int32")
     elementwise = True
 
 

@@ -27,6 +27,7 @@ from tinyengine.kernels.loops.movement import movement, sources
 from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
 from tinyengine.kernels.loops.resample import resample
 from tinyengine.kernels.loops.text import Array, Value
+from tinyengine.kernels.view import view
 
 FIXED = "te_fixed.h"
 CLAMP = "te_clamp({}, -128, 127)"
@@ -133,6 +134,21 @@ def lower_leaky_relu(op: Operator, graph: Graph, target: Target) -> KernelCall:
     return elementwise(op, graph, Elementwise("leaky_relu", body, values))
 
 
+@lowering(OpKind.MUL, dtype="int32")
+def lower_mul_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Wraps, as C's unsigned products do."""
+    return elementwise(op, graph, Elementwise("mul_int32", ("y = (int32_t)((uint32_t)x0 * (uint32_t)x1);",)))
+
+
+@lowering(OpKind.DIV)
+def lower_div_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """What C leaves open wraps, or is zero; by most constants nothing is open."""
+    divisor = graph.tensor(op.inputs[1]).data
+    plain = divisor is not None and bool(((divisor != 0) & (divisor != -1)).all())
+    body = "x0 / x1" if plain else "x1 == -1 ? (int32_t)(0u - (uint32_t)x0) : x1 ? x0 / x1 : 0"
+    return elementwise(op, graph, Elementwise("div_int32", (f"y = {body};",)))
+
+
 SIGNS = {
     OpKind.EQUAL: "==",
     OpKind.NOT_EQUAL: "!=",
@@ -167,8 +183,10 @@ def lower_select(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
 @lowering(OpKind.CAST)
 def lower_cast(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """C's conversion; saturated where C leaves it open."""
+    """C's conversion; saturated where C leaves it open. Between int32 and uint32 the bytes stay."""
     x, y = graph.tensor(op.inputs[0]).dtype, graph.tensor(op.outputs[0]).dtype
+    if "uint32" in (x, y):
+        return view(op, graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]))
     body: tuple[str, ...] = ("y = x0;",)
     if y == "bool":
         body = ("y = x0 != 0;",)

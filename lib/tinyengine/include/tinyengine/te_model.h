@@ -17,7 +17,7 @@
 
 TE_BEGIN_C
 
-enum { TE_INT8, TE_UINT8, TE_INT16, TE_INT32, TE_FLOAT32 }; /* te_port.dtype */
+enum { TE_INT8, TE_UINT8, TE_INT16, TE_INT32, TE_FLOAT32, TE_UINT32, TE_UINT64 }; /* te_port.dtype */
 
 /* An input or output: values of type `dtype`, dims[0..rank-1] (batch left out). Real value = scale * (q -
  * zero_point); what has no quantization has scale 1 and zero point 0. */

@@ -41,6 +41,9 @@
 /* For what the inner loops call: out of line it would cost more than they do. */
 #define TE_INLINE static inline __attribute__((always_inline))
 
+/* Tensors begin at multiples of four bytes. */
+typedef uint64_t te_u64 __attribute__((aligned(4)));
+
 /* Rows, columns, channels. */
 typedef struct te_hwc {
     uint16_t h, w, c;

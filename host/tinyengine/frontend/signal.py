@@ -1,0 +1,53 @@
+"""Custom operators of TFLite Micro's signal library; their options are flexbuffers."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from flatbuffers import flexbuffers
+
+from tinyengine.frontend.context import Context
+from tinyengine.frontend.raw import RawOperator
+from tinyengine.ir.graph import State, Tensor
+from tinyengine.ir.operators.signal import FFT_LENGTHS
+from tinyengine.ir.ops import OpKind, SignalRfftAttrs
+
+
+def signal(context: Context, op: RawOperator) -> None:
+    """Attributes have the names that they have in the file."""
+    definition = context.definition(op)
+    assert definition is not None
+    if definition.kind is OpKind.SIGNAL_RFFT and (dtype := context.required(op, 0).dtype) != "INT16":
+        context.unsupported(op, f"transforms {dtype.lower()}", "transform int16", op.inputs[0])
+    inputs = [context.activation(op, position) for position in range(len(op.inputs))]
+    for position in definition.constants:
+        if position < len(inputs) and not inputs[position].is_constant:
+            context.unsupported(
+                op, f"computes its table '{inputs[position].name}'", "make it constant", op.inputs[position]
+            )
+    attrs = definition.attributes(**_options(context, op, [field.name for field in fields(definition.attributes)]))
+    if isinstance(attrs, SignalRfftAttrs) and attrs.fft_length not in FFT_LENGTHS:
+        lengths = f"{FFT_LENGTHS[0]} to {FFT_LENGTHS[-1]}"
+        context.unsupported(op, f"transforms {attrs.fft_length} samples", f"take a power of two from {lengths}")
+    if definition.kind is not OpKind.SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION:
+        context.add(op, inputs, attrs)
+        return
+    if len(op.outputs) != 2:
+        context.damaged(op, f"has {len(op.outputs)} outputs instead of two")
+    estimate = context.raw_tensor(op, op.outputs[1])
+    noise = context.invent(Tensor(f"{estimate.name}_before", estimate.shape, "uint32"))
+    context.add(op, [*inputs, noise], attrs)
+    update = context.computed(op, estimate)
+    context.graph.states.append(State(noise.name, update.name, np.zeros(update.shape, np.uint32)))
+
+
+def _options(context: Context, op: RawOperator, names: list[str]) -> dict[str, int]:
+    """Numbers by name."""
+    if not names:
+        return {}
+    try:
+        found = flexbuffers.GetRoot(bytearray(op.custom)).AsMap
+        return {name: int(found[name].AsInt) for name in names}
+    except Exception as error:  # the library meets damaged bytes with whatever struct and lists raise
+        context.damaged(op, f"has no options {', '.join(names)} ({type(error).__name__})")
