@@ -867,7 +867,8 @@ def signal(draw: Draw) -> OpCase:
         width = draw.rng.integers(0, min(bins, weights) + 1, channels + 1)
         x, attrs, shape, dtype = given("uint32", bins), SignalFilterBankAttrs(channels), (channels,), "uint64"
         constants = [
-            constant(name, draw.rng.integers(0, 1 << 15, weights) * draw.rng.integers(0, 2, weights)) for name in "vw"
+            constant(name, draw.rng.integers(0, 1 << 15, size) * draw.rng.integers(0, 2, size))
+            for name, size in (("v", weights), ("w", weights + draw.integer(0, 2)))
         ]
         constants += [constant(f"first_{end}", draw.rng.integers(0, end - width + 1)) for end in (bins, weights)]
         constants.append(constant("width", width))

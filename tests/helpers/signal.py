@@ -112,7 +112,7 @@ class SoundBuilder:
         kind, like = OpKind.SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION, ("uint32", (channels,))
         signal, noise = self.two(kind, [roots, before], attrs, like, like)
         self.b.graph.states.append(State(before, noise, np.zeros(channels, np.uint32)))
-        self.stages |= {"roots": roots, "signal": signal, "noise": noise}
+        self.stages |= {"sums": sums, "roots": roots, "signal": signal, "noise": noise}
         return signal, noise
 
     def features(self, signal: str, noise: str) -> str:
@@ -140,10 +140,12 @@ def front_end(b: GraphBuilder, sizes: Sizes = Sizes()) -> SoundBuilder:
 
 
 def show(built: SoundBuilder) -> Graph:
-    """The graph with every stage that can be one as an output."""
+    """The graph with every stage as an output that TFLite Micro's interpreter in Python hands out."""
     b, graph = built.b, built.b.graph
     graph.outputs.clear()
     for name in built.stages.values():
+        if graph.tensor(name).dtype == "uint64":
+            continue
         if graph.tensor(name).dtype == "uint32":
             name = built.op(OpKind.CAST, [name], NoAttrs(), "int32")
         b.output(name)

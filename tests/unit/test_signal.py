@@ -31,7 +31,7 @@ from tests.helpers.graphs import GraphBuilder
 from tests.helpers.signal import Sizes, SoundBuilder, front_end, show
 
 RUNS = 10
-EXAMPLES = settings(max_examples=20, deadline=None)
+EXAMPLES = settings(max_examples=12, deadline=None)
 SEEDS = st.integers(0, 1 << 30)
 
 
@@ -65,7 +65,7 @@ def test_every_stage_is_bit_identical_to_tflite_micro(seed: int) -> None:
             np.testing.assert_array_equal(got.ravel(), wanted.ravel(), f"{port.name} of run {number}")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_code_answers_as_the_oracle_run_after_run(seed: int) -> None:
     graph = parse_tflite(tflite_bytes(show(any_front_end(seed))))
     sounds = [[sound] for sound in noises(graph.tensor(graph.inputs[0].tensor).elements, seed)]
@@ -81,6 +81,21 @@ def test_the_code_answers_as_the_oracle_run_after_run(seed: int) -> None:
     for number, (got, arrays) in enumerate(zip(answers, wanted, strict=True)):
         for port, values, array in zip(graph.outputs, got, arrays, strict=True):
             np.testing.assert_array_equal(values.ravel(), array.ravel(), f"{port.name} of run {number}")
+
+
+def test_unsigned_numbers_at_the_border() -> None:
+    b = GraphBuilder(8)
+    built = front_end(b)
+    b.graph.outputs.clear()
+    for stage in ("sums", "roots"):
+        b.output(built.stages[stage])
+    graph = parse_tflite(tflite_bytes(b.graph))
+    assert [port.dtype for port in graph.outputs] == ["uint64", "uint32"]
+    session, network = Session(graph), build(compile_graph(graph))
+    for sound in noises(built.sizes.samples, 8):
+        for got, wanted in zip(network.run([sound]), session.run([sound]), strict=True):
+            assert got.dtype == wanted.dtype
+            np.testing.assert_array_equal(got.ravel(), wanted.ravel())
 
 
 def test_the_spectrum_is_one() -> None:

@@ -274,7 +274,7 @@ class Context:
         if tensor.dtype not in ("INT8", "UINT8", "INT16"):
             return None
         definition = self.definition(op)
-        if not tensor.scale and tensor.dtype == "INT16" and definition is not None and definition.plain:
+        if not tensor.scale and tensor.dtype == "INT16" and definition is not None and definition.scaleless:
             return None
         if not tensor.scale and op.kind == "CAST":  # whole numbers, which stand for themselves
             return Quantization((1.0,), (0,))
@@ -441,17 +441,19 @@ class Context:
         if not 0 <= index < len(self.raw.tensors):
             raise ModelError(f"the network's {what} is tensor {index}, which does not exist: convert the model again")
         tensor = self.raw.tensors[index]
-        if tensor.dtype not in ("INT8", "UINT8", "INT16", "INT32", "FLOAT32"):
+        if tensor.dtype not in ("INT8", "UINT8", "INT16", "INT32", "UINT32", "UINT64", "FLOAT32"):
             raise ModelError(
                 f"{what} tensor {index} ({tensor.name}) is {tensor.dtype.lower()}, "
-                "but only int8, uint8, int16, int32 and float32 are supported at the border: "
+                "but only int8, uint8, int16, int32, uint32, uint64 and float32 are supported at the border: "
                 "convert the model with one of them"
             )
         return tensor
 
     def _border_quantization(self, tensor: RawTensor) -> Quantization | None:
         plain = len(tensor.scale) == len(tensor.zero_point) == 1
-        if tensor.dtype == "FLOAT32" or (tensor.dtype == "INT32" and not (plain and tensor.scale[0] > 0)):
+        if tensor.dtype in ("FLOAT32", "UINT32", "UINT64"):
+            return None
+        if tensor.dtype == "INT32" and not (plain and tensor.scale[0] > 0):
             return None
         if tensor.dtype == "INT16" and not tensor.scale:
             return None

@@ -163,7 +163,9 @@ def lower_filter_bank(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
 
     def pack() -> dict[str, CValue]:
-        both = np.stack([_data(graph, op, 1), _data(graph, op, 2)], 1)
+        for_channel, for_next = _data(graph, op, 1), _data(graph, op, 2)
+        either = min(for_channel.size, for_next.size)
+        both = np.stack([for_channel[:either], for_next[:either]], 1)
         firsts, places, widths = (_data(graph, op, i) for i in (3, 4, 5))
         sections, weights = [], [np.zeros((1, 2), np.int64)]
         for first, place, width in zip(firsts, places, widths, strict=True):

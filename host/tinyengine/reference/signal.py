@@ -83,13 +83,12 @@ def _fft(x: np.ndarray) -> np.ndarray:
 def _split(z: np.ndarray) -> np.ndarray:
     """The real transform, int64 (2 N + 2), from that of pairs of samples as complex numbers, (N, 2)."""
     length, halves = len(z), _divided(z, 2)
-    ends = [_wrap(halves[0].sum()), 0], [_wrap(halves[0, 0] - halves[0, 1]), 0]
     k = np.arange(1, length // 2 + 1)
     conjugate = _divided(_wrap(z[length - k] * [1, -1]), 2)
     both, apart = _wrap(halves[k] + conjugate), _wrap(halves[k] - conjugate)
     turned = _product(apart, split_twiddles(length))
     y = np.zeros((length + 1, 2), np.int64)
-    y[[0, length]] = ends
+    y[0, 0], y[length, 0] = halves[0].sum(), halves[0, 0] - halves[0, 1]
     y[k] = both + turned >> 1
     y[length - k] = (both - turned) * [1, -1] >> 1
     return _wrap(y).ravel()

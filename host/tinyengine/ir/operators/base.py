@@ -46,7 +46,7 @@ class Definition(Generic[A]):
     """Input 0 is one picture: (1, rows, columns, channels)."""
     same_quantization: ClassVar[bool] = False
     """Bytes are copied or compared, which only has a meaning if all inputs and outputs have one quantization."""
-    plain: ClassVar[bool] = False
+    scaleless: ClassVar[bool] = False
     """int16 may be plain numbers, without a scale, such as samples of sound."""
     elementwise: ClassVar[bool] = False
     """Every output element depends on one element of each (broadcast) input, in whatever order the axes lie."""
@@ -140,7 +140,7 @@ class Definition(Generic[A]):
                     raise Contradiction(f"needs '{tensor.name}' to be constant")
             elif tensor.quant is not None and tensor.quant.per_channel:
                 raise Contradiction(f"has activations '{tensor.name}' quantized per channel")
-            if tensor.dtype == "int16" and tensor.quant is None and not self.plain:
+            if tensor.dtype == "int16" and tensor.quant is None and not self.scaleless:
                 text = f"needs the scale of '{tensor.name}'"
                 raise Contradiction(text, "convert the model with full integer quantization")
         found = [tensor.dtype for tensor in (*inputs, *outputs)]

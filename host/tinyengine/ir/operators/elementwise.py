@@ -73,7 +73,7 @@ class Div(Elementwise, kind=OpKind.DIV):
 class Minimum(Binary[NoAttrs], kind=OpKind.MINIMUM):
     """Of the bytes, as they are: TFLite looks at no scale."""
 
-    plain = True
+    scaleless = True
     signatures = tuple(f"{dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
 
@@ -158,14 +158,14 @@ class GreaterEqual(Comparison, kind=OpKind.GREATER_EQUAL):
 class Select(Binary[NoAttrs], kind=OpKind.SELECT_V2):
     """Input 1 where input 0 is true, else input 2; of bytes as they are."""
 
-    plain = True
+    scaleless = True
     signatures = tuple(f"bool x {dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
 
 class Cast(Definition[NoAttrs], kind=OpKind.CAST):
     """Of numbers as they are; fractions are cut off."""
 
-    plain = True
+    scaleless = True
     signatures = tuple(
         f"{x} -> {y}"
         for x in ("int8", "int16", "int32", "float32", "bool")

@@ -27,7 +27,7 @@ DTYPES = ("int8", "int16", "int32", "float32")
 
 class Movement(Definition[A]):
     same_quantization = True
-    plain = True
+    scaleless = True
     signatures = tuple(f"{dtype} -> {dtype}" for dtype in DTYPES)
 
 
@@ -142,7 +142,7 @@ class EmbeddingLookup(Definition[LookupAttrs], kind=OpKind.EMBEDDING_LOOKUP):
     """Indices beyond the table count as its ends: a device must not read elsewhere, where TFLite gives up."""
 
     signatures = tuple(f"int32 x {dtype} -> {dtype}" for dtype in DTYPES)
-    plain = True
+    scaleless = True
 
     def shape(self, attrs: LookupAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         index, table = (tensor.shape for tensor in inputs)

@@ -33,7 +33,7 @@ LOG_OF_2 = 45426
 class Signal(Definition[A]):
     """Of numbers without a scale."""
 
-    plain = True
+    scaleless = True
 
 
 class SignalWindow(Signal[SignalWindowAttrs], kind=OpKind.SIGNAL_WINDOW):
