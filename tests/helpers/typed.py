@@ -53,6 +53,7 @@ void te_test_collect(const te_test_params *p, const int16_t *many, const float *
 
 class _Divide(Definition[NoAttrs]):
     kind = DIVIDE
+    scaleless = True
     signatures = ("int8 -> int16 x float32",)
 
     def shapes(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: object) -> list[tuple[int, ...]]:
@@ -61,6 +62,7 @@ class _Divide(Definition[NoAttrs]):
 
 class _Collect(Definition[NoAttrs]):
     kind = COLLECT
+    scaleless = True
     signatures = ("int16 x float32 x uint8 x int16 -> int32 x int16",)
 
     def shapes(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: object) -> list[tuple[int, ...]]:
