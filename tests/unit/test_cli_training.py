@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from tinyengine.data.samples import Arrays, Samples, split
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.transport import SocketTransport
-from tinyengine.finetune.session import TuneOptions, fine_tune
+from tinyengine.finetune.rates import find_rate
+from tinyengine.finetune.session import Interrupted, TuneOptions, evaluate, fine_tune
 from tinyengine.step import Outcome, Sample, Update
 
 from tests.helpers.command_line import fails, run
@@ -130,7 +131,10 @@ def test_no_matplotlib_is_said_before_the_work(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_leaves_a_device_that_says_what_it_holds(native: NativeDevice, places: dict[str, Path]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_device_that_says_what_it_holds(
+    native: NativeDevice, places: dict[str, Path], number: signal.Signals
+) -> None:
     command = [sys.executable, "-m", "tinyengine", "train", "--port", native.url, "--data", str(places["PICTURES"])]
     process = subprocess.Popen(
         [*command, "--epochs", "1000000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -139,9 +143,9 @@ def test_ctrl_c_leaves_a_device_that_says_what_it_holds(native: NativeDevice, pl
     while native.baud == 115200 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)  # until it has found the device
     time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "Traceback" not in err
     report = json.loads(out)
     assert report["interrupted"] and report["after"] is None
@@ -187,6 +191,71 @@ class Recorder:
 def numbered(count: int) -> Arrays:
     values = np.broadcast_to(np.arange(count, dtype=np.int8)[:, None, None, None], (count, 2, 2, 3))
     return Samples(np.array(values), np.arange(count) % 2, ("a", "b"))
+
+
+class Growing(Recorder):
+    """A learner whose loss at a step is ``losses(step)``, and whose state is the number of steps."""
+
+    def __init__(self, losses: Callable[[int], float]) -> None:
+        super().__init__()
+        self._losses, self.returned = losses, []
+
+    def step(self, values: np.ndarray, sample: Sample, update: Update) -> Outcome:
+        super().step(values, sample, update)
+        return Outcome(self._losses(len(self.steps)), 0)
+
+    @property
+    def state(self) -> bytes:
+        return str(len(self.steps)).encode()
+
+    def return_to(self, state: bytes, steps: int) -> None:
+        self.returned.append((state, steps))
+
+
+@pytest.mark.parametrize("losses", [lambda step: 0.05 * step, lambda step: float("nan") if step > 30 else 0.5])
+def test_a_training_that_diverges_is_stopped_and_taken_back(losses: Callable[[int], float]) -> None:
+    learner, (train, held) = Growing(losses), split(numbered(50), 0.2, seed=0)
+    result = fine_tune(learner, train, held, TuneOptions(classes=2, epochs=20))
+    assert result.diverged_at == result.steps < 100
+    assert learner.returned == [(b"0", 0)] and result.kept_step == 0
+    assert result.evaluations[-1] is result.evaluations[0]
+
+
+def test_a_loss_that_only_trembles_is_no_divergence() -> None:
+    learner, (train, held) = Growing(lambda step: 1.9 if step % 2 else 1.0), split(numbered(50), 0.2, seed=0)
+    result = fine_tune(learner, train, held, TuneOptions(classes=2, epochs=5))
+    assert (result.diverged_at, result.steps, learner.returned) == (None, 200, [])
+
+
+def test_a_rate_is_found_by_trials_that_leave_nothing() -> None:
+    class Bowl(Growing):
+        """0.03 is the best rate."""
+
+        def evaluate(self, values: np.ndarray, sample: Sample) -> Outcome:
+            return Outcome(abs(np.log(self.steps[-1][3] / 0.03)) if self.steps[-1][3] < 1 else float("nan"), 0)
+
+    learner, (train, held) = Bowl(lambda step: 1.0), split(numbered(50), 0.2, seed=0)
+    found = find_rate(learner, train, held, TuneOptions(classes=2))
+    assert found.rate == 0.03
+    assert [trial.rate for trial in found.trials] == [1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001]
+    assert (found.steps, len(learner.steps), found.evaluations) == (7 * 64, 7 * 64, 7 * 10)
+    assert [steps for _, steps in learner.returned] == [0] * 7
+    assert {state for state, _ in learner.returned} == {b"0"}
+
+    stopped = Bowl(lambda step: 1.0)
+    with pytest.raises(Interrupted):
+        find_rate(stopped, train, held, TuneOptions(classes=2), stop=lambda: len(stopped.steps) >= 70)
+    assert len(stopped.returned) == 2
+
+
+def test_the_worst_samples_are_named() -> None:
+    class Judge(Recorder):
+        def evaluate(self, values: np.ndarray, sample: Sample) -> Outcome:
+            return Outcome(float(values[0, 0, 0]), 0)
+
+    found = evaluate(Judge(), numbered(8), 2)
+    assert found.worst(3) == [7, 5, 3] and found.worst(9) == [7, 5, 3, 1]
+    assert found.loss == 3.5 and found.confusion.tolist() == [[4, 0], [4, 0]]
 
 
 def test_split_holds_out_a_share_of_each_class() -> None:

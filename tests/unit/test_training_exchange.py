@@ -27,6 +27,7 @@ from tinyengine.reference.tflite_runner import open_reference
 from tinyengine.step import Sample, Update
 from tinyengine.training.state import state_of
 
+from tests.helpers.command_line import tinyengine
 from tests.helpers.native_device import NativeDevice, build_compiled, native_device
 from tests.helpers.tflite_reference import require_tensorflow
 from tests.helpers.trained_network import CLASSES, SCHEME, compile_trainable, random_input, write_model, write_pictures
@@ -239,6 +240,35 @@ def test_early_stop_keeps_the_best(native: NativeDevice, pictures: Path) -> None
     assert report["device"]["steps"] == report["kept_step"] == best["steps"]
     judged = json.loads(command("eval", "--port", native.url, "--data", pictures, "--json").stdout)
     assert judged["device"]["state_crc"] == report["device"]["state_crc"]
+
+
+def test_a_training_that_diverges_leaves_the_weights_from_before(
+    native: NativeDevice, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = ("--port", native.url)
+    before = json.loads(command("info", *port, "--json").stdout)["training"]
+    arguments = ("train", *port, "--data", pictures, "--epochs", 5, "--lr", 900, "--save")
+    code, out, _ = tinyengine(monkeypatch, capsys, *arguments)
+    assert code == 1 and "diverged" in out and "--lr 225" in out
+    after = json.loads(command("info", *port, "--json").stdout)["training"]
+    assert (after["state_crc"], after["steps"], after["saved"]) == (before["state_crc"], 0, False)
+    assert after["class_names"] == ["blue", "green", "red"]
+
+
+def test_a_rate_that_is_found_trains(native: NativeDevice, pictures: Path) -> None:
+    port = ("--port", native.url)
+    done = json.loads(command("train", *port, "--data", pictures, "--epochs", 4, "--lr", "auto", "--json").stdout)
+    assert done["after"]["accuracy"] > 0.8 and done["diverged_at"] is None
+    assert (
+        done["options"]["rate"]
+        == done["rates"]["rate"]
+        == min(done["rates"]["trials"], key=lambda t: t["loss"])["rate"]
+    )
+    assert done["device"]["steps"] == done["steps"], "trials are taken back"
+    wrong = done["after"]["count"] - sum(row[k] for k, row in enumerate(done["after"]["confusion"]))
+    worst = done["after"]["worst"]
+    assert len(worst) == min(wrong, 5)
+    assert all(Path(each["picture"]).parent.name == each["class"] != each["answer"] for each in worst)
 
 
 def test_find_network(model: Path, compiled: CompiledModel, tmp_path: Path) -> None:

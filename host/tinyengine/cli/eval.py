@@ -19,7 +19,7 @@ from tinyengine.cli.training_options import (
     picture_options,
     read_inputs,
     trainer,
-    until_ctrl_c,
+    until_stopped,
     what_it_holds,
 )
 from tinyengine.device.recognition import input_form
@@ -27,7 +27,7 @@ from tinyengine.finetune.classes import parse_wish
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.progress import part
-from tinyengine.report.training import evaluation_report, evaluation_table, info_report
+from tinyengine.report.training import evaluation_report, evaluation_table, info_report, worst_table
 
 
 @click.command("eval")
@@ -61,7 +61,7 @@ def command(
     """
     with (
         trainer(by_rows, port=port, **connection) as device_trainer,
-        until_ctrl_c() as stop,
+        until_stopped() as stop,
         step_progress() as progress,
     ):
         device = device_trainer.device
@@ -76,12 +76,16 @@ def command(
             found = evaluate(learner, samples, count, part(progress, "evaluating"), stop, learner.info.steps)
         except Interrupted:
             click.echo("interrupted; the device holds what it held before", err=True)
-            sys.exit(130)
+            sys.exit(stop.exit_code)
         identity = device.identity
     if as_json:
         head = {"board": identity.board, "model": identity.model, "classes": list(samples.classes)}
-        click.echo(json.dumps(head | evaluation_report(found) | {"device": info_report(learner.info)}, indent=2))
+        click.echo(
+            json.dumps(head | evaluation_report(found, samples) | {"device": info_report(learner.info)}, indent=2)
+        )
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(evaluation_table(f"{identity.model} on {identity.board}", found, samples.classes))
+    if worst := worst_table(found, samples):
+        console.print(worst)
     console.print(what_it_holds(learner.info, is_simulated(port)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,37 @@ from tinyengine.cli.training_options import (
     picture_options,
     read_inputs,
     trainer,
-    until_ctrl_c,
+    until_stopped,
     what_it_holds,
 )
 from tinyengine.data.samples import split
 from tinyengine.device.recognition import input_form
 from tinyengine.finetune.classes import parse_wish
 from tinyengine.finetune.learners import DeviceLearner
-from tinyengine.finetune.session import SCHEDULES, TuneOptions, fine_tune
+from tinyengine.finetune.rates import find_rate
+from tinyengine.finetune.session import SCHEDULES, Interrupted, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
-from tinyengine.report.training import draw_curves, train_report, train_table
+from tinyengine.report.training import (
+    diverged,
+    draw_curves,
+    evaluation_table,
+    rates_table,
+    train_report,
+    train_table,
+    worst_table,
+)
 
 _DEFAULT = TuneOptions(classes=2)
+AUTO = "auto"
+
+
+class _Rate(click.ParamType):  # type: ignore[type-arg]
+    """A learning rate, or ``auto`` (None)."""
+
+    name = "RATE|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        return None if value in (AUTO, None) else float(click.FloatRange(0, 1000).convert(value, param, ctx))
 
 
 @click.command("train")
@@ -51,10 +71,10 @@ _DEFAULT = TuneOptions(classes=2)
 @click.option(
     "--lr",
     "rate",
-    type=click.FloatRange(0, 1000),
-    default=_DEFAULT.rate,
+    type=_Rate(),
+    default=str(_DEFAULT.rate),
     show_default=True,
-    help="Peak learning rate.",
+    help="Peak learning rate; auto finds one by short trials.",
 )
 @setting("--schedule", click.Choice(SCHEDULES), _DEFAULT.schedule, "Course of the learning rate after the first 5 %.")
 @click.option(
@@ -87,7 +107,7 @@ def command(
     validate: Path | None,
     validate_split: float,
     epochs: float,
-    rate: float,
+    rate: float | None,
     schedule: str,
     early_stop: int | None,
     batch: int,
@@ -108,8 +128,9 @@ def command(
     """Fine-tune the network on a device with labelled pictures.
 
     The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
-    pictures are judged before and after. Training goes on from what the device holds. Ctrl-C ends after the present
-    step (or batch), and says what the device holds then.
+    pictures are judged before and after. Training goes on from what the device holds. Ctrl-C, SIGTERM and SIGHUP end
+    after the present step or batch; the command says what the device holds then, and saves nothing. Where the loss
+    grows instead of falling, the device gets its best weights back and the command ends with 1.
 
     The names of the classes stay on the device, with the weights. The next folder is matched to them by name; --classes
     with all of them and a new one teaches that on a free output.
@@ -124,7 +145,7 @@ def command(
     console = Console(highlight=False, soft_wrap=True)
     with (
         trainer(by_rows, port=port, **connection) as device_trainer,
-        until_ctrl_c() as stop,
+        until_stopped() as stop,
     ):
         device = device_trainer.device
         learner = DeviceLearner(device_trainer)
@@ -143,7 +164,7 @@ def command(
             options = TuneOptions(
                 classes=outputs.taking_part(wish),
                 epochs=epochs,
-                rate=rate,
+                rate=_DEFAULT.rate if rate is None else rate,
                 schedule=schedule,
                 seed=seed,
                 mirror=flip,
@@ -154,17 +175,33 @@ def command(
             )
             if outputs.names != learner.info.class_names:
                 device_trainer.name_classes(outputs.names)
+            found = None
+            if rate is None:
+                try:
+                    found = find_rate(learner, train, held_out, options, progress, stop)
+                except Interrupted:
+                    click.echo("interrupted; the device holds the weights that it held before", err=True)
+                    sys.exit(stop.exit_code)
+                options = replace(options, rate=found.rate)
             result = fine_tune(learner, train, held_out, options, progress, stop)
-        if save and not result.interrupted:
+        if save and not result.interrupted and result.diverged_at is None:
             device_trainer.save()
         info = device_trainer.info()
         identity = device.identity
     if as_json:
-        click.echo(json.dumps(train_report(identity, info, options, train.classes, result), indent=2))
+        click.echo(json.dumps(train_report(identity, info, options, held_out, result, found), indent=2))
     else:
+        if found is not None:
+            console.print(rates_table(found))
         if result.evaluations:
             console.print(train_table(result))
-        if result.stopped_early or result.kept_step is not None:
+        if len(result.evaluations) > 1:
+            console.print(evaluation_table("held-out pictures after training", result.evaluations[-1], train.classes))
+            if worst := worst_table(result.evaluations[-1], held_out):
+                console.print(worst)
+        if result.diverged_at is not None:
+            console.print(diverged(result, options))
+        elif result.stopped_early or result.kept_step is not None:
             console.print(f"Kept the weights of step {result.kept_step}, the best on the held-out pictures.")
         if result.interrupted:
             console.print(f"Interrupted after {result.steps} steps.")
@@ -172,4 +209,6 @@ def command(
     if plot is not None:
         draw_curves(result, plot, f"{identity.model} on {identity.board}, {info.scheme}")
     if result.interrupted:
-        sys.exit(130)
+        sys.exit(stop.exit_code)
+    if result.diverged_at is not None:
+        sys.exit(1)

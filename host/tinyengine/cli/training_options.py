@@ -20,7 +20,6 @@ from tinyengine.data.samples import Arrays, Pictures, no_classes
 from tinyengine.device import Device
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.finetune.classes import Outputs
-from tinyengine.finetune.session import Stop
 from tinyengine.progress import Activity, part
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,28 +79,46 @@ def outputs_of(device: Device, info: TrainingInfo) -> Outputs:
     return Outputs(info.class_names or (known if len(known) == info.classes else ()), info.classes)
 
 
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopping:
+    """Whether somebody wants the program to end: Ctrl-C, or a signal of the system."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self) -> bool:
+        return self._number != 0
+
+    @property
+    def exit_code(self) -> int:
+        """What shells expect of a program that a signal has ended."""
+        return 128 + self._number
+
+    def note(self, number: int, frame: object) -> None:
+        """The signal's handler. The second one ends the program at once."""
+        if self._number:
+            raise KeyboardInterrupt
+        self._number = number
+
+
 @contextmanager
-def until_ctrl_c() -> Iterator[Stop]:
-    """A function that says whether the user has pressed Ctrl-C in the block; a second Ctrl-C interrupts at once.
+def until_stopped() -> Iterator[Stopping]:
+    """A function that says whether Ctrl-C, SIGTERM or SIGHUP came in the block.
 
     So that the device is left between two steps and can still be asked what it holds.
     """
-    pressed = False
-
-    def note(*_: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
+    stopping = Stopping()
     if threading.current_thread() is not threading.main_thread():  # only that one gets signals
-        yield lambda: False
+        yield stopping
         return
-    former = signal.signal(signal.SIGINT, note)
+    former = [signal.signal(number, stopping.note) for number in _SIGNALS]
     try:
-        yield lambda: pressed
+        yield stopping
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number, handler in zip(_SIGNALS, former, strict=True):
+            signal.signal(number, handler)
 
 
 def what_it_holds(info: TrainingInfo, simulated: bool, pushed: bool = False) -> str:

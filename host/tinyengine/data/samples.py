@@ -35,6 +35,7 @@ class Samples(Generic[Values]):
     teacher: str = ""  # the run of ``tinyengine teach`` that wrote ``soft`` and ``embedding``
     sources: np.ndarray | None = None  # (N,) int32 into source_names
     source_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # one per sample, where they are not files any more but came from some
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +71,7 @@ class Samples(Generic[Values]):
             soft=soft,
             embedding=embedding,
             sources=sources,
+            names=tuple(self.names[k] for k in indices) if self.names else (),
         )
 
     def with_values(self, values: np.ndarray) -> Samples[np.ndarray]:
@@ -99,7 +101,7 @@ class Samples(Generic[Values]):
         for k, picture in enumerate(self.values):
             progress(k, len(self))
             values.append(form.values(picture.rgb()))
-        return self.with_values(np.stack(values))
+        return replace(self.with_values(np.stack(values)), names=tuple(picture.name for picture in self.values))
 
 
 Pictures = Samples[tuple[Picture, ...]]

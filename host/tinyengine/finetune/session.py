@@ -18,6 +18,8 @@ WARM_UP = 0.05
 """Share of the steps in which the learning rate rises to its peak."""
 RECENT = 50
 """Steps that the loss and the accuracy shown are averaged over."""
+DIVERGED = 2.0
+"""Training has gone wrong where the loss lately is so many times what it was at the start, or what guessing costs."""
 
 
 class Learner(Protocol):
@@ -80,6 +82,9 @@ class Evaluation:
     steps: int  # behind it in this session
     loss: float
     confusion: np.ndarray
+    losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (N,) of each sample, in their order
+    answers: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (N,) the classes it was taken for
+    truth: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (N,) the classes they are of
 
     @property
     def count(self) -> int:
@@ -88,6 +93,11 @@ class Evaluation:
     @property
     def accuracy(self) -> float:
         return float(np.trace(self.confusion)) / self.count if self.count else 0.0
+
+    def worst(self, count: int) -> list[int]:
+        """The samples with the greatest losses, at most ``count``, of those that were taken for another class."""
+        wrong = np.flatnonzero(self.answers != self.truth)
+        return [int(k) for k in wrong[np.argsort(-self.losses[wrong], kind="stable")][:count]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ class TuneResult:
     evaluations: list[Evaluation] = field(default_factory=list)
     interrupted: bool = False
     stopped_early: bool = False
-    kept_step: int | None = None  # with early stop: the step whose state was the best and remains
+    kept_step: int | None = None  # with early stop, or diverged: the step whose state was the best and remains
+    diverged_at: int | None = None  # the step at which training had gone wrong
 
     @property
     def steps(self) -> int:
@@ -140,15 +151,16 @@ def evaluate(
 ) -> Evaluation:
     """Judge every sample. Interrupted when ``stop`` says so."""
     confusion = np.zeros((classes, classes), int)
-    total = 0.0
+    losses, answers = np.zeros(len(samples)), np.zeros(len(samples), int)
     for number, (values, label) in enumerate(zip(samples.values, samples.labels, strict=True)):
         if stop():
             raise Interrupted
         progress(number, len(samples))
         outcome = learner.evaluate(values, Sample(int(label), classes))
         confusion[int(label), outcome.predicted] += 1
-        total += outcome.loss
-    return Evaluation(steps, total / max(len(samples), 1), confusion)
+        losses[number], answers[number] = outcome.loss, outcome.predicted
+    mean = float(losses.sum()) / max(len(samples), 1)
+    return Evaluation(steps, mean, confusion, losses, answers, samples.labels.astype(int))
 
 
 def train(
@@ -183,7 +195,10 @@ def fine_tune(
     activity: Activity = silent,
     stop: Stop = never,
 ) -> TuneResult:
-    """Train on ``samples``, judge by ``held_out`` before and after (with early stop after each epoch as well)."""
+    """Train on ``samples``, judge by ``held_out`` before and after (with early stop after each epoch as well).
+
+    Where the loss grows instead of falling (:data:`DIVERGED`), training stops and the best state comes back.
+    """
     result = TuneResult()
     try:
         _run(learner, samples, held_out, options, activity, stop, result)
@@ -207,20 +222,26 @@ def _run(
         return found
 
     best = judge("evaluating before")
-    keeper = _Keeper(learner, best) if options.early_stop else None
+    keeper = _Keeper(learner, best)
+    highest = DIVERGED * max(best.loss, math.log(options.classes))
     forms = [samples.values, *([np.ascontiguousarray(samples.values[:, :, ::-1])] if options.mirror else [])]
     for step in train(learner, forms, samples.labels, options, stop):
         result.losses.append(step.loss)
         result.hits.append(step.right)
         loss, accuracy = (np.mean(values[-RECENT:]) for values in (result.losses, result.hits))
         activity("training", step.number, step.total, f"loss {loss:.3f}  accuracy {accuracy:.0%}")
-        if keeper and step.number % len(samples) == 0 and step.number < step.total:
+        if len(result.losses) >= RECENT and not loss <= highest:  # no number is not below anything either
+            result.diverged_at = result.steps
+            break
+        if options.early_stop and step.number % len(samples) == 0 and step.number < step.total:
             keeper.take(judge("evaluating"))
-            if keeper.waited >= options.early_stop:  # type: ignore[operator]
+            if keeper.waited >= options.early_stop:
                 result.stopped_early = True
                 break
     last = judge("evaluating after")
-    if keeper:
+    if last.accuracy < best.accuracy and not last.loss <= highest:
+        result.diverged_at = result.steps
+    if options.early_stop or result.diverged_at is not None:
         keeper.take(last)
         if keeper.best is not last:
             learner.return_to(keeper.state, keeper.best.steps)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from tinyengine.data.samples import Arrays
 from tinyengine.device import Identity
 from tinyengine.device.training import TrainingInfo
 from tinyengine.errors import DataError
+from tinyengine.finetune.rates import FoundRate
 from tinyengine.finetune.session import Evaluation, TuneOptions, TuneResult
 from tinyengine.optional import pyplot
 
@@ -24,32 +26,81 @@ def info_report(info: TrainingInfo) -> dict[str, Any]:
     return asdict(info) | {"storage": asdict(info.storage) | {"outcome": info.storage.outcome.name.lower()}}
 
 
-def evaluation_report(found: Evaluation) -> dict[str, Any]:
-    """Plain JSON values; ``confusion``: rows are true classes, columns answers."""
-    return {
+WORST = 5
+"""Samples that reports name."""
+
+
+def evaluation_report(found: Evaluation, samples: Arrays | None = None) -> dict[str, Any]:
+    """Plain JSON values; ``confusion``: rows are true classes, columns answers. ``worst``: of the ``samples`` that were
+    judged, those that are furthest from right."""
+    data = {
         "steps": found.steps,
         "count": found.count,
         "accuracy": found.accuracy,
         "loss": found.loss,
         "confusion": found.confusion.tolist(),
     }
+    if samples is not None:
+        data["worst"] = [
+            {"picture": picture, "class": truth, "answer": answer, "loss": loss}
+            for picture, truth, answer, loss in _worst(found, samples)
+        ]
+    return data
+
+
+def _worst(found: Evaluation, samples: Arrays) -> list[tuple[str, str, str, float]]:
+    """Name, class, what it was taken for, loss."""
+
+    def called(label: int) -> str:
+        return samples.classes[label] if label < len(samples.classes) else str(label)
+
+    return [
+        (
+            samples.names[k] if samples.names else str(k),
+            called(found.truth[k]),
+            called(found.answers[k]),
+            float(found.losses[k]),
+        )
+        for k in found.worst(WORST)
+    ]
+
+
+def worst_table(found: Evaluation, samples: Arrays) -> Table | None:
+    """The samples that are furthest from right; None where all are right."""
+    rows = _worst(found, samples)
+    if not rows:
+        return None
+    table = Table(title="furthest from right")
+    table.add_column("picture", overflow="fold")
+    for heading in ("class", "taken for", "loss"):
+        table.add_column(heading)
+    for picture, truth, answer, loss in rows:
+        table.add_row(picture, truth, answer, f"{loss:.3f}")
+    return table
 
 
 def train_report(
-    identity: Identity, info: TrainingInfo, options: TuneOptions, classes: tuple[str, ...], result: TuneResult
+    identity: Identity,
+    info: TrainingInfo,
+    options: TuneOptions,
+    held_out: Arrays,
+    result: TuneResult,
+    rates: FoundRate | None = None,
 ) -> dict[str, Any]:
     """One JSON object: the keys are a contract. ``info``: of the device at the end."""
-    evaluations = [evaluation_report(found) for found in result.evaluations]
+    evaluations = [evaluation_report(found, held_out) for found in result.evaluations]
     return {
         "board": identity.board,
         "model": identity.model,
         "hash": identity.model_hash,
-        "classes": list(classes),
+        "classes": list(held_out.classes),
         "options": asdict(options),
         "steps": result.steps,
         "interrupted": result.interrupted,
         "stopped_early": result.stopped_early,
         "kept_step": result.kept_step,
+        "diverged_at": result.diverged_at,
+        "rates": asdict(rates) if rates else None,
         "before": evaluations[0] if evaluations else None,
         "after": evaluations[-1] if len(evaluations) > 1 else None,
         "evaluations": evaluations,
@@ -93,6 +144,24 @@ def train_table(result: TuneResult) -> Table:
             right = int(np.trace(evaluation.confusion))
             figures = f"{evaluation.accuracy:.1%} ({right} of {evaluation.count})"
             table.add_row(name, figures, f"{evaluation.loss:.3f}")
+    return table
+
+
+def diverged(result: TuneResult, options: TuneOptions) -> str:
+    """What has gone wrong, and what to do."""
+    return (
+        f"The training diverged: at step {result.diverged_at} the loss was far above its start. The device has its "
+        f"weights of step {result.kept_step} back, nothing was saved. Try --lr {options.rate / 4:g}, or --lr auto."
+    )
+
+
+def rates_table(found: FoundRate) -> Table:
+    """What the trials for a rate have found."""
+    table = Table(title=f"learning rate {found.rate:g}", caption=f"by {found.steps} steps that were taken back")
+    for heading in ("rate", "loss", "accuracy"):
+        table.add_column(heading, justify="right")
+    for trial in found.trials:
+        table.add_row(f"{trial.rate:g}", f"{trial.loss:.3f}", f"{trial.accuracy:.1%}")
     return table
 
 
