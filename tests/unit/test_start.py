@@ -160,6 +160,38 @@ def test_a_run_begins_with_an_int8_network_and_goes_on_after_an_interruption(tmp
         Training(network, recipe, data, tmp_path / "run").resume()
 
 
+def test_no_passes_only_measure_the_normalization(tmp_path: Path) -> None:
+    """As a network needs that was trained at another resolution."""
+    network, data = replace(PUBLISHED, classes=2), stripes(96, 40, 0)
+    start = written(tmp_path, *tiny_files(PUBLISHED))
+    first = Training(network, Recipe(batch=16, epochs=0.5), data, tmp_path / "first", start)
+    first.run(None)
+    larger = replace(network, resolution=40)
+    training = Training(
+        larger, Recipe(batch=16, epochs=0), data, tmp_path / "second", tmp_path / "first/checkpoint.npz"
+    )
+    training.run(None)
+    statistics = 0
+    for ours, theirs in zip(training.model.weights, first.model.weights, strict=True):
+        if "moving" in ours.path:
+            statistics += int(not np.allclose(ours, theirs, rtol=0.02))
+        else:
+            np.testing.assert_array_equal(ours, theirs)
+    assert statistics > 20
+    # at the new resolution inference is what a batch with its own statistics gives
+    ours = features_of(training.model, data.values, training=False)
+    by_batch = features_of(keras_twin(training.model, larger), data.values, training=True)
+    assert np.abs(ours - by_batch).max() < 0.2 * ours.std()
+    with pytest.raises(DataError, match="--start"):
+        Training(network, Recipe(batch=16, epochs=0), data, tmp_path / "third")
+
+
+def keras_twin(model: Any, network: Network) -> Any:
+    twin = keras_model(network, softmax=False)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
 def test_some_pictures_are_drawn_once_each() -> None:
     pictures = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
     drawn = some_pictures(pictures, 12, 2, 0)

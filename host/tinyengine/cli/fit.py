@@ -40,7 +40,12 @@ from tinyengine.recipes.train import BACKENDS
 @click.option(
     "--resolution", type=click.IntRange(16, 512), help="Side of the square input in pixels; default: the network's own."
 )
-@setting("--epochs", click.FloatRange(0, min_open=True), Recipe().epochs, "Passes over all pictures.")
+@setting(
+    "--epochs",
+    click.FloatRange(0),
+    Recipe().epochs,
+    "Passes over all pictures; 0: the weights of --start as they are, with normalization measured anew.",
+)
 @setting("--batch", click.IntRange(2), Recipe().batch, "Pictures per step.")
 @setting("--rate", click.FloatRange(0, min_open=True), Recipe().rate, "Peak learning rate.")
 @setting("--soft-weight", click.FloatRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label.")

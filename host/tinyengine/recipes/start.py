@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 #: pictures on which the statistics of an int8 network are measured
 MEASURED = 256
-_BATCH = 32
+#: and those of one that is used at another resolution, whose own statistics stay what they are
+MEASURED_ANEW = 1024
+_BATCH = 64
 _FEATURE_DEVIATION = 0.5
 _EPSILON = 1e-3  # Keras' default, which the zoo's models use
 
@@ -75,7 +77,8 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
         model.get_layer(layer.name).set_weights([its.kernel])
         # adds the bias and changes nothing else
         _normalization(model, layer).set_weights([ones * np.sqrt(1 + _EPSILON), 0 * ones, -its.bias, ones])
-    means, deviations = _moments(model, layers, pictures)
+    taps = [_normalization(model, layer).output for layer in layers]
+    means, deviations = _moments(model, [*taps, model.get_layer("average").output], pictures, False)
     for layer, its, mean, deviation in zip(layers, real, means, deviations, strict=False):
         variance = np.square(deviation)
         gamma = np.sqrt(variance + _EPSILON)
@@ -108,22 +111,29 @@ def _keras_shape(layer: Convolution) -> tuple[int, ...]:
     return layer.kernel, layer.kernel, layer.in_channels, layer.out_channels
 
 
+def measure_normalization(model: keras.Model, network: Network, pictures: np.ndarray) -> None:
+    """Replace the statistics of all normalizations by those on uint8 ``pictures`` of the model's size: what a network
+    that was trained at another resolution needs, where features are larger or smaller."""
+    layers = convolutions(network)[:-1]
+    means, deviations = _moments(model, [model.get_layer(layer.name).output for layer in layers], pictures, True)
+    for layer, mean, deviation in zip(layers, means, deviations, strict=True):
+        gamma, beta, _, _ = _normalization(model, layer).get_weights()
+        _normalization(model, layer).set_weights([gamma, beta, mean, np.square(deviation)])
+
+
 def _moments(
-    model: keras.Model, layers: list[Convolution], pictures: np.ndarray
+    model: keras.Model, tensors: list[Any], pictures: np.ndarray, training: bool
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Means and standard deviations per channel, of the normalized output of each layer, and at last of the averaged
-    features, on uint8 pictures of the model's size."""
-    keras = tensorflow("begin with an int8 network").keras
-    taps = keras.Model(
-        model.input, [*(_normalization(model, layer).output for layer in layers), model.get_layer("average").output]
-    )
-    sums = [np.zeros((2, layer.out_channels)) for layer in layers] + [np.zeros((2, layers[-1].out_channels))]
+    """Means and standard deviations per channel of some of the model's tensors, on uint8 pictures of its size;
+    ``training``: with the statistics of each batch, which changes those of the model."""
+    taps = tensorflow("measure normalization").keras.Model(model.input, tensors)
+    sums = [np.zeros((2, tensor.shape[-1])) for tensor in tensors]
     for first in range(0, len(pictures), _BATCH):
         batch = pictures[first : first + _BATCH].astype(np.float32) / 128 - 1
-        for total, output in zip(sums, taps(batch, training=False), strict=True):
-            values = np.asarray(output, np.float64)
+        for total, output in zip(sums, taps(batch, training=training), strict=True):
+            values = np.asarray(output, np.float32)
             axes = tuple(range(values.ndim - 1))
-            total += len(batch) * np.stack([values.mean(axes), np.square(values).mean(axes)])
+            total += len(batch) * np.stack([values.mean(axes, np.float64), np.square(values).mean(axes, np.float64)])
     moments = [total / len(pictures) for total in sums]
     return [m[0] for m in moments], [np.sqrt(np.maximum(m[1] - m[0] ** 2, 0)) for m in moments]
 

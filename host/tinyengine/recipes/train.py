@@ -26,7 +26,7 @@ from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.start import begin
+from tinyengine.recipes.start import MEASURED_ANEW, begin, measure_normalization, some_pictures
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network
@@ -82,7 +82,9 @@ class Training:
         if len(data) < recipe.batch:
             raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
         self.steps_per_epoch = len(data) // recipe.batch
-        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch)) if recipe.epochs else 0
+        if not self.steps and start is None:
+            raise DataError("no passes train nothing, so there must be weights to begin with: name them with --start")
         self.model = keras_model(network, softmax=False)
         self._start = b""
         if start is not None:
@@ -95,7 +97,10 @@ class Training:
     def run(
         self, validation: Arrays | None, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
     ) -> None:
-        """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds."""
+        """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds.
+
+        A run of no steps measures the normalization anew, for a resolution that the weights were not trained at.
+        """
         saved = time.monotonic()
         batch = self.recipe.batch
         order = self._order(self.step // self.steps_per_epoch)
@@ -131,6 +136,9 @@ class Training:
             # also when the user interrupts: nothing but the step under way is lost
             self.save()
         self._use_average()
+        if not self.steps:
+            pictures = some_pictures(self.data.values, MEASURED_ANEW, self.network.resolution, self.recipe.seed)
+            measure_normalization(self.model, self.network, pictures)
 
     def save(self) -> None:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
