@@ -15,6 +15,7 @@ from tinyengine.version import describe
 COMMANDS: dict[str, str] = {
     "check": "Say what of a network is supported, and what it takes.",
     "compile": "Compile a .tflite network to C for a board or a core.",
+    "export": "Write networks as a library for firmware of your own.",
     "plan": "Show how a network would use the SRAM of a board.",
     "build": "Compile a network and build the firmware around it.",
     "flash": "Write a built firmware to a board.",

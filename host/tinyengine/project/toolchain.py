@@ -134,7 +134,7 @@ def compile_objects(
     """
     toolchain = arm_toolchain()
     common = hashlib.sha256("\0".join([toolchain.version, *flags]).encode())
-    for name in _DEFINED_HEADER.findall("\n".join(flags)):  # included as a macro, which _included does not see
+    for name in _DEFINED_HEADER.findall("\n".join(flags)):  # included as a macro, which included() does not see
         common.update(b"".join((folder / name).read_bytes() for folder in include if (folder / name).is_file()))
     headers: dict[Path, list[Path]] = {}
     store = cache_dir() / "objects"
@@ -142,7 +142,7 @@ def compile_objects(
 
     def compile_one(source: Path) -> Path:
         key = common.copy()
-        for path in (source, *_included(source, include, headers)):
+        for path in (source, *included(source, include, headers)):
             key.update(path.suffix.encode() + b"\0" + path.read_bytes() + b"\0")
         target = store / f"{key.hexdigest()[:32]}.o"
         with contextlib.suppress(FileNotFoundError):  # not there, or just deleted by another process
@@ -168,8 +168,9 @@ _DEFINED_HEADER = re.compile(r'^-D\w+="([^"]+\.h)"$', re.MULTILINE)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
-def _included(source: Path, include: Sequence[Path], known: dict[Path, list[Path]]) -> list[Path]:
+def included(source: Path, include: Sequence[Path], known: dict[Path, list[Path]] | None = None) -> list[Path]:
     """Headers that ``source`` reaches by ``#include "..."``, sorted; ``known`` remembers each file's own lines."""
+    known = {} if known is None else known
     found: set[Path] = set()
     todo = [source]
     while todo:

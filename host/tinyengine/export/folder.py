@@ -1,0 +1,47 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tinyengine.errors import ToolError
+from tinyengine.export.library import Library
+from tinyengine.export.targets import TARGETS
+
+
+def export(library: Library, target: str, folder: Path) -> list[str]:
+    """Write ``library`` for one of TARGETS; the paths of the files in ``folder``, sorted.
+
+    ToolError when ``folder`` is there and not empty, or cannot be written.
+    """
+    check_free(folder)
+    files = TARGETS[target].files(library)
+    try:
+        _write(files, folder)
+    except OSError as error:
+        raise ToolError(f"cannot write the folder {folder}: {error.strerror or error}") from error
+    return sorted(files)
+
+
+def check_free(folder: Path) -> None:
+    """ToolError when ``folder`` is something else than an empty folder, or none yet."""
+    if folder.exists() and not folder.is_dir():
+        raise ToolError(f"{folder} is not a folder: name a new one with -o")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ToolError(f"the folder {folder} is not empty: name a new one with -o, or delete what is in it")
+
+
+def _write(files: Mapping[str, str | bytes], folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        whole = Path(scratch) / "whole"
+        for name, content in files.items():
+            path = whole / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if folder.is_dir():
+            folder.rmdir()  # only an empty one can be removed
+        os.replace(whole, folder)
