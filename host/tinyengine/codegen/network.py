@@ -1,4 +1,5 @@
 """The three generated files: ``<prefix>.h`` (interface), ``<prefix>.c`` (layers), ``<prefix>_weights.c`` (constants).
+A network with a MODEL.json whose input is a picture has a fourth, ``<prefix>_image.h``.
 
 The code is meant to be read: one C function per layer under a comment with the layer's name, shapes, work and
 addresses, and a run function that lists the layers in order. The same input gives the same bytes.
@@ -13,6 +14,7 @@ from math import prod
 
 from tinyengine import __version__
 from tinyengine.codegen.generated import Generated
+from tinyengine.codegen.image import ImageInput, image_header
 from tinyengine.codegen.states import initial_arrays, states_definition
 from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
@@ -41,6 +43,7 @@ class NetworkSource:
     training: TrainingProgram | None = None
     layout: str = ""  # te_trainer.layout
     small: bool = False  # flash counts more than time and than names in a profile
+    image: ImageInput | None = None  # how a picture becomes the input, where that is known
 
     @cached_property
     def storage(self) -> Storage:
@@ -83,6 +86,8 @@ def generate(source: NetworkSource) -> Generated:
         f"{prefix}_weights.c": _weights(source, symbols),
         f"{prefix}_weights.h": _weights_header(source, symbols),
     }
+    if source.image is not None:
+        sources[f"{prefix}_image.h"] = _banner(source, "Pictures as the input") + image_header(prefix, source.image)
     return Generated(
         source.graph, prefix, sources, sum(layer.call.macs for layer in layers if layer.forward), source.small
     )

@@ -9,6 +9,7 @@ from tinyengine.codegen import NetworkSource, generate
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
+from tinyengine.compiler.picture import image_input
 from tinyengine.compiler.result import CompiledModel
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.ir import Graph
@@ -74,7 +75,10 @@ def compile_graph(
     layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
     metadata_json = meaning_on_device(metadata_json, options)
     calls, prefix = chosen.calls, options.prefix
-    source = NetworkSource(graph, calls, chosen.plan, known_as, metadata_json, prefix, program, layout, options.small)
+    image = image_input(graph, metadata_json)
+    source = NetworkSource(
+        graph, calls, chosen.plan, known_as, metadata_json, prefix, program, layout, options.small, image
+    )
     return CompiledModel(
         **vars(generate(source)),
         planned=calls,

@@ -1,9 +1,10 @@
 """Pictures, and how they become the input of a network.
 
 The way of a picture into a network, the same everywhere: decoded by Pillow, turned as its EXIF orientation says,
-made RGB (transparent parts become black), the *whole* picture resized to the input's size with Pillow's bilinear
-filter (which averages when it shrinks; the aspect ratio is given up), made luma where the network or the user wants
-it (ITU-R 601: 0.299 R + 0.587 G + 0.114 B), mapped to int8 as the network's MODEL.json says.
+made RGB (transparent parts become black), the *whole* picture, or what the network's MODEL.json has cut out of it,
+resized to the input's size with Pillow's bilinear filter (which averages when it shrinks; the aspect ratio is given
+up), or without a filter, made luma where the network or the user wants it (ITU-R 601: 0.299 R + 0.587 G + 0.114 B),
+mapped to int8 as the MODEL.json says. A device does the same to the bit (te_image.h).
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class InputForm:
         height, width, channels = self.shape
         if channels == 3 and self.metadata.color == "luma":
             channels = 1
-        pixels = to_pixels(image, height, width, channels)
+        if self.metadata.crop == "center":
+            image = image.crop(center(*image.size, width, height))
+        pixels = to_pixels(image, height, width, channels, self.metadata.resize)
         return self.metadata.mapping.to_int8(pixels, self.scale, self.zero_point)
 
 
@@ -85,12 +88,33 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def to_pixels(image: Image.Image, height: int, width: int, channels: int) -> np.ndarray:
+def center(width: int, height: int, to_width: int, to_height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the largest part in the middle of a picture that has other proportions."""
+    if width * to_height > height * to_width:
+        part = max(height * to_width // to_height, 1), height
+    else:
+        part = width, max(width * to_height // to_width, 1)
+    left, top = (width - part[0]) // 2, (height - part[1]) // 2
+    return left, top, left + part[0], top + part[1]
+
+
+def to_pixels(image: Image.Image, height: int, width: int, channels: int, resize: str = "bilinear") -> np.ndarray:
     """RGB picture -> uint8 (height, width, channels); 3 channels are RGB, 1 is luma."""
     if channels not in (1, 3):
         raise DataError(f"pictures have 1 or 3 channels, but the network's input has {channels}")
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    if resize == "nearest":
+        image = _nearest(image, width, height)
+    else:
+        # First every line, as a device sees them. By itself Pillow begins with the columns of some pictures, in some
+        # of its versions, which rounds differently.
+        for size in ((width, image.height), (width, height)):
+            image = image.resize(size, Image.Resampling.BILINEAR) if image.size != size else image
     if channels == 1:
         image = image.convert("L")
     return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def _nearest(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The pixels in whose areas the middles of the new ones lie. Pillow finds some of them in floating point."""
+    columns, rows = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in ((width, image.width), (height, image.height)))
+    return Image.fromarray(np.asarray(image)[rows][:, columns])

@@ -2,7 +2,9 @@
 into the firmware.
 
 Fields, all optional: ``task`` (``classification``, ``detection``, ...), ``classes`` (names, one per output value),
-``input`` with ``mapping``, ``color`` (``rgb`` or ``luma``) and ``resize`` (``bilinear``).
+``input`` with ``mapping``, ``color`` (``rgb`` or ``luma``), ``resize`` (``bilinear``, which averages where a picture
+shrinks, or ``nearest``) and ``crop`` (``none``: the whole picture whatever its proportions; ``center``: of those of the
+input the largest part in its middle).
 
 A *mapping* says what number a pixel (0 to 255) stands for. ``pixel-128`` is the int8 value of the tensor itself;
 any other gives the real value, which the tensor's scale and zero point then quantize: ``pixel``, ``pixel/255``,
@@ -24,7 +26,8 @@ import numpy as np
 from tinyengine.errors import DataError
 
 COLORS = ("rgb", "luma")
-RESIZES = ("bilinear",)
+RESIZES = ("bilinear", "nearest")
+CROPS = ("none", "center")
 
 _NUMBER = r"\d+(?:\.\d*)?(?:e[+-]?\d+)?"
 _MAPPING = re.compile(rf"pixel(?:([*/])({_NUMBER}))?(?:([+-])({_NUMBER}))?")
@@ -85,6 +88,7 @@ class ModelMetadata:
     mapping: PixelMapping = DEFAULT_MAPPING
     color: str = "rgb"
     resize: str = "bilinear"
+    crop: str = "none"
 
     def class_name(self, index: int) -> str:
         """Name of a class, or its number where there is no name."""
@@ -93,15 +97,14 @@ class ModelMetadata:
     def to_json(self) -> str:
         """Compact JSON in ASCII with a fixed order of keys: the copy in the firmware."""
         m = self.mapping
-        data = {
-            "task": self.task,
-            "classes": list(self.classes),
-            "input": {
-                "mapping": m.text or {"scale": m.scale, "offset": m.offset},
-                "color": self.color,
-                "resize": self.resize,
-            },
+        inputs = {
+            "mapping": m.text or {"scale": m.scale, "offset": m.offset},
+            "color": self.color,
+            "resize": self.resize,
         }
+        if self.crop != "none":
+            inputs["crop"] = self.crop
+        data = {"task": self.task, "classes": list(self.classes), "input": inputs}
         return json.dumps(data, separators=(",", ":"))
 
     def override(
@@ -131,7 +134,7 @@ def parse_metadata(text: str, origin: str) -> ModelMetadata:
         raise DataError(f"{origin} must be a JSON object with task, classes and input")
     inputs = data.get("input", {})
     if not isinstance(inputs, dict):
-        raise DataError(f'{origin}: "input" must be an object with mapping, color and resize')
+        raise DataError(f'{origin}: "input" must be an object with mapping, color, resize and crop')
     classes = data.get("classes", [])
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise DataError(f'{origin}: "classes" must be a list of names')
@@ -148,6 +151,7 @@ def parse_metadata(text: str, origin: str) -> ModelMetadata:
         mapping=mapping,
         color=_choice("color", inputs.get("color", "rgb"), COLORS, origin),
         resize=_choice("resize", inputs.get("resize", "bilinear"), RESIZES, origin),
+        crop=_choice("crop", inputs.get("crop", "none"), CROPS, origin),
     )
 
 

@@ -3,18 +3,8 @@
 #include "tinyengine/te_backward_float.h"
 
 #include "../support/te_block_float.h"
+#include "../support/te_exp.h"
 #include "../support/te_update.h"
-
-/* exp(x) for x <= 0; 0 below -87. */
-static float exp_negative(float x) {
-    static const float taylor[6] = {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
-    if (x < -87.0f) return 0.0f;
-    const int32_t n = (int32_t)(x * 1.4426950408889634f - 0.5f);
-    const float r = (x - (float)n * 0.693359375f) - (float)n * -2.12194440e-4f;
-    float total = 1.0f / 720;
-    for (uint32_t k = 0; k < 6; k++) total = total * r + taylor[k];
-    return total * te_power_of_two(n);
-}
 
 /* Natural logarithm of a normal x > 0: x = 2^n m with m in [0.75, 1.5),
  * log m = 2 artanh((m - 1) / (m + 1)). */
@@ -89,7 +79,7 @@ static float judge(const te_loss_params *p, const int8_t *x, float *g, te_train_
     const float largest = g[predicted], own = g[context->sample.label] - largest;
     float total = 0.0f;
     for (uint32_t k = 0; k < classes; k++) {
-        g[k] = exp_negative(g[k] - largest);
+        g[k] = te_exp_negative(g[k] - largest);
         total = total + g[k];
     }
     context->result.predicted = (uint16_t)predicted;

@@ -1,0 +1,184 @@
+"""te_image.h against the host's way of a picture into a network: natively under sanitizers, and on simulated cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tinyengine.data.images import InputForm
+from tinyengine.data.metadata import ModelMetadata, parse_mapping
+from tinyengine.data.pixels import FORMATS
+from tinyengine.measure.target_runner import BenchImage, Job
+
+from tests.helpers import needs
+from tests.helpers.camera import NativeCamera, PictureCase, picture_network
+
+READY, BAD_SOURCE = 0, 1
+
+
+def bound(width: int, to_width: int) -> int:
+    """TE_IMAGE_BYTES."""
+    return 8 * max(width, to_width) + 37 * to_width + 4
+
+
+@pytest.fixture(scope="module")
+def camera() -> Iterator[NativeCamera]:
+    made = NativeCamera()
+    yield made
+    made.close()
+
+
+def form(
+    shape: tuple[int, int, int],
+    mapping: str = "pixel-128",
+    color: str = "rgb",
+    resize: str = "bilinear",
+    crop: str = "none",
+) -> InputForm:
+    metadata = ModelMetadata(mapping=parse_mapping(mapping), color=color, resize=resize, crop=crop)
+    return InputForm(shape, 1 / 127.5, -1, metadata)
+
+
+def frame(format: str, width: int, height: int, seed: int, extreme: bool = False) -> bytes:
+    """Random bytes; ``extreme``: only the smallest and the largest."""
+    rng = np.random.default_rng(seed)
+    size = FORMATS[format].line_bytes(width) * height
+    return (rng.integers(0, 2, size) * 255 if extreme else rng.integers(0, 256, size)).astype(np.uint8).tobytes()
+
+
+def check(camera: NativeCamera, case: PictureCase) -> None:
+    answer = camera.convert(case)
+    assert answer.status == READY, case
+    assert answer.memory <= bound(case.width, case.form.shape[1])
+    np.testing.assert_array_equal(answer.rows, case.expected().ravel(), err_msg=str(case))
+
+
+SIDES = st.integers(1, 70) | st.sampled_from([1, 2, 3, 24, 32, 48, 64, 96])
+
+
+@st.composite
+def picture_cases(draw: st.DrawFn) -> PictureCase:
+    width, height, to_width, to_height = (draw(SIDES) for _ in range(4))
+    format = draw(st.sampled_from([*FORMATS]))
+    area = (0, 0, 0, 0)
+    if draw(st.booleans()):
+        x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+        area = x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y))
+    wanted = form(
+        (to_height, to_width, draw(st.sampled_from([1, 3]))),
+        draw(st.sampled_from(["pixel-128", "pixel/255", "pixel/127.5-1", "pixel*0.02-3"])),
+        draw(st.sampled_from(["rgb", "luma"])),
+        draw(st.sampled_from(["bilinear", "bilinear", "nearest"])),
+        draw(st.sampled_from(["none", "center"])),
+    )
+    data = frame(format, width, height, draw(st.integers(0, 1 << 30)), draw(st.booleans()))
+    return PictureCase(format, width, height, wanted, data, area, draw(st.booleans()))
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=picture_cases())
+def test_same_bytes_as_the_host(camera: NativeCamera, case: PictureCase) -> None:
+    check(camera, case)
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=picture_cases())
+def test_lines_are_a_frame(camera: NativeCamera, case: PictureCase) -> None:
+    apart, whole = (camera.convert(replace(case, by_lines=by_lines)) for by_lines in (True, False))
+    np.testing.assert_array_equal(apart.rows, whole.rows)
+    assert apart.rows.size == np.prod(case.form.shape)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("resize", ["bilinear", "nearest"])
+def test_every_format_by_itself(camera: NativeCamera, format: str, resize: str) -> None:
+    """Odd widths, at odd places: narrower, wider, lower and higher."""
+    for k, (width, height, area) in enumerate([(37, 29, (0, 0, 0, 0)), (37, 29, (5, 3, 31, 20)), (9, 5, (1, 1, 7, 3))]):
+        for shape in ((13, 11, 3), (29, 37, 3), (31, 40, 3), (13, 11, 1)):
+            check(
+                camera,
+                PictureCase(format, width, height, form(shape, resize=resize), frame(format, width, height, k), area),
+            )
+
+
+LARGE = [
+    ("rgb565le", 640, 480, (72, 72, 3)),
+    ("yuyv", 640, 480, (96, 96, 1)),
+    ("rgb888", 1600, 1200, (96, 96, 3)),
+    ("gray8", 1600, 1200, (1, 1, 1)),
+    ("gray8", 2047, 3, (3, 1, 1)),
+    ("gray8", 4095, 2, (2, 9, 1)),
+    ("gray8", 2, 4095, (9, 1, 1)),
+    ("rgb888", 1, 1, (96, 96, 3)),
+    ("uyvy", 1, 1, (5, 4, 3)),
+    ("rgb565be", 1, 480, (96, 1, 3)),
+]
+
+
+@pytest.mark.parametrize(("format", "width", "height", "shape"), LARGE)
+@pytest.mark.parametrize("white", [False, True])
+def test_sums_of_large_pictures_do_not_overflow(
+    camera: NativeCamera, format: str, width: int, height: int, shape: tuple[int, int, int], white: bool
+) -> None:
+    data = (
+        bytes([255]) * (FORMATS[format].line_bytes(width) * height) if white else frame(format, width, height, 1, True)
+    )
+    check(camera, PictureCase(format, width, height, form(shape), data))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "area", "shape"),
+    [
+        (0, 4, (0, 0, 0, 0), (2, 2, 1)),
+        (4, 0, (0, 0, 0, 0), (2, 2, 1)),
+        (4, 4, (1, 0, 4, 4), (2, 2, 1)),
+        (4, 4, (0, 3, 4, 2), (2, 2, 1)),
+        (4, 4, (0, 0, 4, 0), (2, 2, 1)),
+        (4096, 1, (0, 0, 0, 0), (1, 9, 1)),
+        (4095, 1, (0, 0, 0, 0), (1, 1, 1)),
+        (1, 4095, (0, 0, 0, 0), (1, 1, 1)),
+    ],
+)
+def test_impossible_sources_are_refused(
+    camera: NativeCamera, width: int, height: int, area: tuple[int, int, int, int], shape: tuple[int, int, int]
+) -> None:
+    case = PictureCase("gray8", width, height, form(shape), bytes(width * height), area)
+    answer = camera.convert(case)
+    assert (answer.status, answer.memory, answer.rows.size) == (BAD_SOURCE, 0, 0)
+
+
+def test_nearest_takes_what_bilinear_refuses(camera: NativeCamera) -> None:
+    check(camera, PictureCase("gray8", 4095, 1, form((1, 1, 1), resize="nearest"), frame("gray8", 4095, 1, 3)))
+
+
+def target_cases() -> list[PictureCase]:
+    rng = np.random.default_rng(3)
+    cases = []
+    for k, format in enumerate([*FORMATS] * 6):
+        width, height, to_width, to_height = (int(v) for v in rng.integers(1, 60, 4))
+        if k < len(FORMATS):
+            width, to_width = 60, 13  # every format is narrowed by itself
+            height, to_height = 50, 11
+        wanted = form(
+            (to_height, to_width, int(rng.choice([1, 3]))),
+            color=str(rng.choice(["rgb", "luma"])),
+            resize=["bilinear", "bilinear", "nearest"][k % 3],
+            crop=str(rng.choice(["none", "center"])),
+        )
+        cases.append(PictureCase(format, width, height, wanted, frame(format, width, height, k)))
+    return cases
+
+
+@pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
+@needs.thorough_cores
+def test_same_bytes_on_a_device(cpu: str, portable: bool) -> None:
+    network = picture_network(target_cases())
+    with BenchImage([network], cpu, portable) as image:
+        [result] = image.run([Job(0, [network.input])], exact=False)
+    assert result.guards_intact
+    for case, got in zip(network.cases, network.split(result.outputs[0]), strict=True):
+        np.testing.assert_array_equal(got, case.expected().ravel(), err_msg=str(case))
