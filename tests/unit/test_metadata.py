@@ -69,6 +69,17 @@ def test_the_copy_in_the_firmware_says_the_same() -> None:
         assert parse_metadata(text, "x") == metadata
 
 
+def test_crop_and_resize_in_the_firmware() -> None:
+    """A picture's whole way is part of a network's identity; what everybody had before has kept its own."""
+    assert "crop" not in ModelMetadata().to_json()
+    for crop, resize in (("center", "bilinear"), ("none", "nearest"), ("center", "nearest")):
+        metadata = ModelMetadata(resize=resize, crop=crop)
+        assert parse_metadata(metadata.to_json(), "x") == metadata
+    for wrong in ('{"input": {"crop": "centre"}}', '{"input": {"resize": "area"}}'):
+        with pytest.raises(DataError, match="but must be"):
+            parse_metadata(wrong, "x")
+
+
 def test_a_network_without_metadata_is_a_classifier() -> None:
     metadata = parse_metadata("{}", "x")
     assert metadata == ModelMetadata()
