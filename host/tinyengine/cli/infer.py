@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +14,56 @@ from rich.console import Console
 from tinyengine.cli.device_options import device_options, meaning_options, recognizer
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
+from tinyengine.data.images import Picture
+from tinyengine.data.numbers import is_numbers, read_numbers
 from tinyengine.data.reader import read_all
+from tinyengine.device.recognition import Recognition, Recognizer
 from tinyengine.report.recognition import answers_table
 
 
 @click.command("infer")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--hop", type=click.IntRange(min=1), help=".csv with several lines per sample: lines from one to the next."
+)
 @device_options
 @meaning_options
 @json_option
-def command(images: tuple[Path, ...], as_json: bool, **device: Any) -> None:
-    """Classify pictures on a device.
+def command(inputs: tuple[Path, ...], hop: int | None, as_json: bool, **device: Any) -> None:
+    """Run the network on a device: classify pictures, or compute with numbers.
 
-    IMAGE is a picture, a folder of pictures or an .npz archive. Each picture is resized as a whole to the network's
-    input. A network with states begins anew with each picture.
+    INPUT is a picture, a folder of pictures or an .npz archive of them; each is resized to the network's input. For
+    networks that take something else it is an .npy of one sample or of N, an .npz with an array for each input by its
+    name, or a .csv with a sample per line (or, of a network that looks at T lines at once, T lines per sample). Floats
+    are real values. A network with states begins anew with each INPUT's sample.
 
     \b
     Example:
       tinyengine infer photo.jpg holiday/ --port /dev/ttyACM0
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
+      tinyengine infer gestures.csv --hop 32 --port /dev/ttyACM0
     """
-    pictures = read_all(images)
+    files = {path: None if is_numbers(path) else read_all([path]) for path in inputs}
     with recognizer(**device) as board, step_progress() as progress:
-        results = []
-        for number, picture in enumerate(pictures):
-            progress("classifying", number, len(pictures))
-            results.append(board.recognize(picture.name, picture.rgb()))
         identity = board.device.identity
+        runs: list[Callable[[], Recognition]] = []
+        for path, pictures in files.items():
+            if pictures is None:
+                samples = read_numbers(path, identity.inputs, hop)
+                runs += [partial(board.compute, sample.name, sample.arrays) for sample in samples]
+            else:
+                runs += [partial(_recognize, board, picture) for picture in pictures]
+        results = []
+        for number, run in enumerate(runs):
+            progress("computing", number, len(runs))
+            results.append(run())
     if as_json:
         head = {"board": identity.board, "model": identity.model, "hash": identity.model_hash}
         click.echo(json.dumps(head | {"pictures": [result.report() for result in results]}, indent=2))
     else:
         Console(highlight=False).print(answers_table(identity, results))
+
+
+def _recognize(board: Recognizer, picture: Picture) -> Recognition:
+    """The picture is decoded when its turn comes."""
+    return board.recognize(picture.name, picture.rgb())

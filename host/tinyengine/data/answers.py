@@ -23,18 +23,22 @@ class Answer:
 def classify(
     values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata, taught: int | None = None
 ) -> Answer:
-    """The answer in a classifier's int8 output, real = scale * (value - zero_point).
+    """The answer in a classifier's int8 or float output, real = scale * (value - zero_point).
 
     ``taught``: only the first so many outputs have learned anything, and the others are not asked.
 
-    An output whose range lies within 0 to 1 holds probabilities (softmax or logistic at its end), any other holds
-    logits. A single value is the probability, or logit, of the second of two classes.
+    An int8 output whose range lies within 0 to 1 holds probabilities (softmax or logistic at its end), a float one
+    whose values do and add up to 1 at most; any other holds logits. A single value is the probability, or logit, of
+    the second of two classes.
     """
     if metadata.task != "classification":
         raise DataError(f"the network's task is {metadata.task}, not classification: 'infer --json' shows its outputs")
     real = scale * (values.ravel()[:taught].astype(np.float64) - zero_point)
     lowest, highest = scale * (-128 - zero_point), scale * (127 - zero_point)
     are_probabilities = lowest >= -1e-6 and highest <= 1.0 + scale
+    if values.dtype.kind == "f":
+        real = values.ravel()[:taught].astype(np.float64)
+        are_probabilities = bool((real >= 0).all() and real.sum() <= 1.01)
     if real.size == 1:
         p = float(real[0]) if are_probabilities else float(1 / (1 + np.exp(-real[0])))
         chances = np.array([1 - p, p])

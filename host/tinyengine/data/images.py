@@ -67,7 +67,10 @@ class InputForm:
         """
         if len(self.shape) != 3:
             dims = "x".join(map(str, self.shape))
-            raise DataError(f"the network's input ({dims}) is no picture: pictures need rows x columns x channels")
+            raise DataError(
+                f"the network's input ({dims}) is no picture, which has rows x columns x channels: give numbers, as "
+                ".npy, .npz or .csv"
+            )
         height, width, channels = self.shape
         if channels == 3 and self.metadata.color == "luma":
             channels = 1

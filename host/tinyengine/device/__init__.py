@@ -1,6 +1,6 @@
 """Talking to a device: transports (serial, socket, simulator), framing, the client."""
 
-from tinyengine.device.client import Device, Identity, Inference, LayerProfile, Statistics, open_device
+from tinyengine.device.client import Device, Identity, Inference, LayerProfile, Statistics, TensorInfo, open_device
 from tinyengine.device.connection import Timing
 from tinyengine.device.transport import Transport, open_port, open_transport, port_names
 
@@ -10,6 +10,7 @@ __all__ = [
     "Inference",
     "LayerProfile",
     "Statistics",
+    "TensorInfo",
     "Timing",
     "Transport",
     "open_device",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from tinyengine.data.answers import Answer, classify
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.numbers import real_values
 from tinyengine.data.reader import read_all
-from tinyengine.device import Device, Inference
+from tinyengine.device import Device, Inference, TensorInfo
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.errors import DataError
 from tinyengine.optional import opencv
@@ -34,6 +36,8 @@ class Recognition:
     answer: Answer | None
     inference: Inference
     unit: str  # of inference.count
+    ports: tuple[TensorInfo, ...] = ()  # of the outputs
+    classes: tuple[str, ...] = ()  # what the last axis of a map of classes means
     frames_per_second: float = 0.0  # in a stream, everything included
 
     def report(self) -> dict[str, Any]:
@@ -56,7 +60,26 @@ class Recognition:
             data["frames_per_second"] = self.frames_per_second
         if answer is None:
             data["outputs"] = [values.tolist() for values in run.outputs]
+            data["numbers"] = [
+                {"name": port.name, "values": real.tolist()} for port, real in zip(self.ports, self.reals, strict=True)
+            ]
+            if shares := self.shares:
+                data["shares"] = shares
         return data
+
+    @property
+    def reals(self) -> list[np.ndarray]:
+        """What the outputs' values stand for, float64."""
+        return [real_values(values, port) for values, port in zip(self.inference.outputs, self.ports, strict=True)]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of a map of classes, the share of the places where each is the likeliest; empty for any other output."""
+        first = self.inference.outputs[0]
+        if self.answer is not None or first.ndim < 2 or first.shape[-1] != len(self.classes):
+            return {}
+        counts = np.bincount(first.reshape(-1, first.shape[-1]).argmax(1), minlength=len(self.classes))
+        return {name: float(count) / counts.sum() for name, count in zip(self.classes, counts, strict=True)}
 
     def json_line(self) -> str:
         return json.dumps(self.report(), separators=(", ", ": "))
@@ -66,7 +89,11 @@ def input_form(device: Device, metadata: ModelMetadata) -> InputForm:
     """What pictures for this device look like. DataError where the network takes something else."""
     identity = device.identity
     if len(identity.inputs) != 1:
-        raise DataError(f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one")
+        names = ", ".join(port.name for port in identity.inputs)
+        raise DataError(
+            f"the network {identity.model} takes {len(identity.inputs)} inputs, pictures are for one: give an .npz "
+            f"with the arrays {names}, or a .csv"
+        )
     port = identity.inputs[0]
     return InputForm(port.shape, port.scale, port.zero_point, metadata)
 
@@ -82,25 +109,39 @@ class Recognizer:
         self._taught: int | None = None
         if device.identity.can_train and (names := DeviceTrainer(device).info().class_names):
             self.metadata, self._taught = self.metadata.override(classes=names), len(names)
-        self._form = input_form(device, self.metadata)
 
     def recognize(self, name: str, image: Image.Image) -> Recognition:
         """Run the network on one RGB picture, whatever it was given before: states begin anew."""
         self._rewind()
         return self._recognize(name, image)
 
+    def compute(self, name: str, inputs: Sequence[np.ndarray]) -> Recognition:
+        """Run the network on inputs that are no pictures, one array for each; states begin anew."""
+        self._rewind()
+        return self._run(name, list(inputs))
+
     def _rewind(self) -> None:
         if self.device.identity.has_states:
             self.device.rewind()
 
     def _recognize(self, name: str, image: Image.Image) -> Recognition:
+        return self._run(name, [input_form(self.device, self.metadata).values(image)])
+
+    def _run(self, name: str, inputs: list[np.ndarray]) -> Recognition:
         identity = self.device.identity
-        inference = self.device.infer(self._form.values(image), by_rows=self._by_rows)
+        inference = self.device.infer(inputs, by_rows=self._by_rows)
         answer = None
-        if self.metadata.task == "classification":
-            out = identity.outputs[0]
+        out = identity.outputs[0]
+        if self._classifies:
             answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata, self._taught)
-        return Recognition(name, answer, inference, identity.counter_unit)
+        return Recognition(name, answer, inference, identity.counter_unit, identity.outputs, self.metadata.classes)
+
+    @property
+    def _classifies(self) -> bool:
+        """Whether the first output is a choice of a class: a single number without names for it is a number."""
+        shape = [n for n in self.device.identity.outputs[0].shape if n != 1]
+        named = bool(self.metadata.classes)
+        return self.metadata.task == "classification" and (len(shape) == 1 or (not shape and named))
 
     def stream(self, pictures: Iterator[NamedPicture], limit: int | None = None) -> Iterator[Recognition]:
         """Recognize pictures as they come, at most ``limit``; the rate is averaged over the last ones. States begin
@@ -114,7 +155,7 @@ class Recognizer:
             current = 1.0 / max(now - last, 1e-6)
             rate = current if number == 1 else rate + (current - rate) / min(number, 10)
             last = now
-            yield Recognition(result.name, result.answer, result.inference, result.unit, rate)
+            yield replace(result, frames_per_second=rate)
             if number == limit:
                 return
 

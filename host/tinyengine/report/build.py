@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 
+from tinyengine.ir import Graph
 from tinyengine.project.build import Firmware
 from tinyengine.report.storage import storage_sentence
 from tinyengine.sizes import format_size
+
+
+def _takes_pictures(graph: Graph) -> bool:
+    """Whether the only input has rows, columns, and gray or RGB."""
+    shapes = [graph.tensor(port.tensor).shape for port in graph.inputs]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][-1] in (1, 3) and min(shapes[0][1:3]) > 1
 
 
 def build_summary(firmware: Firmware) -> str:
@@ -21,7 +28,8 @@ def build_summary(firmware: Firmware) -> str:
     if kept:
         lines.append(f"  trained states: {kept}")
     if board.is_simulated_only:
-        lines.append(f"next: tinyengine infer IMAGE... --port sim:{board.name}")
+        given = "IMAGE" if _takes_pictures(firmware.compiled.graph) else "NUMBERS.npy"
+        lines.append(f"next: tinyengine infer {given} --port sim:{board.name}")
     else:
         lines.append(f"next: tinyengine flash --board {board.name}")
     return "\n".join(lines)

@@ -6,15 +6,19 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from tinyengine.device import Identity
 from tinyengine.device.recognition import Recognition
 
+SHOWN = 6
+"""Numbers of an output that a table has room for."""
+
 
 def _head(identity: Identity, live: bool) -> Table:
     table = Table(title=f"{identity.model} on {identity.board}")
-    table.add_column("picture", overflow="fold")
+    table.add_column("input", overflow="fold")
     table.add_column("answer")
     table.add_column("probability", justify="right")
     table.add_column("device time", justify="right")
@@ -33,10 +37,18 @@ def device_time(identity: Identity, result: Recognition) -> str:
 
 def _cells(identity: Identity, result: Recognition) -> list[str]:
     if result.answer is None:
-        values = [f"{len(output.ravel())} values" for output in result.inference.outputs]
+        values = [_numbers(real) for real in result.reals]
+        if shares := result.shares:
+            values[0] = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
         return [result.name, ", ".join(values), "", device_time(identity, result)]
     answer = result.answer
     return [result.name, answer.name, f"{100 * answer.probability:.1f} %", device_time(identity, result)]
+
+
+def _numbers(real: np.ndarray) -> str:
+    """The first few of an output's numbers."""
+    first = " ".join(f"{value:.4g}" for value in real.ravel()[:SHOWN])
+    return first if real.size <= SHOWN else f"{first} ... ({real.size} values)"
 
 
 def answers_table(identity: Identity, results: Sequence[Recognition]) -> Table:
