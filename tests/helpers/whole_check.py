@@ -17,6 +17,7 @@ from tinyengine.native.build import run_in_a_row
 from tinyengine.passes import optimize
 from tinyengine.reference import Session
 
+from tests.helpers.batch import differing
 from tests.helpers.graphs import to_outside
 from tests.helpers.legacy import as_uint8, uint8
 from tests.helpers.tflite_reference import run_builtin_ref_in_a_row
@@ -35,12 +36,6 @@ WAYS: tuple[dict[str, str | float], ...] = (
 """In which networks are compiled; each network in two of them."""
 
 
-def same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Bit for bit, but for the many numbers that are none."""
-    a, b = a.ravel(), b.ravel()
-    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
 def outside(graph: Graph, runs: Runs) -> list[list[np.ndarray]]:
     """The oracle's answers to what the ports of ``graph`` are given."""
     session, answers = Session(graph), []
@@ -55,10 +50,10 @@ def difference(graph: Graph, mine: Runs, theirs: Runs) -> str:
     """The first output that differs; empty if none does."""
     for run, (ours, wanted) in enumerate(zip(mine, theirs, strict=True)):
         for port, a, b in zip(graph.outputs, ours, wanted, strict=True):
-            if not same(a, b):
+            different = differing(a.ravel(), b.ravel())
+            if different.any():
                 producer = graph.producer(port.tensor)
-                different = int(np.count_nonzero(a.ravel() != b.ravel()))
-                return f"run {run}, {port.tensor} ({producer and producer.kind}): {different} of {a.size} differ"
+                return f"run {run}, {port.tensor} ({producer and producer.kind}): {different.sum()} of {a.size} differ"
     return ""
 
 

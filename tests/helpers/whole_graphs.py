@@ -112,7 +112,7 @@ class WholeBuilder(GraphBuilder):
         self.graph.tensors[name] = Tensor(name, like.shape, like.dtype, like.quant)
         self.graph.inputs.append(Port(name, name, like.dtype, like.quant))
         self.values[name] = value
-        self.sources.append(name)
+        self.offer([name])
         return name
 
     def put(
@@ -258,6 +258,8 @@ def delay(b: WholeBuilder) -> None:
     if x is None:
         return
     tensor = b.graph.tensor(x)
+    if tensor.dtype == "int32" and tensor.quant:  # variables of files have none
+        return
     value = b.values[x]
     first = value if b.draw.integer(0, 1) else np.full_like(value, tensor.zero_point if tensor.quant else 0)
     state = f"state{len(b.graph.states)}"

@@ -8,7 +8,7 @@ from tests.helpers import needs
 from tests.helpers.whole_check import Compiled, against_oracle, compiled, on_core, under_sanitizers
 from tests.helpers.whole_graphs import ANY, FLOAT, INT8
 
-SEEDS = range(7000, 7024)
+SEEDS = range(7000, 7012)
 
 
 @pytest.fixture(scope="module")
@@ -31,5 +31,6 @@ def test_portable_c_under_sanitizers(networks: list[Compiled]) -> None:
 @pytest.mark.parametrize("portable", [False, True], ids=["dsp", "portable"])
 @needs.thorough_cores
 def test_simulated_cores(networks: list[Compiled], cpu: str, portable: bool) -> None:
+    networks = networks[::2]  # a core compiles slowly: one way of each
     wrong = against_oracle(networks, on_core(networks, cpu, portable))
     assert not wrong, "\n".join(wrong)

@@ -39,7 +39,8 @@ int main(void) {
         for (; runs; runs--) {
             if (!(m->run ? run(m) : push(m))) return 2;
             for (uint32_t i = 0; i < m->n_outputs; i++)
-                if (fwrite(m->outputs[i].data, 1, m->outputs[i].bytes, stdout) != m->outputs[i].bytes) return 3;
+                if (fwrite(m->outputs[i].data, 1, m->outputs[i].bytes, stdout) != m->outputs[i].bytes)
+                    return 3;
         }
     }
     return 0;
