@@ -34,8 +34,8 @@ BY_A_LIBRARY = {
 """Of float32: TFLite computes them by functions of its C library, which are others on every machine."""
 NO_REFERENCE = {OpKind.SUM, OpKind.ELU}
 """Of int8: where TFLite's reference kernels are wrong or missing."""
-OURS = ("shift", "legacy")
-"""Families of operators that files do not have."""
+OURS = ("shift", "legacy", "signal")
+"""Families of operators that TFLite's files do not have, or its interpreter."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def _has_reference(case: OpCase) -> bool:
     tensors = case.graph.tensors
     if op.kind in (BY_A_LIBRARY if tensors[op.inputs[0]].dtype == "float32" else NO_REFERENCE):
         return False
+    if op.kind is OpKind.DIV and not all(value.all() for value in case.inputs):
+        return False  # TFLite refuses to divide by zero
     bias = tensors["b"].data if "b" in tensors else None
     if op.kind is OpKind.FULLY_CONNECTED and bias is not None and bias.dtype == np.int32:
         extreme = np.abs(bias.astype(np.int64)) >= (1 << 31) - 1
@@ -151,7 +153,8 @@ class WholeBuilder(GraphBuilder):
 
     def source(self, dtypes: tuple[str, ...]) -> str | None:
         """An earlier tensor of one of these types, the latest ones more often than others."""
-        names = [name for name in self.sources if self.graph.tensor(name).dtype in dtypes]
+        tensors = (self.graph.tensor(name) for name in self.sources)
+        names = [t.name for t in tensors if t.dtype in dtypes and (t.quant or t.dtype not in ("int8", "int16"))]
         if not names:
             return None
         return names[-1] if self.draw.integer(0, 2) else self.draw.one_of(*names)
