@@ -12,7 +12,7 @@ from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.elementwise import Comparison
-from tinyengine.ir.ops import NoAttrs
+from tinyengine.ir.ops import Attrs, MeanAttrs, NoAttrs
 from tinyengine.native.build import build
 from tinyengine.reference import run
 
@@ -54,6 +54,49 @@ def test_the_oracle_compares_as_tflite(kind: OpKind, seed: int) -> None:
     ):
         np.testing.assert_array_equal(mine, again)
         np.testing.assert_array_equal(mine, theirs, strict=True)
+
+
+def decided(seed: int) -> tuple[Graph, list[np.ndarray]]:
+    """What two comparisons say together and over axes, as numbers."""
+    draw, b = Draw(np.random.default_rng(seed)), CaseBuilder()
+    shape = (1, draw.integer(1, 4), draw.integer(1, 5))
+    names = [b.given(f"x{i}", None, draw.values("int32", shape)) for i in range(3)]
+
+    def truth(kind: OpKind, inputs: list[str], attrs: Attrs | None = None) -> str:
+        name = b.op(kind, inputs, attrs or NoAttrs(), dtype="bool")
+        b.graph.tensor(name).quant = None
+        return name
+
+    less, more = truth(OpKind.LESS, names[:2]), truth(OpKind.GREATER_EQUAL, names[1:])
+    both = truth(draw.one_of(OpKind.LOGICAL_AND, OpKind.LOGICAL_OR), [less, more])
+    other = truth(draw.one_of(OpKind.EQUAL, OpKind.NOT_EQUAL), [truth(OpKind.LOGICAL_NOT, [less]), both])
+    chosen = truth(OpKind.SELECT_V2, [less, both, other])
+    axes = MeanAttrs(draw.one_of((1,), (2,), (1, 2)), True)
+    every = truth(draw.one_of(OpKind.REDUCE_ALL, OpKind.REDUCE_ANY), [chosen], axes)
+    for name in (both, other, every):
+        number = b.op(OpKind.CAST, [name], NoAttrs(), b.shape(name), dtype="int32")
+        b.graph.tensor(number).quant = None
+        b.output(number)
+    return b.graph, b.values
+
+
+@QUICK
+@given(seed=SEEDS)
+def test_the_oracle_decides_as_tflite(seed: int) -> None:
+    graph, inputs = decided(seed)
+    model = tflite_bytes(graph)
+    for mine, again, theirs in zip(
+        run(graph, inputs), run(parse_tflite(model), inputs), run_builtin_ref(model, inputs), strict=True
+    ):
+        np.testing.assert_array_equal(mine, again)
+        np.testing.assert_array_equal(mine, theirs, strict=True)
+
+
+def test_the_generated_code_decides_as_the_oracle() -> None:
+    for seed in range(6):
+        graph, inputs = decided(seed)
+        for got, wanted in zip(build(compile_graph(graph)).run(inputs), run(graph, inputs), strict=True):
+            np.testing.assert_array_equal(got.ravel(), wanted.ravel())
 
 
 @pytest.mark.parametrize("kind", KINDS)

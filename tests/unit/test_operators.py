@@ -26,11 +26,12 @@ from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder
 
 COMPARED = [kind for kind, definition in DEFINITIONS.items() if isinstance(definition, Comparison | Select)]
+LOGICAL = [kind for kind, definition in DEFINITIONS.items() if definition.input_dtypes(0) == ("bool",)]
 T = TypeVar("T")
 
 NO_CASE = {
     OpKind.DEQUANTIZE: "stands at the network's border only, where the host computes it",
-    **dict.fromkeys(COMPARED, "has truth values, which are no ports: see tests/unit/test_comparisons.py"),
+    **dict.fromkeys((*COMPARED, *LOGICAL), "has truth values, which are no ports: see tests/unit/test_comparisons.py"),
     **dict.fromkeys(
         (OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF), "keep states: see tests/unit/test_recurrent.py"
     ),

@@ -13,7 +13,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import OpKind, Quantization
-from tinyengine.ir.ops import Activation, ElementwiseAttrs, GatherAttrs, MatmulAttrs, Window
+from tinyengine.ir.ops import Activation, ElementwiseAttrs, GatherAttrs, MatmulAttrs, PadAttrs, Window
 from tinyengine.paths import project_root
 
 from tests.helpers.graphs import GraphBuilder
@@ -53,6 +53,11 @@ def multiplied(b: GraphBuilder, x: str) -> str:
 
 def pooled(b: GraphBuilder, x: str) -> str:
     return b.pool(OpKind.MAX_POOL_2D, x, Window((8, 8)))
+
+
+def filled(b: GraphBuilder, x: str) -> str:
+    attrs = PadAttrs(((0, 0), (1, 1), (0, 0), (0, 0)), 17)
+    return b.op(OpKind.PAD, [x], attrs, quant=b.graph.tensor(x).quant)
 
 
 def separate_axes(b: GraphBuilder, x: str) -> str:
@@ -130,30 +135,27 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
     "use HARD_SWISH": (HARD_SWISH,),
     "use LOGISTIC or HARD_SWISH": (LOGISTIC, HARD_SWISH),
     "use RELU, RELU6 or a separate LOGISTIC": (relu6, LOGISTIC),
-    "multiply by the reciprocal constant (MUL)": (constant,),
     "use nearest-neighbour interpolation": (upsampled,),
     "use STRIDED_SLICE for each part": (sliced,),
     "use STRIDED_SLICE": (sliced,),
     "use MEAN": (MEAN,),
     "use MAX_POOL_2D if it goes over rows and columns, all of them": (pooled,),
-    "pad with zeros (PAD)": (PAD,),
     "repeat that one before (BROADCAST_TO)": (multiplied,),
     "use SOFTMAX": (SOFTMAX,),
     "leave the largest output to be found by the application": (DENSE,),
-    "use a dilated convolution (dilation_rate), stride 1": (
-        lambda b, x: b.conv(x, 4, Window((3, 3), dilation=(2, 2))),
-    ),
     "gather along one axis, without batch_dims": (gathered,),
     "put a RELU behind it": (normalized,),
     "put the activation before the concatenation": (lambda b, x: b.concat([b.relu(x)] * 2, 3),),
     "make the {} constant": (PAD, MEAN, sliced),
+    "make the value constant, of the input's type": (filled,),
+    "add two at a time (ADD)": (lambda b, x: b.binary(OpKind.ADD, x, b.relu(x)),),
+    "multiply, or take a square root (SQRT)": (lambda b, x: b.binary(OpKind.MUL, x, x),),
     "make them constant": (CONV, DENSE),
     "make it constant": (CONV, DENSE),
     "store dense constant weights": (CONV, DENSE),
     "convert the model without shuffled weights": (DENSE,),
     "quantize the weights to int8": (CONV,),
     "quantize the weights symmetrically": (CONV,),
-    "write the slice with one range for each axis": (sliced,),
     "remove the empty slice from the network": (CONV,),
     "remove it from the network": (CONV,),
     "leave it out of the network or run it on the host": (CONV,),

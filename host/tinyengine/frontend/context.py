@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NoReturn
 
@@ -38,8 +38,14 @@ KINDS = {
     "SELECT": OpKind.SELECT_V2,
     **dict.fromkeys(("TILE", "MIRROR_PAD", "BROADCAST_TO"), OpKind.GATHER),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), OpKind.TRANSPOSE),
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), OpKind.TRANSPOSE),
     "PACK": OpKind.CONCATENATION,
     **SIGNALS,
+    "PADV2": OpKind.PAD,
+    "FILL": OpKind.GATHER,
+    "GATHER_ND": OpKind.GATHER,
+    "L2_POOL_2D": OpKind.AVERAGE_POOL_2D,
+    "POW": OpKind.MUL,
 }
 """TFLite's operators that are another one in the IR, or several around that one."""
 _NUMPY = {
@@ -49,6 +55,7 @@ _NUMPY = {
     "INT32": "<i4",
     "INT64": "<i8",
     "UINT32": "<u4",
+    "FLOAT16": "<f2",
     "FLOAT32": "<f4",
     "BOOL": "?",
 }
@@ -268,6 +275,18 @@ class Context:
         self.graph.tensors[tensor.name] = tensor
         return tensor
 
+    def known(self, op: RawOperator, values: np.ndarray) -> None:
+        """The output of ``op`` is a constant, of the type that the file says: as if it had been stored so."""
+        output = self.output(op)
+        if output.data.size or self._names[output.index] in self.graph.tensors:
+            self.damaged(op, "is written a second time", output.index)
+        if output.dtype not in _NUMPY:
+            self.unsupported(op, f"holds {output.dtype.lower()} values", QUANTIZE_HINT, output.index)
+        self.check_shape(op, output, values.shape)
+        stored = np.ascontiguousarray(values, _NUMPY[output.dtype])
+        data = stored.reshape(-1).view(np.uint8)
+        self.raw.tensors[output.index] = replace(output, shape=values.shape, signature=values.shape, data=data)
+
     def quantization(self, op: RawOperator, tensor: RawTensor, axis: int | None = None) -> Quantization | None:
         """Quantization of a tensor of 8 or 16 bits, None for plain numbers; ``axis``: where a per-channel one must run
         along."""
@@ -367,14 +386,20 @@ class Context:
         return y
 
     def part(
-        self, op: RawOperator, kind: OpKind, inputs: list[Tensor], attrs: Attrs, quant: Quantization | None
+        self,
+        op: RawOperator,
+        kind: OpKind,
+        inputs: list[Tensor],
+        attrs: Attrs,
+        quant: Quantization | None = None,
+        dtype: str = "int8",
     ) -> Tensor:
-        """Append a part of an operator that computes its values anew, in int8."""
+        """Append a part of an operator that computes its values anew."""
         try:
             [shape] = DEFINITIONS[kind].infer(attrs, inputs, [inputs[0].shape])
         except Contradiction as error:
             self.damaged(op, str(error))
-        y = self.invent(Tensor(f"{inputs[0].name}_{op.kind.lower()}_{op.index}", shape, "int8", quant))
+        y = self.invent(Tensor(f"{inputs[0].name}_{op.kind.lower()}_{op.index}", shape, dtype, quant))
         self._append(op, kind, inputs, [y.name], attrs)
         return y
 

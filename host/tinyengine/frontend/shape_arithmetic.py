@@ -63,6 +63,7 @@ FOLDS: dict[str, Fold] = {
     "FILL": lambda op, x: np.full(_modest(_over(x[0])), x[1].reshape(-1)[0]),
     "RANGE": _range,
     "TILE": _tile,
+    "BROADCAST_ARGS": lambda op, x: np.array(np.broadcast_shapes(_over(x[0]), _over(x[1]))),
     "BROADCAST_TO": lambda op, x: np.broadcast_to(x[0], _modest(_over(x[1]))),
     "REDUCE_PROD": lambda op, x: np.prod(x[0], _over(x[1]), keepdims=bool(op.options["KeepDims"])),
     "SUM": lambda op, x: np.sum(x[0], _over(x[1]), keepdims=bool(op.options["KeepDims"])),

@@ -9,18 +9,22 @@ from tinyengine.ir.ops import StridedSliceAttrs
 
 
 def resolve_slice(context: Context, op: RawOperator, shape: Shape) -> tuple[StridedSliceAttrs, Shape]:
-    """Resolve masks and negative indices as TFLite's StridedSlice does; the shape lacks axes that the file drops."""
-    if op.options["EllipsisMask"] or op.options["NewAxisMask"]:
-        context.unsupported(op, "uses an ellipsis or a new axis", "write the slice with one range for each axis")
+    """Resolve masks and negative indices as TFLite's StridedSlice does; the shape lacks axes that the file drops, and
+    has those that it adds."""
     begins = context.integers(op, 1, "begin")
     ends = context.integers(op, 2, "end")
     strides = context.integers(op, 3, "strides")
-    if not len(begins) == len(ends) == len(strides) <= len(shape):
+    places = _places(op, len(begins), len(shape))
+    if not len(begins) == len(ends) == len(strides) or sum(place is not None for place in places) != len(shape):
         context.damaged(op, "has ranges that do not fit its input")
-    resolved = []
+    resolved: list[tuple[int, int, int]] = []
     kept = []
-    for axis, size in enumerate(shape):
-        if axis >= len(begins):
+    for axis in places:
+        if axis is None:
+            kept.append(1)
+            continue
+        size = shape[len(resolved)]
+        if axis < 0:
             resolved.append((0, 1, size))
             kept.append(size)
             continue
@@ -42,6 +46,22 @@ def resolve_slice(context: Context, op: RawOperator, shape: Shape) -> tuple[Stri
             kept.append(count)
     begin_of, stride_of, count_of = zip(*resolved, strict=True) if resolved else ((), (), ())
     return StridedSliceAttrs(begin_of, stride_of, count_of), tuple(kept)
+
+
+WHOLE = -1
+
+
+def _places(op: RawOperator, ranges: int, rank: int) -> list[int | None]:
+    """Per axis of the input the number of its range, or WHOLE without one; None for an axis that is new."""
+    new, ellipsis = (
+        [i for i in range(ranges) if op.options[mask] & 1 << i] for mask in ("NewAxisMask", "EllipsisMask")
+    )
+    new = [i for i in new if i not in ellipsis[:1]]
+    left = rank - (ranges - len(new) - len(ellipsis[:1]))
+    places: list[int | None] = []
+    for i in range(ranges):
+        places += [WHOLE] * left if i in ellipsis[:1] else [None] if i in new else [i]
+    return places if ellipsis else [*places, *[WHOLE] * left]
 
 
 def _resolve_axis(

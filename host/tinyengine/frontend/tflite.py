@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import ModelError
+from tinyengine.frontend.constants import fold_known_result
 from tinyengine.frontend.context import Context
 from tinyengine.frontend.dilation import fold_dilation
 from tinyengine.frontend.files import network_bytes
@@ -17,6 +18,9 @@ from tinyengine.frontend.translators import translate
 from tinyengine.frontend.variables import Variables
 from tinyengine.ir.graph import Graph
 from tinyengine.ir.verify import verify
+
+KNOWN = (fold_known_result, fold_shape_arithmetic)
+"""What computes nothing that depends on the running network."""
 
 
 def load_tflite(path: str | Path) -> Graph:
@@ -54,7 +58,7 @@ def _translate(context: Context) -> None:
     for op in context.raw.operators:
         # damaged quantization parameters are judged by the verifier
         with context.judging(op), np.errstate(all="ignore"):
-            if not fold_shape_arithmetic(context, op) and not variables.translate(op):
+            if not any(known(context, op) for known in KNOWN) and not variables.translate(op):
                 translate(context, op)
     with context.judging():
         variables.finish()

@@ -21,13 +21,14 @@ from flatbuffers import flexbuffers
 from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.context import CUSTOM, SIGNALS
 from tinyengine.frontend.raw import camel_case, options_table
-from tinyengine.ir.graph import Graph, Operator, Port, Quantization, State, Tensor
+from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.operators.movement import shift_axis
 from tinyengine.ir.operators.recurrent import GATE_SCALE, GATES
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
     ArgAttrs,
+    CumsumAttrs,
     DepthwiseConv2DAttrs,
     FullyConnectedAttrs,
     GatherAttrs,
@@ -80,7 +81,7 @@ _VERSIONS = {
     ),
     "BROADCAST_TO": 3,
     "BATCH_MATMUL": 2,
-    **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN"), 2),
+    **dict.fromkeys(("SUM", "REDUCE_MAX", "REDUCE_MIN", "PADV2", "FLOOR_MOD", "FLOOR_DIV"), 2),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
     "SVDF": 3,
 }
@@ -221,8 +222,14 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
         case MeanAttrs(axes=axes, keep_dims=keep):
             inputs.append(file.constant(f"{op.name}_axes", axes))
             fields = {"KeepDims": keep}
-        case PadAttrs(pads=pads):
+        case PadAttrs(pads=pads, value=value):
             inputs.append(file.constant(f"{op.name}_paddings", pads))
+            if value is not None:
+                kind, data = "PADV2", np.array([value], DTYPES[output.dtype])
+                inputs.append(file.add(Tensor(f"{op.name}_value", (1,), output.dtype, output.quant, data)))
+        case CumsumAttrs(axis=axis, exclusive=exclusive, reverse=reverse):
+            inputs.append(file.constant(f"{op.name}_axis", axis))
+            fields = {"Exclusive": exclusive, "Reverse": reverse}
         case GatherAttrs():
             inputs, fields = _gather(file, graph, op)
         case LookupAttrs(axis=axis):

@@ -21,17 +21,22 @@ from tinyengine.frontend.slices import resolve_slice
 from tinyengine.ir.graph import Quantization, Tensor
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.base import MAX_SIZE, Shape
+from tinyengine.ir.operators.movement import DTYPES as MOVED
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
     ArgAttrs,
     ConcatAttrs,
     Conv2DAttrs,
+    CumsumAttrs,
     DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
     FullyConnectedAttrs,
     GatherAttrs,
     LookupAttrs,
+    MatmulAttrs,
     MeanAttrs,
+    NoAttrs,
     OpKind,
     PadAttrs,
     PoolAttrs,
@@ -54,8 +59,6 @@ _MAX_STRIDE = 1 << 15
 
 REBUILD_HINT = "rebuild that part of the network from other operators (docs/operators.md lists all)"
 _INSTEAD = {
-    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), "use a dilated convolution (dilation_rate), stride 1"),
-    "PADV2": "pad with zeros (PAD)",
     "WHILE": "unroll the loop (Keras: unroll=True, a fixed number of steps, batch_size=1) and convert again",
     "IF": "convert the function with the branch that is to run",
 }
@@ -220,18 +223,12 @@ def depthwise_conv_2d(context: Context, op: RawOperator) -> None:
     add_layer(context, op, [x, weights, bias], attrs, 3)
 
 
-@translator("DIV")
-def div(context: Context, op: RawOperator) -> None:
-    dtype = context.required(op, 0).dtype
-    if dtype != "INT32":
-        instead = "multiply by the reciprocal constant (MUL)"
-        context.unsupported(op, f"is not supported on {dtype.lower()}", instead)
-    plain(context, op)
-
-
 @translator("FULLY_CONNECTED")
 def fully_connected(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
+    if x.dtype == "float32" and context.required(op, 1).dtype == "FLOAT32" and context.is_computed(op, 1):
+        _fully_connected_by_computed(context, op, x)
+        return
     weights = _weights(context, op, 2, 0, x.dtype)
     if op.options["WeightsFormat"]:
         context.unsupported(op, "has shuffled weights", "convert the model without shuffled weights")
@@ -240,6 +237,21 @@ def fully_connected(context: Context, op: RawOperator) -> None:
         context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
     bias = _bias(context, op, x, weights, outputs)
     add_layer(context, op, [x, weights, bias], FullyConnectedAttrs(_activation_of(context, op)), 0)
+
+
+def _fully_connected_by_computed(context: Context, op: RawOperator, x: Tensor) -> None:
+    """Products of two float32 tensors that the network computes, then the biases and the activation."""
+    weights = context.activation(op, 1, ("float32",))
+    if len(weights.shape) != 2 or x.elements % weights.shape[1]:
+        context.damaged(op, f"has weights of shape {list(weights.shape)} for {x.elements} inputs")
+    outputs, inputs = weights.shape
+    rows = context.step(op, OpKind.RESHAPE, x, declared=(x.elements // inputs, inputs))
+    product = context.part(op, OpKind.BATCH_MATMUL, [rows, weights], MatmulAttrs(adj_y=True), dtype="float32")
+    bias = _bias(context, op, x, weights, outputs)
+    sums = ElementwiseAttrs(_activation_of(context, op))
+    product = context.part(op, OpKind.ADD, [product, bias], sums, dtype="float32")
+    shape = (*x.shape[:-1], outputs) if op.options["KeepNumDims"] else product.shape
+    context.add(op, [product], declared=shape, kind=OpKind.RESHAPE)
 
 
 @translator("BATCH_MATMUL")
@@ -269,7 +281,42 @@ def _axis(context: Context, op: RawOperator, axis: int, x: Tensor) -> int:
     return axis % rank
 
 
-@translator("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
+@translator("L2_POOL_2D")
+def l2_pool(context: Context, op: RawOperator) -> None:
+    """The root of the average of squares."""
+    x = context.activation(op, 0, ("float32",))
+    kernel = (int(op.options["FilterHeight"]), int(op.options["FilterWidth"]))
+    window = _window(context, op, x, kernel, dilated=False)
+    activation = _activation_of(context, op)
+    x = context.part(op, OpKind.SQUARE, [x], NoAttrs(), dtype="float32")
+    x = context.part(op, OpKind.AVERAGE_POOL_2D, [x], PoolAttrs(window), dtype="float32")
+    if activation is Activation.NONE:
+        context.add(op, [x], kind=OpKind.SQRT)
+        return
+    x = context.part(op, OpKind.SQRT, [x], NoAttrs(), dtype="float32")
+    context.add(op, [x], ActivationAttrs(activation), kind=OpKind.RELU)
+
+
+@translator("POW")
+def power(context: Context, op: RawOperator) -> None:
+    """By a constant exponent that is a square, a root, or one of their reciprocals."""
+    x, exponent = context.activation(op, 0, ("float32",)), context.required(op, 1)
+    values = context.values(op, exponent) if exponent.data.size else np.zeros(0)
+    kinds = {2.0: OpKind.SQUARE, 0.5: OpKind.SQRT, -0.5: OpKind.RSQRT}
+    if values.size and (values == values.flat[0]).all() and float(values.flat[0]) in kinds:
+        context.add(op, [x], kind=kinds[float(values.flat[0])])
+        return
+    context.unsupported(op, "raises to another power than 2, 0.5 or -0.5", "multiply, or take a square root (SQRT)")
+
+
+@translator("CUMSUM")
+def cumsum(context: Context, op: RawOperator) -> None:
+    x = context.activation(op, 0)
+    axis = _axis(context, op, _one(context, op, context.integers(op, 1, "axis"), "axis"), x)
+    context.add(op, [x], CumsumAttrs(axis, bool(op.options["Exclusive"]), bool(op.options["Reverse"])))
+
+
+@translator("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL", "REDUCE_ANY")
 def mean(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
     axes = {_axis(context, op, axis, x) for axis in context.integers(op, 1, "axes")}
@@ -278,13 +325,26 @@ def mean(context: Context, op: RawOperator) -> None:
     context.add(op, [x], MeanAttrs(tuple(sorted(axes)), bool(op.options["KeepDims"])))
 
 
-@translator("PAD")
+@translator("PAD", "PADV2")
 def pad(context: Context, op: RawOperator) -> None:
     x = context.activation(op, 0)
-    numbers = context.integers(op, 1, "paddings")
+    pads = _paddings(context, op, x, 1)
+    value = None
+    if op.kind == "PADV2":
+        constant = context.required(op, 2)
+        if not constant.data.size or constant.dtype != context.required(op, 0).dtype:
+            what = "pads with a value that is computed or of another type"
+            context.unsupported(op, what, "make the value constant, of the input's type", constant.index)
+        value = _one(context, op, context.values(op, constant).reshape(-1).tolist(), "value")
+    zero = x.zero_point if x.quant else 0
+    context.add(op, [x], PadAttrs(pads, None if value == zero else value))
+
+
+def _paddings(context: Context, op: RawOperator, x: Tensor, position: int) -> tuple[tuple[int, int], ...]:
+    numbers = context.integers(op, position, "paddings")
     if len(numbers) != 2 * len(x.shape) or min(numbers, default=0) < 0:
         context.damaged(op, f"has paddings {numbers} for {len(x.shape)} axes")
-    context.add(op, [x], PadAttrs(tuple(zip(numbers[::2], numbers[1::2], strict=True))))
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 @translator("RESHAPE")
@@ -476,12 +536,10 @@ def _require_size(context: Context, op: RawOperator, shape: list[int]) -> None:
 
 @translator("MIRROR_PAD")
 def mirror_pad(context: Context, op: RawOperator) -> None:
-    x, numbers = context.activation(op, 0), context.integers(op, 1, "paddings")
+    x = context.activation(op, 0)
     symmetric = op.options["Mode"] == 1
-    if len(numbers) != 2 * len(x.shape) or min(numbers, default=0) < 0:
-        context.damaged(op, f"has paddings {numbers} for {len(x.shape)} axes")
     indices = []
-    for size, before, after in zip(x.shape, numbers[::2], numbers[1::2], strict=True):
+    for size, (before, after) in zip(x.shape, _paddings(context, op, x, 1), strict=True):
         if max(before, after) > (size if symmetric else size - 1):
             context.damaged(op, f"mirrors {max(before, after)} of {size} indices")
         walk = np.arange(size)
@@ -511,6 +569,103 @@ def space_and_depth(context: Context, op: RawOperator) -> None:
     x = context.step(op, OpKind.RESHAPE, x, declared=apart)
     x = context.step(op, OpKind.TRANSPOSE, x, TransposeAttrs(perm))
     context.add(op, [x], declared=shape, kind=OpKind.RESHAPE)
+
+
+@translator("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+def space_and_batch(context: Context, op: RawOperator) -> None:
+    """Those that stand around no convolution (``dilation``): blocks of pixels become pictures of a batch, behind a PAD,
+    or the other way round, before a crop."""
+    x, blocks = context.activation(op, 0), context.integers(op, 1, "block")
+    margins = context.integers(op, 2, "paddings")
+    axes, rest = len(blocks), x.shape[1 + len(blocks) :]
+    wrong = not axes or len(x.shape) <= axes or len(margins) != 2 * axes or min(margins) < 0
+    if wrong or any(not 1 <= n <= MAX_SIZE for n in blocks):
+        context.damaged(op, f"has blocks of {blocks} and margins of {margins} for an input of shape {list(x.shape)}")
+    sides = tuple(zip(margins[::2], margins[1::2], strict=True))
+    if op.kind == "SPACE_TO_BATCH_ND":
+        if any(margins):
+            x = context.step(op, OpKind.PAD, x, PadAttrs(((0, 0), *sides, *((0, 0) for _ in rest))))
+        sizes = x.shape[1 : 1 + axes]
+        if any(n % block for n, block in zip(sizes, blocks, strict=True)):
+            context.damaged(op, f"has blocks of {blocks} for {list(sizes)} pixels")
+        each = [n // block for n, block in zip(sizes, blocks, strict=True)]
+        apart = [n for pair in zip(each, blocks, strict=True) for n in pair]
+        x = context.step(op, OpKind.RESHAPE, x, declared=(x.shape[0], *apart, *rest))
+        inside = [2 + 2 * i for i in range(axes)]
+        perm = (*inside, 0, *(n - 1 for n in inside), *range(1 + 2 * axes, len(x.shape)))
+        batch = x.shape[0] * prod(blocks)
+        x = context.step(op, OpKind.TRANSPOSE, x, TransposeAttrs(perm))
+        context.add(op, [x], declared=(batch, *each, *rest), kind=OpKind.RESHAPE)
+        return
+    if x.shape[0] % prod(blocks):
+        context.damaged(op, f"has blocks of {blocks} for a batch of {x.shape[0]}")
+    batch, each = x.shape[0] // prod(blocks), list(x.shape[1 : 1 + axes])
+    x = context.step(op, OpKind.RESHAPE, x, declared=(*blocks, batch, *each, *rest))
+    pairs = [n for i in range(axes) for n in (axes + 1 + i, i)]
+    x = context.step(op, OpKind.TRANSPOSE, x, TransposeAttrs((axes, *pairs, *range(1 + 2 * axes, len(x.shape)))))
+    whole = (batch, *(n * block for n, block in zip(each, blocks, strict=True)), *rest)
+    if not any(margins):
+        context.add(op, [x], declared=whole, kind=OpKind.RESHAPE)
+        return
+    x = context.step(op, OpKind.RESHAPE, x, declared=whole)
+    begin = (0, *(before for before, _ in sides), *(0 for _ in rest))
+    count = tuple(
+        n - (before + after)
+        for n, (before, after) in zip(whole, ((0, 0), *sides, *((0, 0) for _ in rest)), strict=True)
+    )
+    context.add(op, [x], StridedSliceAttrs(begin, (1,) * len(begin), count), count, OpKind.STRIDED_SLICE)
+
+
+@translator("FILL")
+def fill(context: Context, op: RawOperator) -> None:
+    """With a value that the network computes; of a constant it is one itself (``constants``)."""
+    x, shape = context.activation(op, 1, MOVED), context.integers(op, 0, "shape")
+    _require_size(context, op, shape)
+    if x.elements != 1:
+        context.damaged(op, f"fills with {x.elements} values")
+    x = context.step(op, OpKind.RESHAPE, x, declared=(1,) * len(shape))
+    _gather_axes(context, op, x, [[0] * n for n in shape])
+
+
+@translator("GATHER_ND")
+def gather_nd(context: Context, op: RawOperator) -> None:
+    """A GATHER along the axes that an index names, as one."""
+    x, raw = context.activation(op, 0), context.required(op, 1)
+    shape = raw.shape if raw.data.size else context.activation(op, 1, ("int32",)).shape
+    named = shape[-1] if shape else 0
+    if not 1 <= named <= len(x.shape):
+        context.damaged(op, f"has indices of shape {list(shape)} for {list(x.shape)}")
+    sizes, rest = x.shape[:named], x.shape[named:]
+    steps = np.array([prod(sizes[i + 1 :]) for i in range(named)], np.int32)
+    declared = (*shape[:-1], *rest)
+    flat = context.step(op, OpKind.RESHAPE, x, declared=(prod(sizes), *rest))
+    if raw.data.size:
+        numbers = context.values(op, raw).reshape(-1, named)
+        if (numbers < 0).any() or (numbers >= sizes).any():
+            context.damaged(op, f"has indices beyond {list(sizes)}")
+        chosen = GatherAttrs((tuple((numbers @ steps).tolist()), *(None for _ in rest)))
+        flat = context.step(op, OpKind.GATHER, flat, chosen, (len(numbers), *rest))
+        context.add(op, [flat], declared=declared, kind=OpKind.RESHAPE)
+        return
+    index = context.activation(op, 1, ("int32",))
+    if named > 1:
+        factors = context.invent(Tensor(f"{index.name}_steps", steps.shape, "int32", None, steps))
+        index = context.part(op, OpKind.MUL, [index, factors], ElementwiseAttrs(), dtype="int32")
+        index = context.part(op, OpKind.SUM, [index], MeanAttrs((len(shape) - 1,)), dtype="int32")
+    else:
+        index = context.step(op, OpKind.RESHAPE, index, declared=shape[:-1])
+    context.add(op, [index, flat], LookupAttrs(0), kind=OpKind.EMBEDDING_LOOKUP)
+
+
+@translator("DYNAMIC_UPDATE_SLICE")
+def dynamic_update_slice(context: Context, op: RawOperator) -> None:
+    x, part = context.activation(op, 0), context.activation(op, 1)
+    if context.is_computed(op, 2):
+        start = context.activation(op, 2)
+    else:
+        first = np.array(context.integers(op, 2, "start"), np.int32)
+        start = context.invent(Tensor(f"{part.name}_start_{op.index}", first.shape, "int32", None, first))
+    context.add(op, [x, part, start])
 
 
 @translator("EMBEDDING_LOOKUP")

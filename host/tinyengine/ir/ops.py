@@ -25,6 +25,9 @@ class OpKind(StrEnum):
     SUB = "SUB"
     MUL = "MUL"
     DIV = "DIV"
+    FLOOR_DIV = "FLOOR_DIV"
+    FLOOR_MOD = "FLOOR_MOD"
+    ADD_N = "ADD_N"
     AVERAGE_POOL_2D = "AVERAGE_POOL_2D"
     MAX_POOL_2D = "MAX_POOL_2D"
     MEAN = "MEAN"
@@ -53,6 +56,12 @@ class OpKind(StrEnum):
     ABS = "ABS"
     NEG = "NEG"
     SQUARE = "SQUARE"
+    FLOOR = "FLOOR"
+    CEIL = "CEIL"
+    ROUND = "ROUND"
+    SIGN = "SIGN"
+    SIN = "SIN"
+    COS = "COS"
     TABLE = "TABLE"  # not TFLite's: what a pass makes of several functions of one value
     LOG_SOFTMAX = "LOG_SOFTMAX"
     L2_NORMALIZATION = "L2_NORMALIZATION"
@@ -66,6 +75,9 @@ class OpKind(StrEnum):
     REDUCE_MAX = "REDUCE_MAX"
     REDUCE_MIN = "REDUCE_MIN"
     SUM = "SUM"
+    CUMSUM = "CUMSUM"
+    REDUCE_ALL = "REDUCE_ALL"
+    REDUCE_ANY = "REDUCE_ANY"
     CAST = "CAST"
     EQUAL = "EQUAL"
     NOT_EQUAL = "NOT_EQUAL"
@@ -73,7 +85,11 @@ class OpKind(StrEnum):
     LESS_EQUAL = "LESS_EQUAL"
     GREATER = "GREATER"
     GREATER_EQUAL = "GREATER_EQUAL"
+    LOGICAL_AND = "LOGICAL_AND"
+    LOGICAL_OR = "LOGICAL_OR"
+    LOGICAL_NOT = "LOGICAL_NOT"
     SELECT_V2 = "SELECT_V2"  # also SELECT
+    DYNAMIC_UPDATE_SLICE = "DYNAMIC_UPDATE_SLICE"
     EMBEDDING_LOOKUP = "EMBEDDING_LOOKUP"  # also GATHER, where the network computes the indices
     UNIDIRECTIONAL_SEQUENCE_LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
     SVDF = "SVDF"
@@ -223,7 +239,8 @@ class PoolAttrs(WindowAttrs):
 
 @dataclass(frozen=True)
 class MeanAttrs(Attrs):
-    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over ``axes`` of the NHWC input (sorted, non-negative)."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_ALL, REDUCE_ANY over ``axes`` of the NHWC input (sorted,
+    non-negative)."""
 
     axes: tuple[int, ...]
     keep_dims: bool = False
@@ -231,9 +248,20 @@ class MeanAttrs(Attrs):
 
 @dataclass(frozen=True)
 class PadAttrs(Attrs):
-    """Zero padding in real terms (the zero point): ((before, after), ...) per axis."""
+    """Padding ((before, after), ...) per axis: zeros in real terms (the zero point), or ``value`` as the tensor's own
+    type has it."""
 
     pads: tuple[tuple[int, int], ...]
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class CumsumAttrs(Attrs):
+    """Sums of all values along ``axis`` up to each, itself included or not; from the other end if ``reverse``."""
+
+    axis: int
+    exclusive: bool = False
+    reverse: bool = False
 
 
 @dataclass(frozen=True)

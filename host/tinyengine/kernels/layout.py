@@ -13,6 +13,7 @@ from tinyengine.kernels import access, params
 from tinyengine.kernels.axes import dense_strides, merge_axes
 from tinyengine.kernels.base import C_TYPES, Access, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_image, require_int8, unsupported
+from tinyengine.kernels.loops.fill import filled
 from tinyengine.kernels.loops.movement import From, movement, sources
 from tinyengine.kernels.view import view
 
@@ -84,9 +85,11 @@ def _strided_access(sizes: list[int], strides: list[int], offset: int) -> Access
 
 @lowering(OpKind.PAD)
 def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Padding with the zero point on up to four axes; of wider elements, whose zeros are zeros, byte by byte."""
+    """Padding of bytes on up to four axes; of wider elements by zeros, which are zeros, byte by byte."""
     assert isinstance(op.attrs, PadAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    x, y, value = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), op.attrs.value
+    if value is not None and y.dtype != "int8":
+        return filled(op, graph, value)
     width, function, code = y.nbytes // y.elements, "te_pad_s8", ""
     if "int8" in (x.dtype, y.dtype):
         require_int8(op, graph, x, y)
@@ -104,6 +107,7 @@ def lower_pad(op: Operator, graph: Graph, target: Target) -> KernelCall:
     fill = 4 - len(sizes)
     sizes, pads = [1] * fill + sizes, [(0, 0)] * fill + pads
     zero, touched = y.zero_point if y.quant else 0, _pad_access(sizes, pads)
+    zero = zero if value is None else int(value)
     return KernelCall(
         op,
         function,

@@ -18,7 +18,11 @@ def fold_pad(graph: Graph) -> None:
     An average pool never does: it counts the padded pixels of a PAD but not those of its own window.
     """
     for pad in graph.operators:
-        if not isinstance(pad.attrs, PadAttrs) or not same_quantization(graph, pad.inputs[0], pad.outputs[0]):
+        if (
+            not isinstance(pad.attrs, PadAttrs)
+            or pad.attrs.value is not None
+            or not same_quantization(graph, pad.inputs[0], pad.outputs[0])
+        ):
             continue
         pads = pad.attrs.pads
         if len(pads) != 4 or pads[0] != (0, 0) or pads[3] != (0, 0):

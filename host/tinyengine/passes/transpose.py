@@ -130,7 +130,7 @@ def _pass_unary(graph: Graph, op: Operator) -> None:
     source, perm = before
     op.inputs = [source]
     if isinstance(op.attrs, PadAttrs):
-        op.attrs = PadAttrs(tuple(op.attrs.pads[axis] for axis in inverse(perm)))
+        op.attrs = replace(op.attrs, pads=tuple(op.attrs.pads[axis] for axis in inverse(perm)))
     _emit(graph, op, perm)
 
 

@@ -10,22 +10,28 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind, floating
+from tinyengine.ir.operators.movement import bilinear_reals
 from tinyengine.ir.operators.recurrent import GATES
 from tinyengine.ir.ops import (
     Activation,
     ActivationAttrs,
     ArgAttrs,
     Conv2DAttrs,
+    CumsumAttrs,
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     FullyConnectedAttrs,
     GeluAttrs,
     LeakyReluAttrs,
     LstmAttrs,
+    MatmulAttrs,
     MeanAttrs,
     PoolAttrs,
+    ResizeAttrs,
     SoftmaxAttrs,
+    TransposeConvAttrs,
 )
+from tinyengine.reference.lines import scan
 from tinyengine.reference.registry import oracle
 from tinyengine.reference.windows import pad_picture, taps
 
@@ -139,8 +145,14 @@ UNARY: dict[OpKind, Callable[[np.ndarray], np.ndarray]] = {
     OpKind.NEG: np.negative,
     OpKind.ELU: _elu,
     OpKind.HARD_SWISH: _hard_swish,
+    OpKind.FLOOR: np.floor,
+    OpKind.CEIL: np.ceil,
+    OpKind.ROUND: np.rint,
+    OpKind.SIGN: np.sign,
+    OpKind.SIN: floating.sin,
+    OpKind.COS: floating.cos,
 }
-BINARY = {OpKind.ADD: np.add, OpKind.SUB: np.subtract, OpKind.MUL: np.multiply}
+BINARY = {OpKind.ADD: np.add, OpKind.SUB: np.subtract, OpKind.MUL: np.multiply, OpKind.DIV: np.divide}
 
 
 @oracle(*UNARY, dtype="float32")
@@ -152,10 +164,8 @@ def unary(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.RELU, dtype="float32")
 def relu(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """A clamp, but that infinity stays."""
+    """A clamp."""
     assert isinstance(op.attrs, ActivationAttrs)
-    if op.attrs.activation is Activation.RELU:
-        return np.where(inputs[0] < 0, F(0), inputs[0])
     return floating.clamp(inputs[0], op.attrs.activation)
 
 
@@ -179,6 +189,75 @@ def binary(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     assert isinstance(op.attrs, ElementwiseAttrs)
     with np.errstate(all="ignore"):
         return floating.clamp(BINARY[op.kind](*inputs), op.attrs.activation)
+
+
+@oracle(OpKind.FLOOR_DIV, dtype="float32")
+def floor_div(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Rounded down."""
+    return floating.floor_div(inputs[0], inputs[1])
+
+
+@oracle(OpKind.FLOOR_MOD, dtype="float32")
+def floor_mod(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The rest, with the divisor's sign."""
+    return floating.floor_mod(inputs[0], inputs[1])
+
+
+@oracle(OpKind.ADD_N, dtype="float32")
+def add_n(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """One after the other, from zero."""
+    return floating.sum_in_order(np.stack(inputs), (0,))
+
+
+@oracle(OpKind.BATCH_MATMUL, dtype="float32")
+def batch_matmul(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Of the last two axes; products one after the other."""
+    assert isinstance(op.attrs, MatmulAttrs)
+    a = inputs[0].swapaxes(-1, -2) if op.attrs.adj_x else inputs[0]
+    b = inputs[1] if op.attrs.adj_y else inputs[1].swapaxes(-1, -2)
+    total = np.zeros(graph.tensor(op.outputs[0]).shape, F)
+    for k in range(a.shape[-1]):
+        total = total + a[..., :, None, k] * b[..., None, :, k]
+    return total
+
+
+@oracle(OpKind.TRANSPOSE_CONV, dtype="float32")
+def transpose_conv(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Each input pixel is added to the outputs under its window, channel by channel; then the biases."""
+    assert isinstance(op.attrs, TransposeConvAttrs)
+    x, weights, bias = inputs
+    _, height, width, _ = graph.tensor(op.outputs[0]).shape
+    (kh, kw), (sh, sw), (top, _, left, _) = op.attrs.window.kernel, op.attrs.window.stride, op.attrs.window.pad
+    total = np.zeros((top + height + kh + x.shape[1] * sh, left + width + kw + x.shape[2] * sw, bias.size), F)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            under = total[i * sh : i * sh + kh, j * sw : j * sw + kw]
+            for channel in range(x.shape[3]):
+                under += x[0, i, j, channel] * weights[..., channel].transpose(1, 2, 0)
+    return floating.clamp(total[top : top + height, left : left + width] + bias.ravel(), op.attrs.activation)
+
+
+@oracle(OpKind.RESIZE_BILINEAR, dtype="float32")
+def resize_bilinear(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """The four pixels around each output pixel, each times both weights, added in the order up, down, up, down."""
+    assert isinstance(op.attrs, ResizeAttrs)
+    x, shape = inputs[0], graph.tensor(op.outputs[0]).shape
+    up, under, down = bilinear_reals(op.attrs, x.shape[1], shape[1])
+    first, second, right = bilinear_reals(op.attrs, x.shape[2], shape[2])
+    down, right = down[:, None, None], right[:, None]
+
+    def pixels(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return x[:, rows][:, :, columns]
+
+    total = pixels(up, first) * (F(1) - down) * (F(1) - right) + pixels(under, first) * down * (F(1) - right)
+    return total + pixels(up, second) * (F(1) - down) * right + pixels(under, second) * down * right
+
+
+@oracle(OpKind.CUMSUM, dtype="float32")
+def cumsum(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """One value after the other."""
+    assert isinstance(op.attrs, CumsumAttrs)
+    return scan(inputs[0], op.attrs)
 
 
 @oracle(OpKind.SQUARED_DIFFERENCE, dtype="float32")
@@ -207,28 +286,19 @@ def total(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.REDUCE_MAX, OpKind.REDUCE_MIN, dtype="float32")
 def reduce_max(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """In the order of memory, of zeros the first one; what is no number is passed over."""
+    """What is no number is passed over."""
     assert isinstance(op.attrs, MeanAttrs)
-    axes, better = op.attrs.axes, np.greater if op.kind is OpKind.REDUCE_MAX else np.less
-    moved = np.moveaxis(inputs[0], axes, range(len(axes)))
-    start = -floating.LARGEST if op.kind is OpKind.REDUCE_MAX else floating.LARGEST
-    best = np.full(moved.shape[len(axes) :], start, F)
-    for value in moved.reshape(-1, *best.shape):
-        best = np.where(better(value, best), value, best)
-    return best
+    if op.kind is OpKind.REDUCE_MAX:
+        return np.asarray(np.fmax.reduce(inputs[0], op.attrs.axes, initial=F(-floating.LARGEST)))
+    return np.asarray(np.fmin.reduce(inputs[0], op.attrs.axes, initial=F(floating.LARGEST)))
 
 
 @oracle(OpKind.ARG_MAX, OpKind.ARG_MIN, dtype="float32")
 def arg_max(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """The first of several extremes; nothing is better than what is no number, if that comes first."""
+    """The first of several extremes."""
     assert isinstance(op.attrs, ArgAttrs)
-    better = np.greater if op.kind is OpKind.ARG_MAX else np.less
-    values = np.moveaxis(inputs[0], op.attrs.axis, 0)
-    best, place = values[0], np.zeros(values.shape[1:], np.int32)
-    for i, value in enumerate(values[1:], 1):
-        found = better(value, best)
-        best, place = np.where(found, value, best), np.where(found, np.int32(i), place)
-    return place
+    find = np.argmax if op.kind is OpKind.ARG_MAX else np.argmin
+    return np.asarray(find(inputs[0], axis=op.attrs.axis)).astype(np.int32)
 
 
 @oracle(OpKind.SOFTMAX, dtype="float32")

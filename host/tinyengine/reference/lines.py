@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.operators.elementwise import ADD_N_LEFT_SHIFT, sums_multiplier
 from tinyengine.ir.operators.lines import log_softmax_params
-from tinyengine.ir.ops import ArgAttrs
+from tinyengine.ir.ops import ArgAttrs, CumsumAttrs
 from tinyengine.ir.quantize import (
     INT8_MAX,
     INT8_MIN,
@@ -85,3 +86,29 @@ def arg_min(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """The first index of the smallest value."""
     assert isinstance(op.attrs, ArgAttrs)
     return np.asarray(inputs[0].argmin(axis=op.attrs.axis)).astype(np.int32)
+
+
+def scan(x: np.ndarray, attrs: CumsumAttrs, start: int = 0) -> np.ndarray:
+    """Sums of ``start`` and all values up to each, one addition after the other in the type of ``x``."""
+    moved = np.moveaxis(x, attrs.axis, 0)
+    moved = moved[::-1] if attrs.reverse else moved
+    result, total = np.empty_like(moved), np.full(moved.shape[1:], start, x.dtype)
+    for index, value in enumerate(moved):
+        after = total + value
+        result[index] = total if attrs.exclusive else after
+        total = after
+    return np.moveaxis(result[::-1] if attrs.reverse else result, 0, attrs.axis)
+
+
+@oracle(OpKind.CUMSUM)
+def cumsum(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Of int8 with headroom, then rescaled to the output; TFLite Micro begins with the byte 0, not with a real zero."""
+    assert isinstance(op.attrs, CumsumAttrs)
+    if inputs[0].dtype != np.int8:
+        return scan(inputs[0], op.attrs)
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    factor = sums_multiplier(x, y)
+    values = (inputs[0].astype(np.int32) - x.zero_point) << (ADD_N_LEFT_SHIFT - 1)
+    total = scan(values, op.attrs, -x.zero_point << (ADD_N_LEFT_SHIFT - 1))
+    scaled = multiply_by_quantized_multiplier(total.astype(np.int64), factor.multiplier, factor.shift)
+    return np.clip(scaled + y.zero_point, INT8_MIN, INT8_MAX).astype(np.int8)

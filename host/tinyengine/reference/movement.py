@@ -26,10 +26,11 @@ def reshape(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.PAD)
 def pad(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Real zeros around the input: the output's zero point, 0 if it is not quantized."""
+    """A value around the input, mostly a real zero: the output's zero point, 0 if it is not quantized."""
     assert isinstance(op.attrs, PadAttrs)
-    output = graph.tensor(op.outputs[0])
-    return np.pad(inputs[0], op.attrs.pads, constant_values=output.zero_point if output.quant else 0)
+    output, value = graph.tensor(op.outputs[0]), op.attrs.value
+    zero = output.zero_point if output.quant else 0
+    return np.pad(inputs[0], op.attrs.pads, constant_values=zero if value is None else value)
 
 
 @oracle(OpKind.TRANSPOSE)
@@ -99,3 +100,13 @@ def embedding_lookup(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np
     """Entries of a table by computed indices."""
     assert isinstance(op.attrs, LookupAttrs)
     return inputs[1].take(inputs[0], op.attrs.axis, mode="clip")
+
+
+@oracle(OpKind.DYNAMIC_UPDATE_SLICE)
+def dynamic_update_slice(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """A part replaced."""
+    x, part, start = inputs
+    first = np.clip(start, 0, np.subtract(x.shape, part.shape))
+    result = x.copy()
+    result[tuple(slice(f, f + n) for f, n in zip(first, part.shape, strict=True))] = part
+    return result

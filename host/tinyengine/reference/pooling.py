@@ -51,10 +51,19 @@ def mean(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     return p.requant.apply(total)
 
 
+@oracle(OpKind.REDUCE_ALL, OpKind.REDUCE_ANY)
+def reduce_all(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Whether all are true, or any."""
+    assert isinstance(op.attrs, MeanAttrs)
+    return np.asarray((np.all if op.kind is OpKind.REDUCE_ALL else np.any)(inputs[0], axis=op.attrs.axes))
+
+
 @oracle(OpKind.SUM)
 def total(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Sum over the axes, requantized."""
     assert isinstance(op.attrs, MeanAttrs)
+    if inputs[0].dtype == np.int32:
+        return np.asarray(inputs[0].sum(axis=op.attrs.axes, dtype=np.int32))
     x = inputs[0].astype(np.int64) - graph.tensor(op.inputs[0]).zero_point
     return sum_requant(graph, op).apply(x.sum(axis=op.attrs.axes))
 

@@ -59,15 +59,77 @@ class Mul(Elementwise, kind=OpKind.MUL):
 
 
 class Div(Elementwise, kind=OpKind.DIV):
-    """Towards zero. What TFLite refuses at run time, a division by zero, gives zero."""
+    """Of int32 towards zero. What TFLite refuses or leaves open, a division by zero, gives zero; of int8 such a
+    divisor counts as its smallest step."""
 
-    signatures = ("int32 x int32 -> int32",)
+    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
 
     def check(self, op: Operator, graph: Graph) -> None:
         super().check(op, graph)
-        divisor = graph.tensor(op.inputs[1]).data
-        if divisor is not None and not divisor.all():
+        divisor = graph.tensor(op.inputs[1])
+        if divisor.dtype == "int32" and divisor.data is not None and not divisor.data.all():
             raise Contradiction("divides by a constant zero", "divide by something else")
+
+    def multiplier(self, op: Operator, graph: Graph) -> Multiplier:
+        """Of quotients of int8 values; in float32 up to it (CalculateOpDataDiv)."""
+        a, b, y = (np.float32(graph.tensor(name).scale) for name in (*op.inputs, op.outputs[0]))
+        return Multiplier.of(a / (b * y))
+
+
+class FloorDiv(Binary[NoAttrs], kind=OpKind.FLOOR_DIV):
+    """Rounded down; of int32 by zero: 0, where TFLite gives up."""
+
+    signatures = ("int32 x int32 -> int32", "float32 x float32 -> float32")
+
+
+class FloorMod(FloorDiv, kind=OpKind.FLOOR_MOD):
+    """What FLOOR_DIV leaves, with the divisor's sign."""
+
+
+ADD_N_LEFT_SHIFT = 20
+"""Headroom that ADD_N and CUMSUM give their int8 inputs."""
+
+
+class AddN(Definition[NoAttrs], kind=OpKind.ADD_N):
+    """Of one shape, and of one quantization, but for the output's."""
+
+    signatures = tuple(f"{dtype}... -> {dtype}" for dtype in ("int8", "int32", "float32"))
+
+    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        if len({tensor.shape for tensor in inputs}) > 1:
+            raise Contradiction("adds tensors of several shapes")
+        return inputs[0].shape
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        inputs, y = [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0])
+        if y.dtype != "int8":
+            return
+        if any(tensor.quant != inputs[0].quant for tensor in inputs):
+            raise Contradiction("adds tensors of several quantizations", "add two at a time (ADD)")
+        sums_multiplier(inputs[0], y)
+        if len(inputs) > 15:
+            raise Contradiction("adds so many tensors that 32 bits overflow", "add two at a time (ADD)")
+
+
+def sums_multiplier(x: Tensor, y: Tensor) -> Multiplier:
+    """From sums of int8 inputs (ADD_N, CUMSUM), halved and with ADD_N_LEFT_SHIFT more bits, to the output."""
+    factor = Multiplier.of(2.0 * x.scale / ((1 << ADD_N_LEFT_SHIFT) * y.scale))
+    if factor.shift > 0:
+        raise Contradiction(f"has an output '{y.name}' of a scale far below its input's")
+    return factor
+
+
+class LogicalAnd(Binary[NoAttrs], kind=OpKind.LOGICAL_AND):
+    signatures = ("bool x bool -> bool",)
+
+
+class LogicalOr(LogicalAnd, kind=OpKind.LOGICAL_OR):
+    pass
+
+
+class LogicalNot(Definition[NoAttrs], kind=OpKind.LOGICAL_NOT):
+    signatures = ("bool -> bool",)
+    elementwise = True
 
 
 class Minimum(Binary[NoAttrs], kind=OpKind.MINIMUM):
@@ -132,10 +194,10 @@ class Comparison(Binary[NoAttrs]):
 
 
 class Equal(Comparison, kind=OpKind.EQUAL):
-    pass
+    signatures = (*Comparison.signatures, "bool x bool -> bool")
 
 
-class NotEqual(Comparison, kind=OpKind.NOT_EQUAL):
+class NotEqual(Equal, kind=OpKind.NOT_EQUAL):
     pass
 
 
@@ -159,7 +221,9 @@ class Select(Binary[NoAttrs], kind=OpKind.SELECT_V2):
     """Input 1 where input 0 is true, else input 2; of bytes as they are."""
 
     scaleless = True
-    signatures = tuple(f"bool x {dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
+    signatures = tuple(
+        f"bool x {dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32", "bool")
+    )
 
 
 class Cast(Definition[NoAttrs], kind=OpKind.CAST):
@@ -179,7 +243,7 @@ class Cast(Definition[NoAttrs], kind=OpKind.CAST):
 class BatchMatmul(Definition[MatmulAttrs], kind=OpKind.BATCH_MATMUL):
     """Products of matrices that the network computes; those of one operand may serve several of the other."""
 
-    signatures = ("int8 x int8 -> int8",)
+    signatures = ("int8 x int8 -> int8", "float32 x float32 -> float32")
 
     def shape(self, attrs: MatmulAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         a, b = (tensor.shape for tensor in inputs)
@@ -191,8 +255,8 @@ class BatchMatmul(Definition[MatmulAttrs], kind=OpKind.BATCH_MATMUL):
         raise Contradiction(f"multiplies matrices of shapes {list(a)} and {list(b)}")
 
     def check(self, op: Operator, graph: Graph) -> None:
-        a = graph.tensor(op.inputs[0]).shape
-        if max(a[-2:]) * 255**2 >= 1 << 31:
+        a = graph.tensor(op.inputs[0])
+        if a.dtype == "int8" and max(a.shape[-2:]) * 255**2 >= 1 << 31:
             raise Contradiction("sums so many products that 32 bits overflow")
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:

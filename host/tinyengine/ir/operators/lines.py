@@ -1,4 +1,4 @@
-"""Operators along one axis: LOG_SOFTMAX, L2_NORMALIZATION, ARG_MAX, ARG_MIN."""
+"""Operators along one axis: LOG_SOFTMAX, L2_NORMALIZATION, ARG_MAX, ARG_MIN, CUMSUM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import Contradiction, Definition, Shape
-from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, NoAttrs, OpKind
+from tinyengine.ir.operators.elementwise import sums_multiplier
+from tinyengine.ir.ops import ArgAttrs, CumsumAttrs, ElementwiseAttrs, NoAttrs, OpKind
 from tinyengine.ir.quantize import quantize_multiplier, rounding_divide_by_pot
 from tinyengine.ir.requant import SoftmaxParams, softmax_params
 
@@ -87,3 +88,17 @@ class ArgMax(Definition[ArgAttrs], kind=OpKind.ARG_MAX):
 
 class ArgMin(ArgMax, kind=OpKind.ARG_MIN):
     pass
+
+
+class Cumsum(Definition[CumsumAttrs], kind=OpKind.CUMSUM):
+    """Sums of int8 and int32 wrap in 32 bits, as TFLite's do."""
+
+    signatures = ("int8 -> int8", "int32 -> int32", "float32 -> float32")
+
+    def fits(self, attrs: CumsumAttrs, x: Tensor) -> bool:
+        return 0 <= attrs.axis < len(x.shape)
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+        if y.dtype == "int8":
+            sums_multiplier(x, y)

@@ -104,7 +104,7 @@ class ResizeNearestNeighbor(Resize, kind=OpKind.RESIZE_NEAREST_NEIGHBOR):
 class ResizeBilinear(Resize, kind=OpKind.RESIZE_BILINEAR):
     """Between bytes as they are."""
 
-    signatures = ("int8 -> int8",)
+    signatures = ("int8 -> int8", "float32 -> float32")
 
     def fits(self, attrs: ResizeAttrs, x: Tensor) -> bool:
         return not (attrs.align_corners and attrs.half_pixel_centers)
@@ -136,6 +136,18 @@ class Gather(Movement[GatherAttrs], kind=OpKind.GATHER):
         shape = inputs[0].shape
         sizes = tuple(n if index is None else len(index) for n, index in zip(shape, attrs.indices, strict=True))
         return up_to_ones(sizes, declared)
+
+
+class DynamicUpdateSlice(Movement[NoAttrs], kind=OpKind.DYNAMIC_UPDATE_SLICE):
+    """Input 0 with input 1 in it, from the indices of input 2 on, which are moved so that it fits."""
+
+    signatures = tuple(f"{dtype} x {dtype} x int32 -> {dtype}" for dtype in DTYPES)
+
+    def shape(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        x, part, start = (tensor.shape for tensor in inputs)
+        if len(part) != len(x) or start != (len(x),) or any(n > m for n, m in zip(part, x, strict=True)):
+            raise Contradiction(f"puts {list(part)} into {list(x)} at {list(start)} indices")
+        return x
 
 
 class EmbeddingLookup(Definition[LookupAttrs], kind=OpKind.EMBEDDING_LOOKUP):
@@ -175,6 +187,19 @@ def nearest_sources(attrs: ResizeAttrs, size: int, out_size: int) -> np.ndarray:
     position = (np.arange(out_size, dtype=np.float32) + offset) * scale
     index = round_half_away(position) if attrs.align_corners else np.floor(position)
     return np.clip(index, 0, size - 1).astype(np.int64)
+
+
+def bilinear_reals(attrs: ResizeAttrs, size: int, out_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As ``bilinear_sources`` for float32: the weights of the second index, float32 (ComputeInterpolationValues)."""
+    one = np.float32(1)
+    scale = np.float32(size) / np.float32(out_size)
+    if attrs.align_corners and out_size > 1:
+        scale = np.float32(size - 1) / np.float32(out_size - 1)
+    position = np.arange(out_size, dtype=np.float32)
+    position = (position + one / 2) * scale - one / 2 if attrs.half_pixel_centers else position * scale
+    low = np.clip(np.floor(position), 0, size - 1).astype(np.int64)
+    high = np.clip(np.ceil(position), 0, size - 1).astype(np.int64)
+    return low, high, (position - low.astype(np.float32)).astype(np.float32)
 
 
 def bilinear_sources(attrs: ResizeAttrs, size: int, out_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,8 +1,9 @@
-"""Operators that make one element of many: MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
+"""Operators that make one element of many: MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_ALL, REDUCE_ANY."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
 from tinyengine.ir.operators.base import Contradiction, Definition, Shape
@@ -13,7 +14,7 @@ from tinyengine.ir.requant import Requant, requant_of
 class Reduce(Definition[MeanAttrs]):
     """Over any axes."""
 
-    signatures = ("int8 -> int8", "float32 -> float32")
+    signatures: ClassVar[tuple[str, ...]] = ("int8 -> int8", "float32 -> float32")
 
     def fits(self, attrs: MeanAttrs, x: Tensor) -> bool:
         axes = set(attrs.axes)
@@ -33,17 +34,30 @@ class Mean(Reduce, kind=OpKind.MEAN):
 
 
 class Sum(Reduce, kind=OpKind.SUM):
+    """Of int32 it wraps."""
+
+    signatures = (*Reduce.signatures, "int32 -> int32")
+
     def check(self, op: Operator, graph: Graph) -> None:
         x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-        if x.elements // y.elements >= 1 << 23:
+        if x.dtype == "int8" and x.elements // y.elements >= 1 << 23:
             raise Contradiction("sums so many values that 32 bits overflow")
 
 
 class ReduceMax(Reduce, kind=OpKind.REDUCE_MAX):
+    signatures = (*Reduce.signatures, "int32 -> int32")
     same_quantization = True
 
 
 class ReduceMin(ReduceMax, kind=OpKind.REDUCE_MIN):
+    pass
+
+
+class ReduceAll(Reduce, kind=OpKind.REDUCE_ALL):
+    signatures = ("bool -> bool",)
+
+
+class ReduceAny(ReduceAll, kind=OpKind.REDUCE_ANY):
     pass
 
 

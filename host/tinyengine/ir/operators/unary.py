@@ -112,6 +112,42 @@ class Square(RealTable[NoAttrs], kind=OpKind.SQUARE):
         return x * x
 
 
+class RealOnly(RealTable[NoAttrs]):
+    """For which TFLite knows float32 alone."""
+
+    signatures = ("float32 -> float32",)
+    function: ClassVar[np.ufunc]
+
+    def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
+        return _rounded(self.function, x)
+
+
+class Floor(RealOnly, kind=OpKind.FLOOR):
+    function = np.floor
+
+
+class Ceil(RealOnly, kind=OpKind.CEIL):
+    function = np.ceil
+
+
+class Round(RealOnly, kind=OpKind.ROUND):
+    """Halves to even."""
+
+    function = np.rint
+
+
+class Sign(RealOnly, kind=OpKind.SIGN):
+    function = np.sign
+
+
+class Sin(RealOnly, kind=OpKind.SIN):
+    function = np.sin
+
+
+class Cos(RealOnly, kind=OpKind.COS):
+    function = np.cos
+
+
 class Lookup(Table[TableAttrs], kind=OpKind.TABLE):
     def fits(self, attrs: TableAttrs, x: Tensor) -> bool:
         return len(attrs.values) == 256 and all(INT8_MIN <= value <= INT8_MAX for value in attrs.values)

@@ -114,7 +114,7 @@ class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAt
 
 class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
     picture = True
-    signatures = ("int8 x int8 x int32 -> int8",)
+    signatures = ("int8 x int8 x int32 -> int8", "float32 x float32 x float32 -> float32")
 
     def fits(self, attrs: TransposeConvAttrs, x: Tensor) -> bool:
         window = attrs.window

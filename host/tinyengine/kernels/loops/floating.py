@@ -9,7 +9,6 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.floating import clamp_range
 from tinyengine.ir.ops import (
-    Activation,
     ActivationAttrs,
     ArgAttrs,
     ElementwiseAttrs,
@@ -22,6 +21,7 @@ from tinyengine.kernels.base import KernelCall, Target, lowering
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
 from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
+from tinyengine.kernels.loops.scan import Scan, scan
 from tinyengine.kernels.loops.text import Value
 
 HEADER = "te_float.h"
@@ -40,8 +40,14 @@ UNARY = {
     OpKind.NEG: "y = -x0;",
     OpKind.ELU: "y = x0 < 0.0f ? te_expm1_f32(x0) : x0;",
     OpKind.HARD_SWISH: "y = x0 * te_clamp_f32(x0 + 3.0f, 0.0f, 6.0f) / 6.0f;",
+    OpKind.FLOOR: "y = te_floor_f32(x0);",
+    OpKind.CEIL: "y = te_ceil_f32(x0);",
+    OpKind.ROUND: "y = te_round_f32(x0);",
+    OpKind.SIGN: "y = x0 > 0.0f ? 1.0f : x0 < 0.0f ? -1.0f : x0 == 0.0f ? 0.0f : x0;",
+    OpKind.SIN: "y = te_sin_f32(x0);",
+    OpKind.COS: "y = te_cos_f32(x0);",
 }
-BINARY = {OpKind.ADD: "x0 + x1", OpKind.SUB: "x0 - x1", OpKind.MUL: "x0 * x1"}
+BINARY = {OpKind.ADD: "x0 + x1", OpKind.SUB: "x0 - x1", OpKind.MUL: "x0 * x1", OpKind.DIV: "x0 / x1"}
 
 
 def _loop(op: Operator, graph: Graph, body: tuple[str, ...], values: dict[str, Value] | None = None) -> KernelCall:
@@ -56,10 +62,7 @@ def lower_unary(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
 @lowering(OpKind.RELU, dtype="float32")
 def lower_relu(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Infinity stays, as in TFLite."""
     assert isinstance(op.attrs, ActivationAttrs)
-    if op.attrs.activation is Activation.RELU:
-        return _loop(op, graph, ("y = x0 < 0.0f ? 0.0f : x0;",))
     low, high = clamp_range(op.attrs.activation)
     return _loop(op, graph, (CLAMP.format("x0"),), {"low": low, "high": high})
 
@@ -88,6 +91,22 @@ def lower_binary(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, ElementwiseAttrs)
     low, high = clamp_range(op.attrs.activation)
     return _loop(op, graph, (CLAMP.format(BINARY[op.kind]),), {"low": low, "high": high})
+
+
+@lowering(OpKind.FLOOR_DIV, OpKind.FLOOR_MOD, dtype="float32")
+def lower_floor_div(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return _loop(op, graph, (f"y = te_{op.kind.lower()}_f32(x0, x1);",))
+
+
+@lowering(OpKind.ADD_N, dtype="float32")
+def lower_add_n(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """From zero, as TFLite: -0 + -0 is 0 so."""
+    return _loop(op, graph, ("y = 0.0f;", *(f"y += x{i};" for i in range(len(op.inputs)))))
+
+
+@lowering(OpKind.CUMSUM, dtype="float32")
+def lower_cumsum(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return scan(op, graph, Scan("cumsum_f32", "sum + x", "sum", start="0.0f"), HEADER)
 
 
 @lowering(OpKind.SQUARED_DIFFERENCE, dtype="float32")

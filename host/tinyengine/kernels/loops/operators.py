@@ -9,23 +9,34 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
-from tinyengine.ir.operators.elementwise import DIFFERENCE_LEFT_SHIFT, Comparison, Multiplier, Prelu, SquaredDifference
+from tinyengine.ir.operators.elementwise import (
+    ADD_N_LEFT_SHIFT,
+    DIFFERENCE_LEFT_SHIFT,
+    Comparison,
+    Div,
+    Multiplier,
+    Prelu,
+    SquaredDifference,
+    sums_multiplier,
+)
 from tinyengine.ir.operators.lines import log_softmax_params
 from tinyengine.ir.operators.movement import bilinear_sources, gather_indices
 from tinyengine.ir.operators.reductions import sum_requant
 from tinyengine.ir.operators.unary import LeakyRelu
 from tinyengine.ir.ops import ArgAttrs, ElementwiseAttrs, GatherAttrs, LookupAttrs, MeanAttrs, ResizeAttrs
-from tinyengine.ir.quantize import quantize_multiplier
+from tinyengine.ir.quantize import activation_range, quantize_multiplier
 from tinyengine.ir.requant import AddParams, MulParams, mean_params
 from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import KernelCall, Target, lowering
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.loops.elementwise import Elementwise, elementwise
+from tinyengine.kernels.loops.fill import updated
 from tinyengine.kernels.loops.lookup import lookup
 from tinyengine.kernels.loops.matmul import matmul
 from tinyengine.kernels.loops.movement import movement, sources
 from tinyengine.kernels.loops.reduction import Pass, Reduction, reduction
 from tinyengine.kernels.loops.resample import resample
+from tinyengine.kernels.loops.scan import Scan, scan
 from tinyengine.kernels.loops.text import Array, Value
 from tinyengine.kernels.view import view
 
@@ -107,6 +118,81 @@ def lower_add_int32(op: Operator, graph: Graph) -> KernelCall:
     return elementwise(op, graph, Elementwise("add_int32", (f"y = (int32_t)((uint32_t)x0 {sign} (uint32_t)x1);",)))
 
 
+@lowering(OpKind.DIV, dtype="int8")
+def lower_div(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """By the divisor's reciprocal in fixed point."""
+    definition, y = DEFINITIONS[op.kind], graph.tensor(op.outputs[0])
+    assert isinstance(definition, Div) and isinstance(op.attrs, ElementwiseAttrs) and y.quant is not None
+    body = (
+        "int32_t a = x0 - zero0, b = x1 - zero1;",
+        "if (b < 0) {",
+        "    a = -a;",
+        "    b = -b;",
+        "}",
+        "if (b == 0) b = 1;",
+        "const int32_t zeros = te_leading_zeros((uint32_t)b);",
+        "const int32_t inverse = te_reciprocal_of_one_plus((int32_t)(((uint32_t)b << zeros) - 0x80000000u));",
+        "const int32_t room = te_leading_zeros((uint32_t)(a < 0 ? -a - 1 : a)) - 1;",
+        "const int32_t quotient = te_high_mul((int32_t)((uint32_t)a << room), inverse);",
+        "int32_t down = 31 - zeros + room - shift;",
+        "if (down < 0) down = 0;",
+        "y = down > 31 ? 0 : te_round_shift(te_high_mul(quotient, factor), down);",
+        "y = te_clamp(y + zero, low, high);",
+    )
+    low, high = activation_range(op.attrs.activation, y.quant)
+    values = _factor("", definition.multiplier(op, graph)) | _zeros(op, graph) | {"low": low, "high": high}
+    return replace(elementwise(op, graph, Elementwise("div", body, values)), header=FIXED)
+
+
+WHOLE = {
+    OpKind.FLOOR_DIV: ("y = x0 / x1 - (x0 % x1 != 0 && (x0 < 0) != (x1 < 0));",),
+    OpKind.FLOOR_MOD: ("y = x0 % x1;", "if (y != 0 && (y < 0) != (x1 < 0)) y += x1;"),
+}
+
+
+@lowering(*WHOLE, dtype="int32")
+def lower_floor_div_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """C's quotient and rest; what C leaves open (by 0, and the least number by -1) apart."""
+    negated = "0" if op.kind is OpKind.FLOOR_MOD else "(int32_t)(0u - (uint32_t)x0)"
+    inner = (f"    {line}" for line in WHOLE[op.kind])
+    body = (f"y = x1 == -1 ? {negated} : 0;", "if (x1 != 0 && x1 != -1) {", *inner, "}")
+    return elementwise(op, graph, Elementwise(f"{op.kind.lower()}_int32", body))
+
+
+@lowering(OpKind.ADD_N)
+def lower_add_n(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """With headroom, then rescaled; the sum begins with the byte 0, as TFLite Micro's does."""
+    x, y, count = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), len(op.inputs)
+    if x.dtype == "int32":
+        total = " + ".join(f"(uint32_t)x{i}" for i in range(count))
+        return elementwise(op, graph, Elementwise("add_n_int32", (f"y = (int32_t)({total});",)))
+    total = " + ".join(f"x{i}" for i in range(count))
+    scaled = f"te_scale(({total} - {count + 1} * zero0) * {1 << (ADD_N_LEFT_SHIFT - 1)}, factor, shift) + zero"
+    values: dict[str, Value] = {"zero0": x.zero_point, "zero": y.zero_point, **_factor("", sums_multiplier(x, y))}
+    return elementwise(op, graph, Elementwise("add_n", (f"y = {CLAMP.format(scaled)};",), values))
+
+
+@lowering(OpKind.CUMSUM)
+def lower_cumsum(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """With headroom, then rescaled; the sum begins with the byte 0, as TFLite Micro's does, and wraps."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    if x.dtype == "int32":
+        return scan(op, graph, Scan("cumsum_int32", "te_wrap_add(sum, x)", "sum"), "te_requant.h")
+    values: dict[str, Value] = {"zero0": x.zero_point, "zero": y.zero_point, **_factor("", sums_multiplier(x, y))}
+    start = f"-zero0 * {1 << (ADD_N_LEFT_SHIFT - 1)}"
+    term = f"te_wrap_add(sum, (x - zero0) * {1 << (ADD_N_LEFT_SHIFT - 1)})"
+    loop = Scan("cumsum", term, CLAMP.format("te_scale(sum, factor, shift) + zero"), values, start)
+    return scan(op, graph, loop, "te_requant.h")
+
+
+LOGICAL = {OpKind.LOGICAL_AND: "x0 && x1", OpKind.LOGICAL_OR: "x0 || x1", OpKind.LOGICAL_NOT: "!x0"}
+
+
+@lowering(*LOGICAL)
+def lower_logical(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    return elementwise(op, graph, Elementwise(op.kind.lower(), (f"y = {LOGICAL[op.kind]};",)))
+
+
 @lowering(OpKind.QUANTIZE)
 def lower_quantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """A table of bytes, or between integers of other sizes a loop."""
@@ -140,7 +226,7 @@ def lower_mul_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
     return elementwise(op, graph, Elementwise("mul_int32", ("y = (int32_t)((uint32_t)x0 * (uint32_t)x1);",)))
 
 
-@lowering(OpKind.DIV)
+@lowering(OpKind.DIV, dtype="int32")
 def lower_div_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """What C leaves open wraps, or is zero; by most constants nothing is open."""
     divisor = graph.tensor(op.inputs[1]).data
@@ -205,6 +291,12 @@ def lower_dequantize(op: Operator, graph: Graph, target: Target) -> KernelCall:
     return elementwise(op, graph, Elementwise("dequantize", ("y = scale * (float)(x0 - zero0);",), values))
 
 
+@lowering(OpKind.DYNAMIC_UPDATE_SLICE)
+def lower_dynamic_update_slice(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """The whole, then the part over it."""
+    return updated(op, graph)
+
+
 @lowering(OpKind.EMBEDDING_LOOKUP)
 def lower_embedding_lookup(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Runs of a table by computed indices."""
@@ -233,6 +325,22 @@ def lower_reduce_max(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The extreme byte."""
     assert isinstance(op.attrs, MeanAttrs)
     return reduction(op, graph, op.attrs.axes, LARGEST if op.kind is OpKind.REDUCE_MAX else SMALLEST)
+
+
+@lowering(OpKind.REDUCE_ALL, OpKind.REDUCE_ANY)
+def lower_reduce_all(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    assert isinstance(op.attrs, MeanAttrs)
+    start, sign = ("1", "&=") if op.kind is OpKind.REDUCE_ALL else ("0", "|=")
+    loop = Reduction(op.kind.lower(), (f"int32_t truth = {start};",), (Pass((f"truth {sign} x;",), ("y = truth;",)),))
+    return reduction(op, graph, op.attrs.axes, loop)
+
+
+@lowering(OpKind.SUM, dtype="int32")
+def lower_sum_int32(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Wraps."""
+    assert isinstance(op.attrs, MeanAttrs)
+    passes = (Pass(("sum = te_wrap_add(sum, x);",), ("y = sum;",)),)
+    return reduction(op, graph, op.attrs.axes, Reduction("sum_int32", ("int32_t sum = 0;",), passes))
 
 
 @lowering(OpKind.SUM)

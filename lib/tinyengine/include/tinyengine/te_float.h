@@ -170,6 +170,110 @@ static inline float te_sqrt_f32(float x) {
     return te_float_of((root >> 1) + 0x3f000000u + ((uint32_t)halved << 23));
 }
 
+/* Towards minus infinity. */
+static inline float te_floor_f32(float x) {
+    if (!(te_absolute_f32(x) < 8388608.0f)) return x;
+    const float whole = (float)(int32_t)x;
+    return te_float_of(te_bits_of(whole > x ? whole - 1.0f : whole) | (te_bits_of(x) & 0x80000000u));
+}
+
+static inline float te_ceil_f32(float x) {
+    return -te_floor_f32(-x);
+}
+
+/* To the nearest whole number, halves to the even one. */
+static inline float te_round_f32(float x) {
+    if (!(te_absolute_f32(x) < 8388608.0f)) return x;
+    const float size = te_absolute_f32(x);
+    int32_t whole = (int32_t)size;
+    const float rest = size - (float)whole;
+    if (rest > 0.5f || (rest == 0.5f && (whole & 1))) whole++;
+    return te_float_of(te_bits_of((float)whole) | (te_bits_of(x) & 0x80000000u));
+}
+
+/* The remainder of x / y with the sign of x, exact. */
+static inline float te_fmod_f32(float x, float y) {
+    const uint32_t a = te_bits_of(x) & 0x7fffffffu, b = te_bits_of(y) & 0x7fffffffu;
+    if (b == 0 || a >= 0x7f800000u || b > 0x7f800000u) return te_float_of(0x7fc00000u);
+    if (a < b) return x;
+    const uint32_t high_a = a >> 23, high_b = b >> 23;
+    uint32_t rest = high_a ? (a & 0x7fffffu) | 0x800000u : a;
+    const uint32_t divisor = high_b ? (b & 0x7fffffu) | 0x800000u : b;
+    const uint32_t exponent = high_b ? high_b : 1;
+    for (uint32_t left = (high_a ? high_a : 1) - exponent; left > 0;) {
+        const uint32_t step = left < 8 ? left : 8;
+        rest = ((rest % divisor) << step) % divisor;
+        left -= step;
+    }
+    const float unit = te_float_of(exponent < 24 ? 1u << (exponent - 1) : (exponent - 23) << 23);
+    return te_float_of(te_bits_of((float)(rest % divisor) * unit) | (te_bits_of(x) & 0x80000000u));
+}
+
+/* The same with the sign of y. */
+static inline float te_floor_mod_f32(float x, float y) {
+    const float rest = te_fmod_f32(x, y);
+    return rest != 0.0f && (y < 0.0f) != (rest < 0.0f) ? rest + y : rest;
+}
+
+/* x / y towards minus infinity. A quotient that is rounded to a whole number may lie below it: then the remainder
+ * tells. */
+static inline float te_floor_div_f32(float x, float y) {
+    const float quotient = x / y, whole = te_floor_f32(quotient), size = te_absolute_f32(y);
+    if (whole != quotient || te_absolute_f32(quotient) >= 16777216.0f || te_bits_of(size) >= 0x7f800000u)
+        return whole;
+    const float rest = te_absolute_f32(te_fmod_f32(x, y));
+    const int below = (x < 0.0f) != (y < 0.0f) ? rest > 0.0f && rest <= size - rest : rest > size - rest;
+    return below ? whole - 1.0f : whole;
+}
+
+/* The sine of x and of so many quarter turns: x is reduced by as many bits of 2 / pi as count. */
+static inline float te_sin_cos(float x, uint32_t quarters) {
+    static const uint8_t two_over_pi[] = {
+        0x00, 0x00, 0x00, 0x00, 0xa2, 0xf9, 0x83, 0x6e, 0x4e, 0x44, 0x15, 0x29, 0xfc, 0x27, 0x57, 0xd1, 0xf5,
+        0x34, 0xdd, 0xc0, 0xdb, 0x62, 0x95, 0x99, 0x3c, 0x43, 0x90, 0x41, 0xfe, 0x51, 0x63, 0xab, 0xde,
+    };
+    const uint32_t bits = te_bits_of(x) & 0x7fffffffu;
+    if (bits >= 0x7f800000u) return te_float_of(0x7fc00000u);
+    float r = x;
+    if (bits >= 0x3f490fdbu) {
+        const uint32_t start = (bits >> 23) - 120, shift = start & 7;
+        const uint8_t *const from = two_over_pi + start / 8;
+        uint64_t high = 0, low = 0;
+        for (int32_t i = 0; i < 8; i++) high = high << 8 | from[i];
+        for (int32_t i = 8; i < 13; i++) low = low << 8 | from[i];
+        const uint64_t mantissa = (bits & 0x7fffffu) | 0x800000u;
+        high = high << shift | low >> (40 - shift);
+        low = low >> (8 - shift) & 0xffffffffu;
+        const uint64_t turns = mantissa * high + (mantissa * low >> 32); /* mod 4, 62 fraction bits */
+        const uint64_t n = (turns + (UINT64_C(1) << 61)) >> 62;
+        r = (float)(int64_t)(turns - (n << 62)) * 3.40612158e-19f;
+        r = x < 0.0f ? -r : r;
+        quarters += x < 0.0f ? 4 - (uint32_t)n : (uint32_t)n;
+    }
+    const float z = r * r;
+    float y;
+    if (quarters & 1) {
+        y = 2.443315711809948e-5f;
+        y = y * z + -1.388731625493765e-3f;
+        y = y * z + 4.166664568298827e-2f;
+        y = y * z * z - 0.5f * z + 1.0f;
+    } else {
+        y = -1.9515295891e-4f;
+        y = y * z + 8.3321608736e-3f;
+        y = y * z + -1.6666654611e-1f;
+        y = y * z * r + r;
+    }
+    return quarters & 2 ? -y : y;
+}
+
+static inline float te_sin_f32(float x) {
+    return te_sin_cos(x, 0);
+}
+
+static inline float te_cos_f32(float x) {
+    return te_sin_cos(x, 1);
+}
+
 TE_END_C
 
 #endif

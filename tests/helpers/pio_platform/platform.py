@@ -1,5 +1,0 @@
-from platformio.public import PlatformBase
-
-
-class HerePlatform(PlatformBase):
-    pass
