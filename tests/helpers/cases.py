@@ -66,6 +66,7 @@ SIGNALS = (
     OpKind.SIGNAL_PCAN,
     OpKind.SIGNAL_FILTER_BANK_LOG,
 )
+ODD_REALS = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e-40, -1e-45, 3.4e38, -3.4e38], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +123,11 @@ class Draw:
             return self.rng.choice(np.array([-128, 127], np.int8), shape)
         return self.rng.integers(-128, 128, shape, np.int8)
 
-    def values(self, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Numbers of any type; small ones, so that equal ones occur."""
+    def values(self, dtype: str, shape: tuple[int, ...], odd: bool = False) -> np.ndarray:
+        """Numbers of any type; small ones, so that equal ones occur. ``odd``: now and then ODD_REALS."""
         whole = self.rng.integers(-9, 10, shape)
+        if odd and dtype == "float32" and self.integer(0, 3) == 0:
+            return self.rng.choice(ODD_REALS, shape)
         return (whole / 2 if dtype == "float32" else whole).astype(dtype)
 
     def picture(self, channels: int | None = None) -> tuple[int, int, int, int]:
@@ -714,7 +717,7 @@ def numbers(draw: Draw) -> OpCase:
         shapes, attrs = [shape], GatherAttrs((None, index, None))
     names = []
     for i, (dtype, size) in enumerate(zip(dtypes, shapes, strict=True)):
-        value = draw.values(dtype, size)
+        value = draw.values(dtype, size, odd=kind is not OpKind.CAST)  # C leaves open what an integer is then
         if kind is OpKind.EMBEDDING_LOOKUP and i == 0:
             value = draw.rng.integers(0, shape[attrs.axis], size).astype(np.int32)
         if kind in INT32_ARITHMETIC and draw.integer(0, 1):  # beyond what C leaves open
@@ -736,10 +739,13 @@ def numbers(draw: Draw) -> OpCase:
 # float32 --------------------------------------------------------------------------------------------------------------
 
 
-def _reals(draw: Draw, shape: tuple[int, ...]) -> np.ndarray:
-    """Of many magnitudes, so that every rounding and the order of sums show."""
-    values = draw.rng.normal(size=shape) * 2.0 ** draw.rng.integers(-6, 7, shape)
-    return values.astype(np.float32)
+def _reals(draw: Draw, shape: tuple[int, ...], odd: bool = False) -> np.ndarray:
+    """Of many magnitudes, so that every rounding and the order of sums show. ``odd``: now and then also what is
+    infinite, no number, denormal or a zero with a sign."""
+    values = (draw.rng.normal(size=shape) * 2.0 ** draw.rng.integers(-6, 7, shape)).astype(np.float32)
+    if odd and draw.integer(0, 3) == 0:
+        return np.where(draw.rng.random(shape) < draw.one_of(0.02, 0.5), draw.rng.choice(ODD_REALS, shape), values)
+    return values
 
 
 @family
@@ -773,7 +779,7 @@ def float_products(draw: Draw) -> OpCase:
         )
         attrs, size = TransposeConvAttrs(window, activation), (1, rows, columns, outputs)
         weights = (outputs, *kernel, shape[3])
-    builder.given("x", None, _reals(draw, shape))
+    builder.given("x", None, _reals(draw, shape, odd=True))
     builder.constant(_reals(draw, weights), None, "w")
     builder.constant(_reals(draw, (outputs,)), None, "b")
     return builder.finish(kind, ["x", "w", "b"], size, None, attrs, "float32")
@@ -784,7 +790,7 @@ def float_pool(draw: Draw) -> OpCase:
     builder = CaseBuilder()
     shape = draw.picture()
     window = _window(draw, shape, pooling=True)
-    builder.given("x", None, _reals(draw, shape))
+    builder.given("x", None, _reals(draw, shape, odd=True))
     kind = draw.one_of(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
     size = (1, *window.output_size(*shape[1:3]), shape[3])
     return builder.finish(kind, ["x"], size, None, PoolAttrs(window, draw.activation()), "float32")
@@ -799,13 +805,17 @@ def float_functions(draw: Draw) -> OpCase:
     singles = (*(kind for kind in FLOAT_FUNCTIONS if kind not in steps), OpKind.RELU, OpKind.LEAKY_RELU, OpKind.GELU)
     kind = draw.one_of(*pairs, *singles)
     shape = draw.picture()
-    x = _reals(draw, shape)
+    x = _reals(draw, shape, odd=True)
     if kind in (OpKind.LOG, OpKind.SQRT, OpKind.RSQRT):
         x = np.abs(x) + np.float32(1e-6)
     names = [builder.given("x", None, x)]
     if kind in pairs:
         other = _reals(draw, draw.one_of(shape, (1, 1, 1, shape[3]), (1, shape[1], 1, 1)))
-        names += [builder.given("k", None, other) if draw.integer(0, 1) else builder.constant(other, name="k")]
+        names += [
+            builder.given("k", None, _reals(draw, other.shape, odd=True))
+            if draw.integer(0, 1)
+            else builder.constant(other, name="k")
+        ]
     attrs: Attrs = NoAttrs()
     if kind in pairs[:4]:
         attrs = ElementwiseAttrs(draw.activation())
@@ -843,7 +853,10 @@ def float_axes(draw: Draw) -> OpCase:
     reductions = (OpKind.MEAN, OpKind.SUM, OpKind.REDUCE_MAX, OpKind.REDUCE_MIN)
     kind = draw.one_of(*lines, *reductions, OpKind.ARG_MAX, OpKind.ARG_MIN, OpKind.CUMSUM)
     shape = draw.picture()
-    builder.given("x", None, _reals(draw, shape))
+    x = _reals(draw, shape, odd=True)
+    if kind in (OpKind.REDUCE_MAX, OpKind.REDUCE_MIN, OpKind.ARG_MAX, OpKind.ARG_MIN):
+        x = np.where(np.isnan(x), np.float32(1), x)  # TFLite's kernels do not agree where it is in the order
+    builder.given("x", None, x)
     attrs: Attrs = NoAttrs()
     if kind in reductions:
         attrs = MeanAttrs(draw.one_of((1, 2), (3,), (1,), (1, 3), (0, 1, 2, 3)), draw.one_of(False, True))
@@ -899,7 +912,7 @@ def float_moves(draw: Draw) -> OpCase:
         shapes, attrs = [*shapes, *more], ConcatAttrs(axis)
     else:
         attrs = draw.one_of(ResizeAttrs(), ResizeAttrs(True, False), ResizeAttrs(False, True))
-    names = [builder.given(f"x{i}", None, _reals(draw, shape)) for i, shape in enumerate(shapes)]
+    names = [builder.given(f"x{i}", None, _reals(draw, shape, odd=True)) for i, shape in enumerate(shapes)]
     [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor(name) for name in names], [declared])
     return builder.finish(kind, names, size, None, attrs, "float32")
 

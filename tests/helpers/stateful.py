@@ -74,12 +74,22 @@ def streamed(b: GraphBuilder) -> None:
     b.output(b.binary(OpKind.SUB, z, last))
 
 
+def shown(b: GraphBuilder) -> None:
+    """What the run before computed, in another shape: the end of the run overwrites the state, not the output."""
+    y = b.relu(b.input(1, 3, 3, 4))
+    before = b.state(1, 3, 3, 4, initial=2)
+    b.graph.tensor(before).quant = b.graph.tensor(y).quant
+    b.keep(before, y)
+    b.output(b.reshape(b.reshape(before, 1, 9, 4), 1, 36))
+
+
 NETWORKS: list[Callable[[GraphBuilder], None]] = [
     accumulator,
     delay_line,
     exchanged,
     deep,
     streamed,
+    shown,
     lstm_layers,
     svdf_layers,
     sound,

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.data import astronaut
+from tinyengine import reference
+from tinyengine.codegen.generated import Generated
+from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.images import InputForm
-from tinyengine.data.metadata import ModelMetadata, parse_mapping
+from tinyengine.data.metadata import ModelMetadata, load_metadata, parse_mapping
 from tinyengine.data.pixels import FORMATS
+from tinyengine.ir import Graph, Port, Tensor
 from tinyengine.measure.target_runner import BenchImage, Job
+from tinyengine.paths import project_root
 
 from tests.helpers import needs
 from tests.helpers.camera import NativeCamera, PictureCase, picture_network
@@ -182,3 +188,63 @@ def test_same_bytes_on_a_device(cpu: str, portable: bool) -> None:
     assert result.guards_intact
     for case, got in zip(network.cases, network.split(result.outputs[0]), strict=True):
         np.testing.assert_array_equal(got, case.expected().ravel(), err_msg=str(case))
+
+
+CAMERA = """
+#include "network.h"
+#include "person_image.h"
+#include "tinyengine/te_answer.h"
+
+static const uint8_t frame[] = {%s};                     /* flash: what the camera sees */
+static uint8_t line[2 * 320];                            /* what it delivers */
+static uint32_t memory[TE_IMAGE_BYTES(320, PERSON_IMAGE_WIDTH) / 4];
+static int8_t arena[4 + PERSON_OUTPUT_0_BYTES] __attribute__((aligned(16)));
+
+static void run(void) {
+    const te_image_source camera = {.pixels = &te_rgb565be, .width = 320, .height = 240};
+    te_image image;
+    if (te_image_open(&image, &person_image, &camera, memory, sizeof memory)) return;
+    te_image_feed(&image, &person);
+    for (uint32_t y = 0; y < 240; y++) {
+        for (uint32_t k = 0; k < sizeof line; k++) line[k] = frame[y * sizeof line + k];
+        te_image_push(&image, line, 1);
+    }
+    person.finish();
+    const int8_t *output = person.outputs[0].data;
+    for (uint32_t k = 0; k < PERSON_OUTPUT_0_BYTES; k++) arena[4 + k] = output[k];
+    arena[0] = (int8_t)te_answer(&person.outputs[0], 0.5f, NULL);
+}
+
+static const te_port ports[] = {{"y", arena, sizeof arena, 1.0f, 0, 1, TE_INT8, {sizeof arena}}};
+const te_model network = {.name = "camera", .arena = (uint8_t *)arena, .arena_bytes = sizeof arena,
+                          .n_outputs = 1, .outputs = ports, .run = run};
+"""
+
+
+@needs.thorough_cores
+def test_a_network_looks_through_a_camera_without_a_frame(cpu: str) -> None:
+    """Lines of RGB565 through te_image.h into push_rows: the answer of `infer` on the same picture."""
+    path = project_root() / "models" / "person_tiny.tflite"
+    person = compile_model(path, CompileOptions(cpu=cpu, prefix="person", input="rows", optimize="sram"))
+    seen = FORMATS["rgb888"].picture(astronaut()[:384].tobytes(), 512, 384).resize((320, 240))
+    r, g, b = (np.asarray(seen)[:, :, c].astype(np.uint16) for c in range(3))
+    pixels = (r >> 3 << 11 | g >> 2 << 5 | b >> 3).astype(">u2").tobytes()
+
+    graph = Graph("camera")
+    size = 4 + person.graph.tensor(person.graph.outputs[0].tensor).nbytes
+    graph.tensors["y"] = Tensor("y", (size,))
+    graph.outputs.append(Port("y", "y", "int8"))
+    header = '#include "person.h"\nextern const te_model network;\n'
+    sources = {**person.sources, "network.h": header, "network.c": CAMERA % ",".join(map(str, pixels))}
+    with BenchImage([Generated(graph, "network", sources, person.macs, False)], cpu) as image:
+        [result] = image.run([Job(0, [])], exact=False)
+
+    tensor = person.graph.tensor(person.graph.inputs[0].tensor)
+    metadata = load_metadata(path)
+    assert metadata is not None
+    wanted = InputForm(tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
+    values = wanted.values(FORMATS["rgb565be"].picture(pixels, 320, 240))
+    [expected] = reference.run(person.graph, [values[None]], requant=person.roundings)
+    np.testing.assert_array_equal(result.outputs[0][4:], expected.ravel())
+    assert result.outputs[0][0] == np.argmax(expected)
+    assert person.plan.arena_bytes + bound(320, tensor.shape[2]) < len(pixels) // 5

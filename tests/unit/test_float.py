@@ -13,8 +13,13 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import ModelError
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
-from tinyengine.ir import floating
+from tinyengine.ir import Activation, OpKind, floating
 from tinyengine.ir.ops import (
+    ActivationAttrs,
+    ArgAttrs,
+    Attrs,
+    MeanAttrs,
+    NoAttrs,
     Window,
 )
 from tinyengine.ir.verify import verify
@@ -88,6 +93,39 @@ def test_functions_are_as_close_as_they_say(
     x = np.concatenate([spread, np.linspace(1e-4, 1.5, 50000)]).astype(np.float32)
     exact = true(x.astype(np.float64))
     assert (np.abs(mine(x) - exact) <= units * np.spacing(np.abs(exact).astype(np.float32))).all()
+
+
+@pytest.mark.parametrize("kind", [OpKind.ARG_MAX, OpKind.ARG_MIN, OpKind.REDUCE_MAX, OpKind.REDUCE_MIN, OpKind.MAXIMUM])
+def test_what_is_no_number_has_a_place_in_no_order(kind: OpKind) -> None:
+    """The comparisons of C: nothing is larger than it, and it is larger than nothing."""
+    b = GraphBuilder(1)
+    x = b.input(1, 2, 3, dtype="float32")
+    attrs: Attrs = ArgAttrs(2) if kind.startswith("ARG") else MeanAttrs((2,))
+    if kind is OpKind.MAXIMUM:
+        b.output(b.op(kind, [x, b.input(1, 2, 3, dtype="float32")], NoAttrs(), dtype="float32"))
+    else:
+        b.output(b.op(kind, [x], attrs, dtype="int32" if kind.startswith("ARG") else "float32"))
+    values = [np.array([[[1, np.nan, 2], [np.nan, 3, -0.0]]], np.float32), np.full((1, 2, 3), -2, np.float32)]
+    inputs = values[: len(b.graph.inputs)]
+    wanted = {
+        OpKind.ARG_MAX: [2, 0],
+        OpKind.ARG_MIN: [0, 0],
+        OpKind.REDUCE_MAX: [2, 3],
+        OpKind.REDUCE_MIN: [1, -0.0],
+        OpKind.MAXIMUM: [1, -2, 2, -2, 3, -0.0],
+    }[kind]
+    [mine], [native] = run(b.graph, inputs), build(compile_graph(b.graph, CompileOptions())).run(inputs)
+    np.testing.assert_array_equal(mine.ravel(), wanted)
+    np.testing.assert_array_equal(native, mine)
+
+
+def test_infinity_stays_behind_a_relu() -> None:
+    b = GraphBuilder(1)
+    b.output(b.op(OpKind.RELU, [b.input(1, 3, dtype="float32")], ActivationAttrs(Activation.RELU), dtype="float32"))
+    inputs = [np.array([[np.inf, -np.inf, np.nan]], np.float32)]
+    [mine], [native] = run(b.graph, inputs), build(compile_graph(b.graph, CompileOptions())).run(inputs)
+    np.testing.assert_array_equal(mine, [[np.inf, 0, np.nan]])
+    np.testing.assert_array_equal(native, mine)
 
 
 def test_functions_at_their_ends() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import ModelError
-from tinyengine.frontend import parse_tflite
+from tinyengine.frontend import parse_tflite, tflite_writer
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.verify import verify
@@ -175,6 +175,13 @@ def test_what_an_lstm_may_not_have_is_refused() -> None:
         graph.tensor(name).quant = replace(cell.quant, scale=(0.0003,))
     with pytest.raises(ModelError, match="no power of two"):
         verify(graph)
+
+
+def test_an_lstm_of_float32_with_another_activation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tflite_writer, "_TANH", 1)  # RELU
+    model = tflite_bytes(float_lstm(1))
+    with pytest.raises(ModelError, match="another activation than tanh: use a plain LSTM with four gates"):
+        parse_tflite(model)
 
 
 def test_a_state_of_bytes_is_compared_with_tflite_micro() -> None:

@@ -35,6 +35,12 @@ class Network:
         return self.prefix.upper()
 
     @property
+    def header_names(self) -> list[str]:
+        """Those of the generated files that an application includes."""
+        names = (f"{self.prefix}.h", f"{self.prefix}_image.h")
+        return [name for name in names if name in self.compiled.sources]
+
+    @property
     def flash_bytes(self) -> int | None:
         """Weights, code and tables, with all that the code calls."""
         return self.compiled.weight_bytes + self.code.flash if self.code else None
@@ -80,7 +86,8 @@ class Library:
         public = [path for path in self.kernels.headers if root in path.parents]
         texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in public}
         for network in self.networks:
-            texts[f"{network.prefix}.h"] = network.compiled.sources[f"{network.prefix}.h"]
+            own = network.compiled.sources
+            texts |= {name: own[name] for name in network.header_names}
         if self.shared_arena:
             lines = [f"#define {network.macro}_SHARED_ARENA te_shared_arena\n" for network in self.networks]
             texts["te_config.h"] = "/* The networks of this folder never run at the same time. */\n" + "".join(lines)
@@ -94,7 +101,7 @@ class Library:
         texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
         for network in self.networks:
             own = network.compiled.sources
-            texts |= {name: text for name, text in own.items() if name != f"{network.prefix}.h"}
+            texts |= {name: text for name, text in own.items() if name not in network.header_names}
         if self.shared_arena:
             texts["te_shared_arena.c"] = self._shared_arena()
         return texts
@@ -141,7 +148,7 @@ def _check_names(prefixes: Sequence[str]) -> None:
     taken: dict[str, str] = {}
     for prefix in prefixes:
         check_prefix(prefix)
-        for name in (prefix.lower(), f"{prefix}_weights".lower()):
+        for name in (prefix.lower(), f"{prefix}_weights".lower(), f"{prefix}_image".lower()):
             if name in taken:
                 raise ToolError(
                     f"the networks {taken[name]} and {prefix} would have names in common: give other ones, --prefix "

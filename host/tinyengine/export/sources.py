@@ -1,5 +1,5 @@
 """Which files of the kernel library a network uses: those that define the functions it calls, whole files, as a linker
-takes them from an archive.
+takes them from an archive. Of a network whose input is a picture those of te_image.h and te_answer.h, too.
 
 Found in the text of the files, so that no compiler is needed and all builds of a folder find what they call: a file of
 portable C and its twin in assembly define the same names, and both are taken.
@@ -39,6 +39,9 @@ def kernels_of(folder: Path) -> Kernels:
     headers: set[Path] = set()
     taken: set[Path] = set()
     todo = sorted(folder.glob("*.c"))
+    if any(folder.glob("*_image.h")):  # the application makes inputs of pictures, and reads the answer
+        taken.update((library_dir() / "src" / "image").glob("*.c"))
+        todo += sorted(taken)
     while todo:
         source = todo.pop()
         own = included(source, include)

@@ -15,6 +15,8 @@ from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 
 _WEIGHTS, _PEEPHOLES, _BIASES, _PROJECTION, _STATES, _NORMALIZATION = 1, 9, 12, 16, 18, 20
 """Where TFLite's LSTM has them among its inputs."""
+_TANH = 4
+_PLAIN_HINT = "use a plain LSTM with four gates, as Keras writes it"
 
 
 def unidirectional_sequence_lstm(context: Context, op: RawOperator) -> None:
@@ -27,7 +29,9 @@ def unidirectional_sequence_lstm(context: Context, op: RawOperator) -> None:
     }
     for what, positions in variants.items():
         if any((context.input_index(op, i) is None) == (i == _WEIGHTS) for i in positions):
-            context.unsupported(op, what, "use a plain LSTM with four gates, as Keras writes it")
+            context.unsupported(op, what, _PLAIN_HINT)
+    if x.dtype == "float32" and op.options["FusedActivationFunction"] != _TANH:  # of int8 TFLite has tanh alone
+        context.unsupported(op, "has another activation than tanh", _PLAIN_HINT)
     if len(x.shape) != 3 or x.shape[0 if not op.options["TimeMajor"] else 1] != 1:
         context.unsupported(op, f"has an input of shape {list(x.shape)}", "give it one sequence (batch 1)")
     weights, biases, cells = (x.dtype,) * 3 if x.dtype == "float32" else ("int8", "int32", "int16")

@@ -13,6 +13,7 @@ from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.fast import FAST_LOWERINGS
 from tinyengine.kernels.loops import floating as float_loops  # noqa: F401
 from tinyengine.kernels.loops import operators, pictures  # noqa: F401
+from tinyengine.kernels.loops.movement import copied
 from tinyengine.kernels.once import once_per_graph
 
 
@@ -22,10 +23,23 @@ def lower(op: Operator, graph: Graph, target: Target) -> KernelCall:
         if requires <= target.features and (call := candidate(op, graph, target)) is not None:
             return call
     call = lower_generic(op, graph, target)
+    if call.is_view and call.output in graph.output_tensors() and _shows_state(call.inputs[0], graph, target):
+        call = copied(op, graph)  # the end of the run overwrites the state, not what the caller reads then
     for name in call.inputs:
         if graph.tensor(name).data is not None:
             raise unsupported(op, graph, f"has the constant operand '{name}'", "feed it as an input of the network")
     return call
+
+
+def _shows_state(name: str, graph: Graph, target: Target) -> bool:
+    """Whether a tensor is a state that changes, or a view of one."""
+    if any(state.tensor == name and state.update != name for state in graph.states):
+        return True
+    producer = graph.producer(name)
+    if producer is None:
+        return False
+    call = lower_generic(producer, graph, target)
+    return call.is_view and _shows_state(call.inputs[0], graph, target)
 
 
 @once_per_graph

@@ -107,27 +107,40 @@ def run_many(
     sanitize: bool = True,
     compiler: str | None = None,
 ) -> list[list[np.ndarray]]:
-    """Run each network once over its inputs in one process, by default under address and undefined-behaviour
-    sanitizers; a finding raises AssertionError with the sanitizer's report."""
+    """Run each network once over its inputs, as :func:`run_in_a_row`."""
+    return [run for [run] in run_in_a_row(models, [[each] for each in inputs], sanitize, compiler)]
+
+
+def run_in_a_row(
+    models: Sequence[Generated],
+    runs: Sequence[Sequence[Sequence[np.ndarray]]],
+    sanitize: bool = True,
+    compiler: str | None = None,
+) -> list[list[list[np.ndarray]]]:
+    """Run each network, from its initial states on, over the inputs of its runs: all in one process, by default under
+    address and undefined-behaviour sanitizers; a finding raises AssertionError with the sanitizer's report."""
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "runner"
         flags = [*FLAGS, *(SANITIZE if sanitize else [])]
         _compile(models, Path(scratch), program, flags, HERE / "runner.c", compiler)
-        tensors = [model.graph.tensor(port.tensor) for model in models for port in model.graph.inputs]
-        values = (x for case in inputs for x in case)
-        feed = b"".join(tensor.array(x).tobytes() for tensor, x in zip(tensors, values, strict=True))
-        done = subprocess.run([program], input=feed, capture_output=True, timeout=600, check=False)
+        feed = []
+        for model, cases in zip(models, runs, strict=True):
+            tensors = [model.graph.tensor(port.tensor) for port in model.graph.inputs]
+            feed.append(struct.pack("=I", len(cases)))
+            feed += [t.array(x).tobytes() for case in cases for t, x in zip(tensors, case, strict=True)]
+        done = subprocess.run([program], input=b"".join(feed), capture_output=True, timeout=600, check=False)
     if done.returncode:
         raise AssertionError(f"native run failed ({done.returncode}):\n{done.stderr.decode(errors='replace')[:8000]}")
-    results: list[list[np.ndarray]] = []
+    results: list[list[list[np.ndarray]]] = []
     offset = 0
-    for model in models:
-        case = []
-        for port in model.graph.outputs:
-            tensor = model.graph.tensor(port.tensor)
-            case.append(tensor.from_bytes(done.stdout[offset : offset + tensor.nbytes]))
-            offset += tensor.nbytes
-        results.append(case)
+    for model, cases in zip(models, runs, strict=True):
+        answers: list[list[np.ndarray]] = [[] for _ in cases]
+        for answer in answers:
+            for port in model.graph.outputs:
+                tensor = model.graph.tensor(port.tensor)
+                answer.append(tensor.from_bytes(done.stdout[offset : offset + tensor.nbytes]))
+                offset += tensor.nbytes
+        results.append(answers)
     return results
 
 

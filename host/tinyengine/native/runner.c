@@ -1,5 +1,5 @@
-/* Runs every network of native_models once over inputs from stdin, outputs to stdout: for sanitizers, which a
- * shared library inside Python would not get. */
+/* Runs every network of native_models over inputs from stdin, outputs to stdout, as often as the uint32 in front of its
+ * inputs says: for sanitizers, which a shared library inside Python would not get. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,10 +33,15 @@ static int run(const te_model *m) {
 int main(void) {
     for (uint32_t k = 0; k < native_model_count; k++) {
         const te_model *m = native_models[k];
+        uint32_t runs;
+        if (fread(&runs, sizeof runs, 1, stdin) != 1) return 2;
         if (m->reset) m->reset();
-        if (!(m->run ? run(m) : push(m))) return 2;
-        for (uint32_t i = 0; i < m->n_outputs; i++)
-            if (fwrite(m->outputs[i].data, 1, m->outputs[i].bytes, stdout) != m->outputs[i].bytes) return 3;
+        for (; runs; runs--) {
+            if (!(m->run ? run(m) : push(m))) return 2;
+            for (uint32_t i = 0; i < m->n_outputs; i++)
+                if (fwrite(m->outputs[i].data, 1, m->outputs[i].bytes, stdout) != m->outputs[i].bytes)
+                    return 3;
+        }
     }
     return 0;
 }

@@ -130,14 +130,14 @@ def logical_not(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndar
 
 @oracle(OpKind.MINIMUM)
 def minimum(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """The smaller byte."""
-    return np.minimum(*inputs)
+    """The smaller one; the second where neither is (equal, or no numbers)."""
+    return np.where(inputs[0] < inputs[1], *inputs)
 
 
 @oracle(OpKind.MAXIMUM)
 def maximum(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """The larger byte."""
-    return np.maximum(*inputs)
+    """The larger one; the second where neither is."""
+    return np.where(inputs[0] > inputs[1], *inputs)
 
 
 @oracle(OpKind.SQUARED_DIFFERENCE)

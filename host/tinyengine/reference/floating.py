@@ -164,8 +164,10 @@ def unary(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.RELU, dtype="float32")
 def relu(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """A clamp."""
+    """A clamp, but that infinity stays."""
     assert isinstance(op.attrs, ActivationAttrs)
+    if op.attrs.activation is Activation.RELU:
+        return np.where(inputs[0] < 0, F(0), inputs[0])
     return floating.clamp(inputs[0], op.attrs.activation)
 
 
@@ -286,19 +288,28 @@ def total(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 
 @oracle(OpKind.REDUCE_MAX, OpKind.REDUCE_MIN, dtype="float32")
 def reduce_max(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """What is no number is passed over."""
+    """In the order of memory, of zeros the first one; what is no number is passed over."""
     assert isinstance(op.attrs, MeanAttrs)
-    if op.kind is OpKind.REDUCE_MAX:
-        return np.asarray(np.fmax.reduce(inputs[0], op.attrs.axes, initial=F(-floating.LARGEST)))
-    return np.asarray(np.fmin.reduce(inputs[0], op.attrs.axes, initial=F(floating.LARGEST)))
+    axes, better = op.attrs.axes, np.greater if op.kind is OpKind.REDUCE_MAX else np.less
+    moved = np.moveaxis(inputs[0], axes, range(len(axes)))
+    start = -floating.LARGEST if op.kind is OpKind.REDUCE_MAX else floating.LARGEST
+    best = np.full(moved.shape[len(axes) :], start, F)
+    for value in moved.reshape(-1, *best.shape):
+        best = np.where(better(value, best), value, best)
+    return best
 
 
 @oracle(OpKind.ARG_MAX, OpKind.ARG_MIN, dtype="float32")
 def arg_max(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """The first of several extremes."""
+    """The first of several extremes; nothing is better than what is no number, if that comes first."""
     assert isinstance(op.attrs, ArgAttrs)
-    find = np.argmax if op.kind is OpKind.ARG_MAX else np.argmin
-    return np.asarray(find(inputs[0], axis=op.attrs.axis)).astype(np.int32)
+    better = np.greater if op.kind is OpKind.ARG_MAX else np.less
+    values = np.moveaxis(inputs[0], op.attrs.axis, 0)
+    best, place = values[0], np.zeros(values.shape[1:], np.int32)
+    for i, value in enumerate(values[1:], 1):
+        found = better(value, best)
+        best, place = np.where(found, value, best), np.where(found, np.int32(i), place)
+    return place
 
 
 @oracle(OpKind.SOFTMAX, dtype="float32")

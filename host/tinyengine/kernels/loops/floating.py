@@ -9,6 +9,7 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.floating import clamp_range
 from tinyengine.ir.ops import (
+    Activation,
     ActivationAttrs,
     ArgAttrs,
     ElementwiseAttrs,
@@ -62,7 +63,10 @@ def lower_unary(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
 @lowering(OpKind.RELU, dtype="float32")
 def lower_relu(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Infinity stays, as in TFLite."""
     assert isinstance(op.attrs, ActivationAttrs)
+    if op.attrs.activation is Activation.RELU:
+        return _loop(op, graph, ("y = x0 < 0.0f ? 0.0f : x0;",))
     low, high = clamp_range(op.attrs.activation)
     return _loop(op, graph, (CLAMP.format("x0"),), {"low": low, "high": high})
 

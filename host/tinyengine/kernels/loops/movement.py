@@ -101,6 +101,16 @@ def movement(op: Operator, graph: Graph, axes: Sequence[From], first: int = 0) -
     return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)], HEADER)
 
 
+def copied(op: Operator, graph: Graph) -> KernelCall:
+    """The call that copies the bytes of the input of ``op``, for an output that must not be a view."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    values: dict[str, Value] = {"size": x.nbytes}
+    code = text.function("copy", values, "const void *in, void *out", ["memmove(out, in, (size_t)size);"])
+    whole = (np.array([0]), np.array([x.nbytes]))
+    touched = access.blocks([whole], whole)
+    return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)], HEADER)
+
+
 def _array(values: np.ndarray) -> Array:
     return Array("int32", lambda: values)
 

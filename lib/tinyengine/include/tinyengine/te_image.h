@@ -63,6 +63,7 @@ typedef struct te_pixels {
     uint8_t channels; /* 3: RGB, 1: gray */
     uint8_t bytes;    /* of a pixel */
     uint8_t group;    /* pixels that only exist together: a line is a multiple of them */
+    uint8_t shift;    /* of the weights that narrow wants, to the left */
     void (*narrow)(const te_narrowing *to, const uint8_t *line, uint32_t first);
     void (*pick)(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values);
 } te_pixels;

@@ -4,42 +4,32 @@
 
 #include "../support/te_four_sums.h"
 
-/* sums[i]: of filter i over the rows of the state, for up to four filters. */
-static void over_time_s16(const te_svdf_params *p, const int16_t *state, const int16_t *w, uint32_t count,
-                          int32_t *sums) {
+/* sums[i]: of filter i over the rows of the state, for four filters. */
+static void over_time_s16(const te_svdf_params *p, const int16_t *state, const int16_t *w, int32_t *sums) {
     int32_t a = 0, b = 0, c = 0, d = 0;
-    if (count == 4)
-        for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
-            const uint32_t s0 = te_load_word(state), s1 = te_load_word(state + 2);
-            const uint32_t w0 = te_load_word(w), w1 = te_load_word(w + 2);
-            a = te_smlabb(s0, w0, a);
-            b = te_smlatt(s0, w0, b);
-            c = te_smlabb(s1, w1, c);
-            d = te_smlatt(s1, w1, d);
-        }
+    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
+        const uint32_t s0 = te_load_word(state), s1 = te_load_word(state + 2);
+        const uint32_t w0 = te_load_word(w), w1 = te_load_word(w + 2);
+        a = te_smlabb(s0, w0, a);
+        b = te_smlatt(s0, w0, b);
+        c = te_smlabb(s1, w1, c);
+        d = te_smlatt(s1, w1, d);
+    }
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
-    if (count == 4) return;
-    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4)
-        for (uint32_t i = 0; i < count; i++) sums[i] = te_wrap_add(sums[i], state[i] * w[i]);
 }
 
-static void over_time_s8(const te_svdf_params *p, const int8_t *state, const int8_t *w, uint32_t count,
-                         int32_t *sums) {
+static void over_time_s8(const te_svdf_params *p, const int8_t *state, const int8_t *w, int32_t *sums) {
     int32_t a = 0, b = 0, c = 0, d = 0;
-    if (count == 4)
-        for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
-            const uint32_t s = te_load_word(state), v = te_load_word(w);
-            const uint32_t s_even = te_widen_even(s), s_odd = te_widen_odd(s);
-            const uint32_t w_even = te_widen_even(v), w_odd = te_widen_odd(v);
-            a = te_smlabb(s_even, w_even, a);
-            b = te_smlabb(s_odd, w_odd, b);
-            c = te_smlatt(s_even, w_even, c);
-            d = te_smlatt(s_odd, w_odd, d);
-        }
+    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4) {
+        const uint32_t s = te_load_word(state), v = te_load_word(w);
+        const uint32_t s_even = te_widen_even(s), s_odd = te_widen_odd(s);
+        const uint32_t w_even = te_widen_even(v), w_odd = te_widen_odd(v);
+        a = te_smlabb(s_even, w_even, a);
+        b = te_smlabb(s_odd, w_odd, b);
+        c = te_smlatt(s_even, w_even, c);
+        d = te_smlatt(s_odd, w_odd, d);
+    }
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
-    if (count == 4) return;
-    for (uint32_t row = 0; row < p->memory; row++, state += p->filters, w += 4)
-        for (uint32_t i = 0; i < count; i++) sums[i] += state[i] * w[i];
 }
 
 /* A row of the state per row, the newest last; `bytes` of one. */
@@ -87,7 +77,17 @@ static void finish(const te_svdf_params *p, const int32_t *sums, int8_t *y) {
             const uint32_t count = p->filters - f < 4 ? p->filters - f : 4;                                  \
             w = filter(p, w, wide, INT##bits##_MIN, INT##bits##_MAX, sums + f);                              \
             for (uint32_t i = 0; i < count; i++) newest[f + i] = (int##bits##_t)sums[f + i];                 \
-            over_time_s##bits(p, state_next + f, over_time, count, sums + f);                                \
+            if (count == 4) {                                                                                \
+                over_time_s##bits(p, state_next + f, over_time, sums + f);                                   \
+                continue;                                                                                    \
+            }                                                                                                \
+            for (uint32_t i = 0; i < count; i++) {                                                           \
+                sums[f + i] = 0;                                                                             \
+                for (uint32_t row = 0; row < p->memory; row++) {                                             \
+                    const int32_t product = state_next[row * p->filters + f + i] * over_time[4 * row + i];   \
+                    sums[f + i] = te_wrap_add(sums[f + i], product);                                         \
+                }                                                                                            \
+            }                                                                                                \
         }                                                                                                    \
         finish(p, sums, y);                                                                                  \
     }

@@ -95,7 +95,7 @@ static void narrow_tables(te_image *image, te_axis a) {
         const uint32_t end = te_end(a, j), total = te_total(a, j);
         for (uint32_t i = te_first(a, j); i < end; i++)
             *(i < before ? &image->weights[i].next : &image->weights[i].near) =
-                te_scaled(te_weight(a, i, j), total);
+                te_scaled(te_weight(a, i, j), total) << image->source.pixels->shift;
         image->counts[j] = (uint16_t)(end - before);
         before = end;
     }
@@ -182,9 +182,10 @@ static void deliver(te_image *image, const uint8_t *values) {
     int8_t *result = image->result;
     image->output++;
     if (from == to && (to == 1 || !input->luma)) {
-        for (uint32_t k = 0; k < input->width * to; k++) result[k] = input->values[values[k]];
+        const int8_t *const end = result + input->width * to;
+        while (result < end) *result++ = input->values[*values++];
     } else {
-        for (uint32_t x = 0; x < input->width; x++, values += from) {
+        for (uint32_t left = input->width; left; left--, values += from) {
             const int8_t value = input->values[from == 1 ? values[0] : luma(values)];
             for (uint32_t c = 0; c < to; c++) *result++ = value;
         }
@@ -221,10 +222,10 @@ static void add_line(te_image *image, const uint8_t *line, uint32_t near, uint32
         return;
     }
     resize_line(image, line, image->values);
-    for (uint32_t k = 0; k < values; k++) {
-        image->sums[k].near += near * image->values[k];
-        image->sums[k].next += next * image->values[k];
-    }
+    te_two *sum = image->sums;
+    const uint8_t *value = image->values;
+    for (te_two *const end = sum + values; sum < end; sum++, value++)
+        *sum = (te_two){sum->near + near * *value, sum->next + next * *value};
 }
 
 /* Line y of the area, which is part of an output and of the one behind it. */
@@ -234,10 +235,11 @@ static void narrow_line(te_image *image, te_axis a, uint32_t y, const uint8_t *l
     const uint32_t next = image->following ? te_scaled(te_weight(a, y, j + 1), image->following) : 0;
     add_line(image, line, near, next);
     if (y + 1 < te_end(a, j)) return;
-    for (uint32_t k = 0; k < values; k++) {
-        image->values[k] = (uint8_t)(image->sums[k].near >> WEIGHT_BITS);
-        image->sums[k].near = image->sums[k].next;
-        image->sums[k].next = WEIGHT_HALF;
+    te_two *sum = image->sums;
+    uint8_t *value = image->values;
+    for (te_two *const end = sum + values; sum < end; sum++) {
+        *value++ = (uint8_t)(sum->near >> WEIGHT_BITS);
+        *sum = (te_two){sum->next, WEIGHT_HALF};
     }
     image->total = image->following;
     image->following = j + 2 < a.out ? te_total(a, j + 2) : 0;

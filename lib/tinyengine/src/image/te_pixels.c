@@ -10,45 +10,58 @@ typedef struct rgb {
 /* Pixel x of a line. */
 typedef rgb (*color_reader)(const uint8_t *line, uint32_t x);
 
-/* Values of an output go into a row, or, weighted, into the sums of two rows. */
-TE_INLINE void put(const te_narrowing *to, uint32_t index, uint32_t sum, int add) {
-    const uint32_t value = sum >> WEIGHT_BITS;
+/* Where the values of outputs go: into a row, or, weighted, into the sums of two rows. */
+typedef struct sink {
+    uint8_t *value;
+    te_two *sum;
+    uint32_t near, next;
+} sink;
+
+TE_INLINE sink sink_of(const te_narrowing *to) {
+    return (sink){to->values, to->sums, to->near, to->next};
+}
+
+TE_INLINE void put(sink *to, uint32_t total, int add) {
+    const uint32_t value = total >> WEIGHT_BITS;
     if (add) {
-        to->sums[index].near += to->near * value;
-        to->sums[index].next += to->next * value;
+        const te_two sum = *to->sum;
+        *to->sum++ = (te_two){sum.near + to->near * value, sum.next + to->next * value};
     } else {
-        to->values[index] = (uint8_t)value;
+        *to->value++ = (uint8_t)value;
     }
 }
 
 /* Every column is part of one output and of the one behind it: two sums per channel are in the making. */
-TE_INLINE void narrow_colors(const te_narrowing *to, const uint8_t *line, uint32_t x, color_reader read,
-                             int add) {
-    const te_two *weight = to->weights;
+TE_INLINE void narrow_colors(const te_narrowing *narrowing, const uint8_t *line, uint32_t x,
+                             color_reader read, int add) {
+    const te_two *weight = narrowing->weights;
+    const uint16_t *count = narrowing->counts, *const behind = count + narrowing->outputs;
+    sink to = sink_of(narrowing);
     uint32_t r = WEIGHT_HALF, g = WEIGHT_HALF, b = WEIGHT_HALF;
-    for (uint32_t k = 0; k < to->outputs; k++) {
+    while (count < behind) {
         uint32_t next_r = WEIGHT_HALF, next_g = WEIGHT_HALF, next_b = WEIGHT_HALF;
-        for (const uint32_t end = x + to->counts[k]; x < end; x++, weight++) {
+        for (const te_two *const end = weight + *count++; weight < end; x++) {
+            const te_two w = *weight++;
             const rgb pixel = read(line, x);
-            const uint32_t near = weight->near, next = weight->next;
-            r += pixel.r * near, g += pixel.g * near, b += pixel.b * near;
-            next_r += pixel.r * next, next_g += pixel.g * next, next_b += pixel.b * next;
+            r += pixel.r * w.near, g += pixel.g * w.near, b += pixel.b * w.near;
+            next_r += pixel.r * w.next, next_g += pixel.g * w.next, next_b += pixel.b * w.next;
         }
-        put(to, 3 * k, r, add), put(to, 3 * k + 1, g, add), put(to, 3 * k + 2, b, add);
+        put(&to, r, add), put(&to, g, add), put(&to, b, add);
         r = next_r, g = next_g, b = next_b;
     }
 }
 
-TE_INLINE void narrow_grays(const te_narrowing *to, const uint8_t *pixel, uint32_t step, int add) {
-    const te_two *weight = to->weights;
+TE_INLINE void narrow_grays(const te_narrowing *narrowing, const uint8_t *pixel, uint32_t step, int add) {
+    const te_two *weight = narrowing->weights;
+    const uint16_t *count = narrowing->counts, *const behind = count + narrowing->outputs;
+    sink to = sink_of(narrowing);
     uint32_t sum = WEIGHT_HALF;
-    for (uint32_t k = 0; k < to->outputs; k++) {
+    while (count < behind) {
         uint32_t next = WEIGHT_HALF;
-        for (uint32_t left = to->counts[k]; left; left--, weight++, pixel += step) {
-            sum += *pixel * weight->near;
-            next += *pixel * weight->next;
-        }
-        put(to, k, sum, add);
+        const te_two *const end = weight + *count++;
+        for (; weight < end; weight++, pixel += step)
+            sum += *pixel * weight->near, next += *pixel * weight->next;
+        put(&to, sum, add);
         sum = next;
     }
 }
@@ -71,7 +84,7 @@ TE_INLINE void pick_colors(const uint8_t *line, const uint16_t *columns, uint32_
     static void name##_pick(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values) { \
         pick_colors(line, columns, count, values, read);                                                     \
     }                                                                                                        \
-    const te_pixels name = {3, bytes_, group_, name##_narrow, name##_pick};
+    const te_pixels name = {3, bytes_, group_, 0, name##_narrow, name##_pick};
 
 #define GRAYS(name, bytes_, group_, offset)                                                                  \
     static void name##_narrow(const te_narrowing *to, const uint8_t *line, uint32_t first) {                 \
@@ -83,7 +96,7 @@ TE_INLINE void pick_colors(const uint8_t *line, const uint16_t *columns, uint32_
     static void name##_pick(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values) { \
         for (uint32_t k = 0; k < count; k++) values[k] = line[columns[k] * (bytes_) + (offset)];             \
     }                                                                                                        \
-    const te_pixels name = {1, bytes_, group_, name##_narrow, name##_pick};
+    const te_pixels name = {1, bytes_, group_, 0, name##_narrow, name##_pick};
 
 /* The highest bits of 5 and 6 once more as the lowest of 8. */
 TE_INLINE rgb expanded(uint32_t pixel) {

@@ -1,0 +1,44 @@
+"""Random whole networks: graph, file and passes against TFLite's reference kernels, states included.
+
+tests/fuzz/graphs.py runs them by the thousand, and their C.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tinyengine.ir import OpKind
+
+from tests.helpers.tflite_reference import require_tensorflow
+from tests.helpers.whole_check import against_tflite, against_tflite_in_uint8
+from tests.helpers.whole_graphs import ANY, FLOAT, INT8, OLD, WRITABLE, Theme, random_graph
+
+SEEDS = st.integers(0, 1 << 30)
+STEPS = st.integers(1, 8)
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("theme", [WRITABLE, INT8], ids=["writable", "int8"])
+@EXAMPLES
+@given(seed=SEEDS, steps=STEPS)
+def test_networks_are_bit_identical_to_tflite(theme: Theme, seed: int, steps: int) -> None:
+    require_tensorflow()
+    assert not against_tflite(*random_graph(seed, steps, theme))
+
+
+@EXAMPLES
+@given(seed=SEEDS, steps=STEPS, zero=st.sampled_from([0, 61, 120, 127, 128, 157, 255]))
+def test_networks_of_uint8_are_too(seed: int, steps: int, zero: int) -> None:
+    require_tensorflow()
+    assert not against_tflite_in_uint8(*random_graph(seed, steps, OLD), zero)
+
+
+def test_all_kinds_of_operators_occur() -> None:
+    """But for rare ones, and those of the signal library, of which only some have random cases."""
+    found = set()
+    for seed in range(150):
+        for theme in (ANY, FLOAT):
+            found |= {op.kind for op in random_graph(seed, 6, theme)[0].operators}
+    rare = {OpKind.SQUARE, OpKind.SVDF, OpKind.TABLE, *(kind for kind in OpKind if kind.name.startswith("SIGNAL"))}
+    assert set(OpKind) - found <= rare, f"missing: {sorted(set(OpKind) - found - rare)}"
