@@ -291,7 +291,9 @@ def test_a_failure_halfway_leaves_nothing(models: Path, tmp_path: Path, monkeypa
     assert not list((tmp_path / "a").iterdir())
 
 
-@pytest.mark.parametrize("names", [("cat", "cat"), ("cat", "CAT"), ("cat", "cat_weights"), ("Cat_Weights", "cat")])
+@pytest.mark.parametrize(
+    "names", [("cat", "cat"), ("cat", "CAT"), ("cat", "cat_weights"), ("Cat_Weights", "cat"), ("cat", "cat_image")]
+)
 def test_names_that_would_meet_are_refused(models: Path, names: tuple[str, str]) -> None:
     with pytest.raises(ToolError, match="names in common"):
         compile_library([models / "cat.tflite"] * 2, CompileOptions(), names)
