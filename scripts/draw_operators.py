@@ -96,6 +96,8 @@ def table() -> str:
     by_rows = {kind for kinds in BUILDERS for kind in kinds}
     for kind in OpKind:
         micro = types(kind) if kind in SIGNALS.values() else ", ".join(tflite_micro.OPERATORS.get(kind, ()))
+        if kind is OpKind.DETECTION_POST_PROCESS:
+            micro = "float32"
         in_rows = "yes" if kind in by_rows else ""
         rows.append((kind, types(kind), computed_by(kind), fast(kind), in_rows, trainable(kind), micro))
     for name, kind in KINDS.items():

@@ -39,6 +39,7 @@ NO_CASE = {
         (OpKind.SIGNAL_FFT_AUTO_SCALE, OpKind.SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION),
         "has two outputs: see tests/unit/test_signal.py",
     ),
+    OpKind.DETECTION_POST_PROCESS: "has four outputs: see tests/unit/test_detection.py",
 }
 
 

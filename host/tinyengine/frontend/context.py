@@ -31,6 +31,7 @@ DTYPE_NAMES = {
 CUSTOM = "custom operator "
 """What the kinds of custom operators begin with (``RawOperator.kind``)."""
 SIGNALS = {f"{CUSTOM}{kind}": kind for kind in OpKind if kind.startswith("Signal")}
+DETECTION = f"{CUSTOM}{OpKind.DETECTION_POST_PROCESS}"
 KINDS = {
     **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
     **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
@@ -41,6 +42,7 @@ KINDS = {
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), OpKind.TRANSPOSE),
     "PACK": OpKind.CONCATENATION,
     **SIGNALS,
+    DETECTION: OpKind.DETECTION_POST_PROCESS,
     "PADV2": OpKind.PAD,
     "FILL": OpKind.GATHER,
     "GATHER_ND": OpKind.GATHER,
@@ -339,12 +341,14 @@ class Context:
         kind: OpKind | None = None,
         result: int | None = None,
         kept: tuple[Tensor, ...] = (),
+        shapes_left_out: bool = False,
     ) -> None:
         """Append the operator; the shapes of its outputs follow from ``inputs`` and ``attrs``, and the file must agree.
 
         ``declared`` decides what they leave open (RESHAPE), else the file's shape does. ``kind``: what it is in the IR,
         if not what the file calls it; ``result``: which output of the file's operator that computes, instead of all.
-        ``kept``: outputs behind those that the file leaves out, the next values of its states.
+        ``kept``: outputs behind those that the file leaves out, the next values of its states. ``shapes_left_out``: the
+        file may say of outputs that they have no axes.
         """
         definition = self.definition(op) if kind is None else DEFINITIONS[kind]
         outputs = [self.raw_tensor(op, index) for index in op.outputs]
@@ -362,7 +366,8 @@ class Context:
             name = self._names[output.index]
             if name in self.graph.tensors or output.data.size:
                 self.damaged(op, "is written a second time", output.index)
-            self.check_shape(op, output, shape)
+            if output.signature or not shapes_left_out:
+                self.check_shape(op, output, shape)
             quant = self.quantization(op, output)
             if output.dtype == "INT32" and definition.kind is OpKind.QUANTIZE and len(output.scale) == 1:
                 quant = Quantization(output.scale, output.zero_point or (0,))

@@ -25,6 +25,7 @@ SAME_AS_INT8 = frozenset(
         *("PAD", "PRELU", "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE"),
         *("RESIZE_NEAREST_NEIGHBOR", "SHAPE", "SLICE", "SOFTMAX", "SPLIT", "SPLIT_V", "SQUEEZE"),
         *("STRIDED_SLICE", "SUB", "SUM", "TANH", "TILE", "TRANSPOSE", "UNPACK"),
+        "custom operator TFLite_Detection_PostProcess",
     )
 )
 """What may compute in uint8."""

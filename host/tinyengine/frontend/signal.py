@@ -1,13 +1,11 @@
-"""Custom operators of TFLite Micro's signal library; their options are flexbuffers."""
+"""Custom operators of TFLite Micro's signal library."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
-from flatbuffers import flexbuffers
 
 from tinyengine.frontend.context import Context
+from tinyengine.frontend.custom import options
 from tinyengine.frontend.raw import RawOperator
 from tinyengine.ir.graph import State, Tensor
 from tinyengine.ir.operators.signal import FFT_LENGTHS
@@ -26,7 +24,7 @@ def signal(context: Context, op: RawOperator) -> None:
             context.unsupported(
                 op, f"computes its table '{inputs[position].name}'", "make it constant", op.inputs[position]
             )
-    attrs = definition.attributes(**_options(context, op, [field.name for field in fields(definition.attributes)]))
+    attrs = definition.attributes(**options(context, op, definition.attributes))
     if isinstance(attrs, SignalRfftAttrs) and attrs.fft_length not in FFT_LENGTHS:
         lengths = f"{FFT_LENGTHS[0]} to {FFT_LENGTHS[-1]}"
         context.unsupported(op, f"transforms {attrs.fft_length} samples", f"take a power of two from {lengths}")
@@ -40,14 +38,3 @@ def signal(context: Context, op: RawOperator) -> None:
     context.add(op, [*inputs, noise], attrs)
     update = context.computed(op, estimate)
     context.graph.states.append(State(noise.name, update.name, np.zeros(update.shape, np.uint32)))
-
-
-def _options(context: Context, op: RawOperator, names: list[str]) -> dict[str, int]:
-    """Numbers by name."""
-    if not names:
-        return {}
-    try:
-        found = flexbuffers.GetRoot(bytearray(op.custom)).AsMap
-        return {name: int(found[name].AsInt) for name in names}
-    except Exception as error:  # the library meets damaged bytes with whatever struct and lists raise
-        context.damaged(op, f"has no options {', '.join(names)} ({type(error).__name__})")

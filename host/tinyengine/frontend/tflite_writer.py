@@ -19,7 +19,7 @@ import tflite
 from flatbuffers import flexbuffers
 
 from tinyengine.errors import UnsupportedOperatorError
-from tinyengine.frontend.context import CUSTOM, SIGNALS
+from tinyengine.frontend.context import CUSTOM, DETECTION, SIGNALS
 from tinyengine.frontend.raw import camel_case, options_table
 from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.operators.movement import shift_axis
@@ -191,8 +191,8 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
     if isinstance(op.attrs, LstmAttrs | SvdfAttrs):
         _add_recurrent(file, graph, op)
         return
-    if op.kind in SIGNALS.values():
-        _add_signal(file, graph, op)
+    if f"{CUSTOM}{op.kind}" in (*SIGNALS, DETECTION):
+        _add_custom(file, graph, op)
         return
     kind: str = op.kind.value
     if not hasattr(tflite.BuiltinOperator, kind):
@@ -299,8 +299,8 @@ def _add_shift(file: _File, graph: Graph, op: Operator) -> None:
     file.operators.append(("CONCATENATION", [kept, file.index[news.name]], [file.index[op.outputs[0]]], options))
 
 
-def _add_signal(file: _File, graph: Graph, op: Operator) -> None:
-    """A custom operator; one that keeps a state does so by itself, and begins with zeros."""
+def _add_custom(file: _File, graph: Graph, op: Operator) -> None:
+    """An operator whose options are a flexbuffer; one that keeps a state does so by itself, and begins with zeros."""
     own = _own_states(op)
     _require_own(graph, op)
     fields: _Fields = {field.name: getattr(op.attrs, field.name) for field in dataclasses.fields(op.attrs)}

@@ -12,7 +12,8 @@ from math import prod
 import numpy as np
 
 from tinyengine.frontend.clipped import add_layer, clipped_weights
-from tinyengine.frontend.context import QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
+from tinyengine.frontend.context import DETECTION, QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
+from tinyengine.frontend.detection import detection_post_process
 from tinyengine.frontend.legacy import SAME_AS_INT8, rescaling_table
 from tinyengine.frontend.raw import RawOperator, camel_case
 from tinyengine.frontend.recurrent import svdf, unidirectional_sequence_lstm
@@ -78,6 +79,7 @@ def translator(*kinds: str) -> Callable[[Translator], Translator]:
 translator("UNIDIRECTIONAL_SEQUENCE_LSTM")(unidirectional_sequence_lstm)
 translator("SVDF")(svdf)
 translator(*SIGNALS)(signal)
+translator(DETECTION)(detection_post_process)
 
 
 def translate(context: Context, op: RawOperator) -> None:

@@ -94,7 +94,7 @@ class OpKind(StrEnum):
     UNIDIRECTIONAL_SEQUENCE_LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
     SVDF = "SVDF"
     GATHER = "GATHER"  # also TILE, MIRROR_PAD, BROADCAST_TO: see GatherAttrs
-    SIGNAL_WINDOW = "SignalWindow"  # this and all below: custom operators of TFLite Micro's signal library
+    SIGNAL_WINDOW = "SignalWindow"  # this one to SignalFilterBankLog: custom operators of TFLite Micro's signal library
     SIGNAL_FFT_AUTO_SCALE = "SignalFftAutoScale"
     SIGNAL_RFFT = "SignalRfft"
     SIGNAL_ENERGY = "SignalEnergy"
@@ -103,6 +103,7 @@ class OpKind(StrEnum):
     SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION = "SignalFilterBankSpectralSubtraction"
     SIGNAL_PCAN = "SignalPCAN"
     SIGNAL_FILTER_BANK_LOG = "SignalFilterBankLog"
+    DETECTION_POST_PROCESS = "TFLite_Detection_PostProcess"  # a custom operator of TFLite's and TFLite Micro's
 
 
 class Activation(StrEnum):
@@ -431,3 +432,32 @@ class SignalLogAttrs(Attrs):
 
     output_scale: int
     input_correction_bits: int
+
+
+@dataclass(frozen=True)
+class DetectionAttrs(Attrs):
+    """DETECTION_POST_PROCESS. inputs: encoded boxes (1,N,4 or more), scores (1,N,C), of which the last ``num_classes``
+    are those of classes, anchors (N,4). outputs: corners (1,D,4), classes (1,D), scores (1,D), how many
+    detections there are (1,); D = ``max_detections`` * ``max_classes_per_detection``.
+
+    Of boxes with a score of ``nms_score_threshold`` or more those are left out that lie over a better one by more than
+    ``nms_iou_threshold``: with ``use_regular_nms`` class by class, of which each has at most ``detections_per_class``,
+    else by the best class of each box, which is listed with ``max_classes_per_detection`` of its classes. Encoded boxes
+    are divided by the scales.
+    """
+
+    max_detections: int
+    max_classes_per_detection: int
+    nms_score_threshold: float
+    nms_iou_threshold: float
+    num_classes: int
+    y_scale: float
+    x_scale: float
+    h_scale: float
+    w_scale: float
+    detections_per_class: int = 100
+    use_regular_nms: bool = False
+
+    @property
+    def scales(self) -> tuple[float, float, float, float]:
+        return self.y_scale, self.x_scale, self.h_scale, self.w_scale

@@ -10,6 +10,7 @@ from tinyengine.passes.activation import fuse_activation
 from tinyengine.passes.border import move_conversions_to_border
 from tinyengine.passes.constants import fold_constants
 from tinyengine.passes.dead import remove_dead_code
+from tinyengine.passes.detections import detect_in_bytes
 from tinyengine.passes.islands import islands_to_tables
 from tinyengine.passes.one_channel import depthwise_of_one_channel
 from tinyengine.passes.pad import fold_pad
@@ -27,6 +28,7 @@ PASSES: list[Pass] = [
     move_conversions_to_border,
     islands_to_tables,
     fold_constants,
+    detect_in_bytes,
     fuse_activation,
     sink_transposes,
     fold_transpose_into_dense,

@@ -12,6 +12,7 @@ from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.reference import (  # noqa: F401 - importing them registers their oracles
     convolution,
+    detection,
     elementwise,
     floating,
     lines,
