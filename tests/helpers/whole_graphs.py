@@ -177,6 +177,10 @@ class WholeBuilder(GraphBuilder):
                 x = self.put(OpKind.GATHER, [flat], GatherAttrs((None, tuple((np.arange(want) % have).tolist()))))
         return x if self.shape(x) == shape else self.put(OpKind.RESHAPE, [x], shape=shape)
 
+    def number(self, value: float) -> str:
+        """A constant of float32."""
+        return self.constant(np.array([value], np.float32), name=f"f{len(self.graph.tensors)}")
+
     def requantized(self, x: str, quant: Quantization) -> str:
         """``x`` of any type as int8 of ``quant``; what is far too large or small for it is scaled before."""
         tensor = self.graph.tensor(x)
@@ -188,8 +192,10 @@ class WholeBuilder(GraphBuilder):
             self.evaluate()
             largest = float(np.abs(self.values[x]).max(initial=0)) or 1.0
             factor = 2.0 ** np.round(np.log2(100 * quant.scale[0] / largest))
-            by = self.constant(np.array([factor], np.float32), name=f"f{len(self.graph.tensors)}")
-            x = self.put(OpKind.MUL, [x, by], ElementwiseAttrs(), dtype="float32")
+            x = self.put(OpKind.MUL, [x, self.number(factor)], ElementwiseAttrs(), dtype="float32")
+            if self.graph.states:  # other values in later runs, which TFLite would cast to int32 whatever they are
+                for kind, limit in ((OpKind.MINIMUM, 999), (OpKind.MAXIMUM, -999)):
+                    x = self.put(kind, [x, self.number(limit * quant.scale[0])], dtype="float32")
         return self.put(OpKind.QUANTIZE, [x], quant=quant, dtype="int8")
 
     def fitted(self, x: str, like: Tensor) -> str:
