@@ -15,26 +15,35 @@ from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.legacy import SAME_AS_INT8
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, State, Tensor
-from tinyengine.ir.ops import Attrs, ElementwiseAttrs, GatherAttrs, LeakyReluAttrs, NoAttrs, StridedSliceAttrs
+from tinyengine.ir.ops import (
+    Attrs,
+    ElementwiseAttrs,
+    GatherAttrs,
+    LeakyReluAttrs,
+    MeanAttrs,
+    NoAttrs,
+    PadAttrs,
+    StridedSliceAttrs,
+)
 from tinyengine.ir.verify import verify
 from tinyengine.reference.executor import execute
 
 from tests.helpers.cases import FAMILIES, Draw, OpCase
 from tests.helpers.graphs import GraphBuilder, Shape
 from tests.helpers.recurrent import lstm, lstm_float, svdf
+from tests.helpers.reference_gaps import (
+    BY_A_LIBRARY,
+    NOT_IN_TFLITE,
+    NOT_LIKE_TFLITE,
+    NOT_LIKE_TFLITE_IN_INT8,
+    beyond_int32,
+)
 from tests.helpers.streaming import joined, shortened
 
 COMPARISONS = (OpKind.EQUAL, OpKind.NOT_EQUAL, OpKind.LESS, OpKind.LESS_EQUAL, OpKind.GREATER, OpKind.GREATER_EQUAL)
 POSITIVE = (OpKind.LOG, OpKind.SQRT, OpKind.RSQRT)
 """Functions that have no value below zero: of float32 they read what their case has drawn."""
-BY_A_LIBRARY = {
-    *(OpKind.TANH, OpKind.LOGISTIC, OpKind.EXP, OpKind.LOG, OpKind.ELU, OpKind.GELU, OpKind.SOFTMAX),
-    OpKind.LOG_SOFTMAX,
-}
-"""Of float32: TFLite computes them by functions of its C library, which are others on every machine."""
-NO_REFERENCE = {OpKind.SUM, OpKind.ELU}
-"""Of int8: where TFLite's reference kernels are wrong or missing."""
-OURS = ("shift", "legacy", "signal")
+OURS = ("shift", *NOT_IN_TFLITE)
 """Families of operators that TFLite's files do not have, or its interpreter."""
 
 
@@ -61,16 +70,11 @@ class Theme:
 def _has_reference(case: OpCase) -> bool:
     """Whether TFLite has exactly these bits."""
     [op] = case.graph.operators
-    tensors = case.graph.tensors
-    if op.kind in (BY_A_LIBRARY if tensors[op.inputs[0]].dtype == "float32" else NO_REFERENCE):
+    of_float = case.graph.tensor(op.inputs[0]).dtype == "float32"
+    if op.kind in NOT_LIKE_TFLITE or op.kind in (BY_A_LIBRARY if of_float else NOT_LIKE_TFLITE_IN_INT8):
         return False
-    if op.kind is OpKind.DIV and not all(value.all() for value in case.inputs):
-        return False  # TFLite refuses to divide by zero
-    bias = tensors["b"].data if "b" in tensors else None
-    if op.kind is OpKind.FULLY_CONNECTED and bias is not None and bias.dtype == np.int32:
-        extreme = np.abs(bias.astype(np.int64)) >= (1 << 31) - 1
-        if extreme.any():  # undefined: a double is cast to int32 that need not fit
-            return False
+    if not of_float and beyond_int32(case.graph).any():
+        return False
     try:
         tflite_bytes(case.graph)
     except UnsupportedOperatorError:  # a pool's paddings that are neither SAME nor VALID
@@ -79,7 +83,9 @@ def _has_reference(case: OpCase) -> bool:
 
 
 def _of_uint8(case: OpCase) -> bool:
-    """Whether TFLite has it in uint8."""
+    """Whether TFLite has it in uint8, padded with zeros."""
+    if any(isinstance(op.attrs, PadAttrs) and op.attrs.value is not None for op in case.graph.operators):
+        return False
     kinds = {op.kind.value for op in case.graph.operators}
     return kinds <= SAME_AS_INT8 and all(t.dtype in ("int8", "int32") for t in case.graph.tensors.values())
 
@@ -327,6 +333,14 @@ def choice(b: WholeBuilder) -> None:
     tensor = b.graph.tensor(left)
     right = b.read(tensor, b.values.get(left, np.zeros(shape, dtype)))
     which = b.put(b.draw.one_of(*COMPARISONS), [left, right], dtype="bool")
+    if b.draw.integer(0, 1):
+        other = b.put(b.draw.one_of(*COMPARISONS), [right, left], dtype="bool")
+        which = b.put(b.draw.one_of(OpKind.LOGICAL_AND, OpKind.LOGICAL_OR), [which, other], dtype="bool")
+    if b.draw.integer(0, 2) == 0:
+        which = b.put(OpKind.LOGICAL_NOT, [which], dtype="bool")
+    if b.draw.integer(0, 2) == 0:
+        attrs = MeanAttrs(b.draw.one_of((1,), (2,), (1, 2)), keep_dims=True)
+        which = b.put(b.draw.one_of(OpKind.REDUCE_ANY, OpKind.REDUCE_ALL), [which], attrs, dtype="bool")
     made = [b.put(OpKind.SELECT_V2, [which, left, right], quant=tensor.quant, dtype=dtype)]
     if b.draw.integer(0, 1) and "float32" in b.theme.dtypes:
         made.append(b.put(OpKind.CAST, [which], dtype=b.draw.one_of("float32", "int32")))

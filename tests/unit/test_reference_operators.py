@@ -22,8 +22,16 @@ from tinyengine.ir.verify import verify
 from tinyengine.reference import run
 
 from tests.helpers.batch import differing
-from tests.helpers.cases import FAMILIES, OpCase, random_cases
+from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder, random_inputs
+from tests.helpers.reference_gaps import (
+    BY_A_LIBRARY,
+    NOT_IN_TFLITE,
+    NOT_LIKE_TFLITE,
+    NOT_LIKE_TFLITE_IN_INT8,
+    beyond_int32,
+    stops_tflite,
+)
 from tests.helpers.tflite_reference import run_builtin_ref, run_micro
 
 ACTIVATIONS = list(Activation)
@@ -38,23 +46,6 @@ NOT_LIKE_MICRO = {
     "mul": "multiplies the scales in float64",
     "sub": "subtracts where TFLite adds the negative: exact ties round otherwise",
     "logistic": "computes each element in fixed point where TFLite reads a table: off by 1 now and then",
-}
-# Where the reference kernels of TensorFlow 2.21 are no reference.
-NOT_IN_TFLITE = {"legacy": "see test_legacy.py", "signal": "see test_signal.py"}
-"""Families of the kernels' cases that no .tflite says, or that TFLite has not."""
-NOT_LIKE_TFLITE = {
-    **dict.fromkeys((OpKind.ELU, OpKind.CEIL, OpKind.ROUND), "is not among them"),
-}
-NOT_LIKE_TFLITE_IN_INT8 = {
-    OpKind.SUM: "takes int8 for uint8; TFLite's optimized kernel and Micro do not",
-    **dict.fromkeys((OpKind.DIV, OpKind.ADD_N, OpKind.CUMSUM), "knows other types only"),
-}
-
-# Of float32: computed by functions of TFLite's C library, which are others on every machine.
-BY_A_LIBRARY = {
-    *(OpKind.SIN, OpKind.COS),
-    *(OpKind.TANH, OpKind.LOGISTIC, OpKind.EXP, OpKind.LOG, OpKind.ELU, OpKind.GELU, OpKind.SOFTMAX),
-    OpKind.LOG_SOFTMAX,
 }
 ALL_VALUES = ("logistic", "hard_swish", "relu", "quantize")
 
@@ -312,26 +303,6 @@ def test_the_cases_of_the_kernels_are_bit_identical_too(family: str, seed: int) 
 
 def run_micro_outputs(model: bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(run_micro(model, inputs))]
-
-
-def stops_tflite(one: OpCase) -> bool:
-    """A division by zero, which TFLite refuses at run time, or of -2^31 by -1, at which the machine stops it."""
-    [op] = one.graph.operators
-    if op.kind is not OpKind.DIV or one.graph.tensor("y").dtype != "int32":
-        return False
-    given = {port.tensor: value for port, value in zip(one.graph.inputs, one.inputs, strict=True)}
-    a, b = (given.get(name, one.graph.tensor(name).data) for name in op.inputs)
-    return bool((b == 0).any() or ((b == -1) & (a == -(1 << 31))).any())
-
-
-def beyond_int32(graph: Graph) -> np.ndarray:
-    """Channels of a fully connected layer for which TFLite casts a double to int32 that need not fit: undefined."""
-    [op] = graph.operators
-    if op.kind is not OpKind.FULLY_CONNECTED:
-        return np.zeros(1, bool)
-    bias = graph.tensor(op.inputs[2]).data
-    assert bias is not None
-    return np.abs(bias.astype(np.int64)) >= (1 << 31) - 1
 
 
 @pytest.mark.parametrize("name", [name for name in BUILDERS if name not in NOT_LIKE_MICRO])
