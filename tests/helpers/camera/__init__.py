@@ -38,6 +38,7 @@ class PictureCase:
     frame: bytes
     area: tuple[int, int, int, int] = (0, 0, 0, 0)
     by_lines: bool = True
+    unheard: bool = False  # nobody takes the rows
 
     def expected(self) -> np.ndarray:
         """int8 (rows, columns, channels), by the host."""
@@ -60,9 +61,10 @@ class PictureCase:
         luma = channels == 1 or meaning.color == "luma"
         flags = (luma, meaning.resize == "nearest", meaning.crop == "center")
         head = struct.pack(
-            "<3I2H4H",
+            "<4I2H4H",
             [*FORMATS].index(self.format),
             self.by_lines,
+            self.unheard,
             len(self.frame),
             self.width,
             self.height,

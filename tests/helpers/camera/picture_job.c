@@ -27,7 +27,7 @@ int picture_convert(te_image *image, const picture_job *job, const uint8_t *fram
     const uint32_t line = te_image_line_bytes(&source);
     sink to = {rows, (uint32_t)job->input.width * job->input.channels};
     if (line * job->height != job->frame_bytes) return 100;
-    te_image_begin(image, keep, &to);
+    te_image_begin(image, job->unheard ? NULL : keep, &to);
     if (job->by_lines)
         for (uint32_t y = 0; y < job->height; y++) te_image_push(image, frame + line * y, 1);
     else

@@ -6,7 +6,7 @@
 
 /* Little-endian, and the frame behind it. */
 typedef struct picture_job {
-    uint32_t format, by_lines, frame_bytes;
+    uint32_t format, by_lines, unheard, frame_bytes; /* unheard: nobody takes the rows */
     uint16_t width, height, area[4];
     te_image_input input;
 } picture_job;

@@ -51,7 +51,7 @@ typedef struct te_two {
 /* What a line is added to; between te_image.c and te_pixels.c. */
 typedef struct te_narrowing {
     const te_two *weights;  /* of each column, on the output that it is part of and on the one behind */
-    const uint16_t *counts; /* columns until an output is complete */
+    const uint16_t *counts; /* columns until an output is complete; 0 behind the last */
     uint32_t outputs;
     uint8_t *values; /* [output][channel]; or NULL, and they are added, times `near` and `next`, to */
     te_two *sums;    /* [output][channel] of the row that the line is part of and of the one behind */

@@ -75,7 +75,7 @@ static uint32_t lay_out(te_image *image, uintptr_t base) {
         image->weights = take(&top, 8 * (horizontal == NARROW ? image->source.area.width : width));
     if (vertical == NARROW) image->sums = take(&top, 8 * values);
     if (horizontal == NARROW) {
-        image->counts = take(&top, 2 * width);
+        image->counts = take(&top, 2 * width + 2);
     } else {
         image->columns[0] = take(&top, 2 * width);
         if (horizontal == BLEND) image->columns[1] = take(&top, 2 * width);
@@ -99,6 +99,7 @@ static void narrow_tables(te_image *image, te_axis a) {
         image->counts[j] = (uint16_t)(end - before);
         before = end;
     }
+    image->counts[a.out] = 0;
 }
 
 static void blend_tables(te_image *image, te_axis a) {
@@ -175,13 +176,23 @@ static uint32_t luma(const uint8_t *rgb) {
     return (rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16;
 }
 
+/* Whether each resized value becomes one of the input. */
+static int is_plain(const te_image *image) {
+    const te_image_input *input = image->input;
+    return image->source.pixels->channels == input->channels && (input->channels == 1 || !input->luma);
+}
+
+static void hand_over(te_image *image) {
+    image->output++;
+    if (image->row) image->row(image->context, image->result);
+}
+
 /* A row of resized pixels as a row of the input. */
 static void deliver(te_image *image, const uint8_t *values) {
     const te_image_input *input = image->input;
     const uint32_t from = image->source.pixels->channels, to = input->channels;
     int8_t *result = image->result;
-    image->output++;
-    if (from == to && (to == 1 || !input->luma)) {
+    if (is_plain(image)) {
         const int8_t *const end = result + input->width * to;
         while (result < end) *result++ = input->values[*values++];
     } else {
@@ -190,7 +201,26 @@ static void deliver(te_image *image, const uint8_t *values) {
             for (uint32_t c = 0; c < to; c++) *result++ = value;
         }
     }
-    if (image->row) image->row(image->context, image->result);
+    hand_over(image);
+}
+
+/* The sums of a complete row; those of the row behind it take their place. */
+static void deliver_sums(te_image *image) {
+    const int8_t *const table = image->input->values;
+    te_two *sum = image->sums, *const end = sum + image->input->width * image->source.pixels->channels;
+    if (is_plain(image)) {
+        for (int8_t *result = image->result; sum < end; sum++) {
+            *result++ = table[sum->near >> WEIGHT_BITS];
+            *sum = (te_two){sum->next, WEIGHT_HALF};
+        }
+        hand_over(image);
+    } else {
+        for (uint8_t *value = image->values; sum < end; sum++) {
+            *value++ = (uint8_t)(sum->near >> WEIGHT_BITS);
+            *sum = (te_two){sum->next, WEIGHT_HALF};
+        }
+        deliver(image, image->values);
+    }
 }
 
 /* A line of the source resized to the input's width. */
@@ -230,20 +260,14 @@ static void add_line(te_image *image, const uint8_t *line, uint32_t near, uint32
 
 /* Line y of the area, which is part of an output and of the one behind it. */
 static void narrow_line(te_image *image, te_axis a, uint32_t y, const uint8_t *line) {
-    const uint32_t j = image->output, values = image->input->width * image->source.pixels->channels;
+    const uint32_t j = image->output;
     const uint32_t near = te_scaled(te_weight(a, y, j), image->total);
     const uint32_t next = image->following ? te_scaled(te_weight(a, y, j + 1), image->following) : 0;
     add_line(image, line, near, next);
     if (y + 1 < te_end(a, j)) return;
-    te_two *sum = image->sums;
-    uint8_t *value = image->values;
-    for (te_two *const end = sum + values; sum < end; sum++) {
-        *value++ = (uint8_t)(sum->near >> WEIGHT_BITS);
-        *sum = (te_two){sum->next, WEIGHT_HALF};
-    }
     image->total = image->following;
     image->following = j + 2 < a.out ? te_total(a, j + 2) : 0;
-    deliver(image, image->values);
+    deliver_sums(image);
 }
 
 /* Output j between its two lines. */

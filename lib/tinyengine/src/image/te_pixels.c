@@ -1,6 +1,5 @@
 /* The formats of pixels: each narrows a line, and picks some of its pixels. */
-#include "tinyengine/te_image.h"
-
+#include "te_narrow.h"
 #include "te_weights.h"
 
 typedef struct rgb {
@@ -33,7 +32,7 @@ TE_INLINE void put(sink *to, uint32_t total, int add) {
 
 /* Every column is part of one output and of the one behind it: two sums per channel are in the making. */
 TE_INLINE void narrow_colors(const te_narrowing *narrowing, const uint8_t *line, uint32_t x,
-                             color_reader read, int add) {
+                             color_reader read, uint32_t shift, int add) {
     const te_two *weight = narrowing->weights;
     const uint16_t *count = narrowing->counts, *const behind = count + narrowing->outputs;
     sink to = sink_of(narrowing);
@@ -41,10 +40,11 @@ TE_INLINE void narrow_colors(const te_narrowing *narrowing, const uint8_t *line,
     while (count < behind) {
         uint32_t next_r = WEIGHT_HALF, next_g = WEIGHT_HALF, next_b = WEIGHT_HALF;
         for (const te_two *const end = weight + *count++; weight < end; x++) {
-            const te_two w = *weight++;
+            const te_two w = {weight->near >> shift, weight->next >> shift};
             const rgb pixel = read(line, x);
             r += pixel.r * w.near, g += pixel.g * w.near, b += pixel.b * w.near;
             next_r += pixel.r * w.next, next_g += pixel.g * w.next, next_b += pixel.b * w.next;
+            weight++;
         }
         put(&to, r, add), put(&to, g, add), put(&to, b, add);
         r = next_r, g = next_g, b = next_b;
@@ -74,24 +74,25 @@ TE_INLINE void pick_colors(const uint8_t *line, const uint16_t *columns, uint32_
     }
 }
 
-#define COLORS(name, read, bytes_, group_)                                                                   \
+#define COLORS(name, read, bytes_, group_, shift_, add)                                                      \
     static void name##_narrow(const te_narrowing *to, const uint8_t *line, uint32_t first) {                 \
         if (to->values)                                                                                      \
-            narrow_colors(to, line, first, read, 0);                                                         \
+            narrow_colors(to, line, first, read, shift_, 0);                                                 \
         else                                                                                                 \
-            narrow_colors(to, line, first, read, 1);                                                         \
+            add;                                                                                             \
     }                                                                                                        \
     static void name##_pick(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values) { \
         pick_colors(line, columns, count, values, read);                                                     \
     }                                                                                                        \
-    const te_pixels name = {3, bytes_, group_, 0, name##_narrow, name##_pick};
+    const te_pixels name = {3, bytes_, group_, shift_, name##_narrow, name##_pick};
 
-#define GRAYS(name, bytes_, group_, offset)                                                                  \
+#define GRAYS(name, bytes_, group_, offset, add)                                                             \
     static void name##_narrow(const te_narrowing *to, const uint8_t *line, uint32_t first) {                 \
+        const uint8_t *pixel = line + first * (bytes_) + (offset);                                           \
         if (to->values)                                                                                      \
-            narrow_grays(to, line + first * (bytes_) + (offset), bytes_, 0);                                 \
+            narrow_grays(to, pixel, bytes_, 0);                                                              \
         else                                                                                                 \
-            narrow_grays(to, line + first * (bytes_) + (offset), bytes_, 1);                                 \
+            add;                                                                                             \
     }                                                                                                        \
     static void name##_pick(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values) { \
         for (uint32_t k = 0; k < count; k++) values[k] = line[columns[k] * (bytes_) + (offset)];             \
@@ -140,11 +141,21 @@ TE_INLINE rgb read_uyvy(const uint8_t *line, uint32_t x) {
     return color_of(line[2 * x + 1], pair[0], pair[2]);
 }
 
-COLORS(te_rgb565le, read_565le, 2, 1)
-COLORS(te_rgb565be, read_565be, 2, 1)
-COLORS(te_rgb888, read_888, 3, 1)
-COLORS(te_yuyv, read_yuyv, 2, 2)
-COLORS(te_uyvy, read_uyvy, 2, 2)
-GRAYS(te_gray8, 1, 1, 0)
-GRAYS(te_yuyv_gray, 2, 2, 0)
-GRAYS(te_uyvy_gray, 2, 2, 1)
+#if TE_DSP
+#define ASSEMBLY_SHIFT 9 /* products of 16 and 32 bits come without their lowest 16 */
+COLORS(te_rgb565le, read_565le, 2, 1, ASSEMBLY_SHIFT, te_narrow_rgb565le(to, line + 2 * first))
+COLORS(te_rgb565be, read_565be, 2, 1, ASSEMBLY_SHIFT, te_narrow_rgb565be(to, line + 2 * first))
+COLORS(te_rgb888, read_888, 3, 1, 0, te_narrow_rgb888(to, line + 3 * first))
+GRAYS(te_gray8, 1, 1, 0, te_narrow_grays(to, pixel))
+GRAYS(te_yuyv_gray, 2, 2, 0, te_narrow_other_grays(to, pixel))
+GRAYS(te_uyvy_gray, 2, 2, 1, te_narrow_other_grays(to, pixel))
+#else
+COLORS(te_rgb565le, read_565le, 2, 1, 0, narrow_colors(to, line, first, read_565le, 0, 1))
+COLORS(te_rgb565be, read_565be, 2, 1, 0, narrow_colors(to, line, first, read_565be, 0, 1))
+COLORS(te_rgb888, read_888, 3, 1, 0, narrow_colors(to, line, first, read_888, 0, 1))
+GRAYS(te_gray8, 1, 1, 0, narrow_grays(to, pixel, 1, 1))
+GRAYS(te_yuyv_gray, 2, 2, 0, narrow_grays(to, pixel, 2, 1))
+GRAYS(te_uyvy_gray, 2, 2, 1, narrow_grays(to, pixel, 2, 1))
+#endif
+COLORS(te_yuyv, read_yuyv, 2, 2, 0, narrow_colors(to, line, first, read_yuyv, 0, 1))
+COLORS(te_uyvy, read_uyvy, 2, 2, 0, narrow_colors(to, line, first, read_uyvy, 0, 1))
