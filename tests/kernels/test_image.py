@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -175,7 +176,14 @@ def target_cases() -> list[PictureCase]:
             resize=["bilinear", "bilinear", "nearest"][k % 3],
             crop=str(rng.choice(["none", "center"])),
         )
-        cases.append(PictureCase(format, width, height, wanted, frame(format, width, height, k)))
+        area = (0, 0, 0, 0)
+        if k % 4 == 1:
+            area = int(rng.integers(0, width)), int(rng.integers(0, height)), 0, 0
+            area = *area[:2], int(rng.integers(1, width - area[0] + 1)), int(rng.integers(1, height - area[1] + 1))
+        cases.append(PictureCase(format, width, height, wanted, frame(format, width, height, k, k % 5 == 0), area))
+    for format in FORMATS:  # a long way from pixel to pixel, and half pairs at either end
+        cases.append(PictureCase(format, 151, 40, form((7, 3, 3)), frame(format, 151, 40, 9, True), (1, 2, 149, 37)))
+        cases.append(PictureCase(format, 43, 40, form((9, 40, 1)), frame(format, 43, 40, 9, True), (1, 2, 41, 37)))
     return cases
 
 
@@ -248,3 +256,33 @@ def test_a_network_looks_through_a_camera_without_a_frame(cpu: str) -> None:
     np.testing.assert_array_equal(result.outputs[0][4:], expected.ravel())
     assert result.outputs[0][0] == np.argmax(expected)
     assert person.plan.arena_bytes + bound(320, tensor.shape[2]) < len(pixels) // 5
+
+
+COSTS = re.compile(r"^\| `te_(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+COLUMNS = [((320, 240), 72, "bilinear"), ((640, 480), 96, "bilinear"), ((320, 240), 72, "nearest")]
+"""Of the table: size of the frame, side of the input, way."""
+
+
+@pytest.mark.slow(but=1)
+@pytest.mark.parametrize("column", range(len(COLUMNS)))
+@pytest.mark.parametrize("cpu", [pytest.param("cortex-m4", marks=needs.simulated_core)])
+def test_the_documentation_tells_the_cost(cpu: str, column: int) -> None:
+    """Instructions per byte of a frame, without those of whoever takes the rows."""
+    rows = COSTS.findall((project_root() / "docs" / "image.md").read_text())
+    documented = {row[0]: float(row[1 + column]) for row in rows}
+    measured: dict[str, float] = {}
+    for half in ([*FORMATS][:4], [*FORMATS][4:]):  # all frames of a large camera would not fit
+        measured |= costs(cpu, half, *COLUMNS[column])
+    assert measured == pytest.approx(documented, rel=0.02, abs=0.01)
+
+
+def costs(cpu: str, formats: Sequence[str], size: tuple[int, int], side: int, resize: str) -> dict[str, float]:
+    """Instructions per byte of a frame, by format."""
+    cases = []
+    for format in formats:
+        wanted = form((side, side, 1 if "gray" in format else 3), resize=resize)
+        cases.append(PictureCase(format, *size, wanted, frame(format, *size, 1), unheard=True))
+    network = picture_network(cases)
+    with BenchImage([network], cpu) as image:
+        [result] = image.run([Job(0, [network.input], profile=True)])
+    return {case.format: result.layers[2 * k + 1].instructions / len(case.frame) for k, case in enumerate(cases)}

@@ -9,6 +9,7 @@
 #define HALF 0x200000
 #define SUMS [sp, #8]
 #define COUNTS [sp, #12]
+#define IS_SECOND [sp, #16]
 
 /* r0: te_narrowing, r1: pixels. */
 .macro ENTER
@@ -164,49 +165,160 @@ FUNCTION \name
     mla     r3, lr, \next, r3
 .endm
 
-/* r2: sum of the output, r3: of the one behind it; four columns at once. */
+/* r2: sum of the output, r3: of the one behind it; r8 near, r9 next, r10 sums, r11 counts. */
 .macro NARROW_GRAYS name, step
 FUNCTION \name
-    ENTER
+    push    {r4-r11, lr}
+    ldrd    r8, r9, [r0, #20]
+    ldr     r10, [r0, #16]
+    ldr     r11, [r0, #4]
+    ldr     r2, [r0]
+    mov     r0, r1
+    mov     r1, r2
+    mov     r2, #HALF
 .Loutput_\name:
-    ldr     r5, COUNTS
-    ldrh    r4, [r5], #2
-    str     r5, COUNTS
+    ldrh    r12, [r11], #2
     mov     r3, #HALF
-    cmp     r4, #0
-    beq     .Lend_\name
-    lsrs    r12, r4, #1
+    lsrs    r12, r12, #1
     bcc     .Leven_\name
     ldmia   r1!, {r4, r5}
     GRAY    r4, r5, \step
-.Leven_\name:
-    lsrs    r12, r12, #1
-    bcc     .Lfours_\name
+    beq     .Lput_\name
+.Lpair_\name:
     ldmia   r1!, {r4-r7}
     GRAY    r4, r5, \step
     GRAY    r6, r7, \step
-.Lfours_\name:
-    beq     .Lput_\name
-.Lfour_\name:
-    ldmia   r1!, {r4-r11}
-    GRAY    r4, r5, \step
-    GRAY    r6, r7, \step
-    GRAY    r8, r9, \step
-    GRAY    r10, r11, \step
     subs    r12, #1
-    bne     .Lfour_\name
+    bne     .Lpair_\name
 .Lput_\name:
-    ldrd    r8, r9, [sp]
-    ldr     r12, SUMS
-    PUT     r2
-    str     r12, SUMS
+    lsr     r2, r2, #22
+    ldrd    r4, r5, [r10]
+    mla     r4, r2, r8, r4
+    mla     r5, r2, r9, r5
+    strd    r4, r5, [r10], #8
     mov     r2, r3
     b       .Loutput_\name
-.Lend_\name:
-    LEAVE \name
+.Leven_\name:
+    bne     .Lpair_\name
+    pop     {r4-r11, pc}
+    .size \name, . - \name
 .endm
 
     NARROW_GRAYS te_narrow_grays, 1
     NARROW_GRAYS te_narrow_other_grays, 2
+
+/* Two pixels of YUV 4:2:2 in r12, times 2^7: red and blue of the first in r10, of the second in r11, both greens
+ * in r12. JPEG's factors, halved for green (16 bits); products rounded to the nearest. */
+.macro CONVERT_YUV y_first
+    .if \y_first
+    eor     r8, r12, #0x80008000
+    sxtb16  r8, r8, ror #8
+    uxtb16  r12, r12
+    .else
+    eor     r8, r12, #0x00800080
+    sxtb16  r8, r8
+    uxtb16  r12, r12, ror #8
+    .endif
+    ldr     r10, =0xA497D3F3 /* -23401, -11277 */
+    mov     r11, #16384
+    smlad   r9, r8, r10, r11
+    asr     r9, r9, #15
+    pkhbt   r9, r9, r9, lsl #16
+    sadd16  r9, r9, r12
+    usat16  r9, #8, r9
+    lsl     r10, r8, #16
+    ldr     r11, =116130
+    smmulr  r10, r10, r11
+    bfc     r8, #0, #16
+    ldr     r11, =91881
+    smmulr  r8, r8, r11
+    pkhbt   r8, r8, r10, lsl #16
+    pkhbt   r10, r12, r12, lsl #16
+    pkhtb   r11, r12, r12, asr #16
+    sadd16  r10, r10, r8
+    sadd16  r11, r11, r8
+    usat16  r10, #8, r10
+    usat16  r11, #8, r11
+    lsl     r10, r10, #7
+    lsl     r11, r11, #7
+    lsl     r12, r9, #7
+.endm
+
+.macro COLOR_YUV red_blue, green
+    ldrd    r8, r9, [r1], #8
+    smlawb  r2, r8, \red_blue, r2
+    smlawb  r5, r9, \red_blue, r5
+    \green  r3, r8, r12, r3
+    \green  r6, r9, r12, r6
+    smlawt  r4, r8, \red_blue, r4
+    smlawt  r7, r9, \red_blue, r7
+.endm
+
+/* r2: whether the first pixel is the second of its pair. Pairs that belong to two outputs are converted twice. */
+.macro NARROW_YUV name, y_first
+FUNCTION \name
+    push    {r4-r11, lr}
+    ldrd    r8, r9, [r0, #20]
+    ldr     r10, [r0, #16]
+    ldr     r11, [r0, #4]
+    mov     r12, r2
+    sub     sp, #4
+    push    {r8-r12}
+    ldr     r2, [r0]
+    mov     r0, r1
+    mov     r1, r2
+    mov     r2, #HALF
+    mov     r3, #HALF
+    mov     r4, #HALF
+.Loutput_\name:
+    ldr     r8, COUNTS
+    ldrh    lr, [r8], #2
+    str     r8, COUNTS
+    cmp     lr, #0
+    beq     .Lend_\name
+    mov     r5, #HALF
+    mov     r6, #HALF
+    mov     r7, #HALF
+    ldr     r8, IS_SECOND
+    cmp     r8, #0
+    beq     .Lwhole_\name
+    ldr     r12, [r0, #-2]
+    adds    r0, #2
+    CONVERT_YUV \y_first
+    COLOR_YUV r11, smlawt
+    sub     lr, #1
+.Lwhole_\name:
+    and     r8, lr, #1
+    str     r8, IS_SECOND
+    lsrs    lr, lr, #1
+    beq     .Llast_\name
+.Lpair_\name:
+    ldr     r12, [r0], #4
+    CONVERT_YUV \y_first
+    COLOR_YUV r10, smlawb
+    COLOR_YUV r11, smlawt
+    subs    lr, #1
+    bne     .Lpair_\name
+.Llast_\name:
+    ldr     r8, IS_SECOND
+    cmp     r8, #0
+    beq     .Lput_\name
+    ldr     r12, [r0], #2
+    CONVERT_YUV \y_first
+    COLOR_YUV r10, smlawb
+.Lput_\name:
+    ldr     r12, SUMS
+    PUT_COLOR
+    str     r12, SUMS
+    b       .Loutput_\name
+.Lend_\name:
+    add     sp, #24
+    pop     {r4-r11, pc}
+    .ltorg
+    .size \name, . - \name
+.endm
+
+    NARROW_YUV te_narrow_yuyv, 1
+    NARROW_YUV te_narrow_uyvy, 0
 
 #endif
