@@ -57,6 +57,7 @@ from tinyengine.reference.floating import UNARY as FLOAT_FUNCTIONS
 from tests.helpers.graphs import GraphBuilder
 
 INT32_MAX = (1 << 31) - 1
+Shape = tuple[int, ...]
 SIGNALS = (
     OpKind.SIGNAL_WINDOW,
     OpKind.SIGNAL_RFFT,
@@ -915,6 +916,131 @@ def float_moves(draw: Draw) -> OpCase:
     names = [builder.given(f"x{i}", None, _reals(draw, shape, odd=True)) for i, shape in enumerate(shapes)]
     [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor(name) for name in names], [declared])
     return builder.finish(kind, names, size, None, attrs, "float32")
+
+
+# int16 with int8 weights ----------------------------------------------------------------------------------------------
+
+
+def _symmetric(scale: float) -> Quantization:
+    return Quantization((float(np.float32(scale)),), (0,))
+
+
+def _int16(draw: Draw, shape: tuple[int, ...]) -> np.ndarray:
+    """Mostly uniform; sometimes constant at an end, or only the two ends."""
+    kind = draw.integer(0, 9)
+    if kind == 0:
+        return np.full(shape, draw.one_of(-32768, 32767), np.int16)
+    if kind == 1:
+        return draw.rng.choice(np.array([-32768, 32767], np.int16), shape)
+    return draw.rng.integers(-32768, 32768, shape).astype(np.int16)
+
+
+def int16_layer(
+    draw: Draw, kind: OpKind, shape: tuple[int, ...], weights: np.ndarray, axis: int, attrs: Attrs, declared: Shape = ()
+) -> OpCase:
+    """One layer with int8 ``weights`` (channels on ``axis``) on int16 of ``shape``; biases of 32 or 64 bits.
+
+    Multipliers are chosen so that outputs mostly stay within int16; sometimes they are far larger."""
+    builder, channels = CaseBuilder(), weights.shape[axis]
+    per_channel = channels > 1 and draw.one_of(True, True, False)
+    scales = [draw.scale(1e-4, 1e-2) for _ in range(channels if per_channel else 1)]
+    spread = 19000.0 * 74.0 * np.sqrt(weights.size / channels)
+    multiplier = draw.one_of(9000.0, 9000.0, draw.scale(100.0, 30000.0), draw.scale(1e4, 1e8)) / spread
+    x_scale = float(np.float32(draw.scale(1e-5, 1e-2)))
+    out = _symmetric(x_scale * np.median(scales) / multiplier)
+    builder.given("x", _symmetric(x_scale), _int16(draw, shape))
+    zeros = (0,) * len(scales)
+    builder.constant(weights, Quantization(tuple(scales), zeros, axis if per_channel else None), "w")
+    bias = draw.rng.normal(0, draw.one_of(0.5, 2.0) * spread, channels).clip(-INT32_MAX, INT32_MAX)
+    dtype = draw.one_of("int64", "int64", "int64", "int32")
+    if kind is OpKind.DEPTHWISE_CONV_2D:
+        dtype = "int64"  # as TFLite wants it
+    if dtype == "int64" and draw.integer(0, 5) == 0:
+        bias[draw.integer(0, channels - 1)] = draw.one_of(-1.0, 1.0) * draw.scale(1e9, 1e12)
+    bias_quant = Quantization(tuple(x_scale * s for s in scales), zeros, 0 if per_channel else None)
+    builder.constant(bias.astype(dtype), bias_quant, "b")
+    inputs = [builder.graph.tensor(name) for name in ("x", "w", "b")]
+    [size] = DEFINITIONS[kind].infer(attrs, inputs, [declared])
+    return builder.finish(kind, ["x", "w", "b"], size, out, attrs, "int16")
+
+
+@family
+def int16_products(draw: Draw) -> OpCase:
+    """Convolutions, also of groups, of single pixels and transposed ones, depthwise ones, dense layers."""
+    kinds = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED, OpKind.TRANSPOSE_CONV)
+    kind, activation = draw.one_of(OpKind.CONV_2D, *kinds), draw.activation()
+    groups = draw.one_of(1, 1, draw.integer(2, 3)) if kind is OpKind.CONV_2D else 1
+    depth, outputs = draw.one_of(draw.integer(1, 9), draw.integer(1, 40)), groups * draw.integer(1, 9)
+    shape = draw.picture(groups * depth)
+    window = draw.one_of(Window((1, 1)), _window(draw, shape), _window(draw, shape))
+    if kind is OpKind.CONV_2D:
+        weights = draw.int8((outputs, *window.kernel, depth))
+        return int16_layer(draw, kind, shape, weights, 0, Conv2DAttrs(window, activation, groups))
+    if kind is OpKind.DEPTHWISE_CONV_2D:
+        multiplier = draw.one_of(1, 1, draw.integer(2, 3))
+        weights = draw.int8((1, *window.kernel, depth * multiplier))
+        return int16_layer(draw, kind, shape, weights, 3, DepthwiseConv2DAttrs(window, multiplier, activation))
+    if kind is OpKind.FULLY_CONNECTED:
+        shape = draw.one_of((1, draw.integer(1, 90)), (1, draw.integer(1, 9), draw.integer(1, 20)))
+        weights = draw.int8((outputs, shape[-1]))
+        return int16_layer(draw, kind, shape, weights, 0, FullyConnectedAttrs(activation))
+    kernel, stride = (draw.integer(1, 4), draw.integer(1, 4)), (draw.integer(1, 3), draw.integer(1, 3))
+    sizes = [(n - 1) * s + k for n, s, k in zip(shape[1:3], stride, kernel, strict=True)]
+    pad = same_padding(kernel, stride, (1, 1), *(n * s for n, s in zip(shape[1:3], stride, strict=True)))
+    before = (pad[0], pad[2]) if draw.integer(0, 1) else (0, 0)
+    wanted = [n * s if any(before) else size for n, s, size in zip(shape[1:3], stride, sizes, strict=True)]
+    behind = [size - first - n for size, first, n in zip(sizes, before, wanted, strict=True)]
+    window = Window(kernel, stride, pad=(before[0], behind[0], before[1], behind[1]))
+    weights = draw.int8((outputs, *kernel, depth))
+    return int16_layer(draw, kind, shape, weights, 0, TransposeConvAttrs(window))
+
+
+@family
+def int16_functions(draw: Draw) -> OpCase:
+    """Of one value, and of two with broadcasting."""
+    builder = CaseBuilder()
+    pairs = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
+    kind = draw.one_of(*pairs, OpKind.LOGISTIC, OpKind.TANH, OpKind.RELU, OpKind.LEAKY_RELU)
+    shape = draw.picture()
+    scale = draw.one_of(draw.scale(1e-5, 1e-2), draw.scale(1e-6, 4.0), 2.0**-12, 2.0**-11)
+    names = [builder.given("x", _symmetric(scale), _int16(draw, shape))]
+    if kind in pairs:
+        other, quant = draw.one_of(shape, (1, 1, 1, shape[3]), (1, shape[1], 1, 1)), _symmetric(draw.scale(1e-5, 1e-2))
+        value = _int16(draw, other)
+        names.append(builder.given("k", quant, value) if draw.integer(0, 1) else builder.constant(value, quant, "k"))
+        names = names[:: draw.one_of(1, -1)]
+        largest = scale * quant.scale[0] * 20000 if kind is OpKind.MUL else max(scale, quant.scale[0])
+        out, attrs = _symmetric(largest * draw.scale(0.3, 6.0)), ElementwiseAttrs(draw.activation())
+        return builder.finish(kind, names, shape, out, attrs, "int16")
+    if kind in (OpKind.LOGISTIC, OpKind.TANH):
+        return builder.finish(kind, names, shape, _symmetric(1 / 32768), NoAttrs(), "int16")
+    quant = _symmetric(scale * draw.one_of(1.0, draw.scale(0.2, 5.0)))
+    attrs = LeakyReluAttrs(float(np.float32(draw.rng.uniform(-1, 2))))
+    if kind is OpKind.RELU:
+        return builder.finish(kind, names, shape, quant, ActivationAttrs(draw.one_of(*RELUS_OF_INT16)), "int16")
+    return builder.finish(kind, names, shape, quant, attrs, "int16")
+
+
+RELUS_OF_INT16 = (Activation.RELU, Activation.RELU6)  # TFLite has no other
+
+
+@family
+def int16_axes(draw: Draw) -> OpCase:
+    """Pools, means, SOFTMAX."""
+    builder, shape = CaseBuilder(), draw.picture()
+    kind = draw.one_of(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D, OpKind.MEAN, OpKind.SOFTMAX)
+    scale = draw.scale(1e-5, 1e-2)
+    builder.given("x", _symmetric(scale), _int16(draw, shape))
+    if kind is OpKind.SOFTMAX:
+        attrs: Attrs = SoftmaxAttrs(draw.one_of(1.0, 0.5))
+        return builder.finish(kind, ["x"], shape, _symmetric(1 / 32768), attrs, "int16")
+    if kind is OpKind.MEAN:
+        attrs = MeanAttrs(draw.one_of((1, 2), (3,), (1,), (1, 3), (0, 1, 2, 3)), draw.one_of(False, True))
+        [size] = DEFINITIONS[kind].infer(attrs, [builder.graph.tensor("x")], [shape])
+        return builder.finish(kind, ["x"], size, _symmetric(scale * draw.scale(0.3, 3.0)), attrs, "int16")
+    window = _window(draw, shape, pooling=True)
+    size = (1, *window.output_size(*shape[1:3]), shape[3])
+    return builder.finish(kind, ["x"], size, _symmetric(scale), PoolAttrs(window, draw.activation()), "int16")
 
 
 # uint8 in the file ----------------------------------------------------------------------------------------------------

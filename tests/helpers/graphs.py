@@ -43,8 +43,10 @@ class GraphBuilder:
 
     # --- tensors ---
 
-    def quant(self, low: float = 0.01, high: float = 0.2) -> Quantization:
-        """A random per-tensor quantization; scales are exact float32 values as in a file."""
+    def quant(self, dtype: str = "int8", low: float = 0.01, high: float = 0.2) -> Quantization:
+        """A random per-tensor quantization; scales are exact float32 values as in a file. int16 is symmetric."""
+        if dtype == "int16":
+            return Quantization((float(np.float32(self.rng.uniform(low, high) / 256)),), (0,))
         zero = int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))]))
         return Quantization((float(np.float32(self.rng.uniform(low, high))),), (zero,))
 
@@ -59,7 +61,7 @@ class GraphBuilder:
         """With ``data`` it is a constant; ``name`` is made up where it is not given."""
         name = name or f"t{len(self.graph.tensors)}"
         if quant is None and dtype != "float32":
-            quant = self.quant()
+            quant = self.quant(dtype)
         self.graph.tensors[name] = Tensor(name, shape, dtype, quant, data)
         return name
 
@@ -98,6 +100,9 @@ class GraphBuilder:
     def shape(self, name: str) -> Shape:
         return self.graph.tensor(name).shape
 
+    def dtype(self, name: str) -> str:
+        return self.graph.tensor(name).dtype
+
     def op(
         self,
         kind: OpKind,
@@ -119,8 +124,10 @@ class GraphBuilder:
 
     # --- operators ---
 
-    def _weights(self, x: str, shape: Shape, axis: int, per_channel: bool, taps: int) -> tuple[list[str], Quantization]:
-        """(weights, bias) and an output quantization that the sums will fill."""
+    def _weights(
+        self, x: str, shape: Shape, axis: int, per_channel: bool, taps: int, sums: str | None = None
+    ) -> tuple[list[str], Quantization]:
+        """(weights, bias) and an output quantization that the sums will fill. ``sums``: type of the biases."""
         channels = shape[axis]
         scales = self.rng.uniform(0.002, 0.02, channels if per_channel else 1).astype(np.float32)
         zeros = (0,) * len(scales)
@@ -129,11 +136,12 @@ class GraphBuilder:
         data = self.rng.integers(-127, 128, shape).astype(np.int8)
         x_scale = np.float32(self.graph.tensor(x).scale)
         bias_scales = Quantization(tuple((scales * x_scale).tolist()), zeros, 0 if quant.per_channel else None)
-        biases = self.rng.integers(-3000, 3000, channels).astype(np.int32)
+        wide = self.dtype(x) == "int16"
+        biases = self.rng.integers(-3000, 3000, channels) * (256 if wide else 1)
         self.constant(data, quant, weights)
-        self.constant(biases, bias_scales, bias)
+        self.constant(biases.astype(sums or ("int64" if wide else "int32")), bias_scales, bias)
         typical = float(scales.mean()) * 73 * float(x_scale) * 73 * taps**0.5
-        zero = int(self.rng.integers(-128, 128))
+        zero = 0 if wide else int(self.rng.integers(-128, 128))
         return [weights, bias], Quantization((float(np.float32(typical / 50)),), (zero,))
 
     def conv(
@@ -145,11 +153,14 @@ class GraphBuilder:
         per_channel: bool = True,
         quant: Quantization | None = None,
         groups: int = 1,
+        sums: str | None = None,
     ) -> str:
         depth = self.shape(x)[3] // groups
         shape = (channels, *window.kernel, depth)
-        constants, typical = self._weights(x, shape, 0, per_channel, window.kernel[0] * window.kernel[1] * depth)
-        return self.op(OpKind.CONV_2D, [x, *constants], Conv2DAttrs(window, activation, groups), quant=quant or typical)
+        taps = window.kernel[0] * window.kernel[1] * depth
+        constants, typical = self._weights(x, shape, 0, per_channel, taps, sums)
+        attrs = Conv2DAttrs(window, activation, groups)
+        return self.op(OpKind.CONV_2D, [x, *constants], attrs, quant=quant or typical, dtype=self.dtype(x))
 
     def depthwise(
         self,
@@ -163,37 +174,51 @@ class GraphBuilder:
         shape = (1, *window.kernel, self.shape(x)[3] * multiplier)
         constants, typical = self._weights(x, shape, 3, per_channel, window.kernel[0] * window.kernel[1])
         attrs = DepthwiseConv2DAttrs(window, multiplier, activation)
-        return self.op(OpKind.DEPTHWISE_CONV_2D, [x, *constants], attrs, quant=quant or typical)
+        return self.op(OpKind.DEPTHWISE_CONV_2D, [x, *constants], attrs, quant=quant or typical, dtype=self.dtype(x))
 
-    def dense(self, x: str, outputs: int, activation: Activation = Activation.NONE, per_channel: bool = False) -> str:
+    def dense(
+        self,
+        x: str,
+        outputs: int,
+        activation: Activation = Activation.NONE,
+        per_channel: bool = False,
+        sums: str | None = None,
+    ) -> str:
         inputs = self.graph.tensor(x).elements
-        constants, quant = self._weights(x, (outputs, inputs), 0, per_channel, inputs)
-        return self.op(OpKind.FULLY_CONNECTED, [x, *constants], FullyConnectedAttrs(activation), quant=quant)
+        constants, quant = self._weights(x, (outputs, inputs), 0, per_channel, inputs, sums)
+        attrs = FullyConnectedAttrs(activation)
+        return self.op(OpKind.FULLY_CONNECTED, [x, *constants], attrs, quant=quant, dtype=self.dtype(x))
 
     def binary(self, kind: OpKind, a: str, b: str, activation: Activation = Activation.NONE) -> str:
         sa, sb = self.graph.tensor(a).scale, self.graph.tensor(b).scale
-        scale = sa * sb * 60 if kind is OpKind.MUL else (sa + sb) * 0.8
-        quant = Quantization((float(np.float32(scale * self.rng.uniform(0.6, 1.5))),), self.quant().zero_point)
-        return self.op(kind, [a, b], ElementwiseAttrs(activation), quant=quant)
+        dtype = self.dtype(a)
+        scale = sa * sb * (60 if dtype == "int8" else 15000) if kind is OpKind.MUL else (sa + sb) * 0.8
+        scale = float(np.float32(scale * self.rng.uniform(0.6, 1.5)))
+        quant = Quantization((scale,), self.quant(dtype).zero_point)
+        return self.op(kind, [a, b], ElementwiseAttrs(activation), quant=quant, dtype=dtype)
 
     def pool(self, kind: OpKind, x: str, window: Window, activation: Activation = Activation.NONE) -> str:
-        return self.op(kind, [x], PoolAttrs(window, activation), quant=self.graph.tensor(x).quant)
+        quant = self.graph.tensor(x).quant
+        return self.op(kind, [x], PoolAttrs(window, activation), quant=quant, dtype=self.dtype(x))
 
     def mean(self, x: str, axes: tuple[int, ...], keep: bool = False, same: bool = False) -> str:
-        quant = self.graph.tensor(x).quant if same else self.quant()
-        return self.op(OpKind.MEAN, [x], MeanAttrs(axes, keep), quant=quant)
+        quant = self.graph.tensor(x).quant if same else self.quant(self.dtype(x))
+        return self.op(OpKind.MEAN, [x], MeanAttrs(axes, keep), quant=quant, dtype=self.dtype(x))
 
     def pad(self, x: str, pads: tuple[tuple[int, int], ...]) -> str:
-        return self.op(OpKind.PAD, [x], PadAttrs(pads), quant=self.graph.tensor(x).quant)
+        quant = self.graph.tensor(x).quant
+        return self.op(OpKind.PAD, [x], PadAttrs(pads), quant=quant, dtype=self.dtype(x))
 
     def transpose(self, x: str, *perm: int) -> str:
-        return self.op(OpKind.TRANSPOSE, [x], TransposeAttrs(perm), quant=self.graph.tensor(x).quant)
+        quant = self.graph.tensor(x).quant
+        return self.op(OpKind.TRANSPOSE, [x], TransposeAttrs(perm), quant=quant, dtype=self.dtype(x))
 
     def reshape(self, x: str, *shape: int) -> str:
-        return self.op(OpKind.RESHAPE, [x], NoAttrs(), shape, self.graph.tensor(x).quant)
+        return self.op(OpKind.RESHAPE, [x], NoAttrs(), shape, self.graph.tensor(x).quant, self.dtype(x))
 
     def concat(self, xs: list[str], axis: int) -> str:
-        return self.op(OpKind.CONCATENATION, xs, ConcatAttrs(axis), quant=self.graph.tensor(xs[0]).quant)
+        quant = self.graph.tensor(xs[0]).quant
+        return self.op(OpKind.CONCATENATION, xs, ConcatAttrs(axis), quant=quant, dtype=self.dtype(xs[0]))
 
     def resize(self, x: str, height: int, width: int, align: bool = False, half: bool = False) -> str:
         shape = (1, height, width, self.shape(x)[3])
@@ -205,10 +230,18 @@ class GraphBuilder:
         return self.op(OpKind.STRIDED_SLICE, [x], attrs, shape, self.graph.tensor(x).quant)
 
     def softmax(self, x: str, beta: float = 1.0) -> str:
-        return self.op(OpKind.SOFTMAX, [x], SoftmaxAttrs(beta), quant=Quantization((1 / 256,), (-128,)))
+        return self.op(OpKind.SOFTMAX, [x], SoftmaxAttrs(beta), quant=self._unit(x), dtype=self.dtype(x))
 
     def logistic(self, x: str) -> str:
-        return self.op(OpKind.LOGISTIC, [x], NoAttrs(), quant=Quantization((1 / 256,), (-128,)))
+        return self.op(OpKind.LOGISTIC, [x], NoAttrs(), quant=self._unit(x), dtype=self.dtype(x))
+
+    def tanh(self, x: str) -> str:
+        """Of int16."""
+        return self.op(OpKind.TANH, [x], NoAttrs(), quant=self._unit(x), dtype=self.dtype(x))
+
+    def _unit(self, x: str) -> Quantization:
+        """What holds numbers from 0 to 1, of int16 from -1."""
+        return Quantization((1 / 32768,), (0,)) if self.dtype(x) == "int16" else Quantization((1 / 256,), (-128,))
 
     def hard_swish(self, x: str) -> str:
         scale = self.graph.tensor(x).scale * float(self.rng.uniform(0.6, 1.2))
@@ -216,11 +249,11 @@ class GraphBuilder:
         return self.op(OpKind.HARD_SWISH, [x], NoAttrs(), quant=quant)
 
     def relu(self, x: str, activation: Activation = Activation.RELU, same: bool = False) -> str:
-        quant = self.graph.tensor(x).quant if same else self.quant()
-        return self.op(OpKind.RELU, [x], ActivationAttrs(activation), quant=quant)
+        quant = self.graph.tensor(x).quant if same else self.quant(self.dtype(x))
+        return self.op(OpKind.RELU, [x], ActivationAttrs(activation), quant=quant, dtype=self.dtype(x))
 
     def quantize(self, x: str, dtype: str = "int8", quant: Quantization | None = None) -> str:
-        return self.op(OpKind.QUANTIZE, [x], NoAttrs(), quant=quant or self.quant(), dtype=dtype)
+        return self.op(OpKind.QUANTIZE, [x], NoAttrs(), quant=quant or self.quant(dtype), dtype=dtype)
 
     def dequantize(self, x: str) -> str:
         return self.op(OpKind.DEQUANTIZE, [x], NoAttrs(), dtype="float32")

@@ -42,6 +42,8 @@ BUILDERS: dict[str, Build] = {}
 NOT_LIKE_MICRO = {
     "fully_connected": "rounds twice, as TFLite did before 2.20",
     "fully_connected_per_channel": "rounds twice, as TFLite did before 2.20",
+    "int16_fully_connected": "rounds with 16 bits of the multiplier where TFLite rounds once, or twice",
+    "int16_softmax": "makes its tables in float32 where TFLite makes them in float64",
     "relu": "does not requantize RELU6, has no RELU_N1_TO_1",
     "mul": "multiplies the scales in float64",
     "sub": "subtracts where TFLite adds the negative: exact ties round otherwise",
@@ -198,18 +200,18 @@ def strided_slice(b: GraphBuilder, r: np.random.Generator) -> str:
 
 @builder
 def softmax(b: GraphBuilder, r: np.random.Generator) -> str:
-    x = b.input(1, int(r.integers(1, 6)), int(r.integers(1, 200)), quant=b.quant(0.0005, 1.0))
+    x = b.input(1, int(r.integers(1, 6)), int(r.integers(1, 200)), quant=b.quant(low=0.0005, high=1.0))
     return b.softmax(x, float(np.float32(r.choice([1.0, 0.5, 0.1, 3.0]))))
 
 
 @builder
 def logistic(b: GraphBuilder, r: np.random.Generator) -> str:
-    return b.logistic(b.input(1, 256, quant=b.quant(0.0005, 0.5)))
+    return b.logistic(b.input(1, 256, quant=b.quant(low=0.0005, high=0.5)))
 
 
 @builder
 def hard_swish(b: GraphBuilder, r: np.random.Generator) -> str:
-    return b.hard_swish(b.input(1, 256, quant=b.quant(0.0005, 1.0)))
+    return b.hard_swish(b.input(1, 256, quant=b.quant(low=0.0005, high=1.0)))
 
 
 @builder
@@ -243,6 +245,57 @@ def quantize_to_uint8(b: GraphBuilder, r: np.random.Generator) -> str:
 @builder
 def dequantize(b: GraphBuilder, r: np.random.Generator) -> str:
     return b.dequantize(b.input(1, 256))
+
+
+def of_int16(b: GraphBuilder, r: np.random.Generator) -> str:
+    return b.input(1, *(int(n) for n in r.integers(1, 9, 3)), dtype="int16")
+
+
+@builder
+def int16_layer(b: GraphBuilder, r: np.random.Generator) -> str:
+    x, sums = of_int16(b, r), ("int32", "int64")[int(r.integers(2))]
+    if r.random() < 0.5:
+        return b.depthwise(x, window(b, r, x), int(r.integers(1, 4)), activation(r), bool(r.integers(2)))
+    return b.conv(x, int(r.integers(1, 12)), window(b, r, x), activation(r), bool(r.integers(2)), sums=sums)
+
+
+@builder
+def int16_fully_connected(b: GraphBuilder, r: np.random.Generator) -> str:
+    x, sums = b.input(1, int(r.integers(1, 100)), dtype="int16"), ("int32", "int64")[int(r.integers(2))]
+    return b.dense(x, int(r.integers(1, 300)), activation(r), bool(r.integers(2)), sums)
+
+
+@builder
+def int16_function(b: GraphBuilder, r: np.random.Generator) -> str:
+    x = of_int16(b, r)
+    match int(r.integers(6)):
+        case 0:
+            return b.binary(OpKind.ADD, x, b.input(1, 1, 1, b.shape(x)[3], dtype="int16"), activation(r))
+        case 1:
+            return b.logistic(x)
+        case 2:
+            return b.tanh(x)
+        case 3:
+            return b.mean(x, (1, 2), bool(r.integers(2)))
+        case 4:
+            return b.pool(OpKind.MAX_POOL_2D, x, window(b, r, x, dilated=False), activation(r))
+    return b.pool(OpKind.AVERAGE_POOL_2D, x, window(b, r, x, dilated=False), activation(r))
+
+
+@builder
+def int16_softmax(b: GraphBuilder, r: np.random.Generator) -> str:
+    x = b.input(1, int(r.integers(1, 6)), int(r.integers(1, 200)), dtype="int16")
+    return b.softmax(x, float(np.float32(r.choice([1.0, 0.5, 0.1, 3.0]))))
+
+
+@builder
+def quantize_from_float_to_int16(b: GraphBuilder, r: np.random.Generator) -> str:
+    return b.quantize(b.input(1, 400, dtype="float32"), "int16")
+
+
+@builder
+def dequantize_int16(b: GraphBuilder, r: np.random.Generator) -> str:
+    return b.dequantize(b.input(1, 256, dtype="int16"))
 
 
 def case(name: str, seed: int) -> tuple[Graph, list[np.ndarray]]:

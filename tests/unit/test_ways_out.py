@@ -179,6 +179,7 @@ TESTED: dict[str, str] = {
     "name the .tflite file in it": "test_cli_compile.py::test_json_has_the_contract_keys",
     "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
+    "convert the model with a current TensorFlow": "test_int16_networks.py::test_old_additions_are_refused",
     "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
     **dict.fromkeys(
         (

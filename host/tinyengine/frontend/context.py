@@ -23,6 +23,7 @@ DTYPE_NAMES = {
     "UINT8": "uint8",
     "INT16": "int16",
     "INT32": "int32",
+    "INT64": "int64",
     "UINT32": "uint32",
     "UINT64": "uint64",
     "FLOAT32": "float32",

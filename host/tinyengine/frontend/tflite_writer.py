@@ -22,6 +22,7 @@ from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.context import CUSTOM, DETECTION, SIGNALS
 from tinyengine.frontend.raw import camel_case, options_table
 from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
+from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.operators.movement import shift_axis
 from tinyengine.ir.operators.recurrent import GATE_SCALE, GATES
 from tinyengine.ir.ops import (
@@ -54,6 +55,7 @@ _DTYPES = {
     "float32": 0,
     "int32": 2,
     "uint8": 3,
+    "int64": 4,
     "bool": 6,
     "int16": 7,
     "int8": 9,
@@ -62,6 +64,8 @@ _DTYPES = {
     "uint32": 15,
 }
 _TANH = 4
+POT_SCALE = False
+"""Whether an ADD or SUB of int16 is of the old kind, which shifts."""
 _SAME, _VALID = 0, 1
 
 # first operator versions that know int8, where that is not 1
@@ -264,6 +268,11 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
         fields = {"NewShape": output.shape}
     if hasattr(op.attrs, "activation") and not isinstance(op.attrs, ActivationAttrs):
         fields["FusedActivationFunction"] = _ACTIVATIONS[op.attrs.activation]
+    if output.dtype == "int16":
+        if kind in ("ADD", "SUB"):
+            fields["PotScaleInt16"] = POT_SCALE
+        elif op.kind in WEIGHTED and op.kind is not OpKind.DEPTHWISE_CONV_2D:
+            fields["QuantizedBiasType"] = _DTYPES[graph.tensor(op.inputs[2]).dtype]
     options = _Options(options_table(kind), fields) if fields else None
     file.operators.append((kind, inputs, [file.index[name] for name in op.outputs], options))
 

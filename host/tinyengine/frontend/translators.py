@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from math import prod
 
 import numpy as np
+from tflite import TensorType
 
 from tinyengine.frontend.clipped import add_layer, clipped_weights
 from tinyengine.frontend.context import DETECTION, QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
@@ -126,9 +127,11 @@ def _window(context: Context, op: RawOperator, x: Tensor, kernel: tuple[int, int
 
 
 def _weights(context: Context, op: RawOperator, rank: int, axis: int, dtype: str) -> Tensor:
-    """Input 1: constant weights of ``rank`` axes for an input of ``dtype``: int8, per tensor or along ``axis``; or
-    float32."""
+    """Input 1: constant weights of ``rank`` axes for an input of ``dtype``: int8 (also of an int16
+    one), per tensor or along ``axis``; or float32."""
     raw = context.required(op, 1)
+    if dtype == "int16":
+        dtype = "int8"
     if dtype == "float32" and raw.dtype in ("INT8", "UINT8"):
         context.unsupported(op, f"has {raw.dtype.lower()} weights but computes in float32", QUANTIZE_HINT, raw.index)
     context.require_dtype(op, raw, (dtype,))
@@ -140,7 +143,8 @@ def _weights(context: Context, op: RawOperator, rank: int, axis: int, dtype: str
 
 
 def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channels: int, position: int = 2) -> Tensor:
-    """Input ``position``: biases, int32 or, as all else, float32; zeros where the file leaves them out."""
+    """Input ``position``: biases, int32, of an int16 input also int64, or, as all else, float32; zeros where the file
+    leaves them out."""
     index = context.input_index(op, position)
     if index is None:
         if x.dtype == "float32":
@@ -150,9 +154,11 @@ def _bias(context: Context, op: RawOperator, x: Tensor, weights: Tensor, channel
         scales = tuple(x.quant.scale[0] * s for s in weights.quant.scale)
         quant = Quantization(scales, (0,) * len(scales), 0 if len(scales) > 1 else None)
         name = f"{weights.name}_no_bias"
-        return context.invent(Tensor(name, (channels,), "int32", quant, np.zeros(channels, np.int32)))
+        dtype = "int64" if x.dtype == "int16" and op.options.get("QuantizedBiasType") != TensorType.INT32 else "int32"
+        return context.invent(Tensor(name, (channels,), dtype, quant, np.zeros(channels, dtype)))
     raw = context.raw_tensor(op, index)
-    context.require_dtype(op, raw, ("float32",) if x.dtype == "float32" else ("int32",))
+    wanted = {"float32": ("float32",), "int16": ("int32", "int64")}.get(x.dtype, ("int32",))
+    context.require_dtype(op, raw, wanted)
     if not raw.data.size or prod(raw.shape) != channels:
         context.damaged(op, f"has biases of shape {list(raw.shape)} for {channels} channels", raw.index)
     bias = context.constant(op, raw)
@@ -263,6 +269,14 @@ def batch_matmul(context: Context, op: RawOperator) -> None:
     if op.options["AdjX"] and prod(a.shape[:-2]) > prod(b.shape[:-2]):
         what = "transposes matrices and multiplies several of them by the same one"
         context.unsupported(op, what, "repeat that one before (BROADCAST_TO)")
+    plain(context, op)
+
+
+@translator("ADD", "SUB")
+def add(context: Context, op: RawOperator) -> None:
+    """Of int16 with the arithmetic of general scales, as TFLite has it since 2.4."""
+    if op.options["PotScaleInt16"] and context.required(op, 0).dtype == "INT16":
+        context.unsupported(op, "shifts int16 values by powers of two", "convert the model with a current TensorFlow")
     plain(context, op)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from tinyengine.ir.ops import Attrs, OpKind
 
 DTYPES: dict[str, np.dtype] = {
-    name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "uint32", "uint64", "float32", "bool")
+    name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "int64", "uint32", "uint64", "float32", "bool")
 }
+"""int64: biases only."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class Port:
     """A graph input or output as the file's author sees it.
 
     ``dtype`` and ``quant`` describe the outside. ``tensor`` is the tensor inside: of the same dtype, or int8 where the
-    outside is float32 or uint8; then the host (and nobody on the device) converts: ``inside = round(real / scale) +
-    zero_point``, saturated.
+    outside is float32 or uint8, or int16 where it is float32; then the host (and nobody on the device) converts:
+    ``inside = round(real / scale) + zero_point``, saturated.
     """
 
     tensor: str

@@ -1,4 +1,4 @@
-"""Values at a network's border: what the user holds (float32, uint8, int8) and what the device eats (int8).
+"""Values at a network's border: what the user holds (float32, uint8, int8) and what the device eats (int8, int16).
 
 The arithmetic is that of TFLite's QUANTIZE and DEQUANTIZE, so a network whose conversions were moved to its ports
 answers bit by bit as the original file does.
@@ -13,7 +13,7 @@ from tinyengine.ir.quantize import multiply_by_quantized_multiplier, quantize_mu
 
 
 def quantize_array(values: np.ndarray, quant: Quantization, dtype: str = "int8") -> np.ndarray:
-    """float32 to 8 bits: round(value / scale) + zero point in float32, halves away from zero, saturated."""
+    """float32 to 8 or 16 bits: round(value / scale) + zero point in float32, halves away from zero, saturated."""
     scale, zero = quant.scalar()
     rounded = round_half_away(np.asarray(values, np.float32) / np.float32(scale)).astype(np.float64) + zero
     limits = np.iinfo(DTYPES[dtype])
@@ -21,7 +21,7 @@ def quantize_array(values: np.ndarray, quant: Quantization, dtype: str = "int8")
 
 
 def dequantize_array(values: np.ndarray, quant: Quantization) -> np.ndarray:
-    """8 bits to float32: scale * (value - zero point)."""
+    """8 or 16 bits to float32: scale * (value - zero point)."""
     scale, zero = quant.scalar()
     return (np.float64(scale) * (values.astype(np.int64) - zero)).astype(np.float32)
 

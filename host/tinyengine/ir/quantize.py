@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tinyengine.ir.graph import Quantization
+from tinyengine.ir.graph import DTYPES, Quantization
 from tinyengine.ir.ops import Activation
 
 INT8_MIN, INT8_MAX = -128, 127
@@ -116,14 +116,15 @@ def _rounding_halves(x: int) -> int:
     return int(rounding_divide_by_pot(np.array(x), 1))
 
 
-def activation_range(activation: Activation, quant: Quantization) -> tuple[int, int]:
-    """Clamp limits of an int8 output for a fused activation, as TFLite's CalculateActivationRangeQuantized."""
+def activation_range(activation: Activation, quant: Quantization, dtype: str = "int8") -> tuple[int, int]:
+    """Clamp limits of an integer output for a fused activation, as TFLite's CalculateActivationRangeQuantized."""
     scale, zero = quant.scalar()
+    limits = np.iinfo(DTYPES[dtype])
 
     def level(real: float) -> int:
         return zero + int(round_half_away(np.float32(real) / np.float32(scale)))
 
-    low, high = INT8_MIN, INT8_MAX
+    low, high = int(limits.min), int(limits.max)
     if activation is Activation.RELU:
         low = max(low, level(0.0))
     elif activation is Activation.RELU6:

@@ -1,4 +1,4 @@
-"""Constants of the int8 arithmetic, operator by operator: what kernels and the NumPy oracle compute with.
+"""Constants of the integer arithmetic, operator by operator: what kernels and the NumPy oracle compute with.
 
 One function per family of operators turns scales and zero points into the integers that TFLite's *reference* kernels
 (``OpResolverType.BUILTIN_REF``) use; the precision of every intermediate (float32 here, float64 there) follows the
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.graph import Graph, Operator, Quantization, Tensor
+from tinyengine.ir.graph import DTYPES, Graph, Operator, Quantization, Tensor
 from tinyengine.ir.ops import (
     Activation,
     Conv2DAttrs,
@@ -37,8 +37,6 @@ from tinyengine.ir.ops import (
     TransposeConvAttrs,
 )
 from tinyengine.ir.quantize import (
-    INT8_MAX,
-    INT8_MIN,
     activation_range,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
@@ -47,8 +45,8 @@ from tinyengine.ir.quantize import (
     rounding_high_mul,
 )
 
-ADD_LEFT_SHIFT = 20
-"""Headroom that ADD and SUB give their int8 inputs before rescaling them to a common scale."""
+ADD_LEFT_SHIFT = {"int8": 20, "int16": 15}
+"""Headroom that ADD and SUB give their inputs before rescaling them to a common scale."""
 
 SOFTMAX_INTEGER_BITS = 5
 """Integer bits of the scaled difference that softmax exponentiates (Q5.26)."""
@@ -56,7 +54,7 @@ SOFTMAX_INTEGER_BITS = 5
 
 @dataclass(frozen=True, eq=False)
 class Requant:
-    """int32 accumulator to int8: ``clamp(round(acc * multiplier / 2**31 * 2**shift) + zero, low, high)``.
+    """int32 accumulator to ``dtype``: ``clamp(round(acc * multiplier / 2**31 * 2**shift) + zero, low, high)``.
 
     ``multiplier`` is int32 and ``shift`` int8, both of shape (channels,), or (1,) if one entry serves all channels.
     Rounded twice (to multiples of 2**shift first) as gemmlowp does, or ``once``; halves away from zero. ``fast``:
@@ -70,6 +68,7 @@ class Requant:
     high: int
     once: bool = False
     fast: np.ndarray | None = None
+    dtype: str = "int8"
 
     @property
     def fast_multiplier(self) -> np.ndarray:
@@ -82,12 +81,12 @@ class Requant:
         return len(self.multiplier) == 1
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
-        """Requantize accumulators (any shape, channels last) to int8."""
+        """Requantize accumulators (any shape, channels last)."""
         scale = multiply_rounding_once if self.once else multiply_by_quantized_multiplier
         scaled = scale(acc, self.multiplier, self.shift) + self.zero
         if self.fast is not None:
             scaled = np.where(self.fast, round_fast(acc, self.fast_multiplier) + self.zero, scaled)
-        return np.clip(scaled, self.low, self.high).astype(np.int8)
+        return np.clip(scaled, self.low, self.high).astype(DTYPES[self.dtype])
 
 
 def requant_of(
@@ -96,8 +95,8 @@ def requant_of(
     """Requant for real multipliers (one, or one per channel) into ``output`` with a fused activation."""
     pairs = [exact_multiplier(value) if once else quantize_multiplier(value) for value in real]
     multipliers, shifts = np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
-    low, high = activation_range(activation, _quant(output))
-    return Requant(multipliers, shifts, output.zero_point, low, high, once)
+    low, high = activation_range(activation, _quant(output), output.dtype)
+    return Requant(multipliers, shifts, output.zero_point, low, high, once, dtype=output.dtype)
 
 
 def conv_requant(graph: Graph, op: Operator) -> Requant:
@@ -179,8 +178,8 @@ def add_params(graph: Graph, op: Operator) -> AddParams:
     """Constants of ADD and SUB; ModelError if the output scale is too fine for the formula (TFLite refuses it too)."""
     assert isinstance(op.attrs, ElementwiseAttrs)
     a, b, output = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1]), graph.tensor(op.outputs[0])
-    twice_max = 2.0 * max(a.scale, b.scale)
-    out_real = twice_max / ((1 << ADD_LEFT_SHIFT) * output.scale)
+    twice_max, left_shift = 2.0 * max(a.scale, b.scale), ADD_LEFT_SHIFT[output.dtype]
+    out_real = twice_max / ((1 << left_shift) * output.scale)
     if out_real >= 1.0:
         raise ModelError(
             f"{op.kind} '{op.name}': the scale of output '{output.name}' ({output.scale:g}) is too small beside its "
@@ -189,11 +188,9 @@ def add_params(graph: Graph, op: Operator) -> AddParams:
     m1, s1 = quantize_multiplier(a.scale / twice_max)
     m2, s2 = quantize_multiplier(b.scale / twice_max)
     m, s = quantize_multiplier(out_real)
-    low, high = activation_range(op.attrs.activation, _quant(output))
+    low, high = activation_range(op.attrs.activation, _quant(output), output.dtype)
     sign = -1 if op.kind is OpKind.SUB else 1
-    return AddParams(
-        a.zero_point, b.zero_point, ADD_LEFT_SHIFT, m1, s1, sign * m2, s2, m, s, output.zero_point, low, high
-    )
+    return AddParams(a.zero_point, b.zero_point, left_shift, m1, s1, sign * m2, s2, m, s, output.zero_point, low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +213,8 @@ def mul_params(graph: Graph, op: Operator) -> MulParams:
 def pool_range(graph: Graph, op: Operator) -> tuple[int, int]:
     """Clamp limits of AVERAGE_POOL_2D and MAX_POOL_2D (input and output share their quantization)."""
     assert isinstance(op.attrs, PoolAttrs)
-    return activation_range(op.attrs.activation, _quant(graph.tensor(op.outputs[0])))
+    output = graph.tensor(op.outputs[0])
+    return activation_range(op.attrs.activation, _quant(output), output.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,9 +234,9 @@ def mean_params(graph: Graph, op: Operator) -> MeanParams:
     multiplier, shift = quantize_multiplier(x.scale / output.scale)
     extra = min(count.bit_length() - 1, 32, 31 + shift)
     multiplier = (multiplier << extra) // count
-    requant = Requant(
-        np.array([multiplier], np.int32), np.array([shift - extra], np.int8), output.zero_point, INT8_MIN, INT8_MAX
-    )
+    low, high = activation_range(Activation.NONE, _quant(output), output.dtype)
+    multipliers, shifts = np.array([multiplier], np.int32), np.array([shift - extra], np.int8)
+    requant = Requant(multipliers, shifts, output.zero_point, low, high, dtype=output.dtype)
     return MeanParams(x.zero_point, count, requant)
 
 

@@ -125,7 +125,8 @@ def _verify_state(state: State, graph: Graph) -> None:
 
 
 def _verify_port(port: Port, tensor: Tensor) -> None:
-    if port.dtype != tensor.dtype and (port.dtype not in ("float32", "uint8") or tensor.dtype != "int8"):
+    converted = (port.dtype, tensor.dtype) in (("float32", "int8"), ("uint8", "int8"), ("float32", "int16"))
+    if port.dtype != tensor.dtype and not converted:
         raise ModelError(
             f"port '{port.name}' is {port.dtype} outside and {tensor.dtype} inside: convert the model again"
         )

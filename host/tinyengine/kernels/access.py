@@ -85,6 +85,7 @@ def window_access(x: Tensor, y: Tensor, window: Window, channelwise: bool = Fals
     """
     height, width, channels = x.shape[1:]
     rows, columns, outputs = y.shape[1:]
+    channels, outputs = channels * x.nbytes // x.elements, outputs * y.nbytes // y.elements  # in bytes
     sides = [
         under_window(window.kernel[i], window.stride[i], window.dilation[i], window.pad[2 * i], size, count)
         for i, size, count in ((0, height, rows), (1, width, columns))

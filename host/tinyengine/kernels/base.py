@@ -26,6 +26,7 @@ C_TYPES: dict[str, str] = {
     "uint16": "uint16_t",
     "int32": "int32_t",
     "uint32": "uint32_t",
+    "int64": "int64_t",
     "uint64": "te_u64",
     "float32": "float",
     "bool": "uint8_t",

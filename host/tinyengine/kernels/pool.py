@@ -18,14 +18,11 @@ HEADER = "te_pool.h"
 FUNCTIONS = {OpKind.AVERAGE_POOL_2D: "te_average_pool_s8", OpKind.MAX_POOL_2D: "te_max_pool_s8"}
 
 
-@lowering(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
-def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Any window that always covers a pixel of the picture."""
+def require_pixels(op: Operator, graph: Graph) -> None:
+    """A pool of one picture, without dilation, whose windows all meet pixels."""
     assert isinstance(op.attrs, PoolAttrs)
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
-    require_int8(op, graph, x, y)
+    x, y, window = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), op.attrs.window
     require_image(op, graph, x, y)
-    window = op.attrs.window
     if window.dilation != (1, 1):
         raise unsupported(op, graph, "is dilated", "use a plain window")
     for axis in (0, 1):
@@ -34,6 +31,15 @@ def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
         )
         if (hi <= lo).any():
             raise unsupported(op, graph, "has windows that lie in the padding alone", "use a padding below the kernel")
+
+
+@lowering(OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D)
+def lower_pool(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Any window that always covers a pixel of the picture."""
+    assert isinstance(op.attrs, PoolAttrs)
+    x, y, window = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), op.attrs.window
+    require_int8(op, graph, x, y)
+    require_pixels(op, graph)
     if op.attrs.half_up:
         return lower_half_up(op, graph)
     low, high = pool_range(graph, op)

@@ -12,7 +12,7 @@ from tinyengine.kernels.base import LOWERINGS, KernelCall, Target
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.fast import FAST_LOWERINGS
 from tinyengine.kernels.loops import floating as float_loops  # noqa: F401
-from tinyengine.kernels.loops import operators, pictures  # noqa: F401
+from tinyengine.kernels.loops import int16, operators, pictures  # noqa: F401
 from tinyengine.kernels.loops.movement import copied
 from tinyengine.kernels.once import once_per_graph
 

@@ -15,7 +15,8 @@ CONVERTED = ("float32", "uint8")
 
 @graph_pass
 def move_conversions_to_border(graph: Graph) -> None:
-    """Ports of float32 or uint8 point at the int8 tensor inside; the conversion itself leaves the graph.
+    """Ports of float32 or uint8 point at the int8 tensor inside, those of float32 also at an int16 one; the conversion
+    itself leaves the graph.
 
     ``tinyengine.ir.ports`` converts with the same arithmetic, so nothing changes for the user.
     """
@@ -48,5 +49,6 @@ def _convert_output(graph: Graph, port: Port) -> Port:
     if producer is None or producer.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE):
         return port
     [inside] = producer.inputs
-    converts = graph.tensor(inside).dtype == "int8" and graph.tensor(port.tensor).dtype in CONVERTED
+    types = (graph.tensor(port.tensor).dtype, graph.tensor(inside).dtype)
+    converts = (types[1] == "int8" and types[0] in CONVERTED) or types == ("float32", "int16")
     return replace(port, tensor=inside) if converts else port

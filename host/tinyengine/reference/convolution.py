@@ -71,12 +71,12 @@ def depthwise_conv_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> n
     x, weights, bias = inputs
     window = op.attrs.window
     rows, columns = window.output_size(x.shape[1], x.shape[2])
-    centred = x[0].astype(np.int32) - graph.tensor(op.inputs[0]).zero_point
+    centred = x[0].astype(np.int64) - graph.tensor(op.inputs[0]).zero_point
     padded = pad_picture(np.repeat(centred, op.attrs.multiplier, axis=-1), window, 0)
-    total = np.zeros((rows, columns, weights.shape[-1]), np.int32)
+    total = np.zeros((rows, columns, weights.shape[-1]), np.int64)
     for ky, kx, pixels in taps(padded, window, rows, columns):
-        total += pixels * weights[0, ky, kx].astype(np.int32)
-    return total.astype(np.int64) + bias
+        total += pixels * weights[0, ky, kx]
+    return total + bias
 
 
 @oracle(OpKind.FULLY_CONNECTED, sums=True)
@@ -85,4 +85,4 @@ def fully_connected(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
     x, weights, bias = inputs
     centred = x.reshape(-1, weights.shape[1]).astype(np.float64) - graph.tensor(op.inputs[0]).zero_point
     product = centred @ weights.T.astype(np.float64)
-    return (product.astype(np.int64) + bias).astype(np.int32)  # wraps as the sum does
+    return (product.astype(np.int64) + bias).astype(bias.dtype)  # wraps as the sum does

@@ -44,7 +44,7 @@ def add(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
         b, p.multiplier2, p.shift2
     )
     scaled = multiply_by_quantized_multiplier(total, p.multiplier, p.shift) + p.zero
-    return np.clip(scaled, p.low, p.high).astype(np.int8)
+    return np.clip(scaled, p.low, p.high).astype(inputs[0].dtype)
 
 
 @oracle(OpKind.MUL)

@@ -15,6 +15,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     detection,
     elementwise,
     floating,
+    int16,
     lines,
     movement,
     pooling,

@@ -7,7 +7,6 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.reductions import sum_requant
 from tinyengine.ir.ops import MeanAttrs, PoolAttrs
-from tinyengine.ir.quantize import INT8_MIN
 from tinyengine.ir.requant import mean_params, pool_range
 from tinyengine.reference.registry import oracle
 from tinyengine.reference.windows import pad_picture, taps
@@ -24,9 +23,9 @@ def average_pool_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
     inside = pad_picture(np.ones((*x.shape[:2], 1), np.int64), window, 0)
     count = sum(pixels for _, _, pixels in taps(inside, window, rows, columns))
     if op.attrs.half_up:
-        return np.clip((total + count // 2) // count, *pool_range(graph, op)).astype(np.int8)
+        return np.clip((total + count // 2) // count, *pool_range(graph, op)).astype(inputs[0].dtype)
     magnitude = (np.abs(total) + count // 2) // count
-    return np.clip(np.where(total > 0, magnitude, -magnitude), *pool_range(graph, op)).astype(np.int8)
+    return np.clip(np.where(total > 0, magnitude, -magnitude), *pool_range(graph, op)).astype(inputs[0].dtype)
 
 
 @oracle(OpKind.MAX_POOL_2D)
@@ -36,10 +35,11 @@ def max_pool_2d(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndar
     window = op.attrs.window
     x = inputs[0][0]
     rows, columns = window.output_size(*x.shape[:2])
-    result = np.full((rows, columns, x.shape[2]), INT8_MIN, np.int8)
-    for _, _, pixels in taps(pad_picture(x, window, INT8_MIN), window, rows, columns):
+    least = np.iinfo(x.dtype).min
+    result = np.full((rows, columns, x.shape[2]), least, x.dtype)
+    for _, _, pixels in taps(pad_picture(x, window, least), window, rows, columns):
         np.maximum(result, pixels, out=result)
-    return np.clip(result, *pool_range(graph, op)).astype(np.int8)
+    return np.clip(result, *pool_range(graph, op)).astype(x.dtype)
 
 
 @oracle(OpKind.MEAN)

@@ -73,8 +73,9 @@ def trainable_layers(graph: Graph) -> TrainableLayers:
     there. ModelError if the network does not end in one classifier.
     """
     weighted = [op for op in graph.operators if op.kind in (*_CONVOLUTIONS, OpKind.FULLY_CONNECTED)]
-    if any(graph.tensor(op.inputs[0]).dtype == "float32" for op in weighted):
-        raise ModelError(f"{graph.name} computes in float32: only int8 networks are trained, so convert it first")
+    for dtype in (graph.tensor(op.inputs[0]).dtype for op in weighted):
+        if dtype != "int8":
+            raise ModelError(f"{graph.name} computes in {dtype}: only int8 networks are trained, so convert it first")
     last = _classifier(graph)
     if any(op.kind is OpKind.FULLY_CONNECTED and op is not last for op in weighted):
         raise ModelError(

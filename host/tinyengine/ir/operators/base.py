@@ -148,6 +148,14 @@ class Definition(Generic[A]):
             raise Contradiction(f"mixes {', '.join(found)}, not {' or '.join(self.signatures)}")
 
 
+def require_symmetric(op: Operator, graph: Graph) -> None:
+    """Activations of int16 have a scale, and zero means zero."""
+    for tensor in (graph.tensor(name) for name in (*op.inputs, *op.outputs)):
+        if tensor.dtype == "int16" and (tensor.quant is None or tensor.zero_point):
+            remedy = "quantize the model again with a current TensorFlow"
+            raise Contradiction(f"has '{tensor.name}' of int16 without a scale or with a zero point", remedy)
+
+
 def _dtypes(side: str, count: int) -> list[str]:
     """Dtypes on one side of a signature, ``count`` of them if it can have that many."""
     dtypes = side.removesuffix("...").split(" x ")

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.operators.base import A, Contradiction, Definition, Shape
+from tinyengine.ir.operators.base import A, Contradiction, Definition, Shape, require_symmetric
 from tinyengine.ir.ops import ElementwiseAttrs, MatmulAttrs, NoAttrs, OpKind
 from tinyengine.ir.quantize import quantize_multiplier
 from tinyengine.ir.requant import Requant, add_params, requant_of
@@ -39,14 +39,15 @@ class Elementwise(Binary[ElementwiseAttrs]):
     def check(self, op: Operator, graph: Graph) -> None:
         if graph.tensor(op.outputs[0]).dtype == "int32" and op.attrs != ElementwiseAttrs():
             raise Contradiction("has an activation on int32")
+        require_symmetric(op, graph)
 
 
 class Add(Elementwise, kind=OpKind.ADD):
-    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
+    signatures = tuple(f"{dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
     def check(self, op: Operator, graph: Graph) -> None:
         super().check(op, graph)
-        if graph.tensor(op.outputs[0]).dtype == "int8":
+        if graph.tensor(op.outputs[0]).dtype in ("int8", "int16"):
             add_params(graph, op)
 
 
@@ -55,7 +56,7 @@ class Sub(Add, kind=OpKind.SUB):
 
 
 class Mul(Elementwise, kind=OpKind.MUL):
-    signatures = ("int8 x int8 -> int8", "int32 x int32 -> int32", "float32 x float32 -> float32")
+    signatures = tuple(f"{dtype} x {dtype} -> {dtype}" for dtype in ("int8", "int16", "int32", "float32"))
 
 
 class Div(Elementwise, kind=OpKind.DIV):

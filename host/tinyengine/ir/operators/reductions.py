@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.operators.base import Contradiction, Definition, Shape
+from tinyengine.ir.operators.base import Contradiction, Definition, Shape, require_symmetric
 from tinyengine.ir.ops import MeanAttrs, OpKind
 from tinyengine.ir.requant import Requant, requant_of
 
@@ -30,7 +30,13 @@ class Reduce(Definition[MeanAttrs]):
 
 
 class Mean(Reduce, kind=OpKind.MEAN):
-    pass
+    signatures = ("int8 -> int8", "int16 -> int16", "float32 -> float32")
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+        require_symmetric(op, graph)
+        if x.dtype == "int16" and x.elements // y.elements > 1 << 16:
+            raise Contradiction("sums so many values that 32 bits overflow")
 
 
 class Sum(Reduce, kind=OpKind.SUM):

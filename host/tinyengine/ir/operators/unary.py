@@ -11,7 +11,8 @@ import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.ir.graph import DTYPES, Graph, Operator, Tensor
-from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition
+from tinyengine.ir.int16 import sigmoid_input
+from tinyengine.ir.operators.base import DEFINITIONS, A, Contradiction, Definition, require_symmetric
 from tinyengine.ir.ops import ActivationAttrs, GeluAttrs, LeakyReluAttrs, NoAttrs, OpKind, SoftmaxAttrs, TableAttrs
 from tinyengine.ir.quantize import (
     INT8_MAX,
@@ -23,9 +24,10 @@ from tinyengine.ir.quantize import (
     rounding_divide_by_pot,
     rounding_high_mul,
 )
-from tinyengine.ir.requant import requant_of, softmax_params
+from tinyengine.ir.requant import Requant, requant_of, softmax_params
 
 EITHER = ("int8 -> int8", "float32 -> float32")
+WITH_INT16 = (*EITHER, "int16 -> int16")
 
 
 class Table(Definition[A]):
@@ -62,15 +64,23 @@ def _rounded(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.
 
 
 class Logistic(RealTable[NoAttrs], kind=OpKind.LOGISTIC):
+    signatures = WITH_INT16
+
     def check(self, op: Operator, graph: Graph) -> None:
         if graph.tensor(op.outputs[0]).dtype == "int8":
             _verify_unit_output(graph.tensor(op.outputs[0]), 0.0)
+        _verify_sigmoid(op, graph)
 
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
         return np.float32(1.0) / (np.float32(1.0) + _rounded(np.exp, -x))
 
 
 class Tanh(RealTable[NoAttrs], kind=OpKind.TANH):
+    signatures = WITH_INT16
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        _verify_sigmoid(op, graph)
+
     def real(self, op: Operator, x: np.ndarray, output: Tensor) -> np.ndarray:
         return _rounded(np.tanh, x)
 
@@ -206,10 +216,10 @@ class Neg(Table[NoAttrs], kind=OpKind.NEG):
 class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
     """Of int16 (symmetric) the same arithmetic without a table."""
 
-    signatures = (*EITHER, "int16 -> int16")
+    signatures = WITH_INT16
 
     def check(self, op: Operator, graph: Graph) -> None:
-        _verify_symmetric(op, graph)
+        require_symmetric(op, graph)
 
     def fits(self, attrs: LeakyReluAttrs, x: Tensor) -> bool:
         return math.isfinite(attrs.alpha)
@@ -233,12 +243,19 @@ class LeakyRelu(Table[LeakyReluAttrs], kind=OpKind.LEAKY_RELU):
 
 
 class Relu(Table[ActivationAttrs], kind=OpKind.RELU):
-    signatures = EITHER
+    signatures = WITH_INT16
+
+    def check(self, op: Operator, graph: Graph) -> None:
+        require_symmetric(op, graph)
 
     def table(self, op: Operator, x: Tensor, output: Tensor, values: np.ndarray) -> np.ndarray:
+        return self.requant(op, x, output).apply(values)
+
+    def requant(self, op: Operator, x: Tensor, output: Tensor) -> Requant:
+        """From a value less the input's zero point (ReluPrepare)."""
         assert isinstance(op.attrs, ActivationAttrs)
         real = float(np.float32(x.scale) / np.float32(output.scale))
-        return requant_of([real], output, op.attrs.activation).apply(values)
+        return requant_of([real], output, op.attrs.activation)
 
 
 class HardSwish(Table[NoAttrs], kind=OpKind.HARD_SWISH):
@@ -281,7 +298,7 @@ class Quantize(Table[NoAttrs], kind=OpKind.QUANTIZE):
 
     signatures = (
         *(f"{x} -> {y}" for x in ("int8", "uint8", "float32") for y in ("int8", "uint8")),
-        *(f"{x} -> {y}" for x, y in (("int8", "int16"), ("int8", "int32"))),
+        *(f"{x} -> {y}" for x, y in (("int8", "int16"), ("int8", "int32"), ("float32", "int16"))),
         *(f"{x} -> {y}" for x in ("int16", "int32") for y in ("int8", "int16", "int32")),
     )
 
@@ -293,11 +310,11 @@ class Quantize(Table[NoAttrs], kind=OpKind.QUANTIZE):
 
 
 class Dequantize(Definition[NoAttrs], kind=OpKind.DEQUANTIZE):
-    signatures = ("int8 -> float32",)
+    signatures = ("int8 -> float32", "int16 -> float32")
 
 
 class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
-    signatures = (*EITHER, "int8 -> int16")
+    signatures = (*WITH_INT16, "int8 -> int16")
 
     def fits(self, attrs: SoftmaxAttrs, x: Tensor) -> bool:
         return len(x.shape) >= 1 and math.isfinite(attrs.beta) and 1e-6 <= attrs.beta <= 1e6
@@ -305,6 +322,10 @@ class Softmax(Definition[SoftmaxAttrs], kind=OpKind.SOFTMAX):
     def check(self, op: Operator, graph: Graph) -> None:
         output = graph.tensor(op.outputs[0])
         if output.dtype == "float32":
+            return
+        if graph.tensor(op.inputs[0]).dtype == "int16":
+            require_symmetric(op, graph)
+            _verify_fraction(output)
             return
         _verify_unit_output(output, 1e-3 / 256, 16 if output.dtype == "int16" else 8)
         softmax_params(graph, op)
@@ -323,6 +344,22 @@ def unary_lut(graph: Graph, op: Operator) -> np.ndarray:
     assert isinstance(definition, Table), f"{op.kind} is not a function of one value"
     values = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64) - x.zero_point
     return definition.table(op, x, graph.tensor(op.outputs[0]), values)
+
+
+def _verify_sigmoid(op: Operator, graph: Graph) -> None:
+    """LOGISTIC and TANH of int16 answer in 1/32768, and scale their input by at most 17 bits."""
+    x, output = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    if output.dtype != "int16":
+        return
+    require_symmetric(op, graph)
+    _verify_fraction(output)
+    if sigmoid_input(op.kind, x.scale).multiplier > 65535:
+        raise Contradiction(f"has an input '{x.name}' of a scale of more than 5")
+
+
+def _verify_fraction(output: Tensor) -> None:
+    if output.scale != 1.0 / 32768.0:
+        raise Contradiction(f"must write '{output.name}' with scale 1/32768")
 
 
 def _verify_unit_output(output: Tensor, tolerance: float, bits: int = 8) -> None:

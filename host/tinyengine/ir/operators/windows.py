@@ -10,7 +10,8 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, up_to_ones
+from tinyengine.ir.int16 import LARGEST_FACTOR, factors
+from tinyengine.ir.operators.base import MAX_SIZE, A, Contradiction, Definition, Shape, require_symmetric, up_to_ones
 from tinyengine.ir.ops import (
     Conv2DAttrs,
     ConvChannelsAttrs,
@@ -45,10 +46,13 @@ class Windowed(Definition[W]):
         return (1, rows, columns, self.channels(inputs))
 
 
-class Weighted(Definition[A]):
-    """Input, weights, biases; the sums are int32, or float32 of float32."""
+INTEGERS = ("int8 x int8 x int32 -> int8", *(f"int16 x int8 x {sums} -> int16" for sums in ("int32", "int64")))
 
-    signatures: ClassVar[tuple[str, ...]] = ("int8 x int8 x int32 -> int8", "float32 x float32 x float32 -> float32")
+
+class Weighted(Definition[A]):
+    """Input, weights, biases; the sums are of the biases' type."""
+
+    signatures: ClassVar[tuple[str, ...]] = (*INTEGERS, "float32 x float32 x float32 -> float32")
     constants = (1, 2)
     channel_axis: ClassVar[int] = 0
     """Axis of the weights along which the output's channels lie."""
@@ -87,8 +91,14 @@ class Weighted(Definition[A]):
         _verify_bias_scale(x, weights, bias, graph.tensor(op.outputs[0]))
         # whatever the input is, sums of products stay in int32 (a saturated bias may make them wrap: so does TFLite)
         others = tuple(i for i in range(weights.data.ndim) if i != axis)
-        if (np.abs(weights.data.astype(np.int32)).sum(axis=others, dtype=np.int64) * 255).max() >= 1 << 31:
-            raise Contradiction("sums so many products that 32 bits overflow")
+        largest, bits = (255, 31) if x.dtype == "int8" else (1 << 15, 31 if bias.dtype == "int32" else 46)
+        if (np.abs(weights.data.astype(np.int32)).sum(axis=others, dtype=np.int64) * largest).max() >= 1 << bits:
+            raise Contradiction(f"sums so many products that {bits + 1} bits overflow")
+        if x.dtype == "int16":
+            require_symmetric(op, graph)
+            if np.abs(bias.data.astype(np.float64)).max() >= 1 << bits:
+                raise Contradiction(f"has biases '{bias.name}' of more than {bits + 1} bits")
+            _verify_rescale(op, graph)
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
         weights = inputs[1]
@@ -114,7 +124,6 @@ class DepthwiseConv2D(Weighted[DepthwiseConv2DAttrs], Windowed[DepthwiseConv2DAt
 
 class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
     picture = True
-    signatures = ("int8 x int8 x int32 -> int8", "float32 x float32 x float32 -> float32")
 
     def fits(self, attrs: TransposeConvAttrs, x: Tensor) -> bool:
         window = attrs.window
@@ -191,6 +200,13 @@ class FullyConnected(Weighted[FullyConnectedAttrs], kind=OpKind.FULLY_CONNECTED)
         return up_to_ones((rows, channels), declared)
 
 
+def _verify_rescale(op: Operator, graph: Graph) -> None:
+    """Sums of int16 inputs are made smaller, not larger beyond what TFLite's formula bears."""
+    if max(factors(graph, op)) >= LARGEST_FACTOR:
+        output = graph.tensor(op.outputs[0])
+        raise Contradiction(f"has an output '{output.name}' whose scale is too small beside its input's and weights'")
+
+
 def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor) -> None:
     """Bias scale = input scale * weight scale, up to 2 % of an output step (the tolerance of TFLite)."""
     if bias.quant is None:
@@ -203,7 +219,7 @@ def _verify_bias_scale(x: Tensor, weights: Tensor, bias: Tensor, output: Tensor)
 
 class Pool(Windowed[PoolAttrs]):
     same_quantization = True
-    signatures = ("int8 -> int8", "float32 -> float32")
+    signatures = ("int8 -> int8", "int16 -> int16", "float32 -> float32")
 
 
 class AveragePool2D(Pool, kind=OpKind.AVERAGE_POOL_2D):

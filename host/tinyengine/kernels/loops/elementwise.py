@@ -25,8 +25,10 @@ class Elementwise:
     values: Values = field(default_factory=dict)
 
 
-def elementwise(op: Operator, graph: Graph, loop: Elementwise) -> KernelCall:
-    """The call that computes the only output of ``op`` from all its inputs; constant inputs come with the code."""
+def elementwise(op: Operator, graph: Graph, loop: Elementwise, header: str = HEADER) -> KernelCall:
+    """The call that computes the only output of ``op`` from all its inputs; constant inputs come with the code.
+
+    ``header``: what the body needs."""
     operands, y = [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0])
     axes = walk.merge(y.shape, [walk.broadcast_strides(t.shape, y.shape) for t in (*operands, y)])
     along = [t.elements == y.elements for t in operands]
@@ -54,4 +56,4 @@ def elementwise(op: Operator, graph: Graph, loop: Elementwise) -> KernelCall:
         walk.rule(touched, index, t.dtype, y.dtype, y.nbytes) if along[i] else None
         for index, (i, t) in enumerate(given)
     ]
-    return text.call(op, code, values, [t for _, t in given], touched, rules, HEADER)
+    return text.call(op, code, values, [t for _, t in given], touched, rules, header)

@@ -102,7 +102,7 @@ def _indented(lines: str, by: int) -> str:
     return "\n".join(" " * by + line for line in lines.splitlines())
 
 
-def _window(x: Tensor, y: Tensor, window: Window) -> dict[str, Value]:
+def window_values(x: Tensor, y: Tensor, window: Window) -> dict[str, Value]:
     """The named values of both."""
     return {
         "height": y.shape[1],
@@ -130,7 +130,7 @@ def lower_conv_channels(op: Operator, graph: Graph, target: Target) -> KernelCal
     require_image(op, graph, x, y)
     requant = conv_channels_requant(graph, op)
     alone = is_pointwise(attrs.window)
-    values = _window(x, y, attrs.window)
+    values = window_values(x, y, attrs.window)
     if alone:
         values = {name: values[name] for name in ("height", "width", "channels")}
     values |= {"in_channels": x.shape[3], "depth": weights.shape[3], "count": len(attrs.channels)}
@@ -165,7 +165,7 @@ def lower_half_up(op: Operator, graph: Graph) -> KernelCall:
     assert isinstance(op.attrs, PoolAttrs)
     x, y, window = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]), op.attrs.window
     low, high = pool_range(graph, op)
-    values = {name: value for name, value in _window(x, y, window).items() if not name.startswith("dilation")}
+    values = {name: value for name, value in window_values(x, y, window).items() if not name.startswith("dilation")}
     values |= {"low": low, "high": high}
     code = text.function("average_half_up", values, "const int8_t *in, int8_t *out", AVERAGE.splitlines())
     touched = access.window_access(x, y, window, channelwise=True)
