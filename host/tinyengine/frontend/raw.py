@@ -2,7 +2,7 @@
 
 A file may be cut or damaged anywhere. The flatbuffer library follows offsets blindly, so every failure below it
 (struct.error, IndexError, ...) is turned into one ModelError here, and no length that a file claims is believed
-beyond the size of the file. Array data stay views of the file's bytes.
+beyond the size of the file. Array data stay views of the file's bytes, but for constants of 4 bits: they become int8.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import flatbuffers
@@ -28,7 +29,8 @@ MAX_LIST = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class RawTensor:
-    """A tensor as the file describes it; ``dtype`` in TFLite's spelling (INT8, FLOAT32, ...)."""
+    """A tensor as the file describes it; ``dtype`` in TFLite's spelling (INT8, FLOAT32, ...), INT8 for a constant of
+    INT4."""
 
     index: int
     name: str
@@ -164,6 +166,10 @@ def _read_tensor(model: Model, tensor: tflite.Tensor, index: int, size: int) -> 
     scale: tuple[float, ...] = ()
     zero_point: tuple[int, ...] = ()
     axis = 0
+    dtype = _DTYPES.get(tensor.Type(), f"type {tensor.Type()}")
+    data = _buffer(model, tensor.Buffer(), index, size)
+    if dtype == "INT4" and data.size:
+        dtype, data = "INT8", _unpacked(data, shape)
     quantization = tensor.Quantization()
     if quantization is not None:
         scale = _floats(quantization.ScaleAsNumpy())
@@ -174,13 +180,22 @@ def _read_tensor(model: Model, tensor: tflite.Tensor, index: int, size: int) -> 
         _printable(tensor.Name()) or f"tensor_{index}",
         shape,
         signature,
-        _DTYPES.get(tensor.Type(), f"type {tensor.Type()}"),
-        _buffer(model, tensor.Buffer(), index, size),
+        dtype,
+        data,
         scale,
         zero_point,
         axis,
         tensor.Sparsity() is not None,
     )
+
+
+def _unpacked(data: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Bytes of two values each, the first in the low half, as int8 in uint8; as many as ``shape`` has, if it fits."""
+    values = np.stack([data & 15, data >> 4], axis=1).ravel()
+    count = prod(shape)
+    if count > 0 and count % 2 and count == values.size - 1:  # the last half is filling
+        values = values[:count]
+    return (values ^ 8) - np.uint8(8)
 
 
 def _buffer(model: Model, number: int, tensor: int, size: int) -> np.ndarray:
