@@ -14,6 +14,7 @@ import pytest
 from tinyengine import native
 from tinyengine.compiler import CompileOptions
 from tinyengine.cores import core
+from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import ToolError
 from tinyengine.export import TARGETS, Library, compile_library, export
 from tinyengine.export.sources import called, defined
@@ -23,7 +24,7 @@ from tinyengine.project import toolchain
 from tests.helpers import needs
 from tests.helpers.command_line import tinyengine
 from tests.helpers.floats import float_network
-from tests.helpers.graphs import small_graph
+from tests.helpers.graphs import block_network, small_graph
 from tests.helpers.stateful import deep, stateful
 from tests.helpers.trainable import SCHEME, network
 
@@ -54,6 +55,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tflite(network(), folder / "dog.tflite")
     write_tflite(stateful(deep), folder / "bird.tflite")
     write_tflite(float_network(), folder / "fish.tflite")
+    write_tflite(block_network(), folder / "eye.tflite")
+    (folder / "eye.json").write_text(ModelMetadata().to_json())
     return folder
 
 
@@ -82,6 +85,7 @@ CASES: Mapping[str, tuple[tuple[str, ...], dict[str, object]]] = {
     "states": (("bird",), {}),
     "float32": (("fish",), {}),
     "training": (("dog",), {"train": SCHEME}),
+    "pictures": (("eye",), {}),
     "two": (("cat", "dog"), {}),
     "two in one arena": (("cat", "dog"), {"shared": True}),
 }
@@ -305,3 +309,36 @@ def test_the_same_library_gives_the_same_bytes(models: Path, tmp_path: Path) -> 
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
     assert np.array(files).size > 20
+
+
+LOOK = """
+#include "eye.h"
+#include "eye_image.h"
+#include "tinyengine/te_answer.h"
+
+int main(void) {
+    static uint32_t memory[TE_IMAGE_BYTES(160, EYE_IMAGE_WIDTH) / 4];
+    static uint8_t line[2 * 160];
+    static te_image image;
+    te_image_source camera = {&te_rgb565be, 160, 120, {0, 0, 0, 0}};
+    if (te_image_open(&image, &eye_image, &camera, memory, sizeof memory)) return 1;
+    te_image_feed(&image, &eye);
+    for (int y = 0; y < 120; y++) te_image_push(&image, line, 1);
+    eye.finish();
+    return te_answer(&eye.outputs[0], 0.0f, NULL) < 0;
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["c", "arduino"])
+def test_a_network_of_pictures_has_its_camera_with_it(models: Path, tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "networks"
+    export(library(models, "eye"), target, folder)
+    include = folder / ("include" if target == "c" else "src")
+    made = objects(folder, tmp_path, folder / "src", include, STRICT if target == "c" else ["-w"])
+    for language, flags in (("c", STRICT), ("c++", AS_CPP)):
+        (tmp_path / "look.c").write_text(LOOK)
+        run(compiler(language), *flags, f"-I{include}", "-c", tmp_path / "look.c", "-o", tmp_path / "look.o")
+        run(compiler(language), tmp_path / "look.o", *made, "-lm", "-o", tmp_path / "look")
+        run(tmp_path / "look")
+    assert not any("image" in name for name in export(library(models, "cat"), target, tmp_path / "blind"))

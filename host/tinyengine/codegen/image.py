@@ -24,9 +24,10 @@ class ImageInput:
 def image_header(prefix: str, image: ImageInput) -> str:
     """The header; its constant is static, so that a program which does not include it does not hold it."""
     name = f"{prefix.upper()}_IMAGE"
-    values = textwrap.fill(", ".join(map(str, image.values)), LINE_WIDTH - 15, subsequent_indent=" " * 15)
-    fields = [f".{field} = {scalar(value)}" for field, value in vars(image).items() if field != "values"]
-    body = "".join(f"    {field},\n" for field in [*fields, f".values = {{{values}}}"])
+    numbers = ", ".join(scalar(value) for field, value in vars(image).items() if field != "values")
+    names = ", ".join(field for field in vars(image) if field != "values")
+    values = textwrap.indent(textwrap.fill(", ".join(map(str, image.values)), LINE_WIDTH - 8), " " * 8)
+    body = f"    {numbers}, /* {names} */\n    {{\n{values},\n    }},\n"
     return (
         f'#ifndef {name}_H\n#define {name}_H\n\n#include "tinyengine/te_image.h"\n\n'
         f"#define {name}_WIDTH {image.width}u\n#define {name}_HEIGHT {image.height}u\n\n"
