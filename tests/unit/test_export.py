@@ -279,6 +279,28 @@ def test_a_folder_in_use_is_left_alone(models: Path, tmp_path: Path) -> None:
         export(cat, "c", tmp_path / "file")
 
 
+def test_the_working_directory_may_be_the_folder(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = export(library(models, "cat"), "c", Path("."))
+    assert Path.cwd() == tmp_path and all((tmp_path / name).is_file() for name in files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["LICENSE", "README.md", "examples", "include", "src"]
+
+
+@pytest.mark.parametrize(("name", "target"), [("test", "test_network"), ("example", "example_network"), ("cat", "cat")])
+def test_cmake_accepts_the_name(models: Path, tmp_path: Path, name: str, target: str) -> None:
+    shutil.copyfile(models / "cat.tflite", tmp_path / f"{name}.tflite")
+    export(library(tmp_path, name), "cmake", tmp_path / "out")
+    assert f"add_library({target} STATIC" in (tmp_path / "out" / "CMakeLists.txt").read_text()
+
+
+def test_many_networks_have_a_name_that_managers_take(models: Path) -> None:
+    names = [f"{word}_of_many_networks" for word in ("first", "second", "third")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tinyengine.export.library.measure_code", lambda compiled: None)
+        many = compile_library([models / "cat.tflite"] * 3, CompileOptions(), names)
+    assert many.name == "first_of_many_networks_and_2_more"
+
+
 def test_a_failure_halfway_leaves_nothing(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
 

@@ -35,6 +35,7 @@ def check_free(folder: Path) -> None:
 
 
 def _write(files: Mapping[str, str | bytes], folder: Path) -> None:
+    folder = folder.resolve()  # "." has a parent, too
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         whole = Path(scratch) / "whole"
@@ -42,6 +43,8 @@ def _write(files: Mapping[str, str | bytes], folder: Path) -> None:
             path = whole / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        if folder.is_dir():
-            folder.rmdir()  # only an empty one can be removed
-        os.replace(whole, folder)
+        if folder.is_dir():  # an empty one, which may be somebody's working directory
+            for path in sorted(whole.iterdir()):
+                os.replace(path, folder / path.name)
+        else:
+            os.replace(whole, folder)

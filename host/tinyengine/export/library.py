@@ -59,7 +59,10 @@ class Library:
 
     @property
     def name(self) -> str:
-        return "_".join(network.prefix for network in self.networks)
+        """Of at most 60 characters: managers of libraries take no more than 63."""
+        first, *others = (network.prefix for network in self.networks)
+        whole = "_".join([first, *others])
+        return whole if len(whole) <= 60 else f"{first}_and_{len(others)}_more"
 
     @property
     def small(self) -> bool:

@@ -6,12 +6,19 @@ from tinyengine.cores import core
 from tinyengine.export.library import Library
 from tinyengine.export.targets.base import Files, compiled_sources, optimization, plain
 
+_TAKEN = {"all", "clean", "edit_cache", "example", "help", "install", "package", "rebuild_cache", "test"}
+"""Names of targets that CMake has, or this folder."""
+
+
+def _target(library: Library) -> str:
+    return f"{library.name}_network" if library.name in _TAKEN else library.name
+
 
 def files(library: Library) -> Files:
     building = f"""
 ```cmake
 add_subdirectory({library.name})
-target_link_libraries(firmware PRIVATE {library.name})
+target_link_libraries(firmware PRIVATE {_target(library)})
 ```
 
 `cmake -DCMAKE_TOOLCHAIN_FILE={library.name}/{library.cpu}.cmake ...` compiles the whole project for the
@@ -26,22 +33,23 @@ folder makes a program, `example`, of `examples/main.c`.
 
 def _lists(library: Library) -> str:
     sources = "\n".join(f"    {path}" for path in compiled_sources(library))
+    target = _target(library)
     return f"""cmake_minimum_required(VERSION 3.13)
-project({library.name} LANGUAGES C ASM)
+project({target} LANGUAGES C ASM)
 
-add_library({library.name} STATIC
+add_library({target} STATIC
 {sources}
 )
-target_include_directories({library.name} PUBLIC include)
-target_compile_features({library.name} PUBLIC c_std_11)
-target_compile_options({library.name} PRIVATE
+target_include_directories({target} PUBLIC include)
+target_compile_features({target} PUBLIC c_std_11)
+target_compile_options({target} PRIVATE
     {optimization(library)} -ffp-contract=off -ffunction-sections -fdata-sections
 )
-target_link_libraries({library.name} PUBLIC m)
+target_link_libraries({target} PUBLIC m)
 
 if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR AND NOT CMAKE_CROSSCOMPILING)
     add_executable(example examples/main.c)
-    target_link_libraries(example PRIVATE {library.name})
+    target_link_libraries(example PRIVATE {target})
 endif()
 """
 

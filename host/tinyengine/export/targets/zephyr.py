@@ -7,7 +7,7 @@ from tinyengine.export.targets.base import Files, compiled_sources, optimization
 
 
 def files(library: Library) -> Files:
-    option = library.name.upper()
+    option = f"TINYENGINE_{library.name.upper()}"
     building = f"""
 `west build ... -- -DZEPHYR_EXTRA_MODULES=/path/to/{library.name}`, and `CONFIG_{option}=y` in `prj.conf`. The header is
 then on the application's include path.
@@ -15,7 +15,7 @@ then on the application's include path.
     sources = "\n".join(f"        ../{path}" for path in compiled_sources(library))
     lists = f"""if(CONFIG_{option})
     zephyr_include_directories(../include)
-    zephyr_library_named({library.name})
+    zephyr_library_named(tinyengine_{library.name})
     zephyr_library_sources(
 {sources}
     )
