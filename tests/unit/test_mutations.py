@@ -19,6 +19,7 @@ from tinyengine.ir.printer import format_graph
 from tinyengine.passes import optimize
 from tinyengine.paths import shared_dir
 
+from tests.helpers.damaged import KINDS, damaged, is_one_sentence, mutate, outcome
 from tests.helpers.dilated import dilated
 from tests.helpers.graphs import GraphBuilder
 from tests.helpers.recurrent import lstm, svdf
@@ -27,7 +28,8 @@ from tests.helpers.streaming import whole_windows
 from tests.helpers.tflite_file import numbers, tflite_file, values
 
 MUTATIONS = 1000
-EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0, 0x10000, 0x7FFF, 0x3F800000]
+OTHERS = 60
+"""Of each of the other kinds."""
 
 
 def every_operator() -> bytes:
@@ -84,36 +86,6 @@ def shapes() -> bytes:
 NETWORKS = [every_operator, streaming, recurrent, pieces, shapes]
 
 
-def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """One random damage: a cut, flipped bits, an overwritten word or block, a moved piece, noise."""
-    out = bytearray(data)
-    # the tables lie at the end of these files: aim there half of the time
-    low = 0 if rng.random() < 0.5 else len(out) // 2
-    at = int(rng.integers(low, len(out)))
-    match int(rng.integers(7)):
-        case 0:
-            return bytes(out[:at])
-        case 1:
-            for _ in range(int(rng.integers(1, 9))):
-                out[int(rng.integers(low, len(out)))] ^= 1 << int(rng.integers(8))
-        case 2:
-            word = EXTREMES[int(rng.integers(len(EXTREMES)))]
-            at &= ~3
-            out[at : at + 4] = word.to_bytes(4, "little")
-        case 3:
-            out[at] = int(rng.integers(256))
-        case 4:
-            size = int(rng.integers(1, 64))
-            out[at : at + size] = rng.bytes(size)
-        case 5:
-            other, size = int(rng.integers(len(out))), int(rng.integers(4, 64))
-            out[at : at + size] = out[other : other + size]
-        case 6:
-            size = int(rng.integers(8, 4096))
-            return out[:8] + rng.bytes(size) if rng.random() < 0.7 else rng.bytes(size)
-    return bytes(out)
-
-
 def check(data: bytes) -> bool:
     """Load and optimize; True if the file was accepted. Only a ModelError of one line may come out."""
     try:
@@ -127,10 +99,6 @@ def check(data: bytes) -> bool:
         assert is_one_sentence(str(error)), str(error)
         return False
     return True
-
-
-def is_one_sentence(text: str) -> bool:
-    return "\n" not in text and len(text) < 700 and text.isprintable()
 
 
 def test_the_undamaged_network_is_accepted() -> None:
@@ -166,6 +134,16 @@ def test_what_the_loader_accepts_compiles_or_gives_a_sentence(network: Callable[
             compiled += 1
             assert "const te_model network" in sources["network.c"]
     assert refused > 0
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_files_of_other_kinds_give_a_sentence_each(name: str) -> None:
+    """tests/fuzz/mutations.py damages them by the thousand."""
+    if KINDS[name].is_onnx:
+        pytest.importorskip("onnx", reason="pip install 'tinyengine[onnx]'")
+    assert outcome(KINDS[name], KINDS[name].make(), compiled=True) == "accepted"
+    found = [outcome(KINDS[name], damaged(KINDS[name], seed), compiled=seed % 8 == 0) for seed in range(OTHERS)]
+    assert set(found) == {"accepted", "refused"}, found
 
 
 def test_damaged_files_do_not_allocate_what_they_claim() -> None:

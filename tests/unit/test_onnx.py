@@ -228,6 +228,108 @@ def test_float_networks_compute_what_onnxruntime_does(tmp_path: Path, name: str)
     )
 
 
+@pytest.mark.parametrize("opset", [11, 13])
+@pytest.mark.parametrize("axis", [None, 1, 2, -1])
+def test_softmax_goes_over_the_axes_that_its_version_says(tmp_path: Path, opset: int, axis: int | None) -> None:
+    attributes = {} if axis is None else {"axis": axis}
+    path = network(tmp_path / "net.onnx", [("Softmax", ["x"], "y", attributes)], {}, (1, 3, 4, 5), opset)
+    x = np.random.default_rng(5).normal(size=(1, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(interpreted(path, x), answers(path, x).transpose(LAST), rtol=1e-5, atol=1e-7)
+
+
+RESIZED = [
+    *(("nearest", how, rounding) for how in ("asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel")
+      for rounding in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")),
+    *(("linear", how, "floor") for how in ("asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "how", "rounding"), RESIZED)
+@pytest.mark.parametrize("factor", [1.5, 2.0, 3.0, 0.5])
+def test_pixels_are_those_that_onnxruntime_takes(
+    tmp_path: Path, mode: str, how: str, rounding: str, factor: float
+) -> None:
+    attributes = {"mode": mode, "coordinate_transformation_mode": how, "nearest_mode": rounding}
+    factors = {"f": np.array([1, 1, factor, factor], np.float32)}
+    path = network(tmp_path / "net.onnx", [("Resize", ["x", "", "f"], "y", attributes)], factors, (1, 3, 4, 6))
+    x = np.random.default_rng(5).normal(size=(1, 3, 4, 6)).astype(np.float32)
+    np.testing.assert_allclose(interpreted(path, x), answers(path, x).transpose(LAST), rtol=1e-5, atol=1e-6)
+
+
+def test_resizing_to_parts_of_pixels_is_refused(tmp_path: Path) -> None:
+    """ONNX goes on with the factor, TFLite with the sizes."""
+    factors = {"f": np.array([1, 1, 1.5, 1.5], np.float32)}
+    path = network(tmp_path / "net.onnx", [("Resize", ["x", "", "f"], "y", {"mode": "linear"})], factors, (1, 3, 5, 5))
+    with pytest.raises(UnsupportedOperatorError, match="to parts of pixels, or to one: give it whole sizes"):
+        network_bytes(path)
+
+
+def test_an_upsampling_of_opset_10_repeats_pixels(tmp_path: Path) -> None:
+    factors = {"f": np.array([1, 1, 3, 3], np.float32)}
+    path = network(tmp_path / "net.onnx", [("Resize", ["x", "f"], "y", {})], factors, (1, 2, 4, 5), opset=10)
+    x = np.random.default_rng(5).normal(size=(1, 2, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(interpreted(path, x), answers(path, x).transpose(LAST))
+
+
+def test_a_sum_per_row_is_no_bias(tmp_path: Path) -> None:
+    """As many rows as outputs."""
+    nodes: list[Node] = [("MatMul", ["x", "w"], "m", {}), ("Add", ["m", "k"], "y", {})]
+    path = network(tmp_path / "net.onnx", nodes, {"w": weights(6, 4), "k": weights(1, 4, 1)}, (1, 4, 6))
+    x = np.random.default_rng(5).normal(size=(1, 4, 6)).astype(np.float32)
+    np.testing.assert_allclose(interpreted(path, x), answers(path, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_zero_points_may_be_left_out(tmp_path: Path, dtype: type, named: bool) -> None:
+    """They are 0 then, of the type that is read; of what is written uint8."""
+    helper, rng = onnx.helper, np.random.default_rng(3)
+    zero = ["zero"] if named or dtype is np.int8 else []
+    of_weights, of_bias = (["zero8"], ["zero32"]) if named else ([], [])
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", *zero], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", *zero], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "sw", *of_weights], ["dw"]),
+        helper.make_node("DequantizeLinear", ["b", "sb", *of_bias], ["db"]),
+        helper.make_node("Conv", ["d", "dw", "db"], ["c"], kernel_shape=[3, 3]),
+        helper.make_node("QuantizeLinear", ["c", "sy", *zero], ["qy"]),
+        helper.make_node("DequantizeLinear", ["qy", "sy", *zero], ["y"]),
+    ]
+    scales = {"s": 0.02, "sw": 0.01, "sb": 0.0002, "sy": 0.05}
+    constants = {name: np.array(value, np.float32) for name, value in scales.items()}
+    constants |= {"w": rng.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8), "zero": np.zeros((), dtype)}
+    constants |= {"b": rng.integers(-500, 500, 4).astype(np.int32), "zero8": np.zeros((), np.int8)}
+    constants |= {"zero32": np.zeros((), np.int32)}
+    kind = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", kind, (1, 3, 6, 6))],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    compiled = compile_model(path).graph
+    x, y = (compiled.tensor(port.tensor) for port in (*compiled.inputs, *compiled.outputs))
+    assert x.quant is not None and y.quant is not None
+    sample = rng.uniform(0, 2.5, (1, 3, 6, 6)).astype(np.float32)
+    [got] = run(compiled, [quantize_array(sample.transpose(LAST), x.quant)])
+    assert np.abs(dequantize_array(got, y.quant) - answers(path, sample).transpose(LAST)).max() <= 1.01 * y.scale
+
+
+def test_other_scales_behind_a_quantization_are_refused(tmp_path: Path) -> None:
+    samples = list(np.random.default_rng(5).normal(size=(4, 1, 3, 17, 16)).astype(np.float32))
+    path = quantized(small_mobilenet(tmp_path / "net.onnx"), samples, True, "QInt8")
+    model = onnx.load(path)
+    reader = next(node for node in model.graph.node if node.op_type == "DequantizeLinear" and "x_" in node.input[0])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0.7), "another"))
+    reader.input[1] = "another"
+    onnx.save(model, path)
+    with pytest.raises(UnsupportedOperatorError, match="has other scales than its value was quantized with"):
+        network_bytes(path)
+
+
 def test_a_float_network_is_converted_and_compiles(tmp_path: Path) -> None:
     path, out = small_mobilenet(tmp_path / "net.onnx"), tmp_path / "net.tflite"
     samples = np.random.default_rng(5).normal(size=(24, 17, 16, 3)).astype(np.float32)
@@ -327,6 +429,12 @@ def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     network(path, [("Det", ["x"], "y", {})], {}, (1, 3, 4, 4))
     with pytest.raises(UnsupportedOperatorError, match=r"net.onnx: node 0 \(Det n_y\) is not imported from ONNX"):
+        network_bytes(path)
+    network(path, [("Det", ["x"], "y", {})], {}, (1, 3, 4, 4))
+    model = onnx.load(path)
+    model.graph.node[0].name = "one\ntwo"
+    onnx.save(model, path)
+    with pytest.raises(UnsupportedOperatorError, match=r"node 0 \(Det one\?two\) is not imported"):
         network_bytes(path)
     network(path, [("MaxPool", ["x"], "y", {})], {}, (1, 3, 4, 4))
     with pytest.raises(ModelError, match=r"node 0 \(MaxPool n_y\) contradicts itself"):

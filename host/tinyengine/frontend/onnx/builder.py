@@ -59,12 +59,23 @@ def identity(rank: int) -> tuple[int, ...]:
 
 
 class Builder:
-    """A graph in the making; ``done`` are the nodes that another one has taken along."""
+    """A graph in the making; ``done`` are the nodes that another one has taken along. ``opset``: the version of ONNX's
+    operators; ``levels``: types of the file's inputs and constants."""
 
-    def __init__(self, name: str, nodes: list[Node], outputs: set[str], unknown: list[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        nodes: list[Node],
+        outputs: set[str],
+        unknown: list[str],
+        opset: int,
+        levels: dict[str, np.dtype],
+    ) -> None:
         self.graph = Graph(name)
         self.values: dict[str, Value] = {}
         self.done: set[int] = set()
+        self.opset = opset
+        self._levels = levels
         self._outputs = outputs
         self._unknown = unknown
         self._readers: dict[str, list[Node]] = {}
@@ -182,7 +193,7 @@ class Builder:
         scale, zero = self.constant(node, 1, "scale"), self.constant(node, 2, "zero point")
         if scale is None or node.attributes.get("block_size", 0):
             self.unsupported(node, "has no constant scale per tensor or channel", "quantize the model again")
-        zero = np.zeros(scale.shape, np.uint8) if zero is None else zero
+        zero = np.zeros(scale.shape, self._type_of_levels(node)) if zero is None else zero
         if zero.dtype not in (np.int8, np.uint8, np.int32):
             self.unsupported(
                 node, f"quantizes to {zero.dtype}", "quantize the network with QuantType.QInt8 or QuantType.QUInt8"
@@ -192,6 +203,16 @@ class Builder:
         zeros = tuple(int(z) - shift for z in zero.reshape(-1))
         axis = int(node.attributes.get("axis", 1)) if len(scales) > 1 else None
         return Quantization(scales, zeros, axis)
+
+    def _type_of_levels(self, node: Node) -> np.dtype:
+        """Where the file leaves out the zero point, which has that type: as ONNX says, that of what is read, or uint8
+        of what is written."""
+        if node.kind == "DequantizeLinear":
+            value = self.values.get(node.inputs[0])
+            if value is not None and value.array is not None:
+                return value.array.dtype
+            return self._levels.get(node.inputs[0], np.dtype(np.uint8))
+        return np.dtype({3: np.int8, 2: np.uint8, 0: np.uint8}.get(node.attributes.get("output_dtype", 0), np.float32))
 
     # --- building ---
 

@@ -17,6 +17,8 @@ from tinyengine.optional import onnx
 
 Shape = tuple[int, ...]
 _PURPOSE = "read an ONNX network"
+_INT8 = 3
+"""Of ONNX's numbers of types."""
 
 
 def onnx_network(data: bytes, file_name: str, input_shape: Shape | None = None) -> bytes:
@@ -28,7 +30,8 @@ def onnx_network(data: bytes, file_name: str, input_shape: Shape | None = None) 
     try:
         return tflite_bytes(import_onnx(data, Path(file_name).stem, input_shape))
     except ModelError as error:
-        raise type(error)(f"{file_name}: {error}") from error
+        said = "".join(c if c.isprintable() else "?" for c in str(error))  # names of the file, whatever they hold
+        raise type(error)(f"{file_name}: {said}") from error
 
 
 def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Graph:
@@ -46,11 +49,13 @@ def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Gra
         raise ModelError("this is no ONNX file, or a damaged one: convert the model again") from error
     unknown = sorted({node.kind for node in nodes if node.kind not in TRANSLATORS and not _constant(node, constants)})
     inputs = [value for value in model.graph.input if value.name not in constants]
-    builder = Builder(name, nodes, {output.name for output in model.graph.output}, unknown)
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=13)
+    levels = {key: np.asarray(array).dtype for key, array in constants.items()}
+    levels |= {value.name: np.dtype(np.int8) for value in inputs if value.type.tensor_type.elem_type == _INT8}
+    builder = Builder(name, nodes, {output.name for output in model.graph.output}, unknown, opset, levels)
     builder.values |= {key: Value(np.asarray(array)) for key, array in constants.items()}
     for value in inputs:
         builder.add_input(value.name, _shape(package, value, input_shape if len(inputs) == 1 else None))
-    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=13)
     # constants first: an operator may take those that later nodes read along
     for node in sorted(nodes, key=lambda node: node.kind != "Constant"):
         if node.index in builder.done:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
 from tinyengine.frontend.onnx.builder import REPLACE_HINT, Builder, Node, Value, identity
@@ -128,9 +131,16 @@ def unary(b: Builder, node: Node) -> None:
     elif node.kind == "Elu" and node.attributes.get("alpha", 1.0) != 1.0:
         b.unsupported(node, f"has alpha {node.attributes['alpha']}", "use alpha 1")
     elif node.kind == "Softmax":
-        attrs = SoftmaxAttrs()
-        rank = len(b.shape(x))
-        axis = int(node.attributes.get("axis", -1)) % rank
+        attrs, shape = SoftmaxAttrs(), b.shape(x)
+        old = b.opset < 13  # over all axes from ``axis`` on
+        axis = int(node.attributes.get("axis", 1 if old else -1)) % len(shape)
+        if old and axis != len(shape) - 1:
+            flat = b.reshaped(x, (prod(shape[:axis]), prod(shape[axis:])))
+            softmax = replace(node, attributes={"axis": 1}, kind="Softmax")
+            b.values[f"{node.outputs[0]}_flat"] = flat
+            unary(b, replace(softmax, inputs=[f"{node.outputs[0]}_flat"]))
+            b.values[node.outputs[0]] = b.ordered(b.reshaped(b.values[node.outputs[0]], shape), x.order)
+            return
         x = b.ordered(x, (*(a for a in x.order if a != axis), axis))
     output, quant = node.outputs[0], b.target(node.outputs[0])
     unit = kind in (OpKind.SOFTMAX, OpKind.LOGISTIC)

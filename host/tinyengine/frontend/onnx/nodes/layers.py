@@ -146,8 +146,9 @@ def dense(b: Builder, node: Node) -> None:
     if adding is not None:
         others = [b.values.get(each) for each in adding.inputs if each != output]
         outputs = kernel.array.shape[1]
-        if others and others[0] is not None and others[0].array is not None and others[0].array.size == outputs:
-            bias = others[0].array
+        added = others[0].array if others and others[0] is not None else None
+        if added is not None and added.size == outputs and added.shape[-1:] == (outputs,):
+            bias = added
             b.done.add(adding.index)
             activation, output = b.activation(adding)
     outputs = kernel.array.shape[0 if turned else 1]

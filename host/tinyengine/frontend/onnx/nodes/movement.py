@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
@@ -109,8 +110,8 @@ def cut(b: Builder, node: Node, x: Value, ranges: list[range], output: str) -> N
 def pad(b: Builder, node: Node) -> None:
     x = b.required(node, 0)
     rank, pads = len(x.order), b.integers(node, "pads", 1) or []
-    if len(pads) != 2 * rank:
-        axes = b.integers(node, "axes", 3) or []
+    axes = b.integers(node, "axes", 3) or []
+    if axes:
         full = [0] * (2 * rank)
         for i, axis in enumerate(axes):
             full[axis % rank], full[rank + axis % rank] = pads[i], pads[len(axes) + i]
@@ -136,28 +137,61 @@ def pad(b: Builder, node: Node) -> None:
 
 @translator("Resize", "Upsample")
 def resize(b: Builder, node: Node) -> None:
+    """Nearest pixels are chosen by indices, however the file rounds; where each is repeated, it is a resizing."""
     x = b.ordered(b.required(node, 0), LAST)
-    shape, tensor = b.shape(x), b.tensor(x)
-    last = 1 if node.kind == "Upsample" or len(node.inputs) == 2 else 2
-    scales, sizes = b.constant(node, last, "scales"), b.integers(node, "sizes", 3)
+    shape, tensor, get = b.shape(x), b.tensor(x), node.attributes.get
+    old = node.kind == "Upsample" or len(node.inputs) == 2  # the latter of opset 10
+    scales, sizes = b.constant(node, 1 if old else 2, "scales"), b.integers(node, "sizes", 3)
     if scales is None or not scales.size:
-        scales = np.array(node.attributes.get("scales", []))
-    if len(shape) != 4 or not (sizes or scales.size == 4):
+        scales = np.array(get("scales", []))
+    if len(shape) != 4 or "axes" in node.attributes or not (sizes or scales.size == 4):
         b.unsupported(node, "resizes no picture by constant factors", "resize (N, C, H, W) by constant factors")
-    sizes = sizes or [int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)]
+    exact = [n * float(s) for n, s in zip(shape, scales, strict=True)] if not sizes else [float(n) for n in sizes]
+    sizes = [int(np.floor(n)) for n in exact]
     if sizes[:2] != list(shape[:2]):
         b.unsupported(node, "resizes channels", "resize rows and columns only")
-    default = "asymmetric" if node.kind == "Upsample" else "half_pixel"
-    mode, how = node.attributes.get("mode", "nearest"), node.attributes.get("coordinate_transformation_mode", default)
-    whole = all(big % small == 0 for big, small in zip(sizes[2:], shape[2:], strict=True))
-    declared = (1, sizes[2], sizes[3], shape[1])
-    if mode == "nearest" and whole:  # every pixel several times, whatever the rounding
-        attrs, kind = ResizeAttrs(), OpKind.RESIZE_NEAREST_NEIGHBOR
-        if how not in ("asymmetric", "half_pixel"):
-            b.unsupported(node, f"places pixels by '{how}'", "use asymmetric or half_pixel")
-    elif mode == "linear" and how in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
-        kind = OpKind.RESIZE_BILINEAR
-        attrs = ResizeAttrs(how == "align_corners", how.endswith("half_pixel"))
-    else:
+    mode = get("mode", "nearest")
+    how = get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
+    rounding = "floor" if old else get("nearest_mode", "round_prefer_floor")
+    other = get("antialias", 0) or get("keep_aspect_ratio_policy", "stretch") != "stretch"
+    if mode not in ("nearest", "linear") or how not in _PLACES or rounding not in _ROUNDINGS or other:
         b.unsupported(node, f"resizes by '{mode}', '{how}'", "use nearest by whole factors, or linear")
-    b.emit(node, kind, [x.tensor], attrs, tensor.quant, LAST, declared=declared)
+    pairs = [(shape[axis], sizes[axis], exact[axis] / shape[axis]) for axis in (2, 3)]
+    if mode == "nearest":
+        picked = [_nearest(*pair, how, rounding) for pair in pairs]
+        if all(
+            index == [i * n // size for i in range(size)] for index, (n, size, _) in zip(picked, pairs, strict=True)
+        ):
+            kind, attrs, declared = OpKind.RESIZE_NEAREST_NEIGHBOR, ResizeAttrs(), (1, *sizes[2:], shape[1])
+            b.emit(node, kind, [x.tensor], attrs, tensor.quant, LAST, declared=declared)
+            return
+        indices = GatherAttrs((None, tuple(picked[0]), tuple(picked[1]), None))
+        b.emit(node, OpKind.GATHER, [x.tensor], indices, tensor.quant, LAST)
+        return
+    between = any(abs(want - size) > 1e-3 for want, size in zip(exact, sizes, strict=True)) and how != "align_corners"
+    if between or (how == "pytorch_half_pixel" and 1 in sizes[2:]):
+        b.unsupported(node, "resizes linearly to parts of pixels, or to one", "give it whole sizes, of two or more")
+    attrs = ResizeAttrs(how == "align_corners", how.endswith("half_pixel"))
+    declared = (1, *sizes[2:], shape[1])
+    b.emit(node, OpKind.RESIZE_BILINEAR, [x.tensor], attrs, tensor.quant, LAST, declared=declared)
+
+
+_PLACES = ("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners")
+_ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda at: np.ceil(at - np.float32(0.5)),
+    "round_prefer_ceil": lambda at: np.floor(at + np.float32(0.5)),
+}
+
+
+def _nearest(size: int, result: int, factor: float, how: str, rounding: str) -> list[int]:
+    """Which of ``size`` pixels each of ``result`` is; in float32, as onnxruntime."""
+    at, by = np.arange(result, dtype=np.float32), np.float32(factor)
+    if how == "align_corners" or (how == "pytorch_half_pixel" and result == 1):
+        at = at * np.float32((size - 1) / max(result - 1, 1) if how == "align_corners" else 0)
+    elif how == "asymmetric":
+        at = at / by
+    else:
+        at = (at + np.float32(0.5)) / by - np.float32(0.5)
+    return [int(i) for i in np.clip(_ROUNDINGS[rounding](at), 0, size - 1)]

@@ -41,11 +41,13 @@ def quantize_linear(b: Builder, node: Node) -> None:
 
 @translator("DequantizeLinear")
 def dequantize_linear(b: Builder, node: Node) -> None:
-    x = b.required(node, 0)
+    x, quant = b.required(node, 0), b.quantization(node)
+    if x.array is None and b.value(node, 2) is not None and b.tensor(x).quant != quant:
+        b.unsupported(node, "has other scales than its value was quantized with", "quantize the model again")
     if x.array is None or x.stored is not None:
         b.values[node.outputs[0]] = x
         return
-    quant, array = b.quantization(node), x.array
+    array = x.array
     if quant.axis is not None:
         quant = replace(quant, axis=quant.axis % max(array.ndim, 1))
     levels = array.astype(np.int64) - (128 if array.dtype == np.uint8 else 0)

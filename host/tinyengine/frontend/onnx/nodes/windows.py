@@ -97,7 +97,10 @@ def reduce(b: Builder, node: Node) -> None:
     if node.kind.startswith("Global"):
         axes: list[int] = [*range(2, rank)]
     else:
-        axes = b.integers(node, "axes", 1) or [*range(rank)]
+        axes = b.integers(node, "axes", 1) or []
+        if not axes and node.attributes.get("noop_with_empty_axes", 0):
+            b.unsupported(node, "reduces no axis", "remove it from the network")
+        axes = axes or [*range(rank)]
     axes = sorted(axis % rank for axis in axes)
     quant, tensor = b.target(node.outputs[0]), b.tensor(x)
     if b.is_int8(x) and (kind in (OpKind.REDUCE_MAX, OpKind.REDUCE_MIN) or (quant is None and kind is OpKind.MEAN)):
