@@ -216,12 +216,16 @@ class WholeBuilder(GraphBuilder):
             x = x if tensor.dtype == "int8" else self.requantized(x, self.quant())
             return self.put(OpKind.DEQUANTIZE, [x], dtype="float32")
         assert like.quant is not None
+        if tensor.dtype == like.dtype == "int16":
+            return self.put(OpKind.QUANTIZE, [x], quant=like.quant, dtype="int16")
         x = self.requantized(x, like.quant if like.dtype == "int8" else self.quant())
         return x if like.dtype == "int8" else self.put(OpKind.QUANTIZE, [x], quant=like.quant, dtype=like.dtype)
 
     def read(self, like: Tensor, value: np.ndarray, fresh: bool = False) -> str:
         """Something like ``like``: an input with ``value``, or what is there."""
         types = (*self.theme.dtypes, *(("int16", "int32") if len(self.theme.dtypes) > 1 else ()))
+        if like.dtype == "int16" and self.theme.exact:  # which TFLite does not make of int8
+            types = ("int16",)
         known = like.dtype != "int32" and (like.quant is not None or like.dtype == "float32")
         x = None if fresh or not known or self.draw.integer(0, 4) == 0 else self.source(types)
         if x is not None:

@@ -247,6 +247,12 @@ TESTED: dict[str, str] = {
     "pad its input, or use ceil_mode=0": "test_onnx.py::test_float_networks_compute",
     "use asymmetric or half_pixel": "test_onnx.py::test_float_networks_compute",
     "use nearest by whole factors, or linear": "test_onnx.py::test_float_networks_compute",
+    "give it whole sizes, of two or more": "test_onnx.py::test_pixels_are_those_that_onnxruntime_takes",
+    "start from an int8 network": "test_start.py::test_a_run_begins_with_an_int8_network",
+    "use --prefix {}": "test_storage_macros.py::test_the_way_out_of_a_taken_prefix_is_accepted",
+    "give --prefix a letter, followed by up to 39 letters, digits and _": (
+        "test_storage_macros.py::test_a_prefix_from_a_file_is_always_accepted"
+    ),
     "give it pads and output_padding": "test_onnx.py::test_float_networks_compute",
     "use alpha 1": "test_onnx.py::test_float_networks_compute",
     "use count_include_pad=1, or no paddings": "test_onnx.py::test_float_networks_compute",

@@ -49,7 +49,7 @@ def real_layers(path: Path) -> list[RealLayer]:
 def _real(graph: Graph, op: Operator, name: str) -> RealLayer:
     x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
     if weights.data is None or weights.dtype != "int8" or weights.quant is None or x.quant is None:
-        raise ModelError(f"{name}: the weights of {op.name} are no int8 constants, so there is nothing to begin with")
+        raise ModelError(f"{name}, operator {op.name}, has no int8 weights to begin with: start from an int8 network")
     data = weights.data.astype(np.float64) - np.array(weights.quant.zero_point)[0]
     if op.kind is OpKind.FULLY_CONNECTED:
         data = data[:, None, None, :]  # (O, I) as (O, 1, 1, I)
