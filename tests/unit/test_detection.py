@@ -93,6 +93,8 @@ def test_files_of_uint8_compute_in_int8(regular: bool) -> None:
 def test_the_code_finds_what_the_oracle_finds() -> None:
     """With all kinds of ties; natively, the first ones under sanitizers."""
     cases = [detection(seed, dtype, different=False) for seed in range(40) for dtype in ("float32", "int8")]
+    for _, (boxes, scores) in cases[2::6]:  # float32
+        boxes.flat[:: boxes.size // 3 + 1] = scores.flat[1 :: scores.size // 5 + 2] = np.nan
     compiled = [compile_graph(graph, CompileOptions(prefix=f"d{i}")) for i, (graph, _) in enumerate(cases)]
     answers = [network.run(inputs) for network, (_, inputs) in zip(build_many(compiled), cases, strict=True)]
     answers += run_many(compiled[:30], [inputs for _, inputs in cases[:30]])

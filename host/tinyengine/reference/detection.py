@@ -51,9 +51,15 @@ def _decoded(attrs: DetectionAttrs, encoded: np.ndarray, anchors: np.ndarray) ->
 
 
 def _fast(attrs: DetectionAttrs, boxes: np.ndarray, scores: np.ndarray) -> list[tuple[int, list[int]]]:
-    """Boxes and their best classes, by the first of which they count."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, : attrs.max_classes_per_detection]
-    return [(box, best[box].tolist()) for box in _apart(attrs, boxes, scores.max(axis=1), attrs.max_detections)]
+    """Boxes and their best classes, by the first of which they count. What is no number is none of them, but hides all
+    others where it comes first."""
+    hidden = np.isnan(scores[:, 0])
+    counted = np.where(hidden, np.float32(np.nan), np.where(np.isnan(scores), -np.inf, scores).max(axis=1))
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, : attrs.max_classes_per_detection]
+    return [
+        (box, [number for number in ranked[box].tolist() if not np.isnan(scores[box, number])])
+        for box in _apart(attrs, boxes, counted, attrs.max_detections)
+    ]
 
 
 def _regular(attrs: DetectionAttrs, boxes: np.ndarray, scores: np.ndarray) -> list[tuple[int, list[int]]]:
@@ -75,7 +81,7 @@ def _apart(attrs: DetectionAttrs, boxes: np.ndarray, scores: np.ndarray, most: i
     for box in ranked:
         if len(found) == most:
             break
-        if all(_overlap(boxes[other], boxes[box]) <= F(attrs.nms_iou_threshold) for other in found):
+        if not any(_overlap(boxes[other], boxes[box]) > F(attrs.nms_iou_threshold) for other in found):
             found.append(box)
     return found
 

@@ -135,15 +135,16 @@ static uint32_t fast(ranking *r, const void *scores, float *corners, float *clas
         const uint32_t at = r->found * p->per_box;
         const int32_t box = next_box(r);
         if (box < 0) break;
-        int32_t class = -1;
-        for (uint32_t i = at; i < at + listed; i++) {
+        uint32_t i = at;
+        for (int32_t class = -1; i < at + listed; i++) {
             class = next_class(p, scores, (uint32_t)box, class);
+            if (class < 0) break; /* what is left is no number */
             classes[i] = (float)class;
             found[i] =
                 value_at(&p->scores, scores, (uint32_t)box * p->columns + p->background + (uint32_t) class);
             if (i > at) memcpy(corners + 4 * i, corners + 4 * at, 4 * sizeof *corners);
         }
-        for (uint32_t i = 4 * (at + listed); i < 4 * (at + p->per_box); i++) corners[i] = 0.0f;
+        for (i = 4 * i; i < 4 * (at + p->per_box); i++) corners[i] = 0.0f;
     }
     return r->found;
 }
