@@ -202,7 +202,8 @@ static void names_belong_to_the_state(void) {
     CHECK(fw_storage_save(flash, ours, hash, large, sizeof large - 1, &names, 4, &info) == STORAGE_OK);
     CHECK(fw_storage_save(flash, ours, hash, large, sizeof large, &names, 5, &info) == STORAGE_TOO_LARGE);
     CHECK(fw_storage_save_erases(flash, ours, sizeof large, names.length) == 0);
-    CHECK(fw_storage_load(flash, ours, large, sizeof large - 1, &found, &info) == STORAGE_OK && info.steps == 4);
+    CHECK(fw_storage_load(flash, ours, large, sizeof large - 1, &found, &info) == STORAGE_OK &&
+          info.steps == 4);
 }
 
 /* What format version 1 has saved is found: it is the same, but for names. */
