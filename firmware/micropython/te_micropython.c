@@ -73,11 +73,12 @@ static mp_obj_t text(const char *string) {
 }
 
 static char typecode(const te_port *port) {
-    return "bBhif"[port->dtype];
+    return "bBhifIQ"[port->dtype];
 }
 
 static uint32_t item_bytes(const te_port *port) {
-    return port->dtype < TE_INT16 ? 1 : port->dtype == TE_INT16 ? 2 : 4;
+    static const uint8_t bytes[] = {1, 1, 2, 4, 4, 4, 8};
+    return bytes[port->dtype];
 }
 
 static mp_obj_t new_view(const te_port *port, bool writable) {
@@ -336,6 +337,19 @@ static float value_at(const te_port *port, uint32_t i) {
     }
 }
 
+static bool is_larger(const te_port *port, uint32_t i, uint32_t than) {
+    switch (port->dtype) {
+    case TE_INT32:
+        return ((const int32_t *)port->data)[i] > ((const int32_t *)port->data)[than];
+    case TE_UINT32:
+        return ((const uint32_t *)port->data)[i] > ((const uint32_t *)port->data)[than];
+    case TE_UINT64:
+        return ((const te_u64 *)port->data)[i] > ((const te_u64 *)port->data)[than];
+    default:
+        return value_at(port, i) > value_at(port, than);
+    }
+}
+
 static mp_obj_t network_argmax(size_t n_args, const mp_obj_t *args) {
     const te_python_object *self = MP_OBJ_TO_PTR(args[0]);
     const te_model *model = self->network->model;
@@ -344,12 +358,8 @@ static mp_obj_t network_argmax(size_t n_args, const mp_obj_t *args) {
     const te_port *port = &model->outputs[index];
     const uint32_t count = port->bytes / item_bytes(port);
     uint32_t best = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        const bool larger = port->dtype == TE_INT32
-                                ? ((const int32_t *)port->data)[i] > ((const int32_t *)port->data)[best]
-                                : value_at(port, i) > value_at(port, best);
-        if (larger) best = i;
-    }
+    for (uint32_t i = 1; i < count; i++)
+        if (is_larger(port, i, best)) best = i;
     return MP_OBJ_NEW_SMALL_INT(best);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from rich.console import Console
 from tinyengine.boards import load
 from tinyengine.compiler import compile_graph
 from tinyengine.device import open_device
+from tinyengine.device.client import DTYPES
 from tinyengine.errors import DataError, ModelError, ToolError
+from tinyengine.export.example import CTYPES
 from tinyengine.ir import Port
 from tinyengine.ir.printer import format_graph
 from tinyengine.ir.verify import verify
@@ -21,6 +24,7 @@ from tinyengine.measure.bench import random_inputs as port_values
 from tinyengine.measure.target_runner import RunResult
 from tinyengine.native.build import build, run_many
 from tinyengine.passes import optimize
+from tinyengine.paths import project_root
 from tinyengine.project.budget import judge
 from tinyengine.reference import Session
 from tinyengine.report.compile import compile_table
@@ -29,6 +33,17 @@ from tinyengine.report.plan import plan_scenes, plan_table
 from tests.helpers.graphs import random_inputs
 from tests.helpers.native_device import build_compiled, native_device
 from tests.helpers.typed import DIVIDE, typed_graph, typed_model
+
+
+def test_everyone_knows_the_types_of_ports() -> None:
+    root = project_root()
+    listed = re.search(
+        r"enum \{ (TE_INT8[^}]*) \}", (root / "lib/tinyengine/include/tinyengine/te_model.h").read_text()
+    )
+    codes = re.search(r'"(\w+)"\[port->dtype\]', (root / "firmware/micropython/te_micropython.c").read_text())
+    assert listed is not None and codes is not None
+    assert tuple(name.removeprefix("TE_").lower() for name in listed[1].split(", ")) == DTYPES == tuple(CTYPES)
+    assert [np.dtype(code) for code in codes[1]] == [np.dtype(name) for name in DTYPES]
 
 
 def test_generated_code_passes_every_tensor_in_its_own_type() -> None:

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from tinyengine.export.library import Library, Network
 
+CTYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "float32": "float",
+    "uint32": "uint32_t",
+    "uint64": "te_u64",
+}
+"""Of the values of ports."""
+
 
 def example(library: Library) -> str:
     """A main file that runs every network once."""
@@ -58,8 +69,7 @@ def _run(network: Network) -> str:
         ]
         feed.append(f"{prefix}.run();")
     output = graph.tensor(graph.outputs[0].tensor)
-    ctype = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
-    values = ctype[output.dtype]
+    values = CTYPES[output.dtype]
     body = "\n".join(f"    {line}" for line in [*start, *feed])
     return f"""static int run_{prefix}(void) {{
 {body}
