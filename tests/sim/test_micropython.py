@@ -1,31 +1,79 @@
-"""The user module in a MicroPython on simulated cores, over its REPL, against the oracle."""
+"""The user module and native modules in a MicroPython on simulated cores, over its REPL, against the oracle."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
+from tinyengine.cores import core
+from tinyengine.export.mpy import ARCHS, link_module, module_options
+from tinyengine.paths import project_root
 from tinyengine.project.toolchain import disassemble
 
-from tests.helpers.micropython import build_port, port_repl
-from tests.helpers.micropython_cases import CASES
+from tests.helpers.micropython import Repl, build_port, port_repl
+from tests.helpers.micropython_cases import CASES, Session
 from tests.helpers.needs import thorough_cores
+
+HEAP_LIMIT = 75 << 10
+"""Bytes of heap for person_tiny as a native module with its weights in a file; more than half is its arena."""
+NATIVE = {"cortex-m4": ("armv7emsp", "armv6m"), "cortex-m7": ("armv7emdp",)}
+"""What the port on each core loads."""
+
+
+def person(arch: str) -> CompiledModel:
+    options = module_options(CompileOptions(prefix="person_tiny", bound=True), arch)
+    options = replace(options, requant=core(options.cpu).requant)
+    return compile_model(project_root() / "models" / "person_tiny.tflite", options)
+
+
+def run_session(repl: Repl, session: Session, number: int, network: str) -> None:
+    prelude = f'def blob(name): return port.memory(*places["{number}_" + name])\ndef network(): return {network}\n'
+    assert repl.run(prelude + session.code) == session.expected, network
 
 
 @thorough_cores
-def test_every_network_in_one_firmware(cpu: str, tmp_path: Path) -> None:
+def test_networks_of_the_firmware_and_loaded_ones(cpu: str, tmp_path: Path) -> None:
     models = [case.compiled(cpu) for case in CASES]
-    sessions = [(case, session) for case, model in zip(CASES, models, strict=True) for session in case.sessions(model)]
-    files = {f"{i}_{name}": data for i, (_, session) in enumerate(sessions) for name, data in session.files.items()}
+    pairs = zip(CASES, models, strict=True)
+    sessions = [(f'tinyengine.Network("{case.name}")', one) for case, model in pairs for one in case.sessions(model)]
+    files = {}
+    for arch in NATIVE[cpu]:
+        model = person(arch)
+        assert model.options.cpu == ARCHS[arch].cpu
+        module = link_module(model, arch)
+        assert module.weights is not None
+        files |= {f"{arch}_mpy": module.mpy, f"{arch}_weights": module.weights}
+        sessions.append((f"{arch}.Network({arch}_weights)", CASES[0].sessions(model)[0]))
+    for number, (_, session) in enumerate(sessions):
+        files |= {f"{number}_{name}": data for name, data in session.files.items()}
     elf = build_port(models, cpu, tmp_path)
     assert "smlad" in disassemble(elf)
+
     with port_repl(elf, cpu, files, tmp_path) as repl:
         assert repl.run("import tinyengine\nprint(tinyengine.names())") == [str(tuple(case.name for case in CASES))]
-        for index, (case, session) in enumerate(sessions):
-            prelude = f'def blob(name): return port.memory(*places["{index}_" + name])\n'
-            prelude += f'def network(): return tinyengine.Network("{case.name}")\n'
-            assert repl.run(prelude + session.code) == session.expected, case.name
         refused = "def refused(*name):\n try: tinyengine.Network(*name)\n except Exception as e: print(e)\n"
         assert repl.run(refused + "refused('nobody'); refused()") == [
             "there is no network of this name: see tinyengine.names()",
             "there are several networks: name one of tinyengine.names()",
         ]
+        for arch in NATIVE[cpu]:
+            load = f"""
+def place(name): return port.memory(*places["{arch}_" + name])
+{arch}_weights, module, before = place("weights"), place("mpy"), 0
+gc.collect()
+before = gc.mem_alloc()
+{arch} = port.load(module)
+net = {arch}.Network({arch}_weights)
+gc.collect()
+print(gc.mem_alloc() - before)
+"""
+            [used] = repl.run(load)
+            assert int(used) <= HEAP_LIMIT, used
+            repl.run("del net")
+            (number,) = (i for i, (network, _) in enumerate(sessions) if network.startswith(f"{arch}."))
+            run_session(repl, sessions[number][1], number, sessions[number][0])
+            repl.run(f"del {arch}, net\ngc.collect()")
+        for number, (network, session) in enumerate(sessions):
+            if network.startswith("tinyengine."):
+                run_session(repl, session, number, network)

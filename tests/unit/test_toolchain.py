@@ -101,7 +101,7 @@ def test_sizes_of_a_program(cpu: str) -> None:
         "void unused_code(void);\n"
         "void unused_code(void) { start = 9; }\n"
     )
-    sizes = toolchain.footprint(Generated(Graph("made up"), "entry", {"network.c": source}, 0, False), cpu)
+    sizes = toolchain.footprint(Generated(Graph("made up"), "entry", {"network.c": source}, 0, False, None), cpu)
     assert 504 <= sizes.rodata <= 512  # the weights and the entry, not what is unused
     assert sizes.data == 4
     assert 1000 <= sizes.bss <= 1008

@@ -16,7 +16,7 @@ class Generated:
     """A network as C, and what somebody who builds and runs it has to know.
 
     ``graph``: ports and tensors; ``prefix``: its te_model's name; ``sources``: file name -> text; ``macs``: its work;
-    ``small``: its code, too, is to be compiled for size.
+    ``small``: its code, too, is to be compiled for size; ``constants``: the file that it is bound to, if it is.
     """
 
     graph: Graph
@@ -24,6 +24,7 @@ class Generated:
     sources: dict[str, str]
     macs: int
     small: bool
+    constants: bytes | None
 
     def write(self, directory: Path) -> None:
         """Write the sources into ``directory``: all of them or none. Files that would not change are left alone, so

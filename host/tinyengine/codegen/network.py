@@ -13,6 +13,7 @@ from functools import cached_property
 from math import prod
 
 from tinyengine import __version__
+from tinyengine.codegen.binding import address_macros, array_paths, bind_declaration, bind_function, constants_file
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.image import ImageInput, image_header
 from tinyengine.codegen.states import initial_arrays, states_definition
@@ -44,11 +45,12 @@ class NetworkSource:
     layout: str = ""  # te_trainer.layout
     small: bool = False  # flash counts more than time and than names in a profile
     image: ImageInput | None = None  # how a picture becomes the input, where that is known
+    bound: bool = False  # constants are a file
 
     @cached_property
     def storage(self) -> Storage:
         """Where the variables lie."""
-        return Storage(self.prefix)
+        return Storage(self.prefix, self.bound)
 
     @cached_property
     def initial(self) -> dict[str, CArray]:
@@ -80,17 +82,22 @@ def generate(source: NetworkSource) -> Generated:
     layers = _layers(source)
     symbols = _array_symbols(source, layers)
     prefix = source.prefix
-    sources = {
-        f"{prefix}.h": _header(source),
-        f"{prefix}.c": _program(source, layers, symbols),
-        f"{prefix}_weights.c": _weights(source, symbols),
-        f"{prefix}_weights.h": _weights_header(source, symbols),
-    }
+    sources = {f"{prefix}.h": _header(source), f"{prefix}.c": _program(source, layers, symbols)}
+    constants = None
+    if source.bound:
+        arrays = dict(symbols.values())
+        file = constants_file(source.model_hash, arrays)
+        in_code = {f"{prefix}_{FACTORY}", *(symbols[id(array)][0] for array in source.initial.values())}
+        macros = address_macros(source.storage, arrays, file, in_code)
+        sources[f"{prefix}_weights.h"] = _weights_header(source, macros + source.storage.bound_macro())
+        constants = file.content
+    else:
+        sources[f"{prefix}_weights.c"] = _weights(source, symbols)
+        sources[f"{prefix}_weights.h"] = _weights_header(source, _declarations(source, symbols))
     if source.image is not None:
         sources[f"{prefix}_image.h"] = _banner(source, "Pictures as the input") + image_header(prefix, source.image)
-    return Generated(
-        source.graph, prefix, sources, sum(layer.call.macs for layer in layers if layer.forward), source.small
-    )
+    macs = sum(layer.call.macs for layer in layers if layer.forward)
+    return Generated(source.graph, prefix, sources, macs, source.small, constants)
 
 
 def _layers(source: NetworkSource) -> list[_Layer]:
@@ -121,9 +128,13 @@ def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tup
     return symbols
 
 
-def _structs(source: NetworkSource, layer: _Layer, symbols: dict[int, tuple[str, CArray]]) -> tuple[list[str], str]:
-    """Definitions of the structs that the layer's parameters point to, inner ones first, and the initializer."""
+def _structs(
+    source: NetworkSource, layer: _Layer, symbols: dict[int, tuple[str, CArray]]
+) -> tuple[list[str], str, list[str]]:
+    """Definitions of the structs that the layer's parameters point to, inner ones first; the initializer; and the
+    members of all of them that point to arrays."""
     names: dict[int, str] = {}
+    pointers = [f"{layer.params}{path}" for path in array_paths(layer.call.params)]
     uses: Counter[str] = Counter()
     definitions: list[str] = []
 
@@ -138,12 +149,14 @@ def _structs(source: NetworkSource, layer: _Layer, symbols: dict[int, tuple[str,
             uses[name] += 1  # a chain may have several patches
             name = name if uses[name] == 1 else f"{name}_{uses[name]}"
             listing = ",\n".join(f"    {body}" for body in bodies)
-            definitions.append(f"static const {value.ctype} {name}[{len(bodies)}] = {{\n{listing},\n}};\n")
+            beginning = source.storage.parameter(value.ctype, f"{name}[{len(bodies)}]")
+            definitions.append(f"{beginning} = {{\n{listing},\n}};\n")
+            pointers.extend(f"{name}[{i}]{path}" for i, item in enumerate(value.items) for path in array_paths(item))
             names[id(value)] = name
         return names[id(value)]
 
     body = initializer(layer.call.params, symbol)
-    return definitions, body
+    return definitions, body, pointers
 
 
 def _banner(source: NetworkSource, what: str) -> str:
@@ -176,17 +189,23 @@ def _header(source: NetworkSource) -> str:
             lines.append(
                 f"#define {name.upper()}_{kind}_{index}_BYTES {tensor.nbytes}u /* {_comment(port.name)}: {shape} */"
             )
-    lines.append(f"\nTE_BEGIN_C\n\nextern const te_model {name};\n\nTE_END_C\n\n#endif\n")
+    bind = bind_declaration(source.storage) if source.bound else ""
+    lines.append(f"\nTE_BEGIN_C\n\nextern const te_model {name};\n\n{bind}TE_END_C\n\n#endif\n")
     return "\n".join(lines)
 
 
-def _weights_header(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
+def _weights_header(source: NetworkSource, declarations: str) -> str:
     guard = f"{source.prefix.upper()}_WEIGHTS_H"
     lines = [_banner(source, "Constants"), f'#ifndef {guard}\n#define {guard}\n\n#include "tinyengine/te_types.h"\n']
-    lines.append(source.storage.weights_macro())
+    lines.append(declarations)
+    lines.append("\n#endif\n")
+    return "\n".join(lines)
+
+
+def _declarations(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
+    lines = [source.storage.weights_macro()]
     for name, array in symbols.values():
         lines.append(f"extern const {C_TYPES[array.data.dtype.name]} {name}[{array.data.size}];")
-    lines.append("\n#endif\n")
     return "\n".join(lines)
 
 
@@ -289,11 +308,14 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
         out.append(states_definition(source.graph, source.plan, names, source.storage))
     out += dict.fromkeys(layer.call.code for layer in layers if layer.call.code)
 
+    bound: list[str] = []
     for layer in layers:
-        definitions, body = _structs(source, layer, symbols)
+        assert layer.call.params_type is not None
+        definitions, body, pointers = _structs(source, layer, symbols)
+        bound += pointers
         out += definitions
         out.append(_describe(source, layer))
-        out.append(f"static const {layer.call.params_type} {layer.params} = {body};\n")
+        out.append(f"{source.storage.parameter(layer.call.params_type, layer.params)} = {body};\n")
         if not layer.call.pushed:
             context = "te_train_context *context" if layer.call.takes_context else "void"
             out.append(f"static void {layer.symbol}({context}) {{")
@@ -307,6 +329,8 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     if training:
         out.append(_trainer(source, training, layers, pushed))
 
+    if source.bound:
+        out.append(bind_function(source.storage, bound))
     if not source.small:
         out += _layer_table(shown)
     for name, ports in (("inputs", source.graph.inputs), ("outputs", source.graph.outputs)):

@@ -5,7 +5,8 @@ Nothing needs to be defined. What a build may define, on its command line or in 
 - ``<PREFIX>_STORAGE``: what stands instead of ``static``, also nothing, for loaders that know no static variables;
 - ``<PREFIX>_ARENA``: attributes of the arena, such as the section that it is to lie in;
 - ``<PREFIX>_SHARED_ARENA``: the name of an array that the application defines, instead of an arena of its own;
-- ``<PREFIX>_STATE``: attributes of what outlives a run, ``<PREFIX>_WEIGHTS``: of the constants.
+- ``<PREFIX>_STATE``: attributes of what outlives a run, ``<PREFIX>_WEIGHTS``: of the constants;
+- ``<PREFIX>_BOUND``: attributes of parameters that are bound to a file of constants (``codegen.binding``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ class Storage:
     """The variables of the network called ``prefix``. All names begin with it: they may be anybody's to see."""
 
     prefix: str
+    bound_later: bool = False  # constants are a file
+
+    @property
+    def bound(self) -> str:
+        """Where the file of constants lies."""
+        return f"{self.prefix}_bound"
 
     @property
     def arena(self) -> str:
@@ -65,6 +72,16 @@ extern uint8_t {shared}[];
 {storage} uint8_t {self.arena}[{self.macro("ARENA_BYTES")}] {place} __attribute__((aligned({alignment})));
 #endif
 """
+
+    def parameter(self, ctype: str, declarator: str) -> str:
+        """The beginning of the definition of a parameter of a kernel."""
+        if self.bound_later:
+            return f"static {ctype} {declarator} {self.macro('BOUND')}"
+        return f"static const {ctype} {declarator}"
+
+    def bound_macro(self) -> str:
+        """The default of the attributes that bound parameters have."""
+        return f"#ifndef {self.macro('BOUND')}\n#define {self.macro('BOUND')}\n#endif\n"
 
     def weights_macro(self) -> str:
         """The default of the attributes that constants have."""

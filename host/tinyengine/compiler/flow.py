@@ -77,7 +77,17 @@ def compile_graph(
     calls, prefix = chosen.calls, options.prefix
     image = image_input(graph, metadata_json)
     source = NetworkSource(
-        graph, calls, chosen.plan, known_as, metadata_json, prefix, program, layout, options.small, image
+        graph,
+        calls,
+        chosen.plan,
+        known_as,
+        metadata_json,
+        prefix,
+        program,
+        layout,
+        options.small,
+        image,
+        options.bound,
     )
     return CompiledModel(
         **vars(generate(source)),
