@@ -38,6 +38,7 @@ typedef struct te_python_object {
     te_python_memory *memory;
     mp_obj_t inputs, outputs; /* tuples of views; None for an input that is never there as a whole */
     mp_obj_t labels;          /* a tuple, MP_OBJ_NULL until somebody asks */
+    void *picture;            /* what load() works with; stays for the next picture of the same kind */
     const void *module;
 } te_python_object;
 
@@ -213,6 +214,7 @@ static mp_obj_t network_make_new(const mp_obj_type_t *type, size_t n_args, size_
     self->memory = memory;
     self->module = te_python_module;
     self->inputs = self->outputs = self->labels = MP_OBJ_NULL;
+    self->picture = NULL;
     self->inputs = new_views(model->inputs, model->n_inputs, true);
     self->outputs = new_views(model->outputs, model->n_outputs, false);
     return MP_OBJ_FROM_PTR(self);
@@ -274,7 +276,7 @@ static mp_obj_t outputs_of(const te_python_object *self) {
 static mp_obj_t network_run(size_t n_args, const mp_obj_t *args) {
     te_python_object *self = MP_OBJ_TO_PTR(args[0]);
     const te_model *model = self->network->model;
-    if (self->memory->open && n_args == 1)
+    if (n_args == 1 && self->memory->open && self->memory->rows < model->inputs[0].dims[0])
         wrong_moment(MP_ERROR_TEXT("rows are open: finish() them, begin() anew, or give run() a buffer"));
     if (n_args > 1)
         deliver(self, n_args - 1, args + 1);
@@ -321,6 +323,75 @@ static mp_obj_t network_finish(mp_obj_t self_in) {
     self->memory->open = 0;
     return outputs_of(self);
 }
+
+#if TE_PYTHON_IMAGES
+
+typedef struct te_python_picture {
+    const te_pixels *pixels;
+    mp_int_t width, height;
+    te_image image;
+    uint32_t memory[];
+} te_python_picture;
+
+static const struct {
+    const char *name;
+    const te_pixels *pixels;
+} te_python_formats[] = {
+    {"rgb565le", &te_rgb565le},   {"rgb565be", &te_rgb565be},   {"rgb888", &te_rgb888},
+    {"gray8", &te_gray8},         {"yuyv", &te_yuyv},           {"uyvy", &te_uyvy},
+    {"yuyv_gray", &te_yuyv_gray}, {"uyvy_gray", &te_uyvy_gray},
+};
+
+static const te_pixels *format_called(const char *name) {
+    for (uint32_t i = 0; i < MP_ARRAY_SIZE(te_python_formats); i++)
+        if (strcmp(te_python_formats[i].name, name) == 0) return te_python_formats[i].pixels;
+    wrong_value(
+        MP_ERROR_TEXT("this format of pixels is unknown: rgb565le, rgb565be, rgb888, gray8, yuyv, uyvy, "
+                      "yuyv_gray or uyvy_gray"));
+}
+
+/* load(framebuffer, width, height, format): the picture becomes the input, as rows of which none is missing */
+static mp_obj_t network_load(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    te_python_object *self = MP_OBJ_TO_PTR(args[0]);
+    const te_model *model = self->network->model;
+    const mp_int_t width = mp_obj_get_int(args[2]), height = mp_obj_get_int(args[3]);
+    const te_pixels *pixels = format_called(mp_obj_str_get_str(args[4]));
+    if (self->network->image == NULL)
+        wrong_moment(MP_ERROR_TEXT("how a picture becomes the input is unknown: compile with a MODEL.json"));
+    uint32_t bytes = 0;
+    te_image_source source = {.pixels = pixels};
+    if (width > 0 && width <= (mp_int_t)TE_IMAGE_LARGEST && height > 0 &&
+        height <= (mp_int_t)TE_IMAGE_LARGEST) {
+        source.width = (uint16_t)width;
+        source.height = (uint16_t)height;
+        bytes = te_image_bytes(self->network->image, &source);
+    }
+    if (bytes == 0) wrong_value(MP_ERROR_TEXT("no picture has these sides: they are from 1 to 4095"));
+    mp_buffer_info_t frame;
+    mp_get_buffer_raise(args[1], &frame, MP_BUFFER_READ);
+    if (frame.len != te_image_line_bytes(&source) * source.height)
+        wrong_value(MP_ERROR_TEXT("the framebuffer has another size than width, height and format say"));
+    te_python_picture *picture = self->picture;
+    if (picture == NULL || picture->pixels != pixels || picture->width != width ||
+        picture->height != height) {
+        self->picture = NULL;
+        picture = allocate(sizeof *picture + bytes);
+        te_image_open(&picture->image, self->network->image, &source, picture->memory, bytes);
+        picture->pixels = pixels;
+        picture->width = width;
+        picture->height = height;
+        self->picture = picture;
+    }
+    take_arena(self);
+    te_image_feed(&picture->image, model);
+    te_image_push(&picture->image, frame.buf, source.height);
+    self->memory->open = 1;
+    self->memory->rows = model->inputs[0].dims[0];
+    return mp_const_none;
+}
+
+#endif
 
 /* ---- Answers ---- */
 
@@ -568,6 +639,9 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(train_obj, 1, network_train);
 static MP_DEFINE_CONST_FUN_OBJ_3(evaluate_obj, network_evaluate);
 static MP_DEFINE_CONST_FUN_OBJ_1(reset_obj, network_reset);
 static MP_DEFINE_CONST_FUN_OBJ_0(names_obj, names);
+#if TE_PYTHON_IMAGES
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(load_obj, 5, 5, network_load);
+#endif
 
 #if MICROPY_ENABLE_DYNRUNTIME
 
@@ -617,6 +691,9 @@ static const mp_rom_map_elem_t methods_table[] = {
     {MP_ROM_QSTR(MP_QSTR_train), MP_ROM_PTR(&train_obj)},
     {MP_ROM_QSTR(MP_QSTR_evaluate), MP_ROM_PTR(&evaluate_obj)},
     {MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&reset_obj)},
+#if TE_PYTHON_IMAGES
+    {MP_ROM_QSTR(MP_QSTR_load), MP_ROM_PTR(&load_obj)},
+#endif
 };
 static MP_DEFINE_CONST_DICT(methods, methods_table);
 

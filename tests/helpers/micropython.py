@@ -14,7 +14,7 @@ import pytest
 from tinyengine.compiler import CompiledModel
 from tinyengine.cores import core, machine
 from tinyengine.errors import ToolError
-from tinyengine.export.micropython import write_module
+from tinyengine.export import Library, Network, export
 from tinyengine.project import micropython
 from tinyengine.project.toolchain import arm_toolchain
 from tinyengine.sim import qemu
@@ -39,18 +39,34 @@ def require_unix_port() -> None:
 _UNIX = "import micropython_unix, sys; sys.exit(micropython_unix.run_main(['micropython', *sys.argv[1:]]))"
 
 
-def run_unix(code: str, folder: Path) -> list[str]:
+def run_unix(code: str, folder: Path, interpreter: Sequence[str] = (sys.executable, "-c", _UNIX)) -> list[str]:
     """Lines that ``code`` prints, as a script in ``folder``; ``blob(name)`` reads a file of that folder.
 
     AssertionError with the traceback if it raises.
     """
-    require_unix_port()
     prelude = "import gc, struct, sys\nsys.path.insert(0, '.')\ndef blob(name): return open(name, 'rb').read()\n"
     (folder / "session.py").write_text(prelude + code)
-    command = [sys.executable, "-c", _UNIX, "session.py"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*interpreter, "session.py"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, f"{done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout.splitlines()
+
+
+def _write_module(networks: Sequence[CompiledModel], folder: Path) -> Path:
+    """The folder of a user module with ``networks``; its parent, which MicroPython's build wants."""
+    library = Library(tuple(Network(network.prefix, network, None) for network in networks))
+    export(library, "micropython", folder / "modules" / "networks")
+    return folder / "modules"
+
+
+def upstream_unix(top: Path, networks: Sequence[CompiledModel], folder: Path) -> Path:
+    """The unix port of the checkout ``top`` with ``networks`` as a user module."""
+    variables = [f"BUILD={folder / 'build'}", f"USER_C_MODULES={_write_module(networks, folder)}", "PROG=micropython"]
+    for target in (["-C", str(top / "mpy-cross")], ["-C", str(top / "ports" / "unix"), "VARIANT=standard", *variables]):
+        done = subprocess.run(["make", "-j2", *target], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return folder / "build" / "micropython"
 
 
 def build_port(networks: Sequence[CompiledModel], cpu: str, folder: Path) -> Path:
@@ -58,11 +74,10 @@ def build_port(networks: Sequence[CompiledModel], cpu: str, folder: Path) -> Pat
     top = require_sources()
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    write_module(networks, folder / "modules" / "tinyengine")
     variables = {
         "TOP": top,
         "BUILD": folder / "build",
-        "USER_C_MODULES": folder / "modules",
+        "USER_C_MODULES": _write_module(networks, folder),
         "CROSS_COMPILE": arm_toolchain().prefix,
         "CORE_FLAGS": " ".join(core(cpu).flags),
         "HEAP_BYTES": HEAP_BYTES,

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
+from tinyengine.data.images import InputForm
+from tinyengine.data.metadata import load_metadata
+from tinyengine.data.pixels import FORMATS
 from tinyengine.ir import Graph, OpKind
 from tinyengine.passes import optimize
 from tinyengine.paths import project_root
@@ -119,6 +122,50 @@ show(net.finish())
 show(net.run(x))
 """
     return [Session(SHOW + code, ["None 216", wanted, wanted], {"x": values[0].tobytes()})]
+
+
+def pictures(model: CompiledModel) -> Session:
+    """Framebuffers become what the host makes of the same pictures; only in firmware, not in native modules."""
+    [x] = (model.graph.tensor(name) for name in model.graph.input_tensors())
+    metadata = load_metadata(project_root() / "models" / "person_tiny.tflite")
+    assert metadata is not None
+    form = InputForm(x.shape[1:], x.scale, x.zero_point, metadata)
+    rng = np.random.default_rng(8)
+    files, lines, expected = {}, ["net, before = network(), 0", "def state(): return gc.mem_alloc()"], []
+    for name, width, height in (("rgb565be", 80, 60), ("gray8", 33, 100), ("yuyv", 96, 72)):
+        frame = rng.bytes(width * height * FORMATS[name].size)
+        values = form.values(FORMATS[name].picture(frame, width, height)).astype(np.int8).reshape(x.shape)
+        files[name] = frame
+        lines += [f'net.load(blob("{name}"), {width}, {height}, "{name}")', "show(net.run())"]
+        expected.append(_hex(run(model.graph, [values], requant=model.roundings)))
+    lines += [
+        'frame = blob("yuyv")',
+        "before = gc.mem_alloc()",
+        "for i in range(3): net.load(frame, 96, 72, 'yuyv')",
+        "print(gc.mem_alloc() - before)",
+    ]
+    errors = {
+        "net.load(frame, 96, 71, 'yuyv')": (
+            "ValueError: the framebuffer has another size than width, height and format say"
+        ),
+        "net.load(frame, 0, 72, 'yuyv')": "ValueError: no picture has these sides: they are from 1 to 4095",
+        "net.load(frame, 4096, 72, 'yuyv')": "ValueError: no picture has these sides: they are from 1 to 4095",
+        "net.load(frame, 96, 72, 'rgb')": "ValueError: this format of pixels is unknown: rgb565le, rgb565be",
+        "net.load(frame, 96, 72)": "TypeError",
+    }
+    lines += [f"print(attempt(lambda: {call})[:{len(wanted)}])" for call, wanted in errors.items()]
+    lines += ["net.load(frame, 96, 72, 'yuyv')", "show(net.finish())"]
+    expected += ["0", *errors.values(), expected[-1]]
+    return Session(SHOW + ATTEMPT + "\n".join(lines) + "\n", expected, files)
+
+
+def numbers(model: CompiledModel) -> Session:
+    """Without any float: modules for armv6m take them elsewhere than a firmware with a floating-point unit."""
+    values = random_inputs(model.graph, 7)
+    code = 'net = network()\nshow(net.run(blob("x")))\nprint(net.argmax(), net.labels)\n'
+    wanted = run(model.graph, values, requant=model.roundings)
+    expected = [_hex(wanted), f"{int(wanted[0].argmax())} ('no_person', 'person')"]
+    return Session(SHOW + code, expected, {"x": values[0].tobytes()})
 
 
 def _two_inputs(b: GraphBuilder) -> None:

@@ -12,7 +12,7 @@ from tinyengine.paths import project_root
 from tinyengine.project.toolchain import disassemble
 
 from tests.helpers.micropython import Repl, build_port, port_repl
-from tests.helpers.micropython_cases import CASES, Session
+from tests.helpers.micropython_cases import CASES, Session, numbers, pictures
 from tests.helpers.needs import thorough_cores
 
 HEAP_LIMIT = 75 << 10
@@ -37,6 +37,7 @@ def test_networks_of_the_firmware_and_loaded_ones(cpu: str, tmp_path: Path) -> N
     models = [case.compiled(cpu) for case in CASES]
     pairs = zip(CASES, models, strict=True)
     sessions = [(f'tinyengine.Network("{case.name}")', one) for case, model in pairs for one in case.sessions(model)]
+    sessions.append(('tinyengine.Network("person_tiny")', pictures(models[0])))
     files = {}
     for arch in NATIVE[cpu]:
         model = person(arch)
@@ -44,7 +45,8 @@ def test_networks_of_the_firmware_and_loaded_ones(cpu: str, tmp_path: Path) -> N
         module = link_module(model, arch)
         assert module.weights is not None
         files |= {f"{arch}_mpy": module.mpy, f"{arch}_weights": module.weights}
-        sessions.append((f"{arch}.Network({arch}_weights)", CASES[0].sessions(model)[0]))
+        session = numbers(model) if arch == "armv6m" else CASES[0].sessions(model)[0]
+        sessions.append((f"{arch}.Network({arch}_weights)", session))
     for number, (_, session) in enumerate(sessions):
         files |= {f"{number}_{name}": data for name, data in session.files.items()}
     elf = build_port(models, cpu, tmp_path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -48,10 +48,15 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Networks for one core. ``shared_arena``: one arena serves them all, so that only one may run at a time."""
+    """Networks for one core. ``shared_arena``: one arena serves them all, so that only one may run at a time.
+
+    ``glue``: further sources, by name, that call the networks and the kernels; ``arch``: of native MicroPython modules.
+    """
 
     networks: tuple[Network, ...]
     shared_arena: bool = False
+    glue: Mapping[str, str] = field(default_factory=dict)
+    arch: str = ""
 
     @property
     def cpu(self) -> str:
@@ -81,6 +86,8 @@ class Library:
         with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
             for network in self.networks:
                 network.compiled.write(Path(scratch))
+            for name, text in self.glue.items():
+                (Path(scratch) / name).write_text(text, encoding="utf-8")
             return kernels_of(Path(scratch))
 
     def headers(self) -> dict[str, str]:
@@ -105,6 +112,7 @@ class Library:
         for network in self.networks:
             own = network.compiled.sources
             texts |= {name: text for name, text in own.items() if name not in network.header_names}
+        texts |= self.glue
         if self.shared_arena:
             texts["te_shared_arena.c"] = self._shared_arena()
         return texts

@@ -17,11 +17,11 @@ from pathlib import Path
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.errors import ToolError
-from tinyengine.export.micropython import glue_dir, networks_header
+from tinyengine.export.python import MODULE, glue, glue_dir
+from tinyengine.export.sources import kernels_of
 from tinyengine.native import host_compiler
-from tinyengine.native.library import library_archive
 from tinyengine.project import micropython
-from tinyengine.project.toolchain import arm_toolchain, compile_objects, library_dir, library_sources
+from tinyengine.project.toolchain import arm_toolchain, compile_objects, library_dir
 
 
 @dataclass(frozen=True)
@@ -74,24 +74,24 @@ def link_module(network: CompiledModel, arch: str) -> NativeModule:
     with tempfile.TemporaryDirectory(prefix="tinyengine-") as scratch:
         folder = Path(scratch)
         network.write(folder)
-        bound = f"{name}_bind" if network.constants is not None else "NULL"
-        header = networks_header([network], bound, len(network.constants or b""))
-        (folder / "te_networks.h").write_text(header, "ascii")
+        own = sorted(folder.glob("*.c"))
+        kernels = kernels_of(folder).sources
+        for file, text in glue([network], images=False).items():
+            (folder / file).write_text(text, encoding="utf-8")
         linker = [sys.executable, str(top / "tools" / "mpy_ld.py"), "--arch", arch]
-        glue, runtime = glue_dir() / "te_micropython.c", glue_dir() / "te_mpy_runtime.c"
-        _run([*linker, "--preprocess", "-o", _NAMES, str(glue)], folder)
+        _run([*linker, "--preprocess", "-o", _NAMES, MODULE], folder)
 
         build = _Host() if kind.host else _Arm(kind.cpu)
-        include = [library_dir() / "include", folder, glue_dir(), top]
+        include = [library_dir() / "include", folder, top]
         python = (OPTIMIZATION_SMALL, *_PYTHON, f"-DMICROPY_FLOAT_IMPL=MICROPY_FLOAT_IMPL_{kind.floats.upper()}")
         macro = name.upper()
         places = (f"-D{macro}_STORAGE=", f"-D{macro}_BOUND={_BOUND}")
         optimization = OPTIMIZATION_SMALL if network.small else OPTIMIZATION
         objects = [
-            *build.compile([glue], python, include, folder),
-            *build.compile([runtime], (*python, *_OWN_RUNTIME), include, folder),
-            *build.compile(sorted(folder.glob("*.c")), (optimization, *places), include, folder),
-            *build.library(optimization),
+            *build.compile([folder / MODULE], python, include, folder),
+            *build.compile([glue_dir() / "te_mpy_runtime.c"], (*python, *_OWN_RUNTIME), include, folder),
+            *build.compile(own, (optimization, *places), include, folder),
+            *build.compile(kernels, (optimization,), include, folder),
         ]
         one = folder / "linked.o"
         script = f"-Wl,--gc-sections,--entry=mpy_init,-T,{glue_dir() / 'te_mpy.ld'}"
@@ -110,9 +110,6 @@ class _Arm:
     def compile(self, sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], _: Path) -> list[Path]:
         return compile_objects(sources, (*self._flags, *flags), include)
 
-    def library(self, optimization: str) -> list[Path]:
-        return compile_objects(library_sources(), (*self._flags, optimization), [library_dir() / "include"])
-
 
 class _Host:
     """The host's compiler, for MicroPython's unix port."""
@@ -128,9 +125,6 @@ class _Host:
         for source, product in zip(sources, products, strict=True):
             _run([host_compiler(), *self._flags, *flags, *paths, "-c", str(source), "-o", str(product)], to)
         return products
-
-    def library(self, optimization: str) -> list[Path]:
-        return [library_archive(host_compiler(), [optimization, *self._flags])]
 
 
 def _arch(name: str) -> Arch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyengine.export.targets import arduino, c, cmake, platformio, zephyr
+from tinyengine.export.targets import arduino, c, cmake, micropython, mpy, platformio, zephyr
 from tinyengine.export.targets.base import Target
 
 TARGETS: dict[str, Target] = {
@@ -11,4 +11,6 @@ TARGETS: dict[str, Target] = {
     "platformio": Target("a PlatformIO library", platformio.files),
     "arduino": Target("an Arduino library", arduino.files),
     "zephyr": Target("a Zephyr module", zephyr.files),
+    "micropython": Target("a user module for MicroPython firmware", micropython.files),
+    "mpy": Target("native modules that MicroPython loads", mpy.files),
 }
