@@ -1,9 +1,9 @@
 # Classifies pictures, learns two classes on the device, saves what it has learned, forgets it, and loads it again.
 #
 # The network is models/person_tiny.tflite with a new classifier, as a part of the firmware:
-#     tinyengine export models/person_tiny.tflite --train last-2 --classes 2 --for micropython --cpu cortex-m7 -o m/person
+#   tinyengine export models/person_tiny.tflite --train last-2 --classes 2 --for micropython --cpu cortex-m7 -o m/net
 # or as a native module:
-#     tinyengine export models/person_tiny.tflite --train last-2 --classes 2 --for mpy --arch armv7emdp -o person
+#   tinyengine export models/person_tiny.tflite --train last-2 --classes 2 --for mpy --arch armv7emdp -o person
 try:
     import tinyengine
 

@@ -59,6 +59,9 @@ def test_networks_of_the_firmware_and_loaded_ones(cpu: str, tmp_path: Path) -> N
             "there is no network of this name: see tinyengine.names()",
             "there are several networks: name one of tinyengine.names()",
         ]
+        for number, (network, session) in enumerate(sessions):
+            if network.startswith("tinyengine."):
+                run_session(repl, session, number, network)
         for arch in NATIVE[cpu]:
             load = f"""
 def place(name): return port.memory(*places["{arch}_" + name])
@@ -76,6 +79,3 @@ print(gc.mem_alloc() - before)
             (number,) = (i for i, (network, _) in enumerate(sessions) if network.startswith(f"{arch}."))
             run_session(repl, sessions[number][1], number, sessions[number][0])
             repl.run(f"del {arch}, net\ngc.collect()")
-        for number, (network, session) in enumerate(sessions):
-            if network.startswith("tinyengine."):
-                run_session(repl, session, number, network)

@@ -28,7 +28,7 @@ def test_a_user_module_has_what_ports_look_for() -> None:
     assert {"micropython.mk", "micropython.cmake", "README.md", "LICENSE", "src/te_micropython.c"} <= set(files)
     makefile, cmake = str(files["micropython.mk"]), str(files["micropython.cmake"])
     compiled = {name for name in files if name.endswith((".c", ".S"))}
-    listed = {line.strip(" \\") for line in makefile.splitlines() if line.startswith("    src/")}
+    listed = {line.strip(" \\)") for line in makefile.splitlines() if line.startswith("    src/")}
     assert listed == {f"{name[:-2]}.c" for name in compiled} - {"src/te_micropython.c"}
     assert all(f"${{CMAKE_CURRENT_LIST_DIR}}/{name}\n" in cmake for name in compiled - {"src/te_micropython.c"})
     assert "-O2 -ffp-contract=off" in makefile and "-O2 -ffp-contract=off" in cmake
@@ -43,7 +43,9 @@ def test_small_networks_are_built_for_size() -> None:
     )
 
 
-def test_the_command_writes_native_modules_and_the_example_learns(tmp_path: Path) -> None:
+def test_the_command_writes_native_modules_and_the_example_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     require_unix_port()
     require_sources()
     out = tmp_path / "learn"
@@ -61,7 +63,7 @@ def test_the_command_writes_native_modules_and_the_example_learns(tmp_path: Path
         "-o",
         str(out),
     ]
-    assert tinyengine(*command).exit_code == 0
+    assert tinyengine(monkeypatch, capsys, *command)[0] == 0
     assert sorted(path.name for path in out.iterdir()) == ["LICENSE", "README.md", "person_tiny.mpy"]
     example = (project_root() / "examples" / "micropython" / "learn.py").read_text()
     lines = run_unix(example, out)
@@ -73,7 +75,9 @@ def test_the_command_writes_native_modules_and_the_example_learns(tmp_path: Path
     assert right["loaded"].split()[1:] == right["after"].split()[1:]
 
 
-def test_the_command_writes_weights_as_a_file(tmp_path: Path) -> None:
+def test_the_command_writes_weights_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     require_sources()
     out = tmp_path / "person"
     command = [
@@ -89,7 +93,7 @@ def test_the_command_writes_weights_as_a_file(tmp_path: Path) -> None:
         "--prefix",
         "who",
     ]
-    assert tinyengine(*command).exit_code == 0
+    assert tinyengine(monkeypatch, capsys, *command)[0] == 0
     assert {"who.mpy", "who.weights", "weights.romfs"} <= {path.name for path in out.iterdir()}
     weights = (out / "who.weights").read_bytes()
     assert (out / "weights.romfs").read_bytes().index(weights) % 16 == 0
@@ -106,9 +110,15 @@ def test_the_command_writes_weights_as_a_file(tmp_path: Path) -> None:
         (["--for", "micropython"], "give --cpu, the core that the code is for"),
     ],
 )
-def test_options_that_contradict_each_other(options: list[str], sentence: str, tmp_path: Path) -> None:
-    result = tinyengine("export", str(PERSON), *options, "-o", str(tmp_path / "out"))
-    assert result.exit_code != 0 and sentence in " ".join(result.output.split())
+def test_options_that_contradict_each_other(
+    options: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, error = tinyengine(monkeypatch, capsys, "export", PERSON, *options, "-o", tmp_path / "out")
+    assert code != 0 and sentence in " ".join(error.split())
     assert not (tmp_path / "out").exists()
 
 
