@@ -215,13 +215,14 @@ def test_arduino_keeps_float32_products_apart(models: Path, tmp_path: Path) -> N
         assert not re.search(r"\bvfn?m[as]\b", run(arm.tool("objdump"), "-d", made)), source.name
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [kind for kind in TARGETS if kind != "mpy"])  # which is no source: test_mpy.py
 def test_every_kind_has_its_files(models: Path, tmp_path: Path, target: str) -> None:
     files = export(library(models, "cat", "dog"), target, tmp_path / "out")
     own = {
         "cmake": {"CMakeLists.txt", "cortex-m4.cmake", "include/cat.h"},
         "platformio": {"library.json", "include/dog.h", "examples/main.cpp"},
         "arduino": {"library.properties", "src/cat.h", "src/tinyengine/te_model.h"},
+        "micropython": {"micropython.mk", "micropython.cmake", "src/te_micropython.c", "src/te_networks.h"},
         "zephyr": {"zephyr/module.yml", "zephyr/CMakeLists.txt", "zephyr/Kconfig"},
     }
     assert {"README.md", "LICENSE", "src/cat.c", "src/dog_weights.c", *own.get(target, set())} <= set(files)
