@@ -354,10 +354,11 @@ def more(count):
     gc.collect()
     return gc.mem_alloc()
 before = more(10)
-print(max(0, more(1000) - before))
+# The collector may find the last state's address in a register; a loss would be a thousand times as much.
+print(more(1000) - before <= len(net.state) + 64)
 net.reset()
 """
-    return Session(ATTEMPT + code, ["0", "0"], {"x": x})
+    return Session(ATTEMPT + code, ["0", "True"], {"x": x})
 
 
 def _velocity(model: CompiledModel) -> list[Session]:
