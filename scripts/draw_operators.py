@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from tinyengine.frontend import tflite_micro
 from tinyengine.frontend.context import CUSTOM, KINDS, SIGNALS
 from tinyengine.ir import OpKind
+from tinyengine.ir.floating import APPROXIMATE
 from tinyengine.ir.operators import DEFINITIONS, WEIGHTED
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.kernels import select  # noqa: F401 - importing it registers the lowerings
@@ -29,7 +30,11 @@ from tinyengine.training.autodiff import differentiable
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 BEGIN = "<!-- written by scripts/draw_operators.py: begin -->\n"
 END = "<!-- written by scripts/draw_operators.py: end -->\n"
-HEAD = ("operator", "types", "computed by", "fast", "rows", "trainable", "TFLite Micro")
+HEAD = ("operator", "types", "exact", "computed by", "fast", "rows", "trainable", "TFLite Micro")
+
+
+ONLY = dict.fromkeys(("L2_POOL_2D", "POW"), "float32")
+"""Names that become another operator of one of its types alone."""
 
 
 def types(kind: OpKind) -> str:
@@ -37,6 +42,14 @@ def types(kind: OpKind) -> str:
     first = DEFINITIONS[kind].input_dtypes(0)
     outputs = dict.fromkeys(text.split(" -> ")[1] for text in DEFINITIONS[kind].signatures)
     return ", ".join(outputs if first in (("bool",), ("int32",)) else first)
+
+
+def exact(kind: OpKind) -> str:
+    """Whether outputs are TFLite's to the bit, or, of float32, near it."""
+    if kind not in APPROXIMATE:
+        return "yes"
+    others = [dtype for dtype in DEFINITIONS[kind].input_dtypes(0) if dtype != "float32"]
+    return f"{', '.join(others)}; float32: bound" if others else "bound"
 
 
 def way(kind: OpKind, dtype: str) -> str:
@@ -99,12 +112,12 @@ def table() -> str:
         if kind is OpKind.DETECTION_POST_PROCESS:
             micro = "float32"
         in_rows = "yes" if kind in by_rows else ""
-        rows.append((kind, types(kind), computed_by(kind), fast(kind), in_rows, trainable(kind), micro))
+        rows.append((kind, types(kind), exact(kind), computed_by(kind), fast(kind), in_rows, trainable(kind), micro))
     for name, kind in KINDS.items():
         if name.startswith(CUSTOM):
             continue
         micro = ", ".join(tflite_micro.OPERATORS.get(name, ()))
-        rows.append((name, types(kind), f"as {kind}", "", "", "", micro))
+        rows.append((name, ONLY.get(name, types(kind)), "", f"as {kind}", "", "", "", micro))
     return "".join(re.sub(" +", " ", f"| {' | '.join(row)} |\n") for row in rows)
 
 

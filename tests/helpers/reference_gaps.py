@@ -18,13 +18,6 @@ NOT_LIKE_TFLITE_IN_INT8 = {
     **dict.fromkeys((OpKind.DIV, OpKind.ADD_N, OpKind.CUMSUM), "knows other types only"),
 }
 
-# Of float32: computed by functions of TFLite's C library, which are others on every machine.
-BY_A_LIBRARY = {
-    *(OpKind.SIN, OpKind.COS),
-    *(OpKind.TANH, OpKind.LOGISTIC, OpKind.EXP, OpKind.LOG, OpKind.ELU, OpKind.GELU, OpKind.SOFTMAX),
-    OpKind.LOG_SOFTMAX,
-}
-
 
 def stops_tflite(one: OpCase) -> bool:
     """A division by zero, which TFLite refuses at run time, or of -2^31 by -1, at which the machine stops it."""

@@ -15,6 +15,7 @@ from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend.legacy import SAME_AS_INT8
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, State, Tensor
+from tinyengine.ir.floating import APPROXIMATE
 from tinyengine.ir.ops import (
     Attrs,
     ElementwiseAttrs,
@@ -32,7 +33,6 @@ from tests.helpers.cases import FAMILIES, Draw, OpCase
 from tests.helpers.graphs import GraphBuilder, Shape
 from tests.helpers.recurrent import lstm, lstm_float, svdf
 from tests.helpers.reference_gaps import (
-    BY_A_LIBRARY,
     NOT_IN_TFLITE,
     NOT_LIKE_TFLITE,
     NOT_LIKE_TFLITE_IN_INT8,
@@ -71,7 +71,7 @@ def _has_reference(case: OpCase) -> bool:
     """Whether TFLite has exactly these bits."""
     [op] = case.graph.operators
     of_float = case.graph.tensor(op.inputs[0]).dtype == "float32"
-    if op.kind in NOT_LIKE_TFLITE or op.kind in (BY_A_LIBRARY if of_float else NOT_LIKE_TFLITE_IN_INT8):
+    if op.kind in NOT_LIKE_TFLITE or op.kind in (APPROXIMATE if of_float else NOT_LIKE_TFLITE_IN_INT8):
         return False
     if not of_float and beyond_int32(case.graph).any():
         return False

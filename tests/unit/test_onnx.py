@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from tinyengine.compiler import compile_model
+from tinyengine.compiler.survey import survey
 from tinyengine.convert import ConvertOptions, convert
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend import load_tflite
 from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.onnx.builder import LAST
+from tinyengine.ir import OpKind
+from tinyengine.ir.ops import PoolAttrs
 from tinyengine.ir.ports import dequantize_array, quantize_array
+from tinyengine.measure.bench import compare, expected_outputs, inside_values, random_inputs
+from tinyengine.measure.target_runner import RunResult
+from tinyengine.passes.border import move_conversions_to_border
 from tinyengine.reference import run
 
 onnx = pytest.importorskip("onnx", reason="pip install 'tinyengine[onnx]'")
@@ -395,6 +401,56 @@ def test_a_quantized_network_keeps_its_scales(
         assert difference <= (8 if softmax else 2.01)
         if order[-1] - order[-2] > 2 * difference * y.scale:
             assert got[0].argmax() == wanted[0].argmax()
+
+
+def test_paddings_of_a_max_pool_lie_in_its_window(tmp_path: Path) -> None:
+    """On every side, which TFLite cannot say: the file repeats the edges, the compiler takes them into the window."""
+    samples = list(np.random.default_rng(5).normal(size=(4, 1, 3, 17, 16)).astype(np.float32))
+    for path in (small_mobilenet(tmp_path / "net.onnx"), quantized(tmp_path / "net.onnx", samples, True, "QInt8")):
+        before = load_tflite(path)
+        graph = compile_model(path).graph
+        kinds = [op.kind for op in graph.operators]
+        assert OpKind.GATHER in [op.kind for op in before.operators] and OpKind.GATHER not in kinds
+        pool = graph.operators[kinds.index(OpKind.MAX_POOL_2D)].attrs
+        assert isinstance(pool, PoolAttrs) and pool.window.pad == (1, 1, 1, 1)
+        x = graph.tensor(graph.inputs[0].tensor)
+        inputs = [np.random.default_rng(1).integers(-128, 128, x.shape).astype(x.dtype)]
+        np.testing.assert_array_equal(run(graph, inputs)[0], run(move_conversions_to_border(before), inputs)[0])
+
+
+@pytest.mark.parametrize("activations", ["QInt8", "QUInt8"])
+def test_check_against_onnxruntime(tmp_path: Path, activations: str) -> None:
+    """What bench --check does, on the oracle's answers."""
+    samples = list(np.random.default_rng(5).normal(size=(20, 1, 3, 17, 16)).astype(np.float32))
+    path = quantized(small_mobilenet(tmp_path / "net.onnx"), samples, True, activations)
+    graph = compile_model(path).graph
+    outside = random_inputs(graph, 4)
+    expected = expected_outputs(graph, path, outside)
+    assert "ONNX Runtime" in expected.reference and expected.binding and 5 < expected.steps < 15
+    answers = [run(graph, inside_values(graph, values)) for values in outside]
+    check = compare(expected, [RunResult(outputs, 1, 1, True, 0) for outputs in answers])
+    assert check.mismatched == 0 and check.outputs == 20 and "the largest value is the same in " in check.note
+    wrong = [[output ^ 64 for output in outputs] for outputs in answers]
+    assert compare(expected, [RunResult(outputs, 1, 1, True, 0) for outputs in wrong]).mismatched == 20
+
+
+def test_all_refusals_of_a_file_are_named(tmp_path: Path) -> None:
+    nodes: list[Node] = [
+        ("Det", ["x"], "d", {}),
+        ("Relu", ["x"], "r", {}),
+        ("GridSample", ["r", "g"], "s", {}),
+        ("Conv", ["s", "w"], "c", CONV),
+        ("Unsqueeze", ["d", "one"], "u", {}),
+        ("LpNormalization", ["c"], "y", {"axis": 1}),
+    ]
+    constants = {"g": np.zeros((1, 4, 4, 2), np.float32), "w": weights(2, 3, 3, 3), "one": np.array([1], np.int64)}
+    path = network(tmp_path / "net.onnx", nodes, constants, (1, 3, 4, 4))
+    found = survey(path, "cortex-m4")
+    verdicts = [(o.operator, o.supported) for o in found.operators]
+    refused = {"Det", "GridSample", "LpNormalization"}
+    assert verdicts == [(kind, kind not in refused) for kind, *_ in nodes] and not found.supported
+    assert all(o.why and "is not imported from ONNX" in o.why for o in found.operators if o.operator in refused)
+    assert survey(small_mobilenet(path), "cortex-m4").supported
 
 
 def test_the_file_may_leave_sizes_open(tmp_path: Path) -> None:

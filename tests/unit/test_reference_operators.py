@@ -17,6 +17,7 @@ from tinyengine.errors import UnsupportedOperatorError
 from tinyengine.frontend import parse_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind, Quantization
+from tinyengine.ir.floating import APPROXIMATE
 from tinyengine.ir.ops import Activation, Window, same_padding
 from tinyengine.ir.verify import verify
 from tinyengine.reference import run
@@ -25,7 +26,6 @@ from tests.helpers.batch import differing
 from tests.helpers.cases import FAMILIES, random_cases
 from tests.helpers.graphs import GraphBuilder, random_inputs
 from tests.helpers.reference_gaps import (
-    BY_A_LIBRARY,
     NOT_IN_TFLITE,
     NOT_LIKE_TFLITE,
     NOT_LIKE_TFLITE_IN_INT8,
@@ -342,7 +342,7 @@ def test_the_cases_of_the_kernels_are_bit_identical_too(family: str, seed: int) 
         like_micro = kind in NOT_LIKE_TFLITE or (kind in NOT_LIKE_TFLITE_IN_INT8 and mine.dtype == np.int8)
         reference = run_micro_outputs if like_micro else run_builtin_ref
         theirs = reference(model, one.inputs)[0]
-        if mine.dtype == np.float32 and one.graph.operators[0].kind in BY_A_LIBRARY:
+        if mine.dtype == np.float32 and one.graph.operators[0].kind in APPROXIMATE:
             largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
             np.testing.assert_allclose(mine.ravel(), theirs.ravel(), 2e-6, min(1e-6 * largest, 1e-5), err_msg=str(one))
             compared += 1

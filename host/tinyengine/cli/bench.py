@@ -27,7 +27,7 @@ from tinyengine.report.bench import bench_table, training_table
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Compare N random inputs with the TFLite reference.",
+    help="Compare N random inputs with the TFLite reference; of an ONNX file with ONNX Runtime.",
 )
 @click.option("--portable", is_flag=True, help="Use the portable C kernels instead of the DSP ones.")
 @click.option("--cycles", is_flag=True, help="Also estimate cycles, by the documented timings of the Cortex-M4.")
@@ -37,7 +37,8 @@ def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_
     """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
 
     Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.
-    With --check, exit code 1 tells that outputs differ from TFLite although --requant exact promises that they do not.
+    With --check, exit code 1 tells that outputs differ from TFLite although --requant exact promises that they do not;
+    from ONNX Runtime, which rounds in float, that they differ by more than one step per layer.
 
     With --train SCHEME it counts training steps, and always compares the trained state with the oracle's, byte by byte:
     after N steps with --check N, else after two.

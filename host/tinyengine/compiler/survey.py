@@ -11,6 +11,7 @@ from tinyengine.compiler.result import CompiledModel
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.context import BORDER, DTYPE_NAMES, Context
 from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.onnx.file import JudgedNode, judge_onnx
 from tinyengine.frontend.raw import RawOperator, read_raw
 from tinyengine.frontend.tflite import judge_tflite
 from tinyengine.frontend.tflite_micro import computes
@@ -55,6 +56,10 @@ class Survey:
 
 def survey(path: Path, cpu: str) -> Survey:
     """Judge the network in the file ``path`` for a core. ModelError where the file is no network at all."""
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        nodes = judge_onnx(path.read_bytes(), path.stem)
+        if any(node.why is not None for node in nodes):
+            return Survey(path.stem, [_judged_node(node) for node in nodes], [], None, None)
     data = network_bytes(path)
     try:
         context = judge_tflite(data, path.stem)
@@ -76,6 +81,11 @@ def survey(path: Path, cpu: str) -> Survey:
             other.append(str(error))
     operators = [_judged(context, op, why.get(op.index), after.get(op.index)) for op in read_raw(data).operators]
     return Survey(path.stem, operators, other, compiled, smallest)
+
+
+def _judged_node(node: JudgedNode) -> Judged:
+    """A node of an ONNX file, of which TFLite Micro runs none."""
+    return Judged(node.index, node.kind, "ONNX", node.output, node.why, node.after, False)
 
 
 def _judged(context: Context, op: RawOperator, why: str | None, after: int | None) -> Judged:

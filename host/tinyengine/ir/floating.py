@@ -10,10 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyengine.ir.ops import Activation
+from tinyengine.ir.ops import Activation, OpKind
 
 F = np.float32
 LARGEST = float(np.finfo(np.float32).max)
+
+APPROXIMATE = frozenset(
+    {
+        *(OpKind.TANH, OpKind.LOGISTIC, OpKind.EXP, OpKind.LOG, OpKind.ELU, OpKind.GELU, OpKind.SIN, OpKind.COS),
+        *(OpKind.SOFTMAX, OpKind.LOG_SOFTMAX, OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.DETECTION_POST_PROCESS),
+    }
+)
+"""Operators for which TFLite calls functions of a C library, others on every machine; ours are those below."""
 
 
 def clamp_range(activation: Activation) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from tinyengine.project.budget import measure_code
 from tinyengine.report.figures import int8_sentence
 from tinyengine.sizes import format_size
 
-_PLACE = re.compile(r"^operator \d+ \(.*?\) with tensor -?\d+ \(.*?\) ")
+_PLACE = re.compile(r"^(operator \d+ \(.*?\) with tensor -?\d+ \(.*?\)|node \d+ \(.*?\)) ")
 MOST_NUMBERS = 8
 
 

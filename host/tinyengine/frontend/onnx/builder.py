@@ -323,6 +323,12 @@ class Builder:
         self.done |= {each.index for each in chain[1:]}
         return self.values[source], chain[-1].outputs[0]
 
+    def assume(self, output: str, shape: Shape) -> None:
+        """A value of float32 that nobody computes, so that those who read it can be judged."""
+        name = self._free(output)
+        self.graph.tensors[name] = Tensor(name, shape, "float32")
+        self.values[output] = Value(tensor=name, order=identity(len(shape)))
+
     # --- border ---
 
     def add_input(self, name: str, shape: Shape) -> None:

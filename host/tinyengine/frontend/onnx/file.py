@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyengine.errors import ModelError
+from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.onnx import nodes  # noqa: F401 - importing it registers the translators
-from tinyengine.frontend.onnx.builder import Builder, Node, Value
+from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value, identity
 from tinyengine.frontend.onnx.registry import TRANSLATORS
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir.graph import Graph
@@ -30,12 +31,61 @@ def onnx_network(data: bytes, file_name: str, input_shape: Shape | None = None) 
     try:
         return tflite_bytes(import_onnx(data, Path(file_name).stem, input_shape))
     except ModelError as error:
-        said = "".join(c if c.isprintable() else "?" for c in str(error))  # names of the file, whatever they hold
-        raise type(error)(f"{file_name}: {said}") from error
+        raise type(error)(f"{file_name}: {_printable(str(error))}") from error
+
+
+def _printable(text: str) -> str:
+    """With names of the file, whatever they hold."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+@dataclass
+class JudgedNode:
+    """A node of a file. ``why``: the sentence of its refusal; ``after``: the refused node without which it cannot be
+    judged (it has no ``why`` then)."""
+
+    index: int
+    kind: str
+    output: str
+    why: str | None = None
+    after: int | None = None
+
+
+def judge_onnx(data: bytes, name: str) -> list[JudgedNode]:
+    """All nodes of an ONNX file, with all refusals instead of the first one. ModelError where it is no ONNX at all."""
+    judged: list[JudgedNode] = []
+    _build(data, name, None, judged)
+    for node in judged:
+        node.kind, node.output = _printable(node.kind), _printable(node.output)
+        node.why = None if node.why is None else _printable(node.why)
+    return sorted(judged, key=lambda node: node.index)
+
+
+def axes_of_ports(data: bytes, name: str) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Of all inputs and outputs: which axis of the file each axis of the network's own is."""
+    builder, inputs, outputs = _build(data, name, None, None)
+    values = [[builder.values[each] for each in names] for names in (inputs, outputs)]
+    given = [value.order for value in values[0]]
+    # an output lies as the graph leaves it, or as a picture (``Builder.add_output``)
+    ranks = [len(value.order) for value in values[1]]
+    kept = [value.order in (LAST, identity(4)) and rank == 4 for value, rank in zip(values[1], ranks, strict=True)]
+    made = [
+        value.order if keep else LAST if rank == 4 else identity(rank)
+        for value, rank, keep in zip(values[1], ranks, kept, strict=True)
+    ]
+    return given, made
 
 
 def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Graph:
     """As ``onnx_network``, before it is written."""
+    return _build(data, name, input_shape, None)[0].graph
+
+
+def _build(
+    data: bytes, name: str, input_shape: Shape | None, judged: list[JudgedNode] | None
+) -> tuple[Builder, list[str], list[str]]:
+    """The network and the names of its inputs and outputs. With ``judged``, refusals are collected there instead of
+    raised, and the network goes on behind a refused node as far as ONNX says what the node gives."""
     package = onnx(_PURPOSE)
     try:
         model = package.load_model_from_string(data)
@@ -56,25 +106,69 @@ def import_onnx(data: bytes, name: str, input_shape: Shape | None = None) -> Gra
     builder.values |= {key: Value(np.asarray(array)) for key, array in constants.items()}
     for value in inputs:
         builder.add_input(value.name, _shape(package, value, input_shape if len(inputs) == 1 else None))
+    shapes = _inferred(package, model) if judged is not None else {}
+    doubtful: dict[str, int] = {}  # values that only a refused node computes, and that node
     # constants first: an operator may take those that later nodes read along
     for node in sorted(nodes, key=lambda node: node.kind != "Constant"):
         if node.index in builder.done:
+            if judged is not None:
+                judged.append(JudgedNode(node.index, node.kind, ", ".join(node.outputs)))
             continue
-        read = [builder.values[each] if each else None for each in node.inputs if each in builder.values or not each]
-        if len(read) != len(node.inputs):
-            raise ModelError(f"{node} reads a value before any node has written it: convert the model again")
-        if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
-            _fold(package, builder, node, opset)
-        elif node.kind in TRANSLATORS:
-            try:
-                TRANSLATORS[node.kind](builder, node)
-            except _CONTRADICTIONS as error:
-                raise ModelError(f"{node} contradicts itself ({error}): convert the model again") from error
-        else:
-            builder.unknown(node)
-    for output in model.graph.output:
-        builder.add_output(output.name)
-    return builder.graph
+        try:
+            _translate(package, builder, node, opset)
+            if judged is not None:
+                judged.append(JudgedNode(node.index, node.kind, ", ".join(node.outputs)))
+        except ModelError as error:
+            if judged is None:
+                raise
+            verdict = JudgedNode(node.index, node.kind, ", ".join(node.outputs), str(error))
+            causes = [doubtful[each] for each in node.inputs if each in doubtful]
+            # what contradicts an assumption says nothing about the file; what is not supported says all
+            if causes and not isinstance(error, UnsupportedOperatorError):
+                verdict.why, verdict.after = None, causes[0]
+            judged.append(verdict)
+            for output in node.outputs:
+                doubtful[output] = node.index
+                if output in shapes and output not in builder.values:
+                    builder.assume(output, shapes[output])
+    outputs = [output.name for output in model.graph.output]
+    if judged is None:
+        for output in outputs:
+            builder.add_output(output)
+    return builder, [value.name for value in inputs], outputs
+
+
+def _translate(package: Any, builder: Builder, node: Node, opset: int) -> None:
+    """One node; ModelError says why not."""
+    read = [builder.values[each] if each else None for each in node.inputs if each in builder.values or not each]
+    if len(read) != len(node.inputs):
+        raise ModelError(f"{node} reads a value before any node has written it: convert the model again")
+    if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
+        _fold(package, builder, node, opset)
+    elif node.kind in TRANSLATORS:
+        try:
+            TRANSLATORS[node.kind](builder, node)
+        except _CONTRADICTIONS as error:
+            raise ModelError(f"{node} contradicts itself ({error}): convert the model again") from error
+    else:
+        builder.unknown(node)
+
+
+def _inferred(package: Any, model: Any) -> dict[str, Shape]:
+    """Shapes of values, a free batch taken for 1, as far as ONNX can tell."""
+    from onnx import shape_inference
+
+    try:
+        graph = shape_inference.infer_shapes(model).graph
+    except Exception:  # of a damaged file; whoever translates says what is wrong
+        return {}
+    found: dict[str, Shape] = {}
+    for value in (*graph.value_info, *graph.output):
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        sizes = [size or 1 if axis == 0 else size for axis, size in enumerate(sizes)]
+        if sizes and all(size > 0 for size in sizes):
+            found[value.name] = tuple(sizes)
+    return found
 
 
 _CONTRADICTIONS = (LookupError, ArithmeticError, ValueError, TypeError, AttributeError, AssertionError, StopIteration)
