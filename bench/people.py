@@ -20,7 +20,7 @@ Answers are those of the C code that a board runs, compiled for the host, with e
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -38,7 +38,7 @@ from tinyengine.errors import DataError
 from tinyengine.frontend import load_tflite
 from tinyengine.paths import project_root, shared_dir
 
-SHIPPED = ("person_tiny", "person_small", "person_best")
+SHIPPED = ("person_tiny", "person_small")
 SIDE = 104  # of the pictures of vww_val
 SMALLEST = 0.005  # share of the picture that a person's box takes at least
 WISHES = (0.95, 0.99)
@@ -58,6 +58,7 @@ class Threshold:
 class Quality:
     """One network on one set. Percentages; ``balanced`` is the mean of both classes'.
 
+    ``by_source``: (percentage, pictures) by where a picture comes from, if that is known.
     ``recall``, ``precision``: by wish, the threshold that reaches it with the most of the other; ``calibration``: per
     fifth of the answers 0..1 (pictures, mean answer, share that shows a person).
     """
@@ -68,6 +69,7 @@ class Quality:
     recall: dict[str, Threshold]
     precision: dict[str, Threshold | None]
     calibration: list[tuple[int, float, float]]
+    by_source: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
 def voc(folder: Path) -> tuple[Pictures, np.ndarray]:
@@ -137,9 +139,12 @@ def measure(path: Path, folder: Path) -> dict[str, Quality]:
     small = others.decoded(SIDE)
     shrunk = np.stack([to_pixels(Image.fromarray(pixels), size, size, 3) for pixels in small.values])
     answers, truth = probabilities(path, val.values), val.labels == 1
-    clean = (val.answers[:, 1] > 0.5) == truth
+    clean, right = (val.answers[:, 1] > 0.5) == truth, (answers > 0.5) == truth
+    assert val.sources is not None
+    here = {name: right[val.sources == k] for k, name in enumerate(val.source_names) if (val.sources == k).any()}
+    by_source = {name: (100 * float(values.mean()), len(values)) for name, values in here.items()}
     return {
-        "val": quality(answers, truth),
+        "val": replace(quality(answers, truth), by_source=by_source),
         "clean": quality(answers[clean], truth[clean]),
         "voc": quality(probabilities(path, shrunk), persons),
         "whole": quality(probabilities(path, others.decoded(size).values), persons),
@@ -180,9 +185,7 @@ def main(models: tuple[Path, ...], as_json: bool) -> None:
         raise click.ClickException("the pictures are not there: set TINYENGINE_SHARED")
     shipped = [project_root() / "models" / f"{name}.tflite" for name in SHIPPED]
     try:
-        found = {
-            path.stem: measure(path, shared / "data") for path in models or [path for path in shipped if path.is_file()]
-        }
+        found = {path.stem: measure(path, shared / "data") for path in models or shipped}
     except DataError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -2,7 +2,7 @@
 """Architectures trained alike, and whether their differences are more than chance.
 
 \b
-    bench/rivals.py --arch person-tiny --mobilenetv2 --data a.npz --data b.npz --validate val.npz
+    bench/rivals.py --arch person-found --mobilenetv2 --data a.npz --data b.npz --validate val.npz
     bench/rivals.py ... --report        only print what is known
     bench/rivals.py ... --json          the same as JSON
 

@@ -90,7 +90,7 @@ def test_published_schemes_stay_fast(scheme: str, sram: int | None, instructions
 
 
 @pytest.mark.slow(but=1)
-@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 22.8, 120_000)])
+@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 28.5, 246_000)])
 def test_our_network_stays_fast(scheme: str, instructions: float, total: int) -> None:
     """Caps a few per cent above what was measured."""
     options = CompileOptions(cpu="cortex-m7", requant="fast", train=scheme, classes=2)

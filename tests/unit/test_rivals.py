@@ -22,7 +22,7 @@ def rivals() -> ModuleType:
 
 
 def test_the_rival_takes_as_many_instructions(rivals: ModuleType) -> None:
-    ours = replace(find("person-tiny"), classes=2)
+    ours = replace(find("person-found"), classes=2)
     theirs = rivals.equal_mobilenet(ours)
     assert abs(theirs.resolution - ours.resolution) <= 8
     assert estimate(theirs).instructions == pytest.approx(estimate(ours).instructions, rel=0.02)
@@ -56,14 +56,14 @@ def test_a_difference_counts_pictures_and_seeds(rivals: ModuleType) -> None:
 
 
 def test_every_two_are_compared(rivals: ModuleType, capsys: pytest.CaptureFixture) -> None:
-    networks = [replace(find("person-tiny"), name=name, classes=2) for name in "abc"]
+    networks = [replace(find("person-found"), name=name, classes=2) for name in "abc"]
     rivals.report(networks, [np.arange(20).reshape(2, 10) % k == 0 for k in (1, 2, 3)], as_json=True)
     pairs = [(d["name"], d["other"], d["mean"]) for d in json.loads(capsys.readouterr().out)["differences"]]
     assert pairs == [("a", "b", 50.0), ("a", "c", 65.0), ("b", "c", 15.0)]
 
 
 def test_another_setting_is_another_training(rivals: ModuleType, tmp_path) -> None:
-    network, recipe, val = find("person-tiny"), Recipe(epochs=3), tmp_path / "val.npz"
+    network, recipe, val = find("person-found"), Recipe(epochs=3), tmp_path / "val.npz"
     one = rivals.key(network, recipe, [tmp_path / "a.npz"], val, None)
     assert one == rivals.key(replace(network, name="other"), recipe, [tmp_path / "a.npz"], val, None)
     others = {

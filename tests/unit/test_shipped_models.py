@@ -58,16 +58,16 @@ def test_its_training_scheme_fits_the_simulated_board(name: str) -> None:
 @pytest.mark.slow
 def test_person_tiny_leaves_room_on_a_small_chip() -> None:
     """64 KB of SRAM and 512 KB of flash, with two saved states of its scheme and 64 KB for code beside it."""
-    plain = compile_model(path("person_tiny"), CompileOptions())
+    plain = compile_model(path("person_tiny"), CompileOptions(optimize="sram"))
     trained = compile_model(
         path("person_tiny"), CompileOptions(train=str(path("person_tiny").with_suffix(".scheme.json")))
     )
-    assert plain.plan.arena_bytes < 48 * KB
+    assert plain.plan.arena_bytes < 24 * KB and trained.plan.arena_bytes < 48 * KB
     assert trained.weight_bytes + 2 * trained.trained_bytes < (512 - 64) * KB
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("person_tiny", 81.0), ("person_small", 84.0)])
+@pytest.mark.parametrize(("name", "least"), [("person_tiny", 82.0), ("person_small", 83.0)])
 def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
     """int8, by the code that the board runs, on pictures that it was not trained on."""
     shared = shared_dir()

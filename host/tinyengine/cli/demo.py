@@ -58,7 +58,7 @@ def save_photographs(folder: Path) -> list[Path]:
 # "Labeled Faces in the Wild": 25x25 pixels, gray, faces first.
 SHOWN, HELD_OUT = 50, 20
 SCHEME = Path("models") / "person_tiny.scheme.json"
-LEARNING_RATE = 0.15
+LEARNING_RATE = 0.04
 
 
 def save_faces(folder: Path) -> tuple[Path, Path]:

@@ -141,6 +141,9 @@ def _network(name: str, resolution: int, stem: int, blocks: str, **more: object)
 _IN1_BLOCKS = """e1c8k3 e4c16k3s2 e3c16k3 e3c24k7s2 e5c24k3 e5c40k3s2 e4c40k7 e4c48k5 e3c48k3 e4c48k3
                  e5c96k7s2 e4c96k5*2 e6c160k3"""
 
+_MBV2_BLOCKS = """e1c8k3 e6c8k3s2 e6c8k3 e6c16k3s2 e6c16k3*2 e6c24k3s2 e6c24k3*3 e6c32k3*3 e6c56k3s2 e6c56k3*2
+                 e6c112k3"""
+
 _TABLE = (
     _network(
         "mcunet-in0",
@@ -208,7 +211,7 @@ _TABLE = (
         "mbv2-w0.35",
         144,
         16,
-        """e1c8k3 e6c8k3s2 e6c8k3 e6c16k3s2 e6c16k3*2 e6c24k3s2 e6c24k3*3 e6c32k3*3 e6c56k3s2 e6c56k3*2 e6c112k3""",
+        _MBV2_BLOCKS,
         about="MobileNetV2, width 0.35; without its head, as used for training",
         published=Published(23.5, 0.75, 49.7, 49.0),
         published_head=448,
@@ -225,12 +228,28 @@ _TABLE = (
     ),
     _network(
         "person-tiny",
+        80,
+        16,
+        _MBV2_BLOCKS,
+        classes=2,
+        about="ours: person / no person in the least memory; mbv2-w0.35 at 80x80",
+    ),
+    _network(
+        "person-small",
+        112,
+        16,
+        _MBV2_BLOCKS,
+        classes=2,
+        about="ours: person / no person, more accurate; mbv2-w0.35 at 112x112",
+    ),
+    _network(
+        "person-found",
         72,
         16,
         """e1c8k3 e3c16k3s2 e3c24k5s2 e6c24k5 e4c24k5 e4c24k3 e4c40k7s2 e4c40k3 e3c40k7 e3c48k3 e3c48k5 e3c96k7s2
            e4c160k3""",
         classes=2,
-        about="ours, found by tinyengine search: person / no person in the least memory",
+        about="found by tinyengine search within 64 KB of SRAM: see docs/search.md",
     ),
     _network(
         "person-hand",
@@ -239,16 +258,7 @@ _TABLE = (
         """e1c8k3 e6c16k3s2 e3c16k3*2 e4c24k5s2 e6c24k3 e5c24k3 e6c40k5s2 e6c40k3 e6c48k3 e4c48k3 e5c80k3s2 e5c80k3
            e4c80k3 e4c128k3""",
         classes=2,
-        about="ours, drawn by hand: what person-tiny is compared with",
-    ),
-    _network(
-        "person-small",
-        88,
-        16,
-        """e1c8k3 e6c16k3s2 e3c16k3*2 e4c24k5s2 e6c24k3*2 e6c40k5s2 e6c40k3 e6c48k3 e4c48k3 e5c96k5s2 e5c96k3 e4c96k3
-           e5c160k3""",
-        classes=2,
-        about="ours: person / no person, more accurate",
+        about="drawn by hand: what person-found is compared with",
     ),
 )
 
