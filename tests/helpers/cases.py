@@ -946,6 +946,7 @@ def int16_layer(
     scales = [draw.scale(1e-4, 1e-2) for _ in range(channels if per_channel else 1)]
     spread = 19000.0 * 74.0 * np.sqrt(weights.size / channels)
     multiplier = draw.one_of(9000.0, 9000.0, draw.scale(100.0, 30000.0), draw.scale(1e4, 1e8)) / spread
+    multiplier = min(multiplier, 100.0 * np.median(scales) / max(scales))  # beyond 128 there is no formula
     x_scale = float(np.float32(draw.scale(1e-5, 1e-2)))
     out = _symmetric(x_scale * np.median(scales) / multiplier)
     builder.given("x", _symmetric(x_scale), _int16(draw, shape))

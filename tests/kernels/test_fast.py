@@ -22,7 +22,7 @@ from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, build_batch, run_native
-from tests.helpers.cases import Draw, OpCase
+from tests.helpers.cases import Draw, OpCase, int16_products
 from tests.helpers.fast_cases import EXAMPLES
 
 FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
@@ -32,6 +32,7 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "add": fast_cases.add_cases,
     "column": fast_cases.column_cases,
     "direct": fast_cases.direct_cases,
+    "int16": lambda draw, count: [int16_products(draw) for _ in range(count)],
 }
 COUNT = 40
 
@@ -246,6 +247,7 @@ def test_every_variant_is_tested() -> None:
     missing = (CONV_VARIANTS | DENSE_VARIANTS | ADD_VARIANTS | DEPTHWISE_VARIANTS | MAP_VARIANTS) - variant_names(calls)
     assert not missing
     others = {"te_depthwise_column_s8", "te_depthwise_direct_s8", "te_dense_long_s8"}
+    others |= {"te_conv_s16", "te_depthwise_s16", "te_dense_s16"}
     assert others <= {call.function for call in calls}
     dots = {call.params["dots"] for call in calls if call.function == "te_dense_long_s8"}
     assert dots == {"te_dense_dot", "te_dense_two_dots"}

@@ -23,6 +23,7 @@ PRODUCTS = [
     "fully_connected",
     "grouped",
     "transpose_conv",
+    "int16_products",
 ]  # where other kernels than the generic may be chosen
 SEEDS = st.integers(0, 2**32 - 1)
 # A seed has no smaller relative, so nothing is shrunk: the message names the case.

@@ -252,13 +252,13 @@ def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, train
     assert isinstance(op.attrs, Conv2DAttrs)
     x, y = graph.tensor(op.inputs[0]).hwc(), graph.tensor(op.outputs[0]).hwc()
     if is_pointwise(op.attrs.window):  # one long row: blocks need not end with the picture's rows
-        x, y = _one_row(x), _one_row(y)
+        x, y = one_row(x), one_row(y)
     return matrix_of((x, y), op.attrs.window, layer, target, y[0], trained)
 
 
 def matrix_call(op: Operator, matrix: Matrix, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
-    touched = _access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
+    touched = block_access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
     return KernelCall(
         op,
         "te_conv_narrow_s8" if matrix.narrow else "te_conv_fast_s8",
@@ -315,7 +315,8 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
     }
 
 
-def _one_row(shape: Shape) -> Shape:
+def one_row(shape: Shape) -> Shape:
+    """A picture whose rows need not end: a single one."""
     return 1, shape[0] * shape[1], shape[2]
 
 
@@ -330,7 +331,7 @@ def sized_block(pixels: int, field: Field, target: Target) -> int:
     return round_up(ceil_div(pixels, ceil_div(pixels, most)), 2)
 
 
-def _access(in_shape: Shape, out_shape: Shape, window: Window, block: int) -> Access:
+def block_access(in_shape: Shape, out_shape: Shape, window: Window, block: int) -> Access:
     """Each block reads all its input rows (pixels, if pointwise), then writes its pixels."""
     pixels = out_shape[0] * out_shape[1]
     first = np.arange(0, pixels, block)

@@ -18,6 +18,7 @@ from tinyengine.kernels.depthwise_column import lower_depthwise_column
 from tinyengine.kernels.depthwise_direct import lower_depthwise_direct
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.elementwise_fast import lower_add_fast
+from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
@@ -29,6 +30,9 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
         (DSP, lower_depthwise_direct),
         (DSP, lower_depthwise_fast),
     ],
+    (OpKind.CONV_2D, "int16"): [(DSP, lower_conv_int16)],
+    (OpKind.DEPTHWISE_CONV_2D, "int16"): [(DSP, lower_depthwise_int16)],
+    (OpKind.FULLY_CONNECTED, "int16"): [(DSP, lower_dense_int16)],
     (OpKind.TRANSPOSE_CONV, "int8"): [(DSP, lower_transpose_conv_fast)],
     (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_long), (DSP, lower_dense_fast)],
 }

@@ -117,6 +117,19 @@
     mov     r1, r7
 .endm
 
+/* int16 (te_layers_s16.h). */
+.macro ROUND_SHORT unused
+    ldmia   r1, {r1-r8}             /* wide M0 M1 C0 C1 e0 e1 base */
+    smmla   r10, r10, r2, r4
+    smmla   r11, r11, r2, r4
+    smmla   r12, r12, r3, r5
+    smmla   lr, lr, r3, r5
+    asr     r10, r10, r6
+    asr     r11, r11, r6
+    asr     r12, r12, r7
+    asr     lr, lr, r7
+.endm
+
 /* ---- tiles ----------------------------------------------------------------------------------------------------- */
 
 #define F_ENTRY 0       /* where a tile goes on after its first group, and where the odd pixel does */
@@ -184,8 +197,9 @@
 .endm
 
 /* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any. small: little
- * code, a short loop that is entered at any group, and the odd pixel as its own partner. */
-.macro TILES name, round, argument, round_words, groups=0, small=0
+ * code, a short loop that is entered at any group, and the odd pixel as its own partner. bytes: of an output, in which
+ * channels are counted. */
+.macro TILES name, round, argument, round_words, groups=0, small=0, bytes=1
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -325,14 +339,21 @@ FUNCTION \name
 .Lround\@:
     \round  \argument
     ldrd    r4, r5, [r0], #8        /* where the two pixels go */
-    ssat    r10, #8, r10
-    ssat    r11, #8, r11
-    ssat    r12, #8, r12
-    ssat    lr, #8, lr
+    ssat    r10, #(8 * \bytes), r10
+    ssat    r11, #(8 * \bytes), r11
+    ssat    r12, #(8 * \bytes), r12
+    ssat    lr, #(8 * \bytes), lr
+    .if \bytes == 1
     bfi     r10, r12, #8, #24
     bfi     r11, lr, #8, #24
     strh    r10, [r8, r4]
     strh    r11, [r8, r5]
+    .else
+    pkhbt   r10, r10, r12, lsl #16
+    pkhbt   r11, r11, lr, lsl #16
+    str     r10, [r8, r4]
+    str     r11, [r8, r5]
+    .endif
     cmp     r4, #0
     blt     .Ltile\@
     bne     .Lnext\@                /* that was the odd pixel */
@@ -370,12 +391,12 @@ FUNCTION \name
 .Lnext\@:                           /* two channels on; an odd number ends with (n-2, n-1) */
     ldr     r4, [sp, #F_BASE]
     ldr     r5, [sp, #F_LEFT]
-    adds    r4, #2
-    subs    r5, #2
+    adds    r4, #(2 * \bytes)
+    subs    r5, #(2 * \bytes)
     ble     .Ldone\@
-    cmp     r5, #1
+    cmp     r5, #\bytes
     it      eq
-    subeq   r4, #1
+    subeq   r4, #\bytes
     str     r4, [sp, #F_BASE]
     str     r5, [sp, #F_LEFT]
     b       .Lchannels\@
@@ -397,6 +418,8 @@ FUNCTION \name
     TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 0, 1
     TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 0, 1
     TILES te_conv_tiles_small_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE, 0, 1
+
+    TILES te_conv_tiles_short, ROUND_SHORT, , TE_CONV_ROUND_EXACT, 0, 0, 2
 
 /* ---- eight input channels -------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,10 @@
 /* Portable twins of te_conv_fast_dsp.S. */
 #include "tinyengine/te_conv_fast.h"
+#include "tinyengine/te_layers_s16.h"
 
 #include "../support/te_requant_fixed.h"
+
+#include <string.h>
 
 #if !TE_DSP
 
@@ -111,6 +114,29 @@ TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_small_wide, TE_CONV_ROUND_WIDE, round_wide)
+
+/* int16: channels are counted in bytes. */
+void te_conv_tiles_short(const te_conv_tiles_args *a) {
+    const uint32_t *w = a->weights;
+    const uint32_t pixels = 2 * a->pairs + a->odd, words = 2 + 2 * a->groups, channels = a->channels / 2;
+    int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels;
+    for (uint32_t c = 0; c < channels; c += 2, w += words + TE_CONV_ROUND_EXACT) {
+        const uint32_t base = c + 1 < channels ? c : c - 1;
+        const int32_t *r = (const int32_t *)(w + words);
+        for (uint32_t i = 0; i < pixels; i++) {
+            const uint32_t *column = a->columns + (i >> 1) * (4 * a->groups + 2);
+            int8_t *out = last + (int32_t)column[4 * a->groups + (i & 1)];
+            for (uint32_t j = 0; j < 2; j++) {
+                const int32_t e = 1 + (r[2] >> 8 * j & 0xff), acc = dot(column, i & 1, w, j, a->groups);
+                const int32_t high = (int32_t)(((int64_t)acc * r[j] + (INT64_C(1) << (e + 31))) >> 32) >> e;
+                const int16_t y = (int16_t)(high < INT16_MIN   ? INT16_MIN
+                                            : high > INT16_MAX ? INT16_MAX
+                                                               : high);
+                memcpy(out + 2 * (base + j), &y, sizeof y);
+            }
+        }
+    }
+}
 
 static int32_t narrow_dot(const int8_t *x, const int16_t *w, int32_t bias, int32_t factor) {
     for (uint32_t k = 0; k < 8; k++) bias += factor * x[(k & 4) + ((k & 1) << 1) + (k >> 1 & 1)] * w[k];
