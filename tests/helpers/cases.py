@@ -954,8 +954,9 @@ def int16_layer(
     builder.constant(weights, Quantization(tuple(scales), zeros, axis if per_channel else None), "w")
     bias = draw.rng.normal(0, draw.one_of(0.5, 2.0) * spread, channels).clip(-INT32_MAX, INT32_MAX)
     dtype = draw.one_of("int64", "int64", "int64", "int32")
-    if kind is OpKind.DEPTHWISE_CONV_2D:
-        dtype = "int64"  # as TFLite wants it
+    others = tuple(i for i in range(weights.ndim) if i != axis)
+    if kind is OpKind.DEPTHWISE_CONV_2D or np.abs(weights.astype(np.int64)).sum(axis=others).max() >= 1 << 16:
+        dtype = "int64"  # as TFLite wants it for the first, and the sums for all
     if dtype == "int64" and draw.integer(0, 5) == 0:
         bias[draw.integer(0, channels - 1)] = draw.one_of(-1.0, 1.0) * draw.scale(1e9, 1e12)
     bias_quant = Quantization(tuple(x_scale * s for s in scales), zeros, 0 if per_channel else None)
