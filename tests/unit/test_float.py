@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +27,13 @@ from tinyengine.ir.ops import (
 from tinyengine.ir.verify import verify
 from tinyengine.measure.bench import FLOAT_BOUND, Expected, compare
 from tinyengine.measure.target_runner import RunResult
-from tinyengine.native.build import build
+from tinyengine.native.build import build, host_compiler
+from tinyengine.native.library import FLAGS, run_compiler
+from tinyengine.paths import project_root
 from tinyengine.reference import run
 from tinyengine.report.figures import int8_sentence
 
+from tests.helpers.batch import differing
 from tests.helpers.floats import float_network as network
 from tests.helpers.graphs import GraphBuilder
 from tests.helpers.tflite_reference import run_builtin_ref
@@ -126,6 +131,37 @@ def test_infinity_stays_behind_a_relu() -> None:
     [mine], [native] = run(b.graph, inputs), build(compile_graph(b.graph, CompileOptions())).run(inputs)
     np.testing.assert_array_equal(mine, [[np.inf, 0, np.nan]])
     np.testing.assert_array_equal(native, mine)
+
+
+C_FUNCTIONS = """#include "tinyengine/te_float.h"
+#define OVER(name) void over_##name(const float *x, float *y, int32_t n) {{ while (n--) *y++ = te_##name##_f32(*x++); }}
+{calls}
+"""
+
+
+def test_c_has_the_bits_of_its_twins(tmp_path: Path) -> None:
+    """Random bits (infinite, no numbers, denormals), numbers of usual sizes, the neighbours of where branches are."""
+    twins = {
+        name: getattr(floating, name) for name in ("exp", "expm1", "log", "tanh", "logistic", "erfc", "sin", "cos")
+    }
+    twins["sqrt"] = np.sqrt
+    (tmp_path / "functions.c").write_text(C_FUNCTIONS.format(calls="\n".join(f"OVER({name})" for name in twins)))
+    include = f"-I{project_root() / 'lib' / 'tinyengine' / 'include'}"
+    made = tmp_path / "functions.so"
+    run_compiler([host_compiler(), *FLAGS, "-shared", "-fPIC", include, f"{tmp_path}/functions.c", "-o", f"{made}"])
+    library, rng = ctypes.CDLL(str(made)), np.random.default_rng(7)
+    ends = np.array([88.72283, 103.97208, 0.625, 16.619047, 9, 1, 10, 0.34657, 104, 89, 0], np.float32)
+    ends = np.concatenate([ends, np.nextafter(ends, np.float32(np.inf)), np.nextafter(ends, np.float32(-np.inf))])
+    usual = rng.normal(size=50000) * 2.0 ** rng.integers(-30, 8, 50000)
+    x = np.concatenate(
+        [rng.integers(0, 1 << 32, 50000, np.uint32).view(np.float32), usual, ends, -ends], dtype=np.float32
+    )
+    for name, twin in twins.items():
+        got = np.empty_like(x)
+        getattr(library, f"over_{name}")(*(a.ctypes.data_as(ctypes.c_void_p) for a in (x, got)), len(x))
+        with np.errstate(all="ignore"):
+            different = differing(got, twin(x))
+        assert not different.any(), f"{name}({x[different][:4]}) is {got[different][:4]}"
 
 
 def test_functions_at_their_ends() -> None:

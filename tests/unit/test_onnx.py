@@ -481,6 +481,30 @@ def test_weights_in_another_file(tmp_path: Path) -> None:
     assert network_bytes(path) == whole
 
 
+HUGE = 1 << 40
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "message"),
+    [
+        ([("Pad", ["x", "n"], "y", {"mode": "edge"})], {"n": np.array([0] * 7 + [HUGE])}, "pads by"),
+        ([("Resize", ["x", "", "", "n"], "y", {})], {"n": np.array([1, 3, HUGE, 4])}, "makes a picture of"),
+        ([("MaxPool", ["x"], "y", {"kernel_shape": [3, 3], "pads": [HUGE, 0, 0, 0]})], {}, "has paddings of"),
+        ([("ConstantOfShape", ["n"], "c", {}), ("Add", ["x", "c"], "y", {})], {"n": np.array([HUGE])}, "too many"),
+        (
+            [("Range", ["a", "n", "a"], "c", {}), ("Add", ["x", "c"], "y", {})],
+            {"a": np.array(1), "n": np.array(HUGE)},
+            "too many",
+        ),
+    ],
+)  # fmt: skip
+def test_sizes_that_no_memory_has_are_refused(
+    tmp_path: Path, nodes: list[Node], constants: dict[str, np.ndarray], message: str
+) -> None:
+    with pytest.raises(ModelError, match=f"{message}.*: convert the model again"):
+        network_bytes(network(tmp_path / "net.onnx", nodes, constants, (1, 3, 4, 4)))
+
+
 def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     network(path, [("Det", ["x"], "y", {})], {}, (1, 3, 4, 4))
@@ -500,6 +524,12 @@ def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
         network_bytes(path)
     network(path, [("Relu", ["x"], "y", {})], {}, ("batch", 3, 4, 4))
     assert network_bytes(path)[4:8] == b"TFL3"
+    network(
+        path, [("QuantizeLinear", ["x", "x"], "q", {}), ("DequantizeLinear", ["x", "x"], "y", {})], {}, (1, 3, 4, 4)
+    )
+    with pytest.raises(ModelError, match=r"^net.onnx contradicts itself \('x'\): convert the model again"):
+        network_bytes(path)
+    network(path, [("Relu", ["x"], "y", {})], {}, ("batch", 3, 4, 4))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelError, match="no ONNX file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value, identit
 from tinyengine.frontend.onnx.registry import TRANSLATORS
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir.graph import Graph
+from tinyengine.ir.operators.base import MAX_SIZE
+from tinyengine.ir.verify import MAX_ELEMENTS
 from tinyengine.optional import onnx
 
 Shape = tuple[int, ...]
@@ -30,6 +33,9 @@ def onnx_network(data: bytes, file_name: str, input_shape: Shape | None = None) 
     """
     try:
         return tflite_bytes(import_onnx(data, Path(file_name).stem, input_shape))
+    except _CONTRADICTIONS as error:  # at the border, or numbers beyond what a file holds
+        said = _printable(str(error)[:200])
+        raise ModelError(f"{file_name} contradicts itself ({said}): convert the model again") from error
     except ModelError as error:
         raise type(error)(f"{file_name}: {_printable(str(error))}") from error
 
@@ -185,6 +191,19 @@ _FOLDED = ("Gather", "ConstantOfShape", "Range", "Expand", "Where", "Equal", "Ca
 """What exporters write to compute shapes."""
 
 
+_GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "Pad", "Resize", "Upsample")
+"""Nodes that make many elements of few."""
+
+
+def _grown(kind: str, arrays: list[np.ndarray]) -> bool:
+    """Whether the node would make more elements than a tensor may have, at the most that its numbers allow."""
+    if kind == "Range" and len(arrays) == 3:
+        start, end, step = (float(array.item()) for array in arrays)
+        return not abs(end - start) <= MAX_ELEMENTS * abs(step)
+    before = 1 if kind == "ConstantOfShape" else arrays[0].size
+    return before * prod(max(abs(int(v)), 1) for v in arrays[-1].ravel()) > MAX_ELEMENTS
+
+
 def _node(package: Any, index: int, node: Any) -> Node:
     attributes = {each.name: package.helper.get_attribute_value(each) for each in node.attribute}
     attributes = {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
@@ -211,6 +230,8 @@ def _shape(package: Any, value: Any, given: Shape | None) -> Shape:
             f"input '{value.name}' has the dynamic shape {_text(sizes)}: give its sizes, for example "
             f"tinyengine convert --input-shape {','.join(str(size or 96) for size in sizes)}"
         )
+    if max(sizes, default=1) > MAX_SIZE:
+        raise ModelError(f"input '{value.name}' has the impossible shape {_text(sizes)}: convert the model again")
     if len(sizes) > 1 and sizes[0] != 1:
         raise ModelError(f"input '{value.name}' has batch size {sizes[0]}: export the network with batch 1")
     return tuple(sizes)
@@ -237,6 +258,8 @@ def _fold(package: Any, builder: Builder, node: Node, opset: int) -> None:
     )
     model = make.make_model(graph, opset_imports=[make.make_opsetid("", opset)])
     known = {name: builder.values[name].array for name in node.inputs if name}
+    if node.kind in _GROWING and _grown(node.kind, [array for array in known.values() if array is not None]):
+        raise ModelError(f"{node} computes a constant of too many elements: convert the model again")
     try:
         results = ReferenceEvaluator(model).run(None, known)
     except Exception as error:

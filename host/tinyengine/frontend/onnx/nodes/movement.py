@@ -8,9 +8,11 @@ from math import prod
 
 import numpy as np
 
+from tinyengine.errors import ModelError
 from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value
 from tinyengine.frontend.onnx.nodes.scales import quantized
 from tinyengine.frontend.onnx.registry import translator
+from tinyengine.ir.operators.base import MAX_SIZE
 from tinyengine.ir.ops import ConcatAttrs, GatherAttrs, NoAttrs, OpKind, PadAttrs, ResizeAttrs, StridedSliceAttrs
 
 
@@ -116,6 +118,8 @@ def pad(b: Builder, node: Node) -> None:
         for i, axis in enumerate(axes):
             full[axis % rank], full[rank + axis % rank] = pads[i], pads[len(axes) + i]
         pads = full
+    if max(pads, default=0) > MAX_SIZE:
+        raise ModelError(f"{node} pads by {max(pads)}: convert the model again")
     value = b.constant(node, 2, "value")
     filled = float(value.item()) if value is not None and value.size else float(node.attributes.get("value", 0.0))
     mode = node.attributes.get("mode", "constant")
@@ -150,6 +154,8 @@ def resize(b: Builder, node: Node) -> None:
     sizes = [int(np.floor(n)) for n in exact]
     if sizes[:2] != list(shape[:2]):
         b.unsupported(node, "resizes channels", "resize rows and columns only")
+    if not 0 < max(sizes) <= MAX_SIZE:
+        raise ModelError(f"{node} makes a picture of {sizes[2]}x{sizes[3]}: convert the model again")
     mode = get("mode", "nearest")
     how = get("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
     rounding = "floor" if old else get("nearest_mode", "round_prefer_floor")

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from tinyengine.errors import ModelError
 from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value
 from tinyengine.frontend.onnx.registry import translator
+from tinyengine.ir.operators.base import MAX_SIZE
 from tinyengine.ir.ops import GatherAttrs, MeanAttrs, OpKind, PadAttrs, PoolAttrs, Window, same_padding
 
 
@@ -26,6 +28,8 @@ def window_of(b: Builder, node: Node, kernel: tuple[int, int], size: tuple[int, 
     given = [0, given[0], 0, given[1]] if line else given
     if min(given) < 0:
         b.unsupported(node, "has negative paddings", "slice its input instead")
+    if max(given) > MAX_SIZE:
+        raise ModelError(f"{node} has paddings of {max(given)}: convert the model again")
     return Window(kernel, stride, dilation, (given[0], given[2], given[1], given[3]))
 
 
