@@ -48,7 +48,7 @@ def right(count=20):
 print("before:    ", right())
 for i in range(STEPS):
     picture(i % 2)
-    loss, answer = net.train(None, i % 2, rate=0.1, seed=7, step=i)
+    loss, answer = net.train(None, i % 2, rate=0.04, seed=7, step=i)
     if i % 15 == 0:
         print("step", i, "loss", round(loss, 2), "a picture of", LABELS[i % 2], "taken for", LABELS[answer])
 print("after:     ", right())

@@ -20,7 +20,7 @@ from tinyengine.project.toolchain import arm_toolchain
 from tinyengine.sim import qemu
 
 PORT = Path(__file__).with_name("micropython_port")
-HEAP_BYTES = 256 << 10  # for several native modules: what has been loaded stays
+HEAP_BYTES = 512 << 10  # for several native modules: what has been loaded stays
 
 
 def require_sources() -> Path:

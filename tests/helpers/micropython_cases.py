@@ -100,7 +100,7 @@ print(gc.mem_alloc() - before)
         _hex(wanted[1]),
         f"('no_person', 'person') {x.zero_point} {out.zero_point}",
         np.array([x.scale, out.scale], "<f4").tobytes().hex(),
-        f"('b', (72, 72, 3)) ('b', (2,)) person_tiny {model.model_hash} None 0",
+        f"('b', {x.shape[1:]}) ('b', (2,)) person_tiny {model.model_hash} None 0",
         _hex(wanted[1]),
         "0",
     ]
@@ -110,18 +110,19 @@ print(gc.mem_alloc() - before)
 def _rows(model: CompiledModel) -> list[Session]:
     values = random_inputs(model.graph, 3)
     wanted = _hex(run(model.graph, values, requant=model.roundings))
-    code = """
+    rows, row = values[0].shape[1], values[0][0, 0].size
+    code = f"""
 net = network()
 x, row = blob("x"), net.row_bytes
 print(net.input, row)
 net.begin()
 net.push(x[: 5 * row])
 net.begin()
-for a, b in ((0, 1), (1, 1), (1, 8), (8, 72)): net.push(x[a * row : b * row])
+for a, b in ((0, 1), (1, 1), (1, 8), (8, {rows})): net.push(x[a * row : b * row])
 show(net.finish())
 show(net.run(x))
 """
-    return [Session(SHOW + code, ["None 216", wanted, wanted], {"x": values[0].tobytes()})]
+    return [Session(SHOW + code, [f"None {row}", wanted, wanted], {"x": values[0].tobytes()})]
 
 
 def pictures(model: CompiledModel) -> Session:

@@ -15,7 +15,7 @@ from tests.helpers.micropython import Repl, build_port, port_repl
 from tests.helpers.micropython_cases import CASES, Session, numbers, pictures
 from tests.helpers.needs import thorough_cores
 
-HEAP_LIMIT = 75 << 10
+HEAP_LIMIT = 112 << 10
 """Bytes of heap for person_tiny as a native module with its weights in a file; more than half is its arena."""
 NATIVE = {"cortex-m4": ("armv7emsp", "armv6m"), "cortex-m7": ("armv7emdp",)}
 """What the port on each core loads."""
