@@ -222,8 +222,16 @@ static mp_obj_t network_make_new(const mp_obj_type_t *type, size_t n_args, size_
 
 /* ---- Input ---- */
 
+/* All axes but the last two count as rows, as for push_rows. */
+static uint32_t rows_of(const te_model *model) {
+    const te_port *in = &model->inputs[0];
+    uint32_t rows = 1;
+    for (uint32_t i = 0; i + 2 < in->rank; i++) rows *= in->dims[i];
+    return rows;
+}
+
 static uint32_t row_bytes(const te_model *model) {
-    return model->inputs[0].bytes / model->inputs[0].dims[0];
+    return model->inputs[0].bytes / rows_of(model);
 }
 
 static void require_rows(const te_model *model) {
@@ -250,9 +258,9 @@ static void deliver(te_python_object *self, size_t count, const mp_obj_t *buffer
     if (model->inputs[0].data == NULL) {
         mp_get_buffer_raise(buffers[0], &buffer, MP_BUFFER_READ);
         model->begin();
-        model->push_rows(buffer.buf, model->inputs[0].dims[0]);
+        model->push_rows(buffer.buf, rows_of(model));
         self->memory->open = 1;
-        self->memory->rows = model->inputs[0].dims[0];
+        self->memory->rows = rows_of(model);
     }
 }
 
@@ -260,7 +268,7 @@ static void deliver(te_python_object *self, size_t count, const mp_obj_t *buffer
 static void require_input(te_python_object *self) {
     const te_model *model = self->network->model;
     if (self->memory->open) {
-        if (self->memory->rows < model->inputs[0].dims[0])
+        if (self->memory->rows < rows_of(model))
             wrong_moment(MP_ERROR_TEXT("rows are missing: push() the rest, or begin() anew"));
     } else if (model->inputs[0].data == NULL) {
         wrong_moment(MP_ERROR_TEXT("there is no input: begin(), push() all rows, or give a buffer"));
@@ -276,7 +284,7 @@ static mp_obj_t outputs_of(const te_python_object *self) {
 static mp_obj_t network_run(size_t n_args, const mp_obj_t *args) {
     te_python_object *self = MP_OBJ_TO_PTR(args[0]);
     const te_model *model = self->network->model;
-    if (n_args == 1 && self->memory->open && self->memory->rows < model->inputs[0].dims[0])
+    if (n_args == 1 && self->memory->open && self->memory->rows < rows_of(model))
         wrong_moment(MP_ERROR_TEXT("rows are open: finish() them, begin() anew, or give run() a buffer"));
     if (n_args > 1)
         deliver(self, n_args - 1, args + 1);
@@ -308,7 +316,7 @@ static mp_obj_t network_push(mp_obj_t self_in, mp_obj_t rows) {
     if (!self->memory->open) wrong_moment(MP_ERROR_TEXT("no rows are open: begin() first"));
     const uint32_t row = row_bytes(model), count = (uint32_t)buffer.len / row;
     if (buffer.len % row) wrong_value(MP_ERROR_TEXT("rows come whole: push a multiple of row_bytes bytes"));
-    if (count > model->inputs[0].dims[0] - self->memory->rows)
+    if (count > rows_of(model) - self->memory->rows)
         wrong_value(MP_ERROR_TEXT("these are more rows than the input has left"));
     model->push_rows(buffer.buf, count);
     self->memory->rows += count;
@@ -387,7 +395,7 @@ static mp_obj_t network_load(size_t n_args, const mp_obj_t *args) {
     te_image_feed(&picture->image, model);
     te_image_push(&picture->image, frame.buf, source.height);
     self->memory->open = 1;
-    self->memory->rows = model->inputs[0].dims[0];
+    self->memory->rows = rows_of(model);
     return mp_const_none;
 }
 

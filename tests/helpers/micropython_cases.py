@@ -209,6 +209,42 @@ print(attempt(lambda: net.argmax(2)))
     return [Session(SHOW + ATTEMPT + code, expected, files)]
 
 
+def _vector(options: CompileOptions) -> CompiledModel:
+    b = GraphBuilder(3, "vector")
+    b.output(b.dense(b.input(1, 9), 3))
+    return compile_graph(b.graph, options)
+
+
+def _cube(options: CompileOptions) -> CompiledModel:
+    b = GraphBuilder(3, "cube")
+    b.output(b.dense(b.reshape(b.input(1, 3, 2, 4, 5), 1, 120), 3))
+    return compile_graph(b.graph, options)
+
+
+def _odd_rows(model: CompiledModel) -> list[Session]:
+    """Rows of an input that is no picture: all axes but the last two count them."""
+    values = random_inputs(model.graph, 6)
+    x = values[0].tobytes()
+    rows = {9: 1, 120: 6}[len(x)]
+    row = len(x) // rows
+    code = f"""
+net, x = network(), blob("x")
+print(net.row_bytes)
+net.begin()
+print(attempt(lambda: net.push(x[: {row} - 1])))
+print(attempt(lambda: net.push(bytes(x) + bytes({row}))))
+print(attempt(net.finish))
+for i in range({rows}): net.push(x[i * {row} : (i + 1) * {row}])
+print(attempt(lambda: net.push(x[:{row}])))
+show(net.finish())
+"""
+    more = "ValueError: these are more rows than the input has left"
+    expected = [str(row), "ValueError: rows come whole: push a multiple of row_bytes bytes", more]
+    expected += ["RuntimeError: rows are missing: push() the rest, or begin() anew", more]
+    wanted = run(model.graph, values, requant=model.roundings)
+    return [Session(SHOW + ATTEMPT + code, [*expected, _hex(wanted)], {"x": x})]
+
+
 # ---- errors ----
 
 ATTEMPT = """
@@ -413,6 +449,8 @@ CASES = [
     Case("person_tiny", _person, _plain),
     Case("person_rows", _person, _rows, {"input": "rows", "optimize": "sram"}),
     Case("several", _several, _ports),
+    Case("vector", _vector, _odd_rows),
+    Case("cube", _cube, _odd_rows),
     Case("learner", _learner, _steps, _TRAINED),  # type: ignore[arg-type]
     Case("batches", _learner, _velocity, _TRAINED | {"velocity": True}),  # type: ignore[arg-type]
     Case("deep", _deep, _states),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.cores import core
 from tinyengine.export.mpy import ARCHS, link_module, module_options
@@ -32,6 +33,7 @@ def run_session(repl: Repl, session: Session, number: int, network: str) -> None
     assert repl.run(prelude + session.code) == session.expected, network
 
 
+@pytest.mark.slow(but=1)
 @thorough_cores
 def test_networks_of_the_firmware_and_loaded_ones(cpu: str, tmp_path: Path) -> None:
     models = [case.compiled(cpu) for case in CASES]
