@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from tinyengine.compiler import compile_graph
 from tinyengine.errors import ModelError, TinyEngineError
 from tinyengine.frontend import load_tflite, parse_tflite
+from tinyengine.frontend.onnx.file import judge_onnx
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import OpKind, Tensor
 from tinyengine.ir.ops import Activation, Window
@@ -144,6 +146,18 @@ def test_damaged_files_of_other_kinds_give_a_sentence_each(name: str) -> None:
     assert outcome(KINDS[name], KINDS[name].make(), compiled=True) == "accepted"
     found = [outcome(KINDS[name], damaged(KINDS[name], seed), compiled=seed % 8 == 0) for seed in range(OTHERS)]
     assert set(found) == {"accepted", "refused"}, found
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.is_onnx])
+def test_damaged_onnx_files_are_judged_as_a_whole(name: str) -> None:
+    pytest.importorskip("onnx", reason="pip install 'tinyengine[onnx]'")
+    judged = 0
+    for seed in range(OTHERS // 4):
+        with contextlib.suppress(ModelError):
+            nodes = judge_onnx(damaged(KINDS[name], seed), "damaged")
+            assert all(is_one_sentence(node.why) for node in nodes if node.why)
+            judged += 1
+    assert judged
 
 
 def test_damaged_files_do_not_allocate_what_they_claim() -> None:

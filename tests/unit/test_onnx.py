@@ -527,7 +527,7 @@ def test_refusals_name_the_node_and_a_way_out(tmp_path: Path) -> None:
     network(
         path, [("QuantizeLinear", ["x", "x"], "q", {}), ("DequantizeLinear", ["x", "x"], "y", {})], {}, (1, 3, 4, 4)
     )
-    with pytest.raises(ModelError, match=r"^net.onnx contradicts itself \('x'\): convert the model again"):
+    with pytest.raises(ModelError, match=r"^net.onnx: input 'x' contradicts itself \('x'\): convert the model again"):
         network_bytes(path)
     network(path, [("Relu", ["x"], "y", {})], {}, ("batch", 3, 4, 4))
     data = path.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -111,8 +113,12 @@ def _build(
     builder = Builder(name, nodes, {output.name for output in model.graph.output}, unknown, opset, levels)
     builder.values |= {key: Value(np.asarray(array)) for key, array in constants.items()}
     for value in inputs:
-        builder.add_input(value.name, _shape(package, value, input_shape if len(inputs) == 1 else None))
-    shapes = _inferred(package, model) if judged is not None else {}
+        shape = _shape(package, value, input_shape if len(inputs) == 1 else None)
+        try:
+            builder.add_input(value.name, shape)
+        except _CONTRADICTIONS as error:
+            raise ModelError(f"input '{value.name}' contradicts itself ({error}): convert the model again") from error
+    shapes: dict[str, Shape] | None = None
     doubtful: dict[str, int] = {}  # values that only a refused node computes, and that node
     # constants first: an operator may take those that later nodes read along
     for node in sorted(nodes, key=lambda node: node.kind != "Constant"):
@@ -133,6 +139,7 @@ def _build(
             if causes and not isinstance(error, UnsupportedOperatorError):
                 verdict.why, verdict.after = None, causes[0]
             judged.append(verdict)
+            shapes = _inferred(package, model) if shapes is None else shapes
             for output in node.outputs:
                 doubtful[output] = node.index
                 if output in shapes and output not in builder.values:
@@ -149,25 +156,30 @@ def _translate(package: Any, builder: Builder, node: Node, opset: int) -> None:
     read = [builder.values[each] if each else None for each in node.inputs if each in builder.values or not each]
     if len(read) != len(node.inputs):
         raise ModelError(f"{node} reads a value before any node has written it: convert the model again")
-    if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
-        _fold(package, builder, node, opset)
-    elif node.kind in TRANSLATORS:
-        try:
+    try:
+        if node.kind not in _QUANTIZING and all(value is None or value.array is not None for value in read):
+            _fold(package, builder, node, opset)
+        elif node.kind in TRANSLATORS:
             TRANSLATORS[node.kind](builder, node)
-        except _CONTRADICTIONS as error:
-            raise ModelError(f"{node} contradicts itself ({error}): convert the model again") from error
-    else:
-        builder.unknown(node)
+        else:
+            builder.unknown(node)
+    except _CONTRADICTIONS as error:
+        raise ModelError(f"{node} contradicts itself ({error}): convert the model again") from error
 
 
 def _inferred(package: Any, model: Any) -> dict[str, Shape]:
     """Shapes of values, a free batch taken for 1, as far as ONNX can tell."""
-    from onnx import shape_inference
-
-    try:
-        graph = shape_inference.infer_shapes(model).graph
-    except Exception:  # of a damaged file; whoever translates says what is wrong
+    script = (
+        "import sys, onnx; model = onnx.load_model_from_string(sys.stdin.buffer.read()); "
+        "sys.stdout.buffer.write(onnx.shape_inference.infer_shapes(model).SerializeToString())"
+    )
+    # in a process of its own: damaged files make its C++ abort; whoever translates says what is wrong
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=model.SerializeToString(), capture_output=True, check=False
+    )
+    if done.returncode:
         return {}
+    graph = package.load_model_from_string(done.stdout).graph
     found: dict[str, Shape] = {}
     for value in (*graph.value_info, *graph.output):
         sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
