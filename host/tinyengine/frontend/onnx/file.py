@@ -98,6 +98,10 @@ def _build(
     try:
         model = package.load_model_from_string(data)
         nodes = [_node(package, index, node) for index, node in enumerate(model.graph.node)]
+        if any(
+            isinstance(each, bytes) for node in nodes for each in (node.kind, node.name, *node.inputs, *node.outputs)
+        ):
+            raise ValueError("names that are no text")
         if any(tensor.data_location == package.TensorProto.EXTERNAL for tensor in model.graph.initializer):
             raise ModelError("the weights lie in another file: join both with onnx.save(onnx.load(path), path)")
         constants = {tensor.name: package.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
