@@ -352,8 +352,10 @@ def test_a_float_network_is_converted_and_compiles(tmp_path: Path) -> None:
     np.testing.assert_allclose(dequantize_array(y, quant), answers(path, samples[:1].transpose(0, 3, 1, 2)), atol=0.06)
 
 
-def quantized(path: Path, samples: list[np.ndarray], per_channel: bool, activations: str) -> Path:
-    """``path`` quantized by onnxruntime."""
+def quantized(
+    path: Path, samples: list[np.ndarray], per_channel: bool, activations: str, operators: bool = False
+) -> Path:
+    """``path`` quantized by onnxruntime; ``operators``: to quantized ones (QLinearConv) instead of QDQ."""
     quantization = pytest.importorskip("onnxruntime.quantization")
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc,name-defined]
@@ -369,7 +371,7 @@ def quantized(path: Path, samples: list[np.ndarray], per_channel: bool, activati
         path,
         out,
         Reader(),
-        quant_format=quantization.QuantFormat.QDQ,
+        quant_format=quantization.QuantFormat.QOperator if operators else quantization.QuantFormat.QDQ,
         per_channel=per_channel,
         activation_type=getattr(quantization.QuantType, activations),
         weight_type=quantization.QuantType.QInt8,
@@ -432,6 +434,22 @@ def test_check_against_onnxruntime(tmp_path: Path, activations: str) -> None:
     assert check.mismatched == 0 and check.outputs == 20 and "the largest value is the same in " in check.note
     wrong = [[output ^ 64 for output in outputs] for outputs in answers]
     assert compare(expected, [RunResult(outputs, 1, 1, True, 0) for outputs in wrong]).mismatched == 20
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_quantized_operators_are_those_of_qdq(tmp_path: Path, per_channel: bool) -> None:
+    """The same layers, all of int8; QLinearConv's own rounding is ONNX Runtime's of QDQ."""
+    samples = list(np.random.default_rng(5).normal(size=(20, 1, 3, 17, 16)).astype(np.float32))
+    net = small_mobilenet(tmp_path / "net.onnx")
+    path = quantized(net, samples, per_channel, "QUInt8", operators=True)
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm"} <= kinds
+    graph = compile_model(path).graph
+    assert {graph.tensor(op.outputs[0]).dtype for op in graph.operators} == {"int8"}
+    outside = random_inputs(graph, 4)
+    answers = [RunResult(run(graph, inside_values(graph, values)), 1, 1, True, 0) for values in outside]
+    check = compare(expected_outputs(graph, path, outside), answers)
+    assert check.mismatched == 0 and check.max_abs_diff <= 8
 
 
 def test_all_refusals_of_a_file_are_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.onnx import nodes  # noqa: F401 - importing it registers the translators
 from tinyengine.frontend.onnx.builder import LAST, Builder, Node, Value, identity
+from tinyengine.frontend.onnx.qoperators import spread
 from tinyengine.frontend.onnx.registry import TRANSLATORS
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir.graph import Graph
@@ -105,6 +106,8 @@ def _build(
         if any(tensor.data_location == package.TensorProto.EXTERNAL for tensor in model.graph.initializer):
             raise ModelError("the weights lie in another file: join both with onnx.save(onnx.load(path), path)")
         constants = {tensor.name: package.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        parts = spread(package, model.graph.node, constants)
+        nodes = [_node(package, index, node) for index, node in enumerate(parts)]
     except ModelError:
         raise
     except Exception as error:  # protobuf meets damaged bytes with whatever its C++ side raises
