@@ -169,6 +169,23 @@ FLOAT: dict[str, tuple[list[Node], dict[str, np.ndarray], tuple[int, ...]]] = {
         {"root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5), "w": weights(5, 3)},
         (1, 5),
     ),
+    "attention": (
+        [
+            ("LayerNormalization", ["x", "s", "o"], "n", {"axis": -1}),
+            ("MatMul", ["n", "q"], "mq", {}),
+            ("Transpose", ["n"], "t", {"perm": [0, 2, 1]}),
+            ("MatMul", ["mq", "t"], "a", {}),
+            ("Softmax", ["a"], "p", {"axis": -1}),
+            ("MatMul", ["p", "n"], "m", {}),
+            ("Abs", ["m"], "b", {}),
+            ("Add", ["b", "one"], "c", {}),
+            ("Div", ["m", "c"], "d", {}),
+            ("Sin", ["d"], "e", {}),
+            ("LogSoftmax", ["e"], "y", {"axis": 1}),
+        ],
+        {"s": weights(8), "o": weights(8), "q": weights(8, 8), "one": np.float32(1)},
+        (1, 6, 8),
+    ),
     "what refusals advise": (
         [
             ("Pad", ["x", "pads"], "p", {}),

@@ -233,7 +233,7 @@ TESTED: dict[str, str] = {
     "join both with onnx.save(onnx.load(path), path)": "test_onnx.py::test_weights_in_another_file",
     "make the weights constant": "test_onnx.py::test_float_networks_compute",
     "make the limits constant": "test_onnx.py::test_float_networks_compute",
-    "make the divisor constant": "test_onnx.py::test_float_networks_compute",
+    "reshape them to as many axes": "test_onnx.py::test_float_networks_compute",
     "use a convolution over one or two axes": "test_onnx.py::test_float_networks_compute",
     "slice its input instead": "test_onnx.py::test_float_networks_compute",
     "use constant weights of two axes": "test_onnx.py::test_float_networks_compute",

@@ -52,7 +52,7 @@ def command(
     """Convert a Keras model (.keras, .h5, SavedModel folder), a PyTorch program (.pt2), an ONNX file or a .tflite that
     computes in float32 to int8 TFLite and say what that cost.
 
-    A quantized ONNX file (QDQ) and a tiny-training network (.json with its .npz) are int8 already and need no
+    A quantized ONNX file and a tiny-training network (.json with its .npz) are int8 already and need no
     calibration.
 
     Example: tinyengine convert flowers.keras --calibrate photos/ -o flowers.tflite

@@ -29,6 +29,8 @@ def _convert_input(graph: Graph, port: Port) -> Port:
     wanted = graph.tensor(port.tensor).dtype not in CONVERTED or port.tensor in graph.results()  # as it is
     if wanted or not any(op.kind is OpKind.QUANTIZE for op in readers):
         return port
+    if port.dtype == "float32" and not all(op.kind is OpKind.QUANTIZE for op in readers):
+        return port  # the device needs the real values, too, and converts them itself
     inside = readers[0].outputs[0]
     for op in readers:
         if op.kind is not OpKind.QUANTIZE or graph.tensor(op.outputs[0]).quant != graph.tensor(inside).quant:

@@ -39,9 +39,10 @@ def binary(b: Builder, node: Node) -> None:
     x, y = b.required(node, 0), b.required(node, 1)
     kind = _BINARY.get(node.kind, OpKind.MUL)
     if node.kind == "Div":
-        if y.array is None:
-            b.unsupported(node, "divides by a value of the running network", "make the divisor constant")
-        y = Value((1 / y.array.astype(np.float64)).astype(np.float32))
+        if y.array is None:  # of reals, as nothing else is divided in ONNX
+            kind, x, y = OpKind.DIV, x if x.array is not None else b.real(x), b.real(y)
+        else:
+            y = Value((1 / y.array.astype(np.float64)).astype(np.float32))
     activation, output = b.activation(node)
     b.values[output] = combine(b, node, kind, x, y, activation, output)
 
@@ -117,7 +118,12 @@ _UNARY = {
     "Sigmoid": OpKind.LOGISTIC, "Tanh": OpKind.TANH, "HardSwish": OpKind.HARD_SWISH, "LeakyRelu": OpKind.LEAKY_RELU,
     "Elu": OpKind.ELU, "Gelu": OpKind.GELU, "Exp": OpKind.EXP, "Log": OpKind.LOG, "Sqrt": OpKind.SQRT,
     "Abs": OpKind.ABS, "Neg": OpKind.NEG, "Softmax": OpKind.SOFTMAX,
+    "LogSoftmax": OpKind.LOG_SOFTMAX, "Floor": OpKind.FLOOR, "Ceil": OpKind.CEIL, "Round": OpKind.ROUND,
+    "Sign": OpKind.SIGN, "Sin": OpKind.SIN, "Cos": OpKind.COS,
 }  # fmt: skip
+
+
+_OF_REALS = ("LogSoftmax", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos")
 
 
 @translator(*_UNARY)
@@ -130,13 +136,13 @@ def unary(b: Builder, node: Node) -> None:
         attrs = GeluAttrs(node.attributes.get("approximate", "none") == "tanh")
     elif node.kind == "Elu" and node.attributes.get("alpha", 1.0) != 1.0:
         b.unsupported(node, f"has alpha {node.attributes['alpha']}", "use alpha 1")
-    elif node.kind == "Softmax":
-        attrs, shape = SoftmaxAttrs(), b.shape(x)
+    elif node.kind in ("Softmax", "LogSoftmax"):
+        attrs, shape = SoftmaxAttrs() if node.kind == "Softmax" else NoAttrs(), b.shape(x)
         old = b.opset < 13  # over all axes from ``axis`` on
         axis = int(node.attributes.get("axis", 1 if old else -1)) % len(shape)
         if old and axis != len(shape) - 1:
             flat = b.reshaped(x, (prod(shape[:axis]), prod(shape[axis:])))
-            softmax = replace(node, attributes={"axis": 1}, kind="Softmax")
+            softmax = replace(node, attributes={"axis": 1})
             b.values[f"{node.outputs[0]}_flat"] = flat
             unary(b, replace(softmax, inputs=[f"{node.outputs[0]}_flat"]))
             b.values[node.outputs[0]] = b.ordered(b.reshaped(b.values[node.outputs[0]], shape), x.order)
@@ -151,7 +157,7 @@ def unary(b: Builder, node: Node) -> None:
             x = b.values[between]
             b.emit(node, OpKind.QUANTIZE, [x.tensor], NoAttrs(), quant, x.order, output)
         return
-    x = x if quant is not None and b.is_int8(x) else b.real(x)
+    x = x if quant is not None and b.is_int8(x) and node.kind not in _OF_REALS else b.real(x)
     b.emit(node, kind, [x.tensor], attrs, quant if b.is_int8(x) else None, x.order)
 
 

@@ -19,7 +19,11 @@ from tinyengine.ir.ops import (
     Activation,
     Conv2DAttrs,
     DepthwiseConv2DAttrs,
+    ElementwiseAttrs,
     FullyConnectedAttrs,
+    MatmulAttrs,
+    MeanAttrs,
+    NoAttrs,
     OpKind,
     TransposeConvAttrs,
     Window,
@@ -131,6 +135,9 @@ def conv_transpose(b: Builder, node: Node) -> None:
 @translator("Gemm", "MatMul")
 def dense(b: Builder, node: Node) -> None:
     x, kernel = b.required(node, 0), b.required(node, 1)
+    if node.kind == "MatMul" and x.array is None and kernel.array is None:
+        _matmul(b, node, x, kernel)
+        return
     if x.array is not None or kernel.array is None or kernel.array.ndim != 2:
         b.unsupported(node, "multiplies two values of the running network", "use constant weights of two axes")
     get = node.attributes.get
@@ -171,6 +178,41 @@ def dense(b: Builder, node: Node) -> None:
         b.emit(node, kind, operands, Conv2DAttrs(Window((1, 1)), activation), quant, identity(4), output)
     if b.tensor(b.values[output]).shape != final:
         b.values[output] = Value(tensor=b.viewed(b.values[output], final), order=identity(len(final)))
+
+
+def _matmul(b: Builder, node: Node, x: Value, y: Value) -> None:
+    """Matrices that the network computes, with as many axes."""
+    rank, quant = len(b.shape(x)), b.target(node.outputs[0])
+    if len(b.shape(y)) != rank or rank < 2:
+        b.unsupported(node, "multiplies values of different ranks", "reshape them to as many axes")
+    exact = quant is not None and b.is_int8(x) and b.is_int8(y)
+    names = [b.ordered(value if exact else b.real(value)).tensor for value in (x, y)]
+    b.emit(node, OpKind.BATCH_MATMUL, names, MatmulAttrs(), quant if exact else None, identity(rank))
+
+
+@translator("LayerNormalization")
+def layer_normalization(b: Builder, node: Node) -> None:
+    """In float32: the difference to the mean over the root of its mean square, then factors and offsets."""
+    x, scale, shift = b.ordered(b.real(b.required(node, 0))), b.constant(node, 1, "scale"), b.constant(node, 2, "bias")
+    shape, rank = b.tensor(x).shape, len(x.order)
+    axes = tuple(range(int(node.attributes.get("axis", -1)) % rank, rank))
+    one = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+
+    def mean(name: str) -> str:
+        return b.append(OpKind.MEAN, [name], MeanAttrs(axes, True), one, None)
+
+    def pair(kind: OpKind, name: str, other: str, size: tuple[int, ...] = shape, output: str = "") -> str:
+        return b.append(kind, [name, other], ElementwiseAttrs(), size, None, output)
+
+    apart = pair(OpKind.SUB, x.tensor, mean(x.tensor))
+    variance = mean(b.append(OpKind.SQUARE, [apart], NoAttrs(), shape, None))
+    least = b.add_constant(f"{variance}_epsilon", np.full((1,), node.attributes.get("epsilon", 1e-5), np.float32))
+    root = b.append(OpKind.RSQRT, [pair(OpKind.ADD, variance, least, one)], NoAttrs(), one, None)
+    result = pair(OpKind.MUL, apart, root)
+    for kind, constant in ((OpKind.MUL, scale), (OpKind.ADD, shift)):
+        if constant is not None:
+            result = pair(kind, result, b.add_constant(f"{result}_factor", constant.astype(np.float32)))
+    b.values[node.outputs[0]] = Value(tensor=result, order=identity(rank))
 
 
 @translator("BatchNormalization")
