@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tinyengine.compiler import compile_model
+from tinyengine.compiler import compile_graph, compile_model
 from tinyengine.compiler.survey import survey
 from tinyengine.convert import ConvertOptions, convert
 from tinyengine.errors import ModelError, UnsupportedOperatorError
@@ -15,12 +15,15 @@ from tinyengine.frontend import load_tflite
 from tinyengine.frontend.files import network_bytes
 from tinyengine.frontend.onnx.builder import LAST
 from tinyengine.ir import OpKind
-from tinyengine.ir.ops import PoolAttrs
+from tinyengine.ir.ops import NoAttrs, PoolAttrs
 from tinyengine.ir.ports import dequantize_array, quantize_array
 from tinyengine.measure.bench import compare, expected_outputs, inside_values, random_inputs
 from tinyengine.measure.target_runner import RunResult
+from tinyengine.native.build import build
 from tinyengine.passes.border import move_conversions_to_border
 from tinyengine.reference import run
+
+from tests.helpers.graphs import GraphBuilder
 
 onnx = pytest.importorskip("onnx", reason="pip install 'tinyengine[onnx]'")
 ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
@@ -467,6 +470,20 @@ def test_quantized_operators_are_those_of_qdq(tmp_path: Path, per_channel: bool)
     answers = [RunResult(run(graph, inside_values(graph, values)), 1, 1, True, 0) for values in outside]
     check = compare(expected_outputs(graph, path, outside), answers)
     assert check.mismatched == 0 and check.max_abs_diff <= 8
+
+
+def test_an_input_may_be_real_and_int8() -> None:
+    """QUANTIZE stands beside an operator of reals: the device converts itself, to the bytes of the host."""
+    b = GraphBuilder(3)
+    x = b.input(1, 7, 5, dtype="float32")
+    b.output(b.quantize(x))
+    b.output(b.op(OpKind.ABS, [x], NoAttrs(), dtype="float32"))
+    model = compile_graph(b.graph)
+    assert [op.kind for op in model.graph.operators] == [OpKind.QUANTIZE, OpKind.ABS]
+    values = [np.random.default_rng(1).normal(size=(1, 7, 5)).astype(np.float32) * 9]
+    wanted = run(b.graph, values)
+    for got, array in zip(build(model).run(values), wanted, strict=True):
+        np.testing.assert_array_equal(got.ravel(), array.ravel())
 
 
 def test_all_refusals_of_a_file_are_named(tmp_path: Path) -> None:
