@@ -42,11 +42,28 @@ def test_whatever_order_or_part_comes_next_names_decide() -> None:
     known = Outputs(("cup", "tea", "tin"), 4)
     for learn in (False, True):
         assert learned(known, samples("tea", "tin"), learn=learn) == (known.names, [1, 2, -1])
-        assert learned(known, samples("tin"), learn=learn) == (known.names, [2, -1])
         assert learned(known, samples("zinn", "tea"), renamed=["zinn=tin"], learn=learn) == (known.names, [2, 1, -1])
-        assert learned(known, samples("a", "b"), renamed=["a=tin", "b=tin"], learn=learn) == (known.names, [2, 2, -1])
+        both = ["a=tin", "b=tin"]
+        assert learned(known, samples("a", "b", "cup"), renamed=both, learn=learn) == (known.names, [2, 2, 0, -1])
         assert learned(known, samples("0", "1", named=False), learn=learn) == (known.names, [0, 1, -1])
         assert learned(known, samples("x", "z"), "x,y,z", learn=learn) == (("x", "y", "z"), [0, 2, -1])
+
+
+def test_a_single_class_can_be_judged_and_not_learned() -> None:
+    known = Outputs(("cup", "tea", "tin"), 4)
+    assert learned(known, samples("tin"), learn=False) == (known.names, [2, -1])
+    for data, renamed in ((samples("tin"), ()), (samples("tin", "zinn"), ["zinn=tin"])):
+        with pytest.raises(DataError, match="pictures of tin alone"):
+            learned(known, data, renamed=renamed)
+
+
+def test_ways_out_keep_what_both_have() -> None:
+    with pytest.raises(DataError) as told:
+        learned(Outputs(("cup", "tea"), 2), samples("bag", "cup"))
+    assert "--map bag=tea)" in str(told.value) and "--classes cup,bag)" in str(told.value)
+    with pytest.raises(DataError) as told:
+        learned(Outputs(("cup", "tea"), 3), samples("cup", "tea", "tin"))
+    assert "--map" not in str(told.value) and "(--classes cup,tea,tin)" in str(told.value)
 
 
 def test_a_class_is_added_when_it_is_said() -> None:
@@ -56,7 +73,6 @@ def test_a_class_is_added_when_it_is_said() -> None:
     way = re.search(r"--classes ([a-z,]+)", str(told.value))
     assert way is not None
     assert learned(known, samples("pen", "tea"), way[1]) == (("cup", "tea", "pen"), [2, 1, -1])
-    assert learned(known, samples("pen"), way[1]) == (("cup", "tea", "pen"), [2, -1])
 
 
 @pytest.mark.parametrize("learn", [False, True])

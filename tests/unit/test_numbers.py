@@ -41,6 +41,7 @@ def test_an_array_of_one_sample_or_of_many(tmp_path: Path) -> None:
     assert only(saved(tmp_path / "x.npy", x=np.array([0.0, 1.0, 25.55, 99.0])), NUMBER) == [
         [[-128]], [[-118]], [[127]], [[127]],
     ]  # fmt: skip
+    assert only(saved(tmp_path / "x.npy", x=np.float64(1.0)), NUMBER) == [[[-118]]]
     assert only(saved(tmp_path / "x.npy", x=np.array([[1, 2, 3]])), FLOATS) == [[[1.0, 2.0, 3.0]]]
 
 
@@ -91,6 +92,8 @@ def test_lines_of_text(tmp_path: Path) -> None:
         ("x.csv", "1,2\n3\n", (SERIES,), "line 2"),
         ("x.csv", "a,b\n1,2\n3,x\n", (SERIES,), "line 3"),
         ("x.csv", "a,b\n", (SERIES,), "no numbers"),
+        ("x.csv", "1;2\n3;4\n", (SERIES,), "write a,b,c"),
+        ("x.npy", np.zeros((0, 1)), (NUMBER,), "at least one sample"),
         ("x.csv", "", (SERIES,), "no numbers"),
         ("x.csv", "1,inf\n1,2\n", (SERIES,), "line 1"),
     ],

@@ -150,6 +150,8 @@ def _table(path: Path) -> np.ndarray:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}") from error
     rows = [line.split(",") for line in lines]
+    if rows and len(rows[0]) == 1 and not _is_number(rows[0][0]) and any(sign in rows[0][0] for sign in ";\t"):
+        raise DataError(f"{path} has numbers with something else than commas between them: write a,b,c")
     if rows and not any(map(_is_number, rows[0])):
         rows = rows[1:]
     if not rows:
@@ -177,8 +179,10 @@ def _fitted(values: np.ndarray, port: Port, where: str) -> np.ndarray:
     size = math.prod(port.shape)
     alone = values.shape == port.shape
     several = values.ndim > 0 and values.shape[1:] == port.shape
-    flat = (values.ndim == 2 and values.shape[1] == size) or (values.ndim == 1 and size == 1)
-    if values.dtype.kind not in "iufb" or values.size == 0 or not (alone or several or flat):
+    flat = (values.ndim == 2 and values.shape[1] == size) or (values.ndim < 2 and size == 1)
+    if values.size == 0:
+        raise DataError(f"{where} holds no numbers: give at least one sample")
+    if values.dtype.kind not in "iufb" or not (alone or several or flat):
         shape, wanted = ("x".join(map(str, s)) or "one number" for s in (values.shape, port.shape))
         raise DataError(
             f"{where} holds {values.dtype} {shape}, but the network's input {port.name} is {wanted}: give numbers of "

@@ -109,20 +109,27 @@ class Outputs:
         unknown = [name for name in dict.fromkeys(theirs) if name not in self.names]
         if unknown:
             raise DataError(self._unknown(unknown, theirs, path, learn))
+        if learn and len(set(theirs)) < 2:
+            raise DataError(
+                f"{path} has pictures of {theirs[0]} alone, from which the device would learn to say nothing else: add "
+                "pictures of another class"
+            )
         places = np.array([self.names.index(name) for name in theirs] + [-1], np.int32)  # the last one: no label
         return replace(samples, labels=places[samples.labels], classes=self.names, soft=None)
 
     def _unknown(self, unknown: Sequence[str], theirs: Sequence[str], path: Path, learn: bool) -> str:
-        known, both = self.names, (*self.names, *unknown)
-        ways = [f"say what they are called there (--map {unknown[0]}={known[0]})"]
+        both = (*self.names, *unknown)
+        unused = [name for name in self.names if name not in theirs]
+        ways = [f"say what they are called there (--map {unknown[0]}={unused[0]})"] if unused else []
         if not learn:
             ways.append("leave them out of the data")
         elif len(both) <= self.count:
             ways.append(f"teach them as well (--classes {','.join(both)})")
         else:
             ways.append(f"build the firmware with --classes {len(both)}")
-        if learn and len(set(theirs)) == len(known):
-            ways.append(f"give its outputs new names (--classes {','.join(dict.fromkeys(theirs))})")
+        if learn and len(unknown) <= len(unused):
+            new = dict(zip(unused, unknown, strict=False))  # those that both have keep their outputs
+            ways.append(f"rename what it has learned (--classes {','.join(new.get(n, n) for n in self.names)})")
         return (
             f"{path} has the classes {', '.join(dict.fromkeys(theirs))}, but the device has learned "
             f"{', '.join(self.names)}: {', or '.join(ways)}"

@@ -12,15 +12,18 @@ from rich.table import Table
 from tinyengine.device import Identity
 from tinyengine.device.recognition import Recognition
 
+FEW = 100_000
+"""Instructions that are shown one by one."""
 SHOWN = 6
 """Numbers of an output that a table has room for."""
 
 
-def _head(identity: Identity, live: bool) -> Table:
+def _head(identity: Identity, live: bool, answers: bool = True) -> Table:
     table = Table(title=f"{identity.model} on {identity.board}")
     table.add_column("input", overflow="fold")
-    table.add_column("answer")
-    table.add_column("probability", justify="right")
+    table.add_column("answer" if answers else "output")
+    if answers:
+        table.add_column("probability", justify="right")
     table.add_column("device time", justify="right")
     if live:
         table.add_column("frames/s", justify="right")
@@ -31,7 +34,8 @@ def _head(identity: Identity, live: bool) -> Table:
 def device_time(identity: Identity, result: Recognition) -> str:
     """Milliseconds by the device's counter; a simulator counts instructions, which are not time."""
     if identity.counter_unit == "instructions":
-        return f"{result.inference.count / 1e6:.2f} M instr."
+        count = result.inference.count
+        return f"{count / 1e6:.2f} M instr." if count >= FEW else f"{count:,} instr."
     return f"{result.inference.device_seconds * 1e3:.1f} ms"
 
 
@@ -53,9 +57,11 @@ def _numbers(real: np.ndarray) -> str:
 
 def answers_table(identity: Identity, results: Sequence[Recognition]) -> Table:
     """One row per picture."""
-    table = _head(identity, live=False)
+    answers = any(result.answer for result in results)
+    table = _head(identity, False, answers)
     for result in results:
-        table.add_row(*_cells(identity, result))
+        name, said, probability, time = _cells(identity, result)
+        table.add_row(name, said, *([probability] if answers else []), time)
     return table
 
 
