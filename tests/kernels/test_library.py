@@ -58,6 +58,11 @@ def test_compiles_without_a_warning_and_keeps_no_state(cpu: str, portable: bool,
     assert not [name for kind, name in symbols if kind.isupper() and kind != "U" and not name.startswith("te_")]
 
 
+def test_no_assembly_asks_for_a_stack_that_executes() -> None:
+    for path in (ROOT / "src").rglob("*.S"):
+        assert path.read_text().endswith('#ifdef __ELF__\n.section .note.GNU-stack,"",%progbits\n#endif\n'), path.name
+
+
 def test_kernels_are_found_by_name() -> None:
     """A kernel that te_<family>.h declares is in te_<family>*.c, or in te_<family>*_dsp.S and its portable twin."""
     for header in sorted((ROOT / "include" / "tinyengine").glob("*.h")):

@@ -145,7 +145,7 @@ def test_two_networks_share_an_arena_and_one_is_trained(tmp_path: Path, cpu: str
     (project / "main.c").write_text(TWO)
     lists = project / "CMakeLists.txt"
     c_only = lists.read_text().partition("else()")[0] + "endif()\n"
-    lists.write_text(c_only.replace("PRIVATE person_tiny", "PRIVATE cat_dog"))
+    lists.write_text(c_only.replace("PRIVATE person_tiny_network", "PRIVATE cat_dog_network"))
     build = built(project, library, cpu, tmp_path)
 
     cat, dog = (one.compiled for one in library.networks)

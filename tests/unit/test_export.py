@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from tinyengine.cores import core
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import ToolError
 from tinyengine.export import TARGETS, Library, compile_library, export
+from tinyengine.export.folder import check_free
 from tinyengine.export.sources import called, defined
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.project import toolchain
@@ -250,7 +252,10 @@ def test_the_readme_has_the_figures_of_the_report(monkeypatch, capsys, models, t
 MISTAKES = {
     "a core": (["--for", "c"], ["--cpu"]),
     "a kind": (["--cpu", "cortex-m4", "--for", "cobol"], ["cobol", "cmake"]),
-    "prefixes": (["--cpu", "cortex-m4", "--for", "c", "--prefix", "a", "--prefix", "b"], ["1 networks", "--prefix"]),
+    "prefixes": (
+        ["--cpu", "cortex-m4", "--for", "c", "--prefix", "a", "--prefix", "b"],
+        ["1 network wants", "--prefix"],
+    ),
     "a word of C": (["--cpu", "cortex-m4", "--for", "c", "--prefix", "int"], ["--prefix int_network"]),
     "too much flash": (["--cpu", "cortex-m4", "--for", "c", "--flash", "100"], ["100 bytes", "flash"]),
     "too much SRAM": (["--cpu", "cortex-m4", "--for", "c", "--sram", "100"], ["100 bytes", "SRAM"]),
@@ -287,10 +292,11 @@ def test_the_working_directory_may_be_the_folder(models: Path, tmp_path: Path, m
     assert sorted(path.name for path in tmp_path.iterdir()) == ["LICENSE", "README.md", "examples", "include", "src"]
 
 
-@pytest.mark.parametrize(("name", "target"), [("test", "test_network"), ("example", "example_network"), ("cat", "cat")])
-def test_cmake_accepts_the_name(models: Path, tmp_path: Path, name: str, target: str) -> None:
+@pytest.mark.parametrize("name", ["test", "debug", "m", "general", "cat", "cat_network"])
+def test_the_target_of_cmake_meets_no_other_name(models: Path, tmp_path: Path, name: str) -> None:
     shutil.copyfile(models / "cat.tflite", tmp_path / f"{name}.tflite")
     export(library(tmp_path, name), "cmake", tmp_path / "out")
+    target = f"{name.removesuffix('_network')}_network"
     assert f"add_library({target} STATIC" in (tmp_path / "out" / "CMakeLists.txt").read_text()
 
 
@@ -319,7 +325,9 @@ def test_a_failure_halfway_leaves_nothing(models: Path, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "names", [("cat", "cat"), ("cat", "CAT"), ("cat", "cat_weights"), ("Cat_Weights", "cat"), ("cat", "cat_image")]
+    "names",
+    [("cat", "cat"), ("cat", "CAT"), ("cat", "cat_weights"), ("Cat_Weights", "cat"), ("cat", "cat_image")]
+    + [("cat", "cat_shared"), ("cat_shared", "cat"), ("CAT_STATE", "cat"), ("cat", "cat_arena")],
 )
 def test_names_that_would_meet_are_refused(models: Path, names: tuple[str, str]) -> None:
     with pytest.raises(ToolError, match="names in common"):
@@ -365,3 +373,82 @@ def test_a_network_of_pictures_has_its_camera_with_it(models: Path, tmp_path: Pa
         run(compiler(language), tmp_path / "look.o", *made, "-lm", "-o", tmp_path / "look")
         run(tmp_path / "look")
     assert not any("image" in name for name in export(library(models, "cat"), target, tmp_path / "blind"))
+
+
+def test_a_shared_arena_leaves_te_config_to_its_user(models: Path, tmp_path: Path) -> None:
+    """His file comes first on the include path, has other things to say, and may also say where the arena is."""
+    folder, own = tmp_path / "networks", tmp_path / "own"
+    files = export(library(models, "cat", "dog", shared=True), "c", folder)
+    assert not any(name.endswith("te_config.h") for name in files)
+    own.mkdir()
+    place = '#define TE_SHARED_ARENA __attribute__((section(".fast")))\n'
+    (own / "te_config.h").write_text(f"#define TE_PORTABLE\n{place}")
+    made = objects(folder, tmp_path, folder / "src", folder / "include", [*STRICT, f"-I{own}"])
+    names = {line.split()[-1]: line for line in run("objdump", "-t", *made).splitlines() if "_arena" in line}
+    assert set(names) == {"te_shared_arena"} or "*UND*" in names.pop("te_shared_arena")
+    assert "cat_arena" not in names and "dog_arena" not in names
+    assert ".fast" in run("objdump", "-t", tmp_path / "src_te_shared_arena.c.o")
+    assert "`TE_SHARED_ARENA`" in (folder / "README.md").read_text()
+    (own / "te_config.h").write_text("#define CAT_SHARED_ARENA mine\n")
+    objects(folder, tmp_path, folder / "src", folder / "include", [*STRICT, f"-I{own}"])
+    assert " mine" in run("nm", tmp_path / "src_cat.c.o") and "te_shared_arena" not in run(
+        "nm", tmp_path / "src_cat.c.o"
+    )
+
+
+def test_an_empty_folder_may_be_a_device_of_its_own(models: Path, tmp_path: Path, monkeypatch) -> None:
+    """Nothing can be renamed into a mount point from outside; what fails halfway leaves it empty."""
+    out, rename, left = tmp_path / "mount", os.replace, [99]
+
+    def replace(source: Path, target: Path) -> None:
+        left[0] -= 1
+        if out in Path(target).parents and out not in Path(source).parents:
+            raise OSError(18, "Invalid cross-device link")
+        if left[0] == 0:
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    out.mkdir()
+    left[0] = 3
+    with pytest.raises(ToolError, match="Input/output"):
+        export(library(models, "cat"), "c", out)
+    assert not list(out.iterdir())
+    left[0] = 99
+    files = export(library(models, "cat"), "c", out)
+    assert all((out / name).is_file() for name in files) and not list(out.glob(".*"))
+
+
+def test_the_readme_names_what_pictures_need(models: Path, tmp_path: Path) -> None:
+    metadata = models / "eye.json"
+    before = metadata.read_text()
+    try:
+        metadata.write_text(ModelMetadata(classes=("no", "yes")).to_json())
+        export(library(models, "eye"), "c", tmp_path / "out")
+    finally:
+        metadata.write_text(before)
+    [line] = [line for line in (tmp_path / "out" / "README.md").read_text().splitlines() if "pictures" in line]
+    assert all(word in line for word in ("eye_image.h", "te_image.h", "te_answer.h", "0 is `no`, 1 is `yes`"))
+
+
+def test_the_readme_writes_no_zeros_and_one_value(models: Path, tmp_path: Path) -> None:
+    for name in ("cat", "dog", "bird", "fish", "eye"):
+        export(library(models, name), "c", tmp_path / name)
+        text = (tmp_path / name / "README.md").read_text()
+        assert "q - 0" not in text and ": 1 values" not in text
+        assert ("pictures" in text) == (name == "eye")
+
+
+def test_a_file_on_the_way_to_the_folder_is_named(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ToolError, match=r"file is not a folder: name a new one with -o"):
+        check_free(tmp_path / "file" / "deep" / "sub")
+
+
+def test_the_same_file_twice_needs_prefixes(models: Path) -> None:
+    with pytest.raises(ToolError, match=r"cat.tflite is named twice.*--prefix"):
+        library(models, "cat", "cat")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tinyengine.export.library.measure_code", lambda compiled: None)
+        twice = compile_library([models / "cat.tflite"] * 2, CompileOptions(), ["a", "b"])
+    assert [network.prefix for network in twice.networks] == ["a", "b"]

@@ -132,6 +132,9 @@ def test_networks_that_take_turns_share_an_arena(tmp_path: Path) -> None:
         ("2d.onnx", "network_2d"),
         ("math.tflite", "math_network"),
         ("te_conv.tflite", "network_te_conv"),
+        ("arduino_nano.tflite", "network_arduino_nano"),
+        ("Read.tflite", "read_network"),
+        ("CON.tflite", "con_network"),
         ("пример.tflite", "network"),
         (f"{'a' * 70}.tflite", "a" * 30),
     ],
@@ -141,13 +144,34 @@ def test_a_prefix_from_a_file_is_always_accepted(file: str, prefix: str) -> None
     check_prefix(prefix)
 
 
-@pytest.mark.parametrize("name", ["", "1", "a-b", "_a", "ä", "a" * 41, "while", "template", "string", "te", "run"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "1", "a-b", "_a", "ä", "a" * 41, "while", "template", "string", "te", "run"]
+    + [
+        "sin",
+        "exp",
+        "printf",
+        "read",
+        "write",
+        "NULL",
+        "EOF",
+        "INT8_MAX",
+        "uint32_t",
+        "String",
+        "Math",
+        "Assert",
+        "Time",
+    ]
+    + ["aux", "con", "nul", "prn", "com1", "LPT9", "setup", "loop", "Serial", "Arduino", "delay", "main"],
+)
 def test_prefixes_that_c_cannot_have(name: str) -> None:
     with pytest.raises(ToolError, match="--prefix"):
         check_prefix(name)
 
 
-@pytest.mark.parametrize("name", ["class", "te_conv"])
+@pytest.mark.parametrize(
+    "name", ["class", "te_conv", f"te_{'a' * 37}", "ArduinoNet", "sin", "NULL", "aux", "INT_LEAST64_MAX"]
+)
 def test_the_way_out_of_a_taken_prefix_is_accepted(name: str) -> None:
     with pytest.raises(ToolError) as refusal:
         check_prefix(name)

@@ -98,9 +98,6 @@ class Library:
         for network in self.networks:
             own = network.compiled.sources
             texts |= {name: own[name] for name in network.header_names}
-        if self.shared_arena:
-            lines = [f"#define {network.macro}_SHARED_ARENA te_shared_arena\n" for network in self.networks]
-            texts["te_config.h"] = "/* The networks of this folder never run at the same time. */\n" + "".join(lines)
         return texts
 
     def sources(self) -> dict[str, str]:
@@ -114,6 +111,8 @@ class Library:
             texts |= {name: text for name, text in own.items() if name not in network.header_names}
         texts |= self.glue
         if self.shared_arena:
+            for network in self.networks:
+                texts[f"{network.prefix}.c"] = _sharing(network) + texts[f"{network.prefix}.c"]
             texts["te_shared_arena.c"] = self._shared_arena()
         return texts
 
@@ -123,8 +122,18 @@ class Library:
             f'#include "{largest.prefix}.h"\n\n'
             "/* The arena of all networks of this folder: as large as the largest needs it. */\n"
             "extern uint8_t te_shared_arena[];\n"
-            f"uint8_t te_shared_arena[{largest.macro}_ARENA_BYTES] __attribute__((aligned(16)));\n"
+            "#ifndef TE_SHARED_ARENA /* its attributes, such as a section */\n#define TE_SHARED_ARENA\n#endif\n"
+            f"uint8_t te_shared_arena[{largest.macro}_ARENA_BYTES] TE_SHARED_ARENA __attribute__((aligned(16)));\n"
         )
+
+
+def _sharing(network: Network) -> str:
+    """What ``<prefix>.c`` begins with; behind the header, in which a te_config.h may have named another array."""
+    macro = f"{network.macro}_SHARED_ARENA"
+    return (
+        f'#include "{network.prefix}.h"\n\n/* The networks of this folder never run at the same time. */\n'
+        f"#ifndef {macro}\n#define {macro} te_shared_arena\n#endif\n\n"
+    )
 
 
 def compile_library(
@@ -139,9 +148,11 @@ def compile_library(
     ToolError for prefixes that would meet; what compile_model raises for a model; BudgetError for one above a cap.
     """
     if prefixes and len(prefixes) != len(models):
-        raise ToolError(
-            f"{len(models)} networks want as many prefixes, not {len(prefixes)}: give --prefix once for each"
-        )
+        want = "1 network wants 1 prefix" if len(models) == 1 else f"{len(models)} networks want as many prefixes"
+        raise ToolError(f"{want}, not {len(prefixes)}: give --prefix once for each network")
+    twice = [model for i, model in enumerate(models) if model in models[:i]]
+    if twice and not prefixes:
+        raise ToolError(f"{twice[0]} is named twice: name it once, or give --prefix once for each network")
     names = list(prefixes) or [prefix_of(model) for model in models]
     _check_names(names)
     networks = []
@@ -154,12 +165,17 @@ def compile_library(
     return Library(tuple(networks), shared_arena)
 
 
+_ENDS = ("arena", "bound", "image", "rows_received", "shared", "state", "states", "velocity", "weights")
+"""What the names of files, variables and macros of one network end in, where they could be those of another:
+CAT_SHARED_ARENA is the macro of cat and the arena of cat_shared."""
+
+
 def _check_names(prefixes: Sequence[str]) -> None:
     """ToolError where files or macros of two networks would have the same name."""
     taken: dict[str, str] = {}
     for prefix in prefixes:
         check_prefix(prefix)
-        for name in (prefix.lower(), f"{prefix}_weights".lower(), f"{prefix}_image".lower()):
+        for name in [prefix.lower(), *(f"{prefix}_{end}".lower() for end in _ENDS)]:
             if name in taken:
                 raise ToolError(
                     f"the networks {taken[name]} and {prefix} would have names in common: give other ones, --prefix "

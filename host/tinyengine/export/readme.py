@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tinyengine import __version__
 from tinyengine.cores import OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.export.library import Library, Network
@@ -33,7 +35,9 @@ def readme(library: Library, building: str) -> str:
         *(_calling(network) for network in library.networks),
         "`tinyengine/te_model.h` says what else a network offers: input by rows, a hook between layers, training. "
         f"Macros (`{first.macro}_ARENA`, ...) put its memory where you want it; they stand in `{first.prefix}.c` and "
-        f"`{first.prefix}_weights.h`. One network is not reentrant; "
+        f"`{first.prefix}_weights.h`. "
+        + ("`TE_SHARED_ARENA` says where the arena that all share is to be. " if library.shared_arena else "")
+        + "One network is not reentrant; "
         + (
             "these share one arena, so only one runs at a time, and its outputs are there until the next one runs.\n"
             if library.shared_arena
@@ -83,15 +87,29 @@ def _calling(network: Network) -> str:
         lines.append("- `reset()` before the first run: it remembers from run to run")
     if network.compiled.training:
         lines.append("- `trainer`: first `reset()`, then `step()` and `evaluate()`; see `tinyengine/te_train.h`")
+    lines += _pictures(network)
     return "\n".join(lines) + "\n"
+
+
+def _pictures(network: Network) -> list[str]:
+    """Of a network that takes pictures: how a camera comes in, and what comes out."""
+    header = f"{network.prefix}_image.h"
+    if header not in network.header_names:
+        return []
+    line = (
+        f"- pictures: `{header}` has the constant `{network.prefix}_image`, with which `tinyengine/te_image.h` makes "
+        "the input of a camera's lines; `tinyengine/te_answer.h` makes a class of the output"
+    )
+    classes = json.loads(network.compiled.metadata_json).get("classes", [])
+    return [line + (": " + ", ".join(f"{i} is `{name}`" for i, name in enumerate(classes)) if classes else "")]
 
 
 def _port(network: Network, name: str, port: Port) -> str:
     tensor = network.compiled.graph.tensor(port.tensor)
     dims = tensor.shape[1:] if len(tensor.shape) > 1 else tensor.shape
     shape = " x ".join(map(str, dims))
-    text = f"- `{name}`: {shape} values of {tensor.dtype}"
+    text = f"- `{name}`: {shape} {'value' if shape == '1' else 'values'} of {tensor.dtype}"
     if tensor.quant:
         scale, zero = tensor.quant.scalar()
-        text += f"; value = {scale:.9g} * (q - {zero})".replace("- -", "+ ")
+        text += f"; value = {scale:.9g} * " + (f"(q - {zero})".replace("- -", "+ ") if zero else "q")
     return text

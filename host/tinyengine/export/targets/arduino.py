@@ -37,7 +37,7 @@ def _properties(library: Library) -> str:
         "sentence": f"Neural networks for the {library.cpu}.",
         "paragraph": "Compiled to C by tinyengine: no interpreter, nothing is allocated.",
         "category": "Data Processing",
-        "url": "https://example.org/tinyengine",
+        "url": "https://arduino.github.io/arduino-cli/latest/library-specification/",
         "architectures": "*",
         "includes": ",".join(f"{network.prefix}.h" for network in library.networks),
     }

@@ -6,12 +6,10 @@ from tinyengine.cores import core
 from tinyengine.export.library import Library
 from tinyengine.export.targets.base import Files, compiled_sources, optimization, plain
 
-_TAKEN = {"all", "clean", "edit_cache", "example", "help", "install", "package", "rebuild_cache", "test"}
-"""Names of targets that CMake has, or this folder."""
-
 
 def _target(library: Library) -> str:
-    return f"{library.name}_network" if library.name in _TAKEN else library.name
+    """No target, keyword of CMake or library of the system is called like this; a bare name may be (test, debug, m)."""
+    return library.name if library.name.endswith("_network") else f"{library.name}_network"
 
 
 def files(library: Library) -> Files:

@@ -312,3 +312,7 @@ FUNCTION te_gradient_tile
     .size te_gradient_tile, . - te_gradient_tile
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

@@ -117,3 +117,7 @@ FUNCTION te_add_linear
     .size te_add_linear, . - te_add_linear
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

@@ -764,3 +764,7 @@ FUNCTION \name
     GATHER_RGB te_conv_gather_rgb_by_2_doubled, 1
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

@@ -24,3 +24,7 @@ FUNCTION te_copy_words
     .size te_copy_words, . - te_copy_words
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

@@ -144,3 +144,7 @@ FUNCTION \name
     DENSE te_dense_fast, ROUND_FOUR_FAST, FAST
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

@@ -774,3 +774,7 @@ FUNCTION te_depthwise_run_\name
     RUN     7_by_2_fast, PRODUCTS_7_by_2, FAST, 7, 4, 8, ADVANCE_7_BY_2
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif

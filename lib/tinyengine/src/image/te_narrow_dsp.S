@@ -322,3 +322,7 @@ FUNCTION \name
     NARROW_YUV te_narrow_uyvy, 0
 
 #endif
+
+#ifdef __ELF__
+.section .note.GNU-stack,"",%progbits
+#endif
