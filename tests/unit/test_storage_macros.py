@@ -144,34 +144,23 @@ def test_a_prefix_from_a_file_is_always_accepted(file: str, prefix: str) -> None
     check_prefix(prefix)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "1", "a-b", "_a", "ä", "a" * 41, "while", "template", "string", "te", "run"]
-    + [
-        "sin",
-        "exp",
-        "printf",
-        "read",
-        "write",
-        "NULL",
-        "EOF",
-        "INT8_MAX",
-        "uint32_t",
-        "String",
-        "Math",
-        "Assert",
-        "Time",
-    ]
-    + ["aux", "con", "nul", "prn", "com1", "LPT9", "setup", "loop", "Serial", "Arduino", "delay", "main"],
+REFUSED = (
+    *("", "1", "a-b", "_a", "ä", "a" * 41, "while", "template", "string", "te", "run", "sin", "exp", "printf", "read"),
+    *("write", "NULL", "EOF", "INT8_MAX", "uint32_t", "String", "Math", "Assert", "Time", "aux", "con", "nul", "prn"),
+    *("com1", "LPT9", "setup", "loop", "Serial", "Arduino", "delay", "main"),
 )
+
+
+@pytest.mark.parametrize("name", REFUSED)
 def test_prefixes_that_c_cannot_have(name: str) -> None:
     with pytest.raises(ToolError, match="--prefix"):
         check_prefix(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["class", "te_conv", f"te_{'a' * 37}", "ArduinoNet", "sin", "NULL", "aux", "INT_LEAST64_MAX"]
-)
+TAKEN = ("class", "te_conv", f"te_{'a' * 37}", "ArduinoNet", "sin", "NULL", "aux", "INT_LEAST64_MAX")
+
+
+@pytest.mark.parametrize("name", TAKEN)
 def test_the_way_out_of_a_taken_prefix_is_accepted(name: str) -> None:
     with pytest.raises(ToolError) as refusal:
         check_prefix(name)
