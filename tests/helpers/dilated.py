@@ -9,7 +9,8 @@ from tests.helpers.tflite_file import numbers, tflite_file, values
 
 
 def dilated(seed: int, depthwise: bool, reshaped: bool, apart: bool = False) -> bytes:
-    """A convolution in pieces; ``reshaped``: of one axis that becomes two in between; ``apart``: its stride is 2."""
+    """A convolution in pieces; ``reshaped``: of one axis that becomes two in between; ``apart``: its stride is 2, so
+    that it is no dilated one."""
     r = np.random.default_rng(seed)
     size, block, kernel = (tuple(int(n) for n in r.integers(low, high, 2)) for low, high in ((4, 10), (1, 4), (1, 4)))
     if reshaped:
@@ -29,6 +30,8 @@ def dilated(seed: int, depthwise: bool, reshaped: bool, apart: bool = False) -> 
     batch = block[0] * block[1]
     inner = [(n + sum(pad)) // b for n, b, pad in zip(size, block, pads, strict=True)]
     result = [n - k + 1 for n, k in zip(inner, kernel, strict=True)]
+    if apart:
+        result[0], crops[0] = (result[0] + 1) // 2, [0, 0]
     final = [n * b - sum(crop) for n, b, crop in zip(result, block, crops, strict=True)]
     shape = (1, *kernel, channels) if depthwise else (outputs, *kernel, channels)
     axis, count = (3, channels) if depthwise else (0, outputs)

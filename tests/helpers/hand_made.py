@@ -38,4 +38,5 @@ class HandMade(Generated):
             {f"{prefix}.h": header, f"{prefix}.c": source},
             macs=0,
             small=False,
+            constants=None,
         )

@@ -244,7 +244,7 @@ def test_a_network_looks_through_a_camera_without_a_frame(cpu: str) -> None:
     graph.outputs.append(Port("y", "y", "int8"))
     header = '#include "person.h"\nextern const te_model network;\n'
     sources = {**person.sources, "network.h": header, "network.c": CAMERA % ",".join(map(str, pixels))}
-    with BenchImage([Generated(graph, "network", sources, person.macs, False)], cpu) as image:
+    with BenchImage([Generated(graph, "network", sources, person.macs, False, None)], cpu) as image:
         [result] = image.run([Job(0, [])], exact=False)
 
     tensor = person.graph.tensor(person.graph.inputs[0].tensor)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tinyengine.cores import ANY
-from tinyengine.errors import UnsupportedOperatorError
+from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.ir import OpKind, Quantization
+from tinyengine.ir.verify import verify
 from tinyengine.kernels.base import LOWERINGS, Target
 from tinyengine.kernels.select import lower, lower_generic
 
@@ -50,7 +51,8 @@ def test_an_axis_beyond_16_bits() -> None:
 def test_16_bit_activations() -> None:
     for family in ("conv2d", "depthwise", "fully_connected", "elementwise", "lut", "pool", "mean", "pad"):
         refuse(change(case(family), "y", dtype="int16"), "int16", "quantize")
-    refuse(change(case("softmax"), "x", dtype="int16"), "int16", "quantize")
+    with pytest.raises(ModelError, match="mixes int16, int8"):  # no file comes as far as its kernel
+        verify(change(case("softmax"), "x", dtype="int16").graph)
 
 
 def test_weights_that_are_not_constant() -> None:
@@ -104,7 +106,8 @@ def test_float_where_no_kernel_takes_it() -> None:
     c = case("transpose_conv")
     for name in ("x", "y"):
         change(c, name, dtype="float32")
-    refuse(c, "float", "int8")
+    with pytest.raises(ModelError, match="mixes float32, int8"):
+        verify(c.graph)
 
 
 def test_a_constant_that_no_kernel_packs(monkeypatch: pytest.MonkeyPatch) -> None:

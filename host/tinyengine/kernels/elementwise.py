@@ -18,6 +18,7 @@ def lower_add(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """SUB is ADD whose second multiplier is negative."""
     if graph.tensor(op.outputs[0]).dtype == "int32":
         return lower_add_int32(op, graph)
+    require_int8(op, graph, *(graph.tensor(name) for name in (*op.inputs, *op.outputs)))
     p = add_params(graph, op)
     assert p.left_shift == 20  # built into the kernel
     return (

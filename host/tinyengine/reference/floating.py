@@ -133,6 +133,12 @@ def _hard_swish(x: np.ndarray) -> np.ndarray:
     return x * np.where(up > 6, F(6), up) / F(6)
 
 
+def _round(x: np.ndarray) -> np.ndarray:
+    """Halves to the even neighbour. What is between -0.5 and 0 becomes 0 as in TFLite Micro, not -0."""
+    whole = np.rint(x)
+    return np.where((whole == 0) & (x != 0), F(0), whole)
+
+
 UNARY: dict[OpKind, Callable[[np.ndarray], np.ndarray]] = {
     OpKind.TANH: floating.tanh,
     OpKind.LOGISTIC: floating.logistic,
@@ -147,7 +153,7 @@ UNARY: dict[OpKind, Callable[[np.ndarray], np.ndarray]] = {
     OpKind.HARD_SWISH: _hard_swish,
     OpKind.FLOOR: np.floor,
     OpKind.CEIL: np.ceil,
-    OpKind.ROUND: np.rint,
+    OpKind.ROUND: _round,
     OpKind.SIGN: np.sign,
     OpKind.SIN: floating.sin,
     OpKind.COS: floating.cos,
@@ -251,7 +257,8 @@ def resize_bilinear(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.
     def pixels(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         return x[:, rows][:, :, columns]
 
-    total = pixels(up, first) * (F(1) - down) * (F(1) - right) + pixels(under, first) * down * (F(1) - right)
+    total = F(0) + pixels(up, first) * (F(1) - down) * (F(1) - right)  # so a sum of negative zeros is a positive one
+    total = total + pixels(under, first) * down * (F(1) - right)
     return total + pixels(up, second) * (F(1) - down) * right + pixels(under, second) * down * right
 
 

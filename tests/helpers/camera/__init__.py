@@ -158,7 +158,7 @@ def picture_network(cases: Sequence[PictureCase], memory: int = 1 << 16) -> Pict
     for port, name, size, dtype in ((graph.inputs, "jobs", given, "uint8"), (graph.outputs, "rows", made, "int8")):
         graph.tensors[name] = Tensor(name, (size,), dtype)
         port.append(Port(name, name, dtype))
-    return PictureNetwork(graph, "network", sources, given, False, [*cases])
+    return PictureNetwork(graph, "network", sources, given, False, None, [*cases])
 
 
 def _padded(data: bytes) -> bytes:

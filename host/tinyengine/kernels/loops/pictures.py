@@ -42,7 +42,8 @@ BETWEEN = """for (int32_t i = 0; i < height; i++) {
         const int32_t first = columns[2 * j], second = columns[2 * j + 1];
         const float right = column_weights[j];
         for (int32_t c = 0; c < channels; c++) {
-            float sum = up[first + c] * (1.0f - down) * (1.0f - right);
+            float sum = 0.0f;
+            sum += up[first + c] * (1.0f - down) * (1.0f - right);
             sum += under[first + c] * down * (1.0f - right);
             sum += up[second + c] * (1.0f - down) * right;
             *out++ = sum + under[second + c] * down * right;

@@ -181,13 +181,14 @@ static inline float te_ceil_f32(float x) {
     return -te_floor_f32(-x);
 }
 
-/* To the nearest whole number, halves to the even one. */
+/* To the nearest whole number, halves to the even one. Between -0.5 and 0 it is 0, not -0. */
 static inline float te_round_f32(float x) {
     if (!(te_absolute_f32(x) < 8388608.0f)) return x;
     const float size = te_absolute_f32(x);
     int32_t whole = (int32_t)size;
     const float rest = size - (float)whole;
     if (rest > 0.5f || (rest == 0.5f && (whole & 1))) whole++;
+    if (whole == 0 && size > 0.0f) return 0.0f;
     return te_float_of(te_bits_of((float)whole) | (te_bits_of(x) & 0x80000000u));
 }
 
