@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -48,8 +49,8 @@ def _fetched() -> Path:
                 f"MicroPython's sources are missing, and pip could not download {SDIST}: set {VARIABLE} to a checkout "
                 "of MicroPython"
             )
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(scratch, filter="data")
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python before 3.11.4 has none
+        shutil.unpack_archive(archives[0], scratch, **safe)
         [unpacked] = (path for path in Path(scratch).iterdir() if path.is_dir())
         unpacked.rename(folder)
     return folder / "micropython"

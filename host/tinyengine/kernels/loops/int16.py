@@ -205,5 +205,5 @@ def lower_softmax(op: Operator, graph: Graph, target: Target) -> KernelCall:
     values |= {"exp": Array("int16", lambda: p.exp), "inverse": Array("int16", lambda: p.inverse)}
     code = text.function("softmax", values, "const int16_t *in, int16_t *out", SOFTMAX.splitlines())
     first = np.arange(x.elements // depth) * depth * 2
-    touched = walk.lines(first, first + depth * 2, y.nbytes)
+    touched = walk.lines(first, first + depth * 2, y.nbytes, in_step=True)
     return text.call(op, code, values, [x], touched, [access.overlap(touched, 0, y.nbytes)], HEADER)
