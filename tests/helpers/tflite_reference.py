@@ -66,8 +66,9 @@ def run_micro_in_a_row(model: bytes, runs: list[list[np.ndarray]]) -> list[np.nd
 
 
 def run_builtin_ref_apart(model: bytes, runs: list[list[np.ndarray]]) -> list[list[np.ndarray]] | None:
-    """As :func:`run_builtin_ref_in_a_row`, in a process of its own; None where TFLite ends that with a signal, as at some
-    random networks. Any other end is an AssertionError."""
+    """As :func:`run_builtin_ref_in_a_row`, in a process of its own. None where TFLite ends that with a signal, as at
+    some random networks. Any other end is an AssertionError."""
+
     with tempfile.TemporaryFile() as answers:
         child = os.fork()
         if child == 0:
