@@ -341,7 +341,11 @@ def test_the_cases_of_the_kernels_are_bit_identical_too(family: str, seed: int) 
         kind = one.graph.operators[0].kind
         like_micro = kind in NOT_LIKE_TFLITE or (kind in NOT_LIKE_TFLITE_IN_INT8 and mine.dtype == np.int8)
         reference = run_micro_outputs if like_micro else run_builtin_ref
-        theirs = reference(model, one.inputs)[0]
+        try:
+            theirs = reference(model, one.inputs)[0]
+        except RuntimeError as error:  # scales that TFLite does not accept
+            assert "no_integer_overflow_from_quantization" in str(error)
+            continue
         if mine.dtype == np.float32 and one.graph.operators[0].kind in APPROXIMATE:
             largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
             np.testing.assert_allclose(mine.ravel(), theirs.ravel(), 2e-6, min(1e-6 * largest, 1e-5), err_msg=str(one))
