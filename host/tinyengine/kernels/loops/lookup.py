@@ -20,29 +20,24 @@ for (int32_t i = 0; i < outer; i++, from += size * run) {
     }
 }"""
 
-# GCC 12 with -O2 drops the other loops, stores included, where it puts constants for their arguments and outer is 1.
-FIRST_AXIS = """const uint8_t *const from = (const uint8_t *)table;
-uint8_t *to = out;
-const int32_t *const end = in + count;
-for (const int32_t *at = in; at < end; at++, to += run) {
-    const int32_t index = te_clamp(*at, 0, size - 1);
-    memcpy(to, from + index * run, (size_t)run);
-}"""
-
 
 def lookup(op: Operator, graph: Graph, axis: int) -> KernelCall:
     """The call for indices (input 0) into a table (input 1, a constant or not) along ``axis``."""
     indices, table, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
     size = y.nbytes // y.elements
     outer = prod(table.shape[:axis])
-    values: dict[str, Value] = {"outer": outer} if outer > 1 else {}
-    values |= {"size": table.shape[axis], "count": indices.elements, "run": prod(table.shape[axis + 1 :]) * size}
+    values: dict[str, Value] = {
+        "outer": outer,
+        "size": table.shape[axis],
+        "count": indices.elements,
+        "run": prod(table.shape[axis + 1 :]) * size,
+    }
     arguments, inputs = "const int32_t *in, void *out", [indices]
     if table.data is not None:
         values["table"] = text.constant(table)
     else:
         arguments, inputs = "const int32_t *in, const void *table, void *out", [indices, table]
-    code = text.function("lookup", values, arguments, (BODY if outer > 1 else FIRST_AXIS).splitlines())
+    code = text.function("lookup", values, arguments, BODY.splitlines())
     whole = [([0], [tensor.nbytes]) for tensor in inputs]
     touched = access.blocks(whole, ([0], [y.nbytes]))  # type: ignore[arg-type]
     return text.call(op, code, values, inputs, touched, [None] * len(inputs))

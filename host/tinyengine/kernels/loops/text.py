@@ -50,12 +50,18 @@ def function(what: str, values: Values, arguments: str, body: Sequence[str], loc
             *fields,
             f"}} {NAME}_params;\n",
             f"static void {NAME}(const {NAME}_params *p, {arguments}) {{",
-            *(f"    {line}" for line in [*(_locals(values) if local else ()), *body]),
+            *(f"    {line}" for line in [*_hidden(arguments), *(_locals(values) if local else ()), *body]),
             "}\n",
         ]
     )
     name = f"loop_{what}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
     return Function(name, text.replace(NAME, name))
+
+
+def _hidden(arguments: str) -> list[str]:
+    """Where the pointers of ``arguments`` point, a C compiler shall not know (te_types.h)."""
+    names = [argument.rsplit("*", 1)[1].strip() for argument in arguments.split(",") if "*" in argument]
+    return [f"TE_HIDE({name});" for name in names]
 
 
 def packed(values: Values) -> dict[str, CValue]:
