@@ -96,7 +96,7 @@ def recognizer(
     """The device of ``connection`` for a ``with`` block, with its network's meaning: from beside MODEL, else from the
     firmware, with the overrides."""
     with connected(model=model, **connection) as device:
-        known = device.identity.metadata  # a new classifier has other classes than the file says
+        # a network that can be trained may have a new classifier, with other classes than the file says
         found = load_metadata(model) if model is not None and not device.identity.can_train else None
-        metadata = (found or known).override(mapping=mapping, color=color)
+        metadata = (found or device.identity.metadata).override(mapping=mapping, color=color)
         yield Recognizer(device, metadata, by_rows)

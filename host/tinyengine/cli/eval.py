@@ -15,7 +15,6 @@ from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     is_simulated,
-    outputs_of,
     picture_options,
     read_inputs,
     trainer,
@@ -23,7 +22,7 @@ from tinyengine.cli.training_options import (
     what_it_holds,
 )
 from tinyengine.device.recognition import input_form
-from tinyengine.finetune.classes import parse_wish
+from tinyengine.finetune.classes import Outputs, parse_wish
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.session import Interrupted, evaluate
 from tinyengine.progress import part
@@ -69,7 +68,7 @@ def command(
         form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
         wish = parse_wish(classes, renamed)
         samples = read_inputs(data, form, progress)
-        outputs = outputs_of(device, learner.info).wished(wish, samples, data, learn=False)
+        outputs = Outputs.of(device.identity, learner.info).wished(wish, samples, data, learn=False)
         samples = outputs.matched(samples, wish, data)
         count = outputs.taking_part(wish)
         try:

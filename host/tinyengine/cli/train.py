@@ -16,7 +16,6 @@ from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     is_simulated,
-    outputs_of,
     picture_options,
     read_inputs,
     trainer,
@@ -25,7 +24,7 @@ from tinyengine.cli.training_options import (
 )
 from tinyengine.data.samples import split
 from tinyengine.device.recognition import input_form
-from tinyengine.finetune.classes import parse_wish
+from tinyengine.finetune.classes import Outputs, parse_wish
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.rates import find_rate
 from tinyengine.finetune.session import SCHEDULES, Interrupted, TuneOptions, fine_tune
@@ -155,7 +154,7 @@ def command(
         wish = parse_wish(classes, renamed)
         with step_progress() as progress:
             train = read_inputs(data, form, progress)
-            outputs = outputs_of(device, learner.info).wished(wish, train, data, learn=True)
+            outputs = Outputs.of(device.identity, learner.info).wished(wish, train, data, learn=True)
             train = outputs.matched(train, wish, data, learn=True)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)

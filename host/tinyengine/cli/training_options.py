@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 
 from tinyengine.cli.device_options import BY_ROWS, MAPPING, connected
 from tinyengine.cli.options import with_options
 from tinyengine.data.images import InputForm
 from tinyengine.data.reader import read_pictures
-from tinyengine.data.samples import Arrays, Pictures, no_classes
-from tinyengine.device import Device
+from tinyengine.data.samples import Arrays, labelled
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
-from tinyengine.finetune.classes import Outputs
 from tinyengine.progress import Activity, part
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,22 +58,10 @@ def trainer(by_rows: bool | None = None, **connection: Any) -> Iterator[DeviceTr
 
 
 def read_inputs(path: Path, form: InputForm, activity: Activity) -> Arrays:
-    """The labelled pictures at ``path`` as int8 inputs. DataError where none has a label."""
-    return having_labels(path).inputs(form, part(activity, f"reading {path.name}"))
-
-
-def having_labels(path: Path) -> Pictures:
-    """The labelled pictures at ``path``: of a single class too, which may be one of several that a device knows."""
-    pictures = read_pictures(path, labelled=False)
-    if (pictures.labels < 0).all():
-        raise no_classes(path)
-    return pictures.take(np.flatnonzero(pictures.labels >= 0))
-
-
-def outputs_of(device: Device, info: TrainingInfo) -> Outputs:
-    """The classes that a device knows: those it was taught, else those its network came with."""
-    known = device.identity.metadata.classes
-    return Outputs(info.class_names or (known if len(known) == info.classes else ()), info.classes)
+    """The labelled pictures at ``path`` as int8 inputs, also of a single class: it may be one of several that a device
+    knows. DataError where none has a label."""
+    pictures = labelled(read_pictures(path, labelled=False), path, fewest=1)
+    return pictures.inputs(form, part(activity, f"reading {path.name}"))
 
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

@@ -117,9 +117,10 @@ def no_classes(path: Path) -> DataError:
     )
 
 
-def labelled(samples: Samples[Values], path: Path) -> Samples[Values]:
-    """Those of ``samples`` (read from ``path``) that have a label; DataError for fewer than two classes."""
-    if len(samples.classes) < 2 or (samples.labels < 0).all():
+def labelled(samples: Samples[Values], path: Path, fewest: int = 2) -> Samples[Values]:
+    """Those of ``samples`` (read from ``path``) that have a label; DataError where none has, or for fewer classes than
+    ``fewest``."""
+    if len(samples.classes) < fewest or (samples.labels < 0).all():
         raise no_classes(path)
     return samples.take(np.flatnonzero(samples.labels >= 0))
 

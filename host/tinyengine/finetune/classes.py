@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.data.samples import Samples, Values, no_classes
+from tinyengine.device import Identity
+from tinyengine.device.training import TrainingInfo
 from tinyengine.errors import DataError
 
 
@@ -52,6 +54,12 @@ class Outputs:
 
     names: tuple[str, ...]
     count: int
+
+    @classmethod
+    def of(cls, identity: Identity, info: TrainingInfo) -> Outputs:
+        """Those of a device: the classes that it was taught, else those that its network came with."""
+        known = identity.metadata.classes
+        return cls(info.class_names or (known if len(known) == info.classes else ()), info.classes)
 
     def wished(self, wish: Wish, samples: Samples[Values], path: Path, learn: bool) -> Outputs:
         """With the names that they have after this command: the user's, else those that they have, else the data's.

@@ -77,22 +77,33 @@ class TuneOptions:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Over a set: mean loss, and how often each true class (row) was called which class (column)."""
+    """What became of each of N samples, in their order."""
 
     steps: int  # behind it in this session
-    loss: float
-    confusion: np.ndarray
-    losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (N,) of each sample, in their order
-    answers: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (N,) the classes it was taken for
-    truth: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (N,) the classes they are of
+    classes: int
+    losses: np.ndarray  # (N,)
+    truth: np.ndarray  # (N,) the classes they are of
+    answers: np.ndarray  # (N,) the classes they were taken for
 
     @property
     def count(self) -> int:
-        return int(self.confusion.sum())
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """The mean."""
+        return float(self.losses.sum()) / max(self.count, 1)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """How often each true class (row) was called which class (column)."""
+        table = np.zeros((self.classes, self.classes), int)
+        np.add.at(table, (self.truth, self.answers), 1)
+        return table
 
     @property
     def accuracy(self) -> float:
-        return float(np.trace(self.confusion)) / self.count if self.count else 0.0
+        return float((self.truth == self.answers).mean()) if self.count else 0.0
 
     def worst(self, count: int) -> list[int]:
         """The samples with the greatest losses, at most ``count``, of those that were taken for another class."""
@@ -150,17 +161,14 @@ def evaluate(
     steps: int = 0,
 ) -> Evaluation:
     """Judge every sample. Interrupted when ``stop`` says so."""
-    confusion = np.zeros((classes, classes), int)
     losses, answers = np.zeros(len(samples)), np.zeros(len(samples), int)
     for number, (values, label) in enumerate(zip(samples.values, samples.labels, strict=True)):
         if stop():
             raise Interrupted
         progress(number, len(samples))
         outcome = learner.evaluate(values, Sample(int(label), classes))
-        confusion[int(label), outcome.predicted] += 1
         losses[number], answers[number] = outcome.loss, outcome.predicted
-    mean = float(losses.sum()) / max(len(samples), 1)
-    return Evaluation(steps, mean, confusion, losses, answers, samples.labels.astype(int))
+    return Evaluation(steps, classes, losses, samples.labels.astype(int), answers)
 
 
 def train(
