@@ -16,15 +16,16 @@ from tests.helpers.micropython import Repl, build_port, port_repl
 from tests.helpers.micropython_cases import CASES, Session, numbers, pictures
 from tests.helpers.needs import thorough_cores
 
-HEAP_LIMIT = 112 << 10
-"""Bytes of heap for person_tiny as a native module with its weights in a file; more than half is its arena."""
+HEAP_LIMITS = {"armv7emsp": 75 << 10, "armv7emdp": 75 << 10, "armv6m": 98 << 10}
+"""Bytes of heap for person_tiny with --optimize sram as a native module with its weights in a file, arena included.
+Without the DSP extension no kernel runs row by row, so there the arena is that of whole layers."""
 NATIVE = {"cortex-m4": ("armv7emsp", "armv6m"), "cortex-m7": ("armv7emdp",)}
 """What the port on each core loads."""
 
 
 def person(arch: str) -> CompiledModel:
     options = module_options(CompileOptions(prefix="person_tiny", bound=True), arch)
-    options = replace(options, requant=core(options.cpu).requant)
+    options = replace(options, requant=core(options.cpu).requant, optimize="sram")
     return compile_model(project_root() / "models" / "person_tiny.tflite", options)
 
 
@@ -76,7 +77,7 @@ gc.collect()
 print(gc.mem_alloc() - before)
 """
             [used] = repl.run(load)
-            assert int(used) <= HEAP_LIMIT, used
+            assert int(used) <= HEAP_LIMITS[arch], used
             repl.run("del net")
             (number,) = (i for i, (network, _) in enumerate(sessions) if network.startswith(f"{arch}."))
             run_session(repl, sessions[number][1], number, sessions[number][0])
