@@ -1,0 +1,145 @@
+"""Matrices of language models as the streams that te_lm_kernels.h reads, and which of its kernels may read them.
+
+Four rows at a time. In W8 a halfword is one weight of two rows, w[r] + 256 * w[r + 1]: multiplied as it is, it adds up
+A_r + 256 * A_(r+1), of which A_r is taken off at the end; so A_(r+1) must stay within 24 bits. In W4 a halfword is one
+weight of four rows, u[r] + 16 * u[r + 1] + 256 * u[r + 2] + 4096 * n[r + 3] with u = n + 8, and sums of a group must
+stay within 20 bits. The proofs here bound the sums by what the operator before the matrix can give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from tinyengine.sizes import ceil_div
+
+ROWS = 4
+STEP = 8  # inputs; a row's length is a multiple
+ROW_LIMIT = 1 << 23  # of A_(r+1) in a halfword of two rows
+GROUP_LIMIT = 1 << 19  # of A_(r+3) in a halfword of four rows
+SUM_LIMIT = 1 << 31
+UNROLLED = (64,)  # inputs of the kernels without a loop; longer ones would not fit the flash cache of an STM32F4
+
+
+@dataclass(frozen=True)
+class InputBound:
+    """What a matrix's input never exceeds: ``peak`` its values, ``length`` their root sum of squares."""
+
+    peak: float
+    length: float
+
+    def of(self, weights: np.ndarray) -> np.ndarray:
+        """A bound of |sum of products| per row; ``weights`` (..., inputs)."""
+        wide = weights.astype(np.float64)
+        return np.minimum(self.peak * np.abs(wide).sum(-1), self.length * np.sqrt((wide * wide).sum(-1)))
+
+
+def norm_bound(width: int) -> InputBound:
+    """Behind LM_NORM: a root mean square of 2**10, and what rounding and a reciprocal of 16 bits add."""
+    length = ((1 << 10) + 2) * sqrt(width)
+    return InputBound(min(length, 32768.0), length)
+
+
+def peak_bound(width: int, peak: int) -> InputBound:
+    """Behind an operator whose outputs are at most ``peak``."""
+    return InputBound(peak, peak * sqrt(width))
+
+
+def part_w8(weights: np.ndarray, bound: InputBound) -> int | None:
+    """How many inputs may be summed before the odd rows are taken out of the halfwords: 0 if all of them may, otherwise
+    a multiple of ``STEP``; None if no such number is safe. ``weights`` (N, K) int8."""
+    odd = weights[1::2]
+    if (bound.of(weights) >= SUM_LIMIT).any():
+        return None
+    if (bound.of(odd) < ROW_LIMIT).all():
+        return 0
+    inputs = weights.shape[1]
+    for parts in range(2, ceil_div(inputs, STEP) + 1):
+        part = STEP * ceil_div(inputs, parts * STEP)
+        if all((bound.of(odd[:, k : k + part]) < ROW_LIMIT).all() for k in range(0, inputs, part)):
+            return part
+    return None
+
+
+def fits_w4(weights: np.ndarray, scales: np.ndarray, group: int, bound: InputBound) -> bool:
+    """Whether the sums of groups, and the scaled sum of a row, stay in their bits. ``scales`` (N, groups) int16."""
+    inputs, rounding = weights.shape[1], ceil_div(weights.shape[1], group)
+    total = np.zeros(len(weights))
+    for index, k in enumerate(range(0, inputs, group)):
+        size = bound.of(weights[:, k : k + group])
+        if (size >= GROUP_LIMIT).any():
+            return False
+        total += size * np.abs(scales[:, index].astype(np.float64)) / 16.0  # the sum is 4096 fold, the product >> 16
+    return bool((total + 4096 * rounding < SUM_LIMIT).all())
+
+
+def gemv_function(
+    bits: int,
+    k: int,
+    group: int,
+    add: bool,
+    weights: np.ndarray,
+    bound: InputBound,
+    scales: np.ndarray | None = None,
+) -> tuple[str, int]:
+    """The kernel to call and its ``group``; the portable one on every core (``any``) where no proof holds."""
+    name = f"te_lm_gemv{'_add' if add else ''}"
+    if bits == 4:
+        assert scales is not None
+        return f"{name}{'' if fits_w4(weights, scales, group, bound) else '_any'}_w4", group
+    part = part_w8(weights, bound)
+    if part is None:
+        return f"{name}_any_w8", 0
+    if part:
+        return f"{name}_parts_w8", part
+    return f"{name}_w8{f'_{k}' if k in UNROLLED else ''}", 0
+
+
+def stream_words(k: int, group: int) -> int:
+    """Words of the stream that te_lm_stream_w4 makes of ``k`` inputs."""
+    return k // 2 + 4 * ceil_div(k, group)
+
+
+def _check(weights: np.ndarray, low: int, high: int) -> None:
+    """ValueError unless the rows are whole quads, the inputs whole steps and the values in range."""
+    rows, inputs = weights.shape
+    if rows % ROWS or inputs % STEP:
+        raise ValueError(f"{rows} x {inputs} weights: rows come in fours, inputs in eights")
+    if weights.min() < low or weights.max() > high:
+        raise ValueError(f"weights outside {low}..{high}")
+
+
+def pack_w8(weights: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """uint32 (N / 4 * (K + 4),): per four rows two words for each pair of inputs, (row 0 and 1), (row 2 and 3), then
+    four multipliers. ``weights`` (N, K) int8 in -127..127, ``multipliers`` (N,) int32."""
+    _check(weights, -127, 127)
+    rows, inputs = weights.shape
+    wide = weights.astype(np.int32).reshape(rows // 4, 2, 2, inputs)
+    halves = (wide[:, :, 0] + 256 * wide[:, :, 1]).astype("<i2")  # (quads, pairs of rows, K)
+    body = halves.reshape(rows // 4, 2, inputs // 2, 2).transpose(0, 2, 1, 3)
+    return _with_multipliers(np.ascontiguousarray(body).reshape(rows // 4, -1).view("<u4"), multipliers)
+
+
+def pack_w4(weights: np.ndarray, multipliers: np.ndarray, scales: np.ndarray, group: int) -> np.ndarray:
+    """uint32: per four rows, for each group one word per pair of inputs and two words of four scales; then four
+    multipliers. ``weights`` (N, K) int8 in -8..7, ``scales`` (N, groups) int16; the last group may be shorter."""
+    _check(weights, -8, 7)
+    rows, inputs = weights.shape
+    quads = rows // 4
+    n = weights.astype(np.int32).reshape(quads, 4, inputs)
+    u = n + 8
+    halves = u[:, 0] | u[:, 1] << 4 | u[:, 2] << 8 | (n[:, 3] & 15) << 12
+    words = np.ascontiguousarray(halves.astype("<u2")).view("<u4")  # (quads, K / 2)
+    factors = np.ascontiguousarray(scales.astype("<i2").reshape(quads, 4, -1).transpose(0, 2, 1)).view("<u4")
+    parts = []
+    for index, k in enumerate(range(0, inputs, group)):
+        parts += [words[:, k // 2 : (k + group) // 2], factors[:, index]]
+    return _with_multipliers(np.concatenate(parts, axis=1), multipliers)
+
+
+def _with_multipliers(body: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """Those of a quad's rows behind its words."""
+    tails = multipliers.astype("<i4").reshape(len(body), ROWS).view("<u4")
+    return np.concatenate([body, tails], axis=1).ravel()
