@@ -1,7 +1,7 @@
 """Operators whose results are known before the network runs: whatever follows sees constants of the file.
 
 FILL and ZEROS_LIKE of known shapes (what an unrolled recurrent layer begins with), and what converts or turns
-constants: the DEQUANTIZE of weights that are stored in 8 or 16 bits, a TRANSPOSE of weights.
+constants: the DEQUANTIZE of weights that are stored in 8 or 16 bits, the DENSIFY of sparse ones, a TRANSPOSE.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ def fold_known_result(context: Context, op: RawOperator) -> bool:
         shape = context.activation(op, 0, tuple(DTYPES)).shape if not first.data.size else first.shape
         context.known(op, np.zeros(shape, np.int8))
         return True
-    if not first.data.size or first.sparse:
+    if not first.data.size:
         return False
     if op.kind in ("DEQUANTIZE", "QUANTIZE"):
         context.known(op, _converted(context, op, first))
+    elif op.kind == "DENSIFY":
+        context.known(op, context.values(op, first))
     elif op.kind in TURNS and len(first.scale) <= 1 and first.dtype not in ("INT32", "INT64"):
         try:
             context.known(op, TURNS[op.kind](context, op, context.values(op, first)))

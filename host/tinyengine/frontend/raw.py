@@ -2,7 +2,8 @@
 
 A file may be cut or damaged anywhere. The flatbuffer library follows offsets blindly, so every failure below it
 (struct.error, IndexError, ...) is turned into one ModelError here, and no length that a file claims is believed
-beyond the size of the file. Array data stay views of the file's bytes, but for constants of 4 bits: they become int8.
+beyond the size of the file. Array data stay views of the file's bytes, but for constants of 4 bits, which
+become int8, and sparse ones, which become dense.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tflite
 from tflite import Model
 
 from tinyengine.errors import ModelError
+from tinyengine.frontend.sparse import dense_bytes
 
 MAX_RANK = 8
 MAX_SUBGRAPHS = 64
@@ -41,7 +43,6 @@ class RawTensor:
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int
-    sparse: bool
     legacy: bool = False  # the file has uint8 for this int8 (frontend/legacy.py)
 
 
@@ -170,6 +171,9 @@ def _read_tensor(model: Model, tensor: tflite.Tensor, index: int, size: int) -> 
     data = _buffer(model, tensor.Buffer(), index, size)
     if dtype == "INT4" and data.size:
         dtype, data = "INT8", _unpacked(data, shape)
+    sparsity = tensor.Sparsity()
+    if sparsity is not None and data.size:
+        data = dense_bytes(data, shape, sparsity)
     quantization = tensor.Quantization()
     if quantization is not None:
         scale = _floats(quantization.ScaleAsNumpy())
@@ -185,7 +189,6 @@ def _read_tensor(model: Model, tensor: tflite.Tensor, index: int, size: int) -> 
         scale,
         zero_point,
         axis,
-        tensor.Sparsity() is not None,
     )
 
 

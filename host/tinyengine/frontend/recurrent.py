@@ -74,8 +74,8 @@ def _no_bias(context: Context, op: RawOperator, units: int) -> Tensor:
 def _constant(context: Context, op: RawOperator, position: int, *dtypes: str) -> Tensor:
     raw = context.required(op, position)
     context.require_dtype(op, raw, dtypes)
-    if not raw.data.size or raw.sparse:
-        context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
+    if not raw.data.size:
+        context.unsupported(op, "has weights that are computed", "store constant weights", raw.index)
     constant = context.constant(op, raw)
     if constant.dtype == "int32" and raw.scale:  # TFLite Micro asks for it where the network is written again
         constant.quant = Quantization(raw.scale, (0,) * len(raw.scale))

@@ -118,8 +118,8 @@ def _weights(context: Context, op: RawOperator, rank: int, axis: int, dtype: str
     if dtype == "float32" and raw.dtype in ("INT8", "UINT8"):
         context.unsupported(op, f"has {raw.dtype.lower()} weights but computes in float32", QUANTIZE_HINT, raw.index)
     context.require_dtype(op, raw, (dtype,))
-    if not raw.data.size or raw.sparse:
-        context.unsupported(op, "has weights that are computed or sparse", "store dense constant weights", raw.index)
+    if not raw.data.size:
+        context.unsupported(op, "has weights that are computed", "store constant weights", raw.index)
     if len(raw.shape) != rank:
         context.damaged(op, f"has weights of shape {list(raw.shape)}", raw.index)
     return clipped_weights(context, op, axis) if raw.legacy else context.constant(op, raw, axis)
