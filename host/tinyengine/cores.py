@@ -84,12 +84,14 @@ _M33 = Core(
         timers=0x50000000,
         tick_ns=50,
     ),
+    cycle_model="cortex_m33",
 )
 _M7 = Core(
     "cortex-m7",
     ("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-d16"),
     DSP,
     Machine("mps2-an500", _CODE, _RAM, Region(0x60000000, 16 * _MB)),
+    cycle_model="cortex_m7",
 )
 _TABLE = (
     # A Cortex-M3 executes its instructions one by one, and faults at unaligned accesses (firmware/bench/startup.c).

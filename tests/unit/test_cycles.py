@@ -1,4 +1,4 @@
-"""The timing model of the Cortex-M4 on sequences whose cycles Arm's documentation gives or implies."""
+"""The timing models on sequences whose cycles documentation or measurements of others give or imply."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import struct
 
 import pytest
 from tinyengine.errors import ToolError
-from tinyengine.measure.cycles.cortex_m4 import Cycles, Instruction, block_cycles, is_branch
+from tinyengine.measure.cycles import cortex_m7, cortex_m33
+from tinyengine.measure.cycles.cortex_m4 import block_cycles
+from tinyengine.measure.cycles.in_order import Kind, use_of
+from tinyengine.measure.cycles.instructions import Cycles, Instruction, is_branch
 from tinyengine.measure.cycles.trace import BlockRuns, Segment, read_segments
 
 
@@ -36,6 +39,7 @@ def block(*lines: str) -> list[Instruction]:
         (["ldrd r0, r1, [r2], #8", "strd r0, r1, [r3]"], 6),
         (["smlad r0, r1, r2, r3", "smlal r0, r1, r2, r3", "mul r0, r1, r2", "ssat r0, #8, r1", "sxtb16 r0, r1"], 5),
         (["vdiv.f32 s0, s1, s2", "vmla.f32 s0, s1, s2", "vadd.f32 s0, s1, s2", "vldr s0, [r0]"], 14 + 3 + 1 + 2),
+        (["vmov r0, s1", "vmov s1, r0", "vmov r0, r1, s2, s3", "vmov d8, r0, r1"], 1 + 1 + 2 + 2),
         (["ldrne r0, [r1]", "strne r0, [r2, #4]", "movne r0, r1"], 4),
         (["subs r0, #1", "bne.n 1b"], 2),  # the refill is counted where it is taken
         (["tbb [pc, r0]"], 3),
@@ -77,3 +81,53 @@ def test_records_of_the_plugin() -> None:
     ]
     with pytest.raises(ToolError, match="damaged"):
         read_segments(data[:-1])
+
+
+@pytest.mark.parametrize(
+    ("lines", "m33", "m7"),
+    [
+        (["ldr r0, [r1]", "ldr r2, [r1, #4]"], 2, 1),  # different halves of a double word
+        (["ldr r0, [r1]", "ldr r2, [r1, #8]"], 2, 2),
+        (["ldr r0, [r1]", "ldr r2, [r3, #4]"], 2, 2),
+        (["ldmia r0!, {r4, r5, r6, r7}"], 4, 2),
+        (["ldm r0, {r4-r6, sl}", "ldrd r0, r1, [r2], #8"], 6, 3),
+        (["ldr r0, [r1]", "smlad r2, r0, r0, r2"], 3, 3),
+        (["smlad r2, r0, r1, r2", "smlad r2, r0, r3, r2", "smlad r2, r0, r4, r2"], 3, 3),  # sums go on at once
+        (["smlad r2, r0, r1, r2", "add r3, r2, #1"], 3, 3),
+        (["smlad r2, r0, r1, r2", "ldr r0, [r4]", "smlad r5, r6, r1, r5", "ldr r6, [r4, #8]"], 4, 2),
+        (["smlad r2, r0, r1, r2", "str r0, [r4]"], 2, 2),
+        (["sxtb16 r0, r1", "smlad r2, r3, r4, r2"], 2, 1),  # the older of a pair
+        (["smlad r2, r3, r4, r2", "sxtb16 r0, r1"], 2, 2),
+        (["sxtb16 r0, r1", "sxtb16 r2, r3"], 2, 2),
+        (["ldrb r0, [r1]", "add r0, r0, #1"], 3, 3),
+        (["ldr r0, [r1], #4", "ldr r2, [r1]"], 2, 2),
+        (["str r0, [r1]", "add r2, r2, #1"], 2, 1),
+        (["udiv r0, r1, r2"], 1 + 6, 1 + 6),
+        (["push {r4-r7, lr}", "pop {r4-r7, pc}"], 10, 6),
+    ],
+)
+def test_in_order(lines: list[str], m33: int, m7: int) -> None:
+    """What was measured of pairs and latencies on an RP2350 and an STM32H743 (sources: the modules)."""
+    for model, cycles in ((cortex_m33, m33), (cortex_m7, m7)):
+        found = model.block_cycles(block(*lines))
+        assert found.estimate == cycles, model.__name__
+        assert found.low <= found.estimate <= found.high
+
+
+def test_how_registers_are_used() -> None:
+    def use(line: str) -> tuple[Kind, tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        found = use_of(block(line)[0])
+        return found.kind, found.written, found.read, found.sums, found.address
+
+    assert use("smlal r4, r5, sl, fp") == (Kind.MULTIPLY, ("r4", "r5"), ("r10", "r11"), ("r4", "r5"), ())
+    assert use("smull r4, r5, r6, r7") == (Kind.MULTIPLY, ("r4", "r5"), ("r6", "r7"), (), ())
+    assert use("mul r0, r1") == (Kind.MULTIPLY, ("r0",), ("r0", "r1"), (), ())
+    assert use("ldmia.w r0!, {r4-r6, ip}".replace(".w", ""))[1] == ("r4", "r5", "r6", "r12")
+    assert use("vldmia r1!, {s0-s2}") == (Kind.LOADS, ("s0", "s1", "s2"), (), (), ("r1",))
+    assert use("str r0, [r1, r2]") == (Kind.STORE, (), ("r0",), (), ("r1", "r2"))
+    assert use("subs r0, #1")[1] == ("r0", "flags")
+    assert use("bne 10")[0] is Kind.BRANCH
+    updated = use_of(block("ldr r0, [r1, #8]!")[0])
+    assert (updated.updated, updated.bank) == (("r1",), 0)
+    assert use_of(block("add r0, r1, r2, asr #8")[0]).right
+    assert not use_of(block("add r0, r1, r2, lsl #8")[0]).right

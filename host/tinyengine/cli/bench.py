@@ -30,7 +30,7 @@ from tinyengine.report.bench import bench_table, training_table
     help="Compare N random inputs with the TFLite reference; of an ONNX file with ONNX Runtime.",
 )
 @click.option("--portable", is_flag=True, help="Use the portable C kernels instead of the DSP ones.")
-@click.option("--cycles", is_flag=True, help="Also estimate cycles, by the documented timings of the Cortex-M4.")
+@click.option("--cycles", is_flag=True, help="Also estimate cycles, by a model of the core's timings.")
 @compile_options
 @json_option
 def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_json: bool, **options: Any) -> None:

@@ -19,7 +19,7 @@ from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.operators.movement import Movement
 from tinyengine.ir.ports import to_inside
-from tinyengine.measure.cycles import CycleEstimate, estimate_cycles, timings
+from tinyengine.measure.cycles import CycleEstimate, Cycles, estimate_cycles, timings
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
 from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
@@ -61,13 +61,13 @@ class LayerCost:
     kernel: str
     macs: int
     instructions: int
-    cycles_estimate: int | None = None  # see docs/performance.md
+    cycles: Cycles | None = None  # see docs/performance.md
 
 
 @dataclass(frozen=True)
 class CyclesEstimate:
-    """Of one inference on ``core``, from the documented timings of its instructions and without wait states.
-    ``low`` and ``high``: what the documentation leaves open."""
+    """Of one inference on ``core``, by the timings that are known of its instructions, without wait states.
+    ``low`` and ``high``: what is not known."""
 
     core: str
     low: int
@@ -123,7 +123,6 @@ class BenchReport:
         """Plain values; ``flash_bytes`` with its total, ``check`` with the share of outputs that differ."""
         data = dataclasses.asdict(self)
         data["flash_bytes"]["total"] = self.flash_bytes.total
-        data["cycles_estimate"] = data.pop("cycles")
         if self.check:
             data["check"]["mismatched_share"] = round(self.check.mismatched_share, 6)
         data["instructions_per_mac"] = round(self.instructions / self.macs, 4) if self.macs else None
@@ -237,7 +236,7 @@ def _insist(runs: Sequence[RunResult]) -> None:
 def _layers(compiled: CompiledModel, profiled: RunResult, estimate: CycleEstimate | None) -> list[LayerCost]:
     if not profiled.layers:
         return []
-    cycles = [layer.cycles.estimate for layer in estimate.layers] if estimate else [None] * len(compiled.calls)
+    cycles = [layer.cycles for layer in estimate.layers] if estimate else [None] * len(compiled.calls)
     return [
         LayerCost(call.name, call.kind, call.function, call.macs, layer.instructions, count)
         for layer, call, count in zip(profiled.layers, compiled.calls, cycles, strict=True)

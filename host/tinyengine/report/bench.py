@@ -40,7 +40,7 @@ def _layer_table(report: BenchReport) -> Table:
             f"{layer.instructions:,}",
             f"{layer.instructions / layer.macs:.2f}" if layer.macs else "",
             f"{100 * layer.instructions / report.instructions:.1f} %",
-            *([f"{layer.cycles_estimate:,}"] if layer.cycles_estimate is not None else []),
+            *([f"{layer.cycles.estimate:,}"] if layer.cycles else []),
         )
     if report.residue:
         table.add_row("(between layers)", "", "", f"{report.residue:,}")
@@ -96,7 +96,7 @@ def _totals(report: BenchReport) -> Table:
         cycles = report.cycles
         rate = f", {report.macs / cycles.estimate:.2f} MACs per cycle" if report.macs else ""
         totals.add_row("", f"estimate: {cycles.estimate:,} cycles{rate}, without wait states (docs/performance.md)")
-        totals.add_row("", f"between {cycles.low:,} and {cycles.high:,} by what Arm's documentation leaves open")
+        totals.add_row("", f"between {cycles.low:,} and {cycles.high:,} by what is not known of the core's timings")
     totals.add_row(
         "SRAM",
         f"{format_size(report.arena_bytes)} arena ({format_size(report.arena_high_water)} touched), "

@@ -16,45 +16,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-BRANCH = re.compile(r"(b|bl|bx|blx)(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?|cbn?z")
-LOAD = re.compile(r"ldr(b|h|sb|sh)?t?")
-STORE = re.compile(r"str(b|h)?t?")
-DOUBLE = re.compile(r"(ldrd|strd)")
-MULTIPLE = re.compile(r"v?(ldm|stm|push|pop)")
-CONDITION = re.compile(r"(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)$")
-IT = re.compile(r"it[te]{0,3}")
+from tinyengine.measure.cycles.instructions import (
+    DOUBLE,
+    IT,
+    LOAD,
+    MULTIPLE,
+    STORE,
+    Cycles,
+    Instruction,
+    exactly,
+    is_branch,
+    list_length,
+    plain,
+)
+
 FLOAT_CYCLES = {"vdiv": 14, "vsqrt": 14, "vmla": 3, "vmls": 3, "vfma": 3, "vfms": 3, "vldr": 2, "vstr": 2}
 NO_RESULT = re.compile(r"(cmp|cmn|tst|teq|nop|bkpt|dsb|dmb|isb|cps|msr|svc)")
 
-
-@dataclass(frozen=True)
-class Instruction:
-    """One line of a disassembly: mnemonic without width suffix, operands as text."""
-
-    address: int
-    mnemonic: str
-    operands: str
-
-
-@dataclass(frozen=True)
-class Cycles:
-    """From ``low`` to ``high``, most likely ``estimate``."""
-
-    low: int = 0
-    estimate: int = 0
-    high: int = 0
-
-    def __add__(self, other: Cycles) -> Cycles:
-        return Cycles(self.low + other.low, self.estimate + other.estimate, self.high + other.high)
-
-    def __mul__(self, times: int) -> Cycles:
-        return Cycles(self.low * times, self.estimate * times, self.high * times)
-
-
 REFILL = Cycles(1, 2, 3)
 """P, behind a taken branch."""
+
+UNALIGNED = 1
+"""Cycles of an unaligned access, per cycle that blocks.c counts for it."""
 
 
 def block_cycles(block: Sequence[Instruction]) -> Cycles:
@@ -67,60 +51,31 @@ def block_cycles(block: Sequence[Instruction]) -> Cycles:
     return total
 
 
-def _exactly(cycles: int) -> Cycles:
-    return Cycles(cycles, cycles, cycles)
-
-
 def _cycles(instruction: Instruction, before: Instruction | None) -> Cycles:
-    name = _plain(instruction.mnemonic)
+    name = plain(instruction.mnemonic)
     if IT.fullmatch(name):
         return Cycles(0, 1, 1)
     if name in ("udiv", "sdiv"):
         return Cycles(2, 7, 12)
     if name in ("tbb", "tbh"):
-        return _exactly(3)  # load and addition; the refill comes on top
+        return exactly(3)  # load and addition; the refill comes on top
     if MULTIPLE.match(name):
-        return _exactly(1 + _list_length(instruction.operands))
+        return exactly(1 + list_length(instruction.operands))
     if DOUBLE.fullmatch(name):
-        return _exactly(3 + _stall(instruction, before))
+        return exactly(3 + _stall(instruction, before))
     if LOAD.fullmatch(name):
         pipelined = before is not None and _is_load(before) and not _feeds_address(before, instruction)
-        return _exactly((1 if pipelined else 2) + _stall(instruction, before))
+        return exactly((1 if pipelined else 2) + _stall(instruction, before))
     if STORE.fullmatch(name):
         pipelined = before is not None and _is_load(before) and not _feeds_address(before, instruction)
-        return _exactly((1 if pipelined or not _register_offset(instruction) else 2) + _stall(instruction, before))
-    return _exactly(next((cycles for start, cycles in FLOAT_CYCLES.items() if name.startswith(start)), 1))
-
-
-def _plain(mnemonic: str) -> str:
-    """Without the condition that an IT gave it; branches keep theirs."""
-    if BRANCH.fullmatch(mnemonic):
-        return mnemonic
-    bare = CONDITION.sub("", mnemonic)
-    known = LOAD.fullmatch(bare) or STORE.fullmatch(bare) or DOUBLE.fullmatch(bare) or MULTIPLE.match(bare)
-    return bare if known or bare in ("udiv", "sdiv") else mnemonic
-
-
-def is_branch(instruction: Instruction) -> bool:
-    """Whether it may continue elsewhere than behind itself."""
-    name, operands = instruction.mnemonic, instruction.operands
-    if BRANCH.fullmatch(name) or name in ("tbb", "tbh"):
-        return True
-    return bool(re.match(r"pc\b", operands)) or ("pc" in operands and _plain(name).startswith(("pop", "ldm")))
-
-
-def _list_length(operands: str) -> int:
-    """Registers in braces, ranges included."""
-    inside = operands[operands.index("{") + 1 : operands.index("}")]
-    count = 0
-    for item in inside.split(","):
-        ends = re.findall(r"\d+", item) if "-" in item else []
-        count += int(ends[1]) - int(ends[0]) + 1 if len(ends) == 2 else 1
-    return count
+        return exactly((1 if pipelined or not _register_offset(instruction) else 2) + _stall(instruction, before))
+    if name == "vmov" and instruction.operands.count(",") > 1:
+        return exactly(2)  # two registers of the core
+    return exactly(next((cycles for start, cycles in FLOAT_CYCLES.items() if name.startswith(start)), 1))
 
 
 def _is_load(instruction: Instruction) -> bool:
-    return bool(LOAD.fullmatch(_plain(instruction.mnemonic)))
+    return bool(LOAD.fullmatch(plain(instruction.mnemonic)))
 
 
 def _address_registers(instruction: Instruction) -> set[str]:
@@ -145,7 +100,7 @@ def _stall(instruction: Instruction, before: Instruction | None) -> int:
     """1 where a data processing instruction just before makes part of the address: nothing forwards it."""
     if before is None:
         return 0
-    name = _plain(before.mnemonic)
+    name = plain(before.mnemonic)
     memory = LOAD.fullmatch(name) or STORE.fullmatch(name) or DOUBLE.fullmatch(name) or MULTIPLE.match(name)
     if memory or NO_RESULT.match(name) or IT.fullmatch(name) or is_branch(before):
         return 0

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyengine.measure.cycles.cortex_m4 import Instruction
+from tinyengine.measure.cycles.instructions import Instruction
 from tinyengine.project.toolchain import disassemble, symbols
 
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)(?:\s+(.*))?$")

@@ -10,14 +10,14 @@ from types import ModuleType
 
 from tinyengine.cores import CORES
 from tinyengine.errors import ToolError
-from tinyengine.measure.cycles import cortex_m4
-from tinyengine.measure.cycles.cortex_m4 import Cycles, Instruction
+from tinyengine.measure.cycles import cortex_m4, cortex_m7, cortex_m33
 from tinyengine.measure.cycles.disassembly import Function, functions_of, instructions_of
+from tinyengine.measure.cycles.instructions import Cycles, Instruction, exactly, is_branch
 from tinyengine.measure.cycles.trace import BlockRuns, Segment, plugin_arguments, read_segments
 from tinyengine.measure.target_runner import BenchImage, Job
 
-MODELS = {"cortex_m4": cortex_m4}
-"""What a core's ``cycle_model`` names: modules with block_cycles, is_branch and REFILL."""
+MODELS: dict[str, ModuleType] = {"cortex_m4": cortex_m4, "cortex_m33": cortex_m33, "cortex_m7": cortex_m7}
+"""What a core's ``cycle_model`` names: modules with block_cycles, REFILL and UNALIGNED."""
 
 HOOK, RUN, BEGIN = "store_time", "run_profiled", "begin"  # firmware/bench/measure.c, codegen/network.py
 
@@ -53,7 +53,7 @@ def timings(cpu: str) -> ModuleType:
     """The cycle model of the core ``cpu``; ToolError if it has none."""
     known = {core.name: MODELS[core.cycle_model] for core in CORES.values() if core.cycle_model}
     if cpu not in known:
-        raise ToolError(f"cycles can be estimated for the {', '.join(known)} only: nothing here times the {cpu}")
+        raise ToolError(f"cycles can be estimated for {', '.join(known)} only: nothing here times the {cpu}")
     return known[cpu]
 
 
@@ -89,7 +89,7 @@ class _Timer:
         self._known: dict[tuple[int, int], tuple[Cycles, bool]] = {}
 
     def __call__(self, segment: Segment) -> LayerCycles:
-        count, cycles = 0, Cycles(1, 1, 1) * segment.unaligned
+        count, cycles = 0, exactly(self._model.UNALIGNED * segment.unaligned)
         for block in segment.blocks:
             if any(function.holds(block.address) for function in self._ignored):
                 continue
@@ -106,7 +106,7 @@ class _Timer:
             order = iter(_following(self._instructions, block.address))
             for _ in range(block.instructions):
                 listing.append(next(order))
-            self._known[key] = self._model.block_cycles(listing), self._model.is_branch(listing[-1])
+            self._known[key] = self._model.block_cycles(listing), is_branch(listing[-1])
         return self._known[key]
 
 
