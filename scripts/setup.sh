@@ -87,6 +87,13 @@ ensure_clang() {
     have_clang || echo "clang or the runtime of its sanitizers is not there: the tests that need it are skipped"
 }
 
+# The test of `tinyengine live` looks at its page; where chromium cannot be had it is skipped, so this never fails.
+ensure_chromium() {
+    command -v chromium >/dev/null && return
+    if can_apt; then apt_install chromium || true; fi
+    command -v chromium >/dev/null || echo "chromium is not there: the test that needs a browser is skipped"
+}
+
 # ensure_venv EXTRAS: .venv with this package, editable, and its extras; nothing to do when pyproject.toml, Python and
 # the extras are those of the last time.
 ensure_venv() {

@@ -132,3 +132,31 @@ def scikit_learn(purpose: str) -> ModuleType:
             f"scikit-learn is needed to {purpose} and is not installed: run pip install 'tinyengine[teacher]'"
         ) from error
     return sklearn
+
+
+def starlette(purpose: str) -> ModuleType:
+    """Import Starlette and what is used of it; ``purpose`` ("serve a page") completes the sentence when it is
+    missing."""
+    try:
+        import starlette as module
+        import starlette.applications
+        import starlette.responses
+        import starlette.routing
+    except ImportError as error:
+        raise ToolError(
+            f"Starlette is needed to {purpose} and is not installed: run pip install 'tinyengine[live]'"
+        ) from error
+    return module
+
+
+def uvicorn(purpose: str) -> ModuleType:
+    """Import uvicorn, and the websockets that it speaks; ``purpose`` ("serve a page") completes the sentence when
+    either is missing."""
+    try:
+        import uvicorn as module
+        import websockets  # noqa: F401 - uvicorn imports it by name when the server starts
+    except ImportError as error:
+        raise ToolError(
+            f"uvicorn and websockets are needed to {purpose} and are not installed: run pip install 'tinyengine[live]'"
+        ) from error
+    return module

@@ -47,12 +47,17 @@ _DEVICE_OPTIONS = [
 ]
 
 MAPPING = click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says).")
+COLOR = click.option(
+    "--color",
+    type=click.Choice(["rgb", "luma"]),
+    help="Colour of what is sent; luma is a third of rgb (default: as the network says).",
+)
 BY_ROWS = click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all.")
 
 _MEANING_OPTIONS = [
     click.option("--model", type=click.Path(path_type=Path), help="Insist that the device runs this .tflite file."),
     MAPPING,
-    click.option("--color", type=click.Choice(["rgb", "luma"]), help="Colour of what is sent; luma is a third of rgb."),
+    COLOR,
     BY_ROWS,
 ]
 

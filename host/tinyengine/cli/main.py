@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "info": "Ask a device who it is and what it runs.",
     "infer": "Run the network on a device: classify pictures, compute with numbers.",
     "stream": "Classify a stream of pictures on a device.",
+    "live": "Serve a page: see what a device sees, collect, teach it.",
     "train": "Fine-tune the network on a device.",
     "eval": "Judge the network on a device with labelled pictures.",
     "save": "Write a device's trained weights to its flash.",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tinyengine.cli.device_options import BY_ROWS, MAPPING, connected
+from tinyengine.cli.device_options import BY_ROWS, COLOR, MAPPING, connected
 from tinyengine.cli.options import with_options
 from tinyengine.data.images import InputForm
 from tinyengine.data.reader import read_pictures
@@ -36,11 +36,7 @@ _PICTURE_OPTIONS = [
         help="What a class of the data is called on the device; may be given several times.",
     ),
     MAPPING,
-    click.option(
-        "--color",
-        type=click.Choice(["rgb", "luma"]),
-        help="Colour of what is sent; luma is a third of rgb (default: as the network says).",
-    ),
+    COLOR,
     BY_ROWS,
 ]
 

@@ -1,0 +1,620 @@
+"""The board, in a thread of its own: nobody else speaks to it. Orders and pictures come in, events go out.
+
+A board that is lost is connected to again and again; whatever happens to it or to a browser, each exchange with it is
+whole or has not happened, which is what the protocol promises.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.device import Device
+from tinyengine.device.errors import RefusedError, RestartedError
+from tinyengine.device.recognition import NamedPicture, Recognition, Recognizer, input_form
+from tinyengine.device.training import DeviceTrainer, TrainingInfo
+from tinyengine.errors import DataError, DeviceError, TinyEngineError
+from tinyengine.finetune.exchange import TrainedState, find_network, write_state, write_trained
+from tinyengine.live import arena
+from tinyengine.live.collection import Collection
+from tinyengine.live.messages import (
+    AddClass,
+    Choose,
+    Collect,
+    Measure,
+    Order,
+    Pull,
+    RemoveClass,
+    Reset,
+    Restore,
+    Save,
+    SentPicture,
+    Step,
+    Stop,
+    Train,
+    Undo,
+)
+from tinyengine.live.sources import HostSource, Shot, received
+from tinyengine.live.teaching import Lesson, teach
+from tinyengine.report.training import evaluation_report, info_report
+
+Connect = Callable[[], AbstractContextManager[Device]]
+Publish = Callable[[dict[str, Any] | bytes], None]
+"""Called in the session's thread with an event, or with the picture that the next answer is about."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
+"""Seconds before a lost board is connected to again."""
+OFTEN = 0.1
+"""Seconds between two reports of something that goes on."""
+MANY = 8
+"""Numbers of an output that pages are told."""
+LONGEST_BURST = 60.0
+"""Seconds after which a key that nobody lets go of counts as let go."""
+QUEUED = 64
+"""Orders that may wait."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the session sees the board's network. ``model``: its file, where it is known."""
+
+    mapping: str | None = None
+    color: str | None = None
+    by_rows: bool | None = None
+    model: Path | None = None
+    scheme: str | None = None
+
+
+@dataclass(eq=False)
+class _Board:
+    """A connected board and what is known about it."""
+
+    device: Device
+    metadata: ModelMetadata
+    recognizer: Recognizer
+    trainer: DeviceTrainer | None
+    info: TrainingInfo | None
+    results: Iterator[Recognition]
+    last_run: int = -1
+
+
+class Session:
+    """Start it, give it orders and pictures from any thread, close it."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        collection: Collection,
+        publish: Publish,
+        source: HostSource | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self._connect = connect
+        self._collection = collection
+        self._publish = publish
+        self._host = source
+        self._options = options or Options()
+        self._changed = threading.Condition()
+        self._orders: deque[Order] = deque()
+        self._sent: SentPicture | None = None
+        self._closing = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="board", daemon=True)
+        # what pages are told about; the session's thread alone writes them
+        self._link, self._problem = "connecting", ""
+        self._source = "host" if source else "none"
+        self._busy = ""
+        self._collecting = ""
+        self._burst_until = 0.0
+        self._burst_count = 0
+        self._wanted = False  # a burst that has no picture yet gets one, even when its key is up again
+        self._released = False
+        self._board: _Board | None = None
+        self._shot: Shot | None = None
+        self._number = 0
+        self._layers: list[dict[str, Any]] = []
+        self._arena: list[dict[str, Any]] | None = None
+        self._arena_of = ""
+        self._statistics: dict[str, Any] = {}
+        self._lesson: dict[str, Any] | None = None
+        self.files: dict[str, tuple[str, bytes]] = {}
+        """What was pulled last: by a name nobody guesses, file name and content."""
+
+    # ---- from other threads
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """End a training after its step, leave the board."""
+        self._closing.set()
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(30)
+
+    def submit(self, order: Order) -> bool:
+        """An order to be obeyed in its turn; False where too many wait. A stop takes no turn."""
+        if isinstance(order, Stop):
+            self._stop.set()
+            return True
+        with self._changed:
+            if len(self._orders) >= QUEUED:
+                return False
+            self._orders.append(order)
+            self._changed.notify_all()
+        return True
+
+    def offer(self, picture: SentPicture) -> None:
+        """A picture of the browser; one that has not been looked at yet gives way to it."""
+        with self._changed:
+            self._sent = picture
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Nobody controls any more: no key is held, and no browser sends pictures."""
+        with self._changed:
+            self._orders.append(Collect("", False))
+            if self._source == "browser":
+                self._orders.append(Choose("none"))
+            self._changed.notify_all()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that a page which has just come must know, but for who controls."""
+        board = self._board
+        identity = board.device.identity if board else None
+        info = board.info if board else None
+        classes = [
+            {"name": name, "samples": count, "taught": bool(info and name in info.class_names)}
+            for name, count in self._collection.counts.items()
+        ]
+        return {
+            "is": "state",
+            "link": self._link,
+            "problem": self._problem,
+            "busy": self._busy,
+            "source": self._source,
+            "host_source": self._host.name if self._host else None,
+            "holding": bool(self._host and self._host.hold),
+            "stays": bool(self._host and self._host.stays),
+            "collecting": self._collecting,
+            "classes": classes,
+            "can_undo": self._collection.can_undo,
+            "folder": str(self._collection.folder),
+            "board": identity.board if identity else None,
+            "model": identity.model if identity else None,
+            "counter_unit": identity.counter_unit if identity else None,
+            "counter_rate": identity.counter_rate if identity else None,
+            "arena_bytes": identity.arena_bytes if identity else None,
+            "baud": board.device.baud if board else None,
+            "training": info_report(info) if info else None,
+            "names": list(board.recognizer.metadata.classes) if board else [],
+            "layers": self._layers,
+            "arena": self._arena,
+            "statistics": self._statistics,
+            "lesson": self._lesson,
+        }
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        wait = FIRST_WAIT
+        while not self._closing.is_set():
+            started = time.monotonic()
+            try:
+                with self._connect() as device:
+                    self._serve(device)
+            except (TinyEngineError, OSError) as error:
+                self._lost(str(error))
+            except Exception as error:  # a mistake of ours must not end the page
+                traceback.print_exc(file=sys.stderr)
+                self._lost(f"something unexpected happened ({type(error).__name__}): connecting anew")
+            if time.monotonic() - started > LONGEST_WAIT:
+                wait = FIRST_WAIT
+            self._closing.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        if self._host:
+            self._host.close()
+
+    def _lost(self, sentence: str) -> None:
+        self._board = None
+        self._busy = ""
+        self._end_burst()
+        self._link, self._problem = "lost", sentence
+        self._tell_state()
+
+    def _serve(self, device: Device) -> None:
+        self._attach(device)
+        self._link, self._problem = "connected", ""
+        self._measure()
+        self._tell_state()
+        while not self._closing.is_set():
+            order = self._next_order()
+            if order is not None:
+                self._obey(order)
+                continue
+            try:
+                shot = self._next_shot()
+                if shot is not None:
+                    self._look(shot)
+            except RefusedError as error:
+                self._notice(str(error))
+                self._source = "none"
+                self._tell_state()
+            except DeviceError:
+                raise
+            except TinyEngineError as error:  # of a picture or of where it comes from
+                self._notice(str(error))
+                self._again()
+                if self._source == "host":
+                    self._source = "none"
+                    self._tell_state()
+
+    def _attach(self, device: Device) -> None:
+        """Learn who the board is, and what its outputs mean now."""
+        metadata = device.identity.metadata.override(mapping=self._options.mapping, color=self._options.color)
+        trainer = DeviceTrainer(device, self._options.by_rows) if device.identity.can_train else None
+        info = trainer.info() if trainer else None
+        recognizer = Recognizer(device, metadata, self._options.by_rows)
+        self._board = _Board(device, metadata, recognizer, trainer, info, iter(()))
+        self._again()
+        for name in info.class_names if info else ():
+            self._collection.know(name)
+
+    def _again(self) -> None:
+        """Begin a new stream: states of the network have their initial values."""
+        if self._board:
+            self._board.results = self._board.recognizer.stream(self._pictures())
+
+    def _pictures(self) -> Iterator[NamedPicture]:
+        while self._shot is not None:
+            yield self._shot.name, self._shot.image
+
+    def _next_order(self) -> Order | None:
+        """What to do first; waits for an order or a picture where there is neither."""
+        with self._changed:
+            if not self._orders:
+                if self._source == "host" and self._host:
+                    wait = self._host.wait()
+                else:
+                    wait = 0.0 if self._source == "browser" and self._sent is not None else 0.5
+                if wait > 0:
+                    self._changed.wait(wait)
+            return self._orders.popleft() if self._orders else None
+
+    def _next_shot(self) -> Shot | None:
+        if self._source == "host" and self._host:
+            return self._host.next() if self._host.wait() <= 0 else None
+        with self._changed:
+            sent, self._sent = self._sent, None
+        return received(sent) if sent is not None and self._source == "browser" else None
+
+    def _look(self, shot: Shot) -> None:
+        """Let the board judge a picture; tell everybody; keep it where a key is held."""
+        board = self._board
+        assert board is not None
+        self._shot = shot
+        result = next(board.results)
+        self._number += 1
+        if result.inference.run <= board.last_run:
+            self._restarted()
+        board.last_run = result.inference.run
+        event = self._answer(board, result)
+        if self._collecting and not self._busy:
+            event["collected"] = self._keep(shot)
+        self._publish(shot.preview())
+        self._publish(event)
+        if self._collecting and (self._released or time.monotonic() > self._burst_until):
+            self._end_burst()
+            self._tell_state()
+
+    def _answer(self, board: _Board, result: Recognition) -> dict[str, Any]:
+        """The keys of ``stream --json`` that pages need, and names for the probabilities."""
+        run, answer = result.inference, result.answer
+        event: dict[str, Any] = {
+            "is": "answer",
+            "number": self._number,
+            "picture": result.name,
+            "from": self._source,
+            "answer": answer.name if answer else None,
+            "index": answer.index if answer else None,
+            "probability": answer.probability if answer else None,
+            "probabilities": list(answer.probabilities) if answer else None,
+            "device_seconds": run.device_seconds,
+            "count": run.count,
+            "count_unit": result.unit,
+            "seconds": run.seconds,
+            "wire_share": run.wire_share,
+            "frames_per_second": result.frames_per_second,
+        }
+        if answer:
+            metadata = board.recognizer.metadata
+            event["names"] = [metadata.class_name(k) for k in range(len(answer.probabilities))]
+        else:
+            event["shares"] = result.shares
+            event["numbers"] = [
+                {"name": port.name, "size": int(real.size), "values": real.ravel()[:MANY].tolist()}
+                for port, real in zip(result.ports, result.reals, strict=True)
+            ]
+        return event
+
+    def _restarted(self) -> None:
+        """The board has begun to count its runs anew: its weights may be others than before."""
+        assert self._board is not None
+        self._notice("the board has restarted: it has its saved weights, or the factory's", "warning")
+        self._attach(self._board.device)
+        self._tell_state()
+
+    def _keep(self, shot: Shot) -> dict[str, Any] | None:
+        try:
+            self._collection.add(self._collecting, *shot.sample())
+        except DataError as error:
+            self._notice(str(error))
+            self._end_burst()
+            self._tell_state()
+            return None
+        self._burst_count += 1
+        return {"class": self._collecting, "samples": self._collection.counts[self._collecting]}
+
+    def _end_burst(self) -> None:
+        self._collecting, self._released = "", False
+        self._collection.end()
+
+    # ---- orders
+
+    def _obey(self, order: Order) -> None:
+        try:
+            self._do(order)
+        except RestartedError:
+            raise  # what is not saved is lost: connect anew, and say so
+        except RefusedError as error:
+            self._notice(str(error))
+        except DeviceError as error:
+            if self._said_by_a_whole_board():
+                self._notice(str(error))
+            else:
+                raise
+        except TinyEngineError as error:
+            self._notice(str(error))
+        finally:
+            if self._busy:
+                self._busy = ""
+            self._tell_state()
+
+    def _said_by_a_whole_board(self) -> bool:
+        """Whether the board still answers after an error (nothing is saved, its flash is full, ...)."""
+        assert self._board is not None
+        try:
+            self._board.device.statistics()
+        except TinyEngineError:
+            return False
+        return True
+
+    def _do(self, order: Order) -> None:
+        match order:
+            case Choose(source):
+                self._choose(source)
+            case Step(hold):
+                if self._host:
+                    self._host.hold = hold
+                    self._host.step()
+            case Collect(name, on):
+                self._collect(name, on)
+            case AddClass(name):
+                self._collection.add_class(name)
+            case RemoveClass(name):
+                if name in self._taught():
+                    raise DataError(f"the board has learned {name}: a reset makes it forget its classes")
+                self._collection.remove_class(name)
+            case Undo():
+                name, count = self._collection.undo()
+                self._notice(f"removed {count} samples of {name}", "done")
+            case Measure():
+                self._measure()
+            case Train(epochs, rate):
+                self._train(epochs, rate)
+            case Save():
+                saved = self._need_trainer().save()
+                self._refresh()
+                self._notice(f"saved in the board's flash (generation {saved.generation})", "done")
+            case Restore():
+                saved = self._need_trainer().restore()
+                self._refresh()
+                self._notice(f"the board has its saved weights back ({saved.steps} training steps)", "done")
+            case Reset(forget):
+                trainer = self._need_trainer()
+                trainer.reset()
+                if forget:
+                    trainer.forget()
+                self._lesson = None
+                self._refresh()
+                self._notice("the board has the factory's weights", "done")
+            case Pull():
+                self._pull()
+
+    def _taught(self) -> tuple[str, ...]:
+        return self._board.info.class_names if self._board and self._board.info else ()
+
+    def _choose(self, source: str) -> None:
+        if source == "host" and self._host is None:
+            raise DataError("the host has no pictures: start tinyengine live with --source camera, or a folder")
+        if self._host and source != "host":
+            self._host.close()
+        with self._changed:
+            self._sent = None
+        self._source = source
+        self._again()
+
+    def _collect(self, name: str, on: bool) -> None:
+        if not on:
+            if self._collecting and self._burst_count == 0 and self._source != "none":
+                self._released = True  # a short press keeps the next picture
+            else:
+                self._end_burst()
+            return
+        if self._source == "none":
+            raise DataError("there are no pictures to collect: turn a camera on first")
+        self._end_burst()
+        self._collection.begin(name)
+        self._collecting, self._burst_count = name, 0
+        self._burst_until = time.monotonic() + LONGEST_BURST
+
+    def _need_trainer(self) -> DeviceTrainer:
+        board = self._board
+        assert board is not None
+        if board.trainer is None:
+            raise DataError(
+                f"the network {board.device.identity.model} on this board cannot be trained: build it with --train "
+                "SCHEME"
+            )
+        return board.trainer
+
+    def _measure(self) -> None:
+        """What each layer takes, how the board fares, and where in the arena things lie."""
+        board = self._board
+        assert board is not None
+        device = board.device
+        if device.identity.has_profile:
+            self._layers = [asdict(layer) for layer in device.profile()]
+            self._again()  # it has rewound states
+        self._statistics = asdict(device.statistics())
+        board.last_run = -1
+        if self._options.model is not None and self._arena_of != device.identity.model_hash:
+            self._arena_of = device.identity.model_hash
+            compiled = arena.find_plan(self._options.model, device.identity, board.info, device.identity.layers)
+            self._arena = arena.places(compiled) if compiled else None
+            if compiled is None:
+                self._notice(
+                    f"{self._options.model} as the board has it was not found again, so the page does not show what "
+                    "lies where in the arena",
+                    "warning",
+                )
+
+    def _refresh(self) -> None:
+        """After the weights have changed: what they are, and what their classes are called."""
+        assert self._board is not None
+        self._attach(self._board.device)
+
+    def _train(self, epochs: float, rate: float | None) -> None:
+        trainer = self._need_trainer()
+        board = self._board
+        assert board is not None
+        self._end_burst()
+        self._collection.refresh()
+        self._stop.clear()
+        if self._closing.is_set():
+            return
+        self._busy = "training"
+        self._lesson = None
+        self._tell_state()
+        self._publish({"is": "training"})
+        curve = _Curve(self._publish)
+        try:
+            lesson = teach(
+                trainer,
+                input_form(board.device, board.metadata),
+                self._collection.folder,
+                self._collection.with_samples(),
+                epochs,
+                rate,
+                _Activity(self._publish),
+                curve.add,
+                self._stop.is_set,
+            )
+        finally:
+            curve.flush()
+        self._lesson = _lesson_report(lesson)
+        self._refresh()
+        self._statistics = asdict(board.device.statistics())
+        self._publish({"is": "trained", "lesson": self._lesson})
+
+    def _pull(self) -> None:
+        """The trained weights as files that a page may fetch: .npz, and with --model the network."""
+        trainer = self._need_trainer()
+        info = trainer.info()
+        state = TrainedState(trainer.read_state(), info.layout, info.scheme, info.steps, info.class_names)
+        with tempfile.TemporaryDirectory() as scratch:
+            name = Path(self._board.device.identity.model).stem if self._board else "network"
+            write_state(state, Path(scratch) / f"{name}_trained.npz")
+            if self._options.model is not None:
+                scheme = self._options.scheme or info.scheme
+                network = find_network(self._options.model, info.layout, scheme, info.classes)
+                write_trained(network, state, Path(scratch) / f"{name}_trained.tflite")
+            written = sorted(Path(scratch).iterdir())
+            self.files = {secrets.token_urlsafe(16): (path.name, path.read_bytes()) for path in written}
+        files = [{"name": name, "href": f"files/{key}/{name}"} for key, (name, _) in self.files.items()]
+        self._publish({"is": "pulled", "files": files, "steps": info.steps})
+
+    # ---- to pages
+
+    def _tell_state(self) -> None:
+        self._publish(self.snapshot())
+
+    def _notice(self, text: str, kind: str = "error") -> None:
+        self._publish({"is": "notice", "kind": kind, "text": text})
+
+
+class _Activity:
+    """Reports of a training for pages, not more often than they can be read."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._last, self._what = 0.0, ""
+
+    def __call__(self, what: str, done: int, total: int, figures: str = "") -> None:
+        now = time.monotonic()
+        if what != self._what or now - self._last > OFTEN or done == total:
+            self._what, self._last = what, now
+            self._publish({"is": "activity", "what": what, "done": done, "total": total, "figures": figures})
+
+
+class _Curve:
+    """Losses of steps, some at once."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._points: list[tuple[float, bool]] = []
+        self._last = time.monotonic()
+
+    def add(self, loss: float, right: bool) -> None:
+        self._points.append((loss, right))
+        if time.monotonic() - self._last > OFTEN:
+            self.flush()
+
+    def flush(self) -> None:
+        self._last = time.monotonic()
+        if self._points:
+            self._publish({"is": "steps", "points": self._points})
+            self._points = []
+
+
+def _lesson_report(lesson: Lesson) -> dict[str, Any]:
+    """``before`` and ``after``: of the held-out samples, as ``train --json`` has them."""
+    result = lesson.result
+    evaluations = [evaluation_report(found, lesson.held_out) for found in result.evaluations]
+    for report in evaluations:
+        for worst in report["worst"]:
+            worst["picture"] = Path(worst["picture"]).name
+    return {
+        "classes": list(lesson.held_out.classes),
+        "before": evaluations[0] if evaluations else None,
+        "after": evaluations[-1] if len(evaluations) > 1 else None,
+        "trained_on": lesson.trained_on,
+        "steps": result.steps,
+        "rate": lesson.options.rate,
+        "interrupted": result.interrupted,
+        "diverged_at": result.diverged_at,
+        "kept_step": result.kept_step,
+    }

@@ -1,0 +1,96 @@
+"""Pictures on their way to the board: from the host's camera, video or folder, or from a browser."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tinyengine.data.images import SUFFIXES, Picture
+from tinyengine.device.recognition import NamedPicture, frames
+from tinyengine.live.messages import SentPicture
+
+PREVIEW = 480
+"""Longer side of the pictures that pages are sent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture that the board looks at. ``sent``: what a browser has sent, None for the host's own."""
+
+    name: str
+    image: Image.Image
+    sent: SentPicture | None = None
+
+    def sample(self) -> tuple[bytes, str]:
+        """Content and suffix of the file that keeps it: no pixel is lost on the way."""
+        if self.sent is not None:
+            return self.sent.content, self.sent.suffix
+        memory = io.BytesIO()
+        self.image.save(memory, "PNG")
+        return memory.getvalue(), ".png"
+
+    def preview(self) -> bytes:
+        """A JPEG for pages."""
+        if self.sent is not None and self.sent.suffix == ".jpg":
+            return self.sent.content
+        small = self.image.copy()
+        small.thumbnail((PREVIEW, PREVIEW))
+        memory = io.BytesIO()
+        small.save(memory, "JPEG", quality=85)
+        return memory.getvalue()
+
+
+def received(sent: SentPicture) -> Shot:
+    """What a browser has sent. DataError where it cannot be decoded."""
+    picture = Picture("the browser's picture", np.frombuffer(sent.content, np.uint8))
+    return Shot("browser", picture.rgb(), sent)
+
+
+class HostSource:
+    """What ``--source`` names: opened when it is wanted, again and again from its beginning, at most ``rate`` pictures
+    a second; held, it shows one picture until the next is asked for."""
+
+    def __init__(self, name: str, rate: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``rate`` None: 30 of a camera, 2 of pictures in files."""
+        self.name = name
+        self.stays = Path(name).is_dir() or Path(name).suffix.lower() in {*SUFFIXES, ".npz"}
+        self._rate = rate or (2.0 if self.stays else 30.0)
+        self._clock = clock
+        self._pictures: Iterator[NamedPicture] | None = None
+        self._due = 0.0
+        self._held: Shot | None = None
+        self.hold = False
+
+    def wait(self) -> float:
+        """Seconds until the next picture is due."""
+        return max(0.0, self._due - self._clock())
+
+    def next(self) -> Shot:
+        """The next picture. DataError, ToolError where there is none."""
+        self._due = self._clock() + 1 / self._rate
+        if self.hold and self._held is not None:
+            return self._held
+        if self._pictures is None:
+            self._pictures = frames(self.name)
+        found = next(self._pictures, None)
+        if found is None:  # from the beginning
+            self._pictures = frames(self.name)
+            found = next(self._pictures)
+        self._held = Shot(*found)
+        return self._held
+
+    def step(self) -> None:
+        """Let go of the picture that is held."""
+        self._held, self._due = None, 0.0
+
+    def close(self) -> None:
+        """Release a camera."""
+        if self._pictures is not None and hasattr(self._pictures, "close"):
+            self._pictures.close()
+        self._pictures = self._held = None
