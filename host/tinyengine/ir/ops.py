@@ -104,6 +104,13 @@ class OpKind(StrEnum):
     SIGNAL_PCAN = "SignalPCAN"
     SIGNAL_FILTER_BANK_LOG = "SignalFilterBankLog"
     DETECTION_POST_PROCESS = "TFLite_Detection_PostProcess"  # a custom operator of TFLite's and TFLite Micro's
+    LM_EMBEDDING = "LM_EMBEDDING"  # ours, this one to LM_GATE: parts of a language model (ir/operators/language.py)
+    LM_POSITION = "LM_POSITION"
+    LM_NORM = "LM_NORM"
+    LM_MATRIX = "LM_MATRIX"
+    LM_ROTATE = "LM_ROTATE"
+    LM_ATTENTION = "LM_ATTENTION"
+    LM_GATE = "LM_GATE"
 
 
 class Activation(StrEnum):
@@ -461,3 +468,47 @@ class DetectionAttrs(Attrs):
     @property
     def scales(self) -> tuple[float, float, float, float]:
         return self.y_scale, self.x_scale, self.h_scale, self.w_scale
+
+
+@dataclass(frozen=True)
+class RingAttrs(Attrs):
+    """LM_POSITION, LM_ROTATE, LM_ATTENTION: what is remembered are ``window`` tokens, of which the first ``sinks`` stay
+    for ever and the others are the last ones, in a ring."""
+
+    window: int
+    sinks: int = 0
+
+    @property
+    def ring(self) -> int:
+        """Slots of the ring, behind those of the sinks."""
+        return self.window - self.sinks
+
+    @property
+    def variants(self) -> int:
+        """As what a query is rotated: for slots of the ring's present turn, of its former one, and for sinks."""
+        return 3 if self.sinks else 2
+
+
+@dataclass(frozen=True)
+class LmNormAttrs(Attrs):
+    """LM_NORM. inputs: x (1,D), gains (D), 15 fraction bits. ``epsilon`` is added to the sum of squares of numbers with
+    12 fraction bits; the result has ``fraction`` bits before the gains."""
+
+    epsilon: int
+    fraction: int = 10
+
+
+@dataclass(frozen=True)
+class LmMatrixAttrs(Attrs):
+    """LM_MATRIX. inputs: x (1,K), weights (N,K), multipliers (N), scales (N, groups) if there are groups, what is added
+    to (1,N) if ``add``. ``group``: columns that share a scale, 0: none do, weights have 8 bits, else 4."""
+
+    group: int = 0
+    add: bool = False
+
+
+@dataclass(frozen=True)
+class LmGateAttrs(Attrs):
+    """LM_GATE. input: y (1,2F), 10 fraction bits. ``multiplier``: of the products, 2^-32 of it."""
+
+    multiplier: int

@@ -16,6 +16,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     elementwise,
     floating,
     int16,
+    language,
     lines,
     movement,
     pooling,

@@ -4,6 +4,7 @@ from tinyengine.ir.graph import Graph, Operator
 from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFINITIONS
     detection,
     elementwise,
+    language,
     lines,
     movement,
     recurrent,

@@ -1,0 +1,208 @@
+"""Language models on te_lm.h."""
+
+from __future__ import annotations
+
+from functools import cache
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir.language import gate_table, norm_root, sine_table, softmax_table
+from tinyengine.ir.ops import LmGateAttrs, LmMatrixAttrs, LmNormAttrs, RingAttrs
+from tinyengine.kernels import params
+from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target, lowering
+from tinyengine.kernels.lm_packing import gemv_function, pack_w4, pack_w8, stream_words
+
+HEADER = "te_lm.h"
+
+_MATRICES: WeakKeyDictionary[Graph, dict[tuple[str, str], CArray]] = WeakKeyDictionary()
+"""Packed matrices of 8 bits by the names of their weights and multipliers: an embedding may share a classifier's."""
+
+
+def _call(
+    op: Operator,
+    graph: Graph,
+    name: str,
+    pack: Packer,
+    *,
+    kind: str = "",
+    header: str = HEADER,
+    scratch: int = 0,
+    in_place: tuple[tuple[int, int], ...] = (),
+    macs: int = 0,
+    note: str = "",
+) -> KernelCall:
+    """te_lm_<name> with the parameters of te_lm_<kind>; ``in_place``: (output, input) that may share their bytes."""
+    inputs = [x for x in op.inputs if not graph.tensor(x).is_constant]
+    rules: list[Overlap | None] = [None] * (len(inputs) * len(op.outputs))
+    for output, position in in_place:
+        rules[output * len(inputs) + position] = Overlap(0, exact=True)
+    return KernelCall(
+        op,
+        f"te_lm_{name}",
+        header,
+        f"te_lm_{kind or name}_params",
+        pack,
+        inputs=inputs,
+        outputs=list(op.outputs),
+        scratch_bytes=scratch,
+        overlaps=tuple(rules),
+        macs=macs,
+        note=note,
+    )
+
+
+def _data(graph: Graph, op: Operator, position: int) -> np.ndarray:
+    data = graph.tensor(op.inputs[position]).data
+    assert data is not None
+    return data
+
+
+@cache
+def _table(name: str) -> CArray:
+    """One array of a kind serves all networks and layers."""
+    if name == "exponentials":
+        return params.array(name, softmax_table(), "uint16")
+    return params.array(name, gate_table() if name == "sigmoid" else sine_table(), "int16")
+
+
+def _matrix_w8(graph: Graph, weights: str, multipliers: str) -> CArray:
+    known = _MATRICES.setdefault(graph, {})
+    if (weights, multipliers) not in known:
+        values, factors = graph.tensor(weights).data, graph.tensor(multipliers).data
+        assert values is not None
+        assert factors is not None
+        known[weights, multipliers] = CArray("matrix", pack_w8(values, factors))
+    return known[weights, multipliers]
+
+
+def _ring(attrs: RingAttrs) -> dict[str, CValue]:
+    """te_lm_ring."""
+    return {"window": attrs.window, "sinks": attrs.sinks}
+
+
+@lowering(OpKind.LM_EMBEDDING)
+def lower_embedding(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Rows of the classifier's matrix, where it has the same weights."""
+    _, table, multipliers = op.inputs
+    classifier = next((each for each in graph.consumers(table) if each.kind == OpKind.LM_MATRIX), None)
+    tokens, width = graph.tensor(table).shape
+
+    def pack() -> dict[str, CValue]:
+        return {
+            "table": _matrix_w8(graph, table, classifier.inputs[2] if classifier else multipliers),
+            "multipliers": CArray("multipliers", _data(graph, op, 2)),
+            "tokens": tokens,
+            "width": width,
+        }
+
+    return _call(op, graph, "embedding", pack, note="the classifier's rows" if classifier else "")
+
+
+@lowering(OpKind.LM_POSITION)
+def lower_position(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    assert isinstance(op.attrs, RingAttrs)
+    attrs = op.attrs
+
+    def pack() -> dict[str, CValue]:
+        found = _data(graph, op, 1)
+        frequencies = CArray("frequencies", found)
+        return {"ring": _ring(attrs), "pairs": found.size, "frequencies": frequencies, "sines": _table("sines")}
+
+    return _call(op, graph, "position", pack, in_place=((1, 0),))
+
+
+@lowering(OpKind.LM_NORM)
+def lower_norm(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    assert isinstance(op.attrs, LmNormAttrs)
+    attrs = op.attrs
+    width = graph.tensor(op.inputs[0]).elements
+
+    def pack() -> dict[str, CValue]:
+        root, shift = norm_root(width, attrs.fraction)
+        gains = CArray("gains", _data(graph, op, 1))
+        return {"width": width, "epsilon": attrs.epsilon, "root": root, "shift": shift, "gains": gains}
+
+    return _call(op, graph, "norm", pack, header="te_lm_kernels.h")
+
+
+@lowering(OpKind.LM_MATRIX)
+def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Both inner loops read a vector of int16; that of 4 bits reads it with sums of its groups between."""
+    assert isinstance(op.attrs, LmMatrixAttrs)
+    group, add = op.attrs.group, op.attrs.add
+    rows, columns = graph.tensor(op.inputs[1]).shape
+
+    def pack() -> dict[str, CValue]:
+        if group:
+            weights = CArray("matrix", pack_w4(*(_data(graph, op, i) for i in (1, 2, 3)), group))
+        else:
+            weights = _matrix_w8(graph, op.inputs[1], op.inputs[2])
+        function = gemv_function(4 if group else 8, columns, group, add)
+        return {"weights": weights, "rows": function, "quads": rows // 4, "k": columns, "group": group}
+
+    return _call(
+        op,
+        graph,
+        "matrix" + ("_add" if add else "") + ("_w4" if group else ""),
+        pack,
+        kind="matrix",
+        scratch=4 * stream_words(columns, group) if group else 0,
+        in_place=((0, 1),) if add else (),
+        macs=rows * columns,
+        note=f"4 bits, groups of {group}" if group else "8 bits",
+    )
+
+
+@lowering(OpKind.LM_ROTATE)
+def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    assert isinstance(op.attrs, RingAttrs)
+    attrs = op.attrs
+    groups, _, head = graph.tensor(op.inputs[3]).shape
+    heads = graph.tensor(op.outputs[0]).shape[1]
+
+    def pack() -> dict[str, CValue]:
+        return {
+            "ring": _ring(attrs),
+            "heads": heads,
+            "key_heads": groups,
+            "head": head,
+            "query_multipliers": CArray("query_multipliers", _data(graph, op, 5)),
+            "key_multipliers": CArray("key_multipliers", _data(graph, op, 6)),
+        }
+
+    return _call(op, graph, "rotate", pack, in_place=((1, 3), (2, 4)))
+
+
+@lowering(OpKind.LM_ATTENTION)
+def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Key head by key head, with all query heads that read it."""
+    assert isinstance(op.attrs, RingAttrs)
+    attrs = op.attrs
+    _, heads, head = graph.tensor(op.inputs[0]).shape
+    groups = graph.tensor(op.inputs[1]).shape[0]
+
+    def pack() -> dict[str, CValue]:
+        return {
+            "ring": _ring(attrs),
+            "heads": heads,
+            "key_heads": groups,
+            "head": head,
+            "exponentials": _table("exponentials"),
+        }
+
+    scratch = heads // groups * (2 * attrs.window + 4 * head + 12)
+    return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head)
+
+
+@lowering(OpKind.LM_GATE)
+def lower_gate(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    assert isinstance(op.attrs, LmGateAttrs)
+    multiplier = op.attrs.multiplier
+    width, padded = graph.tensor(op.inputs[0]).elements // 2, graph.tensor(op.outputs[0]).elements
+
+    def pack() -> dict[str, CValue]:
+        return {"width": width, "padded": padded, "multiplier": multiplier, "sigmoid": _table("sigmoid")}
+
+    return _call(op, graph, "gate", pack, header="te_lm_kernels.h")

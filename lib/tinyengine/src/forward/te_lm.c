@@ -1,0 +1,172 @@
+/* Layers of language models, around the loops of te_lm_kernels.h. */
+#include "tinyengine/te_lm.h"
+
+#include "../support/te_lm_numbers.h"
+
+#include <string.h>
+
+#define NO_SCORE (-32768) /* of a slot without a token */
+
+void te_lm_embedding(const te_lm_embedding_params *p, const int32_t *token, int32_t *x) {
+    const uint32_t last = p->tokens - 1, t = *token < 0 ? 0 : (uint32_t)*token > last ? last : (uint32_t)*token;
+    const uint32_t *quad = p->table + t / 4 * (p->width + 4) + t % 4 / 2;
+    for (uint32_t i = 0; i < p->width; i++) {
+        const uint32_t half = quad[i / 2 * 2] >> (i % 2 * 16) & 0xffff;
+        x[i] = (te_lm_row(half, t % 2) * p->multipliers[t] + 128) >> 8;
+    }
+}
+
+/* Where the token at a position lies. */
+static uint32_t slot_of(te_lm_ring ring, uint32_t position) {
+    return position < ring.sinks ? position : (position - ring.sinks) % (uint32_t)(ring.window - ring.sinks) + ring.sinks;
+}
+
+static int16_t sine(const int16_t *table, uint32_t phase) {
+    const int32_t low = table[phase >> 22], fraction = (int32_t)(phase >> 6 & 0xffff);
+    return (int16_t)(low + (((table[(phase >> 22) + 1] - low) * fraction + (1 << 15)) >> 16));
+}
+
+void te_lm_position(const te_lm_position_params *p, const int32_t *position, int16_t *angles, int32_t *next) {
+    const uint32_t now = (uint32_t)*position, window = p->ring.window, sinks = p->ring.sinks;
+    const uint32_t slot = slot_of(p->ring, now);
+    const uint32_t turned[3] = {slot, slot + window - sinks, now < window ? now : window - 1};
+    for (uint32_t variant = 0; variant < (sinks ? 3u : 2u); variant++) {
+        for (uint32_t i = 0; i < p->pairs; i++) {
+            const uint32_t phase = turned[variant] * p->frequencies[i];
+            *angles++ = sine(p->sines, phase + (1u << 30));
+            *angles++ = sine(p->sines, phase);
+        }
+    }
+    *next = (int32_t)(now + 1 < 2 * window - sinks ? now + 1 : window);
+}
+
+static void rows(const te_lm_matrix_params *p, const void *x, int32_t *y) {
+    const te_lm_gemv_args args = {x, p->weights, y, p->quads, p->k, p->group};
+    p->rows(&args);
+}
+
+static void bring(const te_lm_matrix_params *p, const int32_t *added, int32_t *y) {
+    if (y != added) memcpy(y, added, 16 * (size_t)p->quads);
+}
+
+void te_lm_matrix(const te_lm_matrix_params *p, const int16_t *x, int32_t *y) { rows(p, x, y); }
+
+void te_lm_matrix_add(const te_lm_matrix_params *p, const int16_t *x, const int32_t *added, int32_t *y) {
+    bring(p, added, y);
+    rows(p, x, y);
+}
+
+void te_lm_matrix_w4(const te_lm_matrix_params *p, const int16_t *x, int32_t *y, void *scratch) {
+    te_lm_stream_w4(x, p->k, p->group, scratch);
+    rows(p, scratch, y);
+}
+
+void te_lm_matrix_add_w4(const te_lm_matrix_params *p, const int16_t *x, const int32_t *added, int32_t *y,
+                         void *scratch) {
+    bring(p, added, y);
+    te_lm_matrix_w4(p, x, y, scratch);
+}
+
+typedef struct pair {
+    int32_t a, b;
+} pair;
+
+/* Two neighbours of 16 bits, turned by an angle. */
+static pair rotated(const int32_t *y, const int16_t *angle) {
+    const int32_t a = te_saturate(y[0], 16), b = te_saturate(y[1], 16);
+    const pair turned = {a * angle[0] - b * angle[1], a * angle[1] + b * angle[0]};
+    return turned;
+}
+
+void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles, const int32_t *position,
+                  const int8_t *keys, const int8_t *values, int16_t *q, int8_t *keys_next, int8_t *values_next) {
+    const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head, window = p->ring.window;
+    const uint32_t slot = slot_of(p->ring, (uint32_t)*position);
+    if (keys_next != keys) memcpy(keys_next, keys, window * key_width);
+    if (values_next != values) memcpy(values_next, values, window * key_width);
+
+    for (uint32_t variant = 0; variant < (p->ring.sinks ? 3u : 2u); variant++, angles += head) {
+        for (uint32_t i = 0; i < width; i += 2, q += 2) {
+            const pair turned = rotated(y + i, angles + i % head);
+            q[0] = (int16_t)te_saturate(te_smmulr(turned.a, p->query_multipliers[i]), 16);
+            q[1] = (int16_t)te_saturate(te_smmulr(turned.b, p->query_multipliers[i + 1]), 16);
+        }
+    }
+    angles -= (p->ring.sinks ? 3 : 2) * head;
+    for (uint32_t i = 0; i < key_width; i += 2) {
+        const uint32_t channel = i % head, first = i / head * window;
+        const pair turned = rotated(y + width + i, angles + channel);
+        int8_t *key = keys_next + (first + slot) * head + channel / 4 * 4 + channel % 4 / 2;
+        key[0] = (int8_t)te_saturate(te_smmulr(turned.a, p->key_multipliers[i]), 8);
+        key[2] = (int8_t)te_saturate(te_smmulr(turned.b, p->key_multipliers[i + 1]), 8);
+        int8_t *value = values_next + (first + slot / 2 * 2) * head + channel * 2 + slot % 2 * 2;
+        value[0] = (int8_t)te_saturate(y[width + key_width + i], 8);
+        value[1] = (int8_t)te_saturate(y[width + key_width + i + 1], 8);
+    }
+}
+
+/* Scores of slots first .. end, and whatever of up to three behind them. */
+static void scores(te_lm_scores_args args, uint32_t first, uint32_t end, int16_t *part) {
+    const uint32_t begin = first & ~3u, whole = (first + 3) & ~3u, stride = args.stride;
+    const int8_t *keys = args.keys;
+    int16_t *to = args.scores;
+    if (end <= first) return;
+    if (begin != first) {
+        args.keys = keys + begin * args.width;
+        args.slots = 4;
+        args.scores = part;
+        args.stride = 4;
+        te_lm_scores(&args);
+        for (uint32_t h = 0; h < args.heads; h++) {
+            for (uint32_t slot = first; slot < whole; slot++) to[h * stride + slot] = part[4 * h + slot - begin];
+        }
+    }
+    if (end <= whole) return;
+    args.keys = keys + whole * args.width;
+    args.slots = (end - whole + 3) & ~3u;
+    args.scores = to + whole;
+    args.stride = stride;
+    te_lm_scores(&args);
+}
+
+/* sums / total, of values of 7 bits those of 11. */
+static void mean(const int32_t *sums, uint32_t total, uint32_t count, int16_t *output) {
+    const uint32_t zeros = (uint32_t)__builtin_clz(total);
+    const int32_t factor = (int32_t)(0x80000000u / (total << zeros >> 16));
+    for (uint32_t i = 0; i < count; i++) {
+        output[i] = (int16_t)((te_smmulr((int32_t)((uint32_t)sums[i] << (zeros - 8)), factor) + 4) >> 3);
+    }
+}
+
+void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys, const int8_t *values,
+                     const int32_t *position, int16_t *output, void *scratch) {
+    const uint32_t head = p->head, heads = p->heads / p->key_heads, window = p->ring.window, sinks = p->ring.sinks;
+    const uint32_t now = (uint32_t)*position, used = now < window ? now + 1 : window, slots = (used + 7) & ~7u;
+    const uint32_t present = now < sinks ? sinks : slot_of(p->ring, now) + 1, variant = p->heads * head;
+    int32_t *sums = scratch;
+    uint32_t *totals = (uint32_t *)(sums + heads * head);
+    int16_t *part = (int16_t *)(totals + heads), *weights = part + 4 * heads;
+    te_lm_scores_args score = {keys, q, weights, 0, head, heads, window};
+    te_lm_values_args sum = {values, weights, sums, slots, head, heads, window};
+
+    for (uint32_t j = 0; j < p->key_heads; j++) {
+        if (sinks) {
+            score.q = q + 2 * variant;
+            scores(score, 0, sinks < used ? sinks : used, part);
+        }
+        score.q = q;
+        scores(score, sinks, present, part);
+        score.q = q + variant;
+        scores(score, present, used, part);
+        for (uint32_t h = 0; h < heads; h++) {
+            int16_t *row = weights + h * window;
+            for (uint32_t i = used; i < slots; i++) row[i] = NO_SCORE;
+            totals[h] = te_lm_softmax(row, slots, p->exponentials);
+        }
+        te_lm_values(&sum);
+        for (uint32_t h = 0; h < heads; h++, output += head) mean(sums + h * head, totals[h], head, output);
+        q += heads * head;
+        score.keys += window * head;
+        sum.values += window * head;
+    }
+}

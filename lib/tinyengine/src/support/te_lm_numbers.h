@@ -1,0 +1,24 @@
+/* Arithmetic of language models. */
+#ifndef TE_LM_NUMBERS_H
+#define TE_LM_NUMBERS_H
+
+#include "tinyengine/te_types.h"
+
+/* round(a * b / 2^32), halves up: SMMULR. */
+TE_INLINE int32_t te_smmulr(int32_t a, int32_t b) {
+    return (int32_t)(((int64_t)a * b + 0x80000000ll) >> 32);
+}
+
+/* The nearest number of so many bits. */
+TE_INLINE int32_t te_saturate(int32_t x, uint32_t bits) {
+    const int32_t limit = (int32_t)1 << (bits - 1);
+    return x < -limit ? -limit : x > limit - 1 ? limit - 1 : x;
+}
+
+/* Row r (0 or 1) of a half of two rows of 8 bits. */
+TE_INLINE int32_t te_lm_row(uint32_t half, uint32_t r) {
+    const int32_t low = (int8_t)half;
+    return r ? ((int16_t)half - low) >> 8 : low;
+}
+
+#endif
