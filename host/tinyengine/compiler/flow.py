@@ -11,7 +11,7 @@ from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.picture import image_input
 from tinyengine.compiler.result import CompiledModel
-from tinyengine.frontend.tflite import load_tflite
+from tinyengine.frontend.network import load_network
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import optimize
@@ -26,8 +26,8 @@ Observer = Callable[[str, Graph], None]
 
 
 def compile_model(path: Path, options: CompileOptions | None = None, observer: Observer | None = None) -> CompiledModel:
-    """Compile a .tflite file. ModelError if it cannot be used, BudgetError when the SRAM cap is too small."""
-    graph = load_tflite(path)
+    """Compile a network's file. ModelError if it cannot be used, BudgetError when the SRAM cap is too small."""
+    graph = load_network(path)
     return compile_graph(graph, options, observer, *identify(path))
 
 

@@ -12,7 +12,15 @@ from tinyengine.ir.language import gate_table, norm_root, sine_table, softmax_ta
 from tinyengine.ir.ops import LmGateAttrs, LmMatrixAttrs, LmNormAttrs, RingAttrs
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target, lowering
-from tinyengine.kernels.lm_packing import gemv_function, pack_w4, pack_w8, stream_words
+from tinyengine.kernels.lm_packing import (
+    InputBound,
+    gemv_function,
+    norm_bound,
+    pack_w4,
+    pack_w8,
+    peak_bound,
+    stream_words,
+)
 
 HEADER = "te_lm.h"
 
@@ -127,6 +135,15 @@ def lower_norm(op: Operator, graph: Graph, target: Target) -> KernelCall:
     return _call(op, graph, "norm", pack, header="te_lm_kernels.h")
 
 
+def _input_bound(op: Operator, graph: Graph) -> InputBound:
+    """What the vector that a matrix is multiplied with never exceeds."""
+    producer, width = graph.producer(op.inputs[0]), graph.tensor(op.inputs[0]).elements
+    if producer is not None and isinstance(producer.attrs, LmNormAttrs):
+        return norm_bound(width)
+    bounded = producer is not None and producer.kind in (OpKind.LM_ATTENTION, OpKind.LM_GATE)
+    return peak_bound(width, 1 << 11 if bounded else 1 << 15)
+
+
 @lowering(OpKind.LM_MATRIX)
 def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Both inner loops read a vector of int16; that of 4 bits reads it with sums of its groups between."""
@@ -136,11 +153,13 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
     def pack() -> dict[str, CValue]:
         if group:
-            weights = CArray("matrix", pack_w4(*(_data(graph, op, i) for i in (1, 2, 3)), group))
+            packed = pack_w4(_data(graph, op, 1), _data(graph, op, 2), _data(graph, op, 3), group)
+            weights, bits, scales = CArray("matrix", packed), 4, _data(graph, op, 3)
         else:
-            weights = _matrix_w8(graph, op.inputs[1], op.inputs[2])
-        function = gemv_function(4 if group else 8, columns, group, add)
-        return {"weights": weights, "rows": function, "quads": rows // 4, "k": columns, "group": group}
+            weights, bits, scales = _matrix_w8(graph, op.inputs[1], op.inputs[2]), 8, None
+        bound = _input_bound(op, graph)
+        function, part = gemv_function(bits, columns, group, add, _data(graph, op, 1), bound, scales)
+        return {"weights": weights, "rows": function, "quads": rows // 4, "k": columns, "group": part}
 
     return _call(
         op,
@@ -177,7 +196,7 @@ def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
 @lowering(OpKind.LM_ATTENTION)
 def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
-    """Key head by key head, with all query heads that read it."""
+    """Key head by key head, with two of the query heads that read it."""
     assert isinstance(op.attrs, RingAttrs)
     attrs = op.attrs
     _, heads, head = graph.tensor(op.inputs[0]).shape
@@ -192,7 +211,7 @@ def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "exponentials": _table("exponentials"),
         }
 
-    scratch = heads // groups * (2 * attrs.window + 4 * head + 12)
+    scratch = 4 * attrs.window + 8 * head
     return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head)
 
 

@@ -7,7 +7,18 @@ from tinyengine.ir.dispatch import leading_dtype
 from tinyengine.ir.requant import Requant
 
 # The generic lowerings register themselves when their modules are imported.
-from tinyengine.kernels import activation, conv, detection, elementwise, floating, language, layout, pool, recurrent, signal  # noqa: F401
+from tinyengine.kernels import (  # noqa: F401
+    activation,
+    conv,
+    detection,
+    elementwise,
+    floating,
+    language,
+    layout,
+    pool,
+    recurrent,
+    signal,
+)
 from tinyengine.kernels.base import LOWERINGS, KernelCall, Target
 from tinyengine.kernels.checks import unsupported
 from tinyengine.kernels.fast import FAST_LOWERINGS

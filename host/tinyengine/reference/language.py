@@ -82,7 +82,7 @@ def matrix(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     if op.attrs.group:
         y = _by_groups(x.ravel(), weights, others[0], op.attrs.group, 4 * (rows & 3))
     else:
-        y = wrap((weights @ x.ravel()) << 8 * (rows & 1))
+        y = (weights @ x.ravel()) << 8 * (rows & 1)
     y = smmulr(y, multipliers)
     return wrap(y + others[-1].ravel()) if op.attrs.add else y
 

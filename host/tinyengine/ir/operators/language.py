@@ -82,7 +82,8 @@ class LmNorm(Language[LmNormAttrs], kind=OpKind.LM_NORM):
 
 class LmMatrix(Language[LmMatrixAttrs], kind=OpKind.LM_MATRIX):
     """Weights times x, row by row times a multiplier, 2^-32 of it; added to another input. Of 8 bits: sums of odd rows
-    are taken 256 times, modulo 2^32. Of 4 bits: 4096 times, and each group's sum times its scale before."""
+    are taken 256 times. Of 4 bits: 4096 times, modulo 2^32, and each group's sum times its scale before: sums of row r
+    of four are 2^(4r) times those of its weights then, and the product is shifted right by 16."""
 
     signatures = (
         "int16 x int8 x int32 -> int32",
@@ -123,6 +124,8 @@ class LmMatrix(Language[LmMatrixAttrs], kind=OpKind.LM_MATRIX):
                 raise Contradiction("has scales that are computed or negative", "use constants of 0 or more")
         else:
             _require_weights(weights, 127)
+            if multipliers.data[1::2].max() >= INT32 >> 8:
+                raise Contradiction("has multipliers of odd rows beyond 23 bits")
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
         return inputs[1].elements

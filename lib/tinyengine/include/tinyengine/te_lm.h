@@ -57,8 +57,9 @@ typedef struct te_lm_rotate_params {
 } te_lm_rotate_params;
 
 /* y: queries, keys, values of all heads. q: [2 or 3][heads][head]. Next rings may lie where the rings lie. */
-void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles, const int32_t *position,
-                  const int8_t *keys, const int8_t *values, int16_t *q, int8_t *keys_next, int8_t *values_next);
+void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                  const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
+                  int8_t *keys_next, int8_t *values_next);
 
 typedef struct te_lm_attention_params {
     te_lm_ring ring;
@@ -66,9 +67,9 @@ typedef struct te_lm_attention_params {
     const uint16_t *exponentials; /* 2^(15 - i/256) */
 } te_lm_attention_params;
 
-/* scratch, per query head of a key head: 2 bytes per slot, 4 per channel, 12. */
-void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys, const int8_t *values,
-                     const int32_t *position, int16_t *output, void *scratch);
+/* Query heads of a key head two by two. scratch: 4 bytes per slot, 8 per channel of a head. */
+void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                     const int8_t *values, const int32_t *position, int16_t *output, void *scratch);
 
 TE_END_C
 

@@ -1,6 +1,6 @@
 /* The inner loops of language models (te_lm.h): products of matrices with a vector, attention, gates, norms.
  *
- * A matrix lies in quads of rows. All sums are modulo 2^32; results are round(sum * multiplier / 2^32).
+ * A matrix lies in quads of rows; results are round(sum * multiplier / 2^32).
  * 8 bits: per two columns a word of rows 0 and 1 and one of rows 2 and 3; a half is w[r] + 256 w[r+1] of one column;
  *   4 multipliers behind. The sums of odd rows are taken 256 times.
  * 4 bits: per group of columns (the last one may be shorter) a word per two columns, a half is
@@ -25,32 +25,37 @@ typedef struct te_lm_gemv_args {
 
 typedef void te_lm_gemv_fn(const te_lm_gemv_args *args);
 
-/* add: onto y. */
-te_lm_gemv_fn te_lm_gemv_w8, te_lm_gemv_add_w8, te_lm_gemv_w4, te_lm_gemv_add_w4;
+/* add: onto y. 64: k is 64. parts: 8 bits, where the sums of odd rows stay within 24 bits only over group columns.
+ * any: where nothing is known of the sums. */
+te_lm_gemv_fn te_lm_gemv_w8, te_lm_gemv_w8_64, te_lm_gemv_parts_w8, te_lm_gemv_any_w8, te_lm_gemv_w4,
+    te_lm_gemv_any_w4;
+te_lm_gemv_fn te_lm_gemv_add_w8, te_lm_gemv_add_w8_64, te_lm_gemv_add_parts_w8, te_lm_gemv_add_any_w8;
+te_lm_gemv_fn te_lm_gemv_add_w4, te_lm_gemv_add_any_w4;
 
 /* Per group of columns -8 X times 273, 257, 1, 17 (X: sum of its x; what u = n + 8 adds to the sums), and its x. */
 void te_lm_stream_w4(const int16_t *x, uint32_t k, uint32_t group, uint32_t *stream);
 
-/* scores[h][slot] = saturated (keys[slot] . q[h]) >> 4; keys as te_lm.h has them. */
+/* Scores, and the weights that follow from them, lie as [slots / 2][heads][2]: heads is 1 or 2.
+ * Score of a slot and a head: saturated (keys[slot] . q[head]) >> 4; keys as te_lm.h has them. */
 typedef struct te_lm_scores_args {
     const int8_t *keys; /* [slots][width] */
     const int16_t *q;   /* [heads][width] */
-    int16_t *scores;    /* [heads][stride] */
-    uint32_t slots, width, heads, stride; /* slots, width: multiples of 4 */
+    int16_t *scores;
+    uint32_t slots, width, heads; /* slots, width: multiples of 4 */
 } te_lm_scores_args;
 
 void te_lm_scores(const te_lm_scores_args *args);
 
-/* Scores become weights 2^15 * 2^((score - largest) / 256), rounded down; their sum. count: a multiple of 8. table:
- * 2^(15 - i/256). */
-uint32_t te_lm_softmax(int16_t *scores, uint32_t count, const uint16_t *table);
+/* Scores become weights 2^15 * 2^((score - largest of the head) / 256), rounded down; sums: of each head's weights.
+ * slots: a multiple of 8. table: 2^(15 - i/256). */
+void te_lm_softmax(int16_t *scores, uint32_t slots, uint32_t heads, const uint16_t *table, uint32_t *sums);
 
-/* sums[h] = sum of weights[h][slot] * values[slot]; values as te_lm.h has them. */
+/* sums[head] = sum of the slots' weights times values[slot]; values as te_lm.h has them. */
 typedef struct te_lm_values_args {
     const int8_t *values;
-    const int16_t *weights; /* [heads][stride] */
-    int32_t *sums;          /* [heads][width] */
-    uint32_t slots, width, heads, stride; /* slots: a multiple of 8 */
+    const int16_t *weights;
+    int32_t *sums;                /* [heads][width] */
+    uint32_t slots, width, heads; /* slots: a multiple of 8 */
 } te_lm_values_args;
 
 void te_lm_values(const te_lm_values_args *args);

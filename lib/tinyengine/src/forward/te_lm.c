@@ -8,7 +8,9 @@
 #define NO_SCORE (-32768) /* of a slot without a token */
 
 void te_lm_embedding(const te_lm_embedding_params *p, const int32_t *token, int32_t *x) {
-    const uint32_t last = p->tokens - 1, t = *token < 0 ? 0 : (uint32_t)*token > last ? last : (uint32_t)*token;
+    const uint32_t last = p->tokens - 1, t = *token < 0                ? 0
+                                             : (uint32_t)*token > last ? last
+                                                                       : (uint32_t)*token;
     const uint32_t *quad = p->table + t / 4 * (p->width + 4) + t % 4 / 2;
     for (uint32_t i = 0; i < p->width; i++) {
         const uint32_t half = quad[i / 2 * 2] >> (i % 2 * 16) & 0xffff;
@@ -18,7 +20,9 @@ void te_lm_embedding(const te_lm_embedding_params *p, const int32_t *token, int3
 
 /* Where the token at a position lies. */
 static uint32_t slot_of(te_lm_ring ring, uint32_t position) {
-    return position < ring.sinks ? position : (position - ring.sinks) % (uint32_t)(ring.window - ring.sinks) + ring.sinks;
+    return position < ring.sinks
+               ? position
+               : (position - ring.sinks) % (uint32_t)(ring.window - ring.sinks) + ring.sinks;
 }
 
 static int16_t sine(const int16_t *table, uint32_t phase) {
@@ -49,7 +53,9 @@ static void bring(const te_lm_matrix_params *p, const int32_t *added, int32_t *y
     if (y != added) memcpy(y, added, 16 * (size_t)p->quads);
 }
 
-void te_lm_matrix(const te_lm_matrix_params *p, const int16_t *x, int32_t *y) { rows(p, x, y); }
+void te_lm_matrix(const te_lm_matrix_params *p, const int16_t *x, int32_t *y) {
+    rows(p, x, y);
+}
 
 void te_lm_matrix_add(const te_lm_matrix_params *p, const int16_t *x, const int32_t *added, int32_t *y) {
     bring(p, added, y);
@@ -78,9 +84,11 @@ static pair rotated(const int32_t *y, const int16_t *angle) {
     return turned;
 }
 
-void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles, const int32_t *position,
-                  const int8_t *keys, const int8_t *values, int16_t *q, int8_t *keys_next, int8_t *values_next) {
-    const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head, window = p->ring.window;
+void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                  const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
+                  int8_t *keys_next, int8_t *values_next) {
+    const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head,
+                   window = p->ring.window;
     const uint32_t slot = slot_of(p->ring, (uint32_t)*position);
     if (keys_next != keys) memcpy(keys_next, keys, window * key_width);
     if (values_next != values) memcpy(values_next, values, window * key_width);
@@ -106,26 +114,28 @@ void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t 
 }
 
 /* Scores of slots first .. end, and whatever of up to three behind them. */
-static void scores(te_lm_scores_args args, uint32_t first, uint32_t end, int16_t *part) {
-    const uint32_t begin = first & ~3u, whole = (first + 3) & ~3u, stride = args.stride;
+static void scores(te_lm_scores_args args, uint32_t first, uint32_t end) {
+    const uint32_t begin = first & ~3u, whole = (first + 3) & ~3u;
     const int8_t *keys = args.keys;
     int16_t *to = args.scores;
     if (end <= first) return;
     if (begin != first) {
+        int16_t part[2 * 4];
         args.keys = keys + begin * args.width;
         args.slots = 4;
         args.scores = part;
-        args.stride = 4;
         te_lm_scores(&args);
-        for (uint32_t h = 0; h < args.heads; h++) {
-            for (uint32_t slot = first; slot < whole; slot++) to[h * stride + slot] = part[4 * h + slot - begin];
+        for (uint32_t slot = first; slot < whole; slot++) {
+            for (uint32_t h = 0; h < args.heads; h++) {
+                const uint32_t place = h * 2 + slot % 2;
+                to[slot / 2 * 2 * args.heads + place] = part[(slot - begin) / 2 * 2 * args.heads + place];
+            }
         }
     }
     if (end <= whole) return;
     args.keys = keys + whole * args.width;
     args.slots = (end - whole + 3) & ~3u;
-    args.scores = to + whole;
-    args.stride = stride;
+    args.scores = to + whole * args.heads;
     te_lm_scores(&args);
 }
 
@@ -138,35 +148,35 @@ static void mean(const int32_t *sums, uint32_t total, uint32_t count, int16_t *o
     }
 }
 
-void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys, const int8_t *values,
-                     const int32_t *position, int16_t *output, void *scratch) {
-    const uint32_t head = p->head, heads = p->heads / p->key_heads, window = p->ring.window, sinks = p->ring.sinks;
-    const uint32_t now = (uint32_t)*position, used = now < window ? now + 1 : window, slots = (used + 7) & ~7u;
+void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                     const int8_t *values, const int32_t *position, int16_t *output, void *scratch) {
+    const uint32_t head = p->head, group = p->heads / p->key_heads, window = p->ring.window,
+                   sinks = p->ring.sinks;
+    const uint32_t now = (uint32_t)*position, used = now < window ? now + 1 : window,
+                   slots = (used + 7) & ~7u;
     const uint32_t present = now < sinks ? sinks : slot_of(p->ring, now) + 1, variant = p->heads * head;
     int32_t *sums = scratch;
-    uint32_t *totals = (uint32_t *)(sums + heads * head);
-    int16_t *part = (int16_t *)(totals + heads), *weights = part + 4 * heads;
-    te_lm_scores_args score = {keys, q, weights, 0, head, heads, window};
-    te_lm_values_args sum = {values, weights, sums, slots, head, heads, window};
+    int16_t *weights = (int16_t *)(sums + 2 * head);
 
-    for (uint32_t j = 0; j < p->key_heads; j++) {
-        if (sinks) {
-            score.q = q + 2 * variant;
-            scores(score, 0, sinks < used ? sinks : used, part);
+    for (uint32_t h = 0, heads; h < p->heads; h += heads) {
+        const uint32_t key_head = h / group, left = group - h % group, offset = key_head * window * head;
+        heads = left < 2 ? left : 2;
+        te_lm_scores_args score = {keys + offset, q + h * head, weights, 0, head, heads};
+        if (sinks) { /* first: each range may write behind its end */
+            score.q += 2 * variant;
+            scores(score, 0, sinks < used ? sinks : used);
+            score.q -= 2 * variant;
         }
-        score.q = q;
-        scores(score, sinks, present, part);
-        score.q = q + variant;
-        scores(score, present, used, part);
-        for (uint32_t h = 0; h < heads; h++) {
-            int16_t *row = weights + h * window;
-            for (uint32_t i = used; i < slots; i++) row[i] = NO_SCORE;
-            totals[h] = te_lm_softmax(row, slots, p->exponentials);
+        scores(score, sinks, present);
+        score.q += variant;
+        scores(score, present, used);
+        for (uint32_t i = used; i < slots; i++) {
+            for (uint32_t j = 0; j < heads; j++) weights[(i / 2 * heads + j) * 2 + i % 2] = NO_SCORE;
         }
+        uint32_t totals[2];
+        te_lm_softmax(weights, slots, heads, p->exponentials, totals);
+        const te_lm_values_args sum = {values + offset, weights, sums, slots, head, heads};
         te_lm_values(&sum);
-        for (uint32_t h = 0; h < heads; h++, output += head) mean(sums + h * head, totals[h], head, output);
-        q += heads * head;
-        score.keys += window * head;
-        sum.values += window * head;
+        for (uint32_t j = 0; j < heads; j++, output += head) mean(sums + j * head, totals[j], head, output);
     }
 }

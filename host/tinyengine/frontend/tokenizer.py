@@ -1,0 +1,63 @@
+"""Text to tokens and back, by pieces that are merged in the order of their scores (SentencePiece's BPE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+UNKNOWN, BEGIN, END = 0, 1, 2
+FIRST_BYTE = 3
+"""Tokens of single bytes: this one of 0 to that of 255."""
+BYTES = 256
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """``pieces`` and their ``scores``, one per token. Tokens 0, 1, 2: unknown, begins a text, ends one; then 256 single
+    bytes, then pieces of text."""
+
+    pieces: tuple[bytes, ...]
+    scores: tuple[float, ...]
+
+    @cached_property
+    def tokens(self) -> dict[bytes, int]:
+        """By piece of text; of the same pieces the first."""
+        first = FIRST_BYTE + BYTES
+        found: dict[bytes, int] = {}
+        for token, piece in enumerate(self.pieces[first:], first):
+            found.setdefault(piece, token)
+        return found
+
+    def encode(self, text: str, begin: bool = True) -> list[int]:
+        """Tokens of ``text``, behind one that begins a text. Like SentencePiece, a text begins with a space."""
+        ids: list[int] = []
+        for character in (" " + text) if text else "":
+            data = character.encode("utf-8", "surrogateescape")
+            known = self.tokens.get(data)
+            ids += [FIRST_BYTE + byte for byte in data] if known is None else [known]
+        while True:
+            best: tuple[float, int, int] | None = None
+            for place, (left, right) in enumerate(pairwise(ids)):
+                token = self.tokens.get(self._text(left) + self._text(right))
+                if token is not None and (best is None or self.scores[token] > best[0]):
+                    best = self.scores[token], place, token
+            if best is None:
+                return [BEGIN, *ids] if begin else ids
+            ids[best[1] : best[1] + 2] = [best[2]]
+
+    def piece(self, token: int, before: int) -> bytes:
+        """What ``token`` adds to a text behind token ``before``: no space at its beginning."""
+        if token in (BEGIN, END):
+            return b""
+        text = self._text(token)
+        return text[1:] if before == BEGIN and text.startswith(b" ") else text
+
+    def decode(self, tokens: list[int]) -> bytes:
+        """The text of ``tokens``."""
+        return b"".join(self.piece(token, before) for before, token in pairwise([BEGIN, *tokens]))
+
+    def _text(self, token: int) -> bytes:
+        if FIRST_BYTE <= token < FIRST_BYTE + BYTES:
+            return bytes([token - FIRST_BYTE])
+        return self.pieces[token]

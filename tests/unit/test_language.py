@@ -1,0 +1,154 @@
+"""Language models as files and graphs, their tokenizer, and what a ring remembers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tinyengine.compiler import compile_model
+from tinyengine.errors import ModelError
+from tinyengine.frontend.language import language_graph, load_language, save_language
+from tinyengine.frontend.network import load_network
+from tinyengine.frontend.tokenizer import BEGIN, Tokenizer
+from tinyengine.ir.language import next_position, pack_keys, pack_values, slot_of, unpack_values
+from tinyengine.reference import Session
+
+from tests.helpers.language import Shape, random_language, random_tokenizer, random_tokens
+
+
+@pytest.mark.parametrize("shape", [Shape(), Shape(group=32, sinks=3, tied=False)], ids=["w8", "w4"])
+def test_a_file_holds_the_model(tmp_path: Path, shape: Shape) -> None:
+    model = random_language(shape)
+    path = tmp_path / "random.lm"
+    path.write_bytes(save_language(model))
+    again = load_language(path)
+    assert save_language(again) == path.read_bytes()
+    assert again.tokenizer == model.tokenizer and again.tied == shape.tied
+    ours, theirs = Session(language_graph(model)), Session(load_network(path))
+    for values in random_tokens(shape, 5):
+        np.testing.assert_array_equal(ours.run(values)[0], theirs.run(values)[0])
+
+
+def test_memory_is_the_rings_and_one_token() -> None:
+    for window, rings in ((16, 2 * 2 * 2 * 8 * 16), (64, 2 * 2 * 2 * 8 * 64)):
+        shape = Shape(window=window)
+        graph = language_graph(random_language(shape))
+        sizes = {state.tensor: graph.tensor(state.tensor).nbytes for state in graph.states}
+        assert sum(sizes.values()) == rings + 4
+
+
+def test_the_next_rings_lie_where_the_rings_lie(tmp_path: Path) -> None:
+    path = tmp_path / "random.lm"
+    path.write_bytes(save_language(random_language(Shape())))
+    compiled = compile_model(path)
+    copied = {copy.target for copy in compiled.plan.region.copies}
+    assert copied == {"position"}  # which layers read until the end
+    assert "token" in compiled.sources["network.h"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "no language model"), (b"PK\x03\x04 nothing", "no language model"), (b"TFL3" * 20, "no language model")],
+    ids=["empty", "broken", "another"],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "other.lm"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=words) as refusal:
+        load_network(path)
+    assert "tinyengine lm convert" in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    model = random_language(Shape())
+    wrong = [
+        replace(model, window=12),
+        replace(model, window=512),
+        replace(model, sinks=16),
+        replace(model, heads=3),
+        replace(model, key_heads=3),
+        replace(model, gains=model.gains[:-1]),
+        replace(model, table_multipliers=-model.table_multipliers),
+        replace(model, frequencies=model.frequencies[:-1]),
+    ]
+    for each in wrong:
+        with pytest.raises(ModelError):
+            language_graph(each)
+
+
+@given(window=st.integers(1, 6), sinks=st.integers(0, 40), count=st.integers(1, 300))
+def test_slots_go_round_for_ever(window: int, sinks: int, count: int) -> None:
+    window *= 8
+    sinks = min(sinks, window - 1)
+    position, slots = 0, []
+    for _ in range(count):
+        slots.append(slot_of(position, window, sinks))
+        assert 0 <= position < 2 * window - sinks
+        position = next_position(position, window, sinks)
+    ring = window - sinks
+    assert slots == [n if n < sinks else sinks + (n - sinks) % ring for n in range(count)]
+
+
+def test_layouts_of_rings_turn_back() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.integers(-128, 128, (3, 8, 12))
+    assert pack_keys(np.arange(8)).tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    np.testing.assert_array_equal(pack_keys(pack_keys(values)), values)
+    np.testing.assert_array_equal(unpack_values(pack_values(values)), values)
+    assert pack_values(values)[1, 2, 3].tolist() == values[1, 4:6, 6:8].tolist()
+
+
+def test_what_left_the_window_is_forgotten() -> None:
+    """The same last tokens behind different beginnings give the same logits, as soon as the layers see nothing else."""
+    shape = Shape(layers=1, window=8)
+    model = language_graph(random_language(shape))
+    tails = random_tokens(shape, 24, 5)[13:]
+    answers = []
+    for seed in (1, 2):
+        session = Session(model)
+        for values in random_tokens(shape, 16, seed):
+            session.run(values)
+        answers.append([session.run(values)[0] for values in tails])
+    same = [np.array_equal(a, b) for a, b in zip(*answers, strict=True)]
+    assert not any(same[:7]) and all(same[7:])
+
+
+def test_sinks_are_never_forgotten() -> None:
+    shape = Shape(layers=1, window=8, sinks=2)
+    model = language_graph(random_language(shape))
+    tails = random_tokens(shape, 24, 5)[13:]
+    answers = []
+    for seed in (1, 2):
+        session = Session(model)
+        for values in random_tokens(shape, 16, seed):
+            session.run(values)
+        answers.append([session.run(values)[0] for values in tails])
+    assert not any(np.array_equal(a, b) for a, b in zip(*answers, strict=True))
+
+
+@given(text=st.text(max_size=30))
+def test_text_comes_back(text: str) -> None:
+    tokenizer = random_tokenizer(300, np.random.default_rng(3))
+    tokens = tokenizer.encode(text)
+    assert tokens[0] == BEGIN
+    assert tokenizer.decode(tokens) == text.encode()
+
+
+def test_pieces_merge_by_their_scores() -> None:
+    base = random_tokenizer(259, np.random.default_rng(3))
+    more = [b" ", b"a", b"b", b"c", b"ab", b"bc", b"abc", b" a"]
+    scores = [0.0, 0.0, 0.0, 0.0, -2.0, -1.0, -3.0, -4.0]
+    tokenizer = Tokenizer((*base.pieces, *more), (*base.scores, *scores))
+
+    def pieces(text: str) -> list[bytes]:
+        return [tokenizer.pieces[token] for token in tokenizer.encode(text, begin=False)]
+
+    assert pieces("abc") == [b" ", b"abc"]  # bc goes first, then a finds it and the space
+    assert pieces("abab") == [b" ", b"ab", b"ab"]
+    assert pieces("ab") == [b" ", b"ab"]
+    assert pieces("bz") == [b" ", b"b", b"<0x7A>"]
+    assert tokenizer.decode(tokenizer.encode("abc")) == b"abc"
