@@ -1,0 +1,107 @@
+"""Float models and their tokenizers from the files in which they are published."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from tinyengine.errors import ModelError
+from tinyengine.frontend.tokenizer import Tokenizer
+from tinyengine.language.llama import Llama, LlamaLayer
+
+HEADER = "<7i"
+EPSILON, THETA = 1e-5, 10000.0
+"""Of llama2.c's models."""
+
+
+def load_llama2c(path: Path) -> Llama:
+    """A checkpoint of llama2.c in its first format (export version 0): seven int32 and all weights in float32.
+
+    ModelError, one sentence, if it is none.
+    """
+    data = _bytes(path)
+    if len(data) < struct.calcsize(HEADER):
+        raise ModelError(f"{path.name} is no checkpoint of llama2.c, it has only {len(data)} bytes: give the .bin file")
+    width, hidden, layers, heads, kv_heads, vocabulary, context = struct.unpack_from(HEADER, data)
+    tied, vocabulary = vocabulary > 0, abs(vocabulary)
+    sizes = width, hidden, layers, heads, kv_heads, vocabulary, context
+    if min(sizes) < 1 or max(sizes) > 1 << 24 or width % heads or heads % kv_heads or width // heads % 2:
+        raise ModelError(f"{path.name} is no checkpoint of llama2.c, its sizes would be {sizes}: give the .bin file")
+    head, keys = width // heads, width // heads * kv_heads
+    shapes: dict[str, tuple[int, ...]] = {
+        "embedding": (vocabulary, width),
+        "attention_gain": (layers, width),
+        "query": (layers, width, width),
+        "key": (layers, keys, width),
+        "value": (layers, keys, width),
+        "output": (layers, width, width),
+        "feed_gain": (layers, width),
+        "gate": (layers, hidden, width),
+        "down": (layers, width, hidden),
+        "up": (layers, hidden, width),
+        "gain": (width,),
+        "angles": (2, context, head // 2),
+    }
+    if not tied:
+        shapes["classifier"] = (vocabulary, width)
+    counts = {name: int(np.prod(shape, dtype=np.int64)) for name, shape in shapes.items()}
+    expected = struct.calcsize(HEADER) + 4 * sum(counts.values())
+    if len(data) != expected:
+        raise ModelError(
+            f"{path.name} has {len(data)} bytes, but a checkpoint of llama2.c with its sizes has {expected}: "
+            "download it again, or export it with version 0"
+        )
+    found, offset = {}, struct.calcsize(HEADER)
+    for name, shape in shapes.items():
+        found[name] = np.frombuffer(data, "<f4", counts[name], offset).reshape(shape)
+        offset += 4 * counts[name]
+    if not all(np.isfinite(found[name]).all() for name in found if name != "angles"):
+        raise ModelError(f"{path.name} has weights that are no numbers: download it again")
+    return Llama(
+        heads=heads,
+        kv_heads=kv_heads,
+        context=context,
+        theta=THETA,
+        epsilon=EPSILON,
+        embedding=found["embedding"],
+        layers=tuple(
+            LlamaLayer(**{name: found[name][index] for name in LlamaLayer.__dataclass_fields__})
+            for index in range(layers)
+        ),
+        gain=found["gain"],
+        classifier=found["embedding" if tied else "classifier"],
+    )
+
+
+def load_llama2c_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
+    """The tokenizer of such a checkpoint: the longest piece's length, then per token score, length, bytes.
+
+    ModelError, one sentence, if it is none, or one of another vocabulary.
+    """
+    data, offset = _bytes(path), 4
+    pieces, scores = [], []
+    try:
+        for _ in range(vocabulary):
+            score, size = struct.unpack_from("<fi", data, offset)
+            offset += 8
+            if not 0 <= size <= len(data) - offset:
+                raise ValueError("a piece ends behind the file")
+            pieces.append(data[offset : offset + size])
+            scores.append(score)
+            offset += size
+        if offset != len(data):
+            raise ValueError("there is more in it")
+    except (struct.error, ValueError) as error:
+        raise ModelError(
+            f"{path.name} is no tokenizer of {vocabulary} tokens ({error}): give the one of this model"
+        ) from error
+    return Tokenizer(tuple(pieces), tuple(scores))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
