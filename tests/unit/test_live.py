@@ -569,14 +569,13 @@ def test_teach_save_lose_the_board_and_still_know(bench: Bench, tmp_path: Path) 
         status, content = get(running, f"/{TOKEN}/{file['href']}")
         assert status == 200 and file["name"].endswith("_trained.npz") and content[:2] == b"PK"
 
-        bench.pull_out()
-        tab.send("source", source="browser")
-        tab.socket.send(encoded(picture()))
+        bench.pull_out()  # nobody wants anything of it, and yet it is missed
         state = tab.until("state", lambda state: state["link"] == "lost")
         assert state["problem"] and state["training"] is None
         bench.plug_in()
         state = tab.until("state", lambda state: state["link"] == "connected")
         assert state["training"]["class_names"] == ["blue", "green", "red"] and state["training"]["saved"]
+        tab.send("source", source="browser")
         tab.socket.send(encoded(picture()))
         assert tab.until("answer")["names"] == ["blue", "green", "red"]
         tab.send("reset", forget=True)

@@ -61,6 +61,8 @@ MANY = 8
 """Numbers of an output that pages are told."""
 LONGEST_BURST = 60.0
 """Seconds after which a key that nobody lets go of counts as let go."""
+QUIET = 2.0
+"""Seconds without a picture after which the board is asked how it is."""
 QUEUED = 64
 """Orders that may wait."""
 
@@ -123,6 +125,7 @@ class Session:
         self._board: _Board | None = None
         self._shot: Shot | None = None
         self._number = 0
+        self._heard = 0.0  # when the board answered last
         self._layers: list[dict[str, Any]] = []
         self._arena: list[dict[str, Any]] | None = None
         self._arena_of = ""
@@ -249,6 +252,8 @@ class Session:
                 shot = self._next_shot()
                 if shot is not None:
                     self._look(shot)
+                elif time.monotonic() - self._heard > QUIET:
+                    self._ask_how_it_is(device)
             except RefusedError as error:
                 self._notice(str(error))
                 self._source = "none"
@@ -261,6 +266,14 @@ class Session:
                 if self._source == "host":
                     self._source = "none"
                     self._tell_state()
+
+    def _ask_how_it_is(self, device: Device) -> None:
+        """So that a board that has gone is missed, even where nobody wants anything of it."""
+        before = self._statistics.get("uptime_ms", 0)
+        self._statistics = asdict(device.statistics())
+        self._heard = time.monotonic()
+        if self._statistics["uptime_ms"] < before:
+            self._restarted()
 
     def _attach(self, device: Device) -> None:
         """Learn who the board is, and what its outputs mean now."""
@@ -297,9 +310,11 @@ class Session:
     def _next_shot(self) -> Shot | None:
         if self._source == "host" and self._host:
             return self._host.next() if self._host.wait() <= 0 else None
+        if self._source != "browser":
+            return None
         with self._changed:
             sent, self._sent = self._sent, None
-        return received(sent) if sent is not None and self._source == "browser" else None
+        return received(sent) if sent is not None else None
 
     def _look(self, shot: Shot) -> None:
         """Let the board judge a picture; tell everybody; keep it where a key is held."""
@@ -311,6 +326,7 @@ class Session:
         if result.inference.run <= board.last_run:
             self._restarted()
         board.last_run = result.inference.run
+        self._heard = time.monotonic()
         event = self._answer(board, result)
         if self._collecting and not self._busy:
             event["collected"] = self._keep(shot)
@@ -452,8 +468,9 @@ class Session:
             raise DataError("the host has no pictures: start tinyengine live with --source camera, or a folder")
         if self._host and source != "host":
             self._host.close()
-        with self._changed:
-            self._sent = None
+        if source != "browser":
+            with self._changed:
+                self._sent = None
         self._source = source
         self._again()
 
