@@ -3,6 +3,7 @@
 #include "hal.h"
 #include "inference.h"
 #include "link.h"
+#include "mlperf.h"
 #include "protocol.h"
 #include "training.h"
 #include "transfer.h"
@@ -180,6 +181,10 @@ void fw_app_init(const te_model *model) {
                      sizeof objects / sizeof objects[0]);
     fw_inference_init(model);
     fw_training_init(model, hal_flash_open());
+#ifdef FW_MLPERF
+    fw_mlperf_init(model);
+    fw_link_set_tap(fw_mlperf_take);
+#endif
 }
 
 void fw_app_poll(void) {

@@ -10,6 +10,7 @@ static struct {
     cobs_decoder decoder;
     link_counters counters;
     bool discard; /* drop what has arrived */
+    link_tap tap;
 } in;
 
 void fw_link_init(void) {
@@ -17,7 +18,12 @@ void fw_link_init(void) {
     in.decoder.capacity = sizeof in.body;
     fw_cobs_restart(&in.decoder);
     in.discard = false;
+    in.tap = NULL;
     fw_link_clear_statistics();
+}
+
+void fw_link_set_tap(link_tap tap) {
+    in.tap = tap;
 }
 
 /* Checks the decoded frame; false: damaged. */
@@ -45,6 +51,7 @@ uint32_t fw_link_poll(link_receiver receive) {
     size_t got;
     while ((got = hal_serial_read(chunk, sizeof chunk)) > 0) {
         for (size_t i = 0; i < got; i++) {
+            if (in.tap && in.tap(chunk[i])) continue;
             const cobs_event event = fw_cobs_take(&in.decoder, chunk[i]);
             if (event == COBS_MORE) continue;
             if (event == COBS_FRAME && accept_frame(receive)) {

@@ -34,6 +34,10 @@ typedef void (*link_receiver)(const link_header *header, uint8_t *payload, uint3
 
 void fw_link_init(void);
 
+/* Offers every byte to `tap` first, which says whether it takes it: text that stands between frames. */
+typedef bool (*link_tap)(uint8_t byte);
+void fw_link_set_tap(link_tap tap);
+
 /* Decodes what has arrived, and returns how many good frames were passed on. */
 uint32_t fw_link_poll(link_receiver receive);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ def hand_written(
     return _link(board_name, folder, [network / "network.c"], network, size)
 
 
-def compiled(board_name: str, folder: Path, model: CompiledModel) -> Path:
-    """Firmware with a compiled network."""
+def compiled(board_name: str, folder: Path, model: CompiledModel, defines: Sequence[str] = ()) -> Path:
+    """Firmware with a compiled network, and macros (NAME=VALUE)."""
     network = folder / "network"
     model.write(network)
     sources = [*sorted(network.glob("*.c")), *toolchain.library_sources()]
-    return _link(board_name, folder, sources, network, [])
+    return _link(board_name, folder, sources, network, [f"-D{define}" for define in defines])
 
 
 def _link(board_name: str, folder: Path, network: list[Path], include: Path, options: list[str]) -> Path:

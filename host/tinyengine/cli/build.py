@@ -11,6 +11,8 @@ from rich.console import Console
 
 from tinyengine.boards import load
 from tinyengine.cli.options import compile_options, json_option, to_compile_options
+from tinyengine.errors import ToolError
+from tinyengine.mlperf.benchmarks import BENCHMARKS
 from tinyengine.project.build import build
 from tinyengine.report.build import build_summary
 from tinyengine.report.compile import compile_table
@@ -20,9 +22,14 @@ from tinyengine.report.figures import build_figures
 @click.command("build")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", "board_name", required=True, help="Board to build for (see boards/).")
+@click.option(
+    "--mlperf",
+    type=click.Choice(list(BENCHMARKS)),
+    help="The firmware speaks MLPerf Tiny's protocol, too: see 'tinyengine mlperf'.",
+)
 @compile_options
 @json_option
-def command(model: Path, board_name: str, as_json: bool, **options: Any) -> None:
+def command(model: Path, board_name: str, mlperf: str | None, as_json: bool, **options: Any) -> None:
     """Compile the .tflite network MODEL and build the firmware of a board around it.
 
     \b
@@ -31,12 +38,15 @@ def command(model: Path, board_name: str, as_json: bool, **options: Any) -> None
       tinyengine flash --board nucleo_h743zi
     """
     board = load(board_name)
+    if mlperf and options["input_mode"] != "frame":
+        raise ToolError("MLPerf's inputs come as whole frames: leave --input rows out")
     with Console(stderr=True).status("starting") as status:
         firmware = build(
             model,
             board,
             to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options),
             status.update,
+            BENCHMARKS[mlperf].defines if mlperf else (),
         )
     if as_json:
         click.echo(json.dumps(build_figures(firmware), indent=2))

@@ -18,7 +18,7 @@ from tinyengine.device.recognition import Recognizer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DEVICE_OPTIONS = [
+_PORT_OPTIONS = [
     click.option(
         "--port",
         required=True,
@@ -36,15 +36,16 @@ _DEVICE_OPTIONS = [
         type=click.Path(path_type=Path, dir_okay=False),
         help="sim: only: file that keeps what the board saves (created if there is none).",
     ),
-    click.option(
-        "--baud",
-        "highest_baud",
-        type=click.IntRange(min=9600),
-        default=2_000_000,
-        show_default=True,
-        help="Highest rate to negotiate; connections start at 115200.",
-    ),
 ]
+
+_BAUD = click.option(
+    "--baud",
+    "highest_baud",
+    type=click.IntRange(min=9600),
+    default=2_000_000,
+    show_default=True,
+    help="Highest rate to negotiate; connections start at 115200.",
+)
 
 MAPPING = click.option("--mapping", help="What a pixel stands for, e.g. pixel/127.5-1 (default: as the network says).")
 COLOR = click.option(
@@ -62,9 +63,14 @@ _MEANING_OPTIONS = [
 ]
 
 
+def port_options(function: F) -> F:
+    """--port and what a simulated board runs; pass the values to ``device.transport.open_port``."""
+    return with_options(_PORT_OPTIONS, function)
+
+
 def device_options(function: F) -> F:
     """--port and its companions; pass the values to :func:`connected`."""
-    return with_options(_DEVICE_OPTIONS, function)
+    return with_options([*_PORT_OPTIONS, _BAUD], function)
 
 
 def meaning_options(function: F) -> F:

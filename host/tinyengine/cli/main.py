@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "flash": "Write a built firmware to a board.",
     "sim": "Run a simulated board and print its port.",
     "bench": "Count instructions, SRAM and flash on a simulated core.",
+    "mlperf": "Perform a benchmark of MLPerf Tiny on a device.",
     "compare": "Find the first layer on a device that differs from the reference.",
     "devices": "List serial ports and the boards behind them.",
     "doctor": "Look at what this computer has for boards, and say how to mend it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,11 @@ class Firmware:
     sram_bytes: int
 
 
-def build(model: Path, board: Board, options: CompileOptions, say: Say = silent) -> Firmware:
-    """Compile ``model`` for ``board`` and build the firmware around it, in .pio/build/<board>.
+def build(
+    model: Path, board: Board, options: CompileOptions, say: Say = silent, defines: Sequence[str] = ()
+) -> Firmware:
+    """Compile ``model`` for ``board`` and build the firmware around it, with the macros ``defines`` (NAME=VALUE), in
+    .pio/build/<board>.
 
     Raises ModelError and its kind for the network, BudgetError when it does not fit, ToolError when the build fails.
     """
@@ -41,7 +45,10 @@ def build(model: Path, board: Board, options: CompileOptions, say: Say = silent)
         shutil.rmtree(sources)  # a file that is no longer generated would be compiled into the firmware
     compiled.write(sources)
     say("building the firmware")
-    pio.run(board.name, environment={"TINYENGINE_NETWORK_DIR": str(sources)}, on_line=_brief(say))
+    environment = {"TINYENGINE_NETWORK_DIR": str(sources)}
+    if defines:
+        environment["PLATFORMIO_BUILD_FLAGS"] = " ".join(f"-D{define}" for define in defines)
+    pio.run(board.name, environment=environment, on_line=_brief(say))
     elf = firmware_elf(board.name)
     arm_toolchain.cache_clear()  # PlatformIO may just have fetched one
     sizes = section_sizes(elf)
