@@ -74,7 +74,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (("train", "--data", "FLAT", "--port", "PORT"), "one subfolder of pictures per class"),
         (("train", "--data", "MANY", "--port", "PORT"), "--classes 11"),
         (("train", "--data", "PICTURES", "--classes", "2", "--port", "PORT"), "--classes"),
-        (("train", "--data", "SINGLE", "--port", "PORT"), "single picture"),
+        (("train", "--data", "SINGLE", "--port", "PORT"), "single sample"),
         (("train", "--data", "BROKEN", "--port", "PORT"), "cannot be decoded"),
         (("train", "--data", "PICTURES", "--validate", "MANY", "--port", "PORT"), "leave them out of the data"),
         (("train", "--data", "PICTURES", "--classes", "red,red", "--port", "PORT"), "different classes"),

@@ -65,7 +65,7 @@ def test_pictures_beside_subfolders_count_alone_where_labels_do_not_matter(class
 
 def test_an_empty_class_is_refused_where_classes_count(classes: Path) -> None:
     (classes / "bird").mkdir()
-    with pytest.raises(DataError, match="bird holds no pictures"):
+    with pytest.raises(DataError, match="bird holds no samples"):
         read_pictures(classes)
     assert len(read_all([classes])) == 5
     (classes / "bird").rmdir()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyengine.data.numbers import is_numbers, read_numbers, real_values
+from tinyengine.data.numbers import Windows, is_numbers, read_numbers, real_values
 from tinyengine.device import TensorInfo
 from tinyengine.errors import DataError
 from tinyengine.ir import Quantization
@@ -28,7 +28,7 @@ def saved(path: Path, **arrays: np.ndarray) -> Path:
 
 
 def only(path: Path, *ports: TensorInfo, hop: int | None = None) -> list[list]:
-    return [[array.tolist() for array in sample.arrays] for sample in read_numbers(path, ports, hop)]
+    return [[array.tolist() for array in sample.arrays] for sample in read_numbers(path, ports, Windows(hop))]
 
 
 def test_an_array_of_one_sample_or_of_many(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from tinyengine.cli.options import with_options
 from tinyengine.compiler import model_hashes
-from tinyengine.data.metadata import load_metadata
+from tinyengine.data.metadata import ModelMetadata, load_metadata
+from tinyengine.data.numbers import Windows
 from tinyengine.device import Device, open_device
 from tinyengine.device.recognition import Recognizer
 
@@ -55,6 +56,19 @@ COLOR = click.option(
 )
 BY_ROWS = click.option("--rows/--frame", "by_rows", default=None, help="Compute while rows arrive, or after them all.")
 
+_WINDOW_OPTIONS = [
+    click.option(
+        "--hop",
+        type=click.IntRange(min=1),
+        help="Time series: lines from one sample to the next (default: as the network says, else as many as it takes).",
+    ),
+    click.option(
+        "--window",
+        type=click.IntRange(min=1),
+        help="Time series: insist that so many lines are a sample.",
+    ),
+]
+
 _MEANING_OPTIONS = [
     click.option("--model", type=click.Path(path_type=Path), help="Insist that the device runs this .tflite file."),
     MAPPING,
@@ -71,6 +85,16 @@ def port_options(function: F) -> F:
 def device_options(function: F) -> F:
     """--port and its companions; pass the values to :func:`connected`."""
     return with_options([*_PORT_OPTIONS, _BAUD], function)
+
+
+def window_options(function: F) -> F:
+    """--hop and --window; pass the values to :func:`windows_of`."""
+    return with_options(_WINDOW_OPTIONS, function)
+
+
+def windows_of(metadata: ModelMetadata, hop: int | None, window: int | None) -> Windows:
+    """How a series of numbers becomes samples: as the user says, else as the network does."""
+    return Windows(metadata.hop if hop is None else hop, window)
 
 
 def meaning_options(function: F) -> F:

@@ -11,11 +11,11 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.device_options import device_options, meaning_options, recognizer
+from tinyengine.cli.device_options import device_options, meaning_options, recognizer, window_options, windows_of
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.data.images import Picture
-from tinyengine.data.numbers import is_numbers, read_numbers
+from tinyengine.data.number_sets import holds_numbers, read_number_set
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition, Recognizer
 from tinyengine.report.recognition import answers_table
@@ -23,19 +23,17 @@ from tinyengine.report.recognition import answers_table
 
 @click.command("infer")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--hop", type=click.IntRange(min=1), help=".csv with several lines per sample: lines from one to the next."
-)
+@window_options
 @device_options
 @meaning_options
 @json_option
-def command(inputs: tuple[Path, ...], hop: int | None, as_json: bool, **device: Any) -> None:
+def command(inputs: tuple[Path, ...], hop: int | None, window: int | None, as_json: bool, **device: Any) -> None:
     """Run the network on a device: classify pictures, or compute with numbers.
 
     INPUT is a picture, a folder of pictures or an .npz archive of them; each is resized to the network's input. For
     networks that take something else it is an .npy of one sample or of N, an .npz with an array for each input by its
-    name, or a .csv with a sample per line (or, of a network that looks at T lines at once, T lines per sample). Floats
-    are real values. A network with states begins anew with each INPUT's sample.
+    name, or a .csv with a sample per line. For a network that looks at T lines at once, files may hold longer series,
+    of which each T lines are a sample. Floats are real values. A network with states begins anew with each sample.
 
     \b
     Example:
@@ -43,13 +41,13 @@ def command(inputs: tuple[Path, ...], hop: int | None, as_json: bool, **device: 
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
       tinyengine infer gestures.csv --hop 32 --port /dev/ttyACM0
     """
-    files = {path: None if is_numbers(path) else read_all([path]) for path in inputs}
+    files = {path: None if holds_numbers(path) else read_all([path]) for path in inputs}
     with recognizer(**device) as board, step_progress() as progress:
         identity = board.device.identity
         runs: list[Callable[[], Recognition]] = []
         for path, pictures in files.items():
             if pictures is None:
-                samples = read_numbers(path, identity.inputs, hop)
+                samples = read_number_set(path, identity.inputs, windows_of(board.metadata, hop, window)).samples
                 runs += [partial(board.compute, sample.name, sample.arrays) for sample in samples]
             else:
                 runs += [partial(_recognize, board, picture) for picture in pictures]

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.device_options import device_options
+from tinyengine.cli.device_options import device_options, window_options, windows_of
 from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
@@ -22,8 +22,9 @@ from tinyengine.cli.training_options import (
     until_stopped,
     what_it_holds,
 )
+from tinyengine.data.number_sets import holds_numbers
 from tinyengine.data.samples import split
-from tinyengine.device.recognition import input_form
+from tinyengine.errors import DataError
 from tinyengine.finetune.classes import Outputs, parse_wish
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.rates import find_rate
@@ -57,7 +58,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder with one subfolder of pictures per class, or an .npz with labels.",
+    help="Folder with one subfolder per class, of pictures or of files of numbers, or an .npz with labels.",
 )
 @click.option("--validate", type=click.Path(path_type=Path), help="Held-out pictures of the same classes.")
 @setting(
@@ -99,6 +100,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
 @click.option("--save", is_flag=True, help="Save the weights in the board's flash at the end.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves into this PNG file.")
 @picture_options
+@window_options
 @device_options
 @json_option
 def command(
@@ -120,11 +122,13 @@ def command(
     mapping: str | None,
     color: str | None,
     by_rows: bool | None,
+    hop: int | None,
+    window: int | None,
     as_json: bool,
     port: str,
     **connection: Any,
 ) -> None:
-    """Fine-tune the network on a device with labelled pictures.
+    """Fine-tune the network on a device with labelled pictures, or with numbers (see 'tinyengine infer --help').
 
     The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
     pictures are judged before and after. Training goes on from what the device holds. Ctrl-C, SIGTERM and SIGHUP end
@@ -139,6 +143,8 @@ def command(
       tinyengine build models/person_tiny.tflite --board nucleo_h743zi --train last-8 --classes 3
       tinyengine train --port /dev/ttyACM0 --data photos/ --epochs 20 --save
     """
+    if flip and holds_numbers(data):
+        raise DataError("--flip mirrors pictures, and numbers are none: leave it out")
     if plot is not None:
         pyplot("draw curves")  # before the work, not after it
     console = Console(highlight=False, soft_wrap=True)
@@ -150,16 +156,17 @@ def command(
         learner = DeviceLearner(device_trainer)
         if momentum or batch > 1:
             device_trainer.require_velocity()
-        form = input_form(device, device.identity.metadata.override(mapping=mapping, color=color))
+        metadata = device.identity.metadata.override(mapping=mapping, color=color)
+        windows = windows_of(metadata, hop, window)
         wish = parse_wish(classes, renamed)
         with step_progress() as progress:
-            train = read_inputs(data, form, progress)
+            train = read_inputs(data, device, metadata, windows, progress)
             outputs = Outputs.of(device.identity, learner.info).wished(wish, train, data, learn=True)
             train = outputs.matched(train, wish, data, learn=True)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)
             else:
-                held_out = outputs.matched(read_inputs(validate, form, progress), wish, validate)
+                held_out = outputs.matched(read_inputs(validate, device, metadata, windows, progress), wish, validate)
             options = TuneOptions(
                 classes=outputs.taking_part(wish),
                 epochs=epochs,

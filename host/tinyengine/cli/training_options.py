@@ -13,9 +13,13 @@ import click
 
 from tinyengine.cli.device_options import BY_ROWS, COLOR, MAPPING, connected
 from tinyengine.cli.options import with_options
-from tinyengine.data.images import InputForm
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.number_sets import NumberSet, holds_numbers, read_number_set
+from tinyengine.data.numbers import Windows
 from tinyengine.data.reader import read_pictures
 from tinyengine.data.samples import Arrays, labelled
+from tinyengine.device import Device
+from tinyengine.device.recognition import input_form
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.progress import Activity, part
 
@@ -53,9 +57,21 @@ def trainer(by_rows: bool | None = None, **connection: Any) -> Iterator[DeviceTr
         yield DeviceTrainer(device, by_rows)
 
 
-def read_inputs(path: Path, form: InputForm, activity: Activity) -> Arrays:
-    """The labelled pictures at ``path`` as int8 inputs, also of a single class: it may be one of several that a device
-    knows. DataError where none has a label."""
+def read_inputs(path: Path, device: Device, metadata: ModelMetadata, windows: Windows, activity: Activity) -> Arrays:
+    """The labelled pictures or numbers at ``path`` as inputs of the device, also of a single class: it may be one of
+    several that a device knows. DataError where none has a label."""
+    found = read_truth(path, device, metadata, windows, activity)
+    return found.labelled(path) if isinstance(found, NumberSet) else found
+
+
+def read_truth(
+    path: Path, device: Device, metadata: ModelMetadata, windows: Windows, activity: Activity
+) -> Arrays | NumberSet:
+    """As :func:`read_inputs`; numbers that come with what the network should answer as they are."""
+    if holds_numbers(path):
+        numbers = read_number_set(path, device.identity.inputs, windows)
+        return numbers if numbers.targets is not None else numbers.labelled(path)
+    form = input_form(device, metadata)
     pictures = labelled(read_pictures(path, labelled=False), path, fewest=1)
     return pictures.inputs(form, part(activity, f"reading {path.name}"))
 

@@ -1,10 +1,15 @@
 """What a network means: the MODEL.json beside it (``net.json`` for ``net.tflite``), a compact copy of which is compiled
 into the firmware.
 
-Fields, all optional: ``task`` (``classification``, ``detection``, ...), ``classes`` (names, one per output value),
-``input`` with ``mapping``, ``color`` (``rgb`` or ``luma``), ``resize`` (``bilinear``, which averages where a picture
-shrinks, or ``nearest``) and ``crop`` (``none``: the whole picture whatever its proportions; ``center``: of those of the
-input the largest part in its middle).
+Fields, all optional: ``task`` (``classification``, ``regression``, ``detection``, ...), ``classes`` (names, one per
+output value), ``input``, ``outputs``. Any other is refused.
+
+``input`` of pictures has ``mapping``, ``color`` (``rgb`` or ``luma``), ``resize`` (``bilinear``, which averages where a
+picture shrinks, or ``nearest``) and ``crop`` (``none``: the whole picture whatever its proportions; ``center``: of
+those of the input the largest part in its middle); of time series ``hop`` (lines from one window to the next).
+
+``outputs`` is a list with an object for each output: ``name``, ``unit`` of its numbers (or a list, one for each), and
+``values`` (what each number is called).
 
 A *mapping* says what number a pixel (0 to 255) stands for. ``pixel-128`` is the int8 value of the tensor itself;
 any other gives the real value, which the tensor's scale and zero point then quantize: ``pixel``, ``pixel/255``,
@@ -14,9 +19,11 @@ or ``-`` a number); or an object ``{"scale": s, "offset": o}``, which stands for
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +87,31 @@ DEFAULT_MAPPING = parse_mapping("pixel-128")
 
 
 @dataclass(frozen=True)
+class OutputMeaning:
+    """What an output is called, and its numbers with their units; ``units``: one for all of them, or one for each."""
+
+    name: str = ""
+    units: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    def unit(self, index: int) -> str:
+        """That of the output's number ``index``; "" where it has none."""
+        if len(self.units) == 1:
+            return self.units[0]
+        return self.units[index] if index < len(self.units) else ""
+
+    def value(self, index: int) -> str:
+        """What the output's number ``index`` is called; "" where that is not said."""
+        return self.values[index] if index < len(self.values) else ""
+
+    def to_data(self) -> dict[str, Any]:
+        """As a MODEL.json has it."""
+        unit: str | list[str] = self.units[0] if len(self.units) == 1 else list(self.units)
+        every = {"name": self.name, "unit": unit, "values": list(self.values)}
+        return {key: value for key, value in every.items() if value}
+
+
+@dataclass(frozen=True)
 class ModelMetadata:
     """The meaning of a network. Every field has a default, so that a network without a MODEL.json can be used."""
 
@@ -89,6 +121,12 @@ class ModelMetadata:
     color: str = "rgb"
     resize: str = "bilinear"
     crop: str = "none"
+    hop: int | None = None
+    outputs: tuple[OutputMeaning, ...] = ()
+
+    def output(self, index: int) -> OutputMeaning:
+        """What is known of an output."""
+        return self.outputs[index] if index < len(self.outputs) else OutputMeaning()
 
     def class_name(self, index: int) -> str:
         """Name of a class, or its number where there is no name."""
@@ -97,14 +135,18 @@ class ModelMetadata:
     def to_json(self) -> str:
         """Compact JSON in ASCII with a fixed order of keys: the copy in the firmware."""
         m = self.mapping
-        inputs = {
+        inputs: dict[str, Any] = {
             "mapping": m.text or {"scale": m.scale, "offset": m.offset},
             "color": self.color,
             "resize": self.resize,
         }
         if self.crop != "none":
             inputs["crop"] = self.crop
-        data = {"task": self.task, "classes": list(self.classes), "input": inputs}
+        if self.hop is not None:
+            inputs["hop"] = self.hop
+        data: dict[str, Any] = {"task": self.task, "classes": list(self.classes), "input": inputs}
+        if self.outputs:
+            data["outputs"] = [output.to_data() for output in self.outputs]
         return json.dumps(data, separators=(",", ":"))
 
     def override(
@@ -124,17 +166,26 @@ class ModelMetadata:
         return new
 
 
-def parse_metadata(text: str, origin: str) -> ModelMetadata:
-    """Metadata from JSON; ``origin`` says in error messages where it came from. Raises DataError."""
+KNOWN = ("task", "classes", "input", "outputs")
+KNOWN_OF_INPUT = ("mapping", "color", "resize", "crop", "hop")
+KNOWN_OF_OUTPUT = ("name", "unit", "values")
+
+
+def parse_metadata(text: str, origin: str, lenient: bool = False) -> ModelMetadata:
+    """Metadata from JSON; ``origin`` says in error messages where it came from. Raises DataError, except if ``lenient``
+    also for keys that we do not know."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{origin} is not valid JSON (line {error.lineno}: {error.msg})") from error
     if not isinstance(data, dict):
-        raise DataError(f"{origin} must be a JSON object with task, classes and input")
+        raise DataError(f"{origin} must be a JSON object with {_listed(KNOWN)}")
     inputs = data.get("input", {})
     if not isinstance(inputs, dict):
-        raise DataError(f'{origin}: "input" must be an object with mapping, color, resize and crop')
+        raise DataError(f'{origin}: "input" must be an object with {_listed(KNOWN_OF_INPUT)}')
+    if not lenient:
+        _check_keys(data, KNOWN, origin)
+        _check_keys(inputs, KNOWN_OF_INPUT, f'{origin}: "input"')
     classes = data.get("classes", [])
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise DataError(f'{origin}: "classes" must be a list of names')
@@ -152,7 +203,49 @@ def parse_metadata(text: str, origin: str) -> ModelMetadata:
         color=_choice("color", inputs.get("color", "rgb"), COLORS, origin),
         resize=_choice("resize", inputs.get("resize", "bilinear"), RESIZES, origin),
         crop=_choice("crop", inputs.get("crop", "none"), CROPS, origin),
+        hop=_hop(inputs.get("hop"), origin),
+        outputs=tuple(_output(output, origin, lenient) for output in _list_of(data, "outputs", origin)),
     )
+
+
+def _hop(value: Any, origin: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise DataError(f"{origin}: hop is {value!r}, but must be a number of lines, 1 or more")
+
+
+def _list_of(data: dict[str, Any], key: str, origin: str) -> list[Any]:
+    value = data.get(key, [])
+    if not isinstance(value, list):
+        raise DataError(f'{origin}: "{key}" must be a list with an object for each of the {key}')
+    return value
+
+
+def _output(data: Any, origin: str, lenient: bool) -> OutputMeaning:
+    if not isinstance(data, dict):
+        raise DataError(f"{origin}: each of the outputs must be an object with {_listed(KNOWN_OF_OUTPUT)}")
+    if not lenient:
+        _check_keys(data, KNOWN_OF_OUTPUT, f'{origin}: "outputs"')
+    name, unit, values = data.get("name", ""), data.get("unit", []), data.get("values", [])
+    units = [unit] if isinstance(unit, str) else unit
+    for field, texts in (("name", [name]), ("unit", units), ("values", values)):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise DataError(f"{origin}: {field} of an output is {data[field]!r}, but must be text, or a list of texts")
+    return OutputMeaning(name, tuple(units), tuple(values))
+
+
+def _check_keys(data: dict[str, Any], known: Collection[str], origin: str) -> None:
+    """DataError for a key that nothing reads: whoever has written it believes that it does something."""
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key.lower(), known, n=1)
+            way = f"do you mean {near[0]!r}?" if near else "remove it"
+            raise DataError(f"{origin} has the key {key!r}, but what is read is {_listed(known)}: {way}")
+
+
+def _listed(words: Collection[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}"
 
 
 def metadata_path(model: Path) -> Path:

@@ -54,22 +54,54 @@ def is_numbers(path: Path) -> bool:
         return False  # whoever reads it says what is wrong
 
 
-def read_numbers(path: Path, ports: Sequence[Port], hop: int | None = None) -> list[NamedInputs]:
+@dataclass(frozen=True)
+class Windows:
+    """How a series becomes samples. ``hop``: lines from one sample to the next (None: the samples do not overlap).
+    ``lines``: how many the user takes a sample for (None: whatever the network takes)."""
+
+    hop: int | None = None
+    lines: int | None = None
+
+    def checked(self, lines: int) -> int:
+        """``lines`` of which the network takes a sample. DataError where the user thinks otherwise."""
+        if self.lines not in (None, lines):
+            raise DataError(
+                f"--window {self.lines}: the network takes {lines} lines at once, so leave --window out, or say {lines}"
+            )
+        return lines
+
+    def cut(self, series: np.ndarray, lines: int, where: str) -> np.ndarray:
+        """(L, ...) -> (N, lines, ...). DataError for a series that is shorter than a sample."""
+        if len(series) < self.checked(lines):
+            raise DataError(f"{where} has {len(series)} lines, and {lines} of them make a sample: give more")
+        every = np.moveaxis(np.lib.stride_tricks.sliding_window_view(series, lines, axis=0), -1, 1)
+        return every[:: self.hop or lines]
+
+
+AS_THE_NETWORK = Windows()
+
+
+def short_name(port: Port) -> str:
+    """A port's name without what TensorFlow adds to the one that its author has given."""
+    return port.name.removeprefix("serving_default_").partition(":")[0]
+
+
+def read_numbers(path: Path, ports: Sequence[Port], windows: Windows = AS_THE_NETWORK) -> list[NamedInputs]:
     """The samples of a file for a network with these inputs. DataError where the numbers do not fit them.
 
     A .csv (with or without a line of headings) has a sample per line: the values of all inputs one after the other. Or,
-    for one input of T x C, C columns: then each T lines are a sample, the next one begins ``hop`` lines later
-    (default T).
+    for one input of T x C, C columns: then each T lines are a sample, as ``windows`` says. So are each T of an array
+    L x C. An .npz may also hold y and class_names, see number_sets.
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        columns = _of_csv(path, ports, hop)
+        columns = _of_csv(path, ports, windows)
     elif suffix == ".npz":
-        columns = _of_npz(path, ports)
+        columns = _of_arrays(open_arrays(path), path, ports, windows)
     else:
-        columns = _of_npy(path, ports)
+        columns = _of_npy(path, ports, windows)
     count = len(columns[0])
     return [
         NamedInputs(str(path) if count == 1 else f"{path}#{k}", tuple(column[k] for column in columns))
@@ -83,9 +115,9 @@ def real_values(values: np.ndarray, port: Port) -> np.ndarray:
     return real if port.scale == 0 or values.dtype.kind == "f" else port.scale * (real - port.zero_point)
 
 
-def _of_npy(path: Path, ports: Sequence[Port]) -> list[np.ndarray]:
+def _of_npy(path: Path, ports: Sequence[Port], windows: Windows) -> list[np.ndarray]:
     if len(ports) != 1:
-        names = ", ".join(port.name for port in ports)
+        names = ", ".join(map(short_name, ports))
         raise DataError(
             f"the network has {len(ports)} inputs and {path} one array: give an .npz with the arrays {names}, or a "
             ".csv with the values of all of them in each line"
@@ -94,53 +126,70 @@ def _of_npy(path: Path, ports: Sequence[Port]) -> list[np.ndarray]:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is not a NumPy array file: {error}") from error
-    return [_fitted(values, ports[0], str(path))]
+    return [_fitted(values, ports[0], str(path), windows)]
 
 
-def _of_npz(path: Path, ports: Sequence[Port]) -> list[np.ndarray]:
+BESIDE_INPUTS = frozenset({"y", "class_names"})
+"""Arrays of an .npz that say what the samples are."""
+
+
+def open_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What an .npz holds. DataError where it is none."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            data = {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a NumPy archive: {error}") from error
-    if len(ports) == len(data) == 1:
-        return [_fitted(next(iter(data.values())), ports[0], str(path))]
-    missing = [port.name for port in ports if port.name not in data]
-    if missing:
-        raise DataError(
-            f"{path} has no array '{missing[0]}': the network's inputs are {', '.join(port.name for port in ports)}, "
-            f"and the arrays {', '.join(data) or 'none'}"
-        )
-    columns = [_fitted(data[port.name], port, f"'{port.name}' of {path}") for port in ports]
-    counts = {port.name: len(column) for port, column in zip(ports, columns, strict=True)}
+
+
+def _of_arrays(data: dict[str, np.ndarray], path: Path, ports: Sequence[Port], windows: Windows) -> list[np.ndarray]:
+    """Every input's array, by its name as the network or its author has it; a single one may have any name."""
+    arrays = {name: values for name, values in data.items() if name not in BESIDE_INPUTS}
+    if len(ports) == len(arrays) == 1:
+        return [_fitted(next(iter(arrays.values())), ports[0], str(path), windows)]
+    found = [arrays.get(port.name, arrays.get(short_name(port))) for port in ports]
+    columns = []
+    for port, values in zip(ports, found, strict=True):
+        if values is None:
+            raise DataError(
+                f"{path} has no array '{short_name(port)}': the network's inputs are "
+                f"{', '.join(map(short_name, ports))}, and the arrays {', '.join(data) or 'none'}"
+            )
+        where = f"'{short_name(port)}' of {path}"
+        columns.append(_fitted(values, port, where, windows if len(ports) == 1 else None))
+    counts = {short_name(port): len(column) for port, column in zip(ports, columns, strict=True)}
     if len(set(counts.values())) != 1:
         told = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise DataError(f"the arrays of {path} have different numbers of samples: {told}")
     return columns
 
 
-def _of_csv(path: Path, ports: Sequence[Port], hop: int | None) -> list[np.ndarray]:
-    table = _table(path)
+def lines_of_sample(wide: int, ports: Sequence[Port], where: str) -> int:
+    """How many lines of ``wide`` numbers make a sample. DataError where no number of them does."""
     sizes = [math.prod(port.shape) for port in ports]
-    wide = table.shape[1]
     if wide == sum(sizes):
-        parts = np.split(table, np.cumsum(sizes)[:-1], axis=1)
-        return [
-            _fitted(part.reshape(len(part), *port.shape), port, str(path))
-            for part, port in zip(parts, ports, strict=True)
-        ]
-    lines = sizes[0] // wide if len(ports) == 1 and sizes[0] % wide == 0 else 0
-    if not lines:
+        return 1
+    if len(ports) > 1 or sizes[0] % wide:
         wanted = " + ".join(map(str, sizes))
         raise DataError(
-            f"{path} has {wide} columns, but the network takes {wanted} values: give so many columns, a sample per line"
-            + ("" if len(ports) > 1 else ", or a number of columns of which several lines make a sample")
+            f"{where} has {wide} columns, but the network takes {wanted} values: give so many columns, a sample per "
+            "line" + ("" if len(ports) > 1 else ", or a number of columns of which several lines make a sample")
         )
-    if len(table) < lines:
-        raise DataError(f"{path} has {len(table)} lines, and {lines} of them make a sample: give more")
-    starts = range(0, len(table) - lines + 1, hop or lines)
-    windows = np.stack([table[start : start + lines] for start in starts])
-    return [_fitted(windows.reshape(len(windows), *ports[0].shape), ports[0], str(path))]
+    return sizes[0] // wide
+
+
+def of_lines(rows: np.ndarray, ports: Sequence[Port], where: str) -> list[np.ndarray]:
+    """(N, all values of a sample) real values -> for each input (N, *shape) of its type."""
+    sizes = [math.prod(port.shape) for port in ports]
+    parts = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
+    return [_fitted(part.reshape(len(part), *port.shape), port, where) for part, port in zip(parts, ports, strict=True)]
+
+
+def _of_csv(path: Path, ports: Sequence[Port], windows: Windows) -> list[np.ndarray]:
+    table = _table(path)
+    lines = lines_of_sample(table.shape[1], ports, str(path))
+    samples = windows.cut(table, lines, str(path))
+    return of_lines(samples.reshape(len(samples), -1), ports, str(path))
 
 
 def _table(path: Path) -> np.ndarray:
@@ -174,9 +223,11 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _fitted(values: np.ndarray, port: Port, where: str) -> np.ndarray:
-    """(N, *shape) of the port's type. DataError where that cannot be."""
+def _fitted(values: np.ndarray, port: Port, where: str, windows: Windows | None = None) -> np.ndarray:
+    """(N, *shape) of the port's type, of a series as ``windows`` says. DataError where that cannot be."""
     size = math.prod(port.shape)
+    if windows is not None and (lines := _lines_of_series(values, port, windows)):
+        values = windows.cut(values, lines, where).reshape(-1, *port.shape)
     alone = values.shape == port.shape
     several = values.ndim > 0 and values.shape[1:] == port.shape
     flat = (values.ndim == 2 and values.shape[1] == size) or (values.ndim < 2 and size == 1)
@@ -190,6 +241,16 @@ def _fitted(values: np.ndarray, port: Port, where: str) -> np.ndarray:
         )
     values = values.reshape(-1, *port.shape)
     return values if values.dtype == port.dtype else _quantized(values, port, where)
+
+
+def _lines_of_series(values: np.ndarray, port: Port, windows: Windows) -> int:
+    """How many lines of ``values`` the input takes where they are a longer series of its lines, else 0.
+
+    A network of T numbers need not look at a series of single ones, so there the user must have said so."""
+    lines, *line = [n for n in port.shape if n != 1] or [1]
+    theirs = [n for n in values.shape[1:] if n != 1]
+    said = len(port.shape) > 1 or windows != AS_THE_NETWORK
+    return lines if said and values.ndim and lines > 1 and theirs == line and len(values) > lines else 0
 
 
 def _quantized(values: np.ndarray, port: Port, where: str) -> np.ndarray:

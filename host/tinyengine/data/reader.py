@@ -61,11 +61,8 @@ def read_array(path: Path, shape: tuple[int, ...], limit: int) -> Arrays:
 
 
 def _folder(path: Path, mixed: bool) -> Pictures:
-    loose = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    classes = [(folder.name, files) for folder in folders if (files := _within(folder))]
-    if not mixed and classes:
-        _check_folders(path, folders)
+    loose = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+    classes = class_folders(path, SUFFIXES, refuse=not mixed)
     if loose and classes and not mixed:
         raise DataError(
             f"{path} has pictures in subfolders, which are their classes, and {loose[0].name} beside them: move the "
@@ -87,28 +84,44 @@ _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "val
 """Names of folders that hold a part of the data, with the classes one level below."""
 
 
-def _check_folders(path: Path, folders: Sequence[Path]) -> None:
+def class_folders(path: Path, suffixes: frozenset[str], refuse: bool = True) -> list[tuple[str, list[Path]]]:
+    """The subfolders of ``path`` that hold files with these suffixes, by name, with the files.
+
+    ``refuse``: DataError where, of subfolders with such files, some are empty or not what classes are.
+    """
+    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = [(folder, _within(folder, suffixes)) for folder in folders]
+    if refuse and any(files for _, files in found):
+        _check_folders(path, found)
+    return [(folder.name, files) for folder, files in found if files]
+
+
+def _check_folders(path: Path, found: Sequence[tuple[Path, list[Path]]]) -> None:
     """DataError where the subfolders of ``path`` are not what its classes are taken for."""
     parts = [
-        folder for folder in folders if folder.name.lower() in _PARTS and any(p.is_dir() for p in folder.iterdir())
+        folder for folder, _ in found if folder.name.lower() in _PARTS and any(p.is_dir() for p in folder.iterdir())
     ]
-    if parts and len(parts) == len(folders):
+    if parts and len(parts) == len(found):
         names = " and ".join(part.name for part in parts)
         raise DataError(
             f"the subfolders of {path} are parts of the data ({names}), not classes: give --data {parts[0]}"
             + (f" (and --validate {parts[1]} where the command takes it)" if len(parts) > 1 else "")
         )
-    empty = [folder.name for folder in folders if not _within(folder)]
+    empty = [folder.name for folder, files in found if not files]
     if empty:
         raise DataError(
-            f"the class folder {path / empty[0]} holds no pictures, so that class cannot be told from the others: put "
-            "pictures into it, or remove it"
+            f"the class folder {path / empty[0]} holds no samples, so that class cannot be told from the others: put "
+            "some into it, or remove it"
         )
 
 
-def _within(folder: Path) -> list[Path]:
+def _within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     return sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in suffixes
+        and p.is_file()
+        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
     )
 
 

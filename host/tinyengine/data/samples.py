@@ -22,8 +22,8 @@ Size = int | tuple[int, int]
 class Samples(Generic[Values]):
     """N samples with what is known about each.
 
-    ``values``: pictures as files, their pixels (:meth:`decoded`), a network's inputs (:meth:`inputs`), or any other
-    array (N, ...).
+    ``values``: pictures as files, their pixels (:meth:`decoded`), a network's inputs (:meth:`inputs`, and
+    those of number_sets), or any other array (N, ...).
     """
 
     values: Values
@@ -112,8 +112,8 @@ Arrays = Samples[np.ndarray]
 def no_classes(path: Path) -> DataError:
     """What is wrong with data without labels where there must be some."""
     return DataError(
-        f"{path} names no classes: give a folder with one subfolder of pictures per class, of at least two classes, "
-        "or an .npz with labels"
+        f"{path} names no classes: give a folder with one subfolder of pictures per class (or of files of numbers), of "
+        "at least two classes, or an .npz with labels"
     )
 
 
@@ -133,7 +133,7 @@ def split(samples: Samples[Values], share: float, seed: int) -> tuple[Samples[Va
     for label, name in enumerate(samples.classes):
         mine = np.flatnonzero(samples.labels == label)
         if len(mine) == 1:
-            raise DataError(f"class '{name}' has a single picture, and one has to be held out: add more")
+            raise DataError(f"class '{name}' has a single sample, and one has to be held out: add more")
         count = min(max(round(share * len(mine)), 1), len(mine) - 1) if len(mine) else 0
         held += rng.permutation(mine)[:count].tolist()
     mask = np.zeros(len(samples), bool)

@@ -68,7 +68,7 @@ class Identity:
     @property
     def metadata(self) -> ModelMetadata:
         """The MODEL.json that was compiled in; defaults where there was none."""
-        return parse_metadata(self.metadata_json, f"the metadata in the firmware of {self.board}")
+        return parse_metadata(self.metadata_json, f"the metadata in the firmware of {self.board}", lenient=True)
 
 
 @dataclass(frozen=True)

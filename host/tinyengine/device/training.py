@@ -15,6 +15,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from tinyengine.data.number_sets import inputs_of
 from tinyengine.device.client import Device
 from tinyengine.device.errors import RefusedError, RestartedError
 from tinyengine.device.framing import Op, Status, answer_not_understood, fields
@@ -161,8 +162,9 @@ class DeviceTrainer:
         self._velocity = True
 
     def step(self, values: np.ndarray, sample: Sample, update: Update) -> DeviceOutcome:
-        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them). RefusedError where
-        ``update`` needs what the firmware does not have."""
+        """One training step on int8 input ``values`` (as :meth:`Device.infer` takes them; of a network with several
+        inputs as ``number_sets.inputs_of`` does). RefusedError where ``update`` needs what the firmware does not have.
+        """
         packed = update.pack()
         if update.needs_velocities:
             self.require_velocity()
@@ -246,7 +248,7 @@ class DeviceTrainer:
         return tuple(name.decode("utf-8", "replace") for name in text.split(b"\0")[:-1])
 
     def _sample(self, op: Op, values: np.ndarray, sample: Sample, update: bytes = b"") -> DeviceOutcome:
-        delivery = self.device.delivery(values, self._by_rows)
+        delivery = self.device.delivery(inputs_of(values, self.device.identity.inputs), self._by_rows)
         with _restart_told():
             self.device.deliver(delivery)
         request = struct.pack("<HH", sample.label, sample.classes) + update

@@ -57,7 +57,7 @@ class SerialTransport:
                 url, baudrate=DEFAULT_BAUD, timeout=0.02, write_timeout=10, exclusive=_exclusive(url)
             )
         except (serial.SerialException, OSError, ValueError) as error:
-            raise _open_error(url, error) from error
+            raise port_error(url, error) from error
 
     @property
     def url(self) -> str:
@@ -75,13 +75,13 @@ class SerialTransport:
                 if data or time.monotonic() >= deadline:
                     return data
         except (serial.SerialException, OSError) as error:
-            raise _lost(self._url) from error
+            raise connection_lost(self._url) from error
 
     def write(self, data: bytes) -> None:
         try:
             self._port.write(data)
         except (serial.SerialException, OSError) as error:
-            raise _lost(self._url) from error
+            raise connection_lost(self._url) from error
 
     def set_baud(self, rate: int) -> None:
         old = self._port.baudrate
@@ -133,9 +133,9 @@ class SocketTransport:
         except TimeoutError:
             return b""
         except OSError as error:
-            raise _lost(self._url) from error
+            raise connection_lost(self._url) from error
         if not data:
-            raise _lost(self._url)
+            raise connection_lost(self._url)
         return data
 
     def write(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ class SocketTransport:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise _lost(self._url) from error
+            raise connection_lost(self._url) from error
 
     def set_baud(self, rate: int) -> None:
         self._baud = rate
@@ -190,7 +190,8 @@ def _exclusive(url: str) -> bool | None:
     return True if sys.platform != "win32" and "://" not in url else None
 
 
-def _open_error(url: str, error: Exception) -> PortNotFoundError | PortAccessError:
+def port_error(url: str, error: Exception) -> PortNotFoundError | PortAccessError:
+    """What is wrong with a port that pyserial could not open."""
     number = getattr(error, "errno", None)
     text = str(error).lower()
     # pyserial wraps Windows' errors as text only
@@ -207,5 +208,6 @@ def _open_error(url: str, error: Exception) -> PortNotFoundError | PortAccessErr
     return PortNotFoundError(f"there is no port {url}: {there}; sim:<board> names a simulated board")
 
 
-def _lost(url: str) -> LinkLostError:
+def connection_lost(url: str) -> LinkLostError:
+    """What is wrong with a port that was open."""
     return LinkLostError(f"the connection to {url} broke: was the board unplugged or the simulator stopped?")

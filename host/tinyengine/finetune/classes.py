@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,6 +61,22 @@ class Outputs:
         """Those of a device: the classes that it was taught, else those that its network came with."""
         known = identity.metadata.classes
         return cls(info.class_names or (known if len(known) == info.classes else ()), info.classes)
+
+    @classmethod
+    def of_network(cls, identity: Identity, wish: Wish) -> Outputs:
+        """Those of a network that is not trained on the device: as it calls them, or the user. DataError where neither
+        says what they are called: the data's order would be no answer."""
+        count = max(math.prod(identity.outputs[0].shape), 2)  # a single one tells two classes apart
+        names = wish.names or identity.metadata.classes
+        if len(names) != count:
+            called = (
+                f"names {len(names)} classes ({', '.join(names)})" if names else "does not say what they are called"
+            )
+            raise DataError(
+                f"the network {identity.model} has {count} outputs and {called}: give the names of all of them in "
+                "their order (--classes cat,dog say), or build it with their names in its MODEL.json"
+            )
+        return cls(names, count)
 
     def wished(self, wish: Wish, samples: Samples[Values], path: Path, learn: bool) -> Outputs:
         """With the names that they have after this command: the user's, else those that they have, else the data's.

@@ -22,7 +22,13 @@ DIVERGED = 2.0
 """Training has gone wrong where the loss lately is so many times what it was at the start, or what guessing costs."""
 
 
-class Learner(Protocol):
+class Judge(Protocol):
+    """Whoever says what samples are taken for."""
+
+    def evaluate(self, values: np.ndarray, sample: Sample, /) -> Outcome: ...
+
+
+class Learner(Judge, Protocol):
     """Whoever computes training steps on int8 inputs."""
 
     @property
@@ -30,7 +36,6 @@ class Learner(Protocol):
         """The trained state."""
 
     def step(self, values: np.ndarray, sample: Sample, update: Update, /) -> Outcome: ...
-    def evaluate(self, values: np.ndarray, sample: Sample, /) -> Outcome: ...
     def return_to(self, state: bytes, steps: int) -> None:
         """Take a state from before; ``steps`` of this session lie behind it."""
 
@@ -153,7 +158,7 @@ def never() -> bool:
 
 
 def evaluate(
-    learner: Learner,
+    judge: Judge,
     samples: Arrays,
     classes: int,
     progress: Progress = silent,
@@ -166,7 +171,7 @@ def evaluate(
         if stop():
             raise Interrupted
         progress(number, len(samples))
-        outcome = learner.evaluate(values, Sample(int(label), classes))
+        outcome = judge.evaluate(values, Sample(int(label), classes))
         losses[number], answers[number] = outcome.loss, outcome.predicted
     return Evaluation(steps, classes, losses, samples.labels.astype(int), answers)
 

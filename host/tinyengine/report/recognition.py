@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from tinyengine.data.metadata import OutputMeaning
 from tinyengine.device import Identity
 from tinyengine.device.recognition import Recognition
 
@@ -41,7 +42,7 @@ def device_time(identity: Identity, result: Recognition) -> str:
 
 def _cells(identity: Identity, result: Recognition) -> list[str]:
     if result.answer is None:
-        values = [_numbers(real) for real in result.reals]
+        values = [_numbers(real, result.output(k)) for k, real in enumerate(result.reals)]
         if shares := result.shares:
             values[0] = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
         return [result.name, ", ".join(values), "", device_time(identity, result)]
@@ -49,9 +50,12 @@ def _cells(identity: Identity, result: Recognition) -> list[str]:
     return [result.name, answer.name, f"{100 * answer.probability:.1f} %", device_time(identity, result)]
 
 
-def _numbers(real: np.ndarray) -> str:
-    """The first few of an output's numbers."""
-    first = " ".join(f"{value:.4g}" for value in real.ravel()[:SHOWN])
+def _numbers(real: np.ndarray, meaning: OutputMeaning) -> str:
+    """The first few of an output's numbers, with what is known of them."""
+    first = " ".join(
+        " ".join(word for word in (meaning.value(k), f"{value:.4g}", meaning.unit(k)) if word)
+        for k, value in enumerate(real.ravel()[:SHOWN])
+    )
     return first if real.size <= SHOWN else f"{first} ... ({real.size} values)"
 
 

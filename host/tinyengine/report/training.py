@@ -13,6 +13,7 @@ from tinyengine.data.samples import Arrays
 from tinyengine.device import Identity
 from tinyengine.device.training import TrainingInfo
 from tinyengine.errors import DataError
+from tinyengine.finetune.judging import Deviations
 from tinyengine.finetune.rates import FoundRate
 from tinyengine.finetune.session import Evaluation, TuneOptions, TuneResult
 from tinyengine.optional import pyplot
@@ -26,6 +27,8 @@ def info_report(info: TrainingInfo) -> dict[str, Any]:
     return asdict(info) | {"storage": asdict(info.storage) | {"outcome": info.storage.outcome.name.lower()}}
 
 
+ROWS = 20
+"""Numbers of an output that a table has room for."""
 WORST = 5
 """Samples that reports name."""
 
@@ -63,6 +66,38 @@ def _worst(found: Evaluation, samples: Arrays) -> list[tuple[str, str, str, floa
         )
         for k in found.worst(WORST)
     ]
+
+
+def deviations_report(found: Deviations) -> dict[str, Any]:
+    """Plain JSON values; ``numbers``: of the network's first output, in their order and units."""
+    return {
+        "count": found.count,
+        "numbers": [
+            {
+                "name": found.meaning.value(k) or str(k),
+                "unit": found.meaning.unit(k),
+                "mean_error": float(found.mean[k]),
+                "rms_error": float(found.rms[k]),
+                "largest_error": float(found.most[k]),
+            }
+            for k in range(len(found.mean))
+        ],
+    }
+
+
+def deviations_table(title: str, found: Deviations) -> Table:
+    """A row for each number of the output, as far as there is room."""
+    table = Table(title=title, caption=f"{found.count} samples")
+    table.add_column(found.meaning.name or "output")
+    for heading in ("mean error", "rms", "largest"):
+        table.add_column(heading, justify="right")
+    for k in range(min(len(found.mean), ROWS)):
+        unit = f" {found.meaning.unit(k)}" if found.meaning.unit(k) else ""
+        errors = (found.mean[k], found.rms[k], found.most[k])
+        table.add_row(found.meaning.value(k) or str(k), *(f"{error:.4g}{unit}" for error in errors))
+    if len(found.mean) > ROWS:
+        table.add_row(f"... ({len(found.mean)} numbers)", f"{found.mean.mean():.4g}", "", f"{found.most.max():.4g}")
+    return table
 
 
 def worst_table(found: Evaluation, samples: Arrays) -> Table | None:
