@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tinyengine.data import images
 from tinyengine.data.answers import classify
-from tinyengine.data.images import InputForm, to_pixels
+from tinyengine.data.images import InputForm, Picture, to_pixels
 from tinyengine.data.metadata import ModelMetadata, parse_mapping
 from tinyengine.data.reader import read_all, read_pictures
 from tinyengine.data.samples import labelled
@@ -163,6 +166,131 @@ def test_orientation_transparency_and_depth(tmp_path: Path) -> None:
     assert b.getpixel((0, 0)) == (0, 0, 0)
     assert c.getpixel((0, 0)) == (0x80, 0x80, 0x80)
     assert d.mode == "RGB"
+
+
+def content_of(image: Image.Image, kind: str, **options: object) -> bytes:
+    image.save(content := io.BytesIO(), kind, **options)
+    return content.getvalue()
+
+
+def decoded(content: bytes) -> np.ndarray:
+    """(rows, columns, 3)"""
+    return np.asarray(Picture("it", np.frombuffer(content, np.uint8)).rgb())
+
+
+def test_reals_from_0_to_1_are_shares_of_white() -> None:
+    shares = np.array([[0, 0.5, 1.0, 0.251]], np.float32)
+    assert decoded(content_of(Image.fromarray(shares), "TIFF"))[0, :, 1].tolist() == [0, 128, 255, 64]
+    for wrong in ([[0.0, 255.0]], [[-1.0, 1.0]], [[0.0, float("nan")]]):
+        with pytest.raises(DataError, match=r"it holds real numbers .* nobody knows what is white"):
+            decoded(content_of(Image.fromarray(np.array(wrong, np.float32)), "TIFF"))
+
+
+def test_32_bits_are_refused_and_16_are_not() -> None:
+    with pytest.raises(DataError, match="it holds 32-bit numbers"):
+        decoded(content_of(Image.fromarray(np.array([[0, 70000]], np.int32)), "TIFF"))
+    sixteen = np.array([[0, 0x7FFF, 0xFFFF]], np.uint16)
+    for kind in ("TIFF", "PNG"):
+        assert decoded(content_of(Image.fromarray(sixteen), kind))[0, :, 0].tolist() == [0, 0x7F, 0xFF]
+    big_endian = sixteen.astype(">u2")
+    assert decoded(b"P5 3 1 65535\n" + big_endian.tobytes())[0, :, 0].tolist() == [0, 0x7F, 0xFF]
+    assert decoded(b"P5 1 1 1000\n" + (500).to_bytes(2, "big"))[0, 0].tolist() == [0x80] * 3
+
+
+def test_16_bits_with_a_transparent_gray() -> None:
+    """The key is a whole value: its neighbour with the same upper 8 bits stays."""
+    gray = Image.fromarray(np.array([[0x8000, 0x8001, 0xFFFF]], np.uint16))
+    assert decoded(content_of(gray, "PNG", transparency=0x8000))[0, :, 2].tolist() == [0, 0x80, 0xFF]
+
+
+def test_palettes_with_transparency() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    for transparency in (0, bytes([0, 255])):
+        found = decoded(content_of(image, "PNG", transparency=transparency))
+        assert found[0].tolist() == [[0, 0, 0], [0, 0, 255]]
+    assert decoded(content_of(image, "GIF", transparency=1))[0].tolist() == [[255, 0, 0], [0, 0, 0]]
+
+
+def test_four_inks() -> None:
+    """Print's colours: no ink is white, and Adobe's files, which have them the other way round, look alike."""
+    inks = Image.new("CMYK", (16, 16), (0, 0, 0, 0))
+    inks.paste((255, 0, 255, 0), (0, 0, 16, 8))
+    found = decoded(content_of(inks, "TIFF"))
+    assert found[0, 0].tolist() == [0, 255, 0] and found[15, 0].tolist() == [255, 255, 255]
+    jpeg = decoded(content_of(inks, "JPEG", quality=95)).astype(int)
+    assert np.abs(jpeg[2, 2] - [0, 255, 0]).max() < 20 and np.abs(jpeg[13, 2] - 255).max() < 20
+
+
+@pytest.mark.parametrize(("orientation", "red"), [(1, "left"), (2, "right"), (3, "right"), (6, "top"), (8, "bottom")])
+def test_pictures_are_upright(orientation: int, red: str) -> None:
+    image = Image.new("RGB", (32, 16), "blue")
+    image.paste("red", (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for kind in ("JPEG", "PNG", "TIFF", "WEBP"):
+        found = decoded(content_of(image, kind, exif=exif)).astype(int)
+        halves = {"left": found[:, :6], "right": found[:, -6:], "top": found[:6], "bottom": found[-6:]}
+        assert {name for name, half in halves.items() if (half[..., 0] > half[..., 2] + 100).all()} == {red}, kind
+
+
+def test_16_bits_are_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    found = decoded(content_of(Image.fromarray(np.array([[0x4000, 0x8000]], np.uint16)), "TIFF", exif=exif))
+    assert found[:, :, 0].tolist() == [[0x40], [0x80]]
+
+
+@pytest.mark.filterwarnings("ignore:.*(EXIF|Tag)")
+def test_damaged_exif_is_a_sentence_or_nothing() -> None:
+    content = content_of(picture(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0" * 9)
+    try:
+        assert decoded(content).shape == (10, 20, 3)
+    except DataError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_huge_jpeg_becomes_smaller_while_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    left_red = Image.new("RGB", (1600, 400), "blue")
+    left_red.paste("red", (0, 0, 800, 400))
+    content = content_of(left_red, "JPEG")
+    assert decoded(content).shape == (400, 1600, 3)
+    for most, shape in ((160_000, (200, 800)), (40_000, (100, 400)), (10_000, (50, 200))):
+        monkeypatch.setattr(images, "MOST_DRAFTED", most)
+        found = decoded(content)
+        assert found.shape == (*shape, 3)
+        assert found[5, 5, 0] > 250 and found[5, -5, 2] > 250
+    monkeypatch.setattr(images, "MOST_DRAFTED", 9_999)
+    with pytest.raises(DataError, match="it has 1600 x 400 pixels, and at most 639936 are decoded"):
+        decoded(content)
+
+
+def test_others_that_are_huge_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.new("RGB", (300, 200))
+    assert decoded(content_of(image, "PNG")).shape == (200, 300, 3)
+    monkeypatch.setattr(images, "MOST_PIXELS", 300 * 200 - 1)
+    for kind, options in (("PNG", {}), ("TIFF", {}), ("JPEG", {"progressive": True})):
+        with pytest.raises(DataError, match="it has 300 x 200 pixels, and at most 59999 are decoded: make it smaller"):
+            decoded(content_of(image, kind, **options))
+    assert decoded(content_of(image, "JPEG")).shape == (200, 300, 3)
+
+
+def test_a_picture_of_200_million_pixels_takes_little_memory(tmp_path: Path) -> None:
+    """As some telephones make them: 600 MB as RGB. A process of its own tells what decoding takes."""
+    sixteenth = content_of(Image.new("L", (16384, 512), 99), "JPEG")
+    height = sixteenth.index(b"\xff\xc0") + 5  # a taller picture ends early: gray all the same, as Pillow fills it
+    (tmp_path / "x.jpg").write_bytes(sixteenth[:height] + (12288).to_bytes(2, "big") + sixteenth[height + 2 :])
+    program = (
+        "import resource, sys; from pathlib import Path; from PIL import ImageFile; "
+        "from tinyengine.data.images import Picture; ImageFile.LOAD_TRUNCATED_IMAGES = True; "
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+        "image = Picture('x', Path(sys.argv[1])).rgb(); "
+        "print(image.size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "x.jpg"], capture_output=True, text=True)
+    assert done.stdout.startswith("(4096, 3072) "), done.stderr
+    assert int(done.stdout.split()[-1]) < 200
 
 
 def test_the_whole_picture_is_resized() -> None:

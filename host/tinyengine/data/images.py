@@ -1,7 +1,8 @@
 """Pictures, and how they become the input of a network.
 
 The way of a picture into a network, the same everywhere: decoded by Pillow, turned as its EXIF orientation says,
-made RGB (transparent parts become black), the *whole* picture, or what the network's MODEL.json has cut out of it,
+made RGB (transparent parts become black; a JPEG of more than :data:`MOST_DRAFTED` pixels is made smaller while it is
+decoded), the *whole* picture, or what the network's MODEL.json has cut out of it,
 resized to the input's size with Pillow's bilinear filter (which averages when it shrinks; the aspect ratio is given
 up), or without a filter, made luma where the network or the user wants it (ITU-R 601: 0.299 R + 0.587 G + 0.114 B),
 mapped to int8 as the MODEL.json says. A device does the same to the bit (te_image.h).
@@ -10,11 +11,12 @@ mapped to int8 as the MODEL.json says. A device does the same to the bit (te_ima
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
@@ -44,9 +46,19 @@ class Picture:
         """The decoded picture, upright, RGB. Raises DataError when it cannot be decoded."""
         content = self.content()
         try:
-            with Image.open(io.BytesIO(content)) as image:
+            with _opened(content) as image:
                 return upright_rgb(image)
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except DataError as error:
+            raise DataError(f"{self.name} {error}") from None
+        except (
+            UnidentifiedImageError,
+            OSError,
+            ValueError,
+            SyntaxError,
+            struct.error,
+            TypeError,
+            Image.DecompressionBombError,
+        ) as error:
             raise DataError(f"{self.name} cannot be decoded as a picture: {error}") from error
 
 
@@ -80,15 +92,66 @@ class InputForm:
         return self.metadata.mapping.to_int8(pixels, self.scale, self.zero_point)
 
 
+MOST_PIXELS = 1 << 26
+"""Of a picture that is decoded whole: 200 MB as RGB."""
+MOST_DRAFTED = 1 << 24
+"""Of a JPEG; a larger one becomes smaller while it is decoded, by 2, 4 or 8 in each direction."""
+
+
+def _opened(content: bytes) -> Image.Image:
+    """The picture, not decoded yet. DataError where decoding would take too much memory."""
+    if content[:3] != b"\xff\xd8\xff":
+        image = Image.open(io.BytesIO(content))
+        _check_size(image, MOST_PIXELS)
+        return image
+    # not by Image.open, which refuses large pictures before they can be made smaller
+    jpeg = JpegImagePlugin.JpegImageFile(io.BytesIO(content))
+    # the decoder keeps all of a progressive one
+    _check_size(jpeg, MOST_PIXELS if "progressive" in jpeg.info else 64 * MOST_DRAFTED)
+    factor = next(n for n in (1, 2, 4, 8) if jpeg.width * jpeg.height <= n * n * MOST_DRAFTED)
+    if factor > 1:
+        jpeg.draft(None, (jpeg.width // factor, jpeg.height // factor))
+    return jpeg
+
+
+def _check_size(image: Image.Image, most: int) -> None:
+    if image.width * image.height > most:
+        raise DataError(f"has {image.width} x {image.height} pixels, and at most {most} are decoded: make it smaller")
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """``image`` turned as its EXIF orientation says, RGB, transparent parts black."""
+    """``image`` turned as its EXIF orientation says, RGB, transparent parts black. DataError for one whose numbers do
+    not say how bright they are."""
+    kind = image.format
     image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _of_numbers(image, kind == "PPM").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert("RGB")
-    if image.mode.startswith("I;16"):  # 16-bit gray: Pillow's own conversion saturates instead of scaling
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
+
+
+def _of_numbers(image: Image.Image, sixteen: bool) -> Image.Image:
+    """A picture of gray values that are no bytes, as one of bytes. Pillow's own conversion saturates.
+
+    16 bits (``sixteen``: whatever Pillow calls them) lose their lower 8; reals from 0 to 1 are shares of white. Of 32 bits, and of other reals, nobody knows what
+    is white: DataError.
+    """
+    values = np.asarray(image)
+    if image.mode == "F":
+        if not (values.size and 0 <= values.min() <= values.max() <= 1):  # no number is not between anything either
+            raise DataError(
+                f"holds real numbers from {values.min():g} to {values.max():g}, of which nobody knows what is white: "
+                "scale them to 0 to 1, or save the picture with 8 or 16 bits"
+            )
+        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    if image.mode == "I" and not sixteen:
+        raise DataError("holds 32-bit numbers, of which nobody knows what is white: save it with 8 or 16 bits")
+    gray = (values >> 8).astype(np.uint8)
+    if "transparency" in image.info:
+        gray[values == image.info["transparency"]] = 0
+    return Image.fromarray(gray)
 
 
 def center(width: int, height: int, to_width: int, to_height: int) -> tuple[int, int, int, int]:

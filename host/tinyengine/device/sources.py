@@ -175,8 +175,8 @@ def _open_serial(text: str) -> serial.SerialBase:
 
 
 def _lines(port: serial.SerialBase) -> Iterator[str]:
-    """The lines that arrive, without an end."""
-    rest = b""
+    """The lines that arrive, without an end; the first one is left out, for who knows how it began."""
+    rest, begun = b"", False
     with contextlib.closing(port):
         while True:
             try:
@@ -184,7 +184,8 @@ def _lines(port: serial.SerialBase) -> Iterator[str]:
             except (serial.SerialException, OSError) as error:
                 raise connection_lost(port.name or "the port") from error
             *whole, rest = rest.split(b"\n")
-            yield from (line.decode("utf-8", "replace") for line in whole)
+            yield from (line.decode("utf-8", "replace") for line in (whole if begun else whole[1:]))
+            begun = begun or bool(whole)
             if len(rest) > 1 << 16:
                 raise DataError(f"{port.name} sends no lines: is its rate right (serial:PORT@BAUD)?")
 

@@ -1,0 +1,242 @@
+"""Where streams come from: lines of numbers, ports, cameras with an address."""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from tinyengine.data.numbers import NamedInputs, Windows
+from tinyengine.device import TensorInfo
+from tinyengine.device.mjpeg import jpegs, without_password
+from tinyengine.device.sources import newest, open_source, samples_of_lines
+from tinyengine.errors import DataError, TinyEngineError
+
+SERIES = TensorInfo("series", (3, 2), 1.0, 0, 6)
+LEFT, RIGHT = TensorInfo("left", (2,), 1.0, 0, 2), TensorInfo("right", (1,), 1.0, 0, 1)
+
+
+def read(text: str, *ports: TensorInfo, hop: int | None = None, patient: bool = False) -> list[list]:
+    found = samples_of_lines(text.splitlines(keepends=True), ports, Windows(hop), "here", patient)
+    return [[array.tolist() for array in sample.arrays] for sample in found]
+
+
+def test_a_line_is_a_sample_of_all_inputs() -> None:
+    expected = [[[1, 2], [3]], [[4, 5], [6]]]
+    for text in ("1,2,3\n4,5,6\n", "a,b,c\n1 2\t3\n\n4 , 5 , 6", " 1.0 2e0  3\r\n4,5 6\r\n"):
+        assert read(text, LEFT, RIGHT) == expected
+
+
+def test_lines_make_windows() -> None:
+    text = "".join(f"{k} {-k}\n" for k in range(9))
+    assert [[row[0] for row in sample[0]] for sample in read(text, SERIES)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert [sample[0][0][0] for sample in read(text, SERIES, hop=1)] == [0, 1, 2, 3, 4, 5, 6]
+    assert [sample[0][0][0] for sample in read(text, SERIES, hop=5)] == [0, 5]
+
+
+def test_a_file_is_read_to_the_letter() -> None:
+    for text, word in (
+        ("1,2\nx,3\n", "line 2 of here is not numbers"),
+        ("1,2\nnan,3\n", "line 2 of here is not numbers"),
+        ("1,2\n1,2,3\n", "line 2 of here has 3 numbers, and those before had 2"),
+        ("x,y\n1,2,3\n", "line 2 of here has 3 columns, but the network takes 2 values"),
+    ):
+        with pytest.raises(DataError, match=word):
+            read(text, LEFT)
+
+
+def test_a_port_is_read_with_patience() -> None:
+    text = "boot v1.2\n1 2 3 4\n" + "".join(f"{k},0\n" for k in range(5)) + "6,\n" + "7,0\n8,0\n9,0\n"
+    assert [[row[0] for row in sample[0]] for sample in read(text, SERIES, patient=True)] == [[0, 1, 2], [7, 8, 9]]
+    with pytest.raises(DataError, match="line 101"):
+        read("?\n" * 200, SERIES, patient=True)
+
+
+def test_a_window_of_another_length_is_said() -> None:
+    with pytest.raises(DataError, match="--window 5: the network takes 3 lines"):
+        list(samples_of_lines(["1,2"], [SERIES], Windows(lines=5), "here"))
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1,2,3\n"))
+    [sample] = open_source("stdin")([LEFT, RIGHT], Windows())
+    assert isinstance(sample, NamedInputs) and sample.name == "standard input #0"
+
+
+def test_a_serial_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def board() -> None:
+            line, _ = server.accept()
+            with line:
+                time.sleep(0.3)  # pyserial forgets what has come before it is ready
+                line.sendall(b"3\r\nhello\r\n1,2,3\r\n4,5,")
+                time.sleep(0.1)
+                line.sendall(b"6\r\n7,8,9\r\n")
+                time.sleep(0.5)
+
+        threading.Thread(target=board, daemon=True).start()
+        items = open_source(f"serial:socket://127.0.0.1:{server.getsockname()[1]}")([LEFT, RIGHT], Windows())
+        found = [
+            [array.tolist() for array in item.arrays] for item in islice(items, 3) if isinstance(item, NamedInputs)
+        ]
+        assert found == [[[1, 2], [3]], [[4, 5], [6]], [[7, 8], [9]]]
+        items.close()  # type: ignore[attr-defined]
+    with pytest.raises(TinyEngineError, match="no port /dev/ttyNOWHERE"):
+        open_source("serial:/dev/ttyNOWHERE@9600")
+    with pytest.raises(DataError, match="serial:PORT@BAUD"):
+        open_source("serial:/dev/ttyNOWHERE@fast")
+
+
+# ---- Cameras with an address ----
+
+
+def jpeg(value: int) -> bytes:
+    Image.new("RGB", (16, 16), (value, value, value)).save(content := io.BytesIO(), "JPEG")
+    return content.getvalue()
+
+
+def gray(content: bytes) -> int:
+    return Image.open(io.BytesIO(content)).getpixel((8, 8))[0]  # type: ignore[index]
+
+
+@contextmanager
+def camera(*frames: bytes, length: bool = True, kind: str = "", pause: float = 0.0) -> Iterator[str]:
+    """The address of a server that streams ``frames``, as the web server of ESP32 cameras does; with another ``kind``
+    each request gets the next of them."""
+    left = list(frames)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization", "") not in ("", "Basic bWU6YSBi"):  # me:a b
+                return self.send_error(401)
+            if self.path == "/nowhere":
+                return self.send_error(404)
+            self.send_response(200)
+            self.send_header(
+                "Content-Type", kind or "multipart/x-mixed-replace;boundary=123456789000000000000987654321"
+            )
+            self.end_headers()
+            if kind:
+                self.wfile.write(left.pop(0))
+                return None
+            for frame in frames:
+                self.wfile.write(b"\r\n--123456789000000000000987654321\r\nContent-Type: image/jpeg\r\n")
+                if length:
+                    self.wfile.write(b"Content-Length: %d\r\nX-Timestamp: 0.0\r\n" % len(frame))
+                self.wfile.write(b"\r\n" + frame)
+                time.sleep(pause)
+            self.wfile.write(b"\r\n--123456789000000000000987654321--\r\n")
+            return None
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/stream"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_every_picture_of_a_stream(length: bool) -> None:
+    frames = [jpeg(value) for value in (0, 60, 120, 240)]
+    with camera(*frames, length=length) as url:
+        assert list(jpegs(url)) == frames
+        assert list(jpegs(url.replace("127", "me:a%20b@127"))) == frames
+
+
+def test_a_picture_for_each_request() -> None:
+    with camera(jpeg(10), jpeg(200), kind="image/jpeg") as url:
+        assert [gray(content) for content in islice(jpegs(url), 2)] == [10, 200]
+
+
+def test_addresses_that_are_no_camera() -> None:
+    with camera(b"<html>", b"<html>", kind="text/html") as url:
+        with pytest.raises(DataError, match=r"text/html.*:81/stream"):
+            jpegs(url)
+        with pytest.raises(DataError, match="answers 404"):
+            jpegs(url.replace("stream", "nowhere"))
+        with pytest.raises(DataError, match="answers 401") as told:
+            jpegs(url.replace("127", "me:secret@127"))
+        assert "secret" not in str(told.value)
+    with pytest.raises(DataError, match="does not answer"):
+        jpegs(url)
+    assert without_password("rtsp://me:secret@camera:554/live") == "rtsp://camera:554/live"
+
+
+def test_a_stream_that_stops_within_a_picture() -> None:
+    frames = [jpeg(0), jpeg(200)]
+    with camera(frames[0]) as url:
+        assert list(jpegs(url)) == frames[:1]
+
+
+def test_only_the_newest_is_looked_at() -> None:
+    asked = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 0
+        assert asked.wait(5)
+        yield from range(1, 10)
+
+    slow = newest(numbers())
+    assert next(slow) == 0
+    asked.set()
+    time.sleep(0.2)
+    assert list(slow) == [9]
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise DataError("it fell down")
+
+    with pytest.raises(DataError, match="fell down"):
+        list(newest(broken()))
+
+
+def test_a_camera_as_a_source() -> None:
+    with camera(jpeg(0), jpeg(90), jpeg(250), pause=0.2) as url:
+        items = list(open_source(url)([LEFT], Windows()))
+    name, image = items[-1]
+    assert 1 <= len(items) <= 3 and name == f"{url} #{len(items)}"
+    assert abs(np.asarray(image)[8, 8, 0].astype(int) - 250) < 3
+
+
+def test_rtsp_goes_through_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Capture:
+        def __init__(self, what: str) -> None:
+            opened.append(what)
+            self.left = [np.full((4, 4, 3), 7, np.uint8)]
+
+        def isOpened(self) -> bool:
+            return "nowhere" not in opened[-1]
+
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            return (True, self.left.pop()) if self.left else (False, None)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(VideoCapture=Capture))
+    [(name, image)] = open_source("rtsp://me:secret@camera/live")([LEFT], Windows())
+    assert opened == ["rtsp://me:secret@camera/live"]
+    assert name == "rtsp://camera/live #1" and image.size == (4, 4)
+    with pytest.raises(DataError, match="rtsp://nowhere/live cannot be opened"):
+        open_source("rtsp://nowhere/live")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(TinyEngineError, match="OpenCV is needed"):
+        open_source("rtsp://camera/live")
