@@ -81,7 +81,7 @@ def command(
         until_stopped() as stop,
         step_progress() as progress,
     ):
-        metadata = device.identity.metadata.override(mapping=mapping, color=color)
+        metadata = device.identity.metadata.override(mapping=mapping, color=color, classes=wish.names or None)
         board = Recognizer(device, metadata, by_rows)
         truth = read_truth(data, device, metadata, windows_of(metadata, hop, window), progress)
         samples, info = None, None

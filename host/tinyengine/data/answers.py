@@ -20,6 +20,11 @@ class Answer:
     probabilities: tuple[float, ...]
 
 
+def holds_probabilities(scale: float, zero_point: int) -> bool:
+    """Whether all that an int8 output can hold lies between 0 and 1, as behind a softmax or a logistic."""
+    return scale * (-128 - zero_point) >= -1e-6 and 0 < scale * (127 - zero_point) <= 1.0 + scale
+
+
 def classify(
     values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata, taught: int | None = None
 ) -> Answer:
@@ -34,8 +39,7 @@ def classify(
     if metadata.task != "classification":
         raise DataError(f"the network's task is {metadata.task}, not classification: 'infer --json' shows its outputs")
     real = scale * (values.ravel()[:taught].astype(np.float64) - zero_point)
-    lowest, highest = scale * (-128 - zero_point), scale * (127 - zero_point)
-    are_probabilities = lowest >= -1e-6 and highest <= 1.0 + scale
+    are_probabilities = holds_probabilities(scale, zero_point)
     if values.dtype.kind == "f":
         real = values.ravel()[:taught].astype(np.float64)
         are_probabilities = bool((real >= 0).all() and real.sum() <= 1.01)

@@ -135,8 +135,8 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 def _of_numbers(image: Image.Image, sixteen: bool) -> Image.Image:
     """A picture of gray values that are no bytes, as one of bytes. Pillow's own conversion saturates.
 
-    16 bits (``sixteen``: whatever Pillow calls them) lose their lower 8; reals from 0 to 1 are shares of white. Of 32 bits, and of other reals, nobody knows what
-    is white: DataError.
+    16 bits (``sixteen``: whatever Pillow calls them) lose their lower 8; reals from 0 to 1 are shares of white. Of 32
+    bits, and of other reals, nobody knows what is white: DataError.
     """
     values = np.asarray(image)
     if image.mode == "F":

@@ -228,8 +228,8 @@ def _fitted(values: np.ndarray, port: Port, where: str, windows: Windows | None 
     size = math.prod(port.shape)
     if windows is not None and (lines := _lines_of_series(values, port, windows)):
         values = windows.cut(values, lines, where).reshape(-1, *port.shape)
-    alone = values.shape == port.shape
-    several = values.ndim > 0 and values.shape[1:] == port.shape
+    alone = _long(values.shape) == _long(port.shape)
+    several = values.ndim > 0 and _long(values.shape[1:]) == _long(port.shape)
     flat = (values.ndim == 2 and values.shape[1] == size) or (values.ndim < 2 and size == 1)
     if values.size == 0:
         raise DataError(f"{where} holds no numbers: give at least one sample")
@@ -243,12 +243,17 @@ def _fitted(values: np.ndarray, port: Port, where: str, windows: Windows | None 
     return values if values.dtype == port.dtype else _quantized(values, port, where)
 
 
+def _long(shape: tuple[int, ...]) -> list[int]:
+    """Without the dimensions in which there is nothing to choose: converters add and drop them."""
+    return [n for n in shape if n != 1]
+
+
 def _lines_of_series(values: np.ndarray, port: Port, windows: Windows) -> int:
     """How many lines of ``values`` the input takes where they are a longer series of its lines, else 0.
 
     A network of T numbers need not look at a series of single ones, so there the user must have said so."""
-    lines, *line = [n for n in port.shape if n != 1] or [1]
-    theirs = [n for n in values.shape[1:] if n != 1]
+    lines, *line = _long(port.shape) or [1]
+    theirs = _long(values.shape[1:])
     said = len(port.shape) > 1 or windows != AS_THE_NETWORK
     return lines if said and values.ndim and lines > 1 and theirs == line and len(values) > lines else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tinyengine.data.answers import Answer, classify
+from tinyengine.data.answers import Answer, classify, holds_probabilities
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata, OutputMeaning
 from tinyengine.data.numbers import NamedInputs, real_values, short_name
@@ -136,10 +137,19 @@ class Recognizer:
 
     @property
     def classifies(self) -> bool:
-        """Whether the first output is a choice of a class: a single number without names for it is a number."""
-        shape = [n for n in self.device.identity.outputs[0].shape if n != 1]
-        named = bool(self.metadata.classes)
-        return self.metadata.task == "classification" and (len(shape) == 1 or (not shape and named))
+        """Whether the first output is a choice of a class.
+
+        One that has no names for its numbers is, where they are probabilities, or the input is a picture; a single
+        number, or one per place, is none.
+        """
+        if self.metadata.task != "classification":
+            return False
+        identity, names = self.device.identity, self.metadata.classes
+        out, count = identity.outputs[0], math.prod(identity.outputs[0].shape)
+        if names:
+            return len(names) == count or out.shape[-1:] in ((count,), ())
+        picture = len(identity.inputs) == 1 and len(identity.inputs[0].shape) == 3
+        return 1 < count == out.shape[-1] and (picture or holds_probabilities(out.scale, out.zero_point))
 
     def stream(self, items: Iterator[Item], limit: int | None = None) -> Iterator[Recognition]:
         """Compute with pictures or numbers as they come, at most ``limit``; the rate is averaged over the last ones.
