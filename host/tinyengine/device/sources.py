@@ -50,11 +50,13 @@ def open_source(source: str) -> Source:
     path = Path(source)
     if "://" not in source and path.exists() and holds_numbers(path):
         return lambda ports, windows: iter(read_number_set(path, ports, windows).samples)
-    pictures = _pictures(source, path)
+    pictures = frames(source)
     return lambda ports, windows: pictures
 
 
-def _pictures(source: str, path: Path) -> Iterator[NamedPicture]:
+def frames(source: str) -> Iterator[NamedPicture]:
+    """The pictures of a source that has some, see :func:`open_source`."""
+    path = Path(source)
     if source.startswith(("http://", "https://")):
         files, name = newest(jpegs(source)), without_password(source)
         return (

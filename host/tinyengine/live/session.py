@@ -22,7 +22,8 @@ from typing import Any
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.device import Device
 from tinyengine.device.errors import RefusedError, RestartedError
-from tinyengine.device.recognition import NamedPicture, Recognition, Recognizer, input_form
+from tinyengine.device.recognition import Recognition, Recognizer, input_form
+from tinyengine.device.sources import NamedPicture
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DataError, DeviceError, TinyEngineError
 from tinyengine.finetune.exchange import TrainedState, find_network, write_state, write_trained

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tinyengine.data.images import SUFFIXES, Picture
-from tinyengine.device.recognition import NamedPicture, frames
+from tinyengine.device.sources import NamedPicture, frames
 from tinyengine.live.messages import SentPicture
 
 PREVIEW = 480
