@@ -1,6 +1,6 @@
-#ifdef FW_MLPERF
-#include "mlperf.h"
+#include "mlperf.h" /* so that the file is never empty, which C forbids */
 
+#ifdef FW_MLPERF
 #include "hal.h"
 #include "inference.h"
 #include "network.h"
