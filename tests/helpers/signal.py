@@ -14,6 +14,7 @@ from tinyengine.ir.ops import (
     ElementwiseAttrs,
     NoAttrs,
     SignalEnergyAttrs,
+    SignalFftAutoScaleAttrs,
     SignalFilterBankAttrs,
     SignalLogAttrs,
     SignalPcanAttrs,
@@ -73,7 +74,7 @@ class SoundBuilder:
         windowed = self.op(OpKind.SIGNAL_WINDOW, [x, window], SignalWindowAttrs(int(rng.integers(9, 14))), "int16")
         x = self.op(OpKind.RESHAPE, [windowed], NoAttrs(), "int16", (samples,))
         outputs = ("int16", (samples,)), ("int32", ())
-        scaled, scale = self.two(OpKind.SIGNAL_FFT_AUTO_SCALE, [x], NoAttrs(), *outputs)
+        scaled, scale = self.two(OpKind.SIGNAL_FFT_AUTO_SCALE, [x], SignalFftAutoScaleAttrs(), *outputs)
         complex_ = self.op(OpKind.SIGNAL_RFFT, [scaled], SignalRfftAttrs(fft), "int16")
         bins = fft // 2 + 1
         start, end = int(rng.integers(0, bins // 2)), int(rng.integers(bins // 2, bins + 1))

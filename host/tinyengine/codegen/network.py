@@ -8,6 +8,7 @@ addresses, and a run function that lists the layers in order. The same input giv
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -28,6 +29,8 @@ from tinyengine.schedule.training import TrainingProgram
 ARENA_ALIGNMENT = 16
 SMALL_MARK = "_COMPILED_FOR_SIZE"
 """What the name of a macro ends with that tells PlatformIO's builder to compile everything for size."""
+Symbols = dict[Hashable, tuple[str, CArray]]
+"""CArray.key -> (symbol, array)."""
 _OTHER_VERSION = "tinyengine's library has another version than the compiler of this network: compile the network again"
 
 
@@ -87,7 +90,7 @@ def generate(source: NetworkSource) -> Generated:
     if source.bound:
         arrays = dict(symbols.values())
         file = constants_file(source.model_hash, arrays)
-        in_code = {f"{prefix}_{FACTORY}", *(symbols[id(array)][0] for array in source.initial.values())}
+        in_code = {f"{prefix}_{FACTORY}", *(symbols[array.key][0] for array in source.initial.values())}
         macros = address_macros(source.storage, arrays, file, in_code)
         sources[f"{prefix}_weights.h"] = _weights_header(source, macros + source.storage.bound_macro())
         constants = file.content
@@ -110,27 +113,25 @@ def _layers(source: NetworkSource) -> list[_Layer]:
     return layers
 
 
-def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> dict[int, tuple[str, CArray]]:
-    """id of a CArray -> (symbol, array), in order of first use."""
-    symbols: dict[int, tuple[str, CArray]] = {}
+def _array_symbols(source: NetworkSource, layers: list[_Layer]) -> Symbols:
+    """In order of first use."""
+    symbols: Symbols = {}
     uses: Counter[str] = Counter()
     if source.training is not None:
         factory = factory_state(source.training)
-        symbols[id(factory)] = (f"{source.prefix}_{FACTORY}", factory)
+        symbols[factory.key] = (f"{source.prefix}_{FACTORY}", factory)
     for array in source.initial.values():
-        symbols[id(array)] = (f"{source.prefix}_{len(symbols):03d}_{identifier(array.suffix)}", array)
+        symbols[array.key] = (f"{source.prefix}_{len(symbols):03d}_{identifier(array.suffix)}", array)
     for layer in layers:
         for array in arrays_in(layer.call.params):
-            if id(array) not in symbols:
+            if array.key not in symbols:
                 name = f"{source.prefix}_{layer.index:03d}_{identifier(array.suffix)}"
                 uses[name] += 1  # a chain has the weights of several operators
-                symbols[id(array)] = (name if uses[name] == 1 else f"{name}_{uses[name]}", array)
+                symbols[array.key] = (name if uses[name] == 1 else f"{name}_{uses[name]}", array)
     return symbols
 
 
-def _structs(
-    source: NetworkSource, layer: _Layer, symbols: dict[int, tuple[str, CArray]]
-) -> tuple[list[str], str, list[str]]:
+def _structs(source: NetworkSource, layer: _Layer, symbols: Symbols) -> tuple[list[str], str, list[str]]:
     """Definitions of the structs that the layer's parameters point to, inner ones first; the initializer; and the
     members of all of them that point to arrays."""
     names: dict[int, str] = {}
@@ -140,7 +141,7 @@ def _structs(
 
     def symbol(value: Pointed) -> str:
         if isinstance(value, CArray):
-            return symbols[id(value)][0]
+            return symbols[value.key][0]
         if isinstance(value, CState):
             return f"({value.ctype} *)(void *)({source.storage.state} + {value.offset})"
         if id(value) not in names:
@@ -202,14 +203,14 @@ def _weights_header(source: NetworkSource, declarations: str) -> str:
     return "\n".join(lines)
 
 
-def _declarations(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
+def _declarations(source: NetworkSource, symbols: Symbols) -> str:
     lines = [source.storage.weights_macro()]
     for name, array in symbols.values():
         lines.append(f"extern const {C_TYPES[array.data.dtype.name]} {name}[{array.data.size}];")
     return "\n".join(lines)
 
 
-def _weights(source: NetworkSource, symbols: dict[int, tuple[str, CArray]]) -> str:
+def _weights(source: NetworkSource, symbols: Symbols) -> str:
     parts = [_banner(source, "Constants"), f'#include "{source.prefix}_weights.h"\n']
     parts += [array_definition(name, array.data, source.storage.macro("WEIGHTS")) for name, array in symbols.values()]
     return "\n".join(parts)
@@ -293,7 +294,7 @@ def _port(source: NetworkSource, port: Port) -> str:
     )
 
 
-def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tuple[str, CArray]]) -> str:
+def _program(source: NetworkSource, layers: list[_Layer], symbols: Symbols) -> str:
     prefix = source.prefix
     headers = sorted({header for layer in layers for header in (layer.call.header, *layer.call.headers)})
     training = source.training
@@ -304,7 +305,7 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: dict[int, tup
     if training:
         out.append(state_definition(training, source.storage))
     if source.graph.states:
-        names = {state: symbols[id(array)][0] for state, array in source.initial.items()}
+        names = {state: symbols[array.key][0] for state, array in source.initial.items()}
         out.append(states_definition(source.graph, source.plan, names, source.storage))
     out += dict.fromkeys(layer.call.code for layer in layers if layer.call.code)
 

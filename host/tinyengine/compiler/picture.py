@@ -19,6 +19,8 @@ def image_input(graph: Graph, metadata_json: str) -> ImageInput | None:
         return None
     _, height, width, channels = tensor.shape
     metadata = parse_metadata(metadata_json, "the network's MODEL.json")
+    if metadata.audio is not None:
+        return None
     values = metadata.mapping.to_int8(np.arange(256, dtype=np.uint8), tensor.scale, tensor.zero_point)
     return ImageInput(
         width=width,

@@ -64,6 +64,6 @@ class CompiledModel(Generated):
     @property
     def weight_bytes(self) -> int:
         """Bytes of constant arrays in flash; of a network in training with the factory state."""
-        distinct = {id(array): array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
+        distinct = {array.key: array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
         initial = sum(array.data.nbytes for array in initial_arrays(self.graph).values())
         return sum(distinct.values()) + initial + self.trained_bytes

@@ -2,14 +2,17 @@
 into the firmware.
 
 Fields, all optional: ``task`` (``classification``, ``regression``, ``detection``, ...), ``classes`` (names, one per
-output value), ``input``, ``outputs``. Any other is refused.
+output value), ``input``, ``outputs``, ``audio``. Any other is refused.
 
 ``input`` of pictures has ``mapping``, ``color`` (``rgb`` or ``luma``), ``resize`` (``bilinear``, which averages where a
 picture shrinks, or ``nearest``) and ``crop`` (``none``: the whole picture whatever its proportions; ``center``: of
-those of the input the largest part in its middle); of time series ``hop`` (lines from one window to the next).
+those of the input the largest part in its middle); of time series ``hop`` (lines, of sound slices,
+from one window to the next).
 
 ``outputs`` is a list with an object for each output: ``name``, ``unit`` of its numbers (or a list, one for each), and
 ``values`` (what each number is called).
+
+``audio`` says how sound becomes the input (``data/audio.py``); such a network takes no pictures.
 
 A *mapping* says what number a pixel (0 to 255) stands for. ``pixel-128`` is the int8 value of the tensor itself;
 any other gives the real value, which the tensor's scale and zero point then quantize: ``pixel``, ``pixel/255``,
@@ -19,17 +22,17 @@ or ``-`` a number); or an object ``{"scale": s, "offset": o}``, which stands for
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinyengine.data.audio import AudioForm, parse_audio
+from tinyengine.data.keys import check_keys, listed
 from tinyengine.errors import DataError
 
 COLORS = ("rgb", "luma")
@@ -123,6 +126,7 @@ class ModelMetadata:
     crop: str = "none"
     hop: int | None = None
     outputs: tuple[OutputMeaning, ...] = ()
+    audio: AudioForm | None = None
 
     def output(self, index: int) -> OutputMeaning:
         """What is known of an output."""
@@ -147,6 +151,8 @@ class ModelMetadata:
         data: dict[str, Any] = {"task": self.task, "classes": list(self.classes), "input": inputs}
         if self.outputs:
             data["outputs"] = [output.to_data() for output in self.outputs]
+        if self.audio is not None:
+            data["audio"] = self.audio.to_data()
         return json.dumps(data, separators=(",", ":"))
 
     def override(
@@ -179,13 +185,13 @@ def parse_metadata(text: str, origin: str, lenient: bool = False) -> ModelMetada
     except json.JSONDecodeError as error:
         raise DataError(f"{origin} is not valid JSON (line {error.lineno}: {error.msg})") from error
     if not isinstance(data, dict):
-        raise DataError(f"{origin} must be a JSON object with {_listed(KNOWN)}")
+        raise DataError(f"{origin} must be a JSON object with {listed(KNOWN)}")
     inputs = data.get("input", {})
     if not isinstance(inputs, dict):
-        raise DataError(f'{origin}: "input" must be an object with {_listed(KNOWN_OF_INPUT)}')
+        raise DataError(f'{origin}: "input" must be an object with {listed(KNOWN_OF_INPUT)}')
     if not lenient:
-        _check_keys(data, KNOWN, origin)
-        _check_keys(inputs, KNOWN_OF_INPUT, f'{origin}: "input"')
+        check_keys(data, KNOWN, origin)
+        check_keys(inputs, KNOWN_OF_INPUT, f'{origin}: "input"')
     classes = data.get("classes", [])
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise DataError(f'{origin}: "classes" must be a list of names')
@@ -205,6 +211,7 @@ def parse_metadata(text: str, origin: str, lenient: bool = False) -> ModelMetada
         crop=_choice("crop", inputs.get("crop", "none"), CROPS, origin),
         hop=_hop(inputs.get("hop"), origin),
         outputs=tuple(_output(output, origin, lenient) for output in _list_of(data, "outputs", origin)),
+        audio=parse_audio(data["audio"], origin, lenient) if "audio" in data else None,
     )
 
 
@@ -223,29 +230,15 @@ def _list_of(data: dict[str, Any], key: str, origin: str) -> list[Any]:
 
 def _output(data: Any, origin: str, lenient: bool) -> OutputMeaning:
     if not isinstance(data, dict):
-        raise DataError(f"{origin}: each of the outputs must be an object with {_listed(KNOWN_OF_OUTPUT)}")
+        raise DataError(f"{origin}: each of the outputs must be an object with {listed(KNOWN_OF_OUTPUT)}")
     if not lenient:
-        _check_keys(data, KNOWN_OF_OUTPUT, f'{origin}: "outputs"')
+        check_keys(data, KNOWN_OF_OUTPUT, f'{origin}: "outputs"')
     name, unit, values = data.get("name", ""), data.get("unit", []), data.get("values", [])
     units = [unit] if isinstance(unit, str) else unit
     for field, texts in (("name", [name]), ("unit", units), ("values", values)):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise DataError(f"{origin}: {field} of an output is {data[field]!r}, but must be text, or a list of texts")
     return OutputMeaning(name, tuple(units), tuple(values))
-
-
-def _check_keys(data: dict[str, Any], known: Collection[str], origin: str) -> None:
-    """DataError for a key that nothing reads: whoever has written it believes that it does something."""
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(key.lower(), known, n=1)
-            way = f"do you mean {near[0]!r}?" if near else "remove it"
-            raise DataError(f"{origin} has the key {key!r}, but what is read is {_listed(known)}: {way}")
-
-
-def _listed(words: Collection[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}"
 
 
 def metadata_path(model: Path) -> Path:

@@ -15,7 +15,7 @@ from tinyengine.ir.ops import Attrs
 def options(context: Context, op: RawOperator, attributes: type[Attrs]) -> dict[str, Any]:
     """Those that the fields of ``attributes`` are named after, in their types; what has a default may be left out."""
     wanted = fields(attributes)
-    if not wanted:
+    if not op.custom and all(field.default is not MISSING for field in wanted):
         return {}
     types = get_type_hints(attributes)
     values: dict[str, Any] = {}

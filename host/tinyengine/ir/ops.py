@@ -386,6 +386,14 @@ class SignalWindowAttrs(Attrs):
 
 
 @dataclass(frozen=True)
+class SignalFftAutoScaleAttrs(Attrs):
+    """SIGNAL_FFT_AUTO_SCALE. ``skip_lowest``: -32768 counts as nothing, and silence is shifted by 15, as in the micro
+    frontend; else as in TFLite Micro's operator."""
+
+    skip_lowest: bool = False
+
+
+@dataclass(frozen=True)
 class SignalRfftAttrs(Attrs):
     """SIGNAL_RFFT of samples (..., N), zeros behind them up to ``fft_length``. Output (..., fft_length + 2): real and
     imaginary parts in turn."""

@@ -7,7 +7,7 @@ same generated code serves the DSP and the portable build of a kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -45,10 +45,17 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class CArray:
-    """A constant array in flash. ``data`` is one-dimensional with a dtype of C_TYPES; aligned to at least 4 bytes."""
+    """A constant array in flash. ``data`` is one-dimensional with a dtype of C_TYPES; aligned to at least 4 bytes.
+    ``shared``: it lies there once, however many calls have an equal one."""
 
     suffix: str
     data: np.ndarray
+    shared: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """The same for arrays that lie in the same place."""
+        return (self.data.dtype.name, self.data.tobytes()) if self.shared else id(self)
 
 
 @dataclass(frozen=True, eq=False)

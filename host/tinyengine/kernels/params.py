@@ -47,12 +47,12 @@ def requant(value: Requant) -> dict[str, CValue]:
     }
 
 
-def array(suffix: str, data: np.ndarray, dtype: str) -> CArray:
-    """A flat constant; the values must fit ``dtype``."""
+def array(suffix: str, data: np.ndarray, dtype: str, shared: bool = False) -> CArray:
+    """A flat constant; the values must fit ``dtype``. ``shared`` as CArray has it."""
     flat = np.ascontiguousarray(data).ravel()
     info = np.iinfo(dtype)
     assert flat.size == 0 or (flat.min() >= info.min and flat.max() <= info.max), f"{suffix} does not fit {dtype}"
-    return CArray(suffix, flat.astype(dtype))
+    return CArray(suffix, flat.astype(dtype), shared)
 
 
 def wrap_int32(values: np.ndarray) -> np.ndarray:

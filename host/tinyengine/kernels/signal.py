@@ -17,6 +17,7 @@ from tinyengine.ir.operators.signal import (
 )
 from tinyengine.ir.ops import (
     SignalEnergyAttrs,
+    SignalFftAutoScaleAttrs,
     SignalFilterBankAttrs,
     SignalLogAttrs,
     SignalPcanAttrs,
@@ -85,7 +86,7 @@ def lower_window(op: Operator, graph: Graph, target: Target) -> KernelCall:
         return {
             "rows": prod(x.shape[:-1]),
             "samples": x.shape[-1],
-            "window": params.array("window", _data(graph, op, 1), "int16"),
+            "window": params.array("window", _data(graph, op, 1), "int16", shared=True),
             "shift": attrs.shift,
         }
 
@@ -102,11 +103,15 @@ def _pairs(samples: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], tuple[np.
 @lowering(OpKind.SIGNAL_FFT_AUTO_SCALE)
 def lower_fft_auto_scale(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """The shift is written when all samples have been read."""
+    assert isinstance(op.attrs, SignalFftAutoScaleAttrs)
     samples = graph.tensor(op.inputs[0]).elements
     size = np.array([2 * samples])
     begin = np.zeros(1, np.int64)
     touched = access.blocks([(begin, size)], (begin, size), (begin, begin + 4))
-    return _call(op, graph, "scale_s16", lambda: {"samples": samples}, touched, (Overlap(0, exact=True), None))
+    values: dict[str, CValue] = {"samples": samples}
+    if op.attrs.skip_lowest:
+        values |= {"skip_lowest": 1}
+    return _call(op, graph, "scale_s16", lambda: values, touched, (Overlap(0, exact=True), None))
 
 
 @lowering(OpKind.SIGNAL_RFFT)
@@ -120,15 +125,15 @@ def lower_rfft(op: Operator, graph: Graph, target: Target) -> KernelCall:
 
     def pack() -> dict[str, CValue]:
         sizes = np.cumprod(radices)[1:].tolist()
-        stages = [stage_twiddles(4, size).ravel() for size in sizes]
+        stages = [*(stage_twiddles(4, size).ravel() for size in sizes), np.zeros(1, np.int64)]
         return {
             "rows": prod(x.shape[:-1]),
             "samples": x.shape[-1],
             "length": length,
             "radix": radices[0],
-            "first": params.array("first", fft_order(length)[:: radices[0]], "uint16"),
-            "twiddles": params.array("twiddles", np.concatenate([*stages, np.zeros(1, np.int64)]), "int16"),
-            "split": params.array("split", split_twiddles(length), "int16"),
+            "first": params.array("first", fft_order(length)[:: radices[0]], "uint16", shared=True),
+            "twiddles": params.array("twiddles", np.concatenate(stages), "int16", shared=True),
+            "split": params.array("split", split_twiddles(length), "int16", shared=True),
         }
 
     return KernelCall(
@@ -176,8 +181,8 @@ def lower_filter_bank(op: Operator, graph: Graph, target: Target) -> KernelCall:
             weights.append(part[begin:end])
         return {
             "channels": attrs.num_channels,
-            "sections": params.array("sections", np.array(sections), "uint16"),
-            "weights": params.array("weights", np.concatenate([*weights[1:], weights[0]]), "uint16"),
+            "sections": params.array("sections", np.array(sections), "uint16", shared=True),
+            "weights": params.array("weights", np.concatenate([*weights[1:], weights[0]]), "uint16", shared=True),
         }
 
     call = _call(op, graph, "bank_u64", pack, access.whole(x.nbytes, y.nbytes), (None,))
@@ -221,7 +226,7 @@ def lower_pcan(op: Operator, graph: Graph, target: Target) -> KernelCall:
     channels = graph.tensor(op.outputs[0]).elements
 
     def pack() -> dict[str, CValue]:
-        gains = params.array("gains", _data(graph, op, 2)[:GAINS], "int16")
+        gains = params.array("gains", _data(graph, op, 2)[:GAINS], "int16", shared=True)
         return {"channels": channels, "shift": attrs.snr_shift, "gains": gains}
 
     place = Overlap(0, exact=True)
@@ -240,7 +245,7 @@ def lower_filter_bank_log(op: Operator, graph: Graph, target: Target) -> KernelC
             "channels": channels,
             "scale": attrs.output_scale % (1 << 32),
             "shift": attrs.input_correction_bits,
-            "curve": params.array("curve", log_table(), "uint16"),
+            "curve": params.array("curve", log_table(), "uint16", shared=True),
         }
 
     return _call(op, graph, "log_s16", pack, _walk(channels, [4], 2), (Overlap(0, exact=True),))

@@ -20,6 +20,7 @@ from tinyengine.ir.operators.signal import (
 )
 from tinyengine.ir.ops import (
     SignalEnergyAttrs,
+    SignalFftAutoScaleAttrs,
     SignalFilterBankAttrs,
     SignalLogAttrs,
     SignalPcanAttrs,
@@ -43,10 +44,15 @@ def window(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
 @oracle(OpKind.SIGNAL_FFT_AUTO_SCALE)
 def fft_auto_scale(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The magnitude of -32768 is -32768 in 16 bits, and whatever comes behind it is larger. Silence is not shifted."""
-    largest = 0
-    for x in inputs[0].tolist():
-        largest = x if x > largest else _int16(max(-x, largest))
-    bits = max(15 - largest.bit_length(), 0) if largest > 0 else 0
+    assert isinstance(op.attrs, SignalFftAutoScaleAttrs)
+    samples, largest = inputs[0].tolist(), 0
+    if op.attrs.skip_lowest:
+        largest = max(abs(x) for x in [*samples, 0] if x != -(1 << 15))
+    else:
+        for x in samples:
+            largest = x if x > largest else _int16(max(-x, largest))
+    shifted = largest > 0 or op.attrs.skip_lowest
+    bits = 15 - largest.bit_length() if shifted else 0
     return [(inputs[0].astype(np.int64) << bits).astype(np.int16), np.array(bits, np.int32)]
 
 

@@ -12,6 +12,7 @@ from tinyengine.ir.ops import (
     NoAttrs,
     OpKind,
     SignalEnergyAttrs,
+    SignalFftAutoScaleAttrs,
     SignalFilterBankAttrs,
     SignalLogAttrs,
     SignalPcanAttrs,
@@ -47,15 +48,17 @@ class SignalWindow(Signal[SignalWindowAttrs], kind=OpKind.SIGNAL_WINDOW):
         return x.shape
 
 
-class SignalFftAutoScale(Signal[NoAttrs], kind=OpKind.SIGNAL_FFT_AUTO_SCALE):
+class SignalFftAutoScale(Signal[SignalFftAutoScaleAttrs], kind=OpKind.SIGNAL_FFT_AUTO_SCALE):
     """To the largest power of two with which no sample overflows; output 1: which one."""
 
     signatures = ("int16 -> int16 x int32",)
 
-    def fits(self, attrs: NoAttrs, x: Tensor) -> bool:
+    def fits(self, attrs: SignalFftAutoScaleAttrs, x: Tensor) -> bool:
         return len(x.shape) == 1
 
-    def shapes(self, attrs: NoAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+    def shapes(
+        self, attrs: SignalFftAutoScaleAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]
+    ) -> list[Shape]:
         return [inputs[0].shape, declared[1] if declared[1] in ((), (1,)) else ()]
 
 

@@ -18,9 +18,10 @@ void te_signal_window_s16(const te_signal_window_params *p, const int16_t *x, in
 
 typedef struct te_signal_scale_params {
     uint32_t samples;
+    uint32_t skip_lowest; /* -32768 counts as nothing, and silence is shifted by 15; else it is not shifted */
 } te_signal_scale_params;
 
-/* y = x << *bits, the largest shift that no sample overflows by; silence is not shifted. y may be x or lie before it. */
+/* y = x << *bits, the largest shift that no sample overflows by. y may be x or lie before it. */
 void te_signal_scale_s16(const te_signal_scale_params *p, const int16_t *x, int16_t *y, int32_t *bits);
 
 typedef struct te_signal_energy_params {

@@ -17,8 +17,8 @@ void te_signal_window_s16(const te_signal_window_params *p, const int16_t *x, in
     }
 }
 
-/* The magnitude of -32768 is -32768 in 16 bits, and whatever comes behind it is larger. */
-static int32_t largest_magnitude(const int16_t *x, uint32_t samples) {
+/* The magnitude of -32768 is -32768 in 16 bits; where it counts, whatever comes behind it is larger. */
+static int32_t largest_magnitude(const int16_t *x, uint32_t samples, uint32_t skip_lowest) {
     int32_t largest = 0, least = 0;
     for (uint32_t i = 0; i < samples; i++) {
         largest = x[i] > largest ? x[i] : largest;
@@ -26,15 +26,17 @@ static int32_t largest_magnitude(const int16_t *x, uint32_t samples) {
     }
     if (least > -32768) return largest > -least ? largest : -least;
     largest = 0;
-    for (uint32_t i = 0; i < samples; i++)
+    for (uint32_t i = 0; i < samples; i++) {
+        if (skip_lowest && x[i] == -32768) continue;
         largest = x[i] > largest ? x[i] : -x[i] > largest ? (int16_t)-x[i] : largest;
+    }
     return largest;
 }
 
 void te_signal_scale_s16(const te_signal_scale_params *p, const int16_t *x, int16_t *y, int32_t *bits) {
     uint32_t shift = 0;
-    const int32_t largest = largest_magnitude(x, p->samples);
-    if (largest > 0)
+    const int32_t largest = largest_magnitude(x, p->samples, p->skip_lowest);
+    if (largest > 0 || p->skip_lowest)
         while (shift < 15 && largest < 1 << (14 - shift)) shift++;
     const uint32_t keep =
         ~(((UINT32_C(1) << shift) - 1) << 16); /* what the low half moves into the high one */

@@ -1,0 +1,220 @@
+"""The audio front end: the micro frontend bit for bit, the code as the oracle, what metadata may say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from tinyengine.audio import Listener, features, front_end, listening
+from tinyengine.audio.micro import FULL_SCALE
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.compiler.picture import image_input
+from tinyengine.data.audio import AudioForm, parse_audio
+from tinyengine.data.metadata import parse_metadata
+from tinyengine.errors import DataError, ModelError
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.verify import verify
+from tinyengine.native.build import build, run_in_a_row
+from tinyengine.reference import Session
+
+from tests.helpers.graphs import GraphBuilder, small_graph
+from tests.helpers.sound import SENTENCES, any_clip, runs_of, speech
+from tests.helpers.streaming import wake_word
+from tests.helpers.tflite_reference import require_tensorflow
+
+MICRO = AudioForm("micro")
+FORMS = [
+    MICRO,
+    AudioForm("micro", pcan=False, hop_ms=20),
+    AudioForm("micro", rate=8000, window_ms=25, channels=23, lower_hz=100, upper_hz=3800),
+    AudioForm("micro", rate=44_100, window_ms=20, hop_ms=20, channels=64, lower_hz=0, upper_hz=8000),
+]
+
+
+def micro_frontend(form: AudioForm, sound: np.ndarray) -> np.ndarray:
+    """What TensorFlow's own operator makes of it, and the int8 values that micro_speech makes of that."""
+    require_tensorflow()
+    import tensorflow as tf
+    from tensorflow.lite.experimental.microfrontend.python.ops import audio_microfrontend_op
+
+    made = audio_microfrontend_op.audio_microfrontend(
+        tf.constant(sound),
+        sample_rate=form.rate,
+        window_size=int(form.window_ms),
+        window_step=int(form.hop_ms),
+        num_channels=form.channels,
+        lower_band_limit=form.lower_hz,
+        upper_band_limit=form.upper_hz,
+        enable_pcan=form.pcan,
+        out_scale=1,
+        out_type=tf.uint16,
+    )
+    whole = made.numpy().astype(np.int32)
+    return np.clip((whole * 256 + FULL_SCALE // 2) // FULL_SCALE - 128, -128, 127).astype(np.int8)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.rate} {form.channels}")
+def test_random_sounds_are_those_of_the_micro_frontend(form: AudioForm) -> None:
+    seen = set()
+    for seed in range(100 if form == MICRO else 12):
+        clip = any_clip(seed, form.samples(12))
+        made = features(form, clip)
+        np.testing.assert_array_equal(made, micro_frontend(form, clip), str(seed))
+        seen |= set(made.ravel().tolist())
+    assert -128 in seen and len(seen) > 100
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_speech_is_that_of_the_micro_frontend(sentence: str) -> None:
+    clip = speech(sentence)
+    np.testing.assert_array_equal(features(MICRO, clip), micro_frontend(MICRO, clip))
+
+
+def test_sound_may_come_in_pieces() -> None:
+    clip = any_clip(3, MICRO.samples(40) + 77)
+    whole = features(MICRO, clip)
+    assert whole.shape == (40, 40)
+    cuts = np.sort(np.random.default_rng(0).integers(0, len(clip), 25))
+    listener = Listener(MICRO)
+    np.testing.assert_array_equal(np.concatenate([listener.hear(part) for part in np.split(clip, cuts)]), whole)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_code_computes_the_same_run_after_run(slices: int) -> None:
+    forms = [MICRO, FORMS[2], AudioForm("micro", noise_reduction=False, pcan=False)]
+    models = [
+        compile_graph(front_end(form, slices), CompileOptions(prefix=f"audio_{number}"))
+        for number, form in enumerate(forms)
+    ]
+    sounds = [[any_clip(seed, form.samples(12)) for seed in range(10)] for form in forms]
+    for form, model, clips in zip(forms, models, sounds, strict=True):
+        network = build(model)
+        for clip in clips:
+            network.reset()
+            got = [network.run(values)[0].reshape(slices, -1) for values in runs_of(form, clip, slices)]
+            np.testing.assert_array_equal(np.concatenate(got), features(form, clip))
+    first = [runs_of(form, clips[0], slices) for form, clips in zip(forms, sounds, strict=True)]
+    for form, clips, runs in zip(forms, sounds, run_in_a_row(models, first), strict=True):
+        made = np.concatenate([run[0].reshape(slices, -1) for run in runs])
+        np.testing.assert_array_equal(made, features(form, clips[0]))
+
+
+def test_tables_lie_in_flash_once() -> None:
+    one, three = (compile_graph(front_end(MICRO, slices)) for slices in (1, 3))
+    for model in (one, three):
+        assert sum(text.count("_window[480]") for name, text in model.sources.items() if name.endswith("s.c")) == 1
+    assert three.weight_bytes < one.weight_bytes + 100
+    assert one.sram_bytes < 2200
+
+
+def test_what_tflite_micro_does_otherwise_is_not_written_as_its_own() -> None:
+    with pytest.raises(ModelError, match="passes over -32768"):
+        tflite_bytes(front_end(MICRO))
+
+
+# --- in front of a network ---
+
+
+def keyword(slices: int, channels: int = 40) -> Graph:
+    """One answer of a window of slices."""
+    b = GraphBuilder(4, "keyword")
+    x = b.input(1, slices, channels, 1)
+    b.output(b.dense(b.reshape(x, 1, slices * channels), 4))
+    return b.graph
+
+
+def streaming() -> Graph:
+    b = GraphBuilder(5, "wake")
+    wake_word(b)
+    return b.graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "form", "hop"),
+    [(keyword(6), MICRO, None), (keyword(6), MICRO, 2), (streaming(), AudioForm("micro", channels=10), None)],
+)
+def test_a_network_that_listens(graph: Graph, form: AudioForm, hop: int | None) -> None:
+    whole = listening(graph, form, hop)
+    verify(whole)
+    session, alone, code = Session(whole), Session(graph), build(compile_graph(whole))
+    slices = form.slices_of(graph.tensor(graph.inputs[0].tensor).shape[1:])
+    new = hop or slices
+    window = np.full((slices, form.values), -128, np.int8)
+    clip = any_clip(8, form.samples(new * 5))
+    answers = set()
+    made = features(form, clip)
+    for number, values in enumerate(runs_of(form, clip, new)):
+        window = np.concatenate([window, made[number * new : (number + 1) * new]])[-slices:]
+        wanted = alone.run([window])[0]
+        np.testing.assert_array_equal(session.run(values)[0], wanted)
+        np.testing.assert_array_equal(code.run(values)[0].ravel(), wanted.ravel())
+        answers.add(wanted.tobytes())
+    assert len(answers) > 3
+
+
+def test_a_network_that_takes_no_slices_does_not_listen() -> None:
+    with pytest.raises(DataError, match="a slice of the network's audio has 40 numbers, but its input is 6x5x4"):
+        listening(small_graph(), MICRO)
+    b = GraphBuilder(1)
+    b.output(b.dense(b.binary(OpKind.ADD, b.input(1, 40), b.input(1, 40)), 2))
+    with pytest.raises(ModelError, match="something else than one input of int8"):
+        listening(b.graph, MICRO)
+
+
+@pytest.mark.parametrize(
+    ("shape", "slices"), [((40,), 1), ((1, 40), 1), ((3, 40), 3), ((49, 40, 1), 49), ((1, 30, 1, 40), 30)]
+)
+def test_slices_of_an_input(shape: tuple[int, ...], slices: int) -> None:
+    assert MICRO.slices_of(shape) == slices
+
+
+# --- what metadata say ---
+
+
+def told(**audio: Any) -> str:
+    return json.dumps({"classes": ["no", "yes"], "audio": audio})
+
+
+def test_metadata_keep_their_audio() -> None:
+    text = told(kind="micro", hop_ms=20, pcan=False)
+    metadata = parse_metadata(text, "x.json")
+    assert metadata.audio == AudioForm("micro", hop_ms=20, pcan=False)
+    assert parse_metadata(metadata.to_json(), "device") == metadata
+    assert json.loads(metadata.to_json())["audio"] == {"kind": "micro", "hop_ms": 20, "pcan": False}
+    assert parse_metadata("{}", "x.json").audio is None and "audio" not in parse_metadata("{}", "x").to_json()
+
+
+@pytest.mark.parametrize(
+    ("audio", "sentence"),
+    [
+        ({}, 'x.json: "audio" must be an object with at least a kind'),
+        ({"kind": "cochlea"}, "\"kind\" is 'cochlea', but must be micro"),
+        ({"kind": "micro", "hop": 10}, "\"audio\" has the key 'hop', but what is read is kind, rate, window_ms"),
+        ({"kind": "micro", "rate": "16k"}, '"rate" of "audio" is \'16k\', but must be a whole number'),
+        ({"kind": "micro", "pcan": 1}, "must be true or false"),
+        ({"kind": "micro", "channels": True}, "must be a whole number"),
+        ({"kind": "micro", "channels": 0}, '"channels" is 0, but must be from 1 to 256'),
+        ({"kind": "micro", "hop_ms": 40}, "at most window_ms, 30"),
+        ({"kind": "micro", "hop_ms": 10.03}, "whole samples at 16000 per second"),
+        ({"kind": "micro", "upper_hz": 9000}, "at most half of the rate, 8000"),
+        ({"kind": "micro", "lower_hz": 8000}, "less than upper_hz"),
+        ({"kind": "micro", "noise_reduction": False}, "false where noise_reduction is"),
+        ({"kind": "micro", "window_ms": 2000}, "whole samples"),
+        ({"kind": "micro", "rate": 100}, "from 4000 to 96000"),
+    ],
+)
+def test_what_metadata_may_not_say(audio: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DataError, match=r"^x\.json: ") as refused:
+        parse_metadata(told(**audio), "x.json")
+    assert sentence in str(refused.value)
+    with pytest.raises(DataError):
+        parse_audio([audio], "x.json")
+
+
+def test_an_input_of_slices_is_no_picture() -> None:
+    graph = keyword(49)
+    assert image_input(graph, json.dumps({"classes": []})) is not None
+    assert image_input(graph, told(kind="micro")) is None
