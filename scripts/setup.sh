@@ -87,18 +87,17 @@ ensure_clang() {
     have_clang || echo "clang or the runtime of its sanitizers is not there: the tests that need it are skipped"
 }
 
-<<<<<<< HEAD
 # The test of `tinyengine live` looks at its page; where chromium cannot be had it is skipped, so this never fails.
 ensure_chromium() {
     command -v chromium >/dev/null && return
     if can_apt; then apt_install chromium || true; fi
     command -v chromium >/dev/null || echo "chromium is not there: the test that needs a browser is skipped"
-=======
+}
+
 # The speech of some tests; where it cannot be had they are skipped.
 ensure_speech() {
     command -v espeak-ng >/dev/null || { can_apt && apt_install espeak-ng; } ||
         echo "espeak-ng is not there: the tests that need speech are skipped"
->>>>>>> 69fae0a (Audio: the micro frontend as a graph of the IR, bit for bit TensorFlow's; metadata describe it; equal tables lie in flash once)
 }
 
 # ensure_venv EXTRAS: .venv with this package, editable, and its extras; nothing to do when pyproject.toml, Python and

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from tinyengine.paths import project_root
 
-SETUP = 'setup() { :; }\nensure_clang() { :; }\nensure_chromium() { :; }\nsay() { echo "== $*"; }\n'
+SETUP = (
+    'setup() { :; }\nensure_clang() { :; }\nensure_chromium() { :; }\nensure_speech() { :; }\nsay() { echo "== $*"; }\n'
+)
 CASES = '<testcase name="a"/><testcase name="b"><skipped message="why"/></testcase>'
 TOOLS = ("ruff", "clang-format", "mypy", "pytest")
 
