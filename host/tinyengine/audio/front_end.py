@@ -1,7 +1,8 @@
 """The audio front end as a graph: alone, or in front of a network.
 
 It takes sound, int16 (1, samples), and needs all samples of its slices at each run: those of the next run begin where
-the slices of this one would go on, so some samples come twice. What one slice leaves to the next (the estimated noise) are states.
+the slices of this one would go on, so some samples come twice. What one slice leaves to the next, the estimate of the
+noise, is a state.
 """
 
 from __future__ import annotations

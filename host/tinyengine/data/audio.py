@@ -22,7 +22,7 @@ LONGEST = 16_384
 
 @dataclass(frozen=True)
 class AudioForm:
-    """The front end of a network that listens; see the module for its fields. DataError where they do not go together."""
+    """The front end of a network that listens; its fields: see the module. DataError where they do not go together."""
 
     kind: str
     rate: int = 16_000

@@ -172,7 +172,7 @@ class ModelMetadata:
         return new
 
 
-KNOWN = ("task", "classes", "input", "outputs")
+KNOWN = ("task", "classes", "input", "outputs", "audio")
 KNOWN_OF_INPUT = ("mapping", "color", "resize", "crop", "hop")
 KNOWN_OF_OUTPUT = ("name", "unit", "values")
 
