@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
-from tinyengine.frontend.language import language_graph
+from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
+from tinyengine.frontend.language import language_graph, save_language
+from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import BenchImage, Job
 from tinyengine.native.build import run_in_a_row
 from tinyengine.reference import Session
@@ -78,3 +81,17 @@ def test_cores_give_the_oracles_logits_across_the_rings_wrap(cpu: str, portable:
     for job, result, right in zip(jobs, results, expected, strict=True):
         assert result.guards_intact
         np.testing.assert_array_equal(result.outputs[0], right, f"model {job.model}")
+
+
+def test_bench_counts_a_token_with_the_ring_full(tmp_path: Path) -> None:
+    shape = Shape(window=8)
+    path = tmp_path / "random.lm"
+    path.write_bytes(save_language(random_language(shape)))
+    report = bench(compile_model(path), path, check=20)
+    assert report.check is not None and not report.check.mismatched and report.check.outputs == 20 * shape.tokens
+    figures = report.to_json()
+    assert (figures["context"], figures["instructions_per_token"]) == (8, report.instructions)
+    assert sum(layer.instructions for layer in report.per_layer) + report.residue == report.instructions
+    assert report.states_bytes == 2 * 2 * 2 * 8 * 8 + 4
+    assert report.sram_bytes["total"] == report.arena_bytes + report.states_bytes + report.stack_bytes
+    assert not report.wrong

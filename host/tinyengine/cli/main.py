@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "push": "Give a device trained weights.",
     "zoo": "List, show and build the networks of the zoo.",
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
+    "lm": "Convert language models.",
     "search-scheme": "Find what to train on the device within its SRAM.",
     "search": "Find an architecture for a board and an instruction budget.",
     "teach": "Let a large network look at pictures, for a small one to learn from.",

@@ -17,12 +17,14 @@ from tinyengine.errors import BudgetError, ToolError
 from tinyengine.ir import Graph, Port
 from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.operators import DEFINITIONS
+from tinyengine.ir.operators.language import remembered
 from tinyengine.ir.operators.movement import Movement
 from tinyengine.ir.ports import to_inside
 from tinyengine.measure.cycles import CycleEstimate, Cycles, estimate_cycles, timings
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
 from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
+from tinyengine.reference import Session
 from tinyengine.reference.onnx_runner import OnnxRuntime
 from tinyengine.reference.tflite_runner import TfliteReference, open_reference
 from tinyengine.sizes import format_size
@@ -113,16 +115,31 @@ class BenchReport:
     flash_bytes: FlashBytes
     check: Check | None
     cycles: CyclesEstimate | None = None
+    context: int | None = (
+        None  # of a language model: tokens that are remembered in the run that ``instructions`` counts
+    )
 
     @property
     def wrong(self) -> bool:
         """Whether outputs differ that must not."""
-        return bool(self.check and self.check.mismatched and self.check.binding and self.requant == "exact")
+        exact = self.requant == "exact" or self.context is not None
+        return bool(self.check and self.check.mismatched and self.check.binding and exact)
+
+    @property
+    def sram_bytes(self) -> dict[str, int]:
+        """What the network takes while it runs."""
+        parts = {"arena": self.arena_bytes, "states": self.states_bytes, "stack": self.stack_bytes}
+        return parts | {"total": sum(parts.values())}
 
     def to_json(self) -> dict[str, object]:
         """Plain values; ``flash_bytes`` with its total, ``check`` with the share of outputs that differ."""
         data = dataclasses.asdict(self)
         data["flash_bytes"]["total"] = self.flash_bytes.total
+        data["sram_bytes"] = self.sram_bytes
+        if self.context is None:
+            data.pop("context")
+        else:
+            data["instructions_per_token"] = self.instructions
         if self.check:
             data["check"]["mismatched_share"] = round(self.check.mismatched_share, 6)
         data["instructions_per_mac"] = round(self.instructions / self.macs, 4) if self.macs else None
@@ -170,24 +187,36 @@ def bench(
     graph, cpu = compiled.graph, compiled.options.cpu
     if cycles:
         timings(cpu)  # there must be some
-    outside = random_inputs(graph, max(check, 1))
+        if remembered(graph):
+            raise ToolError("cycles of a language model depend on the tokens before: bench it without --cycles")
+    ring = remembered(graph)
+    if ring:
+        # A token costs the most when the ring is full, and its wrap is part of the check.
+        outside = tokens_in_a_row(graph, max(check, ring.window + 1))
+        repeated = len(outside)
+    else:
+        outside, repeated = random_inputs(graph, max(check, 1)), 1
     inside = [inside_values(graph, values) for values in outside]
     with BenchImage([compiled], cpu, portable, part(activity, "compiling for the device")) as image:
-        # The first input runs twice over different paint: a byte that happens to be written with one paint's value
-        # shows up over the other. The second of these runs is the profile.
-        jobs = [Job(0, inside[0], profile=profile, paint=PAINTS[1])]
+        # The first input (of a language model all of them) runs twice over different paint: a byte that happens to be
+        # written with one paint's value shows up over the other. The last of the first runs is the profile.
+        jobs = [
+            Job(0, values, profile=profile and index == repeated - 1, paint=PAINTS[1], reset=index == 0)
+            for index, values in enumerate(inside[:repeated])
+        ]
         jobs += [Job(0, values, paint=PAINTS[0], reset=index == 0) for index, values in enumerate(inside)]
         runs = image.run(jobs, progress=part(activity, f"running on {image.machine.name}"))
         estimate = estimate_cycles(image, jobs[0]) if cycles else None
         sections = footprint(compiled, cpu, image.portable)
-    profiled, counted = runs[0], runs[1:]
-    _insist(runs)
+    profiled, counted = runs[repeated - 1], runs[repeated:]
+    _insist(runs, repeated)
     if compiled.options.flash is not None and sections.flash > compiled.options.flash:
         raise BudgetError(
             f"the network needs {format_size(sections.flash)} of flash with its kernels, but only "
             f"{format_size(compiled.options.flash)} are allowed: use a narrower network or allow more"
         )
     counts = [run.instructions or 0 for run in counted]
+    counted_run = repeated - 1
     weights = compiled.weight_bytes
     return BenchReport(
         model=graph.name,
@@ -199,18 +228,39 @@ def bench(
         optimize=compiled.options.optimize,
         portable=image.portable,
         macs=compiled.macs,
-        instructions=counts[0],
+        instructions=counts[counted_run],
         instructions_max=max(counts),
         per_layer=_layers(compiled, profiled, estimate),
-        residue=counts[0] - sum(layer.instructions for layer in profiled.layers) if profile else 0,
+        residue=counts[counted_run] - sum(layer.instructions for layer in profiled.layers) if profile else 0,
         arena_bytes=compiled.plan.arena_bytes,
         arena_high_water=max(run.arena_used for run in runs),
         states_bytes=compiled.states_bytes,
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
-        check=compare(expected_outputs(graph, model, outside, activity), counted) if check and model else None,
+        check=_checked(graph, model, outside, counted, activity) if check and model else None,
         cycles=CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high) if estimate else None,
+        context=ring.window if ring else None,
     )
+
+
+def tokens_in_a_row(graph: Graph, count: int, seed: int = SEED) -> list[list[np.ndarray]]:
+    """``count`` random tokens for a language model, one per run."""
+    [logits] = graph.output_tensors()
+    tokens = np.random.default_rng(seed).integers(0, graph.tensor(logits).elements, count)
+    return [[np.array([token], np.int32)] for token in tokens]
+
+
+def _checked(
+    graph: Graph, model: Path, outside: list[list[np.ndarray]], runs: Sequence[RunResult], activity: Activity
+) -> Check:
+    """A language model's reference is the oracle: nobody else computes its numbers."""
+    if not remembered(graph):
+        return compare(expected_outputs(graph, model, outside, activity), runs)
+    session, answers = Session(graph), []
+    for index, values in enumerate(outside):
+        answers.append(session.run(values))
+        activity("running the oracle", index + 1, len(outside))
+    return compare(Expected("the oracle in NumPy", True, answers), runs)
 
 
 def _largest_first(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -222,11 +272,16 @@ def inside_values(graph: Graph, values: Sequence[np.ndarray]) -> list[np.ndarray
     return [to_inside(graph, port, value) for port, value in zip(graph.inputs, values, strict=True)]
 
 
-def _insist(runs: Sequence[RunResult]) -> None:
-    """What must hold for the figures to mean anything."""
+def _insist(runs: Sequence[RunResult], repeated: int) -> None:
+    """What must hold for the figures to mean anything; the first ``repeated`` runs come twice."""
     if not all(run.guards_intact for run in runs):
         raise ToolError("a kernel wrote outside the arena on the simulated core, which is a bug in tinyengine")
-    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(runs[0].outputs, runs[1].outputs, strict=True)):
+    pairs = [
+        pair
+        for first, second in zip(runs[:repeated], runs[repeated : 2 * repeated], strict=True)
+        for pair in zip(first.outputs, second.outputs, strict=True)
+    ]
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
         raise ToolError(
             "the same input gave two answers on the simulated core: a kernel reads arena bytes that were never "
             "written, which is a bug in tinyengine"

@@ -90,6 +90,8 @@ def _totals(report: BenchReport) -> Table:
     totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {_kernels(report)}, {report.requant} requantization")
     per_mac = f", {report.instructions / report.macs:.2f} per MAC" if report.macs else ""
     totals.add_row("time", f"{report.instructions:,} instructions for {report.macs:,} MACs{per_mac}")
+    if report.context is not None:
+        totals.add_row("", f"per token, with {report.context} tokens remembered")
     if report.instructions_max != report.instructions:
         totals.add_row("", f"at most {report.instructions_max:,} over the inputs checked")
     if report.cycles:
@@ -116,7 +118,8 @@ def _totals(report: BenchReport) -> Table:
             if check.mismatched == 0
             else f"{check.mismatched:,} ({100 * check.mismatched_share:.1f} %) differ, by {check.max_abs_diff} at most"
         )
-        totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random inputs: {verdict}")
+        kind = "inputs" if report.context is None else "tokens in a row"
+        totals.add_row("check", f"{check.outputs:,} outputs of {check.inputs} random {kind}: {verdict}")
         totals.add_row("", f"against {check.reference}")
         if check.note:
             totals.add_row("", check.note)

@@ -198,6 +198,11 @@ class LmGate(Language[LmGateAttrs], kind=OpKind.LM_GATE):
         return (1, round_up(inputs[0].shape[1] // 2, COLUMNS))
 
 
+def remembered(graph: Graph) -> RingAttrs | None:
+    """What a language model remembers; None for other networks."""
+    return next((op.attrs for op in graph.operators if isinstance(op.attrs, RingAttrs)), None)
+
+
 def _possible(attrs: RingAttrs) -> bool:
     """Slots are looked at by eights; a ring needs at least one."""
     return 0 < attrs.window <= MAX_WINDOW and attrs.window % SLOTS == 0 and 0 <= attrs.sinks < attrs.window

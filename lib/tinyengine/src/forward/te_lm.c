@@ -77,39 +77,49 @@ typedef struct pair {
     int32_t a, b;
 } pair;
 
-/* Two neighbours of 16 bits, turned by an angle. */
-static pair rotated(const int32_t *y, const int16_t *angle) {
-    const int32_t a = te_saturate(y[0], 16), b = te_saturate(y[1], 16);
-    const pair turned = {a * angle[0] - b * angle[1], a * angle[1] + b * angle[0]};
+/* Neighbours of a head, turned by an angle, times their multipliers. */
+TE_INLINE pair rotated(const int32_t *y, const int16_t *angle, const int32_t *multipliers) {
+    const int32_t a = te_saturate(y[0], 16), b = te_saturate(y[1], 16), c = angle[0], s = angle[1];
+    const pair turned = {te_smmulr(a * c - b * s, multipliers[0]), te_smmulr(a * s + b * c, multipliers[1])};
     return turned;
+}
+
+/* Queries of all heads, as one of the variants of angles turns them. */
+static int16_t *turn_queries(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                             int16_t *q) {
+    const int32_t *multipliers = p->query_multipliers;
+    for (uint32_t h = 0; h < p->heads; h++) {
+        for (uint32_t i = 0; i < p->head; i += 2, y += 2, multipliers += 2, q += 2) {
+            const pair turned = rotated(y, angles + i, multipliers);
+            q[0] = (int16_t)te_saturate(turned.a, 16);
+            q[1] = (int16_t)te_saturate(turned.b, 16);
+        }
+    }
+    return q;
 }
 
 void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
                   const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
                   int8_t *keys_next, int8_t *values_next) {
-    const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head,
-                   window = p->ring.window;
+    const uint32_t head = p->head, ring = p->ring.window * head, bytes = p->key_heads * ring;
     const uint32_t slot = slot_of(p->ring, (uint32_t)*position);
-    if (keys_next != keys) memcpy(keys_next, keys, window * key_width);
-    if (values_next != values) memcpy(values_next, values, window * key_width);
-
-    for (uint32_t variant = 0; variant < (p->ring.sinks ? 3u : 2u); variant++, angles += head) {
-        for (uint32_t i = 0; i < width; i += 2, q += 2) {
-            const pair turned = rotated(y + i, angles + i % head);
-            q[0] = (int16_t)te_saturate(te_smmulr(turned.a, p->query_multipliers[i]), 16);
-            q[1] = (int16_t)te_saturate(te_smmulr(turned.b, p->query_multipliers[i + 1]), 16);
-        }
+    if (keys_next != keys) memcpy(keys_next, keys, bytes);
+    if (values_next != values) memcpy(values_next, values, bytes);
+    for (uint32_t variant = 0; variant < (p->ring.sinks ? 3u : 2u); variant++) {
+        q = turn_queries(p, y, angles + variant * head, q);
     }
-    angles -= (p->ring.sinks ? 3 : 2) * head;
-    for (uint32_t i = 0; i < key_width; i += 2) {
-        const uint32_t channel = i % head, first = i / head * window;
-        const pair turned = rotated(y + width + i, angles + channel);
-        int8_t *key = keys_next + (first + slot) * head + channel / 4 * 4 + channel % 4 / 2;
-        key[0] = (int8_t)te_saturate(te_smmulr(turned.a, p->key_multipliers[i]), 8);
-        key[2] = (int8_t)te_saturate(te_smmulr(turned.b, p->key_multipliers[i + 1]), 8);
-        int8_t *value = values_next + (first + slot / 2 * 2) * head + channel * 2 + slot % 2 * 2;
-        value[0] = (int8_t)te_saturate(y[width + key_width + i], 8);
-        value[1] = (int8_t)te_saturate(y[width + key_width + i + 1], 8);
+    const int32_t *own_keys = y + p->heads * head, *own_values = own_keys + p->key_heads * head;
+    const int32_t *multipliers = p->key_multipliers;
+    int8_t *key = keys_next + slot * head, *value = values_next + slot / 2 * 2 * head + slot % 2 * 2;
+    for (uint32_t h = 0; h < p->key_heads; h++, key += ring, value += ring) {
+        for (uint32_t i = 0; i < head; i += 2, own_keys += 2, own_values += 2, multipliers += 2) {
+            const pair turned = rotated(own_keys, angles + i, multipliers);
+            int8_t *to = key + i / 4 * 4 + i % 4 / 2;
+            to[0] = (int8_t)te_saturate(turned.a, 8);
+            to[2] = (int8_t)te_saturate(turned.b, 8);
+            value[2 * i] = (int8_t)te_saturate(own_values[0], 8);
+            value[2 * i + 1] = (int8_t)te_saturate(own_values[1], 8);
+        }
     }
 }
 

@@ -1,0 +1,128 @@
+"""From a checkpoint of llama2.c to a .lm file: what is read, refused, and how near the integers stay."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.errors import TinyEngineError
+from tinyengine.frontend.network import load_network
+from tinyengine.frontend.tokenizer import Tokenizer
+from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
+from tinyengine.language.llama import Llama, logits
+from tinyengine.reference import Session
+
+from tests.helpers.command_line import fails, run
+from tests.helpers.language import random_tokenizer
+from tests.helpers.llamas import random_llama
+
+CONTEXT = 48
+ORDER = ("attention_gain", "query", "key", "value", "output", "feed_gain", "gate", "down", "up")
+
+
+def checkpoint(model: Llama) -> bytes:
+    """``model`` as llama2.c writes it."""
+    hidden = len(model.layers[0].gate)
+    tied = model.classifier is model.embedding
+    sizes = model.width, hidden, len(model.layers), model.heads, model.kv_heads
+    parts = [model.embedding, *(np.stack([getattr(layer, name) for layer in model.layers]) for name in ORDER)]
+    parts += [model.gain, np.zeros((2, CONTEXT, model.head // 2))]
+    parts += [] if tied else [model.classifier]
+    head = struct.pack("<7i", *sizes, model.vocabulary if tied else -model.vocabulary, CONTEXT)
+    return head + b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)
+
+
+def tokenizer_file(tokenizer: Tokenizer) -> bytes:
+    pairs = zip(tokenizer.pieces, tokenizer.scores, strict=True)
+    return struct.pack("<I", 7) + b"".join(struct.pack("<fi", score, len(piece)) + piece for piece, score in pairs)
+
+
+@pytest.fixture
+def model() -> Llama:
+    made = random_llama(3, width=32, hidden=36, vocabulary=268)
+    return replace(made, context=CONTEXT)
+
+
+@pytest.fixture
+def path(tmp_path: Path, model: Llama) -> Path:
+    """The checkpoint, with its tokenizer beside it."""
+    (tmp_path / "tok268.bin").write_bytes(tokenizer_file(random_tokenizer(268, np.random.default_rng(1))))
+    (tmp_path / "tiny.bin").write_bytes(checkpoint(model))
+    return tmp_path / "tiny.bin"
+
+
+def test_a_checkpoint_is_read(path: Path, model: Llama) -> None:
+    again = load_llama2c(path)
+    assert (again.heads, again.kv_heads, again.context, again.epsilon) == (4, 2, CONTEXT, 1e-5)
+    assert again.classifier is again.embedding
+    tokens = np.random.default_rng(0).integers(0, 268, (1, 20))
+    np.testing.assert_array_equal(logits(again, tokens), logits(replace(model, epsilon=1e-5), tokens))
+    tokenizer = load_llama2c_tokenizer(path.with_name("tok268.bin"), 268)
+    assert tokenizer == random_tokenizer(268, np.random.default_rng(1))
+
+
+def test_a_classifier_of_its_own_is_read(tmp_path: Path, model: Llama) -> None:
+    own = replace(model, classifier=model.embedding[::-1].copy())
+    (tmp_path / "own.bin").write_bytes(checkpoint(own))
+    np.testing.assert_array_equal(load_llama2c(tmp_path / "own.bin").classifier, own.classifier)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "only 0 bytes"),
+        (struct.pack("<7i", 32, 36, 2, 5, 2, 268, 48), "sizes would be"),
+        (struct.pack("<7i", 32, 36, 2, 4, 2, 268, 48), "has 28 bytes"),
+    ],
+    ids=["empty", "heads", "short"],
+)
+def test_other_checkpoints_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "wrong.bin").write_bytes(content)
+    with pytest.raises(TinyEngineError, match=words):
+        load_llama2c(tmp_path / "wrong.bin")
+
+
+def test_a_tokenizer_of_another_vocabulary_is_refused(path: Path) -> None:
+    for vocabulary in (264, 272):
+        with pytest.raises(TinyEngineError, match="no tokenizer of"):
+            load_llama2c_tokenizer(path.with_name("tok268.bin"), vocabulary)
+
+
+def correlation(model: Llama, file: Path) -> float:
+    """Of the integers' logits with the float model's, over a context that its window holds."""
+    tokens = np.random.default_rng(5).integers(3, 268, 16)
+    session = Session(load_network(file))
+    found = np.concatenate([session.run([np.array([token], np.int32)])[0] for token in tokens])
+    return float(np.corrcoef(found.ravel(), logits(model, tokens[None])[0].ravel())[0, 1])
+
+
+def test_integers_stay_near_the_float_model(tmp_path: Path, path: Path, model: Llama) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join("once upon a time " * 8 for _ in range(8)))
+    eight, four = tmp_path / "eight.lm", tmp_path / "four.lm"
+    common = ["--window", "16", "--brief", "--json"]
+    report = json.loads(run("lm", "convert", path, *common, "--calibrate", text, "-o", eight).stdout)
+    assert report["window"] == 16 and report["calibrated_on"] == "text.txt" and report["bytes"] == eight.stat().st_size
+    run("lm", "convert", path, *common, "--weights", "w4", "--sinks", "2", "-o", four)
+    assert correlation(model, eight) > 0.995
+    assert 0.9 < correlation(model, four) < correlation(model, eight)
+
+
+def test_convert_says_what_is_wrong(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("too short")
+    for arguments, words in (
+        (["--window", "12"], "multiple of 8"),
+        (["--window", "16", "--sinks", "16"], "fewer sinks"),
+        (["--tokenizer", short], "no tokenizer"),
+        (["--calibrate", short], "only"),
+    ):
+        assert words in fails(monkeypatch, capsys, "lm", "convert", path, *arguments, "-o", tmp_path / "x.lm")
+    path.with_name("tok268.bin").unlink()
+    assert "--tokenizer" in fails(monkeypatch, capsys, "lm", "convert", path, "-o", tmp_path / "x.lm")
