@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine.errors import TinyEngineError
+from tinyengine.frontend.language import load_language
 from tinyengine.frontend.network import load_network
 from tinyengine.frontend.tokenizer import Tokenizer
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
@@ -101,15 +102,22 @@ def correlation(model: Llama, file: Path) -> float:
 
 
 def test_integers_stay_near_the_float_model(tmp_path: Path, path: Path, model: Llama) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("\n".join("once upon a time " * 8 for _ in range(8)))
     eight, four = tmp_path / "eight.lm", tmp_path / "four.lm"
     common = ["--window", "16", "--brief", "--json"]
-    report = json.loads(run("lm", "convert", path, *common, "--calibrate", text, "-o", eight).stdout)
-    assert report["window"] == 16 and report["calibrated_on"] == "text.txt" and report["bytes"] == eight.stat().st_size
+    report = json.loads(run("lm", "convert", path, *common, "-o", eight).stdout)
+    assert (report["window"], report["choice"], report["bytes"]) == (16, "w8", eight.stat().st_size)
+    assert abs(report["comparison"]["costs"][0]["loss"]) < 0.01
     run("lm", "convert", path, *common, "--weights", "w4", "--sinks", "2", "-o", four)
     assert correlation(model, eight) > 0.995
     assert 0.9 < correlation(model, four) < correlation(model, eight)
+
+
+def test_a_text_calibrates(tmp_path: Path, path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join("once upon a time " * 8 for _ in range(8)))
+    done = run("lm", "convert", path, "--window", "16", "--brief", "--calibrate", text, "-o", tmp_path / "text.lm")
+    assert "calibrated on text.txt" in done.stdout and "w8" in done.stdout
+    assert load_language(tmp_path / "text.lm").note["calibrated on"] == "text.txt"
 
 
 def test_convert_says_what_is_wrong(
