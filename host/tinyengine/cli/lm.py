@@ -17,6 +17,8 @@ def command() -> None:
     """Language models of the Llama architecture, for microcontrollers.
 
     What 'lm convert' writes is a network like any other to compile, plan, bench and build.
+
+    Example: tinyengine lm convert stories260K.bin --tokenizer tok512.bin -o stories.lm
     """
 
 
