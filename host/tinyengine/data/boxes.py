@@ -1,0 +1,180 @@
+"""What the outputs of an object detector mean: boxes.
+
+A MODEL.json whose ``task`` is ``detection`` says under ``boxes`` how its outputs are read. ``head``:
+
+- ``heatmap`` (FOMO): one output (rows, columns, 1 + classes) of probabilities, the first that nothing is there. Cells
+  that touch and in which the same class is found are one object.
+- ``points`` (YOLOv8 and its like): one output (4 + classes, N) or (N, 4 + classes): centre, size, a score per class;
+  with ``"objectness": true`` (YOLOv5) 5 + classes, each class's score times the fifth. ``unit``: ``input`` if centre and
+  size are shares of the input's sides, or ``pixel``.
+- ``grid`` (YOLOv2 and its like): one output (rows, columns, anchors * (5 + classes)) of logits: where in its cell the
+  centre is, logarithm of the size over that of the anchor, objectness, classes. ``anchors``: their widths and heights
+  as shares of the input's sides.
+- ``ssd``: the four outputs of TFLite_Detection_PostProcess.
+
+``threshold`` is the least score, ``overlap`` how much of their union two boxes of a class may share, ``most`` how many
+boxes there are at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.errors import DataError
+
+HEADS = ("heatmap", "points", "grid", "ssd")
+UNITS = ("input", "pixel")
+
+
+@dataclass(frozen=True)
+class BoxHead:
+    """How a detector's outputs are read; see the module."""
+
+    head: str
+    threshold: float = 0.25
+    overlap: float = 0.45
+    most: int = 20
+    unit: str = "input"
+    objectness: bool = False
+    anchors: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Box:
+    """An object: its class, how sure that is, and where it is, as shares of the picture's width and height."""
+
+    index: int
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def find_boxes(outputs: Sequence[np.ndarray], head: BoxHead, size: tuple[int, int], classes: int = 0) -> list[Box]:
+    """The boxes in a network's ``outputs`` (real values), best first. ``size``: rows and columns of its input;
+    ``classes``: how many have names, 0 if none has. DataError where the outputs are not what the head says."""
+    if head.head == "ssd":
+        return _listed(outputs, head)
+    if len(outputs) != 1:
+        raise DataError(f"boxes of a {head.head} head come in one output, this network has {len(outputs)}: {_SAY}")
+    values = outputs[0].reshape([n for n in outputs[0].shape if n != 1] or [1])
+    if head.head == "heatmap":
+        return _objects(outputs[0], head)
+    corners, scores = _points(values, head, size, classes) if head.head == "points" else _grid(outputs[0], head)
+    return suppress(corners, scores, head)
+
+
+_SAY = "write what it has into its MODEL.json (docs/detection.md)"
+
+
+def suppress(corners: np.ndarray, scores: np.ndarray, head: BoxHead) -> list[Box]:
+    """Of candidates (N, 4: left, top, right, bottom) with ``scores`` (N, classes), those that no better one of the same
+    class overlaps. Equal ones keep their order."""
+    best = scores.argmax(1)
+    score = scores[np.arange(len(scores)), best]
+    order = [int(i) for i in np.argsort(-score, kind="stable") if score[i] >= head.threshold]
+    corners = corners.clip(0, 1)
+    kept: list[int] = []
+    for i in order:
+        if len(kept) == head.most:
+            break
+        if not any(best[i] == best[k] and overlap(corners[i], corners[k]) > head.overlap for k in kept):
+            kept.append(i)
+    return [Box(int(best[i]), float(score[i]), *map(float, corners[i])) for i in kept]
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes; 0 where both are empty."""
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    both = float(sides.clip(0).prod())
+    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - both
+    return both / union if union > 0 else 0.0
+
+
+def _points(values: np.ndarray, head: BoxHead, size: tuple[int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The axis of the candidates is the one that does not have 4 (or 5) values and the classes; without names the
+    longer one."""
+    first = 5 if head.objectness else 4
+    if values.ndim != 2 or min(values.shape) <= first:
+        raise DataError(f"a points head is (N, {first} + classes), this output is {list(values.shape)}: {_SAY}")
+    width = first + classes if classes else min(values.shape)
+    if width not in values.shape:
+        raise DataError(f"the output {list(values.shape)} has no axis of {first} + {classes} classes: {_SAY}")
+    rows = values if values.shape[1] == width else values.T
+    centre, half = rows[:, :2], rows[:, 2:4] / 2
+    corners = np.concatenate([centre - half, centre + half], axis=1)
+    if head.unit == "pixel":
+        corners = corners / [size[1], size[0], size[1], size[0]]
+    scores = rows[:, first:]
+    return corners, scores * rows[:, 4:5] if head.objectness else scores
+
+
+def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
+    values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
+    count = len(head.anchors)
+    if values.ndim != 3 or not count or values.shape[2] % count or values.shape[2] // count < 6:
+        raise DataError(
+            f"a grid head of {count} anchors is (rows, columns, {count} * (5 + classes)), this output is "
+            f"{list(output.shape)}: {_SAY}"
+        )
+    rows, columns = values.shape[:2]
+    cells = values.reshape(rows, columns, count, -1)
+    place = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)[:, :, None]
+    centre = (_logistic(cells[..., :2]) + place) / [columns, rows]
+    half = np.exp(cells[..., 2:4].clip(-20, 20)) * np.array(head.anchors) / 2
+    powers = np.exp(cells[..., 5:] - cells[..., 5:].max(-1, keepdims=True))
+    scores = _logistic(cells[..., 4:5]) * powers / powers.sum(-1, keepdims=True)
+    return np.concatenate([centre - half, centre + half], axis=-1).reshape(-1, 4), scores.reshape(-1, scores.shape[-1])
+
+
+def _objects(output: np.ndarray, head: BoxHead) -> list[Box]:
+    values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
+    if values.ndim != 3 or values.shape[2] < 2:
+        raise DataError(f"a heatmap is (rows, columns, 1 + classes), this output is {list(output.shape)}: {_SAY}")
+    rows, columns, depth = values.shape
+    best = values.argmax(-1)
+    found = []
+    for index in range(1, depth):
+        marked = (best == index) & (values[..., index] >= head.threshold)
+        for cells in _patches(marked):
+            score = float(max(values[row, column, index] for row, column in cells))
+            top, bottom = min(row for row, _ in cells), max(row for row, _ in cells) + 1
+            left, right = min(column for _, column in cells), max(column for _, column in cells) + 1
+            found.append(Box(index - 1, score, left / columns, top / rows, right / columns, bottom / rows))
+    return sorted(found, key=lambda box: -box.score)[: head.most]
+
+
+def _patches(marked: np.ndarray) -> Iterator[list[tuple[int, int]]]:
+    """Marked cells that hang together by sides or corners, as (row, column), in the order of their first cells."""
+    left = dict.fromkeys((int(row), int(column)) for row, column in np.argwhere(marked))
+    while left:
+        patch = [next(iter(left))]
+        del left[patch[0]]
+        for row, column in patch:
+            for near in ((row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)):
+                if near in left:
+                    del left[near]
+                    patch.append(near)
+        yield patch
+
+
+def _listed(outputs: Sequence[np.ndarray], head: BoxHead) -> list[Box]:
+    if len(outputs) != 4:
+        raise DataError(f"an ssd head has four outputs, this network has {len(outputs)}: {_SAY}")
+    corners, classes, scores, count = (np.asarray(values, np.float64).reshape(-1) for values in outputs)
+    if corners.size != 4 * scores.size or classes.size != scores.size or count.size != 1:
+        raise DataError(f"an ssd head has boxes, classes, scores and their number in this order: {_SAY}")
+    found = []
+    for i in range(min(int(count[0]), scores.size)):
+        top, left, bottom, right = corners[4 * i : 4 * i + 4].clip(0, 1)
+        if scores[i] >= head.threshold:
+            found.append(Box(int(classes[i]), float(scores[i]), float(left), float(top), float(right), float(bottom)))
+    return sorted(found, key=lambda box: -box.score)[: head.most]
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x.clip(-60, 60)))
