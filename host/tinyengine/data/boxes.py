@@ -5,7 +5,7 @@ A MODEL.json whose ``task`` is ``detection`` says under ``boxes`` how its output
 - ``heatmap`` (FOMO): one output (rows, columns, 1 + classes) of probabilities, the first that nothing is there. Cells
   that touch and in which the same class is found are one object.
 - ``points`` (YOLOv8 and its like): one output (4 + classes, N) or (N, 4 + classes): centre, size, a score per class;
-  with ``"objectness": true`` (YOLOv5) 5 + classes, each class's score times the fifth. ``unit``: ``input`` if centre and
+  with ``"objectness": true`` (YOLOv5) 5 + classes, each score times the fifth. ``unit``: ``input`` if centre and
   size are shares of the input's sides, or ``pixel``.
 - ``grid`` (YOLOv2 and its like): one output (rows, columns, anchors * (5 + classes)) of logits: where in its cell the
   centre is, logarithm of the size over that of the anchor, objectness, classes. ``anchors``: their widths and heights
