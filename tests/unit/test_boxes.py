@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.data.boxes import Box, BoxHead, find_boxes, overlap, suppress
+from tinyengine.data.images import InputForm
+from tinyengine.data.metadata import ModelMetadata, parse_metadata
 from tinyengine.errors import DataError
 
 SEEDS = st.integers(0, 1 << 30)
@@ -127,3 +131,44 @@ def test_ssd_lists_as_many_as_it_says() -> None:
 def test_outputs_of_another_head(head: BoxHead, outputs: list[np.ndarray], says: str) -> None:
     with pytest.raises(DataError, match=says):
         find_boxes(outputs, head, (96, 96), 3)
+
+
+def test_a_head_survives_the_firmware() -> None:
+    meaning = {
+        "task": "detection",
+        "classes": ["a"],
+        "boxes": {"head": "grid", "anchors": [[0.1, 0.2], [0.5, 1]], "threshold": 0.5, "most": 3},
+    }
+    metadata = parse_metadata(json.dumps(meaning), "net.json")
+    assert metadata.boxes == BoxHead("grid", threshold=0.5, most=3, anchors=((0.1, 0.2), (0.5, 1.0)))
+    assert parse_metadata(metadata.to_json(), "firmware") == metadata
+    assert json.loads(metadata.to_json())["boxes"] == meaning["boxes"]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "says"),
+    [
+        ("points", "must be an object with a head"),
+        ({"threshold": 0.5}, "must be an object with a head"),
+        ({"head": "yolo"}, "with a head, one of heatmap, points, grid and ssd"),
+        ({"head": "points", "treshold": 0.5}, "do you mean 'threshold'"),
+        ({"head": "points", "threshold": 2}, "a number from 0 to 1"),
+        ({"head": "points", "most": 0}, "from 1 to 1000"),
+        ({"head": "points", "objectness": 1}, "true or false"),
+        ({"head": "points", "unit": "meter"}, "unit of boxes is 'meter'"),
+        ({"head": "grid"}, "only a grid head has them"),
+        ({"head": "grid", "anchors": 3}, "pairs of width and height"),
+        ({"head": "ssd", "anchors": [[0.1, 0.1]]}, "only a grid head has them"),
+    ],
+)
+def test_a_head_that_makes_no_sense(boxes: object, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        parse_metadata(json.dumps({"task": "detection", "boxes": boxes}), "net.json")
+
+
+def test_boxes_of_a_part_count_for_the_picture() -> None:
+    form = InputForm((10, 10, 3), 1.0, 0, ModelMetadata(crop="center"))
+    assert form.part((40, 20)) == (10, 0, 30, 20)
+    box = Box(0, 0.5, 0.0, 0.25, 0.5, 1.0).within(form.part((40, 20)), (40, 20))
+    assert (box.left, box.top, box.right, box.bottom) == (0.25, 0.25, 0.5, 1.0)
+    assert InputForm((10, 10, 3), 1.0, 0, ModelMetadata()).part((40, 20)) == (0, 0, 40, 20)

@@ -18,17 +18,27 @@ from tinyengine.data.images import Picture
 from tinyengine.data.number_sets import holds_numbers, read_number_set
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition, Recognizer
+from tinyengine.errors import DataError
+from tinyengine.report.boxes import draw_boxes, write_drawn
 from tinyengine.report.recognition import answers_table
 
 
 @click.command("infer")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--draw",
+    "drawn",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of a detector: folder for the pictures with the boxes on them.",
+)
 @window_options
 @device_options
 @meaning_options
 @json_option
-def command(inputs: tuple[Path, ...], hop: int | None, window: int | None, as_json: bool, **device: Any) -> None:
-    """Run the network on a device: classify pictures, or compute with numbers.
+def command(
+    inputs: tuple[Path, ...], drawn: Path | None, hop: int | None, window: int | None, as_json: bool, **device: Any
+) -> None:
+    """Run the network on a device: classify pictures, find objects in them, or compute with numbers.
 
     INPUT is a picture, a folder of pictures or an .npz archive of them; each is resized to the network's input. For
     networks that take something else it is an .npy of one sample or of N, an .npz with an array for each input by its
@@ -44,13 +54,18 @@ def command(inputs: tuple[Path, ...], hop: int | None, window: int | None, as_js
     files = {path: None if holds_numbers(path) else read_all([path]) for path in inputs}
     with recognizer(**device) as board, step_progress() as progress:
         identity = board.device.identity
+        if drawn and (board.metadata.boxes is None or board.metadata.task != "detection"):
+            raise DataError(
+                f"--draw shows boxes, and {identity.model} finds none: say in its MODEL.json which (docs/detection.md)"
+            )
+        taken: set[str] = set()
         runs: list[Callable[[], Recognition]] = []
         for path, pictures in files.items():
             if pictures is None:
                 samples = read_number_set(path, identity.inputs, windows_of(board.metadata, hop, window)).samples
                 runs += [partial(board.compute, sample.name, sample.arrays) for sample in samples]
             else:
-                runs += [partial(_recognize, board, picture) for picture in pictures]
+                runs += [partial(_recognize, board, picture, drawn, taken) for picture in pictures]
         results = []
         for number, run in enumerate(runs):
             progress("computing", number, len(runs))
@@ -62,6 +77,10 @@ def command(inputs: tuple[Path, ...], hop: int | None, window: int | None, as_js
         Console(highlight=False).print(answers_table(identity, results))
 
 
-def _recognize(board: Recognizer, picture: Picture) -> Recognition:
-    """The picture is decoded when its turn comes."""
-    return board.recognize(picture.name, picture.rgb())
+def _recognize(board: Recognizer, picture: Picture, drawn: Path | None, taken: set[str]) -> Recognition:
+    """The picture is decoded when its turn comes; with its boxes it goes to the folder ``drawn``."""
+    image = picture.rgb()
+    found = board.recognize(picture.name, image)
+    if drawn and found.boxes is not None:
+        write_drawn(draw_boxes(image, found.boxes, found.metadata), drawn, picture.name, taken)
+    return found

@@ -19,14 +19,18 @@ boxes there are at most.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
+from tinyengine.data.keys import check_keys, listed
 from tinyengine.errors import DataError
 
 HEADS = ("heatmap", "points", "grid", "ssd")
 UNITS = ("input", "pixel")
+MOST = 1000
+"""Boxes of a picture."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class BoxHead:
     objectness: bool = False
     anchors: tuple[tuple[float, float], ...] = ()
 
+    def to_data(self) -> dict[str, Any]:
+        """As a MODEL.json has it."""
+        plain = BoxHead(self.head)
+        said = {key: value for key, value in asdict(self).items() if value != getattr(plain, key)}
+        return {"head": self.head} | said
+
 
 @dataclass(frozen=True)
 class Box:
@@ -52,6 +62,55 @@ class Box:
     top: float
     right: float
     bottom: float
+
+    def within(self, part: tuple[int, int, int, int], whole: tuple[int, int]) -> Box:
+        """The same box for the whole picture (width, height), of which the network saw ``part`` (left, top, right,
+        bottom)."""
+        left, top, right, bottom = part
+
+        def across(share: float) -> float:
+            return (left + share * (right - left)) / whole[0]
+
+        def down(share: float) -> float:
+            return (top + share * (bottom - top)) / whole[1]
+
+        edges = across(self.left), down(self.top), across(self.right), down(self.bottom)
+        return Box(self.index, self.score, *edges)
+
+
+KNOWN = tuple(each.name for each in fields(BoxHead))
+
+
+def parse_boxes(data: Any, origin: str, lenient: bool = False) -> BoxHead:
+    """``boxes`` of a MODEL.json; DataError, except if ``lenient`` also for keys that we do not know."""
+    if not isinstance(data, dict) or data.get("head") not in HEADS:
+        raise DataError(f'{origin}: "boxes" must be an object with a head, one of {listed(HEADS)}')
+    if not lenient:
+        check_keys(data, KNOWN, f'{origin}: "boxes"')
+    anchors = data.get("anchors", [])
+    pairs = anchors if isinstance(anchors, list) else [anchors]
+    fit = all(isinstance(pair, list) and len(pair) == 2 and all(map(_share, pair)) for pair in pairs)
+    if not fit or (data["head"] == "grid") != bool(pairs):
+        raise DataError(f"{origin}: anchors are pairs of width and height, and only a grid head has them")
+    values = {key: value for key, value in data.items() if key in KNOWN}
+    for key, fits, what in (
+        ("threshold", _share, "a number from 0 to 1"),
+        ("overlap", _share, "a number from 0 to 1"),
+        ("most", _count, f"a number from 1 to {MOST}"),
+        ("unit", lambda unit: unit in UNITS, " or ".join(UNITS)),
+        ("objectness", lambda flag: isinstance(flag, bool), "true or false"),
+    ):
+        if key in values and not fits(values[key]):
+            raise DataError(f"{origin}: {key} of boxes is {values[key]!r}, but must be {what}")
+    return BoxHead(**values | {"anchors": tuple((float(width), float(height)) for width, height in pairs)})
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST
 
 
 def find_boxes(outputs: Sequence[np.ndarray], head: BoxHead, size: tuple[int, int], classes: int = 0) -> list[Box]:

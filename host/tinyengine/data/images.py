@@ -87,9 +87,15 @@ class InputForm:
         if channels == 3 and self.metadata.color == "luma":
             channels = 1
         if self.metadata.crop == "center":
-            image = image.crop(center(*image.size, width, height))
+            image = image.crop(self.part(image.size))
         pixels = to_pixels(image, height, width, channels, self.metadata.resize)
         return self.metadata.mapping.to_int8(pixels, self.scale, self.zero_point)
+
+    def part(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of what the network sees of a picture of this width and height."""
+        if self.metadata.crop == "center":
+            return center(*size, self.shape[1], self.shape[0])
+        return (0, 0, *size)
 
 
 MOST_PIXELS = 1 << 26

@@ -2,7 +2,7 @@
 into the firmware.
 
 Fields, all optional: ``task`` (``classification``, ``regression``, ``detection``, ...), ``classes`` (names, one per
-output value), ``input``, ``outputs``, ``audio``. Any other is refused.
+output value), ``input``, ``outputs``, ``audio``, ``boxes`` (of a detector, see ``data.boxes``). Any other is refused.
 
 ``input`` of pictures has ``mapping``, ``color`` (``rgb`` or ``luma``), ``resize`` (``bilinear``, which averages where a
 picture shrinks, or ``nearest``) and ``crop`` (``none``: the whole picture whatever its proportions; ``center``: of
@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from tinyengine.data.audio import AudioForm, parse_audio
+from tinyengine.data.boxes import BoxHead, parse_boxes
 from tinyengine.data.keys import check_keys, listed
 from tinyengine.errors import DataError
 
@@ -127,6 +128,7 @@ class ModelMetadata:
     hop: int | None = None
     outputs: tuple[OutputMeaning, ...] = ()
     audio: AudioForm | None = None
+    boxes: BoxHead | None = None
 
     def output(self, index: int) -> OutputMeaning:
         """What is known of an output."""
@@ -153,6 +155,8 @@ class ModelMetadata:
             data["outputs"] = [output.to_data() for output in self.outputs]
         if self.audio is not None:
             data["audio"] = self.audio.to_data()
+        if self.boxes is not None:
+            data["boxes"] = self.boxes.to_data()
         return json.dumps(data, separators=(",", ":"))
 
     def override(
@@ -172,7 +176,7 @@ class ModelMetadata:
         return new
 
 
-KNOWN = ("task", "classes", "input", "outputs", "audio")
+KNOWN = ("task", "classes", "input", "outputs", "audio", "boxes")
 KNOWN_OF_INPUT = ("mapping", "color", "resize", "crop", "hop")
 KNOWN_OF_OUTPUT = ("name", "unit", "values")
 
@@ -212,6 +216,7 @@ def parse_metadata(text: str, origin: str, lenient: bool = False) -> ModelMetada
         hop=_hop(inputs.get("hop"), origin),
         outputs=tuple(_output(output, origin, lenient) for output in _list_of(data, "outputs", origin)),
         audio=parse_audio(data["audio"], origin, lenient) if "audio" in data else None,
+        boxes=parse_boxes(data["boxes"], origin, lenient) if "boxes" in data else None,
     )
 
 

@@ -6,13 +6,14 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tinyengine.data.answers import Answer, classify, holds_probabilities
+from tinyengine.data.boxes import Box, find_boxes
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata, OutputMeaning
 from tinyengine.data.numbers import NamedInputs, real_values, short_name
@@ -24,7 +25,8 @@ from tinyengine.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """What a device said about a picture. ``answer`` is None where the network is no classifier."""
+    """What a device said about a picture. ``answer`` is None where the network is no classifier, ``boxes`` where it is
+    no detector."""
 
     name: str
     answer: Answer | None
@@ -33,6 +35,7 @@ class Recognition:
     ports: tuple[TensorInfo, ...] = ()  # of the outputs
     metadata: ModelMetadata = field(default_factory=ModelMetadata)
     frames_per_second: float = 0.0  # in a stream, everything included
+    boxes: tuple[Box, ...] | None = None
 
     def report(self) -> dict[str, Any]:
         """One JSON object: the keys are a contract."""
@@ -52,7 +55,9 @@ class Recognition:
         }
         if self.frames_per_second:
             data["frames_per_second"] = self.frames_per_second
-        if answer is None:
+        if self.boxes is not None:
+            data["boxes"] = [{"class": self.metadata.class_name(box.index)} | asdict(box) for box in self.boxes]
+        elif answer is None:
             data["outputs"] = [values.tolist() for values in run.outputs]
             data["numbers"] = [
                 _of_output(self.output(k), port, real)
@@ -124,7 +129,12 @@ class Recognizer:
             self.device.rewind()
 
     def _recognize(self, name: str, image: Image.Image) -> Recognition:
-        return self._run(name, [input_form(self.device, self.metadata).values(image)])
+        form = input_form(self.device, self.metadata)
+        found = self._run(name, [form.values(image)])
+        if not found.boxes:
+            return found
+        part = form.part(image.size)
+        return replace(found, boxes=tuple(box.within(part, image.size) for box in found.boxes))
 
     def _run(self, name: str, inputs: list[np.ndarray]) -> Recognition:
         identity = self.device.identity
@@ -133,7 +143,13 @@ class Recognizer:
         out = identity.outputs[0]
         if self.classifies:
             answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata, self._taught)
-        return Recognition(name, answer, inference, identity.counter_unit, identity.outputs, self.metadata)
+        found = Recognition(name, answer, inference, identity.counter_unit, identity.outputs, self.metadata)
+        head = self.metadata.boxes
+        if head is None or self.metadata.task != "detection":
+            return found
+        rows, columns, *_ = (*identity.inputs[0].shape, 1, 1)
+        boxes = find_boxes(found.reals, head, (rows, columns), len(self.metadata.classes))
+        return replace(found, boxes=tuple(boxes))
 
     @property
     def classifies(self) -> bool:

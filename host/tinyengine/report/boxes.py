@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 
@@ -31,6 +33,16 @@ def draw_boxes(image: Image.Image, boxes: Sequence[Box], metadata: ModelMetadata
         pen.rectangle((*corner, corner[0] + right + 4, corner[1] + bottom + 3), fill=color)
         pen.text((corner[0] + 2, corner[1] + 1), text, fill="black")
     return picture
+
+
+def write_drawn(picture: Image.Image, folder: Path, name: str, taken: set[str]) -> Path:
+    """As NAME.png in ``folder``, which is made. Names in ``taken`` are numbered, and the new one is added."""
+    stem = Path(name).stem
+    free = next(n for k in itertools.count(1) if (n := stem if k == 1 else f"{stem}-{k}") not in taken)
+    taken.add(free)
+    folder.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / f"{free}.png")
+    return folder / f"{free}.png"
 
 
 def _color(index: int) -> tuple[int, int, int]:

@@ -41,6 +41,9 @@ def device_time(identity: Identity, result: Recognition) -> str:
 
 
 def _cells(identity: Identity, result: Recognition) -> list[str]:
+    if result.boxes is not None:
+        found = ", ".join(f"{result.metadata.class_name(box.index)} {box.score:.0%}" for box in result.boxes)
+        return [result.name, found or "nothing", "", device_time(identity, result)]
     if result.answer is None:
         values = [_numbers(real, result.output(k)) for k, real in enumerate(result.reals)]
         if shares := result.shares:
