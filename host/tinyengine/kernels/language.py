@@ -139,7 +139,7 @@ def _input_bound(op: Operator, graph: Graph) -> InputBound:
     """What the vector that a matrix is multiplied with never exceeds."""
     producer, width = graph.producer(op.inputs[0]), graph.tensor(op.inputs[0]).elements
     if producer is not None and isinstance(producer.attrs, LmNormAttrs):
-        return norm_bound(width)
+        return norm_bound(width, producer.attrs.fraction)
     bounded = producer is not None and producer.kind in (OpKind.LM_ATTENTION, OpKind.LM_GATE)
     return peak_bound(width, 1 << 11 if bounded else 1 << 15)
 

@@ -9,6 +9,7 @@ stay within 20 bits. The proofs here bound the sums by what the operator before 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -17,6 +18,7 @@ from tinyengine.sizes import ceil_div
 
 ROWS = 4
 STEP = 8  # inputs; a row's length is a multiple
+PASS = 64  # inputs of one pass of a kernel's loop
 ROW_LIMIT = 1 << 23  # of A_(r+1) in a halfword of two rows
 GROUP_LIMIT = 1 << 19  # of A_(r+3) in a halfword of four rows
 SUM_LIMIT = 1 << 31
@@ -36,9 +38,9 @@ class InputBound:
         return np.minimum(self.peak * np.abs(wide).sum(-1), self.length * np.sqrt((wide * wide).sum(-1)))
 
 
-def norm_bound(width: int) -> InputBound:
-    """Behind LM_NORM: a root mean square of 2**10, and what rounding and a reciprocal of 16 bits add."""
-    length = ((1 << 10) + 2) * sqrt(width)
+def norm_bound(width: int, fraction: int) -> InputBound:
+    """Behind LM_NORM: a root mean square of 2**fraction, and what rounding and a reciprocal of 16 bits add."""
+    length = ((1 << fraction) * (1 + 2**-14) + 2) * sqrt(width)
     return InputBound(min(length, 32768.0), length)
 
 
@@ -49,16 +51,16 @@ def peak_bound(width: int, peak: int) -> InputBound:
 
 def part_w8(weights: np.ndarray, bound: InputBound) -> int | None:
     """How many inputs may be summed before the odd rows are taken out of the halfwords: 0 if all of them may, otherwise
-    a multiple of ``STEP``; None if no such number is safe. ``weights`` (N, K) int8."""
+    a multiple of ``PASS``, counted from the last input; None if no such number is safe. ``weights`` (N, K) int8."""
     odd = weights[1::2]
     if (bound.of(weights) >= SUM_LIMIT).any():
         return None
     if (bound.of(odd) < ROW_LIMIT).all():
         return 0
     inputs = weights.shape[1]
-    for parts in range(2, ceil_div(inputs, STEP) + 1):
-        part = STEP * ceil_div(inputs, parts * STEP)
-        if all((bound.of(odd[:, k : k + part]) < ROW_LIMIT).all() for k in range(0, inputs, part)):
+    for part in range(PASS * (inputs // PASS), 0, -PASS):
+        bounds = [0, *range(inputs % part, inputs, part), inputs]
+        if all((bound.of(odd[:, low:high]) < ROW_LIMIT).all() for low, high in pairwise(bounds)):
             return part
     return None
 
@@ -88,7 +90,8 @@ def gemv_function(
     name = f"te_lm_gemv{'_add' if add else ''}"
     if bits == 4:
         assert scales is not None
-        return f"{name}{'' if fits_w4(weights, scales, group, bound) else '_any'}_w4", group
+        fast = k >= group and fits_w4(weights, scales, group, bound)
+        return f"{name}_w4_{group}" if fast else f"{name}_any_w4", group
     part = part_w8(weights, bound)
     if part is None:
         return f"{name}_any_w8", 0

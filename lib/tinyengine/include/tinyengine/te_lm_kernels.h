@@ -25,12 +25,13 @@ typedef struct te_lm_gemv_args {
 
 typedef void te_lm_gemv_fn(const te_lm_gemv_args *args);
 
-/* add: onto y. 64: k is 64. parts: 8 bits, where the sums of odd rows stay within 24 bits only over group columns.
- * any: where nothing is known of the sums. */
-te_lm_gemv_fn te_lm_gemv_w8, te_lm_gemv_w8_64, te_lm_gemv_parts_w8, te_lm_gemv_any_w8, te_lm_gemv_w4,
-    te_lm_gemv_any_w4;
+/* add: onto y. 64: k is 64. parts: 8 bits, where the sums of odd rows stay within 24 bits only over parts of group
+ * columns, counted from the last one; a multiple of 64. 32, 64 of 4 bits: group, and k is no less. any: where nothing is
+ * known of the sums. */
+te_lm_gemv_fn te_lm_gemv_w8, te_lm_gemv_w8_64, te_lm_gemv_parts_w8, te_lm_gemv_any_w8;
 te_lm_gemv_fn te_lm_gemv_add_w8, te_lm_gemv_add_w8_64, te_lm_gemv_add_parts_w8, te_lm_gemv_add_any_w8;
-te_lm_gemv_fn te_lm_gemv_add_w4, te_lm_gemv_add_any_w4;
+te_lm_gemv_fn te_lm_gemv_w4_32, te_lm_gemv_w4_64, te_lm_gemv_any_w4;
+te_lm_gemv_fn te_lm_gemv_add_w4_32, te_lm_gemv_add_w4_64, te_lm_gemv_add_any_w4;
 
 /* Per group of columns -8 X times 273, 257, 1, 17 (X: sum of its x; what u = n + 8 adds to the sums), and its x. */
 void te_lm_stream_w4(const int16_t *x, uint32_t k, uint32_t group, uint32_t *stream);

@@ -2,6 +2,7 @@
 #include "tinyengine/te_lm.h"
 
 #include "../support/te_lm_numbers.h"
+#include "../support/te_pairs.h"
 
 #include <string.h>
 
@@ -73,52 +74,64 @@ void te_lm_matrix_add_w4(const te_lm_matrix_params *p, const int16_t *x, const i
     te_lm_matrix_w4(p, x, y, scratch);
 }
 
-typedef struct pair {
-    int32_t a, b;
-} pair;
-
-/* Neighbours of a head, turned by an angle, times their multipliers. */
-TE_INLINE pair rotated(const int32_t *y, const int16_t *angle, const int32_t *multipliers) {
-    const int32_t a = te_saturate(y[0], 16), b = te_saturate(y[1], 16), c = angle[0], s = angle[1];
-    const pair turned = {te_smmulr(a * c - b * s, multipliers[0]), te_smmulr(a * s + b * c, multipliers[1])};
-    return turned;
+/* Two neighbours of 16 bits, each in a half. */
+static uint32_t neighbours(const int32_t *y) {
+    return te_pack_low((uint32_t)te_saturate(y[0], 16), (uint32_t)te_saturate(y[1], 16));
 }
 
-/* Queries of all heads, as one of the variants of angles turns them. */
-static int16_t *turn_queries(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
-                             int16_t *q) {
+/* A pair turned by an angle (cosine, sine), times the multiplier of each of both: as numbers of so many bits. */
+#define TURN(pair, angle, multipliers, bits, first, second)                                                  \
+    do {                                                                                                     \
+        first = te_saturate(te_smmulr(te_smusd(pair, angle), (multipliers)[0]), bits);                       \
+        second = te_saturate(te_smmulr(te_smuadx(pair, angle), (multipliers)[1]), bits);                     \
+    } while (0)
+
+TE_INLINE void turn_query(uint32_t pair, const int16_t *angle, const int32_t *multipliers, int16_t *q) {
+    int32_t first, second;
+    TURN(pair, te_load_word(angle), multipliers, 16, first, second);
+    const uint32_t turned = te_pack_low((uint32_t)first, (uint32_t)second);
+    memcpy(q, &turned, sizeof turned);
+}
+
+/* All heads' queries, in each variant. */
+static void queries(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles, int16_t *q) {
+    const uint32_t head = p->head, width = p->heads * head, sinks = p->ring.sinks;
     const int32_t *multipliers = p->query_multipliers;
     for (uint32_t h = 0; h < p->heads; h++) {
-        for (uint32_t i = 0; i < p->head; i += 2, y += 2, multipliers += 2, q += 2) {
-            const pair turned = rotated(y, angles + i, multipliers);
-            q[0] = (int16_t)te_saturate(turned.a, 16);
-            q[1] = (int16_t)te_saturate(turned.b, 16);
+        const int16_t *angle = angles, *const end = angles + head;
+        for (; angle < end; angle += 2, y += 2, q += 2, multipliers += 2) {
+            const uint32_t pair = neighbours(y);
+            turn_query(pair, angle, multipliers, q);
+            turn_query(pair, angle + head, multipliers, q + width);
+            if (sinks) turn_query(pair, angle + 2 * head, multipliers, q + 2 * width);
         }
     }
-    return q;
 }
 
 void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
                   const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
                   int8_t *keys_next, int8_t *values_next) {
-    const uint32_t head = p->head, ring = p->ring.window * head, bytes = p->key_heads * ring;
+    const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head,
+                   window = p->ring.window;
     const uint32_t slot = slot_of(p->ring, (uint32_t)*position);
-    if (keys_next != keys) memcpy(keys_next, keys, bytes);
-    if (values_next != values) memcpy(values_next, values, bytes);
-    for (uint32_t variant = 0; variant < (p->ring.sinks ? 3u : 2u); variant++) {
-        q = turn_queries(p, y, angles + variant * head, q);
-    }
-    const int32_t *own_keys = y + p->heads * head, *own_values = own_keys + p->key_heads * head;
-    const int32_t *multipliers = p->key_multipliers;
-    int8_t *key = keys_next + slot * head, *value = values_next + slot / 2 * 2 * head + slot % 2 * 2;
-    for (uint32_t h = 0; h < p->key_heads; h++, key += ring, value += ring) {
-        for (uint32_t i = 0; i < head; i += 2, own_keys += 2, own_values += 2, multipliers += 2) {
-            const pair turned = rotated(own_keys, angles + i, multipliers);
-            int8_t *to = key + i / 4 * 4 + i % 4 / 2;
-            to[0] = (int8_t)te_saturate(turned.a, 8);
-            to[2] = (int8_t)te_saturate(turned.b, 8);
-            value[2 * i] = (int8_t)te_saturate(own_values[0], 8);
-            value[2 * i + 1] = (int8_t)te_saturate(own_values[1], 8);
+    if (keys_next != keys) memcpy(keys_next, keys, window * key_width);
+    if (values_next != values) memcpy(values_next, values, window * key_width);
+
+    queries(p, y, angles, q);
+    const int32_t *key_in = y + width, *value_in = key_in + key_width, *multipliers = p->key_multipliers;
+    for (uint32_t h = 0; h < p->key_heads; h++) {
+        int8_t *key = keys_next + (h * window + slot) * head;
+        int8_t *value = values_next + (h * window + slot / 2 * 2) * head + slot % 2 * 2;
+        for (uint32_t i = 0; i < head; i += 4, key += 4) {
+            for (uint32_t k = 0; k < 2; k++, key_in += 2, value_in += 2, multipliers += 2, value += 4) {
+                const uint32_t pair = neighbours(key_in), angle = te_load_word(angles + i + 2 * k);
+                int32_t first, second;
+                TURN(pair, angle, multipliers, 8, first, second);
+                key[k] = (int8_t)first;
+                key[2 + k] = (int8_t)second;
+                value[0] = (int8_t)te_saturate(value_in[0], 8);
+                value[1] = (int8_t)te_saturate(value_in[1], 8);
+            }
         }
     }
 }
@@ -130,7 +143,7 @@ static void scores(te_lm_scores_args args, uint32_t first, uint32_t end) {
     int16_t *to = args.scores;
     if (end <= first) return;
     if (begin != first) {
-        int16_t part[2 * 4];
+        _Alignas(4) int16_t part[2 * 4];
         args.keys = keys + begin * args.width;
         args.slots = 4;
         args.scores = part;

@@ -2,6 +2,7 @@
 #include "tinyengine/te_lm_kernels.h"
 
 #include "../support/te_lm_numbers.h"
+#include "../support/te_pairs.h"
 
 /* Onto y, or in its place. */
 static void store(int32_t *y, int32_t product, int add) {
@@ -31,45 +32,8 @@ void te_lm_gemv_add_any_w8(const te_lm_gemv_args *a) {
     gemv_w8(a, 1);
 }
 
-void te_lm_gemv_w8(const te_lm_gemv_args *a) {
-    gemv_w8(a, 0);
-}
-void te_lm_gemv_add_w8(const te_lm_gemv_args *a) {
-    gemv_w8(a, 1);
-}
-void te_lm_gemv_w8_64(const te_lm_gemv_args *a) {
-    gemv_w8(a, 0);
-}
-void te_lm_gemv_add_w8_64(const te_lm_gemv_args *a) {
-    gemv_w8(a, 1);
-}
-void te_lm_gemv_parts_w8(const te_lm_gemv_args *a) {
-    gemv_w8(a, 0);
-}
-void te_lm_gemv_add_parts_w8(const te_lm_gemv_args *a) {
-    gemv_w8(a, 1);
-}
-
 static uint32_t shorter(uint32_t a, uint32_t b) {
     return a < b ? a : b;
-}
-
-void te_lm_stream_w4(const int16_t *x, uint32_t k, uint32_t group, uint32_t *stream) {
-    for (uint32_t first = 0; first < k; first += group) {
-        const uint32_t count = shorter(group, k - first);
-        uint32_t sum = 0;
-        for (uint32_t i = 0; i < count; i += 2) {
-            const int16_t a = x[first + i], b = x[first + i + 1];
-            sum += (uint32_t)(a + b);
-            stream[4 + i / 2] = (uint16_t)a | (uint32_t)(uint16_t)b << 16;
-        }
-        sum *= (uint32_t)-8;
-        stream[0] = sum * 273;
-        stream[1] = sum * 257;
-        stream[2] = sum;
-        stream[3] = sum * 17;
-        stream += 4 + count / 2;
-    }
 }
 
 /* (a * b) >> 16: SMULWB. */
@@ -119,32 +83,82 @@ void te_lm_gemv_add_any_w4(const te_lm_gemv_args *a) {
     gemv_w4(a, 1);
 }
 
-void te_lm_gemv_w4(const te_lm_gemv_args *a) {
+#if !TE_DSP /* the twins of te_lm_gemv_dsp.S */
+
+void te_lm_gemv_w8(const te_lm_gemv_args *a) {
+    gemv_w8(a, 0);
+}
+void te_lm_gemv_add_w8(const te_lm_gemv_args *a) {
+    gemv_w8(a, 1);
+}
+void te_lm_gemv_w8_64(const te_lm_gemv_args *a) {
+    gemv_w8(a, 0);
+}
+void te_lm_gemv_add_w8_64(const te_lm_gemv_args *a) {
+    gemv_w8(a, 1);
+}
+void te_lm_gemv_parts_w8(const te_lm_gemv_args *a) {
+    gemv_w8(a, 0);
+}
+void te_lm_gemv_add_parts_w8(const te_lm_gemv_args *a) {
+    gemv_w8(a, 1);
+}
+void te_lm_gemv_w4_32(const te_lm_gemv_args *a) {
     gemv_w4(a, 0);
 }
-void te_lm_gemv_add_w4(const te_lm_gemv_args *a) {
+void te_lm_gemv_add_w4_32(const te_lm_gemv_args *a) {
     gemv_w4(a, 1);
 }
+void te_lm_gemv_w4_64(const te_lm_gemv_args *a) {
+    gemv_w4(a, 0);
+}
+void te_lm_gemv_add_w4_64(const te_lm_gemv_args *a) {
+    gemv_w4(a, 1);
+}
+
+void te_lm_stream_w4(const int16_t *x, uint32_t k, uint32_t group, uint32_t *stream) {
+    for (uint32_t first = 0; first < k; first += group) {
+        const uint32_t count = shorter(group, k - first);
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < count; i += 2) {
+            const int16_t a = x[first + i], b = x[first + i + 1];
+            sum += (uint32_t)(a + b);
+            stream[4 + i / 2] = (uint16_t)a | (uint32_t)(uint16_t)b << 16;
+        }
+        sum *= (uint32_t)-8;
+        stream[0] = sum * 273;
+        stream[1] = sum * 257;
+        stream[2] = sum;
+        stream[3] = sum * 17;
+        stream += 4 + count / 2;
+    }
+}
+
+#endif
 
 /* Where the score, or the weight, of a slot and a head lies. */
 static uint32_t place(uint32_t slot, uint32_t head, uint32_t heads) {
     return (slot / 2 * heads + head) * 2 + slot % 2;
 }
 
-void te_lm_scores(const te_lm_scores_args *a) {
-    static const uint8_t channel[4] = {0, 2, 1, 3};
+/* Any number of heads and channels. */
+static void scores(const te_lm_scores_args *a) {
     for (uint32_t h = 0; h < a->heads; h++) {
         const int16_t *q = a->q + h * a->width;
         const int8_t *key = a->keys;
-        for (uint32_t slot = 0; slot < a->slots; slot++, key += a->width) {
+        for (uint32_t slot = 0; slot < a->slots; slot++) {
             int32_t sum = 0;
-            for (uint32_t i = 0; i < a->width; i++) sum += q[i] * key[(i & ~3u) + channel[i & 3]];
+            for (uint32_t i = 0; i < a->width; i += 4, key += 4) {
+                const uint32_t four = te_load_word(key);
+                sum = te_smlad(te_load_word(q + i), te_widen_even(four), sum);
+                sum = te_smlad(te_load_word(q + i + 2), te_widen_odd(four), sum);
+            }
             a->scores[place(slot, h, a->heads)] = (int16_t)te_saturate(sum >> 4, 16);
         }
     }
 }
 
-void te_lm_softmax(int16_t *scores, uint32_t slots, uint32_t heads, const uint16_t *table, uint32_t *sums) {
+static void softmax(int16_t *scores, uint32_t slots, uint32_t heads, const uint16_t *table, uint32_t *sums) {
     for (uint32_t h = 0; h < heads; h++) {
         int16_t largest = INT16_MIN;
         for (uint32_t i = 0; i < slots; i++) {
@@ -162,56 +176,73 @@ void te_lm_softmax(int16_t *scores, uint32_t slots, uint32_t heads, const uint16
     }
 }
 
-void te_lm_values(const te_lm_values_args *a) {
+static void values(const te_lm_values_args *a) {
     for (uint32_t h = 0; h < a->heads; h++) {
-        for (uint32_t i = 0; i < a->width; i++) {
-            int32_t sum = 0;
-            for (uint32_t slot = 0; slot < a->slots; slot++) {
-                const int8_t *pair = a->values + (slot / 2 * a->width + i / 2 * 2) * 2;
-                sum += a->weights[place(slot, h, a->heads)] * pair[slot % 2 * 2 + i % 2];
+        for (uint32_t i = 0; i < a->width; i += 2) {
+            const int16_t *weights = a->weights + 2 * h;
+            const int8_t *four = a->values + 2 * i;
+            int32_t first = 0, second = 0;
+            for (uint32_t slot = 0; slot < a->slots;
+                 slot += 2, weights += 2 * a->heads, four += 2 * a->width) {
+                const uint32_t pair = te_load_word(weights), held = te_load_word(four);
+                first = te_smlad(pair, te_widen_even(held), first);
+                second = te_smlad(pair, te_widen_odd(held), second);
             }
-            a->sums[h * a->width + i] = sum;
+            a->sums[h * a->width + i] = first;
+            a->sums[h * a->width + i + 1] = second;
         }
     }
 }
 
+/* round(x^(1/2)) downwards; x > 0. From above, by Newton's steps: a tangent begins there. */
 static uint32_t root(uint32_t x) {
-    uint32_t r = 0;
-    for (uint32_t bit = 1u << 15; bit; bit >>= 1) {
-        const uint32_t more = r | bit;
-        if (more * more <= x) r = more;
-    }
+    uint32_t r = (x >> 17) + (1 << 15) + 1;
+    for (uint32_t next; (next = (r + x / r) / 2) < r;) r = next;
     return r;
+}
+
+/* What the numbers of a norm are multiplied with, as an integer and a shift to the right. */
+typedef struct scale {
+    int32_t factor;
+    uint32_t right;
+} scale;
+
+/* squares: of numbers that are shifted to the right by so many bits, or to the left. */
+static scale scale_of(const te_lm_norm_params *p, uint64_t squares, int32_t shift) {
+    squares +=
+        shift >= 0 ? p->epsilon >> (2 * shift > 31 ? 31 : 2 * shift) : (uint64_t)p->epsilon << (-2 * shift);
+    if (!squares) squares = 1;
+    const uint32_t high = (uint32_t)(squares >> 32);
+    const uint32_t zeros =
+        (uint32_t)(high ? __builtin_clz(high) : 32 + __builtin_clz((uint32_t)squares)) & ~1u;
+    const scale found = {(int32_t)(p->root / root((uint32_t)(squares << zeros >> 32))), p->shift - zeros / 2};
+    return found;
 }
 
 static int32_t scaled(int32_t x, int32_t shift) {
     return shift >= 0 ? x >> shift : (int32_t)((uint32_t)x << -shift);
 }
 
-void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
+static void norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
     uint32_t bits = 1;
-    uint64_t squares;
+    uint64_t squares = 0;
     for (uint32_t i = 0; i < p->width; i++) bits |= (uint32_t)(x[i] ^ (x[i] >> 31));
     const int32_t shift = 18 - __builtin_clz(bits);
-    squares =
-        shift >= 0 ? p->epsilon >> (2 * shift > 31 ? 31 : 2 * shift) : (uint64_t)p->epsilon << (-2 * shift);
     for (uint32_t i = 0; i < p->width; i++) {
         const int32_t y = scaled(x[i], shift);
         squares += (uint32_t)(y * y);
     }
-    if (!squares) squares = 1;
-    const uint32_t zeros = (uint32_t)__builtin_clzll(squares) & ~1u;
-    const int32_t factor = (int32_t)(p->root / root((uint32_t)(squares << zeros >> 32)));
-    const uint32_t right = p->shift - zeros / 2;
-    const int32_t half = (int32_t)1 << (right - 1);
+    const scale to = scale_of(p, squares, shift);
+    const int32_t half = (int32_t)1 << (to.right - 1);
     for (uint32_t i = 0; i < p->width; i++) {
-        const int32_t y = te_saturate((scaled(x[i], shift) * factor + half) >> right, 16);
+        const int32_t y = te_saturate((scaled(x[i], shift) * to.factor + half) >> to.right, 16);
         h[i] = (int16_t)((y * p->gains[i] + (1 << 14)) >> 15);
     }
 }
 
-void te_lm_gate(const te_lm_gate_params *p, const int32_t *y, int16_t *h) {
-    for (uint32_t i = 0; i < p->width; i++) {
+/* Values first .. width. */
+static void gate(const te_lm_gate_params *p, const int32_t *y, int16_t *h, uint32_t first) {
+    for (uint32_t i = first; i < p->width; i++) {
         const int32_t u = te_saturate(y[i], 16), g = te_saturate(y[p->width + i], 16);
         const int32_t at = te_saturate(u, 14) + 8192, low = p->sigmoid[at >> 6];
         const int32_t sigmoid = low + (((p->sigmoid[(at >> 6) + 1] - low) * (at & 63) + 32) >> 6);
@@ -219,3 +250,113 @@ void te_lm_gate(const te_lm_gate_params *p, const int32_t *y, int16_t *h) {
     }
     for (uint32_t i = p->width; i < p->padded; i++) h[i] = 0;
 }
+
+#if TE_DSP
+
+/* te_lm_attention_dsp.S: two heads; of 8 channels, or of a multiple of 8 (scores; q: 4 bytes of scratch memory per
+ * channel) or 4. */
+void te_lm_scores_8_2(const te_lm_scores_args *args);
+void te_lm_scores_2(const te_lm_scores_args *args, uint32_t *q);
+void te_lm_softmax_2(int16_t *scores, uint32_t slots, const uint16_t *table, uint32_t *sums);
+void te_lm_values_8_2(const te_lm_values_args *args);
+void te_lm_values_2(const te_lm_values_args *args);
+
+#define MOST_CHANNELS 64 /* for which q is copied */
+
+void te_lm_scores(const te_lm_scores_args *a) {
+    uint32_t q[MOST_CHANNELS];
+    if (a->heads != 2 || a->width % 8 || a->width > MOST_CHANNELS)
+        scores(a);
+    else if (a->width == 8)
+        te_lm_scores_8_2(a);
+    else
+        te_lm_scores_2(a, q);
+}
+
+void te_lm_softmax(int16_t *row, uint32_t slots, uint32_t heads, const uint16_t *table, uint32_t *sums) {
+    if (heads == 2)
+        te_lm_softmax_2(row, slots, table, sums);
+    else
+        softmax(row, slots, heads, table, sums);
+}
+
+void te_lm_values(const te_lm_values_args *a) {
+    if (a->heads != 2)
+        values(a);
+    else if (a->width == 8)
+        te_lm_values_8_2(a);
+    else
+        te_lm_values_2(a);
+}
+
+/* te_lm_elements_dsp.S */
+
+typedef struct te_lm_scale_args {
+    int16_t *y;
+    const int16_t *gains;
+    uint32_t width;
+    int32_t factor, half;
+    uint32_t shift;
+} te_lm_scale_args;
+
+typedef struct te_lm_gate_args {
+    const int32_t *u, *g;
+    int16_t *h;
+    const int16_t *sigmoid;
+    int32_t multiplier;
+    uint32_t width;
+} te_lm_gate_args;
+
+uint32_t te_lm_norm_bits(const int32_t *x, uint32_t width);
+uint64_t te_lm_norm_squares(const int32_t *x, uint32_t width, uint32_t left, int16_t *y);
+void te_lm_norm_scale(const te_lm_scale_args *args);
+void te_lm_gate_pairs(const te_lm_gate_args *args);
+
+/* Multiplies by factor * 2^14 and takes the product's upper 32 of 48 bits, so the shift that is left is 2 less. */
+void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
+    const uint32_t zeros = (uint32_t)__builtin_clz(te_lm_norm_bits(x, p->width) | 1);
+    if (zeros < 2) {
+        norm(p, x, h);
+        return;
+    }
+    const scale to = scale_of(p, te_lm_norm_squares(x, p->width, zeros - 2, h), 18 - (int32_t)zeros);
+    if (to.right < 3) {
+        norm(p, x, h);
+        return;
+    }
+    const te_lm_scale_args args = {
+        h,           p->gains, p->width, (int32_t)((uint32_t)to.factor << 14), (int32_t)1 << (to.right - 3),
+        to.right - 2};
+    te_lm_norm_scale(&args);
+}
+
+void te_lm_gate(const te_lm_gate_params *p, const int32_t *y, int16_t *h) {
+    const uint32_t even = p->width & ~1u;
+    const te_lm_gate_args args = {y, y + p->width, h, p->sigmoid, p->multiplier, even};
+    te_lm_gate_pairs(&args);
+    gate(p, y, h, even);
+}
+
+#else
+
+void te_lm_scores(const te_lm_scores_args *a) {
+    scores(a);
+}
+
+void te_lm_softmax(int16_t *row, uint32_t slots, uint32_t heads, const uint16_t *table, uint32_t *sums) {
+    softmax(row, slots, heads, table, sums);
+}
+
+void te_lm_values(const te_lm_values_args *a) {
+    values(a);
+}
+
+void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
+    norm(p, x, h);
+}
+
+void te_lm_gate(const te_lm_gate_params *p, const int32_t *y, int16_t *h) {
+    gate(p, y, h, 0);
+}
+
+#endif

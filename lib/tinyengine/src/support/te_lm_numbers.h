@@ -4,10 +4,6 @@
 
 #include "tinyengine/te_types.h"
 
-#if TE_DSP
-#include <arm_acle.h>
-#endif
-
 /* round(a * b / 2^32), halves up. */
 TE_INLINE int32_t te_smmulr(int32_t a, int32_t b) {
 #if TE_DSP
@@ -21,7 +17,7 @@ TE_INLINE int32_t te_smmulr(int32_t a, int32_t b) {
 
 /* The nearest number of so many bits, a constant. */
 #if TE_DSP
-#define te_saturate(x, bits) __ssat(x, bits)
+#define te_saturate(x, bits) ((int32_t)__builtin_arm_ssat(x, bits))
 #else
 TE_INLINE int32_t te_saturate(int32_t x, uint32_t bits) {
     const int32_t limit = (int32_t)1 << (bits - 1);

@@ -22,6 +22,7 @@ static inline int32_t te_saturate16(int32_t x) {
 }
 
 /* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does. te_smlad: sum + both products of halves.
+ * te_smusd: low * low - high * high; te_smuadx: low * high + high * low.
  * te_smlabt ...: sum + half of a * half of b, a's half first: b bottom, t top. te_pack_low, te_pack_high: the
  * low halves of two words, or their high halves. */
 #if TE_DSP
@@ -31,6 +32,14 @@ static inline uint32_t te_widen_even(uint32_t bytes) {
 
 static inline int32_t te_smlad(uint32_t a, uint32_t b, int32_t sum) {
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
+}
+
+static inline int32_t te_smusd(uint32_t a, uint32_t b) {
+    return __smusd((int16x2_t)a, (int16x2_t)b);
+}
+
+static inline int32_t te_smuadx(uint32_t a, uint32_t b) {
+    return __smuadx((int16x2_t)a, (int16x2_t)b);
 }
 
 #define TE_SMLA(name, top_a, top_b)                                                                          \
@@ -69,6 +78,14 @@ static inline uint32_t te_widen_even(uint32_t bytes) {
 
 static inline int32_t te_smlad(uint32_t a, uint32_t b, int32_t sum) {
     return sum + te_half(a, 0) * te_half(b, 0) + te_half(a, 1) * te_half(b, 1);
+}
+
+static inline int32_t te_smusd(uint32_t a, uint32_t b) {
+    return te_half(a, 0) * te_half(b, 0) - te_half(a, 1) * te_half(b, 1);
+}
+
+static inline int32_t te_smuadx(uint32_t a, uint32_t b) {
+    return te_half(a, 0) * te_half(b, 1) + te_half(a, 1) * te_half(b, 0);
 }
 
 static inline uint32_t te_pack_low(uint32_t low, uint32_t high) {
