@@ -34,3 +34,10 @@ def _clang_works() -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         command = ["clang", "-fsanitize=fuzzer,address,undefined", "-x", "c", "-", "-o", f"{scratch}/probe"]
         return subprocess.run(command, input=source, capture_output=True, check=False).returncode == 0
+
+
+def require_chromium() -> None:
+    """Skip the test where Debian's chromium is missing, or what drives it."""
+    if not shutil.which("chromium"):
+        pytest.skip("chromium is not installed (Debian's package chromium)")
+    pytest.importorskip("playwright", reason="the Python package playwright is not installed")

@@ -513,12 +513,17 @@ def test_pictures_are_judged_collected_and_taken_back(bench: Bench, tmp_path: Pa
         assert len(watcher.pictures) == 1 and tab.pictures == []  # the tab shows its camera itself
 
         tab.send("add_class", **{"class": "mug"})
+        tab.socket.send(content)  # under way when the key is pressed: it is of what was before
         tab.send("collect", **{"class": "mug", "on": True})
+        assert "collected" not in tab.until("answer")
         for k in range(3):
             tab.socket.send(encoded(picture(k)))
+            if k == 2:  # under way when the key is let go
+                tab.send("collect", **{"class": "mug", "on": False})
             assert tab.until("answer")["collected"] == {"class": "mug", "samples": k + 1}
-        tab.send("collect", **{"class": "mug", "on": False})
         tab.until("state", lambda state: not state["collecting"])
+        tab.socket.send(content)
+        assert "collected" not in tab.until("answer")
         kept = sorted((folder / "mug").iterdir())
         assert [path.read_bytes() for path in kept] == [encoded(picture(k)) for k in range(3)]
         tab.send("collect", **{"class": "mug", "on": True})
@@ -530,8 +535,9 @@ def test_pictures_are_judged_collected_and_taken_back(bench: Bench, tmp_path: Pa
         assert "collected" not in tab.until("answer")
         for count in (3, 0):
             tab.send("undo")
-            state = tab.until("state", lambda state: not state["collecting"])
-            assert state["classes"] == [{"name": "mug", "samples": count, "taught": False}]
+            left = [{"name": "mug", "samples": count, "taught": False}]
+            tab.until("state", lambda state, left=left: state["classes"] == left)
+        assert not (folder / "mug").exists()
         tab.socket.send(JPEG[:-200])  # its header is well
         assert tab.until("notice", lambda notice: "decoded" in notice["text"])
         tab.socket.send(content)

@@ -46,7 +46,7 @@ from tinyengine.live.messages import (
     Train,
     Undo,
 )
-from tinyengine.live.sources import HostSource, Shot, received
+from tinyengine.live.sources import HostSource, Moment, Shot, received
 from tinyengine.live.teaching import Lesson, teach
 from tinyengine.report.training import evaluation_report, info_report
 
@@ -80,6 +80,33 @@ class Options:
 
 
 @dataclass(eq=False)
+class _Burst:
+    """From the press of a class's key to the last picture that was taken before its release."""
+
+    press: int
+    name: str
+    until: float  # time.monotonic() after which it counts as released
+    kept: int = 0
+    released: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the page need not show it any more."""
+        return self.released and self.kept > 0
+
+    def wants(self, moment: Moment) -> bool:
+        """Whether a picture is of this burst: one that was under way when the key was pressed is not, one that was
+        under way when it was released is. A press too short for any picture gets the next one."""
+        if moment.held:
+            return moment.presses == self.press
+        return self.released and not self.kept and moment.presses >= self.press
+
+    def ends_before(self, moment: Moment) -> bool:
+        """Whether no later picture belongs to it."""
+        return self.done and not (moment.held and moment.presses == self.press)
+
+
+@dataclass(eq=False)
 class _Board:
     """A connected board and what is known about it."""
 
@@ -110,7 +137,8 @@ class Session:
         self._options = options or Options()
         self._changed = threading.Condition()
         self._orders: deque[Order] = deque()
-        self._sent: SentPicture | None = None
+        self._sent: tuple[SentPicture, Moment] | None = None
+        self._now = Moment()
         self._closing = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="board", daemon=True)
@@ -118,11 +146,8 @@ class Session:
         self._link, self._problem = "connecting", ""
         self._source = "host" if source else "none"
         self._busy = ""
-        self._collecting = ""
-        self._burst_until = 0.0
-        self._burst_count = 0
-        self._wanted = False  # a burst that has no picture yet gets one, even when its key is up again
-        self._released = False
+        self._burst: _Burst | None = None
+        self._presses = 0  # that have been obeyed
         self._board: _Board | None = None
         self._shot: Shot | None = None
         self._number = 0
@@ -157,23 +182,28 @@ class Session:
         with self._changed:
             if len(self._orders) >= QUEUED:
                 return False
-            self._orders.append(order)
-            self._changed.notify_all()
+            self._queue(order)
         return True
 
     def offer(self, picture: SentPicture) -> None:
         """A picture of the browser; one that has not been looked at yet gives way to it."""
         with self._changed:
-            self._sent = picture
+            self._sent = picture, self._now
             self._changed.notify_all()
 
     def leave(self) -> None:
         """Nobody controls any more: no key is held, and no browser sends pictures."""
         with self._changed:
-            self._orders.append(Collect("", False))
+            self._queue(Collect("", False))
             if self._source == "browser":
-                self._orders.append(Choose("none"))
-            self._changed.notify_all()
+                self._queue(Choose("none"))
+
+    def _queue(self, order: Order) -> None:
+        """Of a key it counts when the press arrives, not when the board gets round to it."""
+        if isinstance(order, Collect):
+            self._now = Moment(self._now.presses + order.on, order.on)
+        self._orders.append(order)
+        self._changed.notify_all()
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a page which has just come must know, but for who controls."""
@@ -193,7 +223,7 @@ class Session:
             "host_source": self._host.name if self._host else None,
             "holding": bool(self._host and self._host.hold),
             "stays": bool(self._host and self._host.stays),
-            "collecting": self._collecting,
+            "collecting": self._burst.name if self._burst and not self._burst.done else "",
             "classes": classes,
             "can_undo": self._collection.can_undo,
             "folder": str(self._collection.folder),
@@ -310,12 +340,12 @@ class Session:
 
     def _next_shot(self) -> Shot | None:
         if self._source == "host" and self._host:
-            return self._host.next() if self._host.wait() <= 0 else None
+            return self._host.next(self._now) if self._host.wait() <= 0 else None
         if self._source != "browser":
             return None
         with self._changed:
             sent, self._sent = self._sent, None
-        return received(sent) if sent is not None else None
+        return received(*sent) if sent is not None else None
 
     def _look(self, shot: Shot) -> None:
         """Let the board judge a picture; tell everybody; keep it where a key is held."""
@@ -329,12 +359,10 @@ class Session:
         board.last_run = result.inference.run
         self._heard = time.monotonic()
         event = self._answer(board, result)
-        if self._collecting and not self._busy:
-            event["collected"] = self._keep(shot)
+        changed = self._keep(shot, event)
         self._publish(shot.preview())
         self._publish(event)
-        if self._collecting and (self._released or time.monotonic() > self._burst_until):
-            self._end_burst()
+        if changed:
             self._tell_state()
 
     def _answer(self, board: _Board, result: Recognition) -> dict[str, Any]:
@@ -374,19 +402,30 @@ class Session:
         self._attach(self._board.device)
         self._tell_state()
 
-    def _keep(self, shot: Shot) -> dict[str, Any] | None:
-        try:
-            self._collection.add(self._collecting, *shot.sample())
-        except DataError as error:
-            self._notice(str(error))
+    def _keep(self, shot: Shot, event: dict[str, Any]) -> bool:
+        """Make a sample of a picture where a key is held, and say so in its event; whether the state has changed."""
+        burst = self._burst
+        if burst is None:
+            return False
+        if burst.wants(shot.moment):
+            try:
+                self._collection.add(burst.name, *shot.sample())
+            except DataError as error:
+                self._notice(str(error))
+                self._end_burst()
+                return True
+            burst.kept += 1
+            event["collected"] = {"class": burst.name, "samples": self._collection.counts[burst.name]}
+        elif burst.ends_before(shot.moment):
             self._end_burst()
-            self._tell_state()
-            return None
-        self._burst_count += 1
-        return {"class": self._collecting, "samples": self._collection.counts[self._collecting]}
+            return True
+        if not burst.released and time.monotonic() > burst.until:
+            burst.released = True
+            self._now = Moment(self._now.presses)
+        return burst.released
 
     def _end_burst(self) -> None:
-        self._collecting, self._released = "", False
+        self._burst = None
         self._collection.end()
 
     # ---- orders
@@ -436,6 +475,7 @@ class Session:
                     raise DataError(f"the board has learned {name}: a reset makes it forget its classes")
                 self._collection.remove_class(name)
             case Undo():
+                self._burst = None
                 name, count = self._collection.undo()
                 self._notice(f"removed {count} samples of {name}", "done")
             case Measure():
@@ -469,6 +509,7 @@ class Session:
             raise DataError("the host has no pictures: start tinyengine live with --source camera, or a folder")
         if self._host and source != "host":
             self._host.close()
+        self._end_burst()
         if source != "browser":
             with self._changed:
                 self._sent = None
@@ -477,17 +518,17 @@ class Session:
 
     def _collect(self, name: str, on: bool) -> None:
         if not on:
-            if self._collecting and self._burst_count == 0 and self._source != "none":
-                self._released = True  # a short press keeps the next picture
-            else:
-                self._end_burst()
+            if self._burst:
+                self._burst.released = True
+                if self._source == "none":
+                    self._end_burst()
             return
+        self._end_burst()
+        self._presses += 1
         if self._source == "none":
             raise DataError("there are no pictures to collect: turn a camera on first")
-        self._end_burst()
         self._collection.begin(name)
-        self._collecting, self._burst_count = name, 0
-        self._burst_until = time.monotonic() + LONGEST_BURST
+        self._burst = _Burst(self._presses, name, time.monotonic() + LONGEST_BURST)
 
     def _need_trainer(self) -> DeviceTrainer:
         board = self._board

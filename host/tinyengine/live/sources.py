@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,22 @@ PREVIEW = 480
 """Longer side of the pictures that pages are sent."""
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When a picture was taken, in presses of keys: so many had begun (``presses``), and the last of them was still
+    ``held``."""
+
+    presses: int = 0
+    held: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Shot:
     """A picture that the board looks at. ``sent``: what a browser has sent, None for the host's own."""
 
     name: str
     image: Image.Image
+    moment: Moment = Moment()
     sent: SentPicture | None = None
 
     def sample(self) -> tuple[bytes, str]:
@@ -46,10 +56,10 @@ class Shot:
         return memory.getvalue()
 
 
-def received(sent: SentPicture) -> Shot:
+def received(sent: SentPicture, moment: Moment) -> Shot:
     """What a browser has sent. DataError where it cannot be decoded."""
     picture = Picture("the browser's picture", np.frombuffer(sent.content, np.uint8))
-    return Shot("browser", picture.rgb(), sent)
+    return Shot("browser", picture.rgb(), moment, sent)
 
 
 class HostSource:
@@ -71,18 +81,18 @@ class HostSource:
         """Seconds until the next picture is due."""
         return max(0.0, self._due - self._clock())
 
-    def next(self) -> Shot:
-        """The next picture. DataError, ToolError where there is none."""
+    def next(self, moment: Moment = Moment()) -> Shot:
+        """The next picture, taken at ``moment``. DataError, ToolError where there is none."""
         self._due = self._clock() + 1 / self._rate
         if self.hold and self._held is not None:
-            return self._held
+            return replace(self._held, moment=moment)
         if self._pictures is None:
             self._pictures = frames(self.name)
         found = next(self._pictures, None)
         if found is None:  # from the beginning
             self._pictures = frames(self.name)
             found = next(self._pictures)
-        self._held = Shot(*found)
+        self._held = Shot(*found, moment)
         return self._held
 
     def step(self) -> None:
