@@ -607,7 +607,7 @@ def test_a_training_that_is_stopped_and_one_that_cannot_be(bench: Bench, tmp_pat
             for path in (folder / "blue").iterdir():
                 path.unlink()
             tab.send("train", epochs=1, rate=0.01)
-            assert "no pictures" in tab.until("notice")["text"]
+            assert "holds no" in tab.until("notice")["text"]
             tab.until("state", lambda state: not state["busy"])
 
 

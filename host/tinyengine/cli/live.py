@@ -23,7 +23,10 @@ from tinyengine.optional import starlette, uvicorn
 
 @click.command("live")
 @device_options
-@click.option("--source", help="camera (camera:1: the second), a video file, or a folder of pictures of this computer.")
+@click.option(
+    "--source",
+    help="camera of this computer (camera:1: the second), a camera's http:// or rtsp:// address, a video, or pictures.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),

@@ -15,7 +15,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -366,32 +366,24 @@ class Session:
             self._tell_state()
 
     def _answer(self, board: _Board, result: Recognition) -> dict[str, Any]:
-        """The keys of ``stream --json`` that pages need, and names for the probabilities."""
-        run, answer = result.inference, result.answer
-        event: dict[str, Any] = {
-            "is": "answer",
-            "number": self._number,
-            "picture": result.name,
-            "from": self._source,
-            "answer": answer.name if answer else None,
-            "index": answer.index if answer else None,
-            "probability": answer.probability if answer else None,
-            "probabilities": list(answer.probabilities) if answer else None,
-            "device_seconds": run.device_seconds,
-            "count": run.count,
-            "count_unit": result.unit,
-            "seconds": run.seconds,
-            "wire_share": run.wire_share,
-            "frames_per_second": result.frames_per_second,
-        }
+        """What ``stream --json`` says, and names for the probabilities; of other outputs the first numbers only: a map
+        of classes is large."""
+        answer, numbers = result.answer, result.answer is None and result.boxes is None
+        event = {"is": "answer", "number": self._number, "from": self._source}
+        event |= (replace(result, boxes=()) if numbers else result).report()
         if answer:
             metadata = board.recognizer.metadata
             event["names"] = [metadata.class_name(k) for k in range(len(answer.probabilities))]
-        else:
+        if numbers:
+            event["boxes"] = None
             event["shares"] = result.shares
             event["numbers"] = [
-                {"name": port.name, "size": int(real.size), "values": real.ravel()[:MANY].tolist()}
-                for port, real in zip(result.ports, result.reals, strict=True)
+                {
+                    "name": result.output(k).name or port.name,
+                    "size": int(real.size),
+                    "values": real.ravel()[:MANY].tolist(),
+                }
+                for k, (port, real) in enumerate(zip(result.ports, result.reals, strict=True))
             ]
         return event
 

@@ -1,7 +1,7 @@
 // The page: events of the server become what is shown, presses become orders.
 
 import { Camera } from "./camera.js";
-import { Past, drawArena, drawCurve } from "./charts.js";
+import { Past, drawArena, drawBoxes, drawCurve } from "./charts.js";
 import { Connection } from "./socket.js";
 import { Classes, element, percent, showLesson } from "./teach.js";
 
@@ -10,7 +10,7 @@ const LINKS = { connected: "board connected", connecting: "connecting to the boa
 const SAID_EVERY = 2500; // milliseconds between two answers that a screen reader is told
 
 let state = null, role = { controls: false, free: true, others: 0 }, open = false;
-let points = [], said = "", saidAt = 0, bars = [], names = [];
+let shown = [], points = [], said = "", saidAt = 0, bars = [], names = [];
 const past = new Past(at("past"));
 
 // ---- connection
@@ -91,7 +91,7 @@ function sources() {
   at("video").hidden = !camera.on;
   at("picture").hidden = camera.on || state.source === "none";
   at("empty").hidden = state.source !== "none";
-  if (state.source === "none") at("verdict").hidden = true;
+  if (state.source === "none") { at("verdict").hidden = true; shown = []; drawFound(); }
 }
 
 async function startCamera() {
@@ -125,7 +125,17 @@ function answer(event) {
   if (event.collected) classes.kept(event.collected, camera.on ? at("video") : at("picture"));
   const verdict = at("verdict");
   verdict.hidden = false;
-  if (event.answer === null) {
+  shown = event.boxes ?? [];
+  drawFound();
+  if (event.boxes) {
+    const counts = new Map();
+    for (const { class: name } of shown) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const found = [...counts].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
+    verdict.children[0].textContent = found || "nothing";
+    verdict.children[1].textContent = "";
+    showBars(shown.map((box) => box.class), shown.map(({ score }) => score), -1);
+    tellAnswer(found || "nothing");
+  } else if (event.answer === null) {
     const shares = Object.entries(event.shares);
     verdict.children[0].textContent = shares.length ? shares.sort((a, b) => b[1] - a[1])[0][0] : event.numbers.map(({ values }) => values.slice(0, 3).map((v) => v?.toPrecision(4)).join(" ")).join(", ");
     verdict.children[1].textContent = "";
@@ -141,6 +151,8 @@ function answer(event) {
   at("wire").textContent = `${Math.round(100 * event.wire_share)} %`;
   at("time").textContent = cost(event.count);
 }
+
+function drawFound() { drawBoxes(at("boxes"), shown, camera.on ? at("video") : at("picture")); }
 
 function cost(count) {
   if (state?.counter_unit === "instructions") return count >= 1e5 ? `${(count / 1e6).toFixed(2)} M instr.` : `${count} instr.`;
@@ -308,7 +320,7 @@ function theme() {
 }
 at("theme").onclick = () => { localStorage.setItem("theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark"); theme(); };
 dark.addEventListener("change", theme);
-addEventListener("resize", () => { if (points.length) drawCurve(at("curve"), points); walkTo(step); });
+addEventListener("resize", () => { drawFound(); if (points.length) drawCurve(at("curve"), points); walkTo(step); });
 theme();
 play(!matchMedia("(prefers-reduced-motion: reduce)").matches);
 requestAnimationFrame(frame);

@@ -117,3 +117,21 @@ export function drawArena(canvas, places, layers, bytes, now) {
     x += 22 + pen.measureText(kind).width;
   }
 }
+
+/** Boxes of a detector over a picture that lies in the middle of its stage, as large as fits. */
+export function drawBoxes(canvas, boxes, picture) {
+  const { pen, width, height } = prepared(canvas);
+  const wide = picture.videoWidth || picture.naturalWidth, high = picture.videoHeight || picture.naturalHeight;
+  if (!wide || !high) return;
+  const scale = Math.min(width / wide, height / high), left = (width - wide * scale) / 2, top = (height - high * scale) / 2;
+  pen.font = "600 14px system-ui, sans-serif";
+  pen.lineWidth = 3;
+  for (const box of boxes) {
+    const x = left + box.left * wide * scale, y = top + box.top * high * scale, name = `${box.class} ${Math.round(100 * box.score)} %`;
+    pen.strokeStyle = pen.fillStyle = classColor(box.index);
+    pen.strokeRect(x, y, (box.right - box.left) * wide * scale, (box.bottom - box.top) * high * scale);
+    pen.fillRect(x - 1.5, y - 20, pen.measureText(name).width + 12, 20);
+    pen.fillStyle = "#fff";
+    pen.fillText(name, x + 4, y - 5);
+  }
+}
