@@ -37,10 +37,15 @@ def python_with_tinyengine():
     fail(f"the compiler is not installed for {own}: run 'pip install -e .' with that Python, or in {PROJECT / '.venv'}")
 
 
+def description():
+    """The board's file: in boards/, or wherever boards_dir of the project's configuration is."""
+    return PROJECT / env.GetProjectConfig().get("platformio", "boards_dir") / (env["BOARD"] + ".json")
+
+
 def fingerprint(model, command):
     """Changes with the network, what lies beside it, the options, the board and the compiler itself."""
     digest = hashlib.sha256("\0".join(command).encode())
-    files = [model, model.with_suffix(".json"), PROJECT / "boards" / (env["BOARD"] + ".json")]
+    files = [model, model.with_suffix(".json"), description()]
     files += sorted((PROJECT / "host" / "tinyengine").rglob("*.py"))
     files.append(PROJECT / "lib" / "tinyengine" / "include" / "tinyengine" / "te_depthwise_map_list.h")
     for path in files:
@@ -59,7 +64,7 @@ def compile_network():
     network = Path(env.subst("$BUILD_DIR")) / "network"
     stamp = Path(env.subst("$BUILD_DIR")) / "network.stamp"
     command = [python_with_tinyengine(), "-m", "tinyengine", "compile", str(model)]
-    command += ["--board", env["BOARD"], "--out", str(network)]
+    command += ["--board", str(description()), "--out", str(network)]
     command += shlex.split(env.GetProjectOption("custom_compile_options", ""))
     current = fingerprint(model, command)
     if network.is_dir() and stamp.is_file() and stamp.read_text() == current:

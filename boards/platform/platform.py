@@ -1,9 +1,13 @@
-"""PlatformIO's view of our boards: which packages a build or an upload needs."""
+"""PlatformIO's view of our boards: which packages a build or an upload needs, and what it shows of a board."""
 
 import os
 import shutil
+import sys
 
 from platformio.public import PlatformBase
+
+UPLOADERS = {"openocd": ("tool-openocd", "openocd"), "dfu": ("tool-dfuutil", "dfu-util")}
+"""The package that brings the program of an upload protocol."""
 
 
 class Tinyengine_mcuPlatform(PlatformBase):  # PlatformIO derives the name from platform.json's, capitalized
@@ -20,8 +24,25 @@ class Tinyengine_mcuPlatform(PlatformBase):  # PlatformIO derives the name from 
             or variables.get("upload_protocol")
             or board.get("upload.protocol", "")
         )
-        uploads = "upload" in targets and protocol == "openocd"
-        self.packages["tool-openocd"]["optional"] = not uploads or bool(shutil.which("openocd"))
+        for name, (package, program) in UPLOADERS.items():
+            uploads = "upload" in targets and protocol == name
+            self.packages[package]["optional"] = not uploads or bool(shutil.which(program))
+
+    def get_boards(self, id_=None):
+        """The boards, with what follows from their descriptions in the fields where PlatformIO looks for it."""
+        found = super().get_boards(id_)
+        for board in found.values() if id_ is None else [found]:
+            sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "host"))
+            try:
+                from tinyengine.boards import load
+
+                described = load(board.manifest_path)
+            finally:
+                del sys.path[0]
+            board.update("build.f_cpu", "%dL" % described.clock.core_hz)
+            board.update("upload.maximum_size", described.flash_bytes)
+            board.update("upload.maximum_ram_size", sum(region.bytes for region in described.memories))
+        return found
 
     def is_embedded(self):
         return True

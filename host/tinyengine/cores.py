@@ -18,6 +18,11 @@ OPTIMIZATION_SMALL = "-Os"  # where a network was compiled for little flash
 # No fused multiply-add: float results must not depend on the core.
 C_FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
 """For every C file of a device, whatever its core."""
+# -Wcast-align=strict would name every word load from int8 tensors, which the kernels do on purpose.
+FIRMWARE_WARNINGS = ("-Wshadow", "-Wundef", "-Wdouble-promotion", "-Wmissing-prototypes", "-Wstrict-prototypes")
+"""For the C files of our firmware besides."""
+# Nothing on bare metal marks stacks as executable or not, and the linker would complain about files that do not say it.
+FIRMWARE_LINK_FLAGS = ("-nostartfiles", "-Wl,-z,noexecstack")
 
 
 ANY: frozenset[str] = frozenset()

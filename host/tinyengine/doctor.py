@@ -111,7 +111,7 @@ def _platformio() -> Finding:
 
 
 def _qemu() -> Finding:
-    name, serves = "QEMU", "sim_stm32f405, sim_cortex_m7, the bench"
+    name, serves = "QEMU", "the boards called sim_..., the bench"
     try:
         line = _first_line([qemu.find(), "--version"])
     except ToolError as error:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tinyengine.boards import load
 from tinyengine.compiler import CompiledModel
-from tinyengine.cores import core
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
+from tinyengine.project.firmware import link_for
 
 
 def hand_written(
@@ -32,28 +30,9 @@ def compiled(board_name: str, folder: Path, model: CompiledModel, defines: Seque
 
 
 def _link(board_name: str, folder: Path, network: list[Path], include: Path, options: list[str]) -> Path:
-    root, board = project_root(), load(board_name)
-    objects = firmware_objects(board_name, network, include, options)
-    script = ["-nostartfiles", "-T", _manifest(board_name)["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
-    product = folder / f"{board_name}.elf"
-    toolchain.link(objects, [*core(board.cpu).flags, *script], product, [root / "boards" / "linker"])
-    return product
-
-
-def firmware_objects(board_name: str, network: list[Path], include: Path, options: list[str]) -> list[Path]:
-    """Objects of the firmware for a board and of ``network``, whose headers are in ``include``."""
-    root, build = project_root(), _manifest(board_name)
-    hal = root / "firmware" / "hal"
+    root, product = project_root(), folder / f"{board_name}.elf"
     sources = [*network, *sorted((root / "firmware" / "src").glob("*.c"))]
-    for name in build["hal"]:
-        sources += sorted((hal / name).glob("*.c"))
-    defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
-    defines += [f"-D{define}" for define in build["defines"]]
-    flags = [*toolchain.device_flags(load(board_name).cpu), "-std=gnu11", *defines, *options]
-    includes = [hal, root / "firmware" / "src", root / "lib" / "tinyengine" / "include", include]
-    return toolchain.compile_objects(sources, flags, includes)
-
-
-def _manifest(board_name: str) -> dict[str, Any]:
-    """What boards/<name>.json says of building."""
-    return json.loads((project_root() / "boards" / f"{board_name}.json").read_text())["build"]
+    # a hand-written network of the tests has warnings of its own
+    options = [*options, "-Wno-missing-prototypes", "-Wno-strict-prototypes"]
+    link_for(load(board_name), sources, product, [root / "lib" / "tinyengine" / "include", include], options)
+    return product

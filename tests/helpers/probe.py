@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import time
 from pathlib import Path
 
 from tinyengine.boards import load
-from tinyengine.cores import core
 from tinyengine.paths import project_root
-from tinyengine.project import toolchain
+from tinyengine.project.firmware import link_for
 
 
 def build_probe(board_name: str, folder: Path) -> Path:
-    """Compile and link the probe for ``board_name`` with the flags and sources that its manifest names."""
-    root, board = project_root(), load(board_name)
-    manifest = json.loads((root / "boards" / f"{board_name}.json").read_text())
-    hal = root / "firmware" / "hal"
-    firmware = root / "firmware" / "src"
+    """Compile and link the probe for ``board_name`` with the flags and sources of its firmware."""
+    firmware = project_root() / "firmware" / "src"
     sources = [Path(__file__).with_name("hal_probe.c"), firmware / "storage.c", firmware / "crc32.c"]
-    for name in manifest["build"]["hal"]:
-        sources += sorted((hal / name).glob("*.c"))
-    defines = [f'-DBOARD_NAME="{board_name}"', f'-DBOARD_HEADER="boards/{board_name}.h"']
-    defines += [f"-D{define}" for define in manifest["build"]["defines"]]
-    flags = [*toolchain.device_flags(board.cpu), "-Wmissing-prototypes", *defines]
-    objects = toolchain.compile_objects(sources, flags, [hal, firmware])
-    script = ["-nostartfiles", "-T", manifest["build"]["ldscript"], f"-Wl,--defsym=_stack_size={board.stack_bytes}"]
     product = folder / f"{board_name}.elf"
-    toolchain.link(objects, [*core(board.cpu).flags, *script], product, [root / "boards" / "linker"])
+    link_for(load(board_name), sources, product)
     return product
 
 
@@ -69,6 +57,13 @@ class Probe:
             part = self._socket.recv(count - len(data))
             if not part:
                 raise EOFError("the simulator closed the connection")
+            data += part
+        return data
+
+    def rest(self) -> bytes:
+        """What comes until the simulator closes the connection."""
+        data = b""
+        while part := self._socket.recv(1 << 16):
             data += part
         return data
 

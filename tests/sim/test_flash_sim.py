@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import pytest
 from tinyengine import sim
-from tinyengine.boards import load, names
+from tinyengine.boards import files, load, names
 from tinyengine.cores import core
 from tinyengine.errors import BoardError, BudgetError, DeviceError
 from tinyengine.paths import project_root
@@ -17,7 +16,7 @@ from tinyengine.sim.flash_file import file_bytes
 
 from tests.helpers.probe import Probe, build_probe
 
-BOARDS = ["sim_stm32f405", "sim_cortex_m7"]
+BOARDS = ["sim_stm32f405", "sim_cortex_m7", "sim_mps2_an505"]
 STATE_BYTES = 60_001  # as in hal_probe.c
 OK, EMPTY, ABSENT = 0, 1, 7  # storage_status
 FLASH_OK, REFUSED = 0, 1  # hal_flash_status
@@ -154,7 +153,7 @@ def test_the_linker_keeps_a_trainable_network_off_the_slots(name: str, tmp_path:
     """Without training the whole flash is the network's; with it (a factory state) only what lies before the slots."""
     board, linker = load(name), project_root() / "boards" / "linker"
     assert board.storage is not None
-    script = json.loads((project_root() / "boards" / f"{name}.json").read_text())["build"]["ldscript"]
+    files.write(board, tmp_path)
     source = tmp_path / "program.c"
     source.write_text(
         "extern const unsigned char network_factory_state[];\n"
@@ -170,8 +169,8 @@ def test_the_linker_keeps_a_trainable_network_off_the_slots(name: str, tmp_path:
         flags = [*toolchain.device_flags(board.cpu), f"-DWEIGHTS={weights}"]
         flags.append(f"-Dnetwork_factory_state={factory}")
         objects = toolchain.compile_objects([source], flags, [])
-        options = ["-nostartfiles", "-T", script, "-Wl,--defsym=_stack_size=1024", "-Wl,--gc-sections", root]
-        toolchain.link(objects, [*core(board.cpu).flags, *options], tmp_path / "program.elf", [linker])
+        options = ["-nostartfiles", "-T", files.SCRIPT, "-Wl,--gc-sections", root]
+        toolchain.link(objects, [*core(board.cpu).flags, *options], tmp_path / "program.elf", [tmp_path, linker])
 
     room = board.flash_bytes - board.storage.bytes
     build(room + 4096, trainable=False)

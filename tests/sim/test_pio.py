@@ -23,12 +23,15 @@ from tinyengine.paths import platformio_dir, project_root
 from tinyengine.project import pio
 from tinyengine.project.build import Firmware, build
 from tinyengine.project.flash import flash
+from tinyengine.project.sizes import FirmwareSizes, firmware_sizes
 from tinyengine.project.toolchain import device_flags, library_sources
 from tinyengine.report.figures import build_figures
 
 from tests.helpers import networks
 
 BOARD = "sim_stm32f405"
+BUILT = ["sim_stm32f405", "sim_mps2_an505", "nucleo_h743zi", "blackpill_f411ce"]
+"""Boards that PlatformIO builds here; we build all of them ourselves."""
 TINY = "one_relu"
 
 
@@ -49,8 +52,22 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def firmwares(model: Path, build_folder: Path) -> dict[str, Firmware]:
-    """Every board's firmware with the same small network."""
-    return {name: build(model, load(name), CompileOptions(cpu=load(name).cpu)) for name in names()}
+    """The firmware of some boards, by PlatformIO, with the same small network."""
+    return {name: build(model, load(name), CompileOptions(cpu=load(name).cpu)) for name in BUILT}
+
+
+@pytest.fixture(scope="module")
+def sizes(model: Path) -> list[FirmwareSizes]:
+    """The firmware of all boards, by ourselves: with objects that boards share, and warnings as errors."""
+    return [firmware_sizes(model, load(name), CompileOptions(cpu=load(name).cpu)) for name in names()]
+
+
+def test_pio_and_we_build_the_same(firmwares: dict[str, Firmware], sizes: list[FirmwareSizes]) -> None:
+    ours = {entry.board.name: entry for entry in sizes}
+    for name, firmware in firmwares.items():
+        assert abs(ours[name].flash_bytes - firmware.flash_bytes) <= 64, name
+        stack = 0 if firmware.board.stack_shares_sram else firmware.board.stack_bytes
+        assert abs(ours[name].sram_bytes - firmware.sram_bytes - stack) <= 64, name
 
 
 @pytest.mark.slow
@@ -63,19 +80,20 @@ def test_every_board_builds_and_fits(firmwares: dict[str, Firmware], build_folde
         assert firmware.elf.with_suffix(".bin").stat().st_size == pytest.approx(firmware.flash_bytes, abs=64)
 
 
-def test_the_reserve_covers_the_firmware(firmwares: dict[str, Firmware]) -> None:
+def test_the_reserve_covers_the_firmware(sizes: list[FirmwareSizes]) -> None:
     """What a board's description keeps back from networks is what the firmware without a network takes."""
-    for firmware in firmwares.values():
-        board, compiled = firmware.board, firmware.compiled
-        own_sram = firmware.sram_bytes - compiled.plan.arena_bytes
-        code = firmware.verdict.code
-        own_flash = firmware.flash_bytes - compiled.weight_bytes - (code.flash if code else 0)
+    assert [entry.board.name for entry in sizes] == names()
+    for entry in sizes:
+        board = entry.board
+        own_sram = entry.sram_bytes - entry.arena_bytes - (0 if board.stack_shares_sram else board.stack_bytes)
+        own_flash = entry.flash_bytes - entry.weight_bytes - entry.code_bytes
+        assert entry.fits
         assert own_sram <= board.reserved_sram_bytes <= own_sram + 8192, board.name
         assert own_flash <= board.reserved_flash_bytes <= own_flash + 16384, board.name
 
 
 def test_the_firmware_runs(firmwares: dict[str, Firmware]) -> None:
-    for name in ("sim_stm32f405", "sim_cortex_m7"):
+    for name in (name for name in BUILT if name.startswith("sim_")):
         with sim.start(name) as simulation, open_device(simulation.url) as device:
             assert device.identity.board == name
             assert device.identity.model_hash == firmwares[name].compiled.model_hash
@@ -107,6 +125,7 @@ def config(tmp_path: Path, model: Path) -> Path:
     parser = configparser.ConfigParser()
     parser.read(project_root() / "platformio.ini")
     parser["env"]["custom_model"] = str(model)
+    parser["platformio"]["extra_configs"] = str(project_root() / "boards" / "environments.ini")
     with (path := tmp_path / "platformio.ini").open("w") as file:
         parser.write(file)
     return path
@@ -139,7 +158,7 @@ def test_header_and_linker_scripts_are_built_again(model: Path, tmp_path: Path) 
 
     done = build_copy()
     assert done.returncode == 0, done.stdout + done.stderr
-    for file in (f"firmware/hal/boards/{BOARD}.h", "boards/linker/stm32f405.ld", "boards/linker/sections.ld"):
+    for file in ("firmware/hal/stm32f4/family.h", "boards/linker/sections.ld"):
         right = (copy / file).read_text()
         (copy / file).write_text(right + "\n(wrong\n")
         done = build_copy()
@@ -216,32 +235,39 @@ def test_the_line_that_says_most(lines: list[str], expected: str) -> None:
 
 def test_a_board_without_environment() -> None:
     error = pio._failure("mine", [], ["UnknownEnvNamesError: Unknown environment names 'mine'. Valid names are 'a'\n"])
-    assert str(error).endswith("add [env:mine] with board = mine to it")
+    assert str(error).endswith("run scripts/draw_boards.py")
 
 
 @pytest.fixture
 def upload_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An openocd that writes down how it was called."""
+    """An openocd and a dfu-util that write down how they were called."""
     record = tmp_path / "arguments"
-    program = tmp_path / "openocd"
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{record}\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    for name in ("openocd", "dfu-util"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{record}\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return record
 
 
-@pytest.mark.parametrize(("name", "target"), [("disco_f746ng", "stm32f7x"), ("nucleo_h743zi", "stm32h7x")])
-def test_flash(firmwares: dict[str, Firmware], upload_program: Path, name: str, target: str) -> None:
-    flash(load(name))
-    image = firmwares[name].elf.with_suffix(".bin")
+def test_flash(firmwares: dict[str, Firmware], upload_program: Path) -> None:
+    flash(load("nucleo_h743zi"))
+    image = firmwares["nucleo_h743zi"].elf.with_suffix(".bin")
     assert upload_program.read_text().splitlines() == [
         "-f",
         "interface/stlink.cfg",
         "-f",
-        f"target/{target}.cfg",
+        "target/stm32h7x.cfg",
         "-c",
         f"program {{{image}}} verify reset exit 0x08000000",
     ]
+
+
+def test_flash_by_dfu(firmwares: dict[str, Firmware], upload_program: Path) -> None:
+    flash(load("blackpill_f411ce"))
+    image = firmwares["blackpill_f411ce"].elf.with_suffix(".bin")
+    wanted = ["-d", "0483:df11", "-a", "0", "-s", "0x08000000:leave", "-D", str(image)]
+    assert upload_program.read_text().splitlines() == wanted
 
 
 def test_flash_what_cannot_be_flashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

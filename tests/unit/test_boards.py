@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
+import runpy
 import shutil
 from pathlib import Path
 
 import pytest
-from tinyengine.boards import load, names
+from platformio.project.config import ProjectConfig
+from tinyengine.boards import Memory, files, load, names
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
 
 FIRST = ["disco_f746ng", "nucleo_h743zi", "sim_cortex_m7", "sim_stm32f405"]
 STORING = [name for name in names() if load(name).storage]
+HAL = project_root() / "firmware" / "hal"
 
 
 def manifest(name: str) -> dict:
     return json.loads((project_root() / "boards" / f"{name}.json").read_text())
-
-
-def regions(name: str) -> dict[str, int]:
-    """Memories in the linker script of a board: name and bytes."""
-    script = (project_root() / "boards" / "linker" / manifest(name)["build"]["ldscript"]).read_text()
-    found = re.findall(r"^\s*(\w+)\s*\(\w+\)\s*:\s*ORIGIN = \w+, LENGTH = (\d+)K", script, re.MULTILINE)
-    return {region: int(size) * 1024 for region, size in found}
 
 
 def test_the_first_boards_are_there() -> None:
@@ -33,45 +28,87 @@ def test_the_first_boards_are_there() -> None:
     assert set(FIRST) <= set(STORING)
 
 
+def numbers(script: str, what: str) -> dict[str, tuple[int, int]]:
+    """Memories in a linker script: name to origin and length."""
+    found = re.findall(rf"^  ({what}) \(\w+\) : ORIGIN = (\w+), LENGTH = (\d+)$", script, re.MULTILINE)
+    return {name: (int(origin, 0), int(length)) for name, origin, length in found}
+
+
 @pytest.mark.parametrize("name", names())
-def test_description_agrees_with_linker_script(name: str) -> None:
-    board, memories = load(name), regions(name)
-    assert board.sram_bytes == memories["RAM"]
-    assert board.flash_bytes == memories["FLASH"]
-    assert board.stack_shares_sram == ("STACK_RAM" not in memories)
-    upload = manifest(name)["upload"]
-    assert upload["maximum_size"] == memories["FLASH"]
-    assert upload["maximum_ram_size"] == memories["RAM"] + memories.get("STACK_RAM", 0)
+def test_the_linker_script_says_what_the_description_says(name: str) -> None:
+    board = load(name)
+    script = files.linker_script(board)
+    memories = numbers(script, r"\w+")
+    assert memories["FLASH"] == (board.flash.address, board.flash_bytes)
+    assert memories["RAM"][1] == board.sram_bytes
+    stack = re.search(r'REGION_ALIAS\("STACK_RAM", (\w+)\)', script)
+    assert stack
+    assert (stack[1] == "RAM") == board.stack_shares_sram
+    assert 'REGION_ALIAS("ARENA_RAM", RAM)' in script
+    assert f"_stack_size = {board.stack_bytes};" in script
+    total = sum(length for name, (_, length) in memories.items() if name != "FLASH")
+    assert total == sum(entry["bytes"] for entry in manifest(name)["tinyengine"]["memories"])
+
+
+def test_the_arena_goes_to_the_fastest_memory_that_holds_it() -> None:
+    h7, f7, f469 = load("nucleo_h743zi"), load("nucleo_f767zi"), load("disco_f469ni")
+    room = 128 * 1024 - h7.stack_bytes
+    assert h7.arena_region(room).name == "DTCM"
+    assert h7.arena_region(room + 1).name == "AXI"
+    assert 'REGION_ALIAS("ARENA_RAM", DTCM)' in files.linker_script(h7, room)
+    assert 'REGION_ALIAS("ARENA_RAM", RAM)' in files.linker_script(h7, room + 1)
+    assert f469.arena_region(56 * 1024).name == "CCM"
+    assert f469.arena_region(56 * 1024 + 1).name == "SRAM1"
+    assert f7.arena_memories(120 * 1024) == ["DTCM"]
+    assert f7.arena_memories(120 * 1024 + 1) == ["DTCM", "SRAM1"]
+    # the tightly coupled memory and what follows it are one, and the arena comes first
+    assert f7.regions == (Memory("DTCM", "DTCM", 0x20000000, 512 * 1024),)
+    sections = (project_root() / "boards" / "linker" / "sections.ld").read_text()
+    assert sections.index(".stack (NOLOAD)") < sections.index(".arena (NOLOAD)") < sections.index(".data :")
 
 
 @pytest.mark.parametrize("name", names())
 def test_description_agrees_with_the_build(name: str) -> None:
-    build, board = manifest(name)["build"], load(name)
-    firmware = project_root() / "firmware" / "hal"
-    assert all((firmware / folder).is_dir() for folder in build["hal"])
-    assert (firmware / "boards" / f"{name}.h").is_file()
-    assert ("HAL_SIMULATED=1" in build["defines"]) == board.is_simulated_only
+    board = load(name)
+    assert all((HAL / folder).is_dir() for folder in board.hal)
+    header = files.header(board)
+    assert f"#define HAL_SIMULATED {int(board.is_simulated_only)}\n" in header
     assert board.count_unit == ("instructions" if board.is_simulated_only else "cycles")
-    config = configparser.ConfigParser()
-    config.read(project_root() / "platformio.ini")
-    assert config[f"env:{board.environment}"]["board"] == name
+    families = re.findall(r'#include "(\w+/family.h)"', header)
+    assert len(families) == 1
+    # The UART that it names is one that its family knows.
+    family = (HAL / families[0]).read_text() + (HAL / "stm32_clock_f4" / "rcc.h").read_text()
+    assert f"#define {board.serial.uart}_BASE " in family
+    config = ProjectConfig(str(project_root() / "platformio.ini"))
+    assert config.get(f"env:{board.environment}", "board") == name
 
 
-def macros(*paths: Path, before: str = "") -> set[str]:
-    """Names of a board header's macros in these files."""
-    pattern = before + r"\b(BOARD_(?!HEADER|NAME|CONFIG_H)[A-Z0-9_]*[A-Z0-9])\b"
+@pytest.mark.parametrize("name", names())
+def test_chips_are_told_apart(name: str) -> None:
+    """Nine letters of an STM32's name: what a driver asks for."""
+    board = load(name)
+    chip = re.search(r"#define BOARD_CHIP_(\w+) 1", files.header(board))
+    assert chip
+    assert chip[1] in ("MPS2_AN500", "MPS2_AN505") or re.fullmatch(r"STM32[FHLU]\w{3}", chip[1])
+
+
+def macros(*paths: Path) -> set[str]:
+    """Names of board.h's macros in these files."""
+    pattern = r"\b(BOARD_(?!CHIP_|H\b|NAME\b)[A-Z0-9_]*[A-Z0-9])\b"
     return {name for path in paths for name in re.findall(pattern, path.read_text())}
 
 
-def test_the_drivers_of_one_maker_read_the_same_macros() -> None:
-    """Whatever differs between their boards stands in the board header; docs/boards.md has a table of all macros."""
-    hal = project_root() / "firmware" / "hal"
-    first, *others = (macros(hal / name / f"hal_{name}.c") for name in ("stm32f4", "stm32f7", "stm32h7"))
-    assert {"BOARD_HSE_BYPASS", "BOARD_UART_ENABLE_REGISTER", "BOARD_UART_CLOCK_HZ", "BOARD_UART_TX_PORT"} <= first
-    assert all(other == first for other in others)
-    headers = set((hal / "boards").glob("*.h"))
-    defined = macros(*headers, before="#define ")
-    assert macros(*(set(hal.rglob("*.[ch]")) - headers)) == defined == macros(project_root() / "docs" / "boards.md")
+def test_the_macros_are_those_of_the_page_and_of_the_drivers(tmp_path: Path) -> None:
+    for name in names():
+        files.write(load(name), tmp_path / name)
+    defined = macros(*tmp_path.rglob("board.h"))
+    assert defined == macros(*HAL.rglob("*.[ch]")) == macros(project_root() / "docs" / "boards.md")
+
+
+def test_the_tables_and_environments_are_those_of_the_descriptions() -> None:
+    script = runpy.run_path(str(project_root() / "scripts" / "draw_boards.py"))
+    for path, text in script["written"]().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run scripts/draw_boards.py"
 
 
 @pytest.mark.parametrize("name", names())
@@ -82,39 +119,37 @@ def test_budget_is_what_the_firmware_leaves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STORING)
-def test_storage_agrees_with_the_board_header(name: str) -> None:
-    board = load(name)
-    storage = board.storage
-    assert storage is not None
-    header = (project_root() / "firmware" / "hal" / "boards" / f"{name}.h").read_text()
-    found = {key: int(value.rstrip("u"), 0) for key, value in re.findall(r"#define BOARD_FLASH_(\w+) (\w+)", header)}
-    assert found["ADDRESS"] == storage.address
-    assert found["SLOT_BYTES"] == storage.slot_bytes
-    assert found["SECTOR_BYTES"] == storage.sector_bytes
-    assert found["UNIT"] == storage.unit_bytes
-    per_slot = storage.slot_bytes // storage.sector_bytes
-    for number, sector in enumerate(storage.sectors):
-        first = found["FIRST_SECTOR"] + number * per_slot
-        named = re.fullmatch(r"(?:bank 2, )?sectors? (\d+)(?: (?:and|to) (\d+))?", sector)
-        assert named
-        assert int(named[1]) == first
-        assert int(named[2] or named[1]) == first + per_slot - 1
-
-
-@pytest.mark.parametrize("name", STORING)
 def test_storage_is_the_end_of_the_flash(name: str) -> None:
     board = load(name)
     storage = board.storage
     assert storage is not None
-    script = (project_root() / "boards" / "linker" / manifest(name)["build"]["ldscript"]).read_text()
-    start = re.search(r"FLASH\s*\(rx\)\s*:\s*ORIGIN = (\w+)", script)
-    assert start
-    assert storage.address + storage.bytes == int(start[1], 0) + board.flash_bytes
-    assert re.search(rf"_storage_start = 0x{storage.address:08X};", script)
-    assert storage.address % storage.sector_bytes == 0
+    assert storage.address + storage.bytes == board.flash.address + board.flash_bytes
+    assert f"_storage_start = {storage.address:#010x};" in files.linker_script(board)
+    assert (storage.address - board.flash.address) % storage.sector_bytes == 0
     assert board.training_flash_bytes == board.network_flash_bytes - storage.bytes > 0
     assert storage.sectors[0] in str(storage)
     assert [slot["address"] for slot in storage.report()] == [storage.address, storage.address + storage.slot_bytes]
+
+
+@pytest.mark.parametrize(
+    ("name", "sectors", "first", "bank"),
+    [
+        ("sim_stm32f405", ("sector 10", "sector 11"), 10, 1),
+        ("sim_cortex_m7", ("sectors 24 to 27", "sectors 28 to 31"), 24, 1),
+        ("nucleo_h743zi", ("bank 2, sectors 4 and 5", "bank 2, sectors 6 and 7"), 4, 2),
+        ("disco_f469ni", ("sector 22", "sector 23"), 10, 2),
+        ("nucleo_u575zi_q", ("bank 2, pages 96 to 111", "bank 2, pages 112 to 127"), 96, 2),
+    ],
+)
+def test_slots_are_called_as_in_the_reference_manual(
+    name: str, sectors: tuple[str, str], first: int, bank: int
+) -> None:
+    board = load(name)
+    assert board.storage is not None
+    assert board.storage.sectors == sectors
+    header = files.header(board)
+    assert f"#define BOARD_FLASH_FIRST_SECTOR {first}u\n" in header
+    assert f"#define BOARD_FLASH_BANK {bank}\n" in header
 
 
 def test_simulators() -> None:
@@ -147,7 +182,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "boards" / "mine.json"
 
 
-def damage(path: Path, *keys: str, value: object = None) -> None:
+def damage(path: Path, *keys: str | int, value: object = None) -> None:
     """Set the field at ``keys`` to ``value``; without one, remove it."""
     description = json.loads(path.read_text())
     where = description
@@ -163,9 +198,34 @@ def damage(path: Path, *keys: str, value: object = None) -> None:
 def test_own_board_is_found(checkout: Path) -> None:
     assert names() == ["mine"]
     assert load("mine").cpu == "cortex-m4"
+    assert load("mine").file == load(str(checkout)).file == ""
 
 
-@pytest.mark.parametrize("keys", [("tinyengine",), ("tinyengine", "sram_bytes"), ("build",), ("upload", "protocol")])
+def test_a_file_of_the_users(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own := tmp_path / "elsewhere").mkdir()
+    shutil.copy(checkout, own / "yours.json")
+    board = load(str(own / "yours.json"))
+    assert (board.name, board.file) == ("yours", str(own / "yours.json"))
+    assert names() == ["mine"]
+    monkeypatch.chdir(own)
+    assert load("./yours.json") == load("yours.json") == board
+    shutil.copy(checkout, own / "mine.json")
+    with pytest.raises(BoardError, match="has the name of one of the checkout's boards: call the file something else"):
+        load("mine.json")
+    shutil.copy(checkout, own / "no name.json")
+    with pytest.raises(BoardError, match="use letters, digits, _ and - only"):
+        load("no name.json")
+    with pytest.raises(BoardError, match=r"there is no board description \./nothing.json: the boards are mine"):
+        load("./nothing.json")
+    damage(own / "yours.json", "build", "cpu", value="z80")
+    with pytest.raises(BoardError, match=r"^yours\.json has a field with a wrong value"):
+        load("yours.json")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [("tinyengine",), ("tinyengine", "stack_bytes"), ("build",), ("upload", "protocol"), ("tinyengine", "flash")],
+)
 def test_missing_field_is_named(checkout: Path, keys: tuple[str, ...]) -> None:
     damage(checkout, *keys)
     with pytest.raises(BoardError, match=rf"boards/mine.json lacks the field '{keys[-1]}'"):
@@ -175,24 +235,45 @@ def test_missing_field_is_named(checkout: Path, keys: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
-        (("tinyengine", "sram_bytes"), "much"),
-        (("tinyengine", "serial", "speed"), 9600),
+        (("tinyengine", "stack_bytes"), "much"),
+        (("tinyengine", "stack_bytes"), 1 << 30),
         (("tinyengine", "reserved_sram_bytes"), 1 << 30),
+        (("tinyengine", "interrupts"), -1),
         (("build", "cpu"), "cortex-m0"),
         (("build", "cpu"), ["cortex-m4"]),
+        (("build", "mcu"), 'stm32"\n#error'),
         (("build",), ["cortex-m4"]),
         (("build", "hal"), 1),
-        (("tinyengine", "flash_bytes"), [1]),
+        (("upload", "protocol"), "telepathy"),
+        (("tinyengine", "memories"), []),
+        (("tinyengine", "memories"), [1]),
+        (("tinyengine", "memories", 0, "kind"), "tape"),
+        (("tinyengine", "memories", 0, "address"), 536870912),
+        (("tinyengine", "memories", 0, "bytes"), 0),
+        (("tinyengine", "clock", "core_hz"), "fast"),
+        (("tinyengine", "clock", "signal_hz"), 8000000),
+        (("tinyengine", "flash"), [1]),
+        (("tinyengine", "flash", "address"), 8),
+        (("tinyengine", "flash", "address"), "there"),
+        (("tinyengine", "flash", "sectors"), 2),
+        (("tinyengine", "flash", "sectors"), [[4]]),
+        (("tinyengine", "flash", "sectors"), []),
+        (("tinyengine", "flash", "banks"), 3),
+        (("tinyengine", "flash", "slot_bytes"), 100),
+        (("tinyengine", "flash", "slot_bytes"), 131072 * 4),
         (("tinyengine", "serial"), "USART1"),
         (("tinyengine", "serial", "baud"), {}),
+        (("tinyengine", "serial", "transmit"), "A9"),
+        (("tinyengine", "serial", "transmit"), ""),
+        (("tinyengine", "led"), {"pin": "LED1"}),
+        (("tinyengine", "led"), {"pin": "PA1", "lit_by": 5}),
+        (("tinyengine", "price"), "cheap"),
+        (("tinyengine", "watchdog_seconds"), 33),
         (("tinyengine", "simulators"), []),
         (("tinyengine", "simulators", "qemu"), 3),
-        (("tinyengine", "storage", "address"), 8),
-        (("tinyengine", "storage", "address"), "there"),
-        (("tinyengine", "storage", "sectors"), 2),
     ],
 )
-def test_wrong_field_is_refused(checkout: Path, keys: tuple[str, ...], value: object) -> None:
+def test_wrong_field_is_refused(checkout: Path, keys: tuple[str | int, ...], value: object) -> None:
     damage(checkout, *keys, value=value)
     with pytest.raises(BoardError, match=r"boards/mine.json has a field with a wrong value") as caught:
         load("mine")
@@ -200,11 +281,16 @@ def test_wrong_field_is_refused(checkout: Path, keys: tuple[str, ...], value: ob
     assert not re.search(python, str(caught.value))
 
 
-def test_unknown_field_and_folder_are_named(checkout: Path) -> None:
-    damage(checkout, "tinyengine", "sram", value=1)
+@pytest.mark.parametrize(
+    "keys", [("tinyengine", "sram"), ("sram",), ("build", "sram"), ("tinyengine", "flash", "sram"), ("upload", "sram")]
+)
+def test_an_unknown_field_is_named(checkout: Path, keys: tuple[str, ...]) -> None:
+    damage(checkout, *keys, value=1)
     with pytest.raises(BoardError, match=r"boards/mine.json has the unknown field 'sram': see docs/boards.md"):
         load("mine")
-    damage(checkout, "tinyengine", "sram")
+
+
+def test_a_folder_that_is_not_there_is_named(checkout: Path) -> None:
     damage(checkout, "build", "hal", value=["common", "stm32_usart_v9"])
     with pytest.raises(BoardError, match=r"the folder firmware/hal/stm32_usart_v9 in build.hal, which does not exist"):
         load("mine")

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine import __version__, native, reference
+from tinyengine.boards import files, load
 from tinyengine.codegen.generated import Generated
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.native.library import FLAGS, compile_options, library_archive
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
+from tinyengine.project.firmware import hal_sources, headers
 
 from tests.helpers import needs
-from tests.helpers.firmware_image import firmware_objects
 from tests.helpers.graphs import small_graph
 
 ROOT = project_root()
@@ -36,9 +37,13 @@ def exported(objects: list[Path], nm: str) -> set[str]:
 @pytest.mark.slow(but=1)
 @needs.arm_gcc
 @pytest.mark.parametrize("board", BOARDS)
-def test_the_firmware_exports_names_of_its_own(board: str) -> None:
+def test_the_firmware_exports_names_of_its_own(board: str, tmp_path: Path) -> None:
     network = ROOT / "tests" / "helpers" / "native"
-    names = exported(firmware_objects(board, [], network, []), toolchain.arm_toolchain().tool("nm"))
+    files.write(load(board), tmp_path)
+    sources = [*sorted((ROOT / "firmware" / "src").glob("*.c")), *hal_sources(load(board))]
+    include = [tmp_path, *headers(), ROOT / "lib" / "tinyengine" / "include", network]
+    objects = toolchain.compile_objects(sources, toolchain.device_flags(load(board).cpu), include)
+    names = exported(objects, toolchain.arm_toolchain().tool("nm"))
     assert {"fw_crc32", "hal_vectors"} < names
     assert not {name for name in names if not name.startswith(("fw_", "hal_"))} - {"main"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +28,11 @@ class Environment(dict[str, str]):
 
     def IsCleanTarget(self) -> bool:
         return True
+
+    def GetProjectConfig(self) -> ConfigParser:
+        config = ConfigParser()
+        config.read_dict({"platformio": {"boards_dir": "boards"}})
+        return config
 
 
 @pytest.mark.parametrize("read", READ)

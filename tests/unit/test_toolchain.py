@@ -52,16 +52,6 @@ def test_an_object_depends_on_what_it_is_made_from(tmp_path: Path) -> None:
 
 
 @needs.arm_gcc
-def test_an_object_depends_on_the_header_that_a_macro_names(tmp_path: Path) -> None:
-    header, source = tmp_path / "board.h", tmp_path / "x.c"
-    header.write_text("#define VALUE 1\n")
-    source.write_text("#include BOARD_HEADER\nint x(void);\nint x(void) { return VALUE; }\n")
-    first = objects(source, '-DBOARD_HEADER="board.h"', include=tmp_path)
-    header.write_text("#define VALUE 2\n")
-    assert objects(source, '-DBOARD_HEADER="board.h"', include=tmp_path) != first
-
-
-@needs.arm_gcc
 def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for index in range(3):

@@ -1,4 +1,4 @@
-/* Registers of the Cortex-M4 and Cortex-M7 cores that the HAL uses (Armv7-M Architecture Reference Manual, B3
+/* Registers of the Cortex-M4, M7 and M33 cores that the HAL uses (Armv7-M Architecture Reference Manual, B3
  * and C1; cache maintenance: Cortex-M7 Devices Generic User Guide, 4.8).
  */
 #ifndef CORTEX_M_H
@@ -27,6 +27,7 @@
 #define SCB_CCR_DC BIT(16)
 #define SCB_CCR_BFHFNMIGN BIT(8)
 #define SCB_CFSR REG32(0xE000ED28u)
+#define CFSR_STKOF BIT(20) /* Armv8-M: below the stack's limit */
 #define SCB_HFSR REG32(0xE000ED2Cu)
 #define SCB_CPACR REG32(0xE000ED88u)
 #define SCB_CPACR_FPU_FULL_ACCESS (0xFu << 20)

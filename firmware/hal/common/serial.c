@@ -7,9 +7,10 @@
 #include "serial.h"
 #include "cortex_m.h"
 #include "hal.h"
+#include "system.h"
 #include "uart.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
 _Static_assert((HAL_SERIAL_RING & (HAL_SERIAL_RING - 1u)) == 0,
                "head and tail wrap, so the size is a power of two");
@@ -25,9 +26,9 @@ static volatile bool full; /* the reception interrupt is off */
  * QEMU's STM32 USART keeps its request up even after its own enable bit is cleared. */
 static void receive_interrupt(bool enabled) {
     if (enabled)
-        nvic_enable(BOARD_UART_IRQ);
+        nvic_enable(BOARD_UART(IRQ));
     else
-        nvic_disable(BOARD_UART_IRQ);
+        nvic_disable(BOARD_UART(IRQ));
 }
 
 /* Moves what the peripheral holds into the ring. Runs in the interrupt, or with interrupts masked. */
@@ -78,6 +79,7 @@ uint32_t hal_serial_lost(void) {
 
 void hal_serial_write(const uint8_t *buffer, size_t length) {
     for (size_t i = 0; i < length; i++) hal_uart_send(buffer[i]);
+    hal_watchdog_feed();
 }
 
 bool hal_serial_set_baud(uint32_t baud) {

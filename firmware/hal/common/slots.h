@@ -1,5 +1,5 @@
 /* What every flash driver checks and says about the slots for trained states, from the board's
- * BOARD_FLASH_... Included after the board's header. */
+ * BOARD_FLASH_... Included after board.h. */
 #ifndef SLOTS_H
 #define SLOTS_H
 

@@ -5,42 +5,44 @@
 #include "semihost.h"
 #include "serial.h"
 #include "system.h"
+#include "uart.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
 /* Exit status of the simulator after a fault of the firmware. */
 #define FAULT_EXIT_STATUS 70
 
-#if HAL_SIMULATED
+static void print(const char *text) {
+    for (const char *c = text; *c; c++) hal_uart_send((uint8_t)*c);
+    if (HAL_SIMULATED) hal_semihost_print(text);
+}
+
 static void print_hex(const char *label, uint32_t value) {
     char text[9];
     for (int i = 0; i < 8; i++) text[i] = "0123456789abcdef"[(value >> (28 - 4 * i)) & 15u];
     text[8] = '\0';
-    hal_semihost_print(label);
-    hal_semihost_print(text);
+    print(label);
+    print(text);
 }
-#endif
 
-/* A fault never hangs: a simulator prints where it happened and ends, a debugger gets
- * control, a board restarts. */
+/* A fault never hangs: it says over the host's port where it happened, between two bytes that end any packet of the
+ * protocol; then a simulator ends, a debugger gets control, a board restarts. */
 void hal_fault_report(const uint32_t *frame) {
-#if HAL_SIMULATED
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
+    hal_uart_send(0);
     print_hex("firmware fault: exception 0x", ipsr);
-    /* After a stack overflow the frame lies outside the RAM and must not be read. */
-    if (frame >= _stack_bottom && frame + 8 <= _stack_top)
+    /* After a stack overflow the frame lies outside the RAM, or nothing was put there, and must not be read. */
+    if (frame >= _stack_bottom && frame + 8 <= _stack_top && !(SCB_CFSR & CFSR_STKOF))
         print_hex(", pc 0x", frame[6]);
-    else
-        hal_semihost_print(", stack overflow");
+    else if (frame)
+        print(", stack overflow");
     print_hex(", cfsr 0x", SCB_CFSR);
     print_hex(", hfsr 0x", SCB_HFSR);
-    hal_semihost_print("\n");
-    hal_semihost_exit(FAULT_EXIT_STATUS);
-#else
-    (void)frame;
+    print("\n");
+    hal_uart_send(0);
+    if (HAL_SIMULATED) hal_semihost_exit(FAULT_EXIT_STATUS);
     if (DHCSR & DHCSR_C_DEBUGEN) __asm volatile("bkpt 0");
-#endif
     hal_reset();
 }
 
@@ -51,6 +53,9 @@ static void __attribute__((naked)) fault_handler(void) {
                    "msr msp, r1\n\t"
                    "b hal_fault_report");
 }
+
+/* Not maskable: a flash controller's complaint, where its driver answers it. */
+void hal_nmi_handler(void) __attribute__((weak, alias("fault_handler")));
 
 static void paint_stack(void) {
     uint32_t here;
@@ -63,12 +68,21 @@ static void paint_stack(void) {
 static void start_memory(void) {
     const uint32_t *from = _data_image;
     for (uint32_t *to = _data_start; to < _data_end;) *(volatile uint32_t *)to++ = *from++;
+    for (uint32_t *to = _arena_start; to < _arena_end;) *(volatile uint32_t *)to++ = 0;
     for (uint32_t *to = _bss_start; to < _bss_end;) *(volatile uint32_t *)to++ = 0;
 }
 
 extern void (*const hal_vectors[])(void);
 
+/* Armv8-M knows the stack's end itself (its ARM, B3.21); elsewhere nothing lies below it, which faults too. */
+static void guard_stack(void) {
+#if defined __ARM_ARCH_8M_MAIN__
+    __asm volatile("msr msplim, %0" : : "r"(_stack_bottom));
+#endif
+}
+
 void hal_reset_handler(void) {
+    guard_stack();
     SCB_CPACR |= SCB_CPACR_FPU_FULL_ACCESS;
     SCB_VTOR = (uint32_t)(uintptr_t)hal_vectors;
     barrier();
@@ -84,7 +98,7 @@ void hal_reset_handler(void) {
 __attribute__((used, section(".vectors"))) void (*const hal_vectors[16 + BOARD_IRQ_COUNT])(void) = {
     (void (*)(void))(uintptr_t)_stack_top,
     hal_reset_handler,
-    fault_handler, /* NMI */
+    hal_nmi_handler,
     fault_handler, /* HardFault */
     fault_handler, /* MemManage */
     fault_handler, /* BusFault */
@@ -99,5 +113,5 @@ __attribute__((used, section(".vectors"))) void (*const hal_vectors[16 + BOARD_I
     fault_handler, /* PendSV */
     hal_system_tick_handler,
     [16 ... 15 + BOARD_IRQ_COUNT] = fault_handler,
-    [16 + BOARD_UART_IRQ] = hal_serial_interrupt_handler,
+    [16 + BOARD_UART(IRQ)] = hal_serial_interrupt_handler,
 };

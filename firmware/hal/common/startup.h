@@ -6,7 +6,7 @@
 
 /* boards/linker/sections.ld */
 extern uint32_t _stack_bottom[], _stack_top[];
-extern uint32_t _data_start[], _data_end[], _bss_start[], _bss_end[];
+extern uint32_t _arena_start[], _arena_end[], _data_start[], _data_end[], _bss_start[], _bss_end[];
 extern const uint32_t _data_image[];
 
 /* Every word of the stack holds this until it is used for the first time. */
@@ -15,6 +15,8 @@ extern const uint32_t _data_image[];
 int main(void);
 void hal_reset_handler(void) __attribute__((noreturn));
 void hal_system_tick_handler(void);
+void hal_nmi_handler(void);
+/* `frame`: what the exception has put on the stack; NULL: not known. */
 void hal_fault_report(const uint32_t *frame) __attribute__((noreturn, used));
 
 #endif

@@ -5,6 +5,8 @@
 #include "serial.h"
 #include "startup.h"
 
+#include "board.h"
+
 static volatile uint32_t milliseconds;
 
 void hal_system_tick_handler(void) {
@@ -40,6 +42,7 @@ void hal_wait(void) {
     interrupts_off();
     if (hal_serial_ring_empty()) wait_for_interrupt();
     interrupts_on();
+    hal_watchdog_feed();
 }
 
 uint32_t hal_stack_size(void) {

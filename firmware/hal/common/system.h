@@ -5,21 +5,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* 1 in boards/<name>.json's defines where the board is a simulator's: the clock tree is not modelled, and
- * semihosting is there. */
-#ifndef HAL_SIMULATED
-#define HAL_SIMULATED 0
-#endif
-
 /* Starts the millisecond tick from the core clock. */
 void hal_system_tick_start(uint32_t core_hz);
 
 /* Waits until (*reg & mask) == value, for a bounded number of reads; false: it did not happen. */
 bool hal_system_wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
 
-/* Cycle counter of the core (hardware; simulators don't model it). */
-void hal_dwt_start(void);
-uint32_t hal_dwt_count(void);
+/* Starts what hal_count reads. */
+void hal_counter_start(uint32_t core_hz);
+
+/* Puts the watchdog's end off, where the board has one. */
+void hal_watchdog_feed(void);
 
 /* Instruction and data cache of a Cortex-M7. */
 void hal_cache_enable(void);

@@ -1,25 +1,25 @@
-/* Arm's MPS2 board with a Cortex-M7, as QEMU's mps2-an500 models it.
+/* Arm's MPS2 board with a Cortex-M7 or M33, as QEMU's mps2-an500 and mps2-an505 model it.
  *
  * UART and timer are those of the Cortex-M System Design Kit (its technical reference manual, DDI 0479, 4.2
- * and 4.3). With -icount shift=0 an instruction takes 1 ns of virtual time, so a tick of the 25 MHz timer is
- * 40 instructions.
+ * and 4.3). With -icount shift=0 an instruction takes 1 ns of virtual time, so a tick of the timer is 40
+ * instructions at 25 MHz, 50 at 20 MHz.
  */
 #include "../common/cortex_m.h"
 #include "../common/system.h"
 #include "../common/uart.h"
 #include "../hal.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
-#define TIMER0_CTRL REG32(0x40000000u)
-#define TIMER0_VALUE REG32(0x40000004u)
-#define TIMER0_RELOAD REG32(0x40000008u)
+#define TIMER0_CTRL REG32(TIMER0_BASE + 0x00u)
+#define TIMER0_VALUE REG32(TIMER0_BASE + 0x04u)
+#define TIMER0_RELOAD REG32(TIMER0_BASE + 0x08u)
 
-#define UART_DATA REG32(BOARD_UART_BASE + 0x00u)
-#define UART_STATE REG32(BOARD_UART_BASE + 0x04u)
-#define UART_CTRL REG32(BOARD_UART_BASE + 0x08u)
-#define UART_INTCLEAR REG32(BOARD_UART_BASE + 0x0Cu)
-#define UART_BAUDDIV REG32(BOARD_UART_BASE + 0x10u)
+#define UART_DATA REG32(BOARD_UART(BASE) + 0x00u)
+#define UART_STATE REG32(BOARD_UART(BASE) + 0x04u)
+#define UART_CTRL REG32(BOARD_UART(BASE) + 0x08u)
+#define UART_INTCLEAR REG32(BOARD_UART(BASE) + 0x0Cu)
+#define UART_BAUDDIV REG32(BOARD_UART(BASE) + 0x10u)
 #define STATE_TX_FULL BIT(0)
 #define STATE_RX_FULL BIT(1)
 #define STATE_RX_OVERRUN BIT(3)
@@ -41,7 +41,7 @@ void hal_uart_start(uint32_t clock_hz) {
     (void)clock_hz; /* the bus runs at the core's clock */
     UART_BAUDDIV = divider(115200u);
     UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
-    nvic_enable(BOARD_UART_IRQ);
+    nvic_enable(BOARD_UART(IRQ));
 }
 
 bool hal_uart_take(uint8_t *byte) {
@@ -64,8 +64,7 @@ uint32_t hal_uart_overruns(void) {
 }
 
 void hal_uart_send(uint8_t byte) {
-    while (UART_STATE & STATE_TX_FULL) {
-    }
+    (void)hal_system_wait_for(&UART_STATE, STATE_TX_FULL, 0u);
     UART_DATA = byte;
 }
 
@@ -78,10 +77,17 @@ bool hal_uart_set_baud(uint32_t baud) {
     return true;
 }
 
-void hal_init(void) {
+void hal_counter_start(uint32_t core_hz) {
+    (void)core_hz;
     TIMER0_RELOAD = 0xFFFFFFFFu;
     TIMER0_VALUE = 0xFFFFFFFFu;
     TIMER0_CTRL = 1;
+}
+
+void hal_watchdog_feed(void) {}
+
+void hal_init(void) {
+    hal_counter_start(BOARD_CORE_HZ);
     hal_system_tick_start(BOARD_CORE_HZ);
     hal_uart_start(BOARD_CORE_HZ);
 }

@@ -12,7 +12,7 @@
 
 #include "../common/semihost.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
 #include "../common/slots.h"
 

@@ -14,7 +14,7 @@
 #include "../common/system.h"
 #include "../hal.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
 #include "../common/slots.h"
 
@@ -134,7 +134,7 @@ static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t 
     return end(success, address, bytes);
 }
 
-_Static_assert(BOARD_FLASH_UNIT == 32 && BOARD_FLASH_ADDRESS >= 0x08100000u, "flash words, in bank 2");
+_Static_assert(BOARD_FLASH_UNIT == 32 && BOARD_FLASH_BANK == 2, "flash words, in bank 2");
 
 const hal_flash *hal_flash_open(void) {
     static const hal_flash flash = SLOTS_FLASH(read, erase_sector, program);

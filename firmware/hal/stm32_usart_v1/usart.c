@@ -1,13 +1,14 @@
 /* USART of the STM32F4 (RM0090, chapter 30): one status register, one data register for both directions. */
 #include "../common/cortex_m.h"
+#include "../common/system.h"
 #include "../common/uart.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
-#define USART_SR REG32(BOARD_UART_BASE + 0x00u)
-#define USART_DR REG32(BOARD_UART_BASE + 0x04u)
-#define USART_BRR REG32(BOARD_UART_BASE + 0x08u)
-#define USART_CR1 REG32(BOARD_UART_BASE + 0x0Cu)
+#define USART_SR REG32(BOARD_UART(BASE) + 0x00u)
+#define USART_DR REG32(BOARD_UART(BASE) + 0x04u)
+#define USART_BRR REG32(BOARD_UART(BASE) + 0x08u)
+#define USART_CR1 REG32(BOARD_UART(BASE) + 0x0Cu)
 
 #define SR_ORE BIT(3)
 #define SR_RXNE BIT(5)
@@ -31,7 +32,7 @@ void hal_uart_start(uint32_t clock_hz) {
     USART_CR1 = 0;
     USART_BRR = divider(115200u);
     USART_CR1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
-    nvic_enable(BOARD_UART_IRQ);
+    nvic_enable(BOARD_UART(IRQ));
 }
 
 bool hal_uart_take(uint8_t *byte) {
@@ -49,8 +50,7 @@ uint32_t hal_uart_overruns(void) {
 }
 
 void hal_uart_send(uint8_t byte) {
-    while (!(USART_SR & SR_TXE)) {
-    }
+    (void)hal_system_wait_for(&USART_SR, SR_TXE, SR_TXE);
     USART_DR = byte;
 }
 

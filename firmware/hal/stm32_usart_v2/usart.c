@@ -1,16 +1,18 @@
-/* USART of the STM32F7 and H7 (RM0385 chapter 31, RM0433 chapter 48): separate status, clear and data
- * registers. The H7's has a FIFO of 16 bytes, which rides out interrupts that come late. */
+/* USART of the STM32F7, H7, L4+ and U5 (RM0385 chapter 31, RM0433 48, RM0432 50, RM0456 66): separate status, clear and
+ * data registers. All but the F7's have a FIFO of 8 or 16 bytes, which rides out interrupts that come late. The LPUART
+ * (RM0432 51) differs in its divider alone. */
 #include "../common/cortex_m.h"
+#include "../common/system.h"
 #include "../common/uart.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
-#define USART_CR1 REG32(BOARD_UART_BASE + 0x00u)
-#define USART_BRR REG32(BOARD_UART_BASE + 0x0Cu)
-#define USART_ISR REG32(BOARD_UART_BASE + 0x1Cu)
-#define USART_ICR REG32(BOARD_UART_BASE + 0x20u)
-#define USART_RDR REG32(BOARD_UART_BASE + 0x24u)
-#define USART_TDR REG32(BOARD_UART_BASE + 0x28u)
+#define USART_CR1 REG32(BOARD_UART(BASE) + 0x00u)
+#define USART_BRR REG32(BOARD_UART(BASE) + 0x0Cu)
+#define USART_ISR REG32(BOARD_UART(BASE) + 0x1Cu)
+#define USART_ICR REG32(BOARD_UART(BASE) + 0x20u)
+#define USART_RDR REG32(BOARD_UART(BASE) + 0x24u)
+#define USART_TDR REG32(BOARD_UART(BASE) + 0x28u)
 
 #define CR1_UE BIT(0)
 #define CR1_RE BIT(2)
@@ -24,7 +26,7 @@
 #define ICR_ALL_ERRORS 0xFu /* parity, framing, noise, overrun */
 #define ICR_ORECF BIT(3)
 
-#if BOARD_UART_HAS_FIFO
+#if STM32_UART_FIFO
 #define CR1_FIFO CR1_FIFOEN
 #else
 #define CR1_FIFO 0u
@@ -33,9 +35,11 @@
 static uint32_t clock;
 static uint32_t overruns;
 
-/* 16 samples a bit: BRR is the divider itself, at least 16. */
+/* 16 samples a bit: BRR is the divider itself, at least 16. An LPUART's is in 256ths, at least three (RM0432 51.4.7). */
 static uint32_t divider(uint32_t baud) {
-    return uart_divider(clock, baud, 16u, 0xFFFFu);
+    if (!BOARD_UART(LOW_POWER)) return uart_divider(clock, baud, 16u, 0xFFFFu);
+    const uint64_t value = baud ? ((uint64_t)clock * 256u + baud / 2u) / baud : 0u;
+    return value >= 0x300u && value <= 0xFFFFFu ? (uint32_t)value : 0u;
 }
 
 static void enable(uint32_t brr) {
@@ -48,7 +52,7 @@ static void enable(uint32_t brr) {
 void hal_uart_start(uint32_t clock_hz) {
     clock = clock_hz;
     enable(divider(115200u));
-    nvic_enable(BOARD_UART_IRQ);
+    nvic_enable(BOARD_UART(IRQ));
 }
 
 bool hal_uart_take(uint8_t *byte) {
@@ -69,8 +73,7 @@ uint32_t hal_uart_overruns(void) {
 }
 
 void hal_uart_send(uint8_t byte) {
-    while (!(USART_ISR & ISR_TXE)) {
-    }
+    (void)hal_system_wait_for(&USART_ISR, ISR_TXE, ISR_TXE);
     USART_TDR = byte;
 }
 

@@ -1,16 +1,24 @@
-"""One board as the compiler, the simulators and the command line see it."""
+"""One board as the compiler, the builds, the simulators and the command line see it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+SPEED = ("DTCM", "CCM", "AXI", "SRAM")
+"""Kinds of memory, the fastest first: tightly coupled to a Cortex-M7; to a Cortex-M4, with a bus of its own; behind the
+data cache of a Cortex-M7; on the bus that everything shares."""
 
 
 @dataclass(frozen=True)
 class Serial:
     """The port that talks to the host: where it is, its rate after reset and the highest it can be asked for."""
 
-    port: str
+    port: str  # words for a person
+    uart: str = ""  # USART3, as the reference manual calls it
+    transmit: str = ""  # pins, such as PD8; none where a simulator has none
+    receive: str = ""
+    function: int = 0  # the pins' alternate function that is the UART
     baud: int = 115200
     max_baud: int = 115200
 
@@ -30,6 +38,78 @@ class Upload:
     protocol: str
     openocd_target: str | None = None
     pyocd_target: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory, or several that follow each other: ``kind`` is that of the first, one of SPEED."""
+
+    name: str
+    kind: str
+    address: int
+    bytes: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.bytes
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The core's clock after hal_init; ``external_hz`` comes from a crystal or, with ``bypass``, as a signal. 0: none,
+    the chip's own oscillator feeds the PLL."""
+
+    core_hz: int
+    external_hz: int = 0
+    bypass: bool = False
+
+
+@dataclass(frozen=True)
+class Led:
+    """A lamp that the firmware lights when the port is open; ``lit_by`` is the level that does it."""
+
+    pin: str
+    lit_by: int = 1
+
+
+@dataclass(frozen=True)
+class Flash:
+    """The flash: ``banks`` times ``sectors``, each entry of which is (how many, bytes of each)."""
+
+    address: int
+    sectors: tuple[tuple[int, int], ...]
+    unit_bytes: int  # programmed at once
+    slot_bytes: int = 0  # of each of the two slots for trained states, the last sectors; 0: there are none
+    banks: int = 1
+    through: bool = False  # whether the second bank's sectors go on counting where the first one's end
+    word: str = "sector"  # what the reference manual calls them
+
+    @property
+    def bytes(self) -> int:
+        return self.banks * sum(count * size for count, size in self.sectors)
+
+    @property
+    def first_sector(self) -> int:
+        """Number, in its bank, of the first sector of the first slot."""
+        return sum(count for count, _ in self.sectors) - 2 * self.slot_bytes // self.sectors[-1][1]
+
+    def storage(self) -> Storage | None:
+        """The slots for trained states."""
+        if not self.slot_bytes:
+            return None
+        size = self.sectors[-1][1]
+        per_slot = self.slot_bytes // size
+        counted = sum(count for count, _ in self.sectors) * (self.banks - 1) if self.through else 0
+        names = []
+        for slot in range(2):
+            first = self.first_sector + slot * per_slot + counted
+            last = first + per_slot - 1
+            plural = f"{self.word} {first}"
+            if per_slot > 1:
+                plural = f"{self.word}s {first} {'and' if per_slot == 2 else 'to'} {last}"
+            names.append(plural if self.banks == 1 or self.through else f"bank {self.banks}, {plural}")
+        address = self.address + self.bytes - 2 * self.slot_bytes
+        return Storage(address, self.slot_bytes, size, self.unit_bytes, tuple(names))
 
 
 @dataclass(frozen=True)
@@ -75,22 +155,37 @@ class Board:
     name: str
     title: str
     cpu: str  # one of cores.CORES
-    sram_bytes: int  # what the linker script gives to data
+    chip: str  # stm32f746ngh6
+    hal: tuple[str, ...]  # folders of firmware/hal that are compiled
+    interrupts: int
+    clock: Clock
+    memories: tuple[Memory, ...]
+    flash: Flash
+    sram_bytes: int  # of the memory that data lies in, which is the largest
     flash_bytes: int
     reserved_sram_bytes: int  # the firmware's own: stack (where it shares the memory), buffers, variables
     reserved_flash_bytes: int  # the firmware's own code and constants
     stack_bytes: int
     stack_shares_sram: bool  # false where the stack lies in a memory that sram_bytes does not count
-    count_unit: str  # of the measurements: instructions (simulated), cycles (hardware)
     serial: Serial
     upload: Upload
     storage: Storage | None = None  # None: trained states cannot be saved
     simulators: tuple[Simulator, ...] = ()
+    led: Led | None = None
+    camera: str = ""
+    price: str = ""  # low, middle, high
+    watchdog_seconds: int = 0  # 0: no watchdog
+    file: str = ""  # the description's path where it is not the checkout's own
 
     @property
     def environment(self) -> str:
         """The environment in platformio.ini."""
         return self.name
+
+    @property
+    def argument(self) -> str:
+        """What ``--board`` takes for this board."""
+        return self.file or self.name
 
     @property
     def network_sram_bytes(self) -> int:
@@ -112,6 +207,60 @@ class Board:
         """True when there is no hardware to flash."""
         return self.upload.protocol == "none"
 
+    @property
+    def count_unit(self) -> str:
+        """Of the measurements: instructions (simulated), cycles (hardware)."""
+        return "instructions" if self.is_simulated_only else "cycles"
+
+    @property
+    def regions(self) -> tuple[Memory, ...]:
+        """The memories, those that follow each other as one, fastest first."""
+        return regions(self.memories)
+
+    @property
+    def data_region(self) -> Memory:
+        """Where variables lie: the largest."""
+        return largest(self.regions)
+
+    @property
+    def stack_region(self) -> Memory:
+        """Where the stack lies, at the bottom: the fastest."""
+        return self.regions[0]
+
+    def arena_region(self, arena_bytes: int) -> Memory:
+        """The fastest memory that holds an arena of this size beside the stack, else where variables lie."""
+        for region in self.regions:
+            stack = self.stack_bytes if region == self.stack_region else 0
+            if region != self.data_region and arena_bytes + stack <= region.bytes:
+                return region
+        return self.data_region
+
+    def arena_memories(self, arena_bytes: int) -> list[str]:
+        """Names of the memories that an arena of this size lies in."""
+        region = self.arena_region(arena_bytes)
+        start = region.address + (self.stack_bytes if region == self.stack_region else 0)
+        return [
+            memory.name
+            for memory in sorted(self.memories, key=lambda memory: memory.address)
+            if memory.address < start + arena_bytes and start < memory.end
+        ]
+
     def simulator(self, kind: str) -> Simulator | None:
         """The description for simulator ``kind``, if this board runs there."""
         return next((simulator for simulator in self.simulators if simulator.kind == kind), None)
+
+
+def regions(memories: Sequence[Memory]) -> tuple[Memory, ...]:
+    """``memories`` with those that follow each other as one, fastest first."""
+    joined: list[Memory] = []
+    for memory in sorted(memories, key=lambda memory: memory.address):
+        if joined and joined[-1].end == memory.address:
+            before = joined.pop()
+            memory = Memory(before.name, before.kind, before.address, before.bytes + memory.bytes)
+        joined.append(memory)
+    return tuple(sorted(joined, key=lambda memory: SPEED.index(memory.kind)))
+
+
+def largest(memories: Sequence[Memory]) -> Memory:
+    """The one with the most bytes."""
+    return max(memories, key=lambda memory: memory.bytes)

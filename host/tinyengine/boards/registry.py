@@ -1,27 +1,58 @@
-"""Reading boards/<name>.json: PlatformIO's manifest, with our fields under ``tinyengine``."""
+"""Reading a board's description: PlatformIO's manifest, with our fields under ``tinyengine``.
+
+A board is one of the checkout's boards/<name>.json, or any such file, named by its path. PlatformIO's builder imports
+this room in an interpreter that may have none of tinyengine's dependencies: it needs the standard library alone.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tinyengine.boards.board import Board, Serial, Simulator, Storage, Upload
+from tinyengine.boards.board import (
+    SPEED,
+    Board,
+    Clock,
+    Flash,
+    Led,
+    Memory,
+    Serial,
+    Simulator,
+    Upload,
+    largest,
+    regions,
+)
 from tinyengine.cores import CORES
 from tinyengine.errors import BoardError
 from tinyengine.paths import project_root
 
-OURS = {field.name for field in fields(Board)} - {"name", "title", "cpu", "upload"}
-"""Fields under ``tinyengine``; the others are PlatformIO's, or follow."""
-
-
 T = TypeVar("T")
 
-SIZES = ("sram_bytes", "flash_bytes", "reserved_sram_bytes", "reserved_flash_bytes", "stack_bytes")
+SIZES = ("reserved_sram_bytes", "reserved_flash_bytes", "stack_bytes")
 KINDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
+FIELDS = {
+    "": {"name", "url", "vendor", "build", "upload", "tinyengine"},
+    "build": {"cpu", "mcu", "hal"},
+    "upload": {"protocol", "openocd_target", "pyocd_target"},
+    "tinyengine": {
+        *SIZES,
+        *("interrupts", "clock", "memories", "flash", "serial", "simulators"),
+        *("led", "camera", "price", "watchdog_seconds"),
+    },
+    "clock": {"core_hz", "crystal_hz", "signal_hz"},
+    "memories": {"name", "kind", "address", "bytes"},
+    "flash": {"address", "banks", "sectors", "numbered", "called", "unit_bytes", "slot_bytes"},
+    "serial": {"port", "uart", "transmit", "receive", "function", "baud", "max_baud"},
+    "led": {"pin", "lit_by"},
+}
+"""What a description may say, by object."""
+
+PROTOCOLS = ("openocd", "pyocd", "dfu", "custom", "none")
+PRICES = ("low", "middle", "high")
+LONGEST_WATCHDOG_SECONDS = 32  # 12 bits of 125 Hz
 
 
 def boards_dir() -> Path:
@@ -30,53 +61,120 @@ def boards_dir() -> Path:
 
 
 def names() -> list[str]:
-    """All boards, sorted."""
+    """All boards of the checkout, sorted."""
     return sorted(path.stem for path in boards_dir().glob("*.json"))
 
 
-def load(name: str) -> Board:
-    """The board called ``name``. Raises BoardError when there is none, or its description is damaged."""
+def is_file_name(board: str) -> bool:
+    """Whether this is meant as the path of a description, rather than as the name of a board."""
+    return board.endswith(".json") or "/" in board or "\\" in board
+
+
+def load(board: str) -> Board:
+    """The board called ``board``, or described in the file of that path.
+
+    Raises BoardError when there is none, or its description is damaged.
+    """
+    if is_file_name(board):
+        path = Path(board).expanduser().resolve()
+        if path.parent == boards_dir().resolve() and path.is_file():
+            return _read(path, f"boards/{path.name}")
+        if not path.is_file():
+            raise BoardError(f"there is no board description {board}: the boards are {', '.join(names())}")
+        if path.stem in names():
+            raise BoardError(f"{board} has the name of one of the checkout's boards: call the file something else")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
+            raise BoardError(f"the name of {board} becomes the board's: use letters, digits, _ and - only")
+        return _read(path, board, str(path))
     known = names()
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+    if board not in known:
+        close = difflib.get_close_matches(board, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise BoardError(f"there is no board called '{name}': {hint}the boards are {', '.join(known)}")
-    path = boards_dir() / f"{name}.json"
+        raise BoardError(
+            f"there is no board called '{board}': {hint}the boards are {', '.join(known)}, or give your own file "
+            "(--board ./myboard.json)"
+        )
+    path = boards_dir() / f"{board}.json"
+    return _read(path, f"boards/{path.name}")
+
+
+def _read(path: Path, told: str, own: str = "") -> Board:
     try:
-        return _parse(name, json.loads(path.read_text(encoding="utf-8")))
+        return _parse(path.stem, json.loads(path.read_text(encoding="utf-8")), own)
     except json.JSONDecodeError as error:
-        raise BoardError(f"boards/{path.name} is not JSON ({error.msg}, line {error.lineno}): repair it") from error
+        raise BoardError(f"{told} is not JSON ({error.msg}, line {error.lineno}): repair it") from error
+    except OSError as error:
+        raise BoardError(f"{told} cannot be read ({error.strerror or error}): make it readable") from error
+    except _Unknown as error:
+        raise BoardError(f"{told} has the unknown field '{error}': see docs/boards.md") from error
+    except _NoFolder as error:
+        raise BoardError(
+            f"{told} names the folder firmware/hal/{error} in build.hal, which does not exist: see docs/boards.md"
+        ) from error
     except KeyError as error:
-        raise BoardError(f"boards/{path.name} lacks the field {error}: see docs/boards.md") from error
+        raise BoardError(f"{told} lacks the field {error}: see docs/boards.md") from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise BoardError(f"boards/{path.name} has a field with a wrong value ({error}): see docs/boards.md") from error
+        raise BoardError(f"{told} has a field with a wrong value ({error}): see docs/boards.md") from error
 
 
-def _parse(name: str, manifest: dict[str, Any]) -> Board:
-    build, upload, ours = (_field(manifest, key, dict) for key in ("build", "upload", "tinyengine"))
-    for field in ours.keys() - OURS:
-        raise BoardError(f"boards/{name}.json has the unknown field '{field}': see docs/boards.md")
-    for folder in map(str, _field(build, "hal", list)):
+class _Unknown(Exception):
+    """A field that no description has."""
+
+
+class _NoFolder(Exception):
+    """A folder of the HAL that does not exist."""
+
+
+def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
+    _only(manifest, "")
+    build, upload, ours = (_object(manifest, key) for key in ("build", "upload", "tinyengine"))
+    hal = tuple(map(str, _field(build, "hal", list)))
+    for folder in hal:
         if not (project_root() / "firmware" / "hal" / folder).is_dir():
-            text = f"boards/{name}.json names the folder firmware/hal/{folder} in build.hal, which does not exist"
-            raise BoardError(f"{text}: see docs/boards.md")
+            raise _NoFolder(folder)
     if _field(build, "cpu", str) not in CORES:
         raise ValueError(f"cpu is {build['cpu']}, not one of {', '.join(CORES)}")
-    simulators = _field(ours, "simulators", dict)
+    chip = _field(build, "mcu", str)
+    if not re.fullmatch(r"\w[\w-]*", chip):
+        raise ValueError(f"mcu is '{chip}', not the name of a chip")
+    memories = tuple(_memory(entry) for entry in _field(ours, "memories", list))
+    if not memories:
+        raise ValueError("memories is empty")
+    found = regions(memories)
+    flash = _flash(_object(ours, "flash"))
+    simulators = _object(ours, "simulators")
     board = Board(
         name=name,
-        title=str(manifest["name"]),
-        cpu=str(build["cpu"]),
-        **{key: _field(ours, key, int) for key in SIZES},
-        stack_shares_sram=bool(ours.get("stack_shares_sram", True)),
-        count_unit=str(ours["count_unit"]),
-        serial=_serial(_field(ours, "serial", dict)),
-        upload=Upload(str(upload["protocol"]), upload.get("openocd_target"), upload.get("pyocd_target")),
-        storage=_storage(_field(ours, "storage", dict), ours["flash_bytes"]) if "storage" in ours else None,
+        title=_field(manifest, "name", str),
+        cpu=build["cpu"],
+        chip=chip.lower(),
+        hal=hal,
+        interrupts=_positive(ours, "interrupts"),
+        clock=_clock(_object(ours, "clock")),
+        memories=memories,
+        flash=flash,
+        sram_bytes=largest(found).bytes,
+        flash_bytes=flash.bytes,
+        **{key: _positive(ours, key) for key in SIZES},
+        stack_shares_sram=largest(found) == found[0],
+        serial=_serial(_object(ours, "serial")),
+        upload=_upload(upload),
+        storage=flash.storage(),
         simulators=tuple(Simulator(kind, _field(simulators, kind, dict)) for kind in simulators),
+        led=_led(_object(ours, "led")) if "led" in ours else None,
+        camera=_optional(ours, "camera", ""),
+        price=_one_of(ours, "price", ("", *PRICES), ""),
+        watchdog_seconds=_optional(ours, "watchdog_seconds", 0),
+        file=own,
     )
-    if board.network_sram_bytes <= 0 or board.network_flash_bytes <= 0:
+    if board.network_sram_bytes <= 0 or board.training_flash_bytes <= 0 or board.stack_bytes > found[0].bytes:
         raise ValueError("the firmware's reserve is larger than the memory")
+    if not 0 <= board.watchdog_seconds <= LONGEST_WATCHDOG_SECONDS:
+        raise ValueError(f"watchdog_seconds is {board.watchdog_seconds}, not 0 to {LONGEST_WATCHDOG_SECONDS}")
+    if board.watchdog_seconds and "stm32" not in hal:
+        raise ValueError("watchdog_seconds is for boards with an STM32")
+    if "stm32" in hal and not (board.serial.transmit and board.serial.receive):
+        raise ValueError("serial has no pins: transmit and receive")
     return board
 
 
@@ -89,20 +187,105 @@ def _field(entry: Any, key: str, kind: type[T]) -> T:
     return value
 
 
-def _serial(entry: dict[str, Any]) -> Serial:
-    for unknown in entry.keys() - {field.name for field in fields(Serial)}:
-        raise ValueError(f"serial has {unknown}, which is no field of it")
-    return Serial(_field(entry, "port", str), **{key: _field(entry, key, int) for key in entry.keys() - {"port"}})
+def _optional(entry: dict[str, Any], key: str, default: T) -> T:
+    return _field(entry, key, type(default)) if key in entry else default
 
 
-def _storage(entry: dict[str, Any], flash_bytes: int) -> Storage:
-    if not re.fullmatch("0x[0-9A-Fa-f]+", _field(entry, "address", str)):
-        raise ValueError(f"address is {entry['address']}, not a number such as 0x08000000")
-    storage = Storage(
-        address=int(entry["address"], 16),
-        **{key: _field(entry, key, int) for key in ("slot_bytes", "sector_bytes", "unit_bytes")},
-        sectors=tuple(map(str, _field(entry, "sectors", list))),
+def _positive(entry: dict[str, Any], key: str) -> int:
+    value = _field(entry, key, int)
+    if value <= 0:
+        raise ValueError(f"{key} is {value}, not a positive number")
+    return value
+
+
+def _one_of(entry: dict[str, Any], key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    value = _field(entry, key, str) if default is None else _optional(entry, key, default)
+    if value not in choices:
+        raise ValueError(f"{key} is '{value}', not one of {', '.join(filter(None, choices))}")
+    return value
+
+
+def _only(entry: Any, what: str) -> None:
+    if type(entry) is not dict:
+        raise ValueError(f"{what or 'the description'} is no object")
+    for unknown in entry.keys() - FIELDS[what]:
+        raise _Unknown(unknown)
+
+
+def _object(entry: Any, key: str) -> dict[str, Any]:
+    """An object whose fields are all known."""
+    value = _field(entry, key, dict)
+    if key in FIELDS:
+        _only(value, key)
+    return value
+
+
+def _address(entry: dict[str, Any]) -> int:
+    text = _field(entry, "address", str)
+    if not re.fullmatch("0x[0-9A-Fa-f]{8}", text):
+        raise ValueError(f"address is {text}, not a number such as 0x08000000")
+    return int(text, 16)
+
+
+def _pin(entry: dict[str, Any], key: str) -> str:
+    pin = _optional(entry, key, "")
+    if pin and not re.fullmatch(r"P[A-K](\d|1[0-5])", pin):
+        raise ValueError(f"{key} is '{pin}', not a pin such as PA9")
+    return pin
+
+
+def _memory(entry: Any) -> Memory:
+    _only(entry, "memories")
+    return Memory(_field(entry, "name", str), _one_of(entry, "kind", SPEED), _address(entry), _positive(entry, "bytes"))
+
+
+def _clock(entry: dict[str, Any]) -> Clock:
+    if "crystal_hz" in entry and "signal_hz" in entry:
+        raise ValueError("clock has both a crystal and a signal")
+    source = next((key for key in ("crystal_hz", "signal_hz") if key in entry), None)
+    external = _positive(entry, source) if source else 0
+    return Clock(_positive(entry, "core_hz"), external, source == "signal_hz")
+
+
+def _flash(entry: dict[str, Any]) -> Flash:
+    sectors = _field(entry, "sectors", list)
+    for group in sectors:
+        if type(group) is not list or [type(number) for number in group] != [int, int] or min(group) <= 0:
+            raise ValueError(f"sectors has {json.dumps(group)}, not [how many, bytes of each]")
+    flash = Flash(
+        address=_address(entry),
+        sectors=tuple((count, size) for count, size in sectors),
+        unit_bytes=_positive(entry, "unit_bytes"),
+        slot_bytes=_optional(entry, "slot_bytes", 0),
+        banks=_optional(entry, "banks", 1),
+        through=_one_of(entry, "numbered", ("by bank", "through"), "by bank") == "through",
+        word=_one_of(entry, "called", ("sector", "page"), "sector"),
     )
-    if len(storage.sectors) != 2 or storage.bytes >= flash_bytes or storage.slot_bytes % storage.sector_bytes:
-        raise ValueError("storage takes two slots of whole sectors at the end of the flash")
-    return storage
+    if not sectors or flash.banks not in (1, 2):
+        raise ValueError("flash takes one or two banks of sectors")
+    count, size = flash.sectors[-1]
+    if flash.slot_bytes % size or flash.slot_bytes < 0 or 2 * flash.slot_bytes > count * size:
+        raise ValueError("slot_bytes takes two slots of whole sectors at the end of the flash")
+    return flash
+
+
+def _serial(entry: dict[str, Any]) -> Serial:
+    return Serial(
+        port=_field(entry, "port", str),
+        uart=_field(entry, "uart", str),
+        transmit=_pin(entry, "transmit"),
+        receive=_pin(entry, "receive"),
+        **{key: _field(entry, key, int) for key in ("function", "baud", "max_baud") if key in entry},
+    )
+
+
+def _led(entry: dict[str, Any]) -> Led:
+    led = Led(_pin(entry, "pin"), _optional(entry, "lit_by", 1))
+    if not led.pin or led.lit_by not in (0, 1):
+        raise ValueError("led takes a pin, and lit_by 0 or 1")
+    return led
+
+
+def _upload(entry: dict[str, Any]) -> Upload:
+    targets = (_optional(entry, key, "") or None for key in ("openocd_target", "pyocd_target"))
+    return Upload(_one_of(entry, "protocol", PROTOCOLS), *targets)

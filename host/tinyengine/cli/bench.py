@@ -10,7 +10,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.options import compile_options, json_option, setting, to_compile_options
+from tinyengine.boards import load
+from tinyengine.cli.options import compile_options, json_option, to_compile_options
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.cores import SIMULATED
@@ -21,7 +22,8 @@ from tinyengine.report.bench import bench_table, training_table
 
 @click.command("bench")
 @click.argument("model", type=click.Path(path_type=Path))
-@setting("--cpu", click.Choice(list(SIMULATED)), "cortex-m4", "Simulated core.")
+@click.option("--cpu", type=click.Choice(list(SIMULATED)), help="Simulated core; default: the board's, else cortex-m4.")
+@click.option("--board", help="Board whose core is meant: a name of boards/, or your own file.")
 @click.option(
     "--check",
     type=click.IntRange(min=0),
@@ -33,7 +35,16 @@ from tinyengine.report.bench import bench_table, training_table
 @click.option("--cycles", is_flag=True, help="Also estimate cycles, by a model of the core's timings.")
 @compile_options
 @json_option
-def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_json: bool, **options: Any) -> None:
+def command(
+    model: Path,
+    cpu: str | None,
+    board: str | None,
+    check: int,
+    portable: bool,
+    cycles: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
 
     Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.
@@ -47,7 +58,9 @@ def command(model: Path, cpu: str, check: int, portable: bool, cycles: bool, as_
     Example:
       tinyengine bench models/person_tiny.tflite --cpu cortex-m7 --check 20
     """
-    compile_with = to_compile_options(cpu, **options)
+    if board is not None and cpu is not None:
+        raise click.UsageError("the board has a core: give either --board BOARD or --cpu CORE")
+    compile_with = to_compile_options(load(board).cpu if board is not None else cpu or "cortex-m4", **options)
     if compile_with.train is not None:
         training(model, compile_with, check, portable, as_json)
         return

@@ -21,7 +21,7 @@ from tinyengine.report.figures import build_figures
 
 @click.command("build")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--board", "board_name", required=True, help="Board to build for (see boards/).")
+@click.option("--board", "board_name", required=True, help="Board to build for: a name of boards/, or your own file.")
 @click.option(
     "--mlperf",
     type=click.Choice(list(BENCHMARKS)),

@@ -22,7 +22,7 @@ from tinyengine.report.figures import compile_figures
 
 @click.command("compile")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--board", help="Board the code is for (see boards/).")
+@click.option("--board", help="Board the code is for: a name of boards/, or your own file.")
 @click.option("--cpu", type=click.Choice(list(CORES)), help="Core the code is for, instead of a board.")
 @setting("--prefix", str, "network", "What all names and files of the network begin with.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the C sources here.")

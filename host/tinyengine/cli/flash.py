@@ -10,7 +10,9 @@ from tinyengine.project.flash import PROTOCOLS, flash
 
 
 @click.command("flash")
-@click.option("--board", "board_name", required=True, help="Board that is connected (see boards/).")
+@click.option(
+    "--board", "board_name", required=True, help="Board that is connected: a name of boards/, or your own file."
+)
 @click.option("--protocol", type=click.Choice(PROTOCOLS), help="Program that writes; default: the board's own choice.")
 def command(board_name: str, protocol: str | None) -> None:
     """Write the firmware that was built last for a board to it, through its debug probe.

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write networks as a library for firmware of your own.",
     "plan": "Show how a network would use the SRAM of a board.",
     "build": "Compile a network and build the firmware around it.",
+    "boards": "List the boards, and what a network takes on each.",
     "flash": "Write a built firmware to a board.",
     "sim": "Run a simulated board and print its port.",
     "bench": "Count instructions, SRAM and flash on a simulated core.",

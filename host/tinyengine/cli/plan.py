@@ -23,7 +23,9 @@ RECOMPUTE = (1.05, 1.1, 1.2, 1.4, 2.0)
 
 @click.command("plan")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--board", "board_name", required=True, help="Board the network is for (see boards/).")
+@click.option(
+    "--board", "board_name", required=True, help="Board the network is for: a name of boards/, or your own file."
+)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write tables and pictures to this file.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the pictures to this file.")
 @click.option("--front", "with_front", is_flag=True, help="Also: what less SRAM would cost in work (takes longer).")

@@ -48,7 +48,7 @@ def build(
     environment = {"TINYENGINE_NETWORK_DIR": str(sources)}
     if defines:
         environment["PLATFORMIO_BUILD_FLAGS"] = " ".join(f"-D{define}" for define in defines)
-    pio.run(board.name, environment=environment, on_line=_brief(say))
+    pio.run(board, environment=environment, on_line=_brief(say))
     elf = firmware_elf(board.name)
     arm_toolchain.cache_clear()  # PlatformIO may just have fetched one
     sizes = section_sizes(elf)

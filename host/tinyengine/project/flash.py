@@ -10,7 +10,7 @@ from tinyengine.errors import DeviceError, ToolError
 from tinyengine.paths import firmware_elf
 from tinyengine.project import pio
 
-PROTOCOLS = ("openocd", "pyocd")
+PROTOCOLS = ("openocd", "pyocd", "dfu")
 
 
 def flash(board: Board, protocol: str | None = None) -> None:
@@ -23,11 +23,11 @@ def flash(board: Board, protocol: str | None = None) -> None:
     elf = firmware_elf(board.name)
     if not elf.is_file():
         raise DeviceError(
-            f"there is no firmware for {board.name} yet: run 'tinyengine build MODEL --board {board.name}'"
+            f"there is no firmware for {board.name} yet: run 'tinyengine build MODEL --board {board.argument}'"
         )
     if (protocol or board.upload.protocol) == "pyocd" and importlib.util.find_spec("pyocd") is None:
         raise ToolError(
             f"pyocd is not installed for {sys.executable}: run 'pip install pyocd', or use --protocol openocd"
         )
     environment = {"TINYENGINE_UPLOAD_PROTOCOL": protocol} if protocol else {}
-    pio.run(board.name, ["nobuild", "upload"], environment=environment)
+    pio.run(board, ["nobuild", "upload"], environment=environment)

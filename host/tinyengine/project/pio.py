@@ -7,6 +7,7 @@ tinyengine.project.pio`` does just that, after which a plain ``pio run`` works o
 
 from __future__ import annotations
 
+import configparser
 import importlib.util
 import json
 import os
@@ -17,8 +18,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tinyengine.boards import Board, names
 from tinyengine.errors import BudgetError, TinyEngineError, ToolError
-from tinyengine.paths import platformio_dir, project_root
+from tinyengine.paths import cache_dir, platformio_dir, project_root, replacing
 
 SETTINGS = {"enable_telemetry": False, "check_platformio_interval": 3650}
 
@@ -91,20 +93,23 @@ def _provide_scons(folder: Path) -> None:
 
 
 def run(
-    board: str,
+    board: Board,
     targets: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> str:
-    """``pio run -e board -t target...``; returns its output, each line of which also goes to ``on_line``.
+    """``pio run -e`` of a board, ``-t target...``; returns its output, each line of which also goes to ``on_line``.
 
     Raises BudgetError when a memory of the board overflows, else ToolError, naming the first error in the output,
     when it fails.
     """
     prepare()
     root = project_root()
-    command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(root), "--environment", board]
-    if "nobuild" in targets:  # or PlatformIO deletes the firmware when a source file has come or gone since
+    command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(root), "--environment", board.name]
+    if board.file:
+        command += ["--project-conf", str(configuration(board))]
+    # Or PlatformIO deletes the firmware when a source file has come or gone since, or the configuration is another.
+    if "nobuild" in targets or board.file:
         command.append("--disable-auto-clean")
     for target in targets:
         command += ["--target", target]
@@ -138,8 +143,26 @@ def run(
             process.terminate()
             raise
     if process.returncode:
-        raise _failure(board, targets, lines)
+        raise _failure(board.name, targets, lines)
     return "".join(lines)
+
+
+def configuration(board: Board) -> Path:
+    """A platformio.ini for a board that is not the checkout's: the checkout's, and an environment for the board."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(project_root() / "platformio.ini", encoding="utf-8")
+    parser["platformio"]["boards_dir"] = str(Path(board.file).parent)
+    parser[f"env:{board.environment}"] = {"board": board.name}
+    path = cache_dir() / "boards" / board.name / "platformio.ini"
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        parser.write(file)
+    return path
+
+
+def environments() -> str:
+    """boards/environments.ini, which platformio.ini includes: an environment of each of the checkout's boards."""
+    head = "; Written by scripts/draw_boards.py: an environment of each board in this folder.\n"
+    return head + "".join(f"\n[env:{name}]\nboard = {name}\n" for name in names())
 
 
 def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEngineError:
@@ -158,7 +181,7 @@ def _failure(board: str, targets: Sequence[str], lines: Sequence[str]) -> TinyEn
         )
     reason = _first_error(lines)
     if "UnknownEnvNames" in output:
-        reason = f"platformio.ini has no environment for it; add [env:{board}] with board = {board} to it"
+        reason = "boards/environments.ini has no environment for it; run scripts/draw_boards.py"
     if "HTTPClientError" in output:
         reason = (
             f"it wants to fetch {_missing(targets)}, and its registry does not answer; install that yourself, or try "
@@ -174,7 +197,7 @@ def _what(targets: Sequence[str]) -> str:
 def _missing(targets: Sequence[str]) -> str:
     """What a build or an upload takes from PlatformIO's registry when the machine does not have it."""
     if "upload" in targets:
-        return "openocd"
+        return "openocd, or dfu-util for a board that is uploaded by it"
     return "arm-none-eabi-gcc (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi)"
 
 

@@ -134,8 +134,6 @@ def compile_objects(
     """
     toolchain = arm_toolchain()
     common = hashlib.sha256("\0".join([toolchain.version, *flags]).encode())
-    for name in _DEFINED_HEADER.findall("\n".join(flags)):  # included as a macro, which included() does not see
-        common.update(b"".join((folder / name).read_bytes() for folder in include if (folder / name).is_file()))
     headers: dict[Path, list[Path]] = {}
     store = cache_dir() / "objects"
     store.mkdir(exist_ok=True)
@@ -164,7 +162,6 @@ def compile_objects(
     return objects
 
 
-_DEFINED_HEADER = re.compile(r'^-D\w+="([^"]+\.h)"$', re.MULTILINE)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 

@@ -1,8 +1,8 @@
 /* The flash drivers of the STM32 against models of their controllers (RM0090 3.6 to 3.9, RM0385 3.3 to 3.7,
- * RM0433 4.3 and 4.9), and the storage on top of them.
+ * RM0433 4.3 and 4.9, RM0432 3.3 to 3.7, RM0456 7.3 to 7.9), and the storage on top of them.
  *
  * C++ because a register is then an object whose accesses the model sees; the driver is the firmware's
- * source, included below. -DDRIVER="..." names it, -DBOARD_HEADER="..." the board. Ends with status 1 and a
+ * source, included below. -DDRIVER="..." names it, board.h is the board's. Ends with status 1 and a
  * sentence at the first access that the reference manual forbids.
  */
 #include <stdint.h>
@@ -16,7 +16,29 @@ extern "C" {
 #include "flash.h"
 #include "storage.h"
 }
-#include BOARD_HEADER
+
+/* ---- What the driver includes, in place of common/cortex_m.h ---- */
+
+#define CORTEX_M_H
+#define _Static_assert static_assert
+#define BIT(n) (1u << (n))
+
+struct Register {
+    uint32_t address;
+    operator uint32_t() const;
+    void operator=(uint32_t value) const;
+    void operator|=(uint32_t value) const { *this = *this | value; }
+    void operator&=(uint32_t value) const { *this = *this & value; }
+    Register operator&() const { return *this; }
+};
+#define REG32(a) (Register{(uint32_t)(a)})
+#define REG8(a) (model.read_byte((uint32_t)(a)))
+#define SCB_CCR REG32(0xE000ED14u)
+#define SCB_CCR_BFHFNMIGN BIT(8)
+#define SCB_CFSR REG32(0xE000ED28u)
+
+static bool hal_system_wait_for(Register reg, uint32_t mask, uint32_t value);
+#include "board.h"
 
 [[noreturn]] static void fail(const char *what) {
     printf("%s\n", what);
@@ -28,8 +50,6 @@ static void check(bool right, const char *what) {
 }
 
 /* ---- The controller ---- */
-
-#define BIT(n) (1u << (n))
 
 struct Controller {
     static constexpr uint32_t FLASH_END = 0x08200000u;
@@ -107,12 +127,13 @@ struct ControllerV1 : Controller {
         if (!has_data_cache) Controller::forget(address, bytes); /* the STM32F4's is the controller's own */
     }
 
-    /* Sectors: four small ones, one of four times, then eight times their size. */
-    static void sector(uint32_t number, uint32_t *address, uint32_t *bytes) {
-        const uint32_t small = BOARD_FLASH_SECTOR_BYTES / 8u;
-        check(number < 12, "a sector that does not exist");
+    /* Sectors of a bank: four small ones, one of four times, then eight times their size; bit 4 is the bank. */
+    static void sector(uint32_t code, uint32_t *address, uint32_t *bytes) {
+        const uint32_t small = BOARD_FLASH_SECTOR_BYTES / 8u, number = code & 15u;
+        check(number < 12 && code >> 4 < BOARD_FLASH_BANK, "a sector that does not exist");
         *bytes = number < 4 ? small : number == 4 ? 4u * small : 8u * small;
-        *address = 0x08000000u + (number < 5 ? number * small : (number - 4u) * 8u * small);
+        *address = 0x08000000u + (code >> 4) * 0x100000u +
+                   (number < 5 ? number * small : (number - 4u) * 8u * small);
     }
 
     uint32_t read(uint32_t address) override {
@@ -152,7 +173,7 @@ struct ControllerV1 : Controller {
         if (value & STRT) {
             uint32_t from, bytes;
             check((value & 7u) == 2u, "starting something else than the erasing of a sector");
-            sector(value >> 3 & 15u, &from, &bytes);
+            sector(value >> 3 & 31u, &from, &bytes);
             erase(from, bytes);
         }
     }
@@ -246,7 +267,117 @@ struct ControllerH7 : Controller {
     }
 };
 
-#ifdef MODEL_H7
+#ifdef MODEL_L4
+extern "C" void hal_nmi_handler(void);
+
+/* STM32L4+ and U5, bank 2. OFFSETS: of status, control, error code; READY: of the status register's bits. */
+struct ControllerL4 : Controller {
+    static constexpr uint32_t LOCK = BIT(31), PG = BIT(0), PER = BIT(1), BKER = BIT(11), STRT = BIT(16),
+                              EOP = BIT(0), PROGERR = BIT(3), PGSERR = BIT(7), ECCD = BIT(31),
+                              WORDS = STM32_FLASH_UNIT / 4u;
+    std::vector<uint8_t> used = std::vector<uint8_t>((FLASH_END - 0x08000000u) / STM32_FLASH_UNIT, 0);
+    uint32_t filled = 0, buffer_at = 0, buffer[4] = {}, acr = 5u | BIT(8) | BIT(9) | BIT(10), eccr = 0;
+    uint32_t invalidating = 0;
+
+    uint32_t unit(uint32_t address) { return (address - 0x08000000u) / STM32_FLASH_UNIT; }
+    void break_word(uint32_t address) { used[unit(address)] = 2; }
+    void forget(uint32_t, uint32_t) override {} /* the core has no cache */
+
+    uint8_t read_byte(uint32_t address) override {
+        check(!invalidating, "reading while the cache is emptied");
+        if (used[unit(address)] == 2) {
+            eccr |= ECCD;
+            hal_nmi_handler();
+            check(!(eccr & ECCD), "an error that comes again and again");
+            return 0xEE;
+        }
+        return Controller::read_byte(address);
+    }
+
+    uint32_t read(uint32_t address) override {
+        if (address == 0x40022000u) return acr;
+        if (address == FLASH_CR.address) return cr | (locked ? LOCK : 0u);
+        if (address == FLASH_ECCR.address) return eccr;
+#ifdef ICACHE_CR
+        if (address == 0x40030400u) return 1u;
+        if (address == 0x40030404u) return invalidating && --invalidating ? BIT(0) : BIT(1);
+#endif
+        check(address == FLASH_SR.address, "reading another register");
+        return sr | (filled ? SR_BUSY & BIT(17) : 0u) | (takes_time() ? BIT(16) : 0u);
+    }
+
+    void write(uint32_t address, uint32_t value) override {
+        if (address == 0x40022000u) {
+            check((value | BIT(10) | BIT(12)) == (acr | BIT(10) | BIT(12)),
+                  "other bits of the access control");
+            check(!(value & BIT(12)) || !(value & BIT(10)), "resetting a cache that is on");
+            if (value & BIT(12)) stale_from = stale_to = 0;
+            acr = value;
+#ifdef ICACHE_CR
+        } else if (address == 0x40030400u) {
+            check((value & 3u) == 3u, "the cache stays on and is emptied");
+            check(hangs || !busy, "emptying the cache during an operation");
+            stale_from = stale_to = 0;
+            invalidating = 4;
+        } else if (address == 0x4003040Cu) {
+            check(value == BIT(1), "clearing the end of the emptying");
+#endif
+        } else if (address == FLASH_KEYR.address) {
+            key(value);
+        } else if (address == FLASH_SR.address) {
+            sr &= ~value;
+        } else if (address == FLASH_ECCR.address) {
+            eccr &= ~(value & ECCD);
+        } else if (address == FLASH_CR.address) {
+            control(value);
+        } else {
+            program(address, value);
+        }
+    }
+
+    void control(uint32_t value) {
+        if (value & LOCK) {
+            check(hangs || !(cr & (PG | PER)), "locked with an operation requested");
+            locked = true;
+            return;
+        }
+        check(!locked, "the control register is locked");
+        check(!busy, "the control register during an operation");
+        cr = value & ~STRT;
+        if (value & STRT) {
+            check((value & 7u) == PER && value & BKER,
+                  "starting something else than the erasing of a page of bank 2");
+            check(!(sr & (PROGERR | PGSERR)), "starting with errors of the past");
+            const uint32_t from = 0x08100000u + (value >> 3 & 255u) * BOARD_FLASH_SECTOR_BYTES;
+            erase(from, BOARD_FLASH_SECTOR_BYTES);
+            memset(&used[unit(from)], 0, BOARD_FLASH_SECTOR_BYTES / STM32_FLASH_UNIT);
+        }
+    }
+
+    void program(uint32_t address, uint32_t value) {
+        check(!(STM32_FLASH_UNIT == 8 && acr & BIT(10)), "programming with the data cache on");
+        if (locked || !(cr & PG) || busy) {
+            sr |= PGSERR;
+            return;
+        }
+        if (filled == 0) {
+            check(address % STM32_FLASH_UNIT == 0, "a unit that is not aligned");
+            buffer_at = address;
+        }
+        check(address == buffer_at + 4u * filled, "the words of a unit out of order");
+        buffer[filled++] = value;
+        if (filled < WORDS) return;
+        filled = 0;
+        check(!used[unit(buffer_at)], "a unit that is programmed twice");
+        if (!begin(buffer_at, STM32_FLASH_UNIT)) return;
+        memcpy(at(buffer_at, STM32_FLASH_UNIT), buffer, STM32_FLASH_UNIT);
+        used[unit(buffer_at)] = 1;
+        sr |= EOP;
+    }
+};
+using Model = ControllerL4;
+static Model model;
+#elif defined MODEL_H7
 using Model = ControllerH7;
 static Model model;
 #else
@@ -254,34 +385,31 @@ using Model = ControllerV1;
 static Model model(HAS_DATA_CACHE);
 #endif
 
-/* ---- What the driver includes, in place of common/cortex_m.h ---- */
-
-#define CORTEX_M_H
-#define _Static_assert static_assert
-
-struct Register {
-    uint32_t address;
-    operator uint32_t() const {
-        if (address == 0xE000ED14u) return scb_ccr;
-        if (address == 0xE000ED28u) return scb_cfsr;
-        return model.read(address);
+Register::operator uint32_t() const {
+    if (address == 0xE000ED14u) return scb_ccr;
+    if (address == 0xE000ED28u) return scb_cfsr;
+    return model.read(address);
+}
+void Register::operator=(uint32_t value) const {
+    if (address == 0xE000ED14u)
+        scb_ccr = value;
+    else if (address == 0xE000ED28u)
+        scb_cfsr &= ~value;
+    else
+        model.write(address, value);
+}
+[[maybe_unused]] static bool hal_system_wait_for(Register reg, uint32_t mask, uint32_t value) {
+    for (uint32_t tries = 0; tries < 1000u; tries++) {
+        if ((reg & mask) == value) return true;
     }
-    void operator=(uint32_t value) const {
-        if (address == 0xE000ED14u)
-            scb_ccr = value;
-        else if (address == 0xE000ED28u)
-            scb_cfsr &= ~value;
-        else
-            model.write(address, value);
-    }
-    void operator|=(uint32_t value) const { *this = *this | value; }
-    void operator&=(uint32_t value) const { *this = *this & value; }
-};
-#define REG32(a) (Register{(uint32_t)(a)})
-#define REG8(a) (model.read_byte((uint32_t)(a)))
-#define SCB_CCR REG32(0xE000ED14u)
-#define SCB_CCR_BFHFNMIGN BIT(8)
-#define SCB_CFSR REG32(0xE000ED28u)
+    return false;
+}
+/* in place of common/startup.h */
+#define STARTUP_H
+extern "C" void hal_nmi_handler(void);
+[[maybe_unused, noreturn]] static void hal_fault_report(const uint32_t *) {
+    fail("a fault");
+}
 
 static void barrier() {}
 [[maybe_unused]] static void faults_off() {
@@ -371,7 +499,7 @@ static void whole_states(const hal_flash *flash) {
         check(memcmp(back, data, sizeof data) == 0 && info.steps == n, "what was saved");
         at_rest();
     }
-#ifdef MODEL_H7
+#if defined MODEL_H7 || defined MODEL_L4
     /* A flash word of the newest state that cannot be read: the older state, and no fault. */
     model.break_word(flash->slots[info.slot] + 512);
     check(fw_storage_load(flash, layout, back, sizeof back, NULL, &info) == STORAGE_OK,

@@ -1,4 +1,4 @@
-/* Flash controller of the STM32F4 (RM0090 3.6 to 3.9) and STM32F7 (RM0385 3.3 to 3.7): one bank, words of 32
+/* Flash controller of the STM32F4 (RM0090 3.6 to 3.9, RM0386 3.6 to 3.9) and STM32F7 (RM0385 3.3 to 3.7): words of 32
  * bits (which wants 2.7 to 3.6 V).
  *
  * The core stands still while it would fetch from the flash during an operation, so the loops that wait
@@ -13,7 +13,7 @@
 #include "../common/system.h"
 #include "../hal.h"
 
-#include BOARD_HEADER
+#include "board.h"
 
 #include "../common/slots.h"
 
@@ -30,7 +30,7 @@
 #define SR_BSY BIT(16)
 #define CR_PG BIT(0)
 #define CR_SER BIT(1)
-#define CR_SNB(sector) ((uint32_t)(sector) << 3)
+#define CR_SNB(sector) ((uint32_t)(sector) << 3) /* bit 4 of the number is the bank */
 #define CR_PSIZE_X32 (2u << 8)
 #define CR_STRT BIT(16)
 #define CR_LOCK BIT(31)
@@ -85,7 +85,9 @@ static hal_flash_status erase_sector(uint32_t address) {
     if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
     bool success = begin();
     if (success) {
-        FLASH_CR = CR_SER | CR_SNB(BOARD_FLASH_FIRST_SECTOR + offset / bytes) | CR_PSIZE_X32;
+        FLASH_CR = CR_SER |
+                   CR_SNB((BOARD_FLASH_BANK - 1u) * 16u + BOARD_FLASH_FIRST_SECTOR + offset / bytes) |
+                   CR_PSIZE_X32;
         FLASH_CR |= CR_STRT;
         success = succeeded();
     }

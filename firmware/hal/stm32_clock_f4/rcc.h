@@ -1,0 +1,50 @@
+/* Reset and clock control, power and the host port's candidates: what the STM32F4 and F7 have in common. */
+#ifndef STM32_CLOCK_F4_RCC_H
+#define STM32_CLOCK_F4_RCC_H
+
+#include "../common/cortex_m.h"
+#include "../stm32/gpio.h"
+
+#define GPIOA 0x40020000u
+#define GPIO_ENABLE RCC_AHB1ENR
+#define IWDG_BASE 0x40003000u
+
+/* RM0090 7.3, RM0385 5.3 */
+#define RCC_BASE 0x40023800u
+#define RCC_CR REG32(RCC_BASE + 0x00u)
+#define RCC_PLLCFGR REG32(RCC_BASE + 0x04u)
+#define RCC_CFGR REG32(RCC_BASE + 0x08u)
+#define RCC_AHB1ENR REG32(RCC_BASE + 0x30u)
+#define RCC_APB1ENR REG32(RCC_BASE + 0x40u)
+#define RCC_APB2ENR REG32(RCC_BASE + 0x44u)
+
+/* The buses at full speed: 42 to 54 MHz on APB1, 84 to 108 MHz on APB2. */
+#define APB1_DIVIDER (BOARD_CORE_HZ > 100000000u ? 4u : 2u)
+#define APB2_DIVIDER (BOARD_CORE_HZ > 100000000u ? 2u : 1u)
+
+#define USART1_BASE 0x40011000u
+#define USART1_IRQ 37
+#define USART1_ENABLE RCC_APB2ENR
+#define USART1_ENABLE_BIT 4
+#define USART1_CLOCK_HZ (BOARD_CORE_HZ / APB2_DIVIDER)
+#define USART1_LOW_POWER 0
+#define USART2_BASE 0x40004400u
+#define USART2_IRQ 38
+#define USART2_ENABLE RCC_APB1ENR
+#define USART2_ENABLE_BIT 17
+#define USART2_CLOCK_HZ (BOARD_CORE_HZ / APB1_DIVIDER)
+#define USART2_LOW_POWER 0
+#define USART3_BASE 0x40004800u
+#define USART3_IRQ 39
+#define USART3_ENABLE RCC_APB1ENR
+#define USART3_ENABLE_BIT 18
+#define USART3_CLOCK_HZ (BOARD_CORE_HZ / APB1_DIVIDER)
+#define USART3_LOW_POWER 0
+#define USART6_BASE 0x40011400u
+#define USART6_IRQ 71
+#define USART6_ENABLE RCC_APB2ENR
+#define USART6_ENABLE_BIT 5
+#define USART6_CLOCK_HZ (BOARD_CORE_HZ / APB2_DIVIDER)
+#define USART6_LOW_POWER 0
+
+#endif
