@@ -11,7 +11,7 @@ from tinyengine.paths import project_root
 ROOT = project_root()
 PLACES = [ROOT / place for place in ("", "host", "host/tinyengine", "lib/tinyengine", "firmware", "tests/kernels")]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*.md"))]
-GENERATED = {"network.c", "network.h", "network_image.h", "network_weights.c", "te_config.h"}
+GENERATED = {"board.h", "board.ld", "network.c", "network.h", "network_image.h", "network_weights.c", "te_config.h"}
 FILE = re.compile(r"`([\w./]+/[\w.]+|[\w./]+\.(?:py|c|h|md|sh|ld))`")
 
 

@@ -225,7 +225,7 @@ static void reset() {
     await("switch", SWITCH, 3u, SW, SWITCH, SWS);
 }
 
-static void wrote(uint32_t address, uint32_t value, uint32_t before) {
+static void wrote(uint32_t address, uint32_t value, uint32_t) {
     if (address >= 0x40007000u && address < 0x40007400u)
         check(registers[RCC_APB1ENR1.address] & BIT(28), "power control without its clock");
     if (address == RCC_PLLCFGR.address)
