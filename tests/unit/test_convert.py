@@ -82,7 +82,7 @@ def test_accuracy_and_agreement_are_those_of_the_written_file(model: Any, photos
 
     model.save(tmp_path / "net.keras")
     result = convert(options(tmp_path / "net.keras", photos, tmp_path / "net.tflite"))
-    calibration = load_calibration(photos, (24, 32, 3), parse_mapping("pixel/127.5-1"), 12)
+    calibration = load_calibration(photos, (24, 32, 3), parse_mapping("pixel/127.5-1"), 12).samples
     graph = load_tflite(tmp_path / "net.tflite")
     tensor = graph.tensor(graph.inputs[0].tensor)
     int8 = []
@@ -155,8 +155,14 @@ def test_other_inputs_than_pictures_calibrate_with_an_array(keras: Any, tmp_path
     result = convert(options(tmp_path / "net.keras", tmp_path / "x.npy", tmp_path / "net.tflite"))
     assert result.measurement.outputs[0].db > 20
     assert not (tmp_path / "net.json").exists()  # its input is no picture: there is nothing to describe
-    with pytest.raises(DataError, match=r"\(30, 21\) instead of N samples of 20"):
+    with pytest.raises(DataError, match=r"float32 30x21, but the network's input input is 20"):
         convert(options(tmp_path / "net.keras", tmp_path / "wrong.npy", tmp_path / "other.tflite"))
+    x, names = np.load(tmp_path / "x.npy"), ["low", "middle", "high", "none"]
+    for y, task, classes in ((np.arange(30) % 4, "classification", names), (x[:, :4] + 0.5, "regression", [])):
+        np.savez(tmp_path / "x.npz", x=x, y=y, class_names=names)
+        convert(options(tmp_path / "net.keras", tmp_path / "x.npz", tmp_path / "net.tflite"))
+        written = json.loads((tmp_path / "net.json").read_text())
+        assert (written["task"], written["classes"]) == (task, classes)
 
 
 def dynamic(keras: Any) -> Any:

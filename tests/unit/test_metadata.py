@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,55 @@ def test_crop_and_resize_in_the_firmware() -> None:
             parse_metadata(wrong, "x")
 
 
+def test_what_outputs_stand_for() -> None:
+    text = json.dumps(
+        {
+            "task": "regression",
+            "input": {"hop": 16},
+            "outputs": [
+                {"name": "air", "values": ["temperature", "humidity"], "unit": ["°C", "%"]},
+                {"unit": "mm"},
+                {},
+            ],
+        }
+    )
+    found = parse_metadata(text, "x")
+    air, rain, third = (found.output(k) for k in range(3))
+    assert (air.name, air.value(1), air.unit(0), air.unit(1), air.unit(2)) == ("air", "humidity", "°C", "%", "")
+    assert (rain.value(0), rain.unit(0), rain.unit(7)) == ("", "mm", "mm")
+    assert third == found.output(3)
+    assert found.hop == 16
+    copy = found.to_json()
+    assert copy.isascii() and parse_metadata(copy, "x") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"clases": ["a"]}', ("'clases'", "task, classes, input and outputs", "do you mean 'classes'?")),
+        ('{"Classes": ["a"]}', ("do you mean 'classes'?",)),
+        ('{"input": {"colour": "rgb"}}', ('"input"', "mapping, color, resize, crop and hop", "do you mean 'color'?")),
+        ('{"mean": 0.5, "task": "x"}', ("'mean'", ": remove it")),
+        ('{"outputs": [{"units": "m"}]}', ('"outputs"', "do you mean 'unit'?")),
+    ],
+)
+def test_keys_that_nobody_reads_are_refused(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    (tmp_path / "net.json").write_text(text)
+    with pytest.raises(DataError) as told:
+        load_metadata(tmp_path / "net.tflite")
+    assert all(word in str(told.value) for word in ("net.json", *words))
+    assert parse_metadata(text, "the firmware", lenient=True), "a later version may have written it"
+
+
+def test_the_way_out_of_a_key_that_nobody_reads_works() -> None:
+    data = {"clases": ["a", "b"]}
+    with pytest.raises(DataError) as told:
+        parse_metadata(json.dumps(data), "x")
+    meant = re.search(r"do you mean '(\w+)'", str(told.value))
+    assert meant is not None
+    assert parse_metadata(json.dumps({meant[1]: data["clases"]}), "x").classes == ("a", "b")
+
+
 def test_a_network_without_metadata_is_a_classifier() -> None:
     metadata = parse_metadata("{}", "x")
     assert metadata == ModelMetadata()
@@ -107,6 +157,12 @@ def test_override() -> None:
         ('{"input": {"mapping": "pixels"}}', "input mapping"),
         ('{"input": {"color": "bgr"}}', "color"),
         ('{"input": {"resize": "crop"}}', "resize"),
+        ('{"input": {"hop": 0}}', "number of lines"),
+        ('{"input": {"hop": true}}', "number of lines"),
+        ('{"outputs": {}}', "list"),
+        ('{"outputs": ["m"]}', "name, unit and values"),
+        ('{"outputs": [{"unit": 1}]}', "unit"),
+        ('{"outputs": [{"values": "m"}]}', "values"),
     ],
 )
 def test_damaged_metadata(tmp_path: Path, text: str, word: str) -> None:

@@ -118,7 +118,7 @@ def test_the_answers_are_those_of_pytorch(photos: Path, tmp_path: Path) -> None:
     convert(ConvertOptions(save(torch, net, tmp_path / "net.pt2"), photos, tmp_path / "net.tflite"))
     graph = load_tflite(tmp_path / "net.tflite")
     port = graph.tensor(graph.inputs[0].tensor)
-    values = load_calibration(photos, (32, 32, 3), parse_mapping("pixel/127.5-1"), 12).values
+    values = load_calibration(photos, (32, 32, 3), parse_mapping("pixel/127.5-1"), 12).samples.values
     truth = net(torch.from_numpy(values.transpose(0, 3, 1, 2))).detach().numpy()
     for value, wanted in zip(values, truth, strict=True):
         inside = (np.rint(value[None] / port.scale) + port.zero_point).clip(-128, 127).astype(np.int8)

@@ -176,6 +176,43 @@ def test_a_class_is_added_on_a_free_output(native: NativeDevice, pictures: Path,
     assert len(added["after"]["confusion"]) == 3 and sum(added["after"]["confusion"][1]) == 0
 
 
+def test_a_class_that_is_added_with_replay_leaves_the_old_ones(
+    native: NativeDevice, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two classes are taught, then a third alone; with a few old pictures shown again all three are known after it."""
+    monkeypatch.chdir(tmp_path)
+    port, quick = ("--port", native.url), ("--epochs", 6, "--lr", 0.02, "--json")
+    first, later = tmp_path / "first", tmp_path / "later"
+    for name in ("red", "blue"):
+        shutil.copytree(pictures / name, first / name)
+    shutil.copytree(pictures / "green", later / "green")
+    begun = json.loads(command("train", *port, "--data", first, *quick, "--replay", 8).stdout)
+    assert begun["replayed"] == 0
+    with np.load("runs/replay.npz") as kept:
+        assert sorted(kept["classes"][kept["labels"]]) == ["blue"] * 4 + ["red"] * 4
+    state = tmp_path / "two.npz"
+    command("pull", "-o", state, *port)
+
+    adding = ("train", *port, "--data", later, "--classes", "blue,red,green", *quick)
+    with pytest.raises(DataError, match=r"green alone.*--replay"):
+        command(*adding)
+    done = json.loads(command(*adding, "--replay", 9).stdout)
+    assert done["replayed"] == 16 and done["steps"] == 6 * 32
+    judged = json.loads(command("eval", *port, "--data", pictures, "--json").stdout)
+    assert [row[k] / sum(row) > 0.7 for k, row in enumerate(judged["confusion"])] == [True] * 3
+    with np.load("runs/replay.npz") as kept:
+        assert sorted(kept["classes"][kept["labels"]]) == ["blue"] * 3 + ["green"] * 3 + ["red"] * 3
+
+    command("push", state, *port)
+    half = tmp_path / "half"
+    for name in ("red", "green"):
+        shutil.copytree(pictures / name, half / name)
+    forgetting = ("train", *port, "--data", half, "--classes", "blue,red,green", *quick)
+    command(*forgetting)
+    judged = json.loads(command("eval", *port, "--data", first, "--json").stdout)
+    assert judged["confusion"][0][0] < 10, "without replay, blue is forgotten"
+
+
 def test_a_network_that_cannot_be_written_leaves_no_half(compiled: CompiledModel, model: Path, tmp_path: Path) -> None:
     network = find_network(model, compiled.layout_hash, SCHEME, len(CLASSES))
     state = TrainedState(state_of(network.graph, network.layout), network.layout_hash, SCHEME, 0)

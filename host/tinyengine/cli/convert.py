@@ -18,7 +18,8 @@ from tinyengine.progress import part
 @click.option(
     "--calibrate",
     type=click.Path(path_type=Path),
-    help="Pictures (folder, folder per class or .npz), or an .npy with N inputs, that set the activations' ranges.",
+    help="Pictures (folder, folder per class or .npz), or numbers (.npy, .npz, .csv or a folder per class of them), "
+    "that set the activations' ranges.",
 )
 @click.option(
     "--mapping",

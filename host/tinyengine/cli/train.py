@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 
 from tinyengine.cli.device_options import device_options, window_options, windows_of
 from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
+    input_meaning,
     is_simulated,
     picture_options,
     read_inputs,
@@ -28,6 +30,7 @@ from tinyengine.errors import DataError
 from tinyengine.finetune.classes import Outputs, parse_wish
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.rates import find_rate
+from tinyengine.finetune.replay import Reservoir, mixed, read_reservoir, without, write_reservoir
 from tinyengine.finetune.session import SCHEDULES, Interrupted, TuneOptions, fine_tune
 from tinyengine.optional import pyplot
 from tinyengine.report.training import (
@@ -95,6 +98,19 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
     _DEFAULT.momentum,
     "What an update keeps of the one before; needs firmware built with --velocity.",
 )
+@click.option(
+    "--replay",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Against forgetting: as many steps show samples of former trainings again; N of all that were shown are kept "
+    "for the next one.",
+)
+@setting(
+    "--reservoir",
+    click.Path(path_type=Path, dir_okay=False),
+    Path("runs/replay.npz"),
+    "With --replay: what keeps them.",
+)
 @click.option("--flip", is_flag=True, help="Show half of the pictures mirrored.")
 @setting("--seed", click.IntRange(0, 0xFFFFFFFF), 0, "Decides every choice.")
 @click.option("--save", is_flag=True, help="Save the weights in the board's flash at the end.")
@@ -113,6 +129,8 @@ def command(
     early_stop: int | None,
     batch: int,
     momentum: float,
+    replay: int | None,
+    reservoir: Path,
     flip: bool,
     seed: int,
     save: bool,
@@ -136,7 +154,7 @@ def command(
     grows instead of falling, the device gets its best weights back and the command ends with 1.
 
     The names of the classes stay on the device, with the weights. The next folder is matched to them by name; --classes
-    with all of them and a new one teaches that on a free output.
+    with all of them and a new one teaches that on a free output; with --replay the old ones are not forgotten.
 
     \b
     Example:
@@ -162,7 +180,9 @@ def command(
         with step_progress() as progress:
             train = read_inputs(data, device, metadata, windows, progress)
             outputs = Outputs.of(device.identity, learner.info).wished(wish, train, data, learn=True)
-            train = outputs.matched(train, wish, data, learn=True)
+            form = input_meaning(device, metadata, train)
+            kept = read_reservoir(reservoir, form, outputs.names) if replay else None
+            train = outputs.matched(train, wish, data, learn=True, beside=kept is not None)
             if validate is None:
                 train, held_out = split(train, validate_split, seed)
             else:
@@ -179,6 +199,10 @@ def command(
                 momentum=momentum,
                 batch=batch,
             )
+            fresh, replayed = train, 0
+            if kept is not None:
+                train = mixed(fresh, without(kept.known_as(outputs.names), held_out), seed)
+                replayed = len(train) - len(fresh)
             if outputs.names != learner.info.class_names:
                 device_trainer.name_classes(outputs.names)
             found = None
@@ -190,15 +214,20 @@ def command(
                     sys.exit(stop.exit_code)
                 options = replace(options, rate=found.rate)
             result = fine_tune(learner, train, held_out, options, progress, stop)
+        if replay and result.diverged_at is None:
+            known = kept or Reservoir(fresh.take(np.empty(0, np.int64)), (0,) * len(fresh.classes))
+            write_reservoir(known.taking(fresh, replay, seed), reservoir, form)
         if save and not result.interrupted and result.diverged_at is None:
             device_trainer.save()
         info = device_trainer.info()
         identity = device.identity
     if as_json:
-        click.echo(json.dumps(train_report(identity, info, options, held_out, result, found), indent=2))
+        click.echo(json.dumps(train_report(identity, info, options, held_out, result, found, replayed), indent=2))
     else:
         if found is not None:
             console.print(rates_table(found))
+        if replayed:
+            console.print(f"Each epoch showed {replayed} samples of former trainings beside {len(fresh)} new ones.")
         if result.evaluations:
             console.print(train_table(result))
         if len(result.evaluations) > 1:

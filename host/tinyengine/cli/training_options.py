@@ -64,6 +64,16 @@ def read_inputs(path: Path, device: Device, metadata: ModelMetadata, windows: Wi
     return found.labelled(path) if isinstance(found, NumberSet) else found
 
 
+def input_meaning(device: Device, metadata: ModelMetadata, samples: Arrays) -> str:
+    """What the samples' values stand for, in words that differ where they cannot be mixed."""
+    ports = (
+        f"{'x'.join(map(str, port.shape))} {port.dtype} {port.scale:g} {port.zero_point}"
+        for port in device.identity.inputs
+    )
+    sent = f"{'x'.join(map(str, samples.values.shape[1:]))} {samples.values.dtype}"
+    return f"{', '.join(ports)}; {metadata.mapping.text or metadata.mapping}; sent as {sent}"
+
+
 def read_truth(
     path: Path, device: Device, metadata: ModelMetadata, windows: Windows, activity: Activity
 ) -> Arrays | NumberSet:

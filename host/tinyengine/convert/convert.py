@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,8 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     if len(model.input_shapes) != 1:
         raise ModelError(f"{options.model} has {len(model.input_shapes)} inputs: only models with one can be converted")
     progress(1, 5)
-    calibration = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
+    given = load_calibration(options.calibrate, model.input_shapes[0][1:], mapping, options.samples)
+    calibration = given.samples
     progress(2, 5)
     equalized: list[Equalized] = []
     if options.equalize:
@@ -79,11 +80,11 @@ def convert(options: ConvertOptions, progress: Progress = silent) -> Conversion:
     measurement = _measure(model, floating, graph, content, calibration, options)
     progress(4, 5)
     written_mapping = _mapping_of(graph, mapping)
-    classes = _class_names(calibration, graph)
-    color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
-    are_pictures = options.calibrate.suffix.lower() != ".npy"
-    metadata = ModelMetadata(classes=classes, mapping=written_mapping, color=color) if are_pictures else None
-    write_network(options.out, content, metadata)
+    meaning = ModelMetadata(given.task, _class_names(calibration, graph)) if given.task else None
+    if given.pictures and meaning:
+        color = "luma" if model.input_shapes[0][-1] == 1 else "rgb"
+        meaning = replace(meaning, mapping=written_mapping, color=color)
+    write_network(options.out, content, meaning)
     progress(5, 5)
     return Conversion(
         options.out,

@@ -26,7 +26,7 @@ class Import:
 
 
 def convert_quantized(model: Path, out: Path, input_shape: tuple[int, ...] | None = None) -> Import:
-    """Write the int8 network ``model`` and a MODEL.json (pixel - 128) as ``out``.
+    """Write the int8 network ``model`` as ``out``, and where it takes pictures a MODEL.json (pixel - 128).
 
     TinyEngineError, and nothing written, if that cannot be done.
     """
@@ -40,5 +40,7 @@ def convert_quantized(model: Path, out: Path, input_shape: tuple[int, ...] | Non
     content = content_of(model, input_shape) if wrapped else b""
     graph = parse_tflite(content, model.name) if wrapped else load(model)
     content = content or tflite_bytes(graph)
-    write_network(out, content, ModelMetadata())
+    shapes = [graph.tensor(port.tensor).shape for port in graph.inputs]
+    pictures = [len(shape) == 4 and shape[3] in (1, 3) for shape in shapes] == [True]
+    write_network(out, content, ModelMetadata() if pictures else None)
     return Import(out, len(content), dict(Counter(op.kind.name for op in graph.operators)))

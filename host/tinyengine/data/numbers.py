@@ -35,6 +35,17 @@ class Port(Protocol):
     def zero_point(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class RealInput:
+    """The input of a float network: real values as they are."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    scale: float = 0.0
+    zero_point: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class NamedInputs:
     """One array per input of a network, of its type and shape. ``name``: the file's, and which of its samples."""

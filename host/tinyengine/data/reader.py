@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.data.images import SUFFIXES, Picture
-from tinyengine.data.samples import Arrays, Pictures, Samples, no_classes
+from tinyengine.data.samples import Pictures, Samples, no_classes
 from tinyengine.errors import DataError
 
 
@@ -43,21 +43,6 @@ def read_pictures(path: Path, limit: int | None = None, labelled: bool = True, m
 def read_all(paths: Sequence[Path]) -> list[Picture]:
     """The pictures of several files, folders and archives, in order, whatever their labels."""
     return [picture for path in paths for picture in read_pictures(path, labelled=False, mixed=True).values]
-
-
-def read_array(path: Path, shape: tuple[int, ...], limit: int) -> Arrays:
-    """Up to ``limit`` samples of ``shape`` as float32, without labels, from an .npy (N, *shape)."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a NumPy array file: {error}") from error
-    if values.shape[1:] != shape or len(values) == 0:
-        wanted = "x".join(map(str, shape))
-        raise DataError(f"{path} holds an array of shape {values.shape} instead of N samples of {wanted}")
-    if not np.isfinite(values).all():
-        raise DataError(f"{path} contains values that are not finite")
-    values = values[:limit].astype(np.float32)
-    return Samples(values, np.full(len(values), -1, np.int32))
 
 
 def _folder(path: Path, mixed: bool) -> Pictures:

@@ -118,10 +118,13 @@ class Outputs:
             )
         return count
 
-    def matched(self, samples: Samples[Values], wish: Wish, path: Path, learn: bool = False) -> Samples[Values]:
+    def matched(
+        self, samples: Samples[Values], wish: Wish, path: Path, learn: bool = False, beside: bool = False
+    ) -> Samples[Values]:
         """``samples`` with these classes: each label becomes the output of its class's name.
 
-        Data without names has numbers, which count the outputs. DataError for samples of other classes.
+        Data without names has numbers, which count the outputs. ``beside``: others are learned with them. DataError for
+        samples of other classes.
         """
         theirs = _renamed(samples, wish) if samples.named else samples.classes
         if not samples.named:
@@ -134,10 +137,10 @@ class Outputs:
         unknown = [name for name in dict.fromkeys(theirs) if name not in self.names]
         if unknown:
             raise DataError(self._unknown(unknown, theirs, path, learn))
-        if learn and len(set(theirs)) < 2:
+        if learn and not beside and len(set(theirs)) < 2:
             raise DataError(
                 f"{path} has pictures of {theirs[0]} alone, from which the device would learn to say nothing else: add "
-                "pictures of another class"
+                "pictures of another class, or show old ones again (--replay)"
             )
         places = np.array([self.names.index(name) for name in theirs] + [-1], np.int32)  # the last one: no label
         return replace(samples, labels=places[samples.labels], classes=self.names, soft=None)

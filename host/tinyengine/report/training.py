@@ -121,8 +121,10 @@ def train_report(
     held_out: Arrays,
     result: TuneResult,
     rates: FoundRate | None = None,
+    replayed: int = 0,
 ) -> dict[str, Any]:
-    """One JSON object: the keys are a contract. ``info``: of the device at the end."""
+    """One JSON object: the keys are a contract. ``info``: of the device at the end. ``replayed``: old samples in an
+    epoch."""
     evaluations = [evaluation_report(found, held_out) for found in result.evaluations]
     return {
         "board": identity.board,
@@ -130,6 +132,7 @@ def train_report(
         "hash": identity.model_hash,
         "classes": list(held_out.classes),
         "options": asdict(options),
+        "replayed": replayed,
         "steps": result.steps,
         "interrupted": result.interrupted,
         "stopped_early": result.stopped_early,
