@@ -6,7 +6,7 @@
     bench/training/forgetting.py --json       the figures as JSON
 
 Network: mcunet-5fps pre-trained on ImageNet, from TINYENGINE_SHARED, under a published update scheme, with a classifier
-of 19 outputs. Tasks: two kinds of animal, faces with and without a mask, five flowers, five digits of sign language, the
+of 19 outputs. Tasks: two kinds of animal, faces with and without a mask, five flowers, five digits of signs, the
 other five. Each brings its classes; outputs of later ones take no part. Device arithmetic, natively. "joint" learns all
 tasks at once, in as many steps as replay takes: what could be reached.
 """
