@@ -106,7 +106,7 @@ def test_what_outputs_stand_for() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"clases": ["a"]}', ("'clases'", "task, classes, input and outputs", "do you mean 'classes'?")),
+        ('{"clases": ["a"]}', ("'clases'", "task, classes, input, outputs", "do you mean 'classes'?")),
         ('{"Classes": ["a"]}', ("do you mean 'classes'?",)),
         ('{"input": {"colour": "rgb"}}', ('"input"', "mapping, color, resize, crop and hop", "do you mean 'color'?")),
         ('{"mean": 0.5, "task": "x"}', ("'mean'", ": remove it")),

@@ -211,7 +211,7 @@ TESTED: dict[str, str] = {
     "read what was assigned": "test_variables.py::test_whatever_the_order_the_answers_are_those_of_tflite",
     "let the network read the constant itself": "test_variables.py::test_whatever_the_order_the_answers_are",
     # convert
-    "calibrate it with an .npy of N samples": "test_convert.py::test_other_inputs_than_pictures_calibrate",
+    "calibrate it with numbers, an .npy of N samples say": "test_convert.py::test_other_inputs_than_pictures_calibrate",
     "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
     "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
     "give a SavedModel folder or a .keras file": "test_convert.py::test_a_saved_model_converts",
