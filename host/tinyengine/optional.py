@@ -96,6 +96,21 @@ def opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+def sounddevice(purpose: str) -> ModuleType:
+    """Import sounddevice; ``purpose`` ("use a microphone") completes the sentence shown when it is missing."""
+    try:
+        import sounddevice as module
+    except ImportError as error:
+        raise ToolError(
+            f"sounddevice is needed to {purpose} and is not installed: run pip install 'tinyengine[microphone]'"
+        ) from error
+    except OSError as error:
+        raise ToolError(
+            f"PortAudio is needed to {purpose} and is not installed: run sudo apt-get install libportaudio2"
+        ) from error
+    return module
+
+
 def torch(purpose: str) -> ModuleType:
     """Import PyTorch; ``purpose`` ("train a network with ...") completes the sentence shown when it is missing."""
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

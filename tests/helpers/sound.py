@@ -52,3 +52,15 @@ def runs_of(form: AudioForm, clip: np.ndarray, slices: int) -> list[list[np.ndar
     """The inputs of consecutive runs that take so many slices each."""
     starts = range(0, form.slices(len(clip)) // slices * slices * form.hop, slices * form.hop)
     return [[clip[start : start + form.samples(slices)].reshape(1, -1)] for start in starts]
+
+
+def written(path: Path, sound: np.ndarray, rate: int = 16_000, bits: int = 16) -> Path:
+    """A .wav of int16 samples (N) or (N, channels) in numbers of so many bits."""
+    whole = sound.astype(np.int64) << 16 >> 32 - bits
+    stored = (whole + 128 if bits == 8 else whole).astype("<i4").view(np.uint8).reshape(-1, 4)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1 if sound.ndim == 1 else sound.shape[1])
+        file.setsampwidth(bits // 8)
+        file.setframerate(rate)
+        file.writeframes(stored[:, : bits // 8].tobytes())
+    return path

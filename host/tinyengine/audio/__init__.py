@@ -2,5 +2,6 @@
 
 from tinyengine.audio.features import Listener, features
 from tinyengine.audio.front_end import front_end, listening
+from tinyengine.audio.hearing import Hearing
 
-__all__ = ["Listener", "features", "front_end", "listening"]
+__all__ = ["Hearing", "Listener", "features", "front_end", "listening"]

@@ -15,6 +15,7 @@ from tinyengine.cli.options import compile_options, json_option, to_compile_opti
 from tinyengine.cli.progress import step_progress
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.cores import SIMULATED
+from tinyengine.errors import ToolError
 from tinyengine.measure.bench import bench
 from tinyengine.measure.training import bench_training
 from tinyengine.report.bench import bench_table, training_table
@@ -64,6 +65,8 @@ def command(
     if compile_with.train is not None:
         training(model, compile_with, check, portable, as_json)
         return
+    if compile_with.input == "sound" and check:
+        raise ToolError("TFLite has no audio front end to compare with: leave out --check, or --input sound")
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
         compiled = compile_model(model, compile_with)

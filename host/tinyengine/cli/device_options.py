@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from tinyengine.audio import Hearing
 from tinyengine.cli.options import with_options
 from tinyengine.compiler import model_hashes
 from tinyengine.data.metadata import ModelMetadata, load_metadata
@@ -93,8 +94,9 @@ def window_options(function: F) -> F:
 
 
 def windows_of(metadata: ModelMetadata, hop: int | None, window: int | None) -> Windows:
-    """How a series of numbers becomes samples: as the user says, else as the network does."""
-    return Windows(metadata.hop if hop is None else hop, window)
+    """How a series of numbers, or sound, becomes samples: as the user says, else as the network does."""
+    ear = Hearing(metadata.audio) if metadata.audio else None
+    return Windows(metadata.hop if hop is None else hop, window, ear)
 
 
 def meaning_options(function: F) -> F:

@@ -45,11 +45,15 @@ def command(
     name, or a .csv with a sample per line. For a network that looks at T lines at once, files may hold longer series,
     of which each T lines are a sample. Floats are real values. A network with states begins anew with each sample.
 
+    For a network that listens (its MODEL.json has "audio") it is a .wav: an answer for each window of its slices, with
+    the time at which the window ends; a network with states hears the whole file, step by step.
+
     \b
     Example:
       tinyengine infer photo.jpg holiday/ --port /dev/ttyACM0
       tinyengine infer photo.jpg --port sim:sim_stm32f405 --json
       tinyengine infer gestures.csv --hop 32 --port /dev/ttyACM0
+      tinyengine infer alexa.wav --port /dev/ttyACM0 --json
     """
     files = {path: None if holds_numbers(path) else read_all([path]) for path in inputs}
     with recognizer(**device) as board, step_progress() as progress:
@@ -63,7 +67,7 @@ def command(
         for path, pictures in files.items():
             if pictures is None:
                 samples = read_number_set(path, identity.inputs, windows_of(board.metadata, hop, window)).samples
-                runs += [partial(board.compute, sample.name, sample.arrays) for sample in samples]
+                runs += [partial(board.take, sample) for sample in samples]
             else:
                 runs += [partial(_recognize, board, picture, drawn, taken) for picture in pictures]
         results = []

@@ -51,10 +51,11 @@ _BUILT_WITH = [
     click.option(
         "--input",
         "input_mode",
-        type=click.Choice(["rows", "frame"]),
+        type=click.Choice(["rows", "frame", "sound"]),
         default="frame",
         show_default=True,
-        help="How the network is fed: whole frames, or rows as they arrive.",
+        help="How the network is fed: whole frames, rows as they arrive, or sound, which its audio front end, as its "
+        "MODEL.json describes it, turns into its input on the device.",
     ),
     setting("--optimize", click.Choice(["time", "sram", "flash"]), "time", "What to minimize."),
     click.option(

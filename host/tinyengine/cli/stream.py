@@ -19,7 +19,7 @@ from tinyengine.report.recognition import StreamView
     "--source",
     required=True,
     help="camera (camera:1: the second), a camera's http:// or rtsp:// address, a video, pictures, a file of numbers, "
-    "stdin or serial:PORT[@BAUD] for lines of numbers.",
+    "a .wav, mic (mic:NAME: another microphone), stdin or serial:PORT[@BAUD] for lines of numbers.",
 )
 @click.option("--frames", "limit", type=click.IntRange(min=1), help="Stop after so many frames.")
 @window_options
@@ -32,13 +32,14 @@ def command(source: str, limit: int | None, hop: int | None, window: int | None,
     Lines of numbers have commas or blanks between them and are real values: all of a sample, or, of a network that
     looks at T lines at once, one of T. A camera with an address serves a stream of JPEGs (or one per request); where
     the device is slower, it gets the newest picture. A network with states begins anew with the first frame and goes
-    on from one to the next.
+    on from one to the next. Networks that listen take a .wav or a microphone.
 
     \b
     Example:
       tinyengine stream --port /dev/ttyACM0 --source camera
       tinyengine stream --port /dev/ttyACM0 --source http://192.168.1.7:81/stream
       tinyengine stream --port /dev/ttyACM0 --source serial:/dev/ttyUSB1 --hop 16
+      tinyengine stream --port /dev/ttyACM0 --source mic
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
     opened = open_source(source)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tinyengine.audio import listening
 from tinyengine.codegen import NetworkSource, generate
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.picture import image_input
 from tinyengine.compiler.result import CompiledModel
+from tinyengine.data.metadata import parse_metadata
+from tinyengine.errors import ModelError
 from tinyengine.frontend.network import load_network
 from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
@@ -48,6 +51,10 @@ def compile_graph(
     verify(graph)
     if observer:
         observer("import", graph)
+    if options.input == "sound":
+        graph = _that_hears(graph, metadata_json)
+        if observer:
+            observer("audio front end", graph)
 
     scheme = resolve_scheme(options.train, graph) if isinstance(options.train, str) else options.train
     graph = prepare(graph, options.classes, observer)
@@ -99,3 +106,16 @@ def compile_graph(
         training=program,
         layout_hash=layout,
     )
+
+
+def _that_hears(graph: Graph, metadata_json: str) -> Graph:
+    """The network behind its audio front end. ModelError where nothing says what that is."""
+    metadata = parse_metadata(metadata_json, "MODEL.json")
+    if metadata.audio is None:
+        raise ModelError(
+            f'nothing says how {graph.name} listens: write "audio" into the MODEL.json beside it, {{"audio": {{"kind": '
+            '"micro"}} say (see docs/audio.md), or leave out --input sound'
+        )
+    whole = listening(graph, metadata.audio, metadata.hop)
+    verify(whole)
+    return whole

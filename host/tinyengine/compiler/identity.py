@@ -34,13 +34,17 @@ def model_hashes(path: Path) -> frozenset[str]:
     Raises as ``identify``.
     """
     identity, metadata_json = identify(path)
-    options = (CompileOptions(requant=requant) for requant in ("exact", "fast"))
+    options = [
+        CompileOptions(requant=requant, input=kind) for requant in ("exact", "fast") for kind in ("frame", "sound")
+    ]
     return frozenset(model_hash(identity, each, metadata_json) for each in options)
 
 
 def model_hash(identity: bytes, options: CompileOptions, metadata_json: str) -> str:
     """Identity of a network on a device: the model file and the options that change what it computes."""
     what = {"requant": options.requant, "metadata": metadata_json}
+    if options.input == "sound":
+        what["input"] = options.input
     if options.classes is not None:
         what["classes"] = str(options.classes)
     meaning = json.dumps(what, sort_keys=True)

@@ -16,7 +16,7 @@ class CompileOptions:
     """Everything that may change the generated code. Sizes are bytes; None means no cap."""
 
     cpu: str = "cortex-m4"
-    input: str = "frame"  # frame, rows
+    input: str = "frame"  # frame, rows, sound
     optimize: str = "time"  # time, sram, flash
     requant: str = "exact"  # exact, fast
     sram: int | None = None
@@ -32,8 +32,11 @@ class CompileOptions:
     gradients: str = "int16"  # int16 (block floating point), float32
 
     def __post_init__(self) -> None:
-        """ToolError for an unknown core, a rounding that it has no kernels for, or a prefix that C cannot have."""
+        """ToolError for an unknown core, a rounding that it has no kernels for, a prefix that C cannot have, and for a
+        training whose samples would be sound."""
         check_prefix(self.prefix)
+        if self.input == "sound" and self.train is not None:
+            raise ToolError("the device is trained with features of sound, not with sound: leave out --input sound")
         if self.requant not in ("exact", core(self.cpu).requant):
             raise ToolError(f"the kernels of the {self.cpu} round exactly: use --requant exact")
 

@@ -1,4 +1,4 @@
-"""Files of numbers, for networks that take no pictures: .npy, .npz with an array per input, .csv.
+"""Files of numbers, for networks that take no pictures: .npy, .npz with an array per input, .csv, sound as .wav.
 
 Numbers of an input's own type are its values as they are; any others are real values, which the input's scale and zero
 point quantize as TFLite's QUANTIZE does.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from tinyengine.data.sound import SUFFIX
 from tinyengine.errors import DataError
 
-SUFFIXES = frozenset({".npy", ".npz", ".csv"})
+SUFFIXES = frozenset({".npy", ".npz", ".csv", SUFFIX})
 
 
 class Port(Protocol):
@@ -48,10 +49,32 @@ class RealInput:
 
 @dataclass(frozen=True, eq=False)
 class NamedInputs:
-    """One array per input of a network, of its type and shape. ``name``: the file's, and which of its samples."""
+    """One array per input of a network, of its type and shape. ``name``: the file's, and which of its samples.
+    ``ends_at``: of sound, in seconds from its beginning. ``goes_on``: with the sound of the sample before."""
 
     name: str
     arrays: tuple[np.ndarray, ...]
+    ends_at: float | None = None
+    goes_on: bool = False
+
+
+class Ear(Protocol):
+    """What makes a network's inputs of sound."""
+
+    @property
+    def rate(self) -> int:
+        """Samples per second."""
+        ...
+
+    def of_file(self, path: Path, ports: Sequence[Port], hop: int | None) -> list[NamedInputs]:
+        """The windows of a .wav, one ``hop`` slices after the other (None: without overlap)."""
+        ...
+
+    def of_pieces(
+        self, pieces: Iterable[np.ndarray], ports: Sequence[Port], hop: int | None, name: str
+    ) -> Iterator[NamedInputs]:
+        """The windows of int16 sound that comes in pieces."""
+        ...
 
 
 def is_numbers(path: Path) -> bool:
@@ -68,10 +91,21 @@ def is_numbers(path: Path) -> bool:
 @dataclass(frozen=True)
 class Windows:
     """How a series becomes samples. ``hop``: lines from one sample to the next (None: the samples do not overlap).
-    ``lines``: how many the user takes a sample for (None: whatever the network takes)."""
+    ``lines``: how many the user takes a sample for (None: whatever the network takes). ``ear``: of a network that
+    listens; its lines are slices of sound."""
 
     hop: int | None = None
     lines: int | None = None
+    ear: Ear | None = None
+
+    def listening(self, what: str) -> Ear:
+        """The ear for ``what``. DataError where the network has none."""
+        if self.ear is None:
+            raise DataError(
+                f'{what} is sound, and nothing says how this network listens: write "audio" into its MODEL.json (as '
+                'docs/audio.md shows, {"audio": {"kind": "micro"}} say) and build it again, or give --model'
+            )
+        return self.ear
 
     def checked(self, lines: int) -> int:
         """``lines`` of which the network takes a sample. DataError where the user thinks otherwise."""
@@ -102,11 +136,13 @@ def read_numbers(path: Path, ports: Sequence[Port], windows: Windows = AS_THE_NE
 
     A .csv (with or without a line of headings) has a sample per line: the values of all inputs one after the other. Or,
     for one input of T x C, C columns: then each T lines are a sample, as ``windows`` says. So are each T of an array
-    L x C. An .npz may also hold y and class_names, see number_sets.
+    L x C, and of the slices of sound. An .npz may also hold y and class_names, see number_sets.
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     suffix = path.suffix.lower()
+    if suffix == SUFFIX:
+        return windows.listening(str(path)).of_file(path, ports, windows.hop)
     if suffix == ".csv":
         columns = _of_csv(path, ports, windows)
     elif suffix == ".npz":

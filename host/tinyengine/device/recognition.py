@@ -36,6 +36,7 @@ class Recognition:
     metadata: ModelMetadata = field(default_factory=ModelMetadata)
     frames_per_second: float = 0.0  # in a stream, everything included
     boxes: tuple[Box, ...] | None = None
+    ends_at: float | None = None  # of sound, in seconds from its beginning
 
     def report(self) -> dict[str, Any]:
         """One JSON object: the keys are a contract."""
@@ -53,6 +54,8 @@ class Recognition:
             "wire_share": run.wire_share,
             "input_bytes": run.input_bytes,
         }
+        if self.ends_at is not None:
+            data["ends_at"] = self.ends_at
         if self.frames_per_second:
             data["frames_per_second"] = self.frames_per_second
         if self.boxes is not None:
@@ -124,6 +127,15 @@ class Recognizer:
         self._rewind()
         return self._run(name, list(inputs))
 
+    def take(self, sample: NamedInputs) -> Recognition:
+        """Run the network on a sample; states begin anew, unless it goes on with the sound of the one before."""
+        if not sample.goes_on:
+            self._rewind()
+        return self._take(sample)
+
+    def _take(self, sample: NamedInputs) -> Recognition:
+        return replace(self._run(sample.name, list(sample.arrays)), ends_at=sample.ends_at)
+
     def _rewind(self) -> None:
         if self.device.identity.has_states:
             self.device.rewind()
@@ -174,10 +186,7 @@ class Recognizer:
         rate = 0.0
         last = time.monotonic()
         for number, item in enumerate(items, 1):
-            if isinstance(item, NamedInputs):
-                result = self._run(item.name, list(item.arrays))
-            else:
-                result = self._recognize(*item)
+            result = self._take(item) if isinstance(item, NamedInputs) else self._recognize(*item)
             now = time.monotonic()
             current = 1.0 / max(now - last, 1e-6)
             rate = current if number == 1 else rate + (current - rate) / min(number, 10)

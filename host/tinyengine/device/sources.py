@@ -16,8 +16,9 @@ from PIL import Image
 
 from tinyengine.data.images import Picture
 from tinyengine.data.number_sets import holds_numbers, read_number_set
-from tinyengine.data.numbers import NamedInputs, Port, Windows, lines_of_sample, of_lines
+from tinyengine.data.numbers import Ear, NamedInputs, Port, Windows, lines_of_sample, of_lines
 from tinyengine.data.reader import read_all
+from tinyengine.device.microphone import pieces
 from tinyengine.device.mjpeg import jpegs, without_password
 from tinyengine.device.transport import DEFAULT_BAUD, connection_lost, port_error
 from tinyengine.errors import DataError
@@ -32,18 +33,23 @@ Source = Callable[[Sequence[Port], Windows], Iterator[Item]]
 T = TypeVar("T")
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+MICROPHONE = "mic"
 WRONG_LINES = 100
 """Wrong lines one after the other, from a port, behind which nobody waits for right ones."""
 
 
 def open_source(source: str) -> Source:
     """``camera``, ``camera:1`` (the second one), the address of a camera (``http://``, ``rtsp://``), a video file,
-    pictures (a file, a folder, an archive), a file of numbers, ``stdin`` or ``serial:PORT`` for lines of numbers.
+    pictures (a file, a folder, an archive), a file of numbers or of sound, ``mic``, ``mic:NAME`` (another microphone),
+    ``stdin`` or ``serial:PORT`` for lines of numbers.
 
     What can be opened without the network is opened here and now, so that what is wrong shows before the rest starts.
     """
     if source == "stdin":
         return lambda ports, windows: samples_of_lines(sys.stdin, ports, windows, "standard input")
+    if source == MICROPHONE or source.startswith(f"{MICROPHONE}:"):
+        name = source.partition(":")[2] or None
+        return lambda ports, windows: _heard(windows.listening(source), ports, windows.hop, name)
     if source.startswith("serial:"):
         name, port = source, _open_serial(source.removeprefix("serial:"))
         return lambda ports, windows: samples_of_lines(_lines(port), ports, windows, name, patient=True)
@@ -154,6 +160,10 @@ def samples_of_lines(
             count += 1
             hop = windows.hop or needed
             kept, left_out = kept[hop:], max(hop - needed, 0)
+
+
+def _heard(ear: Ear, ports: Sequence[Port], hop: int | None, name: str | None) -> Iterator[NamedInputs]:
+    return ear.of_pieces(pieces(ear.rate, name), ports, hop, name or "microphone")
 
 
 def _row(line: str) -> list[float]:

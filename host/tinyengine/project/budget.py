@@ -103,7 +103,7 @@ def _less_sram(options: CompileOptions) -> str:
         "no --velocity": options.velocity,
         "--gradients int16": options.gradients != "int16",
         "a smaller update scheme": options.train is not None,
-        "--input rows": options.input != "rows",
+        "--input rows": options.input == "frame",
         "--optimize sram": options.optimize != "sram",
     }
     return "".join(f"{option}, " for option, would_help in able.items() if would_help)
