@@ -13,7 +13,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.compiler.picture import image_input
 from tinyengine.data.audio import AudioForm, parse_audio
 from tinyengine.data.metadata import parse_metadata
-from tinyengine.errors import DataError, ModelError
+from tinyengine.errors import DataError, ModelError, ToolError
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.verify import verify
@@ -162,6 +162,19 @@ def test_a_network_that_takes_no_slices_does_not_listen() -> None:
     b.output(b.dense(b.binary(OpKind.ADD, b.input(1, 40), b.input(1, 40)), 2))
     with pytest.raises(ModelError, match="something else than one input of int8"):
         listening(b.graph, MICRO)
+
+
+def test_sound_as_the_input_is_refused_or_compiled() -> None:
+    graph, sound = keyword(6), CompileOptions(input="sound")
+    with pytest.raises(ModelError, match='nothing says how keyword listens: write "audio" into the MODEL'):
+        compile_graph(graph, sound, metadata_json="{}")
+    assert compile_graph(graph, CompileOptions()).graph.inputs[0].dtype == "int8"
+    models = [compile_graph(graph, options, None, b"", told(kind="micro")) for options in (sound, CompileOptions())]
+    assert [model.graph.inputs[0].dtype for model in models] == ["int16", "int8"]
+    assert models[0].model_hash != models[1].model_hash
+    with pytest.raises(ToolError, match="trained with features of sound, not with sound: leave out --input sound"):
+        CompileOptions(input="sound", train="last-1")
+    CompileOptions(train="last-1")
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,13 @@ TESTED: dict[str, str] = {
     "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
     "convert the model with a current TensorFlow": "test_int16_networks.py::test_old_additions_are_refused",
+    **dict.fromkeys(
+        (
+            'write "audio" into the MODEL.json beside it, as docs/audio.md shows, or leave out --input sound',
+            "leave out --input sound",
+        ),
+        "test_audio.py::test_sound_as_the_input_is_refused_or_compiled",
+    ),
     "not SAME, not VALID": "test_frontend.py::test_paddings_that_tflite_lacks_are_written_as_pad",
     **dict.fromkeys(
         (

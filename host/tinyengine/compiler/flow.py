@@ -113,8 +113,8 @@ def _that_hears(graph: Graph, metadata_json: str) -> Graph:
     metadata = parse_metadata(metadata_json, "MODEL.json")
     if metadata.audio is None:
         raise ModelError(
-            f'nothing says how {graph.name} listens: write "audio" into the MODEL.json beside it, {{"audio": {{"kind": '
-            '"micro"}} say (see docs/audio.md), or leave out --input sound'
+            f'nothing says how {graph.name} listens: write "audio" into the MODEL.json beside it, as docs/audio.md '
+            "shows, or leave out --input sound"
         )
     whole = listening(graph, metadata.audio, metadata.hop)
     verify(whole)
