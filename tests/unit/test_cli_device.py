@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -10,14 +11,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from serial.tools import list_ports
-from tinyengine.cli.main import COMMANDS
+from tinyengine.cli.main import COMMANDS, cli
 from tinyengine.device import discovery
 from tinyengine.device.transport import SocketTransport
 
 from tests.helpers.command_line import fails, run
 from tests.helpers.native_device import NativeDevice, expected_outputs, native_device
+from tests.helpers.web_camera import camera, jpeg
 
 
 @pytest.fixture
@@ -140,6 +143,27 @@ def test_a_video_through_opencv(native: NativeDevice, tmp_path: Path, monkeypatc
     expected, _ = expected_outputs((frame[:, :, ::-1].astype(np.int16) - 128).astype(np.int8))
     assert lines[0]["index"] == int(np.argmax(expected))
     assert Capture.released
+
+
+def test_a_camera_with_an_address(native: NativeDevice) -> None:
+    """What the device is given are the camera's pictures; where it is slower, the newest."""
+    content = jpeg(200, (48, 40))
+    with camera(jpeg(0, (48, 40)), content, pause=0.3) as url:
+        done = run("stream", "--source", url, "--port", native.url, "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["picture"].startswith(f"{url} #")
+    pixels = np.asarray(Image.open(io.BytesIO(content))).astype(np.int16) - 128
+    assert last["index"] == int(np.argmax(expected_outputs(pixels.astype(np.int8))[0]))
+
+
+def test_lines_of_numbers(native: NativeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5760 numbers in a line are a picture, too; a network that gives it a name answers with that."""
+    values = np.random.default_rng(3).integers(-128, 128, (2, 5760))
+    lines = "\n".join(" ".join(map(str, row)) for row in values)
+    done = CliRunner().invoke(cli, ["stream", "--source", "stdin", "--port", native.url, "--json"], input=lines)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["picture"] for each in found] == ["standard input #0", "standard input #1"]
+    assert all(each["input_bytes"] == 5760 for each in found)
 
 
 def test_no_opencv(native: NativeDevice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

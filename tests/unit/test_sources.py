@@ -8,19 +8,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 from tinyengine.data.numbers import NamedInputs, Windows
 from tinyengine.device import TensorInfo
 from tinyengine.device.mjpeg import jpegs, without_password
 from tinyengine.device.sources import newest, open_source, samples_of_lines
 from tinyengine.errors import DataError, TinyEngineError
+
+from tests.helpers.web_camera import camera, gray, jpeg
 
 SERIES = TensorInfo("series", (3, 2), 1.0, 0, 6)
 LEFT, RIGHT = TensorInfo("left", (2,), 1.0, 0, 2), TensorInfo("right", (1,), 1.0, 0, 1)
@@ -101,56 +100,6 @@ def test_a_serial_port() -> None:
 # ---- Cameras with an address ----
 
 
-def jpeg(value: int) -> bytes:
-    Image.new("RGB", (16, 16), (value, value, value)).save(content := io.BytesIO(), "JPEG")
-    return content.getvalue()
-
-
-def gray(content: bytes) -> int:
-    return Image.open(io.BytesIO(content)).getpixel((8, 8))[0]  # type: ignore[index]
-
-
-@contextmanager
-def camera(*frames: bytes, length: bool = True, kind: str = "", pause: float = 0.0) -> Iterator[str]:
-    """The address of a server that streams ``frames``, as the web server of ESP32 cameras does; with another ``kind``
-    each request gets the next of them."""
-    left = list(frames)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.headers.get("Authorization", "") not in ("", "Basic bWU6YSBi"):  # me:a b
-                return self.send_error(401)
-            if self.path == "/nowhere":
-                return self.send_error(404)
-            self.send_response(200)
-            self.send_header(
-                "Content-Type", kind or "multipart/x-mixed-replace;boundary=123456789000000000000987654321"
-            )
-            self.end_headers()
-            if kind:
-                self.wfile.write(left.pop(0))
-                return None
-            for frame in frames:
-                self.wfile.write(b"\r\n--123456789000000000000987654321\r\nContent-Type: image/jpeg\r\n")
-                if length:
-                    self.wfile.write(b"Content-Length: %d\r\nX-Timestamp: 0.0\r\n" % len(frame))
-                self.wfile.write(b"\r\n" + frame)
-                time.sleep(pause)
-            self.wfile.write(b"\r\n--123456789000000000000987654321--\r\n")
-            return None
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/stream"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize("length", [True, False])
 def test_every_picture_of_a_stream(length: bool) -> None:
     frames = [jpeg(value) for value in (0, 60, 120, 240)]
@@ -160,8 +109,11 @@ def test_every_picture_of_a_stream(length: bool) -> None:
 
 
 def test_a_picture_for_each_request() -> None:
-    with camera(jpeg(10), jpeg(200), kind="image/jpeg") as url:
-        assert [gray(content) for content in islice(jpegs(url), 2)] == [10, 200]
+    with camera(*map(jpeg, (10, 100, 200)), kind="image/jpeg") as url:
+        pictures = jpegs(url, newest)
+        assert gray(next(pictures)) == 10
+        time.sleep(0.2)  # nobody asks, so the camera is not asked either
+        assert gray(next(pictures)) == 100
 
 
 def test_addresses_that_are_no_camera() -> None:

@@ -26,7 +26,7 @@ from tinyengine.device import Identity
 from tinyengine.device.recognition import Recognizer
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.finetune.classes import Outputs, Wish, parse_wish
-from tinyengine.finetune.judging import Deviations, NetworkJudge, compare
+from tinyengine.finetune.judging import Deviations, NetworkJudge, judge_numbers
 from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.session import Evaluation, Interrupted, Judge, evaluate
 from tinyengine.progress import part
@@ -87,7 +87,7 @@ def command(
         samples, info = None, None
         try:
             if isinstance(truth, NumberSet):
-                found: Evaluation | Deviations = compare(board, truth, part(progress, "evaluating"), stop)
+                found: Evaluation | Deviations = judge_numbers(board, truth, part(progress, "evaluating"), stop)
             else:
                 judge, outputs, info = _judge(board, by_rows, wish, truth, data)
                 samples = outputs.matched(truth, wish, data)

@@ -8,7 +8,7 @@ import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinyengine.errors import DataError
@@ -19,9 +19,12 @@ LARGEST = 1 << 25
 """Bytes of a picture beyond which it is none."""
 
 
-def jpegs(url: str) -> Iterator[bytes]:
+def jpegs(url: str, watched: Callable[[Iterator[bytes]], Iterator[bytes]] = iter) -> Iterator[bytes]:
     """The pictures that a camera sends, as files; the first answer is awaited here and now. DataError where it sends
-    something else, or stops."""
+    something else, or stops.
+
+    ``watched`` stands between a stream and whoever looks at it; single pictures are asked for when they are wanted.
+    """
     shown = without_password(url)
     response = _answer(url, shown)
     kind = response.headers.get_content_type()
@@ -34,7 +37,7 @@ def jpegs(url: str) -> Iterator[bytes]:
             f"{shown} answers with {kind}, which is no stream of pictures: give the address of the stream itself (an "
             "ESP32 camera has it at http://ADDRESS:81/stream)"
         )
-    return _parts(response, boundary.strip("-").encode(), shown)
+    return watched(_parts(response, boundary.strip("-").encode(), shown))
 
 
 def without_password(url: str) -> str:

@@ -64,7 +64,7 @@ def frames(source: str) -> Iterator[NamedPicture]:
     """The pictures of a source that has some, see :func:`open_source`."""
     path = Path(source)
     if source.startswith(("http://", "https://")):
-        files, name = newest(jpegs(source)), without_password(source)
+        files, name = jpegs(source, newest), without_password(source)
         return (
             (f"{name} #{number}", Picture(f"{name} #{number}", np.frombuffer(file, np.uint8)).rgb())
             for number, file in enumerate(files, 1)

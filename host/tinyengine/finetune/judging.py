@@ -49,7 +49,7 @@ class Deviations:
     meaning: OutputMeaning
 
 
-def compare(
+def judge_numbers(
     board: Recognizer, truth: NumberSet, progress: Progress = silent, stop: Stop = never
 ) -> Deviations | Evaluation:
     """The network's first output beside ``truth.targets``: a map of classes, place by place, where those are whole
