@@ -7,10 +7,11 @@
 #include "protocol.h"
 #include "training.h"
 #include "transfer.h"
+#include "writing.h"
 
 #define LONGEST_STRING 96u
 
-enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8, CAN_REWIND = 16 };
+enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8, CAN_REWIND = 16, CAN_WRITE = 32 };
 enum { STATISTICS_CLEAR = 1 };
 
 static struct {
@@ -27,7 +28,8 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     const te_model *m = state.model;
     const uint32_t can = (fw_inference_has_frame() ? CAN_FRAME : 0u) |
                          (fw_inference_has_rows() ? CAN_ROWS : 0u) | (m->run_profiled ? CAN_PROFILE : 0u) |
-                         (fw_training_supported() ? CAN_TRAIN : 0u) | (m->reset ? CAN_REWIND : 0u);
+                         (fw_training_supported() ? CAN_TRAIN : 0u) | (m->reset ? CAN_REWIND : 0u) |
+                         (fw_writing_supported() ? CAN_WRITE : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -162,6 +164,8 @@ void fw_app_init(const te_model *model) {
         {OP_SAVE, 0, fw_training_save},
         {OP_RESTORE, 0, fw_training_restore},
         {OP_FORGET, 0, fw_training_forget},
+        {OP_PROMPT, 16, fw_writing_prompt},
+        {OP_WRITE, 4, fw_writing_write},
     };
     static const transfer_target targets[] = {
         {TARGET_FRAME, fw_inference_open_frame, fw_inference_take_frame},
@@ -181,6 +185,8 @@ void fw_app_init(const te_model *model) {
                      sizeof objects / sizeof objects[0]);
     fw_inference_init(model);
     fw_training_init(model, hal_flash_open());
+    fw_writing_init(model);
+    if (fw_writing_supported()) fw_link_set_tap(fw_writing_take);
 #ifdef FW_MLPERF
     fw_mlperf_init(model);
     fw_link_set_tap(fw_mlperf_take);

@@ -12,7 +12,7 @@
 #define PROTOCOL_BUSY_AFTER_MS 50u /* work that takes longer is announced */
 
 /* Opcodes: 0x01-0x0F line, 0x10-0x1F transfers, 0x20-0x2F inference, 0x30-0x3F measurements, 0x40-0x5F
- * training and storage, 0x70-0x7F free for private use. Bit 7 marks an answer. */
+ * training and storage, 0x60-0x6F language models, 0x70-0x7F free for private use. Bit 7 marks an answer. */
 enum {
     OP_HELLO = 0x01,
     OP_IDENTIFY = 0x02,
@@ -39,6 +39,8 @@ enum {
     OP_SAVE = 0x48,
     OP_RESTORE = 0x49,
     OP_FORGET = 0x4A,
+    OP_PROMPT = 0x60,
+    OP_WRITE = 0x61,
     OP_ANSWER = 0x80
 };
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from tinyengine.frontend.language import LanguageModel, PackedLayer, PackedMatrix
-from tinyengine.frontend.tokenizer import BYTES, FIRST_BYTE, Tokenizer
 from tinyengine.ir.language import frequencies
+from tinyengine.ir.tokenizer import BYTES, FIRST_BYTE, Tokenizer
 from tinyengine.sizes import ceil_div, round_up
 
 

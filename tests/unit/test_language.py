@@ -13,8 +13,8 @@ from tinyengine.compiler import compile_model
 from tinyengine.errors import ModelError
 from tinyengine.frontend.language import language_graph, load_language, save_language
 from tinyengine.frontend.network import load_network
-from tinyengine.frontend.tokenizer import BEGIN, Tokenizer
 from tinyengine.ir.language import next_position, pack_keys, pack_values, slot_of, unpack_values
+from tinyengine.ir.tokenizer import BEGIN, Tokenizer
 from tinyengine.reference import Session
 
 from tests.helpers.language import Shape, random_language, random_tokenizer, random_tokens

@@ -12,7 +12,7 @@ import pytest
 from tinyengine.errors import TinyEngineError
 from tinyengine.frontend.language import load_language
 from tinyengine.frontend.network import load_network
-from tinyengine.frontend.tokenizer import Tokenizer
+from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
 from tinyengine.language.llama import Llama, logits
 from tinyengine.reference import Session

@@ -88,6 +88,12 @@ def device_options(function: F) -> F:
     return with_options([*_PORT_OPTIONS, _BAUD], function)
 
 
+def optional_device_options(function: F) -> F:
+    """As :func:`device_options`, of commands that do without a device."""
+    port = click.option("--port", help="Serial port, socket://HOST:PORT, or sim:BOARD (default: no device).")
+    return with_options([port, *_PORT_OPTIONS[1:], _BAUD], function)
+
+
 def window_options(function: F) -> F:
     """--hop and --window; pass the values to :func:`windows_of`."""
     return with_options(_WINDOW_OPTIONS, function)

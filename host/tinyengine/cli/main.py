@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "zoo": "List, show and build the networks of the zoo.",
     "convert": "Convert a Keras or PyTorch network to int8 TFLite.",
     "lm": "Convert language models.",
+    "generate": "Let a language model write.",
+    "perplexity": "Judge how well a language model foretells a text.",
     "search-scheme": "Find what to train on the device within its SRAM.",
     "search": "Find an architecture for a board and an instruction budget.",
     "teach": "Let a large network look at pictures, for a small one to learn from.",

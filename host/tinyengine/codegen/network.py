@@ -19,6 +19,7 @@ from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.image import ImageInput, image_header
 from tinyengine.codegen.states import initial_arrays, states_definition
 from tinyengine.codegen.storage import Storage
+from tinyengine.codegen.text import text_definition
 from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
 from tinyengine.codegen.values import Pointed, array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.ir import Graph, Port, Tensor
@@ -360,6 +361,9 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: Symbols) -> s
         "trainer": "&trainer" if training else "NULL",
         "reset": "reset_states" if source.graph.states else "NULL",
     }
+    if source.graph.tokenizer is not None:
+        out.append(text_definition(source.graph.tokenizer, source.storage))
+        fields["text"] = "&text"
     out.append(f"const te_model {prefix} = {{")
     out += [f"    .{key} = {value}," for key, value in fields.items()]
     out.append("};\n")

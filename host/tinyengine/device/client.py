@@ -23,7 +23,7 @@ from tinyengine.errors import DataError
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
 OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
-CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND = 1, 2, 4, 8, 16
+CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND, CAN_WRITE = 1, 2, 4, 8, 16, 32
 DTYPES = ("int8", "uint8", "int16", "int32", "float32", "uint32", "uint64")  # by their numbers on the wire
 STATISTICS_CLEAR = 1
 
@@ -61,6 +61,7 @@ class Identity:
     has_profile: bool
     can_train: bool
     has_states: bool
+    can_write: bool  # a language model
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata_json: str
@@ -412,6 +413,7 @@ def _identify(connection: Connection) -> Identity:
         has_profile=bool(can & CAN_PROFILE),
         can_train=bool(can & CAN_TRAIN),
         has_states=bool(can & CAN_REWIND),
+        can_write=bool(can & CAN_WRITE),
         inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
         outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
         metadata_json=_text(metadata),

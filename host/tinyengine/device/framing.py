@@ -46,6 +46,8 @@ class Op(IntEnum):
     SAVE = 0x48
     RESTORE = 0x49
     FORGET = 0x4A
+    PROMPT = 0x60
+    WRITE = 0x61
 
 
 class Status(IntEnum):

@@ -17,10 +17,10 @@ import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.frontend.files import network_bytes
-from tinyengine.frontend.tokenizer import Tokenizer
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, State, Tensor
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import Attrs, LmGateAttrs, LmMatrixAttrs, LmNormAttrs, NoAttrs, RingAttrs
+from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, Tokenizer
 from tinyengine.ir.verify import verify
 
 SUFFIX = ".lm"
@@ -160,6 +160,8 @@ def _parse(arrays: Mapping[str, np.ndarray]) -> LanguageModel:
     pieces = tuple(text[end - size : end] for end, size in zip(ends, arrays["piece_sizes"], strict=True))
     if len(pieces) != len(arrays["table"]) or len(arrays["piece_scores"]) != len(pieces):
         raise ValueError(f"{len(pieces)} pieces of text for {len(arrays['table'])} tokens")
+    if len(pieces) <= FIRST_PIECE or max(map(len, pieces)) > LONGEST_PIECE or len(pieces) > 1 << 16:
+        raise ValueError(f"a vocabulary of {len(pieces)} pieces, the longest of {max(map(len, pieces))} bytes")
     table = arrays["table"]
     return LanguageModel(
         heads=int(numbers["heads"]),
@@ -240,6 +242,7 @@ def language_graph(model: LanguageModel, name: str = "language") -> Graph:
 
 def _graph(model: LanguageModel, name: str) -> Graph:
     b = _Builder(name)
+    b.graph.tokenizer = model.tokenizer
     width = model.table.shape[1]
     head = width // model.heads
     ring, norm = RingAttrs(model.window, model.sinks), LmNormAttrs(model.epsilon)

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from tinyengine.ir.ops import Attrs, OpKind
+from tinyengine.ir.tokenizer import Tokenizer
 
 DTYPES: dict[str, np.dtype] = {
     name: np.dtype(name) for name in ("int8", "uint8", "int16", "int32", "int64", "uint32", "uint64", "float32", "bool")
@@ -135,6 +136,7 @@ class Graph:
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
+    tokenizer: Tokenizer | None = None  # of a language model: what its tokens mean
 
     def tensor(self, name: str) -> Tensor:
         return self.tensors[name]

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinyengine.errors import ModelError
 from tinyengine.frontend.language import LanguageModel, PackedLayer, PackedMatrix
-from tinyengine.frontend.tokenizer import Tokenizer
 from tinyengine.ir.language import (
     GATE_BITS,
     HIDDEN_BITS,
@@ -19,6 +18,7 @@ from tinyengine.ir.language import (
     SCORE_SHIFT,
     frequencies,
 )
+from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.calibrate import LayerRanges, Statistics
 from tinyengine.language.llama import Llama, LlamaLayer
 from tinyengine.language.rounding import LARGEST, Groups, Matrix, Rows

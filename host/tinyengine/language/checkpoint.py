@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.frontend.tokenizer import Tokenizer
+from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.llama import Llama, LlamaLayer
 
 HEADER = "<7i"

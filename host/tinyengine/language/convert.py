@@ -9,8 +9,8 @@ import numpy as np
 
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.language import save_language
-from tinyengine.frontend.tokenizer import Tokenizer
 from tinyengine.ir.language import MAX_WINDOW, SLOTS
+from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.build import quantize
 from tinyengine.language.calibrate import LENGTH, SEED, STREAMS, calibrate
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer

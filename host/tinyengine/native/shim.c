@@ -14,6 +14,10 @@ float *native_velocity(uint32_t model);
 float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
                   float momentum, uint32_t batch, uint32_t number, uint32_t *predicted);
 float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t *predicted);
+uint32_t native_encode(uint32_t model, const uint8_t *text, uint32_t length, uint16_t *tokens);
+uint32_t native_seed(uint32_t seed);
+uint32_t native_next(uint32_t model, uint32_t token, uint32_t sharpness, uint32_t share, uint32_t *random);
+uint32_t native_decode(uint32_t model, uint32_t token, uint32_t before, uint8_t *text);
 
 static const te_port *port(uint32_t model, int output, uint32_t index) {
     const te_model *m = native_models[model];
@@ -100,4 +104,27 @@ float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t
     const te_train_result result = native_models[model]->trainer->evaluate(&sample);
     *predicted = result.predicted;
     return result.loss;
+}
+
+/* ---- language models ---- */
+
+uint32_t native_encode(uint32_t model, const uint8_t *text, uint32_t length, uint16_t *tokens) {
+    return te_lm_encode(native_models[model]->text, text, length, true, tokens);
+}
+
+uint32_t native_seed(uint32_t seed) {
+    return te_lm_seed(seed);
+}
+
+/* The token that follows on another one. */
+uint32_t native_next(uint32_t model, uint32_t token, uint32_t sharpness, uint32_t share, uint32_t *random) {
+    const te_model *m = native_models[model];
+    const te_lm_settings settings = {sharpness, share};
+    *(int32_t *)m->inputs[0].data = (int32_t)token;
+    m->run();
+    return te_lm_sample(m->text, &settings, m->outputs[0].data, random);
+}
+
+uint32_t native_decode(uint32_t model, uint32_t token, uint32_t before, uint8_t *text) {
+    return te_lm_decode(native_models[model]->text, token, before, text);
 }

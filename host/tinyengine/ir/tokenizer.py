@@ -10,6 +10,9 @@ UNKNOWN, BEGIN, END = 0, 1, 2
 FIRST_BYTE = 3
 """Tokens of single bytes: this one of 0 to that of 255."""
 BYTES = 256
+FIRST_PIECE = FIRST_BYTE + BYTES
+LONGEST_PIECE = 64
+"""Bytes, as te_lm_text.h has it."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,17 @@ class Tokenizer:
     @cached_property
     def tokens(self) -> dict[bytes, int]:
         """By piece of text; of the same pieces the first."""
-        first = FIRST_BYTE + BYTES
         found: dict[bytes, int] = {}
-        for token, piece in enumerate(self.pieces[first:], first):
+        for token, piece in enumerate(self.pieces[FIRST_PIECE:], FIRST_PIECE):
             found.setdefault(piece, token)
         return found
+
+    @cached_property
+    def ranks(self) -> list[int]:
+        """By piece of text: 0 for the highest score, pieces of the same score have the same."""
+        scores = self.scores[FIRST_PIECE:]
+        order = {score: rank for rank, score in enumerate(sorted(set(scores), reverse=True))}
+        return [order[score] for score in scores]
 
     def encode(self, text: str, begin: bool = True) -> list[int]:
         """Tokens of ``text``, behind one that begins a text. Like SentencePiece, a text begins with a space."""
@@ -48,8 +57,6 @@ class Tokenizer:
 
     def piece(self, token: int, before: int) -> bytes:
         """What ``token`` adds to a text behind token ``before``: no space at its beginning."""
-        if token in (BEGIN, END):
-            return b""
         text = self._text(token)
         return text[1:] if before == BEGIN and text.startswith(b" ") else text
 
@@ -58,6 +65,6 @@ class Tokenizer:
         return b"".join(self.piece(token, before) for before, token in pairwise([BEGIN, *tokens]))
 
     def _text(self, token: int) -> bytes:
-        if FIRST_BYTE <= token < FIRST_BYTE + BYTES:
-            return bytes([token - FIRST_BYTE])
-        return self.pieces[token]
+        if token >= FIRST_PIECE:
+            return self.pieces[token]
+        return bytes([token - FIRST_BYTE]) if token >= FIRST_BYTE else b""

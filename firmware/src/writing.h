@@ -1,0 +1,20 @@
+/* A language model writes: prompts in, text out. */
+#ifndef WRITING_H
+#define WRITING_H
+
+#include "protocol.h"
+#include "tinyengine/te_model.h"
+
+void fw_writing_init(const te_model *model);
+
+/* Whether the network is a language model. */
+bool fw_writing_supported(void);
+
+/* Commands PROMPT and WRITE. */
+status fw_writing_prompt(const uint8_t *request, uint32_t length, writer *answer);
+status fw_writing_write(const uint8_t *request, uint32_t length, writer *answer);
+
+/* Text that somebody types between frames: a line is a prompt. Whether the byte is part of it. */
+bool fw_writing_take(uint8_t byte);
+
+#endif

@@ -1,0 +1,74 @@
+"""``tinyengine perplexity``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from tinyengine.cli.device_options import connected, optional_device_options
+from tinyengine.cli.options import json_option
+from tinyengine.cli.progress import step_progress
+from tinyengine.errors import DataError, ModelError
+
+
+@click.command("perplexity")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("text", type=click.Path(path_type=Path))
+@optional_device_options
+@click.option("--tokens", type=click.IntRange(min=1), help="Only so many tokens from the text's beginning.")
+@json_option
+def command(model: Path, text: Path, port: str | None, tokens: int | None, as_json: bool, **device: Any) -> None:
+    """How well MODEL (.lm) foretells TEXT: nats per token, and the perplexity that they are.
+
+    It is computed in this process, or token by token on the device at --port, with the same result. The text is one
+    stream, however long: of what was, the model remembers its window.
+
+    Example: tinyengine perplexity stories.lm tale.txt
+    """
+    from tinyengine.compiler import compile_model
+
+    compiled = compile_model(model)
+    tokenizer = compiled.graph.tokenizer
+    if tokenizer is None:
+        raise ModelError(f"{model.name} is no language model: give a .lm file that 'tinyengine lm convert' wrote")
+    try:
+        ids = tokenizer.encode(text.read_text(errors="surrogateescape"))
+    except OSError as error:
+        raise DataError(f"cannot read {text}: {error.strerror or error}") from error
+    ids = ids[: None if tokens is None else tokens + 1]
+    if len(ids) < 2:
+        raise DataError(f"{text.name} is empty: give a text of a word or more")
+    if port is None:
+        from tinyengine.native import build
+
+        network = build(compiled)
+        nats = _nats(ids, lambda token: network.run([token])[0])
+    else:
+        with connected(port, model=model, **device) as board:
+            board.rewind()
+            nats = _nats(ids, lambda token: board.infer(token).outputs[0])
+    mean = float(nats.mean())
+    figures = {"tokens": len(nats), "nats_per_token": mean, "perplexity": math.exp(mean)}
+    if as_json:
+        click.echo(json.dumps(figures, indent=2))
+    else:
+        click.echo(f"{len(nats):,} tokens, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}")
+
+
+def _nats(ids: list[int], run: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Of each token but the first, by the logits behind the one before."""
+    nats = np.empty(len(ids) - 1)
+    with step_progress() as progress:
+        for n, (token, following) in enumerate(pairwise(ids)):
+            progress("reading", n, len(nats))
+            logits = run(np.array([token], np.int32)).ravel() / 4096.0
+            largest = logits.max()
+            nats[n] = largest + np.log(np.exp(logits - largest).sum()) - logits[following]
+    return nats

@@ -1,0 +1,94 @@
+"""A language model in the firmware of a simulated board: what it writes over the protocol and at a plain terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinyengine.compiler import compile_graph, compile_model
+from tinyengine.device import open_device, open_port
+from tinyengine.device.errors import RefusedError
+from tinyengine.device.writing import DeviceWriter
+from tinyengine.errors import DataError
+from tinyengine.frontend.language import save_language
+from tinyengine.native import build
+from tinyengine.native.writer import NativeWriter
+from tinyengine.reference import Session
+from tinyengine.writing import Settings, pieces
+
+from tests.helpers import firmware_image
+from tests.helpers.command_line import run
+from tests.helpers.language import Shape, random_language, random_tokens
+from tests.helpers.stateful import accumulator, stateful
+
+SHAPE = Shape(layers=1, window=8, tokens=340)
+BOARD = "sim_stm32f405"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("language") / "random.lm"
+    path.write_bytes(save_language(random_language(SHAPE, 4)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def elf(path: Path) -> Path:
+    return firmware_image.compiled(BOARD, path.parent, compile_model(path))
+
+
+def test_a_board_writes_what_this_process_writes(path: Path, elf: Path) -> None:
+    native = NativeWriter(build(compile_model(path)))
+    with open_device(f"sim:{BOARD}", elf=elf) as device:
+        assert device.identity.can_write
+        board = DeviceWriter(device)
+        for prompt, chosen in (
+            ("once upon", Settings(0.8, 0.9, 7, True)),
+            ("", Settings(1.5, 1.0, 1, True)),
+            ("a fox ö", Settings()),
+        ):
+            texts = []
+            for writer in (native, board):
+                tokens = writer.begin(prompt, chosen)
+                parts = list(pieces(writer, 30))
+                texts.append((tokens, b"".join(part.text for part in parts), sum(part.tokens for part in parts)))
+            assert texts[0] == texts[1] and texts[0][1]
+        with pytest.raises(DataError, match="at most 400"):
+            board.begin("x" * 401, Settings())
+
+
+def test_a_board_computes_the_oracles_logits(path: Path, elf: Path) -> None:
+    session = Session(compile_model(path).graph)
+    with open_device(f"sim:{BOARD}", elf=elf) as device:
+        device.rewind()
+        for [token] in random_tokens(SHAPE, 20, 3):
+            np.testing.assert_array_equal(device.infer(token).outputs[0], session.run([token])[0].ravel())
+
+
+def test_generate_and_perplexity_over_the_port(tmp_path: Path, path: Path, elf: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("once upon a time")
+    port = "--port", f"sim:{BOARD}", "--elf", elf
+    writing = "--prompt", "once", "--tokens", 20, "--seed", 3, "--endless", "--json"
+    there, here = (json.loads(run("generate", path, *options, *writing).stdout) for options in (port, ()))
+    assert there["text"] == here["text"] and there["tokens"] == 20 and there["device_tokens_per_second"] > 0
+    there, here = (json.loads(run("perplexity", path, text, *options, "--json").stdout) for options in (port, ()))
+    assert there == here
+
+
+def test_somebody_types_at_a_terminal(elf: Path) -> None:
+    with open_port(f"sim:{BOARD}", elf=elf) as transport:
+        transport.write(b"once upon\r")
+        answer, end = b"", time.monotonic() + 20
+        while not answer.endswith(b"\r\n> ") and time.monotonic() < end:
+            answer += transport.read(0.2)
+    assert answer.startswith(b"once upon\r\nonce upon") and answer.endswith(b"\r\n> ") and len(answer) > 30
+
+
+def test_other_networks_do_not_write(tmp_path: Path) -> None:
+    elf = firmware_image.compiled(BOARD, tmp_path, compile_graph(stateful(accumulator)))
+    with open_device(f"sim:{BOARD}", elf=elf) as device, pytest.raises(RefusedError, match="no language model"):
+        DeviceWriter(device)
