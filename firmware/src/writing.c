@@ -39,7 +39,7 @@ static void read_token(uint16_t token) {
 
 static void choose(void) {
     const te_model *m = state.model;
-    state.next = (uint16_t)te_lm_sample(m->text, &state.settings, m->outputs[0].data, &state.random);
+    state.next = (uint16_t)m->text->sample(m->text, &state.settings, m->outputs[0].data, &state.random);
 }
 
 /* Tells the host twice a second that it takes its time, where there is one. */
@@ -53,7 +53,7 @@ static void still_busy(uint32_t *last_ms) {
 static uint32_t begin(const uint8_t *text, uint32_t length, bool host) {
     uint16_t tokens[LONGEST_PROMPT + 2];
     uint32_t busy_ms = hal_millis();
-    const uint32_t count = te_lm_encode(state.model->text, text, length, true, tokens);
+    const uint32_t count = state.model->text->encode(state.model->text, text, length, true, tokens);
     fw_inference_drop();
     state.model->reset();
     for (uint32_t i = 0; i < count; i++) {
@@ -71,7 +71,7 @@ static uint32_t step(uint8_t *text) {
     const uint16_t token = state.next;
     state.ended = !state.endless && (token == TE_LM_BEGIN || token == TE_LM_END);
     if (state.ended) return 0;
-    const uint32_t length = te_lm_decode(state.model->text, token, state.before, text);
+    const uint32_t length = state.model->text->decode(state.model->text, token, state.before, text);
     read_token(token);
     choose();
     return length;

@@ -26,4 +26,5 @@ def text_definition(tokenizer: Tokenizer, own: Storage) -> str:
     for name, data in arrays.items():
         text += "static " + array_definition(f"text_{name}", data, weights) + "\n"
     fields = "".join(f"    .{name} = text_{name},\n" for name in arrays)
+    fields += "".join(f"    .{name} = te_lm_{name},\n" for name in ("encode", "decode", "sample"))
     return f"{text}static const te_lm_text text = {{\n    .tokens = {len(tokenizer.pieces)}u,\n{fields}}};\n"

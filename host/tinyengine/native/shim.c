@@ -109,7 +109,8 @@ float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t
 /* ---- language models ---- */
 
 uint32_t native_encode(uint32_t model, const uint8_t *text, uint32_t length, uint16_t *tokens) {
-    return te_lm_encode(native_models[model]->text, text, length, true, tokens);
+    const te_lm_text *t = native_models[model]->text;
+    return t->encode(t, text, length, true, tokens);
 }
 
 uint32_t native_seed(uint32_t seed) {
@@ -122,9 +123,10 @@ uint32_t native_next(uint32_t model, uint32_t token, uint32_t sharpness, uint32_
     const te_lm_settings settings = {sharpness, share};
     *(int32_t *)m->inputs[0].data = (int32_t)token;
     m->run();
-    return te_lm_sample(m->text, &settings, m->outputs[0].data, random);
+    return m->text->sample(m->text, &settings, m->outputs[0].data, random);
 }
 
 uint32_t native_decode(uint32_t model, uint32_t token, uint32_t before, uint8_t *text) {
-    return te_lm_decode(native_models[model]->text, token, before, text);
+    const te_lm_text *t = native_models[model]->text;
+    return t->decode(t, token, before, text);
 }

@@ -106,11 +106,6 @@ uint32_t te_lm_decode(const te_lm_text *t, uint32_t token, uint32_t before, uint
     return p.length;
 }
 
-uint32_t te_lm_seed(uint32_t seed) {
-    const uint32_t mixed = seed * 0x9e3779b9u + 0x7f4a7c15u;
-    return mixed ? mixed : 1;
-}
-
 /* Xorshift (Marsaglia 2003). */
 static uint32_t next_random(uint32_t *state) {
     uint32_t x = *state;
