@@ -322,6 +322,8 @@ def test_answers() -> None:
     softmax = classify(np.array([-128 + 51, -128 + 205], np.int8), 1 / 256, -128, metadata)
     assert (softmax.index, softmax.name) == (1, "yes")
     assert softmax.probability == pytest.approx(205 / 256)
+    unsigned = classify(np.array([51, 205], np.uint8), 1 / 256, 0, metadata)
+    assert unsigned.probabilities == softmax.probabilities
     logits = classify(np.array([10, 0], np.int8), 0.1, 0, metadata)
     assert logits.name == "no"
     assert logits.probability == pytest.approx(1 / (1 + np.exp(-1)))

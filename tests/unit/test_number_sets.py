@@ -59,6 +59,20 @@ def test_files_beside_each_other_have_no_classes(tmp_path: Path) -> None:
         read_number_set(path, [SERIES])
 
 
+def test_where_classes_do_not_matter_any_folder_will_do(tmp_path: Path) -> None:
+    path = folder_of_series(tmp_path / "d")
+    (path / "none").mkdir()
+    assert len(read_number_set(path, [SERIES], labelled=False).samples) == 6
+    np.save(path / "loose.npy", np.zeros((4, 2)))
+    assert [each.name for each in read_number_set(path, [SERIES], labelled=False).samples] == [f"{path}/loose.npy"]
+
+
+def test_a_sample_per_line_has_no_hop(tmp_path: Path) -> None:
+    """What a MODEL.json says of series does not leave out samples."""
+    np.savetxt(tmp_path / "x.csv", np.arange(70).reshape(10, 7), delimiter=",")
+    assert len(read_number_set(tmp_path / "x.csv", [SEVEN], Windows(hop=4)).samples) == 10
+
+
 @pytest.mark.parametrize(
     ("arrays", "labels", "classes", "named"),
     [

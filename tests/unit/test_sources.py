@@ -41,6 +41,7 @@ def test_lines_make_windows() -> None:
     assert [[row[0] for row in sample[0]] for sample in read(text, SERIES)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert [sample[0][0][0] for sample in read(text, SERIES, hop=1)] == [0, 1, 2, 3, 4, 5, 6]
     assert [sample[0][0][0] for sample in read(text, SERIES, hop=5)] == [0, 5]
+    assert len(read(text, LEFT, hop=5)) == 9
 
 
 def test_a_file_is_read_to_the_letter() -> None:

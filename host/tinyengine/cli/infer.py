@@ -66,8 +66,9 @@ def command(
         runs: list[Callable[[], Recognition]] = []
         for path, pictures in files.items():
             if pictures is None:
-                samples = read_number_set(path, identity.inputs, windows_of(board.metadata, hop, window)).samples
-                runs += [partial(board.take, sample) for sample in samples]
+                windows = windows_of(board.metadata, hop, window)
+                numbers = read_number_set(path, identity.inputs, windows, labelled=False)
+                runs += [partial(board.take, sample) for sample in numbers.samples]
             else:
                 runs += [partial(_recognize, board, picture, drawn, taken) for picture in pictures]
         results = []

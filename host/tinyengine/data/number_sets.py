@@ -25,7 +25,8 @@ from tinyengine.data.numbers import (
     read_numbers,
 )
 from tinyengine.data.reader import class_folders
-from tinyengine.data.samples import Arrays, Samples, labelled
+from tinyengine.data.samples import Arrays, Samples
+from tinyengine.data.samples import labelled as with_labels
 from tinyengine.errors import DataError
 
 
@@ -58,7 +59,7 @@ class NumberSet:
         else:
             whole = [b"".join(array.tobytes() for array in sample.arrays) for sample in self.samples]
             values = np.stack([np.frombuffer(each, np.uint8) for each in whole])
-        return labelled(Samples(values, self.labels, self.classes, self.named, names=self.names), path, fewest=1)
+        return with_labels(Samples(values, self.labels, self.classes, self.named, names=self.names), path, fewest=1)
 
 
 def inputs_of(values: np.ndarray, ports: Sequence[Port]) -> list[np.ndarray]:
@@ -86,21 +87,24 @@ def holds_numbers(path: Path) -> bool:
     return bool(numbers)
 
 
-def read_number_set(path: Path, ports: Sequence[Port], windows: Windows = AS_THE_NETWORK) -> NumberSet:
+def read_number_set(
+    path: Path, ports: Sequence[Port], windows: Windows = AS_THE_NETWORK, labelled: bool = True
+) -> NumberSet:
     """The samples of a file, or of a folder with one subfolder of files per class, for a network with these inputs.
 
-    DataError where they do not fit it, or labels do not fit them.
+    DataError where they do not fit it, or labels do not fit them. ``labelled``: subfolders must be classes; else files
+    beside them count alone.
     """
     if not path.is_dir():
         samples = tuple(read_numbers(path, ports, windows))
-        if path.suffix.lower() == ".npz":
+        if labelled and path.suffix.lower() == ".npz":
             return _with_truth(samples, open_arrays(path), path)
         return NumberSet(samples, np.full(len(samples), -1, np.int32))
     found: list[NamedInputs] = []
     labels: list[int] = []
-    classes = class_folders(path, SUFFIXES)
+    classes = class_folders(path, SUFFIXES, refuse=labelled)
     loose = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
-    if loose and classes:
+    if loose and classes and labelled:
         raise DataError(
             f"{path} has files in subfolders, which are their classes, and {loose[0].name} beside them: move the files "
             "without a class to another folder"

@@ -120,7 +120,11 @@ class Windows:
         if len(series) < self.checked(lines):
             raise DataError(f"{where} has {len(series)} lines, and {lines} of them make a sample: give more")
         every = np.moveaxis(np.lib.stride_tricks.sliding_window_view(series, lines, axis=0), -1, 1)
-        return every[:: self.hop or lines]
+        return every[:: self.step(lines)]
+
+    def step(self, lines: int) -> int:
+        """From one sample of ``lines`` to the next; where each line is a sample there is nothing to overlap."""
+        return (self.hop or lines) if lines > 1 else 1
 
 
 AS_THE_NETWORK = Windows()

@@ -177,7 +177,7 @@ class Recognizer:
         if names:
             return len(names) == count or out.shape[-1:] in ((count,), ())
         picture = len(identity.inputs) == 1 and len(identity.inputs[0].shape) == 3
-        return 1 < count == out.shape[-1] and (picture or holds_probabilities(out.scale, out.zero_point))
+        return 1 < count == out.shape[-1] and (picture or holds_probabilities(out.scale, out.zero_point, out.dtype))
 
     def stream(self, items: Iterator[Item], limit: int | None = None) -> Iterator[Recognition]:
         """Compute with pictures or numbers as they come, at most ``limit``; the rate is averaged over the last ones.

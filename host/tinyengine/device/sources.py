@@ -55,7 +55,7 @@ def open_source(source: str) -> Source:
         return lambda ports, windows: samples_of_lines(_lines(port), ports, windows, name, patient=True)
     path = Path(source)
     if "://" not in source and path.exists() and holds_numbers(path):
-        return lambda ports, windows: iter(read_number_set(path, ports, windows).samples)
+        return lambda ports, windows: iter(read_number_set(path, ports, windows, labelled=False).samples)
     pictures = frames(source)
     return lambda ports, windows: pictures
 
@@ -158,7 +158,7 @@ def samples_of_lines(
             values = np.array(kept).reshape(1, -1)
             yield NamedInputs(f"{name} #{count}", tuple(array[0] for array in of_lines(values, ports, name)))
             count += 1
-            hop = windows.hop or needed
+            hop = windows.step(needed)
             kept, left_out = kept[hop:], max(hop - needed, 0)
 
 
