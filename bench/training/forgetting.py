@@ -148,7 +148,7 @@ def main(scheme: str, kept: str, epochs: float, per_task: int, judged: int, seed
     for seed in range(seeds):
         for size in sizes:
             runs.append(learn(model, data, size, epochs, seed))
-            click.echo(f"{size} kept, seed {seed}: {runs[-1].final:.3f} ({runs[-1].seconds:.0f} s)", err=True)
+            click.echo(json.dumps(asdict(runs[-1])), err=True)
     if as_json:
         click.echo(json.dumps([asdict(run) for run in runs], indent=2))
         return
