@@ -135,7 +135,7 @@ def pictures(model: CompiledModel) -> Session:
     files, lines, expected = {}, ["net, before = network(), 0", "def state(): return gc.mem_alloc()"], []
     for name, width, height in (("rgb565be", 80, 60), ("gray8", 33, 100), ("yuyv", 96, 72)):
         frame = rng.bytes(width * height * FORMATS[name].size)
-        values = form.values(FORMATS[name].picture(frame, width, height)).astype(np.int8).reshape(x.shape)
+        values = form.values(FORMATS[name].frame(frame, width, height)).astype(np.int8).reshape(x.shape)
         files[name] = frame
         lines += [f'net.load(blob("{name}"), {width}, {height}, "{name}")', "show(net.run())"]
         expected.append(_hex(run(model.graph, [values], requant=model.roundings)))

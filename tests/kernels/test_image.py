@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.data import astronaut
 from tinyengine import reference
 from tinyengine.codegen.generated import Generated
 from tinyengine.compiler import CompileOptions, compile_model
-from tinyengine.data.images import InputForm
+from tinyengine.data.images import InputForm, to_pixels
 from tinyengine.data.metadata import ModelMetadata, load_metadata, parse_mapping
 from tinyengine.data.pixels import FORMATS
 from tinyengine.ir import Graph, Port, Tensor
@@ -29,7 +30,7 @@ READY, BAD_SOURCE = 0, 1
 
 def bound(width: int, to_width: int) -> int:
     """TE_IMAGE_BYTES."""
-    return 8 * max(width, to_width) + 37 * to_width + 4
+    return 19 * width + 30 * to_width + 64
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,9 @@ LARGE = [
     ("gray8", 2047, 3, (3, 1, 1)),
     ("gray8", 4095, 2, (2, 9, 1)),
     ("gray8", 2, 4095, (9, 1, 1)),
+    ("gray8", 4095, 2, (1, 1, 1)),
+    ("rgb888", 3, 4095, (1, 2, 3)),
+    ("yuyv", 4095, 3, (1, 1, 3)),
     ("rgb888", 1, 1, (96, 96, 3)),
     ("uyvy", 1, 1, (5, 4, 3)),
     ("rgb565be", 1, 480, (96, 1, 3)),
@@ -146,8 +150,6 @@ def test_sums_of_large_pictures_do_not_overflow(
         (4, 4, (0, 3, 4, 2), (2, 2, 1)),
         (4, 4, (0, 0, 4, 0), (2, 2, 1)),
         (4096, 1, (0, 0, 0, 0), (1, 9, 1)),
-        (4095, 1, (0, 0, 0, 0), (1, 1, 1)),
-        (1, 4095, (0, 0, 0, 0), (1, 1, 1)),
     ],
 )
 def test_impossible_sources_are_refused(
@@ -156,10 +158,6 @@ def test_impossible_sources_are_refused(
     case = PictureCase("gray8", width, height, form(shape), bytes(width * height), area)
     answer = camera.convert(case)
     assert (answer.status, answer.memory, answer.rows.size) == (BAD_SOURCE, 0, 0)
-
-
-def test_nearest_takes_what_bilinear_refuses(camera: NativeCamera) -> None:
-    check(camera, PictureCase("gray8", 4095, 1, form((1, 1, 1), resize="nearest"), frame("gray8", 4095, 1, 3)))
 
 
 def target_cases() -> list[PictureCase]:
@@ -234,8 +232,8 @@ def test_a_network_looks_through_a_camera_without_a_frame(cpu: str) -> None:
     """Lines of RGB565 through te_image.h into push_rows: the answer of `infer` on the same picture."""
     path = project_root() / "models" / "person_tiny.tflite"
     person = compile_model(path, CompileOptions(cpu=cpu, prefix="person", input="rows", optimize="sram"))
-    seen = FORMATS["rgb888"].picture(astronaut()[:384].tobytes(), 512, 384).resize((320, 240))
-    r, g, b = (np.asarray(seen)[:, :, c].astype(np.uint16) for c in range(3))
+    seen = to_pixels(Image.fromarray(astronaut()[:384]), 240, 320, 3)
+    r, g, b = (seen[:, :, c].astype(np.uint16) for c in range(3))
     pixels = (r >> 3 << 11 | g >> 2 << 5 | b >> 3).astype(">u2").tobytes()
 
     graph = Graph("camera")
@@ -251,7 +249,7 @@ def test_a_network_looks_through_a_camera_without_a_frame(cpu: str) -> None:
     metadata = load_metadata(path)
     assert metadata is not None
     wanted = InputForm(tensor.hwc(), tensor.scale, tensor.zero_point, metadata)
-    values = wanted.values(FORMATS["rgb565be"].picture(pixels, 320, 240))
+    values = wanted.values(FORMATS["rgb565be"].frame(pixels, 320, 240))
     [expected] = reference.run(person.graph, [values[None]], requant=person.roundings)
     np.testing.assert_array_equal(result.outputs[0][4:], expected.ravel())
     assert result.outputs[0][0] == np.argmax(expected)

@@ -2,8 +2,8 @@
 
 The way of a picture into a network, the same everywhere: decoded by Pillow, turned as its EXIF orientation says,
 made RGB (transparent parts become black; a JPEG of more than :data:`MOST_DRAFTED` pixels is made smaller while it is
-decoded), the *whole* picture, or what the network's MODEL.json has cut out of it,
-resized to the input's size with Pillow's bilinear filter (which averages when it shrinks; the aspect ratio is given
+decoded), the *whole* picture, or what the network's MODEL.json has cut out of it, resized to the input's size with a
+bilinear filter (resize.py; it averages when it shrinks; the aspect ratio is given
 up), or without a filter, made luma where the network or the user wants it (ITU-R 601: 0.299 R + 0.587 G + 0.114 B),
 mapped to int8 as the MODEL.json says. A device does the same to the bit (te_image.h).
 """
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.pixels import Frame, frame_of
 from tinyengine.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff"})
@@ -71,8 +72,8 @@ class InputForm:
     zero_point: int
     metadata: ModelMetadata
 
-    def values(self, image: Image.Image) -> np.ndarray:
-        """RGB picture -> int8 values of the input.
+    def values(self, image: Image.Image | Frame) -> np.ndarray:
+        """RGB picture, or frame of a camera -> int8 values of the input.
 
         A network with one channel gets luma. One with three gets RGB, or, if the metadata's color is luma, one channel
         only, (rows, columns, 1), which stands for all three. DataError for an input that is no picture.
@@ -170,23 +171,14 @@ def center(width: int, height: int, to_width: int, to_height: int) -> tuple[int,
     return left, top, left + part[0], top + part[1]
 
 
-def to_pixels(image: Image.Image, height: int, width: int, channels: int, resize: str = "bilinear") -> np.ndarray:
-    """RGB picture -> uint8 (height, width, channels); 3 channels are RGB, 1 is luma."""
+def to_pixels(
+    image: Image.Image | Frame, height: int, width: int, channels: int, resize: str = "bilinear"
+) -> np.ndarray:
+    """RGB picture, or frame of a camera -> uint8 (height, width, channels); 3 channels are RGB, 1 is luma."""
     if channels not in (1, 3):
         raise DataError(f"pictures have 1 or 3 channels, but the network's input has {channels}")
-    if resize == "nearest":
-        image = _nearest(image, width, height)
-    else:
-        # First every line, as a device sees them. By itself Pillow begins with the columns of some pictures, in some
-        # of its versions, which rounds differently.
-        for size in ((width, image.height), (width, height)):
-            image = image.resize(size, Image.Resampling.BILINEAR) if image.size != size else image
+    frame = frame_of(image) if isinstance(image, Image.Image) else image
+    pixels = frame.resized(height, width, resize)
     if channels == 1:
-        image = image.convert("L")
-    return np.asarray(image, np.uint8).reshape(height, width, channels)
-
-
-def _nearest(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The pixels in whose areas the middles of the new ones lie. Pillow finds some of them in floating point."""
-    columns, rows = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in ((width, image.width), (height, image.height)))
-    return Image.fromarray(np.asarray(image)[rows][:, columns])
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    return pixels

@@ -24,7 +24,8 @@ from tests.helpers.batch import STRICT
 
 HERE = Path(__file__).parent
 LIBRARY = project_root() / "lib" / "tinyengine"
-SOURCES = [HERE / "picture_job.c", *(LIBRARY / "src" / "image" / name for name in ("te_image.c", "te_pixels.c"))]
+IMAGE = LIBRARY / "src" / "image"
+SOURCES = [HERE / "picture_job.c", IMAGE / "te_image.c", IMAGE / "te_lines.c", IMAGE / "te_pixels.c"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class PictureCase:
 
     def expected(self) -> np.ndarray:
         """int8 (rows, columns, channels), by the host."""
-        picture = FORMATS[self.format].picture(self.frame, self.width, self.height)
+        picture = FORMATS[self.format].frame(self.frame, self.width, self.height)
         x, y, width, height = self.area
         if width:
             picture = picture.crop((x, y, x + width, y + height))

@@ -30,8 +30,7 @@ TE_BEGIN_C
 #define TE_IMAGE_LARGEST 4095u /* width and height of a source */
 
 /* Memory that serves every source up to this width, aligned to 4; te_image_bytes tells what one needs. */
-#define TE_IMAGE_BYTES(source_width, input_width)                                                            \
-    (8u * ((source_width) > (input_width) ? (source_width) : (input_width)) + 37u * (input_width) + 4u)
+#define TE_IMAGE_BYTES(source_width, input_width) (19u * (source_width) + 30u * (input_width) + 64u)
 
 /* How the pixels of a picture become the input of a network; generated. */
 typedef struct te_image_input {
@@ -43,28 +42,30 @@ typedef struct te_image_input {
     int8_t values[256]; /* of the input, by what a pixel is */
 } te_image_input;
 
-/* A number for an output and one for the output behind it. */
-typedef struct te_two {
-    uint32_t near, next;
-} te_two;
-
-/* What a line is added to; between te_image.c and te_pixels.c. */
+/* Narrows a row of sums of columns. */
 typedef struct te_narrowing {
-    const te_two *weights;  /* of each column, on the output that it is part of and on the one behind */
-    const uint16_t *counts; /* columns until an output is complete; 0 behind the last */
-    uint32_t outputs;
-    uint8_t *values; /* [output][channel]; or NULL, and they are added, times `near` and `next`, to */
-    te_two *sums;    /* [output][channel] of the row that the line is part of and of the one behind */
-    uint32_t near, next;
+    const uint32_t *sums;
+    const uint32_t *columns; /* te_image.c, narrow_tables */
+    const int8_t *values;    /* by what a channel is, 0 to 255 */
+    int8_t *result;          /* [output][channel] */
 } te_narrowing;
 
-/* A format of pixels. */
+/* Adds a line to the sums of its columns: words of 4 bytes, times the weight on the row that is being made (lower 16
+ * bits) and on the one behind it. */
+typedef void te_add_line(uint32_t *sums, const uint8_t *bytes, uint32_t words, uint32_t weights);
+
+/* A format of pixels. Per 4 bytes of a line there are `fields` words of sums for a row, each with two sums of 16
+ * bits, and as many for the row behind it. */
 typedef struct te_pixels {
     uint8_t channels; /* 3: RGB, 1: gray */
     uint8_t bytes;    /* of a pixel */
     uint8_t group;    /* pixels that only exist together: a line is a multiple of them */
-    uint8_t shift;    /* of the weights that narrow wants, to the left */
-    void (*narrow)(const te_narrowing *to, const uint8_t *line, uint32_t first);
+    uint8_t block;    /* pixels that are narrowed together: 2 or 4 */
+    uint8_t fields;
+    te_add_line *add, *begin; /* `begin` first makes the row behind the one that is being made */
+    void (*narrow)(const te_narrowing *to);                              /* NULL: by column and finish */
+    void (*column)(const uint32_t *sums, uint32_t x, uint32_t *numbers); /* sums of pixel x, by channel */
+    void (*finish)(const uint32_t *totals, uint8_t *values);             /* weighted sums -> 0 to 255 */
     void (*pick)(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values);
 } te_pixels;
 
@@ -87,24 +88,37 @@ typedef struct te_image_source {
 /* Takes one row of the input, width x channels values, which are there until it returns. */
 typedef void (*te_image_row)(void *context, const int8_t *values);
 
+/* How much of 2^bits the weights of an output have got so far (te_weights.h). */
+typedef struct te_shares {
+    uint32_t until, total, surplus, given;
+} te_shares;
+
+/* A column of the sums, and the weight of the one behind it. */
+typedef struct te_blend {
+    uint16_t column, weight;
+} te_blend;
+
 typedef struct te_image { /* private */
     const te_image_input *input;
     te_image_source source;
     te_image_row row;
     void *context;
-    uint32_t line, output;     /* the next one of the source, of the input */
-    uint32_t total, following; /* of the weights of the lines of that output and of the one behind */
-    te_two *weights, *sums;
-    uint16_t *counts, *columns[2];
-    uint8_t *rows[2], *values, *second;
-    int8_t *result;
+    uint32_t line, output; /* the next one of the source, of the input */
+    uint32_t end, fresh; /* one behind the last line of that output; whether its sums are those of `behind` */
+    te_shares near, behind;
+    uint32_t pitch, start, counted; /* bytes of a line; before and of what counts of it */
+    uint32_t *sums, *narrowing;
+    te_blend *blends;
+    uint16_t *columns;
+    uint8_t *previous; /* line */
+    const int8_t *values;
+    int8_t *stage, *result; /* a row by the channels of the source, of the input */
 } te_image;
 
 enum { TE_IMAGE_READY, TE_IMAGE_BAD_SOURCE, TE_IMAGE_SMALL_MEMORY };
 
-/* Bytes of memory that te_image_open wants; 0 for a source that it would refuse: larger than
- * TE_IMAGE_LARGEST, an area that does not lie inside, or a side that shrinks too much (by more than 2^22 /
- * side, e.g. 2592 pixels to 1). */
+/* Bytes of memory that te_image_open wants; 0 for a source that it would refuse: larger than TE_IMAGE_LARGEST, or
+ * with an area that does not lie inside. */
 uint32_t te_image_bytes(const te_image_input *input, const te_image_source *source);
 
 /* Prepares tables in `memory` (aligned to 4), which from now on belongs to *image. `input` must stay; *source

@@ -1,16 +1,15 @@
-/* Weights of Pillow's bilinear filter, in integers.
+/* Weights of the bilinear filter, in integers: host/tinyengine/data/resize.py is the same in NumPy.
  *
  * A triangle over source pixels, as wide as two outputs, or as two source pixels where there are fewer of
- * them: in units of 1 / (2 max(in, out)) weights are whole numbers. Pillow divides them by their sum in double
- * precision and rounds to 22 bits. The quotient of two integers below 2^23 is never close enough to a half for
- * its errors to matter, so integers give the same. */
+ * them: in units of 1 / (2 max(in, out)) weights are whole numbers. Scaled, an output's have the sum 2^bits:
+ * each is the difference between two rounded shares of the total, so what one lacks its neighbour has. */
 #ifndef TE_WEIGHTS_H
 #define TE_WEIGHTS_H
 
-#include "tinyengine/te_types.h"
+#include "tinyengine/te_image.h"
 
-#define WEIGHT_BITS 22
-#define WEIGHT_HALF (1u << (WEIGHT_BITS - 1))
+#define LINE_BITS 8    /* weights of lines: with pixels of 8 bits, sums have 16 */
+#define COLUMN_BITS 14 /* of columns */
 
 /* One axis: pixels of the source and of the output. */
 typedef struct te_axis {
@@ -41,20 +40,35 @@ TE_INLINE uint32_t te_end(te_axis a, uint32_t j) {
     return end < a.in ? end : a.in;
 }
 
-TE_INLINE uint32_t te_total(te_axis a, uint32_t j) {
-    uint32_t total = 0;
-    for (uint32_t i = te_first(a, j); i < te_end(a, j); i++) total += te_weight(a, i, j);
-    return total;
+/* `count` numbers, each `step` behind the last. */
+TE_INLINE uint32_t te_series(uint32_t first, uint32_t step, uint32_t count) {
+    return count * first + step * (count * (count - 1) / 2);
 }
 
-/* round(2^22 weight / total), halves up, for total < 2^23. */
-TE_INLINE uint32_t te_scaled(uint32_t weight, uint32_t total) {
-    uint32_t quotient = (weight << 8) / total, rest = (weight << 8) % total;
-    for (uint32_t step = 0; step < 2; step++) {
-        quotient = (quotient << 7) + (rest << 7) / total;
-        rest = (rest << 7) % total;
-    }
-    return quotient + (2 * rest >= total);
+/* All unscaled weights on output j, which rise and then fall by as much from pixel to pixel. */
+TE_INLINE uint32_t te_total(te_axis a, uint32_t j) {
+    const uint32_t first = te_first(a, j), end = te_end(a, j),
+                   top = ((2 * j + 1) * a.in + a.out) / (2 * a.out);
+    return te_series(te_weight(a, first, j), 2 * a.out, top - first) +
+           te_series(te_weight(a, end - 1, j), 2 * a.out, end - top);
+}
+
+/* Nothing given yet to the pixels of output j. A total loses its lowest bits where te_share's products would
+ * not fit. */
+TE_INLINE te_shares te_shares_of(te_axis a, uint32_t j, uint32_t bits) {
+    te_shares shares = {0, te_total(a, j), 0, 0};
+    while (shares.total >> shares.surplus >> (30 - bits)) shares.surplus++;
+    shares.total >>= shares.surplus;
+    return shares;
+}
+
+/* The scaled weight of the next pixel. */
+TE_INLINE uint32_t te_share(te_shares *shares, uint32_t weight, uint32_t bits) {
+    shares->until += weight;
+    const uint32_t products = (shares->until >> shares->surplus << (bits + 1)) + shares->total;
+    const uint32_t before = shares->given;
+    shares->given = products / (2 * shares->total);
+    return shares->given - before;
 }
 
 /* The source pixel in whose area the middle of output j lies. */
