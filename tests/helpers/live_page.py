@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 TOKEN = "a-token-for-tests"
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Page:

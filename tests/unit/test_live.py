@@ -9,7 +9,9 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tinyengine.boards import load
+from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.device import Device, open_device
 from tinyengine.device.recognition import Recognizer
 from tinyengine.errors import DataError
 from tinyengine.finetune.classes import Outputs
 from tinyengine.live import messages
+from tinyengine.live.arena import find_plan, places
 from tinyengine.live.collection import Collection
 from tinyengine.live.hub import MOST_TABS, WAITING, Hub
 from tinyengine.live.messages import (
@@ -46,7 +51,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.helpers.command_line import fails
 from tests.helpers.live_page import TOKEN, Page, encoded, page
 from tests.helpers.native_device import SHAPE, NativeDevice, native_device
-from tests.helpers.trained_network import write_pictures
+from tests.helpers.trained_network import write_model, write_pictures
 
 ONE, TWO = "1" * 16, "2" * 16
 
@@ -448,6 +453,27 @@ def test_what_the_outputs_will_be_called(
     known: tuple[str, ...], taught: tuple[str, ...], classes: tuple[str, ...], names: tuple[str, ...]
 ) -> None:
     assert wish_for(Outputs(known, 4), taught, classes).names == names
+
+
+@pytest.mark.parametrize("train", [None, "last-2"])
+def test_what_lies_in_the_arena_while_a_layer_runs(tmp_path: Path, train: str | None) -> None:
+    model = write_model(tmp_path / "net.tflite")
+    board = load("sim_stm32f405")
+    options = CompileOptions(cpu=board.cpu, train=train, sram_available=board.network_sram_bytes)
+    compiled = compile_model(model, replace(options, requant="exact" if train else "fast"))
+    known = {"board": board.name, "model_hash": compiled.model_hash, "arena_bytes": compiled.plan.arena_bytes}
+    identity: Any = SimpleNamespace(**known, layers=len(compiled.calls), by_frame=True)
+    classes = compiled.training.classes if compiled.training else 0
+    info: Any = SimpleNamespace(scheme=train, classes=classes, velocity=False, gradients="int16") if train else None
+    found = find_plan(model, identity, info)
+    assert found is not None
+    shown = places(found)
+    for number in range(identity.layers):
+        here = [place for place in shown if place["first"] <= number <= place["last"]]
+        assert here and all(place["address"] + place["bytes"] <= identity.arena_bytes for place in here)
+    assert {place["kind"] for place in shown} >= {"input", "output"}
+    identity.arena_bytes += 1
+    assert find_plan(model, identity, info) is None
 
 
 # ---- a board behind it

@@ -17,7 +17,7 @@ from tinyengine.errors import TinyEngineError
 from tinyengine.report.arena import boxes
 
 
-def find_plan(model: Path, identity: Identity, info: TrainingInfo | None, layers: int) -> CompiledModel | None:
+def find_plan(model: Path, identity: Identity, info: TrainingInfo | None) -> CompiledModel | None:
     """The compiled network that the board runs; None where no usual set of options gives it."""
     for options in _candidates(identity, info):
         try:
@@ -25,7 +25,7 @@ def find_plan(model: Path, identity: Identity, info: TrainingInfo | None, layers
         except TinyEngineError:
             continue
         same = compiled.model_hash == identity.model_hash and compiled.plan.arena_bytes == identity.arena_bytes
-        if same and len(compiled.calls) == layers:
+        if same and len(compiled.calls) == identity.layers:
             return compiled
     return None
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyengine.data.metadata import ModelMetadata
-from tinyengine.device import Device
+from tinyengine.device import Device, Identity
 from tinyengine.device.errors import RefusedError, RestartedError
 from tinyengine.device.recognition import Recognition, Recognizer, input_form
 from tinyengine.device.sources import NamedPicture
@@ -542,16 +542,28 @@ class Session:
             self._again()  # it has rewound states
         self._statistics = asdict(device.statistics())
         board.last_run = -1
-        if self._options.model is not None and self._arena_of != device.identity.model_hash:
-            self._arena_of = device.identity.model_hash
-            compiled = arena.find_plan(self._options.model, device.identity, board.info, device.identity.layers)
-            self._arena = arena.places(compiled) if compiled else None
-            if compiled is None:
-                self._notice(
-                    f"{self._options.model} as the board has it was not found again, so the page does not show what "
-                    "lies where in the arena",
-                    "warning",
-                )
+        model, identity = self._options.model, device.identity
+        if model is not None and self._arena_of != identity.model_hash:
+            self._arena_of, self._arena = identity.model_hash, None
+            # compiling takes seconds, in which the board has better things to do
+            finding = threading.Thread(target=self._find_arena, args=(model, identity, board.info), daemon=True)
+            finding.start()
+
+    def _find_arena(self, model: Path, identity: Identity, info: TrainingInfo | None) -> None:
+        try:
+            compiled = arena.find_plan(model, identity, info)
+        except TinyEngineError as error:
+            self._notice(str(error), "warning")
+            return
+        if compiled is None:
+            self._notice(
+                f"{model} as the board has it was not found again, so the page does not show what lies where in the "
+                "arena: give the file that the firmware was built from",
+                "warning",
+            )
+            return
+        self._arena = arena.places(compiled)
+        self._tell_state()
 
     def _refresh(self) -> None:
         """After the weights have changed: what they are, and what their classes are called."""
