@@ -69,10 +69,10 @@ def main() -> None:
             page.wait_for("#verdict")
             for key, name in enumerate(("mug", "cat"), 1):
                 page.add_class(name)
-                page.collect(key, key - 1, 12, 3.0)
-            page.page.fill("#epochs", "6")
+                page.collect(key, key - 1, 9, 3.0)
+            page.page.fill("#epochs", "4")
             page.page.click("#start")
-            page.wait_for("#turn", seconds=300)
+            page.wait_for("#turn", seconds=600)
             page.page.keyboard.press("s")
             page.wait_for("#held", "saved in its flash")
             page.page.wait_for_selector(".notice", state="detached")

@@ -157,6 +157,7 @@ def starlette(purpose: str) -> ModuleType:
         import starlette.applications
         import starlette.responses
         import starlette.routing
+        import starlette.websockets
     except ImportError as error:
         raise ToolError(
             f"Starlette is needed to {purpose} and is not installed: run pip install 'tinyengine[live]'"

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_model
-from tinyengine.device import Device, open_device
-from tinyengine.device.recognition import Recognizer
+from tinyengine.data.boxes import Box
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.device import Device, Inference, TensorInfo, open_device
+from tinyengine.device.recognition import Recognition, Recognizer
 from tinyengine.errors import DataError
 from tinyengine.finetune.classes import Outputs
 from tinyengine.live import messages
@@ -318,7 +320,7 @@ def test_malformed_messages_end_nothing_and_reach_nobody(recorded: tuple[Page, l
     session.offered.clear()
     refused = [0]
 
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=120, deadline=None)
     @given(st.lists(TEXTS | st.binary(max_size=80) | damaged_pictures(), min_size=1, max_size=4))
     def attempt(sent: list[str | bytes]) -> None:
         allowed, mistakes = [], 0
@@ -625,6 +627,8 @@ def test_a_training_that_is_stopped_and_one_that_cannot_be(bench: Bench, tmp_pat
         with running.tab(TWO) as tab:  # the browser has gone; the training has not
             tab.until("role", lambda role: role["controls"])
             tab.until("steps")
+            tab.send("save")
+            assert "busy" in tab.until("notice")["text"]
             tab.send("stop")
             lesson = tab.until("trained")["lesson"]
             assert lesson["interrupted"] and lesson["after"] is None
@@ -635,6 +639,45 @@ def test_a_training_that_is_stopped_and_one_that_cannot_be(bench: Bench, tmp_pat
             tab.send("train", epochs=1, rate=0.01)
             assert "holds no" in tab.until("notice")["text"]
             tab.until("state", lambda state: not state["busy"])
+
+
+def test_a_board_that_is_lost_in_a_training(bench: Bench, tmp_path: Path) -> None:
+    folder = train_data(tmp_path / "samples")
+    with live(bench, folder) as running, running.tab(ONE) as tab:
+        tab.until("state", lambda state: state["link"] == "connected")
+        for _ in range(2):
+            tab.send("train", epochs=1000, rate=0.01)
+            tab.until("steps")
+            bench.pull_out()
+            state = tab.until("state", lambda state: state["link"] == "lost")
+            assert state["busy"] == ""
+            tab.send("train", epochs=1000, rate=0.01)  # meant for the board that has gone
+            assert "not connected" in tab.until("notice")["text"]
+            bench.plug_in()
+            state = tab.until("state", lambda state: state["link"] == "connected")
+            assert state["training"]["complete"] and state["training"]["steps"] == 0
+            tab.send("undo")
+            assert "nothing to undo" in tab.until("notice")["text"]  # and no training goes on
+
+
+@pytest.mark.parametrize("kind", ["boxes", "numbers", "shares"])
+def test_answers_of_networks_that_are_no_classifiers(kind: str, tmp_path: Path) -> None:
+    port = TensorInfo("out", (2, 50, 2), 0.5, 0, 200)
+    outputs = [np.arange(200).reshape(port.shape).astype(np.int8)]
+    boxes = (Box(1, 0.75, 0.1, 0.2, 0.3, 0.4),) if kind == "boxes" else None
+    meaning = ModelMetadata("detection" if boxes else "numbers", ("cup", "tin") if kind != "numbers" else ())
+    run = Inference(outputs, 1, 10, 0.1, 0.2, 0.05, 300)
+    result = Recognition("it", None, run, "cycles", (port,), meaning, 3.0, boxes)
+    session = Session(contextlib.nullcontext, Collection(tmp_path), lambda event: None)  # type: ignore[arg-type]
+    event = session._answer(SimpleNamespace(), result)  # type: ignore[arg-type]
+    assert (event["answer"], event["frames_per_second"], event["wire_share"]) == (None, 3.0, 0.25)
+    assert "outputs" not in event
+    if kind == "boxes":
+        assert event["boxes"][0]["class"] == "tin" and event["boxes"][0]["score"] == 0.75
+    else:
+        assert event["boxes"] is None and event["numbers"][0]["size"] == 200
+        assert event["numbers"][0]["values"] == [0.5 * k for k in range(8)]
+        assert set(event["shares"]) == (set() if kind == "numbers" else {"cup", "tin"})
 
 
 def test_the_hosts_pictures(bench: Bench, tmp_path: Path) -> None:

@@ -22,10 +22,7 @@ from tinyengine.errors import ToolError
 from tinyengine.live.hub import Hub, Tab
 from tinyengine.live.messages import (
     PICTURE_BYTES,
-    Choose,
-    Collect,
     MessageError,
-    Order,
     TakeControl,
     parse_order,
     parse_picture,
@@ -214,7 +211,8 @@ class _Page:
                     self._picture(tab, message.get("bytes") or b"")
             except MessageError as error:
                 if not tab.mistakes.take():
-                    await websocket.close(POLICY_VIOLATION, "too many messages that are none")
+                    with contextlib.suppress(RuntimeError, OSError):  # it may have gone by itself
+                        await websocket.close(POLICY_VIOLATION, "too many messages that are none")
                     return
                 tab.send({"is": "notice", "kind": "error", "text": str(error)})
 
@@ -231,8 +229,8 @@ class _Page:
             self._hub.tell_roles()
             return
         self._must_control(tab)
-        if not self.session.submit(order) and not _ends_something(order):
-            raise MessageError("the board has not got round to the last orders yet: wait a moment")
+        if not self.session.submit(order):
+            raise MessageError("the board is not connected, or busy: wait a moment, or stop its training")
 
     def _picture(self, tab: Tab, content: bytes) -> None:
         if not tab.pictures.take():
@@ -246,13 +244,10 @@ class _Page:
             raise MessageError("another tab controls the board: take over first")
 
 
-def _ends_something(order: Order) -> bool:
-    return (isinstance(order, Collect) and not order.on) or order == Choose("none")
-
-
 async def _pump(websocket: WebSocket, tab: Tab) -> None:
     """Send what waits for a tab; close its socket where it has missed something that it must know."""
-    with contextlib.suppress(RuntimeError, OSError):  # the other side has gone
+    gone = starlette("serve a page").websockets.WebSocketDisconnect
+    with contextlib.suppress(RuntimeError, OSError, gone):
         while True:
             message = await tab.waiting.get()
             if message is None:

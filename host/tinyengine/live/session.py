@@ -58,6 +58,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
 """Seconds before a lost board is connected to again."""
 OFTEN = 0.1
 """Seconds between two reports of something that goes on."""
+REPEATED = 5.0
+"""Seconds in which a page is not told the same twice."""
 MANY = 8
 """Numbers of an output that pages are told."""
 LONGEST_BURST = 60.0
@@ -152,6 +154,7 @@ class Session:
         self._shot: Shot | None = None
         self._number = 0
         self._heard = 0.0  # when the board answered last
+        self._said, self._said_at = "", 0.0
         self._layers: list[dict[str, Any]] = []
         self._arena: list[dict[str, Any]] | None = None
         self._arena_of = ""
@@ -175,12 +178,14 @@ class Session:
             self._thread.join(30)
 
     def submit(self, order: Order) -> bool:
-        """An order to be obeyed in its turn; False where too many wait. A stop takes no turn."""
+        """An order to be obeyed in its turn. A stop takes no turn. False where the board is not there, or has something
+        else to do, and the order is not one that only ends something: it is for this board, and for now."""
         if isinstance(order, Stop):
             self._stop.set()
             return True
+        ends = order == Choose("none") or (isinstance(order, Collect) and not order.on)
         with self._changed:
-            if len(self._orders) >= QUEUED:
+            if not ends and (self._busy or self._link != "connected" or len(self._orders) >= QUEUED):
                 return False
             self._queue(order)
         return True
@@ -202,7 +207,8 @@ class Session:
         """Of a key it counts when the press arrives, not when the board gets round to it."""
         if isinstance(order, Collect):
             self._now = Moment(self._now.presses + order.on, order.on)
-        self._orders.append(order)
+        if not (self._orders and self._orders[-1] == order and order in (Choose("none"), Collect("", False))):
+            self._orders.append(order)
         self._changed.notify_all()
 
     def snapshot(self) -> dict[str, Any]:
@@ -266,6 +272,9 @@ class Session:
         self._board = None
         self._busy = ""
         self._end_burst()
+        with self._changed:  # what was meant for this board is not for the next; where pictures come from stays
+            self._orders = deque(order for order in self._orders if isinstance(order, Choose))
+            self._presses = self._now.presses
         self._link, self._problem = "lost", sentence
         self._tell_state()
 
@@ -286,13 +295,13 @@ class Session:
                 elif time.monotonic() - self._heard > QUIET:
                     self._ask_how_it_is(device)
             except RefusedError as error:
-                self._notice(str(error))
+                self._complain(str(error))
                 self._source = "none"
                 self._tell_state()
             except DeviceError:
                 raise
             except TinyEngineError as error:  # of a picture or of where it comes from
-                self._notice(str(error))
+                self._complain(str(error))
                 self._again()
                 if self._source == "host":
                     self._source = "none"
@@ -624,6 +633,13 @@ class Session:
 
     def _tell_state(self) -> None:
         self._publish(self.snapshot())
+
+    def _complain(self, text: str) -> None:
+        """Of a picture: the next one is probably as bad, which need not be said each time."""
+        now = time.monotonic()
+        if text != self._said or now - self._said_at > REPEATED:
+            self._said, self._said_at = text, now
+            self._notice(text)
 
     def _notice(self, text: str, kind: str = "error") -> None:
         self._publish({"is": "notice", "kind": kind, "text": text})

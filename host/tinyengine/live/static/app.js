@@ -10,12 +10,17 @@ const LINKS = { connected: "board connected", connecting: "connecting to the boa
 const SAID_EVERY = 2500; // milliseconds between two answers that a screen reader is told
 
 let state = null, role = { controls: false, free: true, others: 0 }, open = false;
+let resume = false; // the connection broke while the camera was on
 let shown = [], points = [], said = "", saidAt = 0, bars = [], names = [];
 const past = new Past(at("past"));
 
 // ---- connection
 
-const connection = new Connection(receive, showPicture, (now) => { open = now; if (!now) classes.release(); update(); });
+const connection = new Connection(receive, showPicture, (now) => {
+  open = now;
+  if (!now) { resume = camera.on; classes.release(); }
+  update();
+});
 const order = (name, more) => connection.send(name, more);
 const camera = new Camera(at("video"), (blob) => connection.picture(blob));
 const classes = new Classes(at("classes"),
@@ -26,7 +31,11 @@ const classes = new Classes(at("classes"),
 function receive(event) {
   switch (event.is) {
     case "state": state = event; update(); break;
-    case "role": role = event; if (!role.controls) camera.stop(); update(); break;
+    case "role":
+      role = event;
+      if (!role.controls) { resume = false; camera.stop(); } else if (resume) order("source", { source: "browser" });
+      update();
+      break;
     case "answer": answer(event); break;
     case "notice": notice(event.text, event.kind); break;
     case "activity": activity(event); break;
@@ -86,7 +95,8 @@ function sources() {
   at("pause").hidden = !host || state.source !== "host";
   at("pause").setAttribute("aria-pressed", String(state.holding));
   at("next").hidden = !host || state.source !== "host" || !state.holding;
-  if (!browser && camera.on && !camera.starting) camera.stop();
+  if (browser) resume = false;
+  if (!browser && camera.on && !camera.starting && !resume) camera.stop();
   if (browser && role.controls && !camera.on && open) startCamera();
   at("video").hidden = !camera.on;
   at("picture").hidden = camera.on || state.source === "none";
