@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinyengine.kernels.lm_packing import fits_w4, peak_bound
 from tinyengine.language.calibrate import Statistics, calibrate
 from tinyengine.language.choices import W8, Choice, Method, compare, evaluate, prepared, round_matrix, rounded
 from tinyengine.language.llama import MATRICES, SITES, Llama, logits, norm, rotate, sample, silu, softmax, turns
@@ -89,6 +90,19 @@ def test_groups_stay_in_their_ranges(seed: int, inputs: int, group: int, clip: b
     inside = np.abs(weights) <= 7 * step
     assert (np.abs(nearest.real() - weights)[inside] <= 0.5001 * step[inside]).all()
     assert clip or (np.abs(weights) <= 7.51 * step + 1e-9).all()
+
+
+def test_long_rows_leave_room_for_their_sums() -> None:
+    weights = np.random.default_rng(0).normal(size=(8, 1024))
+    for made in (round_groups(weights, 32), gptq(weights, np.eye(1024), 32)):
+        assert made.shares.max() < LARGEST // 4
+        assert fits_w4(made.values, made.shares, 32, peak_bound(1024, 1 << 11))
+        # half of the largest share that is possible would not
+        assert not fits_w4(made.values, 4 * made.shares, 32, peak_bound(1024, 1 << 11))
+        error = np.abs(made.real() - weights).mean() / np.abs(weights).mean()
+        assert error < 0.15
+    short = round_groups(weights[:, :64], 32)
+    assert short.shares.max() > LARGEST // 2
 
 
 def test_rows_are_within_half_a_step() -> None:

@@ -50,6 +50,18 @@ class Groups:
 
 Matrix = Rows | Groups
 
+PEAK = 1 << 11
+"""What inputs of a matrix of 4 bits count as at most; those that are not behind a norm never exceed it."""
+
+
+def _with_room(values: np.ndarray, scales: np.ndarray, shares: np.ndarray, group: int) -> Groups:
+    """With shares so small that a row's sum, 4096 fold and times its shares / 2**16, stays in 32 bits."""
+    sizes = np.add.reduceat(np.abs(values.astype(np.int64)), np.arange(0, values.shape[1], group), axis=1)
+    most = (PEAK * sizes * shares.astype(np.int64) >> 4).sum(axis=1) + 4096 * shares.shape[1]
+    halvings = np.maximum(np.ceil(np.log2(np.maximum(most, 1) / ((1 << 31) - 1))), 0).astype(np.int64)
+    smaller = np.where(halvings[:, None] > 0, shares >> halvings[:, None], shares)
+    return Groups(values, scales * 2.0**halvings, np.maximum(smaller, 1).astype(np.int16), group)
+
 
 def round_rows(weights: np.ndarray, largest: int = 127) -> Rows:
     """To the nearest of 2 * ``largest`` + 1 steps; (outputs, inputs) floats."""
@@ -96,7 +108,7 @@ def round_groups(weights: np.ndarray, group: int, importance: np.ndarray | None 
         part = slice(begin, begin + group)
         shares.append(group_shares(weights[:, part], scales, counts[part], clip))
         values[:, part] = four_bits(weights[:, part], (shares[-1] * scales / LARGEST)[:, None])
-    return Groups(values, scales, np.stack(shares, axis=1), group)
+    return _with_room(values, scales, np.stack(shares, axis=1), group)
 
 
 def gptq(weights: np.ndarray, squares: np.ndarray, group: int, damping: float = 0.01) -> Groups:
@@ -121,4 +133,4 @@ def gptq(weights: np.ndarray, squares: np.ndarray, group: int, damping: float = 
         values[:, k] = four_bits(left[:, k], step)
         error = (left[:, k] - values[:, k] * step) / upper[k, k]
         left[:, k:] -= np.outer(error, upper[k, k:])
-    return Groups(values, scales, np.stack(shares, axis=1), group)
+    return _with_room(values, scales, np.stack(shares, axis=1), group)

@@ -215,7 +215,11 @@ static scale scale_of(const te_lm_norm_params *p, uint64_t squares, int32_t shif
     const uint32_t high = (uint32_t)(squares >> 32);
     const uint32_t zeros =
         (uint32_t)(high ? __builtin_clz(high) : 32 + __builtin_clz((uint32_t)squares)) & ~1u;
-    const scale found = {(int32_t)(p->root / root((uint32_t)(squares << zeros >> 32))), p->shift - zeros / 2};
+    scale found = {(int32_t)(p->root / root((uint32_t)(squares << zeros >> 32))), p->shift - zeros / 2};
+    if (found.right > 31) { /* much epsilon, little else: all results are 0 */
+        found.factor = 0;
+        found.right = 31;
+    }
     return found;
 }
 
