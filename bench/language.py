@@ -8,7 +8,8 @@
 
 Texts are what the float model writes at temperature 1 behind token 1 (12 for calibration, others held out), so that
 cross-entropy above the float model's estimates the divergence from it. The tokenizer lies beside the model (tok*.bin).
-'integers' is the oracle of the network that a device runs; all else is computed in float.
+'integers' is the network that a device runs, as C on this computer (tests hold that to the oracle bit by bit); all else
+is computed in float.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from tinyengine.cli.progress import step_progress
+from tinyengine.compiler import compile_graph
 from tinyengine.errors import TinyEngineError
 from tinyengine.frontend.language import language_graph
 from tinyengine.ir import Graph
@@ -47,8 +49,8 @@ from tinyengine.language.choices import (
     round_matrix,
 )
 from tinyengine.language.llama import Llama, logits, sample
+from tinyengine.native.build import build
 from tinyengine.progress import Activity, Progress, part
-from tinyengine.reference import Session
 
 CHOICES = [
     W8,
@@ -73,14 +75,12 @@ def integers(model: Llama, tokenizer: Path, calibration: np.ndarray, choice: Cho
 
 
 def run_integers(graph: Graph, tokens: np.ndarray, progress: Progress) -> Answers:
-    """Each row of ``tokens`` (B, N + 1) from the beginning; the oracle, token by token."""
-    found = []
+    """Each row of ``tokens`` (B, N + 1) from the beginning."""
+    model, found = build(compile_graph(graph)), []
     for index, row in enumerate(tokens):
-        session, scores = Session(graph), []
-        for step, token in enumerate(row[:-1]):
-            if step % 64 == 0:
-                progress(index * len(row) + step, tokens.size)
-            scores.append(session.run([np.array([token], np.int32)])[0].ravel())
+        progress(index, len(tokens))
+        model.reset()
+        scores = [model.run([np.array([token], np.int32)])[0].ravel() for token in row[:-1]]
         found.append(answers(np.array(scores)[None] / 2.0**RESIDUAL_BITS, row[None, 1:]))
     return Answers(np.concatenate([each.nats for each in found]), np.concatenate([each.likely for each in found]))
 
@@ -173,7 +173,8 @@ def judge_endless(model: Llama, tokenizer: Path, count: int, window: int, sinks:
     graph = integers(model, tokenizer, calibration, W8, window, sinks)
     nats = run_integers(graph, row, part(activity, "tokens")).nats[0]
     half = count // 2
-    return Endless(window, sinks, count, *(float(x.mean()) for x in (reference, nats, reference[half:], nats[half:])))
+    means = [float(x.mean()) for x in (reference, nats, reference[half:], nats[half:])]
+    return Endless(window, sinks, count, means[0], means[1], means[2], means[3])
 
 
 def show(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -197,10 +198,10 @@ def show_costs(title: str, costs: tuple[Cost, ...] | list[Cost]) -> None:
     show(title, ("", "above float", "standard error", "same next token", "nats per token"), rows)
 
 
-def report(result: object, as_json: bool, draw: Callable[[], None]) -> None:
-    """``result``: a dataclass, or a list of them."""
+def report(result: Weights | Endless | list[Window], as_json: bool, draw: Callable[[], None]) -> None:
+    """As JSON, or as ``draw`` prints it."""
     if as_json:
-        plain = [asdict(each) for each in result] if isinstance(result, list) else asdict(result)  # type: ignore[call-overload]
+        plain: object = [asdict(each) for each in result] if isinstance(result, list) else asdict(result)
         click.echo(json.dumps(plain, indent=2))
     else:
         draw()
