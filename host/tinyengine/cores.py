@@ -1,8 +1,7 @@
 """The table of cores: what each can do, how code for it is compiled, and on which simulated machine it is measured.
 
-Everybody who must know a core reads this table; docs/cores.md says how to add one. PlatformIO's builder runs this file
-by its path, in an interpreter that may not have tinyengine or its dependencies: nothing but the standard library is
-imported when it loads.
+Everybody who must know a core reads this table; docs/cores.md says how to add one. PlatformIO's builder imports it in
+an interpreter that may not have tinyengine's dependencies: it needs the standard library alone.
 """
 
 from __future__ import annotations

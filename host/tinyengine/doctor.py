@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyengine.boards import load, names
 from tinyengine.device.discovery import FoundPort, list_devices
 from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.native.build import host_compiler
@@ -137,6 +138,9 @@ def _uploaders() -> list[Finding]:
     found = shutil.which("openocd")
     mend = "" if found else "install it (Debian: apt install openocd), or let PlatformIO fetch it at the first upload"
     findings = [Finding("OpenOCD", serves, found or "none", mend)]
+    found = shutil.which("dfu-util")
+    mend = "" if found else "install it (Debian: apt install dfu-util), or let PlatformIO fetch it at the first upload"
+    findings.append(Finding("dfu-util", f"flash of {_uploaded_by('dfu')} (optional)", found or "none", mend))
     has_pyocd = importlib.util.find_spec("pyocd") is not None
     findings.append(
         Finding(
@@ -149,23 +153,29 @@ def _uploaders() -> list[Finding]:
     return findings
 
 
+def _uploaded_by(protocol: str) -> str:
+    return " and ".join(name for name in names() if load(name).upload.protocol == protocol)
+
+
 def _probe() -> Finding:
-    """The debug probes on the bus; Linux tells them without any permission."""
-    name, serves = "debug probe", "flash"
+    """The debug probes on the bus, and chips that wait in their own bootloader; Linux tells without any permission."""
+    name, serves = "debug probe or bootloader", "flash"
     if not USB_DEVICES.is_dir():
         return Finding(name, serves, "not looked for: only Linux tells without asking the probe")
     found, locked = [], []
     for device in sorted(USB_DEVICES.iterdir()):
         ids = tuple(_read(device / field) for field in ("idVendor", "idProduct"))
-        if ids[0] not in PROBES or ids == DFU_BOOTLOADER:
+        if ids[0] not in PROBES:
             continue
-        told = f"{PROBES[ids[0]]} {_read(device / 'product')} ({':'.join(ids)})"
+        kind = "bootloader" if ids == DFU_BOOTLOADER else PROBES[ids[0]]
+        told = f"{kind} {_read(device / 'product')} ({':'.join(ids)})"
         found.append(told)
         node = Path("/dev/bus/usb") / _read(device / "busnum").zfill(3) / _read(device / "devnum").zfill(3)
         if node.exists() and not os.access(node, os.W_OK):
             locked.append(told)
     if not found:
-        return Finding(name, serves, "none", "connect the board's debug connector with a cable that carries data")
+        mend = "connect the board's debug connector, or start its bootloader, with a cable that carries data"
+        return Finding(name, serves, "none", mend)
     if locked:
         mend = "let your user open it: install the udev rules of OpenOCD (Debian: apt install openocd), connect it anew"
         return Finding(name, serves, ", ".join(found), mend)

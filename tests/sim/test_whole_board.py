@@ -1,4 +1,4 @@
-"""One story on every simulated board, from the first byte to a state that survives a reset: QEMU's board guards the
+"""One story on every simulated board, from the first byte to a state that survives a reset: QEMU's boards guard the
 story itself, the two real boards run it in Renode where that is installed."""
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ needs_renode = pytest.mark.skipif(shutil.which("renode") is None, reason="renode
     "board",
     [
         "sim_stm32f405",
+        "sim_mps2_an505",
         pytest.param("disco_f746ng", marks=needs_renode),
         pytest.param("nucleo_h743zi", marks=needs_renode),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tinyengine import cores
@@ -12,9 +13,15 @@ from tinyengine.errors import ToolError
 
 
 def test_the_table_is_read_without_what_is_installed() -> None:
-    """As PlatformIO's builder does, with a Python of its own: -I and -S leave it the standard library."""
-    program = "import runpy, sys; print(*runpy.run_path(sys.argv[1])['CORES'])"
-    command = [sys.executable, "-I", "-S", "-c", program, cores.__file__]
+    """As PlatformIO's builder does, with a Python of its own: -I and -S leave it the standard library. So do boards."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tinyengine import cores\n"
+        "from tinyengine.boards import files, load\n"
+        "files.header(load('nucleo_h743zi')), files.linker_script(load('nucleo_h743zi'), 1)\n"
+        "print(*cores.CORES)\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(Path(cores.__file__).parents[1])]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == list(CORES)
 
 

@@ -79,12 +79,13 @@ def probe(folder: Path, **fields: str) -> None:
 
 def test_probes_on_the_bus(tmp_path: Path) -> None:
     (tmp_path / "usb").mkdir()
-    assert "connect" in named("debug probe").mend
-    probe(tmp_path / "usb" / "1-1", idVendor="0483", idProduct="df11", product="STM32 BOOTLOADER")
+    assert "connect" in named("debug probe or bootloader").mend
     probe(tmp_path / "usb" / "1-2", idVendor="1d6b", idProduct="0002", product="hub")
-    assert "connect" in named("debug probe").mend
+    assert "connect" in named("debug probe or bootloader").mend
+    probe(tmp_path / "usb" / "1-1", idVendor="0483", idProduct="df11", product="STM32 BOOTLOADER")
+    assert named("debug probe or bootloader").found == "bootloader STM32 BOOTLOADER (0483:df11)"
     probe(tmp_path / "usb" / "1-3", idVendor="0483", idProduct="374b", product="STM32 STLink", busnum="999", devnum="9")
-    finding = named("debug probe")
+    finding = named("debug probe or bootloader")
     assert finding.good and finding.found == "ST-LINK STM32 STLink (0483:374b)"
 
 

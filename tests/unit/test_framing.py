@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.device import Device, Timing
+from tinyengine.device.connection import Connection
+from tinyengine.device.errors import FaultError
 from tinyengine.device.framing import Frame, FrameDecoder, decode_body
 from tinyengine.device.transport import SocketTransport
 
@@ -54,6 +56,35 @@ def test_a_flipped_bit_is_noticed(frame: Frame, data: st.DataObject) -> None:
     position = data.draw(st.integers(1, len(wire) - 2))
     wire[position] ^= 1 << data.draw(st.integers(0, 7))
     assert all(f == frame for f in FrameDecoder().feed(bytes(wire)))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_fault_is_told_apart_from_noise(size: int) -> None:
+    line = "firmware fault: exception 0x00000003, pc 0x08000123"
+    stream = b"half a fra\0" + line.encode() + b"\n\0" + Frame(1, 2, 3).encode()
+    decoder = FrameDecoder()
+    assert [f for i in range(0, len(stream), size) for f in decoder.feed(stream[i : i + size])] == [Frame(1, 2, 3)]
+    assert (decoder.fault, decoder.damaged) == (line, 1)
+
+
+class Line:
+    """A port at which a firmware stops."""
+
+    url, baud = "/dev/ttyX", 115200
+
+    def set_baud(self, rate: int) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self, seconds: float) -> bytes:
+        return b"\0firmware fault: exception 0x00000006, stack overflow\n\0"
+
+
+def test_a_fault_is_the_users_sentence() -> None:
+    connection = Connection(Line())  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(FaultError, match=r"at /dev/ttyX has stopped and restarted \(firmware fault: exception 0x0"):
+            connection.handshake()
 
 
 def test_endless_noise_takes_no_memory() -> None:

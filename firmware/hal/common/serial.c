@@ -78,7 +78,8 @@ uint32_t hal_serial_lost(void) {
 }
 
 void hal_serial_write(const uint8_t *buffer, size_t length) {
-    for (size_t i = 0; i < length; i++) hal_uart_send(buffer[i]);
+    for (size_t i = 0; i < length && hal_uart_send(buffer[i]); i++) {
+    }
     hal_watchdog_feed();
 }
 

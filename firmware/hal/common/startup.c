@@ -12,8 +12,10 @@
 /* Exit status of the simulator after a fault of the firmware. */
 #define FAULT_EXIT_STATUS 70
 
+static bool port_takes_bytes; /* one that is not started is waited for once */
+
 static void print(const char *text) {
-    for (const char *c = text; *c; c++) hal_uart_send((uint8_t)*c);
+    for (const char *c = text; *c && port_takes_bytes; c++) port_takes_bytes = hal_uart_send((uint8_t)*c);
     if (HAL_SIMULATED) hal_semihost_print(text);
 }
 
@@ -30,7 +32,7 @@ static void print_hex(const char *label, uint32_t value) {
 void hal_fault_report(const uint32_t *frame) {
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
-    hal_uart_send(0);
+    port_takes_bytes = hal_uart_send(0);
     print_hex("firmware fault: exception 0x", ipsr);
     /* After a stack overflow the frame lies outside the RAM, or nothing was put there, and must not be read. */
     if (frame >= _stack_bottom && frame + 8 <= _stack_top && !(SCB_CFSR & CFSR_STKOF))
@@ -40,7 +42,7 @@ void hal_fault_report(const uint32_t *frame) {
     print_hex(", cfsr 0x", SCB_CFSR);
     print_hex(", hfsr 0x", SCB_HFSR);
     print("\n");
-    hal_uart_send(0);
+    if (port_takes_bytes) hal_uart_send(0);
     if (HAL_SIMULATED) hal_semihost_exit(FAULT_EXIT_STATUS);
     if (DHCSR & DHCSR_C_DEBUGEN) __asm volatile("bkpt 0");
     hal_reset();

@@ -15,8 +15,8 @@ bool hal_uart_take(uint8_t *byte);
 /* Received bytes the peripheral had to drop since the last call (as far as it tells: at least one each). */
 uint32_t hal_uart_overruns(void);
 
-/* Hands one byte to the peripheral, waiting for room. */
-void hal_uart_send(uint8_t byte);
+/* Hands one byte to the peripheral, waiting for room; false: none came, as of a port that is not started. */
+bool hal_uart_send(uint8_t byte);
 
 /* Waits until the last bit has left the wire, then changes the rate;
  * false and unchanged if it can't be reached. */

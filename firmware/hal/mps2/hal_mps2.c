@@ -63,16 +63,16 @@ uint32_t hal_uart_overruns(void) {
     return count;
 }
 
-void hal_uart_send(uint8_t byte) {
-    (void)hal_system_wait_for(&UART_STATE, STATE_TX_FULL, 0u);
+bool hal_uart_send(uint8_t byte) {
+    if (!hal_system_wait_for(&UART_STATE, STATE_TX_FULL, 0u)) return false;
     UART_DATA = byte;
+    return true;
 }
 
 bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
-    while (UART_STATE & STATE_TX_FULL) {
-    }
+    (void)hal_system_wait_for(&UART_STATE, STATE_TX_FULL, 0u);
     UART_BAUDDIV = value;
     return true;
 }

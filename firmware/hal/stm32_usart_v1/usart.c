@@ -49,16 +49,16 @@ uint32_t hal_uart_overruns(void) {
     return count;
 }
 
-void hal_uart_send(uint8_t byte) {
-    (void)hal_system_wait_for(&USART_SR, SR_TXE, SR_TXE);
+bool hal_uart_send(uint8_t byte) {
+    if (!hal_system_wait_for(&USART_SR, SR_TXE, SR_TXE)) return false;
     USART_DR = byte;
+    return true;
 }
 
 bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
-    while (!(USART_SR & SR_TC)) {
-    }
+    (void)hal_system_wait_for(&USART_SR, SR_TC, SR_TC);
     USART_BRR = value;
     return true;
 }

@@ -72,16 +72,16 @@ uint32_t hal_uart_overruns(void) {
     return count;
 }
 
-void hal_uart_send(uint8_t byte) {
-    (void)hal_system_wait_for(&USART_ISR, ISR_TXE, ISR_TXE);
+bool hal_uart_send(uint8_t byte) {
+    if (!hal_system_wait_for(&USART_ISR, ISR_TXE, ISR_TXE)) return false;
     USART_TDR = byte;
+    return true;
 }
 
 bool hal_uart_set_baud(uint32_t baud) {
     const uint32_t value = divider(baud);
     if (!value) return false;
-    while (!(USART_ISR & ISR_TC)) {
-    }
+    (void)hal_system_wait_for(&USART_ISR, ISR_TC, ISR_TC);
     enable(value);
     return true;
 }

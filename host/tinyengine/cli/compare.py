@@ -21,11 +21,12 @@ NATIVE = "native"
 @click.command("compare")
 @click.argument("model", type=click.Path(path_type=Path))
 @device_options
+@click.option("--board", "board_name", help="Your own board's file; boards of the checkout say their names.")
 @setting("--run", click.IntRange(min=1), 1, "Which run after a reset to compare, of a network with states.")
 @setting("--seed", click.IntRange(min=0), 0, "Of the random inputs.")
 @built_with_options
 @json_option
-def command(model: Path, run: int, seed: int, as_json: bool, **settings: Any) -> None:
+def command(model: Path, board_name: str | None, run: int, seed: int, as_json: bool, **settings: Any) -> None:
     """Find the first layer of MODEL whose output on a device differs from the reference, and show both.
 
     The device must run MODEL, built with the same options as are given here. --port native compiles the network for
@@ -53,7 +54,7 @@ def command(model: Path, run: int, seed: int, as_json: bool, **settings: Any) ->
             found = compare_layers(compiled, NativeTarget(build(compiled)), inputs(compiled), progress)
         else:
             with connected(model=model, **connection) as device:
-                board = load(device.identity.board)
+                board = load(board_name or device.identity.board)
                 options = to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **settings)
                 compiled = compile_model(model, options)
                 found = compare_layers(compiled, DeviceTarget(device, compiled), inputs(compiled), progress)

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from tinyengine.device.errors import (
+    FaultError,
     ForeignFirmwareError,
     LinkLostError,
     NoAnswerError,
@@ -421,6 +422,8 @@ class Connection:
             data = self.transport.read(max(left, 0.0))
             self.counters.bytes_received += len(data)
             self._waiting.extend(self._decoder.feed(data))
+            if self._decoder.fault:
+                raise self._faulted()
             if not self._waiting and left <= 0:
                 return None
         return self._waiting.popleft()
@@ -436,6 +439,13 @@ class Connection:
     def _wire_time(self, payload: int) -> float:
         """Seconds that a payload and its answer need at this rate, generously."""
         return 1.5 * 10 * (payload + 64) / self.transport.baud
+
+    def _faulted(self) -> FaultError:
+        fault, self._decoder.fault = self._decoder.fault, ""
+        return FaultError(
+            f"the firmware at {self.transport.url} has stopped and restarted ({fault}): build and flash it anew, and "
+            "report this line if it comes again"
+        )
 
     def _link_lost(self) -> LinkLostError:
         return LinkLostError(

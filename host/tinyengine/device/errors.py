@@ -33,6 +33,10 @@ class LinkLostError(DeviceError):
     """The device answered before, but no longer does, or too much of what arrives is damaged."""
 
 
+class FaultError(DeviceError):
+    """The firmware has come upon a fault, said so, and restarted."""
+
+
 class RestartedError(DeviceError):
     """The device has forgotten the session: it was reset, or another host has taken over."""
 

@@ -115,12 +115,17 @@ def answer_not_understood() -> ForeignFirmwareError:
     return ForeignFirmwareError("the firmware's answers do not follow the protocol: build and flash it anew")
 
 
+FAULT = b"firmware fault: "
+"""How the line begins that a firmware sends, between two separators, before it restarts."""
+
+
 class FrameDecoder:
-    """Finds frames in a byte stream and counts what was not one."""
+    """Finds frames in a byte stream and counts what was not one. ``fault``: the line of a firmware that has stopped."""
 
     def __init__(self, longest: int = 1 << 16) -> None:
         self.frames = 0
         self.damaged = 0
+        self.fault = ""
         self._longest = longest
         self._rest = bytearray()
         self._skipping = False
@@ -135,7 +140,9 @@ class FrameDecoder:
                 self._skipping = False
             elif piece:
                 frame = decode_body(bytes(piece))
-                if frame is None:
+                if piece.startswith(FAULT):
+                    self.fault = piece.decode("ascii", "replace").strip()
+                elif frame is None:
                     self.damaged += 1
                 else:
                     self.frames += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from tinyengine.boards import Board
 from tinyengine.project.sizes import FirmwareSizes
@@ -40,7 +40,7 @@ def boards_figures(boards: Sequence[Board]) -> list[dict[str, Any]]:
 
 def boards_table(boards: Sequence[Board]) -> Table:
     """All boards, as a table."""
-    table = Table("board", "core", "clock", "SRAM", "flash", "upload", "simulators", "", box=None)
+    table = Table(Column("board", no_wrap=True), "core", "clock", "SRAM", "flash", "upload", "simulators", box=None)
     for board in boards:
         table.add_row(
             board.name,
@@ -50,7 +50,6 @@ def boards_table(boards: Sequence[Board]) -> Table:
             format_size(board.flash_bytes),
             "" if board.is_simulated_only else board.upload.protocol,
             ", ".join(simulator.kind for simulator in board.simulators),
-            board.title,
         )
     return table
 
@@ -74,7 +73,7 @@ def sizes_figures(found: Sequence[FirmwareSizes]) -> list[dict[str, Any]]:
 
 def sizes_table(found: Sequence[FirmwareSizes]) -> Table:
     """Sizes of a firmware on several boards, as a table."""
-    table = Table("board", "flash", "of", "SRAM and stack", "of", "arena", "in", box=None)
+    table = Table(Column("board", no_wrap=True), "flash", "of", "SRAM and stack", "of", "arena", "in", box=None)
     for entry in found:
         board = entry.board
         if not entry.fits:
