@@ -24,7 +24,7 @@ from tinyengine.project import pio
 from tinyengine.project.build import Firmware, build
 from tinyengine.project.flash import flash
 from tinyengine.project.sizes import FirmwareSizes, firmware_sizes
-from tinyengine.project.toolchain import device_flags, library_sources
+from tinyengine.project.toolchain import device_flags, library_sources, symbols
 from tinyengine.report.figures import build_figures
 
 from tests.helpers import networks
@@ -68,6 +68,10 @@ def test_pio_and_we_build_the_same(firmwares: dict[str, Firmware], sizes: list[F
         assert abs(ours[name].flash_bytes - firmware.flash_bytes) <= 64, name
         stack = 0 if firmware.board.stack_shares_sram else firmware.board.stack_bytes
         assert abs(ours[name].sram_bytes - firmware.sram_bytes - stack) <= 64, name
+        [arena] = [address for symbol, _, address, _ in symbols(firmware.elf) if symbol == "network_arena"]
+        region = firmware.board.arena_region(firmware.compiled.plan.arena_bytes)
+        assert region.address <= arena < region.end, name
+        assert (region.name == "DTCM") == (name == "nucleo_h743zi")
 
 
 @pytest.mark.slow

@@ -377,10 +377,10 @@ void hal_cache_enable() {
 
 #ifdef STM32_UART_FIFO
 static const uint32_t BRR = UART + 0x0Cu, CR1 = UART, STATUS = UART + 0x1Cu, DATA_IN = UART + 0x24u,
-                      UE = BIT(0);
+                      DATA_OUT = UART + 0x28u, UE = BIT(0);
 #else
 static const uint32_t BRR = UART + 0x08u, CR1 = UART + 0x0Cu, STATUS = UART, DATA_IN = UART + 4u,
-                      UE = BIT(13);
+                      DATA_OUT = UART + 4u, UE = BIT(13);
 #endif
 
 static void check_baud(uint32_t core, uint32_t wanted) {
@@ -462,8 +462,9 @@ static void port() {
     const uint32_t before = registers[BRR];
     for (uint32_t baud : {0u, 3u, 200000000u}) check(!hal_uart_set_baud(baud), "a rate that cannot be");
     check(registers[BRR] == before, "a refused rate that changes something");
+    check(hal_uart_send('x') && registers[DATA_OUT] == 'x', "a byte that is sent");
     registers[STATUS] = 0; /* nothing leaves: it does not hang */
-    hal_uart_send('x');
+    check(!hal_uart_send('y') && registers[DATA_OUT] == 'x', "a byte for which there is no room");
 }
 
 int main() {
