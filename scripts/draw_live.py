@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.paths import project_root
 
@@ -25,6 +26,7 @@ from tests.helpers.live_browser import RATE, SIZE, Visitor, live_command, visito
 BOARD = "sim_stm32f405"
 MODEL = project_root() / "models" / "person_tiny.tflite"
 WIDTH, HEIGHT = 1240, 860
+SHOWN = 930  # pixels of the width that is kept
 COLORS = 128
 
 
@@ -46,7 +48,8 @@ def save(page: Visitor, path: Path, whole: bool = False) -> None:
     """A screenshot as a small PNG."""
     page.page.screenshot(path=path, full_page=whole)
     with Image.open(path) as image:
-        image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+        small = image.convert("RGB").resize((SHOWN, image.height * SHOWN // image.width), Image.Resampling.LANCZOS)
+    small.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:
@@ -57,7 +60,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         write_film(scratch / "film.y4m", scenes)
-        compiled = compile_model(MODEL, CompileOptions(train="last-2", classes=3))
+        board = load(BOARD)
+        compiled = compile_model(
+            MODEL, CompileOptions(cpu=board.cpu, sram_available=board.network_sram_bytes, train="last-2", classes=3)
+        )
         elf = firmware_image.compiled(BOARD, scratch, compiled)
         more = ("--flash-file", scratch / "flash", "--data", scratch / "samples", "--model", MODEL)
         with (
@@ -69,15 +75,16 @@ def main() -> None:
             page.wait_for("#verdict")
             for key, name in enumerate(("mug", "cat"), 1):
                 page.add_class(name)
-                page.collect(key, key - 1, 9, 3.0)
-            page.page.fill("#epochs", "4")
+                page.collect(key, key - 1, 6, 3.0)
+            page.page.fill("#epochs", "5")
             page.page.click("#start")
             page.wait_for("#turn", seconds=600)
             page.page.keyboard.press("s")
             page.wait_for("#held", "saved in its flash")
             page.page.wait_for_selector(".notice", state="detached")
-            page.wait_for_scene(0)
-            page.page.wait_for_timeout(3500)
+            page.wait_for("#arena", seconds=300)
+            page.wait_for("#verdict strong", "cat")
+            page.wait_for("#verdict strong", "mug")
             save(page, out / "live.png")
             page.page.emulate_media(color_scheme="dark")
             page.page.wait_for_timeout(300)

@@ -179,13 +179,14 @@ class Session:
 
     def submit(self, order: Order) -> bool:
         """An order to be obeyed in its turn. A stop takes no turn. False where the board is not there, or has something
-        else to do, and the order is not one that only ends something: it is for this board, and for now."""
+        else to do: an order is for this board, and for now, unless it only says where pictures come from or that a key
+        is up."""
         if isinstance(order, Stop):
             self._stop.set()
             return True
-        ends = order == Choose("none") or (isinstance(order, Collect) and not order.on)
+        any_time = isinstance(order, Choose) or (isinstance(order, Collect) and not order.on)
         with self._changed:
-            if not ends and (self._busy or self._link != "connected" or len(self._orders) >= QUEUED):
+            if not any_time and (self._busy or self._link != "connected" or len(self._orders) >= QUEUED):
                 return False
             self._queue(order)
         return True
@@ -207,7 +208,10 @@ class Session:
         """Of a key it counts when the press arrives, not when the board gets round to it."""
         if isinstance(order, Collect):
             self._now = Moment(self._now.presses + order.on, order.on)
-        if not (self._orders and self._orders[-1] == order and order in (Choose("none"), Collect("", False))):
+        last = self._orders[-1] if self._orders else None
+        if isinstance(order, Choose) and isinstance(last, Choose):
+            self._orders.pop()  # only the last choice counts
+        if not (isinstance(order, Collect) and isinstance(last, Collect) and not (order.on or last.on)):
             self._orders.append(order)
         self._changed.notify_all()
 
@@ -235,6 +239,7 @@ class Session:
             "folder": str(self._collection.folder),
             "board": identity.board if identity else None,
             "model": identity.model if identity else None,
+            "model_file": self._options.model is not None,
             "counter_unit": identity.counter_unit if identity else None,
             "counter_rate": identity.counter_rate if identity else None,
             "arena_bytes": identity.arena_bytes if identity else None,

@@ -41,7 +41,7 @@ function receive(event) {
     case "activity": activity(event); break;
     case "training": points = []; at("lesson").hidden = true; break;
     case "steps": points.push(...event.points); drawCurve(at("curve"), points); break;
-    case "trained": say(event.lesson.after ? `trained: ${percent(event.lesson.after.accuracy)} of the held-out samples are right` : "training ended"); break;
+    case "trained": at("what").textContent = "the last training"; at("progress").value = at("progress").max; say(event.lesson.after ? `trained: ${percent(event.lesson.after.accuracy)} of the held-out samples are right` : "training ended"); break;
     case "pulled": pulled(event.files); break;
   }
 }
@@ -99,7 +99,7 @@ function sources() {
   if (!browser && camera.on && !camera.starting && !resume) camera.stop();
   if (browser && role.controls && !camera.on && open) startCamera();
   at("video").hidden = !camera.on;
-  at("picture").hidden = camera.on || state.source === "none";
+  at("picture").hidden = state.source === "none";
   at("empty").hidden = state.source !== "none";
   if (state.source === "none") { at("verdict").hidden = true; shown = []; drawFound(); }
 }
@@ -131,8 +131,11 @@ function held(training) {
 }
 
 function answer(event) {
-  if (camera.on && event.from === "browser") camera.take();
-  if (event.collected) classes.kept(event.collected, camera.on ? at("video") : at("picture"));
+  const own = camera.on && event.from === "browser";
+  if (own && camera.sent) showPicture(camera.sent); // what the answer is about: the camera may see something else by now
+  if (event.collected && own) classes.kept(event.collected, camera.canvas);
+  else if (event.collected) at("picture").decode().then(() => classes.kept(event.collected, at("picture")), () => {});
+  if (own) camera.take();
   const verdict = at("verdict");
   verdict.hidden = false;
   shown = event.boxes ?? [];
@@ -162,7 +165,7 @@ function answer(event) {
   at("time").textContent = cost(event.count);
 }
 
-function drawFound() { drawBoxes(at("boxes"), shown, camera.on ? at("video") : at("picture")); }
+function drawFound() { drawBoxes(at("boxes"), shown, at("picture")); }
 
 function cost(count) {
   if (state?.counter_unit === "instructions") return count >= 1e5 ? `${(count / 1e6).toFixed(2)} M instr.` : `${count} instr.`;
@@ -240,7 +243,7 @@ function inside() {
   }
   const figures = state.statistics;
   at("arena-note").textContent = state.arena_bytes
-    ? `${kb(state.arena_bytes)} for activations and scratch${figures.arena_high_water ? `, ${kb(figures.arena_high_water)} of it written so far` : ""}; stack ${kb(figures.stack_used ?? 0)} of ${kb(figures.stack_size ?? 0)}.${state.arena ? "" : " Started with --model FILE, the page shows what lies where."}` : "";
+    ? `${kb(state.arena_bytes)} for activations and scratch${figures.arena_high_water ? `, ${kb(figures.arena_high_water)} of it written so far` : ""}; stack ${kb(figures.stack_used ?? 0)} of ${kb(figures.stack_size ?? 0)}.${state.model_file ? "" : " Started with --model FILE, the page shows what lies where."}` : "";
   at("arena").hidden = at("walk-label").hidden = !state.arena;
   walkTo(step);
 }

@@ -37,7 +37,7 @@ export class Past {
     const now = performance.now(), x = (at) => Math.max(0, width * (1 - (now - at) / this.span));
     const colors = Array.from({ length: COLOURS }, (_, index) => classColor(index));
     this.answers.forEach(({ at, probabilities }, k) => {
-      const left = x(at), right = Math.min(x(this.answers[k + 1]?.at ?? now), x(at + 2000));
+      const left = x(at), right = Math.min(x(this.answers[k + 1]?.at ?? now), x(at + 5000));
       let top = 0;
       probabilities.forEach((share, index) => {
         pen.fillStyle = colors[index % COLOURS];
@@ -121,7 +121,7 @@ export function drawArena(canvas, places, layers, bytes, now) {
 /** Boxes of a detector over a picture that lies in the middle of its stage, as large as fits. */
 export function drawBoxes(canvas, boxes, picture) {
   const { pen, width, height } = prepared(canvas);
-  const wide = picture.videoWidth || picture.naturalWidth, high = picture.videoHeight || picture.naturalHeight;
+  const { naturalWidth: wide, naturalHeight: high } = picture;
   if (!wide || !high) return;
   const scale = Math.min(width / wide, height / high), left = (width - wide * scale) / 2, top = (height - high * scale) / 2;
   pen.font = "600 14px system-ui, sans-serif";

@@ -87,7 +87,7 @@ export class Classes {
     if (!row) return;
     row.count.textContent = samples === 1 ? "1 sample" : `${samples} samples`;
     row.drop.hidden = true;
-    const width = picture.videoWidth || picture.naturalWidth, height = picture.videoHeight || picture.naturalHeight;
+    const width = picture.naturalWidth ?? picture.width, height = picture.naturalHeight ?? picture.height;
     if (!width) return;
     const side = Math.min(width, height);
     row.thumb.getContext("2d").drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, 72, 72);
