@@ -62,6 +62,7 @@ SIGNALS = (
     OpKind.SIGNAL_WINDOW,
     OpKind.SIGNAL_RFFT,
     OpKind.SIGNAL_ENERGY,
+    OpKind.MAGNITUDE,
     OpKind.SIGNAL_FILTER_BANK,
     OpKind.SIGNAL_FILTER_BANK_SQUARE_ROOT,
     OpKind.SIGNAL_PCAN,
@@ -1098,15 +1099,22 @@ def signal(draw: Draw) -> OpCase:
     x, attrs, shape, dtype = "", cast(Attrs, NoAttrs()), (bins,), "uint32"
     constants: list[str] = []
     if kind is OpKind.SIGNAL_WINDOW:
-        shape, dtype, attrs = (draw.integer(1, 3), bins), "int16", SignalWindowAttrs(draw.integer(0, 31))
-        x, constants = given("int16", *shape), [constant("window", draw.rng.integers(-(1 << 15), 1 << 15, bins))]
+        shape, dtype, attrs = (
+            (draw.integer(1, 3), bins),
+            draw.one_of("int16", "int32"),
+            SignalWindowAttrs(draw.integer(0, 31)),
+        )
+        limits = np.iinfo(dtype)
+        window = draw.rng.integers(limits.min, limits.max, bins, dtype, endpoint=True)
+        x, constants = given("int16", *shape), [builder.constant(window, None, "window")]
     elif kind is OpKind.SIGNAL_RFFT:
         rows, length = draw.integer(1, 2), 1 << draw.integer(2, 8)
-        x, attrs = given("int16", rows, draw.integer(1, length)), SignalRfftAttrs(length)
-        shape, dtype = (rows, length + 2), "int16"
-    elif kind is OpKind.SIGNAL_ENERGY:
+        shape, dtype = (rows, length + 2), draw.one_of("int16", "int32")
+        x, attrs = given(dtype, rows, draw.integer(1, length)), SignalRfftAttrs(length)
+    elif kind in (OpKind.SIGNAL_ENERGY, OpKind.MAGNITUDE):
         start, end = sorted((draw.integer(0, bins), draw.integer(0, bins)))
-        x, attrs = given("int16", 2 * bins), SignalEnergyAttrs(start, end)
+        x = given("int16" if kind is OpKind.SIGNAL_ENERGY else "int32", 2 * bins)
+        attrs = SignalEnergyAttrs(start, end)
     elif kind is OpKind.SIGNAL_FILTER_BANK:
         channels, weights = draw.integer(1, 9), draw.integer(1, 60)
         width = draw.rng.integers(0, min(bins, weights) + 1, channels + 1)
@@ -1123,6 +1131,9 @@ def signal(draw: Draw) -> OpCase:
     elif kind is OpKind.SIGNAL_PCAN:
         x, attrs = given("uint32", bins), SignalPcanAttrs(draw.integer(0, 40))
         constants = [given("uint32", bins), constant("gains", draw.rng.integers(-(1 << 15), 1 << 15, GAINS))]
+    elif draw.integer(0, 2) == 0:
+        x, dtype = given("uint64", bins), "int16"
+        attrs = SignalLogAttrs(draw.integer(0, 1400), 0, 1 << draw.integer(0, 31))
     else:
         scale = draw.one_of(64, 1 << draw.integer(0, 30), -5)
         x, attrs, dtype = given("uint32", bins), SignalLogAttrs(scale, draw.integer(0, 31)), "int16"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinyengine.data.audio import AudioForm, parse_audio
 from tinyengine.data.metadata import parse_metadata
 from tinyengine.errors import DataError, ModelError, ToolError
 from tinyengine.frontend.tflite_writer import tflite_bytes
-from tinyengine.ir import Graph, OpKind
+from tinyengine.ir import Graph, OpKind, Quantization
 from tinyengine.ir.verify import verify
 from tinyengine.native.build import build, run_in_a_row
 from tinyengine.reference import Session
@@ -73,6 +74,68 @@ def test_speech_is_that_of_the_micro_frontend(sentence: str) -> None:
     np.testing.assert_array_equal(features(MICRO, clip), micro_frontend(MICRO, clip))
 
 
+KEYWORDS = AudioForm.of("mfcc")
+KEYWORD_INPUT = Quantization((0.5847029089927673,), (83,))
+"""Of MLPerf's network."""
+
+
+def mfcc_reference(sound: np.ndarray) -> np.ndarray:
+    """MLPerf's coefficients, (slices, 10) float64."""
+    frames = np.stack([sound[begin : begin + 480] for begin in range(0, len(sound) - 479, 320)])
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(480) / 480)
+    magnitudes = np.abs(np.fft.rfft(frames / max(int(sound.max()), 1) * hann, 512))
+    mel = 1127 * np.log1p(np.linspace(0, 8000, 257) / 700)[:, None]
+    edges = np.linspace(1127 * np.log1p(20 / 700), 1127 * np.log1p(4000 / 700), 42)
+    low, center, high = edges[:-2], edges[1:-1], edges[2:]
+    weights = np.maximum(0, np.minimum((mel - low) / (center - low), (high - mel) / (high - center)))
+    weights[0] = 0
+    turns = np.outer(2 * np.arange(40) + 1, np.arange(10)) / 160
+    return np.log(magnitudes @ weights + 1e-6) @ (np.cos(2 * np.pi * turns) * 2 / np.sqrt(80))
+
+
+def mfcc_steps(sound: np.ndarray) -> np.ndarray:
+    """The same as MLPerf's network takes them."""
+    scale, zero_point = KEYWORD_INPUT.scalar()
+    return np.clip(np.rint(mfcc_reference(sound) / scale) + zero_point, -128, 127).astype(np.int16)
+
+
+def test_the_reference_is_that_of_mlperf() -> None:
+    require_tensorflow()
+    import tensorflow as tf
+
+    sound = any_clip(2, 16_000)
+    samples = tf.constant(sound / sound.max(), tf.float32)
+    magnitudes = tf.abs(tf.signal.stft(samples, 480, 320, fft_length=None, window_fn=tf.signal.hann_window))
+    weights = tf.signal.linear_to_mel_weight_matrix(40, 257, 16_000, 20.0, 4000.0)
+    logs = tf.math.log(tf.tensordot(magnitudes, weights, 1) + 1e-6)
+    theirs = tf.signal.mfccs_from_log_mel_spectrograms(logs)[..., :10]
+    np.testing.assert_allclose(mfcc_reference(sound), theirs.numpy(), atol=5e-3)
+
+
+def test_coefficients_are_those_of_mlperf_within_one_step() -> None:
+    clips = [any_clip(seed, KEYWORDS.samples(6)) for seed in range(100)]
+    equal = []
+    for seed, clip in enumerate(clips):
+        off = np.abs(features(KEYWORDS, clip, KEYWORD_INPUT) - mfcc_steps(clip))
+        assert off.max() <= 1, seed
+        equal.append((off == 0).mean())
+    assert np.mean(equal) > 0.98
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_coefficients_of_speech(sentence: str) -> None:
+    clip = speech(sentence)
+    off = np.abs(features(KEYWORDS, clip, KEYWORD_INPUT) - mfcc_steps(clip))
+    assert off.max() <= 1 and (off == 0).mean() > 0.98
+
+
+def test_the_level_of_sound_without_an_end_is_full_scale() -> None:
+    clip = any_clip(2, KEYWORDS.samples(4)) >> 6
+    fixed = Listener(KEYWORDS, KEYWORD_INPUT).hear(clip)
+    np.testing.assert_array_equal(fixed, features(replace(KEYWORDS, level=1 << 15), clip, KEYWORD_INPUT))
+    assert (fixed[:, 0] < features(KEYWORDS, clip, KEYWORD_INPUT)[:, 0]).any()
+
+
 def test_sound_may_come_in_pieces() -> None:
     clip = any_clip(3, MICRO.samples(40) + 77)
     whole = features(MICRO, clip)
@@ -84,7 +147,7 @@ def test_sound_may_come_in_pieces() -> None:
 
 @pytest.mark.parametrize("slices", [1, 3])
 def test_code_computes_the_same_run_after_run(slices: int) -> None:
-    forms = [MICRO, FORMS[2], AudioForm("micro", noise_reduction=False, pcan=False)]
+    forms = [MICRO, FORMS[2], AudioForm("micro", noise_reduction=False, pcan=False), replace(KEYWORDS, level=9000)]
     models = [
         compile_graph(front_end(form, slices), CompileOptions(prefix=f"audio_{number}"))
         for number, form in enumerate(forms)
@@ -111,7 +174,7 @@ def test_tables_lie_in_flash_once() -> None:
 
 
 def test_what_tflite_micro_does_otherwise_is_not_written_as_its_own() -> None:
-    with pytest.raises(ModelError, match="passes over -32768"):
+    with pytest.raises(ModelError, match="has a skip_lowest, which TFLite Micro's has not"):
         tflite_bytes(front_end(MICRO))
 
 
@@ -134,7 +197,12 @@ def streaming() -> Graph:
 
 @pytest.mark.parametrize(
     ("graph", "form", "hop"),
-    [(keyword(6), MICRO, None), (keyword(6), MICRO, 2), (streaming(), AudioForm("micro", channels=10), None)],
+    [
+        (keyword(6), MICRO, None),
+        (keyword(6), MICRO, 2),
+        (keyword(5, 10), replace(KEYWORDS, level=1 << 15), 1),
+        (streaming(), AudioForm("micro", channels=10), None),
+    ],
 )
 def test_a_network_that_listens(graph: Graph, form: AudioForm, hop: int | None) -> None:
     whole = listening(graph, form, hop)
@@ -145,7 +213,7 @@ def test_a_network_that_listens(graph: Graph, form: AudioForm, hop: int | None) 
     window = np.full((slices, form.values), -128, np.int8)
     clip = any_clip(8, form.samples(new * 5))
     answers = set()
-    made = features(form, clip)
+    made = features(form, clip, graph.tensor(graph.inputs[0].tensor).quant)
     for number, values in enumerate(runs_of(form, clip, new)):
         window = np.concatenate([window, made[number * new : (number + 1) * new]])[-slices:]
         wanted = alone.run([window])[0]
@@ -197,6 +265,9 @@ def test_metadata_keep_their_audio() -> None:
     assert metadata.audio == AudioForm("micro", hop_ms=20, pcan=False)
     assert parse_metadata(metadata.to_json(), "device") == metadata
     assert json.loads(metadata.to_json())["audio"] == {"kind": "micro", "hop_ms": 20, "pcan": False}
+    keywords = parse_metadata(told(kind="mfcc", level=3000), "x.json")
+    assert keywords.audio == AudioForm.of("mfcc", level=3000) and keywords.audio.hop_ms == 20
+    assert json.loads(keywords.to_json())["audio"] == {"kind": "mfcc", "level": 3000}
     assert parse_metadata("{}", "x.json").audio is None and "audio" not in parse_metadata("{}", "x").to_json()
 
 
@@ -204,7 +275,7 @@ def test_metadata_keep_their_audio() -> None:
     ("audio", "sentence"),
     [
         ({}, 'x.json: "audio" must be an object with at least a kind'),
-        ({"kind": "cochlea"}, "\"kind\" is 'cochlea', but must be micro"),
+        ({"kind": "cochlea"}, "\"kind\" is 'cochlea', but must be micro or mfcc"),
         ({"kind": "micro", "hop": 10}, "\"audio\" has the key 'hop', but what is read is kind, rate, window_ms"),
         ({"kind": "micro", "rate": "16k"}, '"rate" of "audio" is \'16k\', but must be a whole number'),
         ({"kind": "micro", "pcan": 1}, "must be true or false"),
@@ -216,6 +287,12 @@ def test_metadata_keep_their_audio() -> None:
         ({"kind": "micro", "lower_hz": 8000}, "less than upper_hz"),
         ({"kind": "micro", "noise_reduction": False}, "false where noise_reduction is"),
         ({"kind": "micro", "window_ms": 2000}, "whole samples"),
+        ({"kind": "micro", "coefficients": 10}, "left out: micro has none"),
+        ({"kind": "micro", "level": 10}, "left out: micro adapts by itself"),
+        ({"kind": "mfcc", "pcan": True}, "false where noise_reduction is"),
+        ({"kind": "mfcc", "noise_reduction": True}, "left out: mfcc has none"),
+        ({"kind": "mfcc", "coefficients": 41}, "from 1 to channels, 40"),
+        ({"kind": "mfcc", "level": 40000}, "a sample from 1 to 32768, or 0"),
         ({"kind": "micro", "rate": 100}, "from 4000 to 96000"),
     ],
 )

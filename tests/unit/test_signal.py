@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,26 @@ def test_the_spectrum_is_one() -> None:
     [got] = Session(b.graph).run([sine.reshape(1, 64)])
     wanted = np.fft.rfft(sine) / 64
     np.testing.assert_allclose(got.ravel()[::2] + 1j * got.ravel()[1::2], wanted, atol=5)
+
+
+@EXAMPLES
+@given(seed=SEEDS)
+def test_the_transform_of_32_bits_is_bit_identical_to_tflite_micro(seed: int) -> None:
+    pytest.importorskip("tflite_micro", reason="tflite_micro (the extra 'check') is not installed")
+    b = GraphBuilder(seed)
+    length = 1 << int(b.rng.integers(3, 11))
+    samples = int(b.rng.integers(1, length + 1))
+    x = b.input(1, samples, dtype="int32")
+    b.graph.tensor(x).quant = None
+    b.graph.inputs[-1] = replace(b.graph.inputs[-1], quant=None)
+    y = b.op(OpKind.SIGNAL_RFFT, [x], SignalRfftAttrs(length), dtype="int32")
+    b.graph.tensor(y).quant = None
+    b.output(y)
+    model = tflite_bytes(b.graph)
+    reference, session = open_reference(model, 1, 1), Session(parse_tflite(model))
+    for bits in (0, 7, 20):
+        values = b.rng.integers(-(1 << 31), 1 << 31, (1, samples)).astype(np.int32) >> bits
+        np.testing.assert_array_equal(session.run([values])[0].ravel(), reference.run([values])[0].ravel())
 
 
 def test_the_table_of_logarithms_is_the_curve() -> None:

@@ -26,11 +26,11 @@ class Builder:
         self.graph.tensors[name] = Tensor(name, shape, dtype, quant)
         return name
 
-    def constant(self, values: np.ndarray) -> str:
+    def constant(self, values: np.ndarray, quant: Quantization | None = None) -> str:
         """The same tensor for the same values."""
-        key = f"{values.dtype} {values.shape} ".encode() + values.tobytes()
+        key = f"{values.dtype} {values.shape} {quant}".encode() + values.tobytes()
         if key not in self._constants:
-            self._constants[key] = self.tensor(values.shape, values.dtype.name)
+            self._constants[key] = self.tensor(values.shape, values.dtype.name, quant)
             self.graph.tensor(self._constants[key]).data = values
         return self._constants[key]
 

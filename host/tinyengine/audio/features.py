@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinyengine.audio.front_end import PLAIN, front_end
@@ -29,6 +31,18 @@ class Listener:
         return np.concatenate([np.zeros((0, form.values), np.int8), *made])
 
 
+def levelled(form: AudioForm, sound: np.ndarray) -> tuple[AudioForm, np.ndarray]:
+    """The front end of a sound whose end is known, int16: its highest sample is the level, unless the form has one.
+    Quiet sound is shifted to the left as far as it goes, and its level with it."""
+    if form.kind != "mfcc" or form.level or not sound.size:
+        return form, sound
+    level = max(int(sound.max()), 1)
+    largest = int(np.abs(sound.astype(np.int32)).max())
+    shift = max(15 - max(largest, level).bit_length(), 0)
+    return replace(form, level=level << shift), sound << shift
+
+
 def features(form: AudioForm, sound: np.ndarray, quant: Quantization = PLAIN) -> np.ndarray:
     """int16 samples to int8 (slices, values), beginning anew."""
+    form, sound = levelled(form, sound)
     return Listener(form, quant).hear(sound)

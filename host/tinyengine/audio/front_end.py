@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinyengine.audio.builder import Builder
+from tinyengine.audio.mfcc import Mfcc
 from tinyengine.audio.micro import Micro
 from tinyengine.data.audio import AudioForm
 from tinyengine.errors import ModelError
@@ -70,7 +71,7 @@ def _features(b: Builder, form: AudioForm, slices: int, quant: Quantization) -> 
     samples = form.samples(slices)
     sound = b.tensor((1, samples), "int16")
     b.graph.inputs.append(Port(sound, "sound", "int16"))
-    maker = Micro(b, form)
+    maker = Micro(b, form) if form.kind == "micro" else Mfcc(b, form)
     made = []
     for number in range(slices):
         part = sound

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyengine.audio.features import Listener
+from tinyengine.audio.features import Listener, levelled
 from tinyengine.data.audio import AudioForm
 from tinyengine.data.numbers import NamedInputs, Port, short_name
 from tinyengine.data.sound import read_sound
@@ -34,7 +34,8 @@ class Hearing:
         lacking = self._samples(port) - len(sound)
         if lacking > 0:
             sound = np.concatenate([sound, np.zeros(lacking, np.int16)])
-        return list(self.of_pieces([sound], ports, hop, str(path)))
+        form, sound = levelled(self.form, sound) if port.dtype == "int8" else (self.form, sound)
+        return list(Hearing(form).of_pieces([sound], ports, hop, str(path)))
 
     def of_pieces(
         self, pieces: Iterable[np.ndarray], ports: Sequence[Port], hop: int | None, name: str

@@ -7,10 +7,10 @@ tables are rounded to single precision where that library does it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from tinyengine.audio.bank import bank_tables, fft_length
 from tinyengine.audio.builder import Builder
 from tinyengine.data.audio import AudioForm
 from tinyengine.ir import OpKind, Quantization
@@ -39,65 +39,11 @@ FULL_SCALE = 666
 """The logarithm (times LOG_SCALE) that the 256 steps of int8 reach: 25.6 * 26."""
 
 
-@dataclass(frozen=True, eq=False)
-class Bank:
-    """Triangles, evenly spaced in mel. Channel c is the sum of weights of section c + 1 and unweights of section c,
-    each of ``width`` energies from ``first`` on, with weights from ``place`` on."""
-
-    weights: np.ndarray
-    unweights: np.ndarray
-    first: np.ndarray
-    place: np.ndarray
-    width: np.ndarray
-
-    @property
-    def begin(self) -> int:
-        """First energy that counts."""
-        return int(self.first.min())
-
-    @property
-    def end(self) -> int:
-        """Behind the last energy that counts."""
-        return int((self.first + self.width).max())
-
-
-def fft_length(window: int) -> int:
-    """The power of two that holds a window."""
-    return 1 << max(window - 1, 3).bit_length()
-
-
 def window_table(samples: int) -> np.ndarray:
     """Hann, int16 (samples)."""
     turn = float(np.float32(2 * math.pi / samples))
     heights = (0.5 - 0.5 * np.cos(turn * (np.arange(samples) + 0.5))).astype(np.float32)
     return np.floor(heights.astype(np.float64) * (1 << WINDOW_BITS) + 0.5).astype(np.int16)
-
-
-def _mel(hertz: np.ndarray | float) -> np.ndarray:
-    """float32, of which the library computes only results and arguments so."""
-    return (1127.0 * np.log1p(np.asarray(hertz, np.float32).astype(np.float64) / 700.0)).astype(np.float32)
-
-
-def bank_tables(form: AudioForm) -> Bank:
-    """Without the zeros that the library pads its sections with."""
-    bins = fft_length(form.window) // 2 + 1
-    low, high = _mel(form.lower_hz), _mel(form.upper_hz)
-    spacing = np.float32((high - low) / np.float32(form.channels + 1))
-    centers = low + spacing * np.arange(1, form.channels + 2, dtype=np.float32)
-    per_bin = np.float32(0.5 * form.rate / np.float32(bins - 1))
-    mels = _mel(np.arange(bins, dtype=np.float32) * per_bin)
-    start = int(1.5 + form.lower_hz / float(per_bin))  # never the constant part of the sound
-    edges = np.maximum(np.searchsorted(mels, centers, side="right"), start)
-    first = np.concatenate([[start], edges[:-1]])
-    width = edges - first
-    below = np.concatenate([[low], centers[:-1]])
-    weights = [
-        (centers[c] - mels[first[c] : edges[c]]) / np.float32(centers[c] - below[c]) for c in range(form.channels + 1)
-    ]
-    flat = np.concatenate(weights).astype(np.float64)
-    place = np.cumsum(width) - width
-    quantized = [np.floor(part * (1 << BANK_BITS) + 0.5) for part in (flat, 1 - flat)]
-    return Bank(*(table.astype(np.int16) for table in (*quantized, first, place, width)))
 
 
 def gain_table(input_bits: int) -> np.ndarray:
@@ -130,7 +76,7 @@ class Micro:
     def slice(self, sound: str, quant: Quantization) -> str:
         """Sound, int16 (1, window), to int8 (channels)."""
         b, form = self.b, self.form
-        bank = bank_tables(form)
+        bank = bank_tables(form, 1 << BANK_BITS, 0.5)
         window = b.constant(window_table(form.window))
         x = b.op(OpKind.SIGNAL_WINDOW, [sound, window], "int16", SignalWindowAttrs(WINDOW_BITS))
         x = b.op(OpKind.RESHAPE, [x], "int16", shape=(form.window,))

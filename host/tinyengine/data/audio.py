@@ -1,9 +1,11 @@
 """How sound becomes the input of a network: what ``audio`` in a MODEL.json says.
 
 Keys, all optional but ``kind``: ``kind`` (``micro``: TensorFlow Lite Micro's micro frontend, whose int8 values
-micro_speech and microWakeWord take), ``rate`` (samples per second), ``window_ms`` and ``hop_ms`` (of a slice, and from
-one to the next), ``channels`` (of the filter bank), ``lower_hz`` and ``upper_hz`` (its limits), ``noise_reduction`` and
-``pcan`` (automatic gain of each channel), true or false.
+micro_speech and microWakeWord take; ``mfcc``: the cepstral coefficients of MLPerf Tiny's keyword spotting), ``rate``
+(samples per second), ``window_ms`` and ``hop_ms`` (of a slice, and from one to the next), ``channels`` (of the filter
+bank), ``lower_hz`` and ``upper_hz`` (its limits); of ``micro`` ``noise_reduction`` and ``pcan`` (automatic gain of each
+channel), true or false; of ``mfcc`` ``coefficients`` (how many) and ``level`` (the sample that stands for 1; 0: the
+highest of a file, and full scale where sound has no end).
 """
 
 from __future__ import annotations
@@ -14,7 +16,19 @@ from typing import Any
 from tinyengine.data.keys import check_keys
 from tinyengine.errors import DataError
 
-KINDS = ("micro",)
+KINDS = ("micro", "mfcc")
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "mfcc": {
+        "hop_ms": 20.0,
+        "lower_hz": 20.0,
+        "upper_hz": 4000.0,
+        "noise_reduction": False,
+        "pcan": False,
+        "coefficients": 10,
+    }
+}
+"""Where a kind has others than the class."""
+FULL_SCALE = 1 << 15
 RATES = (4000, 96_000)
 LONGEST = 16_384
 """Samples of a window: what a Fourier transform can take."""
@@ -33,6 +47,13 @@ class AudioForm:
     upper_hz: float = 7500.0
     noise_reduction: bool = True
     pcan: bool = True
+    coefficients: int = 0
+    level: int = 0
+
+    @staticmethod
+    def of(kind: str, **given: Any) -> AudioForm:
+        """With the defaults of its kind. DataError as the class."""
+        return AudioForm(kind, **(DEFAULTS.get(kind, {}) | given))
 
     def __post_init__(self) -> None:
         self._check(self.kind in KINDS, "kind", " or ".join(KINDS))
@@ -46,6 +67,13 @@ class AudioForm:
         self._check(0 <= self.lower_hz < self.upper_hz, "lower_hz", f"from 0 to less than upper_hz, {self.upper_hz:g}")
         self._check(self.upper_hz <= self.rate / 2, "upper_hz", f"at most half of the rate, {self.rate / 2:g}")
         self._check(self.noise_reduction or not self.pcan, "pcan", "false where noise_reduction is: it needs the noise")
+        micro = self.kind == "micro"
+        self._check(micro or not self.noise_reduction, "noise_reduction", "left out: mfcc has none")
+        self._check(not micro or not self.coefficients, "coefficients", "left out: micro has none")
+        least, most = (0, 0) if micro else (1, self.channels)
+        self._check(least <= self.coefficients <= most, "coefficients", f"from 1 to channels, {self.channels}")
+        self._check(not micro or not self.level, "level", "left out: micro adapts by itself")
+        self._check(0 <= self.level <= FULL_SCALE, "level", f"a sample from 1 to {FULL_SCALE}, or 0")
 
     def _check(self, good: bool, field: str, wanted: str) -> None:
         if not good:
@@ -64,7 +92,7 @@ class AudioForm:
     @property
     def values(self) -> int:
         """Numbers of a slice."""
-        return self.channels
+        return self.coefficients or self.channels
 
     def samples(self, slices: int) -> int:
         """Samples that so many slices in a row are made of."""
@@ -83,13 +111,13 @@ class AudioForm:
             dims = "x".join(map(str, shape))
             raise DataError(
                 f"a slice of the network's audio has {self.values} numbers, but its input is {dims}: correct the "
-                'number of channels in "audio" of its MODEL.json'
+                'number of them in "audio" of its MODEL.json'
             )
         return 1 if len(sizes) == 1 else sizes[0]
 
     def to_data(self) -> dict[str, Any]:
         """As a MODEL.json has it, with what is not the default."""
-        default = AudioForm(self.kind)
+        default = AudioForm.of(self.kind)
         return {key: value for key, value in asdict(self).items() if key == "kind" or value != getattr(default, key)}
 
 
@@ -112,6 +140,6 @@ def parse_audio(data: Any, origin: str, lenient: bool = False) -> AudioForm:
         if not isinstance(value, _TYPES[known[key]]) or (isinstance(value, bool) and known[key] != "bool"):
             raise DataError(f'{origin}: "{key}" of "audio" is {value!r}, but must be {_WORDS[known[key]]}')
     try:
-        return AudioForm(**data)
+        return AudioForm.of(**data)
     except DataError as error:
         raise DataError(f"{origin}: {error}") from error

@@ -11,13 +11,16 @@ from tinyengine.ir.graph import State, Tensor
 from tinyengine.ir.operators.signal import FFT_LENGTHS
 from tinyengine.ir.ops import OpKind, SignalRfftAttrs
 
+INTEGERS = ("INT16", "INT32")
+"""Types that are transformed."""
+
 
 def signal(context: Context, op: RawOperator) -> None:
     """Attributes have the names that they have in the file."""
     definition = context.definition(op)
     assert definition is not None
-    if definition.kind is OpKind.SIGNAL_RFFT and (dtype := context.required(op, 0).dtype) != "INT16":
-        context.unsupported(op, f"transforms {dtype.lower()}", "transform int16", op.inputs[0])
+    if definition.kind is OpKind.SIGNAL_RFFT and (dtype := context.required(op, 0).dtype) not in INTEGERS:
+        context.unsupported(op, f"transforms {dtype.lower()}", "transform int16 or int32", op.inputs[0])
     inputs = [context.activation(op, position) for position in range(len(op.inputs))]
     for position in definition.constants:
         if position < len(inputs) and not inputs[position].is_constant:

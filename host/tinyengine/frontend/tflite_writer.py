@@ -39,7 +39,6 @@ from tinyengine.ir.ops import (
     OpKind,
     PadAttrs,
     PoolAttrs,
-    SignalFftAutoScaleAttrs,
     SignalRfftAttrs,
     SignalSpectralSubtractionAttrs,
     StridedSliceAttrs,
@@ -314,11 +313,10 @@ def _add_custom(file: _File, graph: Graph, op: Operator) -> None:
     own = _own_states(op)
     _require_own(graph, op)
     fields: _Fields = {field.name: getattr(op.attrs, field.name) for field in dataclasses.fields(op.attrs)}
-    if isinstance(op.attrs, SignalFftAutoScaleAttrs):
-        if op.attrs.skip_lowest:
-            raise UnsupportedOperatorError(f"{op.kind} '{op.name}' passes over -32768, which TFLite Micro's does not")
-        fields.clear()
-    elif isinstance(op.attrs, SignalRfftAttrs):
+    for name in ("skip_lowest", "floor"):  # which TFLite Micro's operators have not
+        if fields.pop(name, 0):
+            raise UnsupportedOperatorError(f"{op.kind} '{op.name}' has a {name}, which TFLite Micro's has not")
+    if isinstance(op.attrs, SignalRfftAttrs):
         fields["T"] = _DTYPES[graph.tensor(op.inputs[0]).dtype]
     elif isinstance(op.attrs, SignalSpectralSubtractionAttrs):  # TFLite Micro finds options by their order alone
         fields["num_channels"] = graph.tensor(op.inputs[0]).elements

@@ -98,6 +98,7 @@ class OpKind(StrEnum):
     SIGNAL_FFT_AUTO_SCALE = "SignalFftAutoScale"
     SIGNAL_RFFT = "SignalRfft"
     SIGNAL_ENERGY = "SignalEnergy"
+    MAGNITUDE = "MAGNITUDE"
     SIGNAL_FILTER_BANK = "SignalFilterBank"
     SIGNAL_FILTER_BANK_SQUARE_ROOT = "SignalFilterBankSquareRoot"
     SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION = "SignalFilterBankSpectralSubtraction"
@@ -403,7 +404,7 @@ class SignalRfftAttrs(Attrs):
 
 @dataclass(frozen=True)
 class SignalEnergyAttrs(Attrs):
-    """SIGNAL_ENERGY of complex numbers (2N), as (N): of those from ``start_index`` to before ``end_index``."""
+    """SIGNAL_ENERGY, MAGNITUDE of complex numbers (2N), as (N): of those from ``start_index`` to ``end_index`` - 1."""
 
     start_index: int
     end_index: int
@@ -443,10 +444,11 @@ class SignalPcanAttrs(Attrs):
 
 @dataclass(frozen=True)
 class SignalLogAttrs(Attrs):
-    """SIGNAL_FILTER_BANK_LOG: ``output_scale`` * log(x * 2^``input_correction_bits``)."""
+    """SIGNAL_FILTER_BANK_LOG: ``output_scale`` * log(x * 2^``input_correction_bits``); of uint64 x + ``floor``."""
 
     output_scale: int
     input_correction_bits: int
+    floor: int = 0
 
 
 @dataclass(frozen=True)

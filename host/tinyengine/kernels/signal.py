@@ -80,16 +80,18 @@ def lower_window(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Two samples at a time."""
     attrs = op.attrs
     assert isinstance(attrs, SignalWindowAttrs)
-    x = graph.tensor(op.inputs[0])
+    x, dtype = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0]).dtype
 
     def pack() -> dict[str, CValue]:
         return {
             "rows": prod(x.shape[:-1]),
             "samples": x.shape[-1],
-            "window": params.array("window", _data(graph, op, 1), "int16", shared=True),
+            "window": params.array("window", _data(graph, op, 1), dtype, shared=True),
             "shift": attrs.shift,
         }
 
+    if dtype == "int32":
+        return _call(op, graph, "window_wide_s32", pack, access.whole(x.nbytes, 2 * x.nbytes), (None,))
     pairs = access.in_step(*_pairs(x.elements))
     return _call(op, graph, "window_s16", pack, pairs, (Overlap(0, exact=True),))
 
@@ -123,24 +125,27 @@ def lower_rfft(op: Operator, graph: Graph, target: Target) -> KernelCall:
     length = attrs.fft_length // 2
     radices = fft_radices(length)[::-1]
 
+    bits = 8 * x.nbytes // x.elements
+    kind = f"int{bits}"
+
     def pack() -> dict[str, CValue]:
         sizes = np.cumprod(radices)[1:].tolist()
-        stages = [*(stage_twiddles(4, size).ravel() for size in sizes), np.zeros(1, np.int64)]
+        stages = [*(stage_twiddles(4, size, bits).ravel() for size in sizes), np.zeros(1, np.int64)]
         return {
             "rows": prod(x.shape[:-1]),
             "samples": x.shape[-1],
             "length": length,
             "radix": radices[0],
             "first": params.array("first", fft_order(length)[:: radices[0]], "uint16", shared=True),
-            "twiddles": params.array("twiddles", np.concatenate(stages), "int16", shared=True),
-            "split": params.array("split", split_twiddles(length), "int16", shared=True),
+            "twiddles": params.array("twiddles", np.concatenate(stages), kind, shared=True),
+            "split": params.array("split", split_twiddles(length, bits), kind, shared=True),
         }
 
     return KernelCall(
         op,
-        "te_rfft_s16",
+        f"te_rfft_s{bits}",
         "te_rfft.h",
-        "te_rfft_params",
+        "te_rfft_params" if bits == 16 else "te_rfft_wide_params",
         pack,
         inputs=[x.name],
         outputs=[y.name],
@@ -158,6 +163,18 @@ def lower_energy(op: Operator, graph: Graph, target: Target) -> KernelCall:
     bins = graph.tensor(op.outputs[0]).elements
     values = {"bins": bins, "start": attrs.start_index, "end": attrs.end_index}
     return _call(op, graph, "energy_u32", lambda: values, _walk(bins, [4], 4), (Overlap(0, exact=True),))
+
+
+@lowering(OpKind.MAGNITUDE)
+def lower_magnitude(op: Operator, graph: Graph, target: Target) -> KernelCall:
+    """Bin by bin, half of each root by a division."""
+    attrs = op.attrs
+    assert isinstance(attrs, SignalEnergyAttrs)
+    bins = graph.tensor(op.outputs[0]).elements
+    values: dict[str, CValue] = {"bins": bins, "start": attrs.start_index, "end": attrs.end_index}
+    call = _call(op, graph, "magnitude_u32", lambda: values, _walk(bins, [8], 4), (Overlap(0, exact=True),))
+    call.params_type = "te_signal_energy_params"
+    return call
 
 
 @lowering(OpKind.SIGNAL_FILTER_BANK)
@@ -248,4 +265,8 @@ def lower_filter_bank_log(op: Operator, graph: Graph, target: Target) -> KernelC
             "curve": params.array("curve", log_table(), "uint16", shared=True),
         }
 
-    return _call(op, graph, "log_s16", pack, _walk(channels, [4], 2), (Overlap(0, exact=True),))
+    place = (Overlap(0, exact=True),)
+    if graph.tensor(op.inputs[0]).dtype == "uint32":
+        return _call(op, graph, "log_s16", pack, _walk(channels, [4], 2), place)
+    walk = _walk(channels, [8], 2)
+    return _call(op, graph, "log_wide_s16", lambda: {"of": pack(), "floor": attrs.floor}, walk, place)

@@ -38,7 +38,8 @@ def window(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Products, rounded down, saturated."""
     assert isinstance(op.attrs, SignalWindowAttrs)
     x, weights = (value.astype(np.int64) for value in inputs)
-    return np.clip(x * weights >> op.attrs.shift, -(1 << 15), (1 << 15) - 1).astype(np.int16)
+    limits = np.iinfo(graph.tensor(op.outputs[0]).dtype)
+    return np.clip(x * weights >> op.attrs.shift, limits.min, limits.max)
 
 
 @oracle(OpKind.SIGNAL_FFT_AUTO_SCALE)
@@ -60,68 +61,72 @@ def fft_auto_scale(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list
 def rfft(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     """Row by row."""
     assert isinstance(op.attrs, SignalRfftAttrs)
-    length = op.attrs.fft_length
+    length, transform = op.attrs.fft_length, _Transform(8 * inputs[0].dtype.itemsize)
     rows = inputs[0].reshape(-1, inputs[0].shape[-1]).astype(np.int64)
     padded = np.pad(rows, ((0, 0), (0, length - rows.shape[1])))
-    return np.stack([_split(_fft(row.reshape(-1, 2))) for row in padded]).reshape(*inputs[0].shape[:-1], -1)
+    return np.stack([transform.of_reals(row) for row in padded]).reshape(*inputs[0].shape[:-1], -1)
 
 
-def _fft(x: np.ndarray) -> np.ndarray:
-    """Complex transform of int64 (N, 2) in 16 bits, divided by N."""
-    values = x[fft_order(len(x))]
-    size = 1
-    for radix in reversed(fft_radices(len(x))):
-        size *= radix
-        parts = _divided(values.reshape(-1, radix, size // radix, 2), radix)
-        twiddles = stage_twiddles(radix, size)
-        a, *turned = (parts[:, 0], *(_product(parts[:, i], twiddles[:, i - 1]) for i in range(1, radix)))
-        if radix == 2:
-            outputs = [a + turned[0], a - turned[0]]
-        else:
-            b, c, d = turned
-            even, odd, total = _wrap(a + c), _wrap(a - c), _wrap(b + d)
-            quarter = _wrap(b - d)[..., ::-1] * [1, -1]  # times -i
-            outputs = [even + total, odd + quarter, even - total, odd - quarter]
-        values = _wrap(np.stack(outputs, 1)).reshape(-1, 2)
-    return values
+class _Transform:
+    """Of int64 that hold numbers of ``bits``; products lose ``bits`` - 1 fraction bits."""
 
+    def __init__(self, bits: int) -> None:
+        self.bits, self.one = bits, (1 << bits - 1) - 1
 
-def _split(z: np.ndarray) -> np.ndarray:
-    """The real transform, int64 (2 N + 2), from that of pairs of samples as complex numbers, (N, 2)."""
-    length, halves = len(z), _divided(z, 2)
-    k = np.arange(1, length // 2 + 1)
-    conjugate = _divided(_wrap(z[length - k] * [1, -1]), 2)
-    both, apart = _wrap(halves[k] + conjugate), _wrap(halves[k] - conjugate)
-    turned = _product(apart, split_twiddles(length))
-    y = np.zeros((length + 1, 2), np.int64)
-    y[0, 0], y[length, 0] = halves[0].sum(), halves[0, 0] - halves[0, 1]
-    y[k] = both + turned >> 1
-    y[length - k] = (both - turned) * [1, -1] >> 1
-    return _wrap(y).ravel()
+    def of_reals(self, x: np.ndarray) -> np.ndarray:
+        """Of (2 N) to (2 N + 2), divided by 2 N."""
+        return self._split(self._of_complex(x.reshape(-1, 2)))
 
+    def _of_complex(self, x: np.ndarray) -> np.ndarray:
+        """Of (N, 2), divided by N."""
+        values = x[fft_order(len(x))]
+        size = 1
+        for radix in reversed(fft_radices(len(x))):
+            size *= radix
+            parts = self._divided(values.reshape(-1, radix, size // radix, 2), radix)
+            twiddles = stage_twiddles(radix, size, self.bits)
+            a, *turned = (parts[:, 0], *(self._product(parts[:, i], twiddles[:, i - 1]) for i in range(1, radix)))
+            if radix == 2:
+                outputs = [a + turned[0], a - turned[0]]
+            else:
+                b, c, d = turned
+                even, odd, total = self._wrap(a + c), self._wrap(a - c), self._wrap(b + d)
+                quarter = self._wrap(b - d)[..., ::-1] * [1, -1]  # times -i
+                outputs = [even + total, odd + quarter, even - total, odd - quarter]
+            values = self._wrap(np.stack(outputs, 1)).reshape(-1, 2)
+        return values
 
-def _wrap(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.int16).astype(np.int64)
+    def _split(self, z: np.ndarray) -> np.ndarray:
+        """The real transform from that of pairs of samples as complex numbers, (N, 2)."""
+        length, halves = len(z), self._divided(z, 2)
+        k = np.arange(1, length // 2 + 1)
+        conjugate = self._divided(self._wrap(z[length - k] * [1, -1]), 2)
+        both, apart = self._wrap(halves[k] + conjugate), self._wrap(halves[k] - conjugate)
+        turned = self._product(apart, split_twiddles(length, self.bits))
+        y = np.zeros((length + 1, 2), np.int64)
+        y[0, 0], y[length, 0] = halves[0].sum(), halves[0, 0] - halves[0, 1]
+        y[k] = both + turned >> 1
+        y[length - k] = (both - turned) * [1, -1] >> 1
+        return self._wrap(y).ravel()
+
+    def _wrap(self, x: np.ndarray) -> np.ndarray:
+        return x.astype(f"int{self.bits}").astype(np.int64)
+
+    def _rounded(self, x: np.ndarray) -> np.ndarray:
+        return self._wrap(x + (1 << self.bits - 2) >> self.bits - 1)
+
+    def _divided(self, x: np.ndarray, by: int) -> np.ndarray:
+        return self._rounded(x * (self.one // by))
+
+    def _product(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of complex numbers; each part is rounded once."""
+        real = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
+        imaginary = a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]
+        return self._rounded(np.stack([real, imaginary], -1))
 
 
 def _int16(x: int) -> int:
     return (x + (1 << 15)) % (1 << 16) - (1 << 15)
-
-
-def _rounded(x: np.ndarray) -> np.ndarray:
-    """15 fraction bits less."""
-    return _wrap(x + (1 << 14) >> 15)
-
-
-def _divided(x: np.ndarray, by: int) -> np.ndarray:
-    return _rounded(x * (32767 // by))
-
-
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of complex numbers; each part is rounded once."""
-    real = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
-    imaginary = a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]
-    return _rounded(np.stack([real, imaginary], -1))
 
 
 @oracle(OpKind.SIGNAL_ENERGY)
@@ -131,6 +136,16 @@ def energy(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
     squares = (inputs[0].astype(np.int64) ** 2).reshape(-1, 2).sum(axis=1)
     squares[: op.attrs.start_index] = squares[op.attrs.end_index :] = 0
     return squares.astype(np.uint32)
+
+
+@oracle(OpKind.MAGNITUDE)
+def magnitude(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+    """Roots of sums of squares."""
+    assert isinstance(op.attrs, SignalEnergyAttrs)
+    squares = [x * x + y * y for x, y in inputs[0].reshape(-1, 2).tolist()]
+    roots = np.array([_root(square) for square in squares], np.uint32)
+    roots[: op.attrs.start_index] = roots[op.attrs.end_index :] = 0
+    return roots
 
 
 @oracle(OpKind.SIGNAL_FILTER_BANK)
@@ -214,10 +229,12 @@ def _int32(x: int) -> int:
 
 @oracle(OpKind.SIGNAL_FILTER_BANK_LOG)
 def filter_bank_log(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
-    """Natural logarithm; 0 of 0 and 1."""
+    """Natural logarithm; of uint32 0 of 0 and 1."""
     attrs, table = op.attrs, log_table().tolist()
     assert isinstance(attrs, SignalLogAttrs)
     scaled = [x << attrs.input_correction_bits & WORD for x in inputs[0].tolist()]
+    if inputs[0].dtype == np.uint64:
+        scaled = [x + attrs.floor for x in inputs[0].tolist()]
     return np.array([min(_log(x, attrs.output_scale, table), 32767) if x > 1 else 0 for x in scaled], np.int16)
 
 

@@ -26,6 +26,8 @@ GAINS = 125
 """Of a gain control: one for 0, 1 and 2, and three (a parabola, and a gap) for each further power of two."""
 PCAN_SNR_BITS, PCAN_OUTPUT_BITS = 12, 6
 """Fraction bits of signal to noise, and of what the gain control makes of it."""
+WIDE_LOG_SCALE = 1400
+"""At most: times the logarithm of 64 bits, with 16 fraction bits, that fits 32 bits."""
 LOG_SEGMENTS = 128
 LOG_OF_2 = 45426
 """With 16 fraction bits."""
@@ -38,7 +40,9 @@ class Signal(Definition[A]):
 
 
 class SignalWindow(Signal[SignalWindowAttrs], kind=OpKind.SIGNAL_WINDOW):
-    signatures = ("int16 x int16 -> int16",)
+    """TFLite Micro has that of int16."""
+
+    signatures = ("int16 x int16 -> int16", "int16 x int32 -> int32")
     constants = (1,)
 
     def shape(self, attrs: SignalWindowAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
@@ -63,9 +67,10 @@ class SignalFftAutoScale(Signal[SignalFftAutoScaleAttrs], kind=OpKind.SIGNAL_FFT
 
 
 class SignalRfft(Signal[SignalRfftAttrs], kind=OpKind.SIGNAL_RFFT):
-    """As kissfft in 16 bits: every stage halves (or quarters) with rounding, so the result is 1 / fft_length of it."""
+    """As kissfft in 16 or 32 bits: every stage halves (or quarters) with rounding, so the result is 1 / fft_length of
+    it."""
 
-    signatures = ("int16 -> int16",)
+    signatures = ("int16 -> int16", "int32 -> int32")
 
     def fits(self, attrs: SignalRfftAttrs, x: Tensor) -> bool:
         return bool(x.shape) and attrs.fft_length in FFT_LENGTHS and x.shape[-1] <= attrs.fft_length
@@ -80,8 +85,19 @@ class SignalEnergy(Signal[SignalEnergyAttrs], kind=OpKind.SIGNAL_ENERGY):
     signatures = ("int16 -> uint32",)
 
     def fits(self, attrs: SignalEnergyAttrs, x: Tensor) -> bool:
-        ordered = 0 <= attrs.start_index <= attrs.end_index
-        return len(x.shape) == 1 and x.shape[0] % 2 == 0 and ordered and 2 * attrs.end_index <= x.shape[0]
+        return in_range(attrs, x)
+
+    def shape(self, attrs: SignalEnergyAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
+        return (inputs[0].shape[0] // 2,)
+
+
+class Magnitude(Signal[SignalEnergyAttrs], kind=OpKind.MAGNITUDE):
+    """To the nearest; zero outside the range."""
+
+    signatures = ("int32 -> uint32",)
+
+    def fits(self, attrs: SignalEnergyAttrs, x: Tensor) -> bool:
+        return in_range(attrs, x)
 
     def shape(self, attrs: SignalEnergyAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
         return (inputs[0].shape[0] // 2,)
@@ -164,11 +180,24 @@ class SignalPcan(Signal[SignalPcanAttrs], kind=OpKind.SIGNAL_PCAN):
 
 
 class SignalFilterBankLog(Signal[SignalLogAttrs], kind=OpKind.SIGNAL_FILTER_BANK_LOG):
-    signatures = ("uint32 -> int16",)
+    """TFLite Micro has that of uint32, without a floor."""
+
+    signatures = ("uint32 -> int16", "uint64 -> int16")
 
     def fits(self, attrs: SignalLogAttrs, x: Tensor) -> bool:
-        scale = -(1 << 31) <= attrs.output_scale < 1 << 31
-        return len(x.shape) == 1 and 0 <= attrs.input_correction_bits < 32 and scale
+        if x.dtype == "uint64":
+            scale = 0 <= attrs.output_scale <= WIDE_LOG_SCALE and attrs.input_correction_bits == 0
+            floor = 1 <= attrs.floor < 1 << 32
+        else:
+            scale = -(1 << 31) <= attrs.output_scale < 1 << 31
+            floor = attrs.floor == 0
+        return len(x.shape) == 1 and 0 <= attrs.input_correction_bits < 32 and scale and floor
+
+
+def in_range(attrs: SignalEnergyAttrs, x: Tensor) -> bool:
+    """Whether ``x`` are complex numbers, and the range of ``attrs`` lies among them."""
+    ordered = 0 <= attrs.start_index <= attrs.end_index
+    return len(x.shape) == 1 and x.shape[0] % 2 == 0 and ordered and 2 * attrs.end_index <= x.shape[0]
 
 
 def spectral_weights(attrs: SignalSpectralSubtractionAttrs) -> tuple[int, ...]:
@@ -187,10 +216,10 @@ def log_table() -> np.ndarray:
     return np.rint((np.log2(1 + position) - position) * (1 << 16)).astype(np.int64)
 
 
-def rotation(turns: np.ndarray) -> np.ndarray:
-    """exp(2 pi i ``turns``), 15 fraction bits, rounded as kissfft does: int64 (..., 2), real and imaginary."""
+def rotation(turns: np.ndarray, bits: int = 16) -> np.ndarray:
+    """exp(2 pi i ``turns``) in ``bits`` bits, rounded as kissfft does: int64 (..., 2), real and imaginary."""
     angle = 2 * np.pi * turns
-    return np.floor(0.5 + 32767 * np.stack([np.cos(angle), np.sin(angle)], -1)).astype(np.int64)
+    return np.floor(0.5 + ((1 << bits - 1) - 1) * np.stack([np.cos(angle), np.sin(angle)], -1)).astype(np.int64)
 
 
 def fft_radices(length: int) -> list[int]:
@@ -210,12 +239,12 @@ def fft_order(length: int) -> np.ndarray:
     return (np.arange(radix)[:, None] + radix * fft_order(length // radix)).ravel()
 
 
-def stage_twiddles(radix: int, size: int) -> np.ndarray:
-    """Of a stage that makes transforms of ``size``: int64 (size / radix, radix - 1, 2)."""
+def stage_twiddles(radix: int, size: int, bits: int = 16) -> np.ndarray:
+    """Of a stage that makes transforms of ``size``, for numbers of ``bits``: int64 (size / radix, radix - 1, 2)."""
     place = np.arange(size // radix)[:, None] * np.arange(1, radix)
-    return rotation(-place / size)
+    return rotation(-place / size, bits)
 
 
-def split_twiddles(length: int) -> np.ndarray:
+def split_twiddles(length: int, bits: int = 16) -> np.ndarray:
     """Of the step from a complex transform of ``length`` to the real one of twice that: int64 (length / 2, 2)."""
-    return rotation(-(np.arange(1, length // 2 + 1) / length + 0.5) / 2)
+    return rotation(-(np.arange(1, length // 2 + 1) / length + 0.5) / 2, bits)

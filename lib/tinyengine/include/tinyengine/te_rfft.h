@@ -1,4 +1,4 @@
-/* Fourier transform of real int16 samples, bit for bit as kissfft computes it in 16 bits. */
+/* Fourier transform of real int16 and int32 samples, bit for bit as kissfft computes it in 16 and in 32 bits. */
 #ifndef TE_RFFT_H
 #define TE_RFFT_H
 
@@ -19,6 +19,15 @@ typedef struct te_rfft_params {
 
 /* y: length + 1 complex numbers per row, 1 / (2 * length) of the transform. It may not overlap x. */
 void te_rfft_s16(const te_rfft_params *p, const int16_t *x, int16_t *y);
+
+/* The same of int32, with constants of 31 fraction bits. */
+typedef struct te_rfft_wide_params {
+    uint32_t rows, samples, length, radix;
+    const uint16_t *first;
+    const int32_t *twiddles, *split;
+} te_rfft_wide_params;
+
+void te_rfft_s32(const te_rfft_wide_params *p, const int32_t *x, int32_t *y);
 
 TE_END_C
 

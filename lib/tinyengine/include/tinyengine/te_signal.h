@@ -16,6 +16,15 @@ typedef struct te_signal_window_params {
 /* y = (x * window) >> shift, saturated. y may be x or lie before it. */
 void te_signal_window_s16(const te_signal_window_params *p, const int16_t *x, int16_t *y);
 
+typedef struct te_signal_window_wide_params {
+    uint32_t rows, samples;
+    const int32_t *window; /* [samples] */
+    uint32_t shift;
+} te_signal_window_wide_params;
+
+/* The same in 32 bits. y may not overlap x. */
+void te_signal_window_wide_s32(const te_signal_window_wide_params *p, const int16_t *x, int32_t *y);
+
 typedef struct te_signal_scale_params {
     uint32_t samples;
     uint32_t skip_lowest; /* -32768 counts as nothing, and silence is shifted by 15; else it is not shifted */
@@ -30,6 +39,9 @@ typedef struct te_signal_energy_params {
 
 /* Squared magnitudes of complex numbers, zero before `start` and from `end` on. y may be x. */
 void te_signal_energy_u32(const te_signal_energy_params *p, const int16_t *x, uint32_t *y);
+
+/* Magnitudes of complex numbers to the nearest, zero before `start` and from `end` on. y may be x. */
+void te_signal_magnitude_u32(const te_signal_energy_params *p, const int32_t *x, uint32_t *y);
 
 typedef struct te_signal_bank_params {
     uint32_t channels;
@@ -75,6 +87,14 @@ typedef struct te_signal_log_params {
 
 /* y = scale * log(x << shift), at most 32767; 0 of 0 and 1. y may begin where x does, or before it. */
 void te_signal_log_s16(const te_signal_log_params *p, const uint32_t *x, int16_t *y);
+
+typedef struct te_signal_log_wide_params {
+    te_signal_log_params of; /* shift 0, scale at most 1400 */
+    uint32_t floor;
+} te_signal_log_wide_params;
+
+/* y = scale * log(x + floor), which is 1 or more. y may begin where x does, or before it. */
+void te_signal_log_wide_s16(const te_signal_log_wide_params *p, const te_u64 *x, int16_t *y);
 
 TE_END_C
 

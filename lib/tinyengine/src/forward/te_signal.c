@@ -17,6 +17,14 @@ void te_signal_window_s16(const te_signal_window_params *p, const int16_t *x, in
     }
 }
 
+void te_signal_window_wide_s32(const te_signal_window_wide_params *p, const int16_t *x, int32_t *y) {
+    for (uint32_t row = 0; row < p->rows; row++)
+        for (uint32_t i = 0; i < p->samples; i++) {
+            const int64_t product = ((int64_t)*x++ * p->window[i]) >> p->shift;
+            *y++ = product > INT32_MAX ? INT32_MAX : product < INT32_MIN ? INT32_MIN : (int32_t)product;
+        }
+}
+
 /* The magnitude of -32768 is -32768 in 16 bits; where it counts, whatever comes behind it is larger. */
 static int32_t largest_magnitude(const int16_t *x, uint32_t samples, uint32_t skip_lowest) {
     int32_t largest = 0, least = 0;
@@ -106,6 +114,14 @@ static uint32_t rounded_root(uint64_t x) {
     return x - (uint64_t)root * root > root && root != most ? root + 1 : root;
 }
 
+void te_signal_magnitude_u32(const te_signal_energy_params *p, const int32_t *x, uint32_t *y) {
+    for (uint32_t i = 0; i < p->bins; i++, x += 2) {
+        const int64_t real = (int32_t)te_load_word(x), imaginary = (int32_t)te_load_word(x + 1);
+        const uint64_t square = (uint64_t)(real * real) + (uint64_t)(imaginary * imaginary);
+        te_store_word(y + i, i >= p->start && i < p->end ? rounded_root(square) : 0);
+    }
+}
+
 void te_signal_root_u32(const te_signal_root_params *p, const te_u64 *x, const int32_t *shift, uint32_t *y) {
     const uint32_t by = (uint32_t)*shift & 31u;
     for (uint32_t i = 0; i < p->channels; i++) {
@@ -149,21 +165,34 @@ void te_signal_gain_u32(const te_signal_gain_params *p, const uint32_t *x, const
     }
 }
 
-static uint32_t log_of(const te_signal_log_params *p, uint32_t x) {
+/* Of x * 2^more. */
+static uint32_t log_of(const te_signal_log_params *p, uint32_t x, uint32_t more) {
     const uint32_t bits = bit_length(x) - 1;
     uint32_t fraction = (bits < 16 ? x << (16 - bits) : x >> (bits - 16)) & 0xffffu;
     const uint16_t *const curve = p->curve + (fraction >> 9);
     fraction += curve[0] + (uint32_t)(((curve[1] - curve[0]) * (int32_t)(fraction & 0x1ffu)) >> 16);
     const uint32_t log =
-        (uint32_t)((UINT64_C(45426) * ((bits << 16) + fraction) + (1 << 15)) >> 16); /* log 2 */
+        (uint32_t)((UINT64_C(45426) * (((bits + more) << 16) + fraction) + (1 << 15)) >> 16); /* log 2 */
     return (p->scale * log + (1u << 15)) >> 16;
 }
 
 void te_signal_log_s16(const te_signal_log_params *p, const uint32_t *x, int16_t *y) {
     for (uint32_t i = 0; i < p->channels; i++) {
         const uint32_t scaled = te_load_word(x + i) << p->shift;
-        const uint32_t log = scaled > 1 ? log_of(p, scaled) : 0;
+        const uint32_t log = scaled > 1 ? log_of(p, scaled, 0) : 0;
         const int16_t result = (int16_t)(log < INT16_MAX ? log : INT16_MAX);
         memcpy(y + i, &result, sizeof result); /* y may lie over x */
+    }
+}
+
+void te_signal_log_wide_s16(const te_signal_log_wide_params *p, const te_u64 *x, int16_t *y) {
+    for (uint32_t i = 0; i < p->of.channels; i++) {
+        uint64_t value;
+        memcpy(&value, x + i, sizeof value); /* y may lie over x */
+        value += p->floor;
+        const uint32_t more = bit_length((uint32_t)(value >> 32));
+        const uint32_t log = log_of(&p->of, (uint32_t)(value >> more), more);
+        const int16_t result = (int16_t)(log < INT16_MAX ? log : INT16_MAX);
+        memcpy(y + i, &result, sizeof result);
     }
 }

@@ -53,8 +53,29 @@ TE_INLINE uint32_t te_complex_join(uint32_t real, uint32_t imaginary) {
     return (real & 0xffffu) | (imaginary & 0xffff0000u);
 }
 
+TE_INLINE uint32_t te_complex_swapped(uint32_t a) {
+    return a >> 16 | a << 16;
+}
+
+/* Without its imaginary part. */
+TE_INLINE uint32_t te_complex_real(uint32_t a) {
+    return a & 0xffffu;
+}
+
+TE_INLINE uint32_t te_complex_conjugate(uint32_t a) {
+    return te_complex_join(a, te_complex_sub(0, a));
+}
+
 TE_INLINE void te_store_word(void *at, uint32_t word) {
     memcpy(at, &word, sizeof word);
+}
+
+TE_INLINE uint32_t te_complex_load(const int16_t *at) {
+    return te_load_word(at);
+}
+
+TE_INLINE void te_complex_store(int16_t *at, uint32_t a) {
+    te_store_word(at, a);
 }
 
 #endif
