@@ -201,7 +201,7 @@ TESTED: dict[str, str] = {
         "test_recurrent.py::test_lstm_is_bit_identical_to_tflite_run_after_run",
     ),
     **dict.fromkeys(
-        ("transform int16", "take a power of two from {}"),
+        ("transform int16 or int32", "take a power of two from {}"),
         "test_signal.py::test_every_stage_is_bit_identical_to_tflite",
     ),
     # variables and control flow
