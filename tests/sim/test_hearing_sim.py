@@ -61,6 +61,11 @@ def test_a_streaming_network_hears_a_file_step_by_step(tmp_path: Path, where: st
     assert [json.loads(line)["probabilities"] for line in lines] == [each["probabilities"] for each in done[4:7]]
     with pytest.raises(DataError, match="44100 samples per second"):
         run("infer", written(tmp_path / "fast.wav", clips[0], rate=44_100), *there)
+    for name in ("nothing", "word"):
+        (tmp_path / "words" / name).mkdir(parents=True)
+        written(tmp_path / "words" / name / "a.wav", clips[0])
+    with pytest.raises(DataError, match="hears a file step by step, so its windows are no samples of their own"):
+        run("eval", "--data", tmp_path / "words", *there)
 
 
 WORDS = {"alexa": (20, "Alexa!"), "okay_nabu": (10, "Okay nabu!")}

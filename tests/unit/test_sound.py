@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tinyengine.audio import Hearing, features
 from tinyengine.data.audio import AudioForm
+from tinyengine.data.number_sets import read_number_set
 from tinyengine.data.numbers import NamedInputs, Windows, read_numbers
 from tinyengine.data.sound import read_sound
 from tinyengine.device import TensorInfo, microphone
@@ -67,6 +68,16 @@ def test_windows_of_a_file_with_their_times(tmp_path: Path) -> None:
             np.testing.assert_array_equal(sample.arrays[0], made[start : start + 3])
             assert sample.ends_at == pytest.approx((start + 2) * 0.01 + 0.03)
             assert sample.goes_on == (number > 0) and sample.name == f"{path} {sample.ends_at:.2f} s"
+
+
+def test_folders_of_files_are_classes(tmp_path: Path) -> None:
+    for label, name in enumerate(("no", "yes")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            written(tmp_path / name / f"{number}.wav", any_clip(label, MICRO.samples(3 * (number + 1))))
+    found = read_number_set(tmp_path, [THREE], HEARD)
+    assert found.classes == ("no", "yes") and found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(found.labelled(tmp_path)) == 6
 
 
 def test_a_short_file_ends_in_silence(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tinyengine.data.samples import Arrays, labelled
 from tinyengine.device import Device
 from tinyengine.device.recognition import input_form
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
+from tinyengine.errors import DataError
 from tinyengine.progress import Activity, part
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,6 +81,11 @@ def read_truth(
     """As :func:`read_inputs`; numbers that come with what the network should answer as they are."""
     if holds_numbers(path):
         numbers = read_number_set(path, device.identity.inputs, windows)
+        if device.identity.has_states and any(sample.goes_on for sample in numbers.samples):
+            raise DataError(
+                f"{device.identity.model} hears a file step by step, so its windows are no samples of their own: "
+                "'tinyengine infer' shows what it answers, and when"
+            )
         return numbers if numbers.targets is not None else numbers.labelled(path)
     form = input_form(device, metadata)
     pictures = labelled(read_pictures(path, labelled=False), path, fewest=1)
