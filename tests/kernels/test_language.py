@@ -19,11 +19,9 @@ from tests.helpers import needs
 from tests.helpers.language import Shape, random_language, random_tokens
 
 SHAPES = [
-    Shape(),
-    Shape(head=4, key_heads=4, window=8, hidden=6, layers=1),
-    Shape(heads=8, key_heads=4, sinks=1, group=32),
-    Shape(heads=3, key_heads=1, head=16, sinks=5, hidden=36, group=64, tied=False, tokens=268),
-    Shape(heads=2, key_heads=1, head=32, window=24, sinks=4, hidden=44, group=32),
+    Shape(layers=1, window=8),
+    Shape(heads=8, key_heads=4, layers=1, window=8, sinks=1, group=32),
+    Shape(heads=3, key_heads=1, head=16, layers=1, sinks=5, hidden=36, group=64, tied=False, tokens=268),
 ]
 
 
@@ -57,7 +55,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(shape=shapes(), seed=st.integers(0, 99))
 def test_any_model_gives_the_oracles_logits_on_the_host(shape: Shape, seed: int) -> None:
     model = compile_graph(language_graph(random_language(shape, seed)))

@@ -14,8 +14,10 @@ from tinyengine.device.errors import RefusedError
 from tinyengine.device.writing import DeviceWriter
 from tinyengine.errors import DataError
 from tinyengine.frontend.language import save_language
+from tinyengine.measure.bench import bench
 from tinyengine.native import build
 from tinyengine.native.writer import NativeWriter
+from tinyengine.paths import shared_dir
 from tinyengine.reference import Session
 from tinyengine.writing import Settings, pieces
 
@@ -92,3 +94,22 @@ def test_other_networks_do_not_write(tmp_path: Path) -> None:
     elf = firmware_image.compiled(BOARD, tmp_path, compile_graph(stateful(accumulator)))
     with open_device(f"sim:{BOARD}", elf=elf) as device, pytest.raises(RefusedError, match="no language model"):
         DeviceWriter(device)
+
+
+@pytest.mark.slow
+def test_stories260k_keeps_its_budget(tmp_path: Path) -> None:
+    """Window of 128: logits across the ring's wrap, instructions, SRAM and flash; then a text over the port."""
+    shared = shared_dir()
+    checkpoint = shared / "models" / "stories260K" / "stories260K.bin" if shared else None
+    if checkpoint is None or not checkpoint.is_file():
+        pytest.skip("TINYENGINE_SHARED has no models/stories260K")
+    path = tmp_path / "stories.lm"
+    run("lm", "convert", checkpoint, "--brief", "-o", path)
+    report = bench(compile_model(path), path, check=136, profile=False)
+    assert report.check is not None and not report.check.mismatched and report.check.outputs == 136 * 512
+    assert report.context == 128 and report.instructions <= 425_000
+    assert report.sram_bytes["total"] <= 48 * 1024 and report.flash_bytes.total <= 300 * 1024
+    elf = firmware_image.compiled(BOARD, tmp_path, compile_model(path))
+    options = "--port", f"sim:{BOARD}", "--elf", elf, "--temperature", 0, "--tokens", 20, "--json"
+    figures = json.loads(run("generate", "--prompt", "Once upon a time", *options).stdout)
+    assert figures["text"].startswith(", there was a little girl named Lily. She")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tinyengine.ir.language import next_position, pack_keys, pack_values, slot_o
 from tinyengine.ir.tokenizer import BEGIN, Tokenizer
 from tinyengine.reference import Session
 
+from tests.helpers.command_line import run
 from tests.helpers.language import Shape, random_language, random_tokenizer, random_tokens
 
 
@@ -48,6 +50,15 @@ def test_the_next_rings_lie_where_the_rings_lie(tmp_path: Path) -> None:
     copied = {copy.target for copy in compiled.plan.region.copies}
     assert copied == {"position"}  # which layers read until the end
     assert "token" in compiled.sources["network.h"]
+
+
+def test_check_plan_and_compile_take_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "random.lm"
+    path.write_bytes(save_language(random_language(Shape())))
+    figures = json.loads(run("check", path, "--json").stdout)
+    assert figures["supported"] and "LM_ATTENTION" in json.dumps(figures)
+    assert "layers.1.attention" in run("plan", path, "--board", "sim_stm32f405").stdout
+    assert json.loads(run("compile", path, "--board", "sim_stm32f405", "--json").stdout)["states_bytes"] > 0
 
 
 @pytest.mark.parametrize(

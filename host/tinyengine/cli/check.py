@@ -23,7 +23,8 @@ def command(model: Path, cpu: str, as_json: bool) -> None:
     """Say for the whole network MODEL what is supported: every operator that is not, and why; beside it, whether
     TFLite Micro has a kernel for it. For a supported network: its work, SRAM and flash, without a board.
 
-    MODEL is a .tflite file, the C array of one, or ONNX. The exit code is 1 if anything is not supported.
+    MODEL is a .tflite file, the C array of one, ONNX, or a language model (.lm). The exit code is 1 if anything is not
+    supported.
 
     \b
     Example:

@@ -11,11 +11,14 @@ from tinyengine.compiler.result import CompiledModel
 from tinyengine.errors import ModelError, UnsupportedOperatorError
 from tinyengine.frontend.context import BORDER, DTYPE_NAMES, Context
 from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.language import SUFFIX as LANGUAGE
+from tinyengine.frontend.network import load_network
 from tinyengine.frontend.onnx.file import JudgedNode, judge_onnx
 from tinyengine.frontend.raw import RawOperator, read_raw
 from tinyengine.frontend.tflite import judge_tflite
 from tinyengine.frontend.tflite_micro import computes
-from tinyengine.ir import Operator
+from tinyengine.ir import Graph, Operator
+from tinyengine.ir.dispatch import leading_dtype
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.select import lower
@@ -60,6 +63,13 @@ def survey(path: Path, cpu: str) -> Survey:
         nodes = judge_onnx(path.read_bytes(), path.stem)
         if any(node.why is not None for node in nodes):
             return Survey(path.stem, [_judged_node(node) for node in nodes], [], None, None)
+    if path.suffix.lower() == LANGUAGE:
+        graph = load_network(path)
+        operators = [
+            Judged(index, op.kind, leading_dtype(op, graph), ", ".join(op.outputs), None, None, False)
+            for index, op in enumerate(graph.operators)
+        ]
+        return Survey(path.stem, operators, [], *_compiled(graph, cpu))
     data = network_bytes(path)
     try:
         context = judge_tflite(data, path.stem)
@@ -75,12 +85,16 @@ def survey(path: Path, cpu: str) -> Survey:
             verify(context.graph)
             _kernels(context, cpu, why, other)
             if not why and not other:
-                compiled = compile_graph(context.graph, CompileOptions(cpu))
-                smallest = compile_graph(context.graph, CompileOptions(cpu, optimize="sram"))
+                compiled, smallest = _compiled(context.graph, cpu)
         except ModelError as error:
             other.append(str(error))
     operators = [_judged(context, op, why.get(op.index), after.get(op.index)) for op in read_raw(data).operators]
     return Survey(path.stem, operators, other, compiled, smallest)
+
+
+def _compiled(graph: Graph, cpu: str) -> tuple[CompiledModel, CompiledModel]:
+    """The fastest, and with the smallest arena."""
+    return compile_graph(graph, CompileOptions(cpu)), compile_graph(graph, CompileOptions(cpu, optimize="sram"))
 
 
 def _judged_node(node: JudgedNode) -> Judged:
