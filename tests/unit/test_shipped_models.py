@@ -67,7 +67,7 @@ def test_person_tiny_leaves_room_on_a_small_chip() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("person_tiny", 85.0), ("person_small", 83.0)])
+@pytest.mark.parametrize(("name", "least"), [("person_tiny", 85.0), ("person_small", 85.0)])
 def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
     """int8, by the code that the board runs, on pictures that it was not trained on."""
     shared = shared_dir()
