@@ -187,6 +187,7 @@ def _packages() -> list[Finding]:
         ("tensorflow", "convert, fit", "convert"),
         ("onnx", "convert, compile of ONNX files", "onnx"),
         ("cv2", "stream --source camera, videos", "camera"),
+        ("sounddevice", "stream --source mic", "microphone"),
         ("matplotlib", "--plot", "plot"),
     )
     return [

@@ -113,7 +113,7 @@ def test_the_reference_is_that_of_mlperf() -> None:
 
 
 def test_coefficients_are_those_of_mlperf_within_one_step() -> None:
-    clips = [any_clip(seed, KEYWORDS.samples(6)) for seed in range(100)]
+    clips = [any_clip(seed, KEYWORDS.samples(3)) for seed in range(100)]
     equal = []
     for seed, clip in enumerate(clips):
         off = np.abs(features(KEYWORDS, clip, KEYWORD_INPUT) - mfcc_steps(clip))
@@ -152,13 +152,15 @@ def test_code_computes_the_same_run_after_run(slices: int) -> None:
         compile_graph(front_end(form, slices), CompileOptions(prefix=f"audio_{number}"))
         for number, form in enumerate(forms)
     ]
-    sounds = [[any_clip(seed, form.samples(12)) for seed in range(10)] for form in forms]
+    sounds = [[any_clip(seed, form.samples(6)) for seed in range(10)] for form in forms]
     for form, model, clips in zip(forms, models, sounds, strict=True):
         network = build(model)
         for clip in clips:
             network.reset()
             got = [network.run(values)[0].reshape(slices, -1) for values in runs_of(form, clip, slices)]
             np.testing.assert_array_equal(np.concatenate(got), features(form, clip))
+    if slices == 1:
+        return  # the other case shows what sanitizers say
     first = [runs_of(form, clips[0], slices) for form, clips in zip(forms, sounds, strict=True)]
     for form, clips, runs in zip(forms, sounds, run_in_a_row(models, first), strict=True):
         made = np.concatenate([run[0].reshape(slices, -1) for run in runs])
