@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +12,6 @@ from tinyengine.live.messages import Budget, finite
 MOST_TABS = 16
 WAITING = 64
 """Messages that may wait for a slow tab; answers and pictures beyond them are left out."""
-OWN_CAMERA = 2.0
-"""Seconds since its last picture for which a tab is taken to show its camera itself."""
 DROPPED = frozenset({"answer", "activity"})
 Message = str | bytes
 
@@ -28,7 +24,6 @@ class Tab:
     waiting: asyncio.Queue[Message | None] = field(default_factory=lambda: asyncio.Queue(WAITING))
     orders: Budget = field(default_factory=lambda: Budget(rate=40, burst=80))
     pictures: Budget = field(default_factory=lambda: Budget(rate=60, burst=60))
-    feeds: float = -math.inf  # when its camera's last picture came, by time.monotonic()
     mistakes: Budget = field(default_factory=lambda: Budget(rate=0.5, burst=20))
 
     def send(self, event: dict[str, Any]) -> None:
@@ -93,11 +88,10 @@ class Hub:
             )
 
     def broadcast(self, event: dict[str, Any] | bytes) -> None:
-        """To all tabs; a picture of the deciding tab's own camera not to that one."""
+        """To all tabs. A picture is the one that the next answer is about."""
         if isinstance(event, bytes):
             for tab in self._tabs:
-                if time.monotonic() - tab.feeds > OWN_CAMERA:
-                    tab.put(event, True)
+                tab.put(event, True)
             return
         text = json.dumps(finite(event), separators=(",", ":"))
         for tab in self._tabs:

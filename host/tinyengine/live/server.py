@@ -13,7 +13,6 @@ import ipaddress
 import re
 import secrets
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,7 +236,6 @@ class _Page:
             return  # the newest counts, and another will come
         self._must_control(tab)
         self.session.offer(parse_picture(content))
-        tab.feeds = time.monotonic()
 
     def _must_control(self, tab: Tab) -> None:
         if self._hub.controls is not tab:

@@ -131,11 +131,11 @@ function held(training) {
 }
 
 function answer(event) {
-  const own = camera.on && event.from === "browser";
-  if (own && camera.sent) showPicture(camera.sent); // what the answer is about: the camera may see something else by now
-  if (event.collected && own) classes.kept(event.collected, camera.canvas);
-  else if (event.collected) at("picture").decode().then(() => classes.kept(event.collected, at("picture")), () => {});
-  if (own) camera.take();
+  if (event.collected) {
+    classes.kept(event.collected);
+    at("picture").decode().then(() => classes.showLast(event.collected.class, at("picture")), () => {}); // or another has come
+  }
+  if (camera.on && event.from === "browser") camera.take();
   const verdict = at("verdict");
   verdict.hidden = false;
   shown = event.boxes ?? [];

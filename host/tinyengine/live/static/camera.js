@@ -1,12 +1,11 @@
-// The browser's camera: one picture is under way at a time, the next is taken when the board has answered. Until then
-// ``canvas`` and ``sent`` hold the one that the answer will be about.
+// The browser's camera: one picture is under way at a time, the next is taken when the board has answered.
 
 const SIDE = 480; // longer side of what is sent
 const PATIENCE = 3000; // milliseconds after which an answer is not waited for any more
 
 export class Camera {
   constructor(video, send) {
-    Object.assign(this, { video, send, stream: null, timer: 0, sent: null, canvas: document.createElement("canvas") });
+    Object.assign(this, { video, send, stream: null, timer: 0, canvas: document.createElement("canvas") });
   }
 
   get on() { return this.stream !== null; }
@@ -38,10 +37,6 @@ export class Camera {
     this.canvas.width = Math.round(width * scale);
     this.canvas.height = Math.round(height * scale);
     this.canvas.getContext("2d").drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
-    this.canvas.toBlob((blob) => {
-      if (!blob || !this.on) return;
-      this.sent = blob;
-      this.send(blob);
-    }, "image/jpeg", 0.92);
+    this.canvas.toBlob((blob) => { if (blob && this.on) this.send(blob); }, "image/jpeg", 0.92);
   }
 }

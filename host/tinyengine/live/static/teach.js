@@ -81,16 +81,18 @@ export class Classes {
     this.end(name);
   }
 
-  /** A sample has been kept: its number, and what it looked like. */
-  kept({ class: name, samples }, picture) {
+  /** A sample has been kept: how many there are now. */
+  kept({ class: name, samples }) {
     const row = this.rows.get(name);
     if (!row) return;
     row.count.textContent = samples === 1 ? "1 sample" : `${samples} samples`;
     row.drop.hidden = true;
-    const width = picture.naturalWidth ?? picture.width, height = picture.naturalHeight ?? picture.height;
-    if (!width) return;
-    const side = Math.min(width, height);
-    row.thumb.getContext("2d").drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, 72, 72);
+  }
+
+  /** What the last sample of a class looks like. */
+  showLast(name, picture) {
+    const { naturalWidth: width, naturalHeight: height } = picture, side = Math.min(width, height);
+    this.rows.get(name)?.thumb.getContext("2d").drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, 72, 72);
   }
 }
 
