@@ -38,30 +38,34 @@ STACK_SLACK = 32  # bytes: one more saved register or spilled value is not a reg
 WORST_LAYERS = 5  # told of a network that became slower
 REQUANTS = ("exact", "fast")
 CPUS = ("cortex-m4", "cortex-m7")  # of the baseline
-FIGURES = ("instructions", "arena_bytes", "stack_bytes", "flash_bytes")
+FIGURES = ("cycles", "arena_bytes", "stack_bytes", "flash_bytes")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The figures of one network in one configuration that are kept in the baseline."""
+    """The figures of one network in one configuration that are kept in the baseline. Cycles are estimates."""
 
     compiler: str
     hash: str  # of the network
     macs: int
+    cycles: int
     instructions: int
     arena_bytes: int
     stack_bytes: int
     flash_bytes: int
-    layers: dict[str, int]  # instructions by "index name"
+    layers: dict[str, int]  # cycles by "index name"
 
     @classmethod
     def of(cls, report: BenchReport) -> Entry:
         """The entry of a fresh report."""
-        layers = {f"{index} {layer.name}": layer.instructions for index, layer in enumerate(report.per_layer)}
+        assert report.cycles is not None
+        timed = [(layer.name, layer.cycles.estimate) for layer in report.per_layer if layer.cycles is not None]
+        layers = {f"{index} {name}": cycles for index, (name, cycles) in enumerate(timed)}
         return cls(
             report.compiler,
             report.hash,
             report.macs,
+            report.cycles.estimate,
             report.instructions,
             report.arena_bytes,
             report.stack_bytes,
@@ -145,7 +149,7 @@ def regressions(changes: Sequence[Change]) -> list[Change]:
 
 def worth_telling(changes: Sequence[Change], layers: bool) -> list[Change]:
     """All totals; of the layers all if ``layers``, else the worst few of networks that became slower."""
-    slower = {change.key for change in changes if change.figure == "instructions" and change.after > change.before}
+    slower = {change.key for change in changes if change.figure == "cycles" and change.after > change.before}
     told: list[Change] = []
     for change in changes:
         few = sum(other.key == change.key and other.figure not in FIGURES for other in told) < WORST_LAYERS
@@ -167,13 +171,15 @@ def summary(reports: Sequence[BenchReport], portable: bool) -> Table:
     table = Table(title=f"simulated cores, {kernels}", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     for column in ("network", "core", "rounding"):
         table.add_column(column, no_wrap=True)
-    for column in ("MACs", "instructions", "per MAC", "arena", "stack", "flash"):
+    for column in ("MACs", "cycles, est.", "per MAC", "instructions", "arena", "stack", "flash"):
         table.add_column(column, justify="right", no_wrap=True)
     for r in reports:
-        per_mac = f"{r.instructions / r.macs:.3f}" if r.macs else ""
+        cycles = r.cycles.estimate if r.cycles else 0
+        per_mac = f"{cycles / r.macs:.3f}" if r.macs else ""
         sizes = (f"{size:,}" for size in (r.arena_bytes, r.stack_bytes, r.flash_bytes.total))
         name, core = r.model[:18], r.cpu.removeprefix("cortex-")
-        table.add_row(name, core, r.requant, f"{r.macs / 1e6:.2f} M", f"{r.instructions:,}", per_mac, *sizes)
+        work = f"{r.macs / 1e6:.2f} M", f"{cycles:,}", per_mac, f"{r.instructions:,}"
+        table.add_row(name, core, r.requant, *work, *sizes)
     return table
 
 
@@ -205,7 +211,7 @@ def main(
         for done, (path, cpu, requant) in enumerate(todo):
             progress("networks measured", done, len(todo))
             compiled = compile_model(path, CompileOptions(cpu=cpu, requant=requant))
-            reports.append(bench(compiled, portable=portable))
+            reports.append(bench(compiled, portable=portable, cycles=True))
     if as_json:
         click.echo(json.dumps([report.to_json() for report in reports], indent=2))
     if layers:

@@ -63,11 +63,20 @@ def _finish(
 
 
 def conv(
-    draw: Draw, size: tuple[int, int, int], outputs: int, window: Window, n: Numbers, activation: str = "none"
+    draw: Draw,
+    size: tuple[int, int, int],
+    outputs: int,
+    window: Window,
+    n: Numbers,
+    activation: str = "none",
+    all_weights: bool = False,
 ) -> OpCase:
-    """CONV_2D on (rows, columns, channels)."""
+    """CONV_2D on (rows, columns, channels). Unless ``all_weights``, three of four have weights from -127 on, as those
+    of TFLite's converter."""
     x = int8(draw, (1, *size), n.x)
     weights = int8(draw, (outputs, *window.kernel, size[2]), n.weights)
+    if not all_weights and x.flat[0] % 4:
+        weights = np.maximum(weights, np.int8(-127))
     attrs = Conv2DAttrs(window, Activation(activation))
     shape = (1, *window.output_size(*size[:2]), outputs)
     return _finish(draw, OpKind.CONV_2D, x, weights, 0, shape, attrs, n)
@@ -225,6 +234,27 @@ def _fill(draw: Draw, x: np.ndarray, taps: np.ndarray, signs: np.ndarray, kernel
         left = draw.one_of(*range(-kernel.pad % stride, kernel.width - size + 1, stride))
         window = x[row : row + size, left : left + size, channel]
         window[...] = np.where(sign * taps[channel] < 0, -128, 127)
+
+
+def quad_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Depthwise 3 x 3 of 4 to 12 channels: one to several bands of rows, every rest of the loop over columns, padding
+    or none at each side, multipliers on both sides of 0.5; of every width, so that many have no kernel for maps."""
+    cases = []
+    for _ in range(count):
+        size = (draw.integer(1, 20), draw.one_of(draw.integer(1, 30), draw.integer(49, 56)), 4 * draw.integer(1, 3))
+        stride = draw.one_of(1, 1, 2)
+        pad = draw.one_of((1, 1, 1, 1), (0, 1, 0, 1), (0,) * 4, tuple(draw.integer(0, 1) for _ in range(4)))
+        window = Window((3, 3), (stride, stride), (1, 1), pad)
+        if min(window.output_size(*size[:2])) < 1:
+            continue
+        mixed = Numbers(multiplier=(0.4, 20.0))
+        numbers = draw.one_of(SMALL, LARGE, Numbers("ends", "ends"), Numbers("random", "against the weights"), mixed)
+        case = depthwise(draw, size, window, numbers, draw.one_of("none", "none", *CLAMPS))
+        if draw.integer(0, 5) == 0:  # a dead channel
+            case.graph.tensor("w").data[..., 1] = 0
+            case.graph.tensor("b").data[1] = draw.one_of(-(1 << 31), (1 << 31) - 1, 5000)
+        cases.append(case)
+    return cases
 
 
 def column_cases(draw: Draw, count: int) -> list[OpCase]:

@@ -13,7 +13,7 @@ from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.ir.sums import sum_range
 from tinyengine.kernels.base import KernelCall, Target
-from tinyengine.kernels.conv_fast import Field
+from tinyengine.kernels.conv_fast import WIDE_QUAD, Field
 from tinyengine.kernels.depthwise_fast import fits_fields, tap_order
 from tinyengine.kernels.depthwise_map import MapKernel, map_kernels
 from tinyengine.kernels.fixed import fixed_rounding
@@ -32,13 +32,16 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "add": fast_cases.add_cases,
     "column": fast_cases.column_cases,
     "direct": fast_cases.direct_cases,
+    "quads": fast_cases.quad_cases,
     "int16": lambda draw, count: [int16_products(draw) for _ in range(count)],
 }
 COUNT = 40
 
 CONV_VARIANTS = {
     *(f"te_conv_gather{kind}{doubled}" for doubled in ("", "_doubled") for kind in ("", "_pixels", "_rgb_by_2")),
-    *(f"te_conv_tiles_exact{k}" for k in ("", "_16", "_28", "_doubled", "_doubled_16")),
+    "te_conv_quads_exact",
+    "te_conv_tiles_exact",
+    "te_conv_tiles_exact_doubled",
     "te_conv_tiles_wide",
     "te_conv_narrow_exact",
     "te_conv_tiles_small_exact",
@@ -46,18 +49,22 @@ CONV_VARIANTS = {
 }
 FAST = Target(requant="fast")
 FAST_VARIANTS = {
-    *(f"te_conv_tiles_fast{k}" for k in ("", "_16")),
-    "te_conv_tiles_wide",  # layers with larger multipliers stay exact
+    "te_conv_quads_fast",
+    "te_conv_quads_exact",  # layers with larger multipliers stay exact
+    "te_conv_tiles_fast",
+    "te_conv_tiles_wide",
     "te_conv_narrow_fast",
     "te_conv_tiles_small_fast",
     "te_dense_fast",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
+    *(f"te_depthwise_quad{by_2}_{mode}" for mode in ("exact", "fast") for by_2 in ("", "_by_2")),
     *(kernel.name(fast=True) for kernel in map_kernels()),
 }
 DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
 ADD_VARIANTS = {"te_add_scaled", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
+DEPTHWISE_VARIANTS |= {f"te_depthwise_quad{by_2}_exact" for by_2 in ("", "_by_2")}
 MAP_VARIANTS = {kernel.name(fast=False) for kernel in map_kernels()}
 
 
@@ -82,7 +89,7 @@ def test_portable_twins(family: str, seed: int) -> None:
         batch.check(outputs)
 
 
-@pytest.mark.parametrize("family", ["conv", "depthwise", "dense"])
+@pytest.mark.parametrize("family", ["conv", "depthwise", "dense", "quads"])
 @EXAMPLES
 @given(seed=st.integers(0, 2**32 - 1))
 def test_fast_requantization(family: str, seed: int) -> None:
@@ -142,7 +149,7 @@ def test_extreme_sums() -> None:
 
 def test_full_fields() -> None:
     """Biases that fill the fields of the polynomial products exactly, and one more, which must run otherwise."""
-    for target in (Target(), FAST):
+    for target in (Target(optimize="sram"), replace(FAST, optimize="sram")):  # for time, plain channels run otherwise
         batch = build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target)
         mixed = [call for call in batch.calls if "map" in call.params and call.params["some_plain"]]
         assert len(mixed) > len(batch.calls) // 2
@@ -214,9 +221,14 @@ def target_batches(target: Target | None = None) -> list[Batch]:
         *batches,
         build_batch(extreme, "extreme", target=target),
         build_batch(fast_cases.map_cases(Draw(np.random.default_rng(6))), "maps", "tight", target=target),
-        build_batch(fast_cases.limit_cases(Draw(np.random.default_rng(7))), "limits", target=target),
+        build_batch(
+            fast_cases.limit_cases(Draw(np.random.default_rng(7))),
+            "limits",
+            target=replace(target or Target(), optimize="sram"),
+        ),
         build_batch(long_fields(), "fields", "tight", target=target),
         build_batch(compact_cases(), "code", "tight", target=replace(target or Target(), optimize="flash")),
+        build_batch(long_fields()[-112:-72], "sram", "tight", target=replace(target or Target(), optimize="sram")),
     ]
 
 
@@ -238,6 +250,7 @@ def long_fields() -> list[OpCase]:
     for stride in (1, 2):
         stem = Window((3, 3), (stride, stride), (1, 1), (0, 1, 0, 1))
         cases += [fast_cases.conv(draw, (10, 12, 3), n, stem, fast_cases.SMALL) for n in (3, 8, 16, 17, 20)]
+        cases.append(fast_cases.conv(draw, (10, 12, 3), 16, stem, fast_cases.Numbers("ends"), all_weights=True))
     return cases + [fast_cases.dense(draw, k, 5, fast_cases.SMALL) for k in lengths]
 
 
@@ -253,7 +266,7 @@ def test_every_variant_is_tested() -> None:
     assert dots == {"te_dense_dot", "te_dense_two_dots"}
     fast = [call for batch in target_batches(FAST) for call in batch.calls]
     assert not FAST_VARIANTS - variant_names(fast)
-    rings = {(call.params["run"], call.params["phase"]) for call in calls if "run" in call.params}
+    rings = {(call.params["run"], call.params["phase"]) for call in calls if "phase" in call.params}
     phases = {by_2: {phase for run, phase in rings if run.endswith("_by_2") == by_2} for by_2 in (False, True)}
     assert phases == {False: {0, 1, 2}, True: {0, 1, 2, 3}}, "not every way to gather runs"
 
@@ -337,3 +350,52 @@ def test_sums_beyond_the_formulas_are_refused() -> None:
     assert within.magnitude[0] < 1 << 30 <= beyond.magnitude[0]
     assert fixed_rounding(requant, within) is not None
     assert fixed_rounding(requant, beyond) is None
+
+
+def conv_with(weights: np.ndarray, scales: list[float] | None = None) -> OpCase:
+    """A pointwise convolution with ``weights`` (outputs, inputs)."""
+    draw = Draw(np.random.default_rng(5))
+    numbers = fast_cases.Numbers(bias=0)
+    case = fast_cases.conv(draw, (1, 2, weights.shape[1]), len(weights), Window((1, 1)), numbers)
+    tensor = case.graph.tensor("w")
+    tensor.data = weights.astype(np.int8).reshape(tensor.shape)
+    if scales is not None:
+        tensor.quant = replace(tensor.quant, scale=tuple(scales))
+    return case
+
+
+def test_only_four_channels_round_the_wide_way() -> None:
+    """Where one of many has a multiplier from 0.5 on, in either rounding: TE_CONV_QUADS_WIDE leads 21 words."""
+    scales = [0.01] * 16
+    scales[5] = 0.7 * 0.5 / 0.25
+    case = conv_with(np.full((16, 12), 3), scales)
+    for target in (Target(), FAST):
+        call = lower(case.graph.operators[0], case.graph, target)
+        assert str(call.params["tiles"]) == "te_conv_quads_exact"
+        data = call.params["weights"].data
+        assert (data == WIDE_QUAD).sum() == 1
+        assert data.size == 4 * (2 + 4 * 3 + 2) + 3 * 5 + 21
+
+
+def test_pairs_of_weights_reach_their_limits() -> None:
+    """No weight is -128, and the sum of a channel's products stays below 2**23."""
+
+    def tiles(row: list[int]) -> str:
+        weights = np.ones((8, len(row)))
+        weights[3] = row
+        case = conv_with(weights)
+        return str(lower(case.graph.operators[0], case.graph, FAST).params["tiles"])
+
+    assert tiles([5, -127, 5]) == "te_conv_quads_fast"
+    assert tiles([5, -128, 5]) == "te_conv_tiles_fast"
+    assert tiles([127] * 516 + [3]) == "te_conv_quads_fast"  # 128 * 65535
+    assert tiles([127] * 516 + [4]) == "te_conv_tiles_fast"
+
+
+@pytest.mark.parametrize("width,optimize,kernel", [(48, "time", "fast"), (50, "time", "quads"), (50, "sram", "fast")])
+def test_wide_maps_take_four_channels_at_a_time(width: int, optimize: str, kernel: str) -> None:
+    draw = Draw(np.random.default_rng(5))
+    same = Window((3, 3), pad=(1, 1, 1, 1))
+    case = fast_cases.depthwise(draw, (4, width, 8), same, fast_cases.Numbers(bias=0, multiplier=(0.001, 0.002)))
+    call = lower(case.graph.operators[0], case.graph, Target(optimize=optimize, requant="fast"))
+    assert call.function == f"te_depthwise_{kernel}_s8"

@@ -18,7 +18,7 @@ def run() -> ModuleType:
 
 @pytest.fixture
 def entry(run: ModuleType):
-    return run.Entry("gcc 12", "0123", 1000, 2000, 500, 200, 9000, {"0 stem": 1500, "1 head": 500})
+    return run.Entry("gcc 12", "0123", 1000, 2000, 1500, 500, 200, 9000, {"0 stem": 1500, "1 head": 500})
 
 
 def changed(run: ModuleType, entry, **figures):
@@ -30,9 +30,10 @@ def changed(run: ModuleType, entry, **figures):
     ("figures", "failing"),
     [
         ({}, []),
-        ({"instructions": 2020}, []),  # 1 % is allowed
-        ({"instructions": 2021}, ["instructions"]),
-        ({"instructions": 1000}, []),
+        ({"cycles": 2020}, []),  # 1 % is allowed
+        ({"cycles": 2021}, ["cycles"]),
+        ({"instructions": 3000}, []),  # what counts is cycles
+        ({"cycles": 1000}, []),
         ({"arena_bytes": 506}, ["arena_bytes"]),
         ({"flash_bytes": 9091}, ["flash_bytes"]),
         ({"stack_bytes": 232}, []),  # a spilled register or two
@@ -45,14 +46,14 @@ def test_what_fails(run: ModuleType, entry, figures: dict, failing: list[str]) -
 
 
 def test_says_which_layer_changed(run: ModuleType, entry) -> None:
-    now = replace(entry, instructions=2400, layers={"0 stem": 1900, "1 head": 500})
+    now = replace(entry, cycles=2400, layers={"0 stem": 1900, "1 head": 500})
     told = [str(change) for change in run.compare({"k": entry}, {"k": now})]
-    assert told == ["k: layer 0 stem 1,500 -> 1,900 (+26.7 %)", "k: instructions 2,000 -> 2,400 (+20.0 %)"]
+    assert told == ["k: layer 0 stem 1,500 -> 1,900 (+26.7 %)", "k: cycles 2,000 -> 2,400 (+20.0 %)"]
 
 
 def test_another_compiler_or_network_is_not_compared(run: ModuleType, entry) -> None:
-    assert changed(run, entry, compiler="gcc 13", instructions=9999) == []
-    assert changed(run, entry, hash="4567", instructions=9999) == []
+    assert changed(run, entry, compiler="gcc 13", cycles=9999) == []
+    assert changed(run, entry, hash="4567", cycles=9999) == []
     assert "gcc 12" in run.incomparable(entry, replace(entry, compiler="gcc 13"))
     assert "another network" in run.incomparable(entry, replace(entry, hash="4567"))
 
@@ -66,14 +67,14 @@ def test_baseline_survives_a_round_trip(run: ModuleType, entry, tmp_path: Path) 
 
 
 def test_tells_the_worst_layers_of_what_became_slower(run: ModuleType) -> None:
-    before = run.Entry("gcc", "0", 1000, 1000, 500, 200, 9000, {f"{i} conv": 100 for i in range(10)})
-    slower = replace(before, instructions=1400, layers={f"{i} conv": 110 + 10 * i for i in range(10)})
-    faster = replace(before, instructions=800, layers={f"{i} conv": 80 for i in range(10)})
+    before = run.Entry("gcc", "0", 1000, 1000, 700, 500, 200, 9000, {f"{i} conv": 100 for i in range(10)})
+    slower = replace(before, cycles=1400, layers={f"{i} conv": 110 + 10 * i for i in range(10)})
+    faster = replace(before, cycles=800, layers={f"{i} conv": 80 for i in range(10)})
     changes = run.compare({"a": before, "b": before}, {"a": slower, "b": faster})
     told = [(c.key, c.figure) for c in run.worth_telling(changes, layers=False)]
     assert told == [
         *(("a", f"layer {i} conv") for i in (9, 8, 7, 6, 5)),
-        ("a", "instructions"),
-        ("b", "instructions"),
+        ("a", "cycles"),
+        ("b", "cycles"),
     ]
     assert len(run.worth_telling(changes, layers=True)) == 22

@@ -78,7 +78,7 @@ def test_the_estimate_is_as_good_as_it_is_said_to_be() -> None:
         assert guess.sram == pytest.approx(truth.sram, rel=0.08)
         assert guess.flash == pytest.approx(truth.flash, rel=0.05)
     # person_tiny as bench counts it, on the Cortex-M4 with fast rounding
-    assert estimate(find("person-tiny")).instructions == pytest.approx(7_381_439, rel=0.02)
+    assert estimate(find("person-tiny")).instructions == pytest.approx(8_851_183, rel=0.02)
 
 
 def test_the_survey_takes_the_pair_whose_fitting_networks_compute_most() -> None:

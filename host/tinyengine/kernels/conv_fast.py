@@ -22,6 +22,12 @@ PARAMS_TYPE = "te_conv_fast_params"
 WIDE_WORDS = 14
 """TE_CONV_WIDE_WORDS"""
 
+WIDE_QUAD = 0x80000000
+"""TE_CONV_QUADS_WIDE"""
+
+QUAD = 4
+"""Output channels that te_conv_quads.h computes at a time, and at least."""
+
 ROUND_WORDS = {"fast": 2, "exact": 3, "wide": 10}
 """TE_CONV_ROUND_..., per pair of channels"""
 
@@ -35,11 +41,6 @@ MEDIUM_COLUMNS = 6144
 """Beyond these, blocks grow only up to ENOUGH_PIXELS: more would save less than 0.01 instructions per MAC."""
 
 ENOUGH_PIXELS = 96
-
-CONSTANT_GROUPS = {"tiles_exact": (4, 7), "tiles_exact_doubled": (4,), "tiles_fast": (4,)}
-"""Short fields have a variant without a loop over their groups: 4 save 0.3 % of a network's instructions. 7 save 0.1 %
-only, but where a stem alone is not doubled, 0.4 % of its flash. A variant should save 1 %, yet without these networks
-would grow by more than the 0.3 % that no change may cost one."""
 
 NARROW_CHANNELS = 8
 """Input channels of the narrow kernels."""
@@ -104,7 +105,7 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
 def without_constants(
     weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, zero: int
 ) -> tuple[np.ndarray, np.ndarray, FixedRounding]:
-    """Weights, biases and rounding in which all channels use zero point ``zero`` (not for ``wide``).
+    """Weights, biases and rounding in which all channels use zero point ``zero``.
 
     Channels with a constant result get zero weights and a bias of 4 * (result - zero), with a multiplier of 1/4.
     """
@@ -114,7 +115,8 @@ def without_constants(
     bias = np.where(constant, 4 * (result - zero), bias)
     m = np.where(constant, (1 << 29) if rounding.fast else (1 << 30), rounding.m)
     e = np.where(constant, rounding.e if rounding.fast else 1, rounding.e)
-    return weights, bias, replace(rounding, m=m, e=e, constant=np.zeros_like(constant))
+    c = rounding.c if rounding.fast else np.where(constant, 2 * zero + 1, rounding.c)
+    return weights, bias, replace(rounding, m=m, c=c, e=e, constant=np.zeros_like(constant))
 
 
 def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
@@ -122,6 +124,40 @@ def pack_narrow(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) 
     pairs = np.ascontiguousarray(weights[:, [0, 2, 1, 3, 4, 6, 5, 7]], "<i2").view("<u4")
     rounds = words(2 * rounding.m, rounding.c) if rounding.fast else words(rounding.m, rounding.c, rounding.e)
     return np.concatenate([words(bias), pairs, rounds], axis=1).ravel()
+
+
+def pack_quads(
+    weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, order: np.ndarray, zero: int
+) -> np.ndarray:
+    """The stream of te_conv_quads.h as uint32; ``weights`` (channels, field), ``bias`` (channels,), ``zero`` of the
+    output."""
+    channels = len(weights)
+    first = np.minimum(np.arange(0, channels, 4), channels - 4)
+    padded = np.concatenate([weights, np.zeros((channels, 1), np.int64)], axis=1)[:, order]
+    quads = padded[first[:, None] + np.arange(4)]  # (quads, 4, values)
+    both = (quads[:, 0::2] + 256 * quads[:, 1::2]).reshape(len(first), 2, -1, 4) & 0xFFFF  # (quads, pairs, groups, k)
+    body = both[..., :2] + (both[..., 2:] << 16)  # k0 with k2, k1 with k3
+    streams = []
+    for channel, words_of_quad in zip(first, body.transpose(0, 2, 3, 1), strict=True):
+        own = slice(channel, channel + 4)
+        exact = not rounding.fast and not rounding.wide_channels[own].any()
+        streams += [
+            words(bias[own][0::2])[:, 0],
+            words_of_quad.ravel().astype(np.uint32),
+            words(bias[own][1::2] << int(exact))[:, 0],
+            _quad_rounding(rounding, own, exact, zero),
+        ]
+    return np.concatenate(streams)
+
+
+def _quad_rounding(rounding: FixedRounding, own: slice, exact: bool, zero: int) -> np.ndarray:
+    m, e = rounding.m[own], rounding.e[own]
+    if rounding.fast:  # the formula multiplies the doubled sum: here the multiplier is doubled instead
+        return words(2 * m)[:, 0]
+    if exact:
+        return np.concatenate([words((e << 8 * np.arange(4)).sum())[None, 0], words(m)[:, 0]])
+    table = words(m, rounding.c[own], e, rounding.l[own], rounding.s[own])
+    return np.concatenate([[np.uint32(WIDE_QUAD)], table.ravel()]).astype(np.uint32)
 
 
 def conv_layer(op: Operator, graph: Graph, requant: str) -> Layer | None:
@@ -150,7 +186,7 @@ class Matrix:
     time.
 
     ``doubled``: columns hold doubled values. ``compact``: one kernel of each kind, with little code. ``narrow``: a
-    pixel's few values stay in registers: no columns, no scratch memory.
+    pixel's few values stay in registers: no columns, no scratch memory. ``quads``: on te_conv_quads.h.
     """
 
     layer: Layer
@@ -161,7 +197,8 @@ class Matrix:
     block: int
     doubled: bool
     compact: bool
-    narrow: bool
+    narrow: bool = False
+    quads: bool = False
 
     @property
     def rounding(self) -> str:
@@ -218,9 +255,9 @@ class Matrix:
             return f"narrow_{self.rounding}"
         if self.compact:
             return f"tiles_small_{self.rounding}"
-        name = f"tiles_{self.rounding}" + "_doubled" * self.doubled
-        groups = self.field.groups
-        return f"{name}_{4 * groups}" if groups in CONSTANT_GROUPS.get(name, ()) else name
+        if self.quads:
+            return f"quads_{'fast' if self.layer.rounding.fast else 'exact'}"
+        return f"tiles_{self.rounding}" + "_doubled" * self.doubled
 
     @property
     def note(self) -> str:
@@ -241,10 +278,11 @@ def matrix_of(
     if not (trained or compact or rounding == "wide") and is_pointwise(window) and depth == NARROW_CHANNELS:
         return Matrix(layer, *shapes, window, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
+    quads = layer.paired and channels >= QUAD and not (trained or compact)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
-    doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not compact
+    doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not (compact or quads)
     block = sized_block(rows * columns, field, target)
-    return Matrix(layer, *shapes, window, field, block, doubled, compact, narrow=False)
+    return Matrix(layer, *shapes, window, field, block, doubled, compact, quads=quads)
 
 
 def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, trained: bool = False) -> Matrix:
@@ -291,6 +329,9 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     if matrix.narrow:
         packed = pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)
+    elif matrix.quads:
+        weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
+        packed = pack_quads(weights, folded, rounding, field.order(), requant.zero)
     else:
         if not rounding.wide:
             weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)

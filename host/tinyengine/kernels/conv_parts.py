@@ -14,7 +14,7 @@ from tinyengine.kernels import access
 from tinyengine.kernels.base import CStruct, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
-from tinyengine.kernels.conv_fast import Field, Matrix, Shape, field_of, matrix_params, sized_block
+from tinyengine.kernels.conv_fast import QUAD, Field, Matrix, Shape, field_of, matrix_params, sized_block
 from tinyengine.kernels.layer import Layer, layer_of
 from tinyengine.sizes import ceil_div
 
@@ -172,15 +172,16 @@ def _chosen(layer: Layer, channels: np.ndarray) -> Layer:
     """How ``channels`` of a layer compute, without its clamp."""
     rounding = layer.rounding
     arrays = {name: getattr(rounding, name)[channels] for name in ("m", "c", "e", "l", "s", "constant")}
-    return Layer(layer.zero, replace(layer.requant, low=-128, high=127), replace(rounding, **arrays))
+    return Layer(layer.zero, replace(layer.requant, low=-128, high=127), replace(rounding, **arrays), layer.paired)
 
 
 def _matrix(layer: Layer, shapes: tuple[Shape, Shape], window: Window, field: Field, target: Target) -> Matrix:
     rows, columns, channels = shapes[1]
     compact = target.optimize == "flash"
+    quads = layer.paired and channels >= QUAD and not compact
     doubled = layer.rounding.kind == "exact" and 2 * channels > field.groups * 4 and not compact
     block = sized_block(rows * columns, field, target)
-    return Matrix(layer, *shapes, window, field, block, doubled, compact, narrow=False)
+    return Matrix(layer, *shapes, window, field, block, doubled and not quads, compact, quads=quads)
 
 
 def _call(op: Operator, graph: Graph, layer: Layer, parts: Sequence[Part]) -> KernelCall:

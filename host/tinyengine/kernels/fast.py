@@ -17,6 +17,7 @@ from tinyengine.kernels.dense_long import lower_dense_long
 from tinyengine.kernels.depthwise_column import lower_depthwise_column
 from tinyengine.kernels.depthwise_direct import lower_depthwise_direct
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
+from tinyengine.kernels.depthwise_quads import lower_depthwise_quads
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
 
@@ -27,6 +28,7 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
     (OpKind.CONV_2D, "int8"): [(DSP, lower_single_pixel), (DSP, lower_conv_fast), (DSP, lower_conv_groups)],
     (OpKind.DEPTHWISE_CONV_2D, "int8"): [
         (DSP, lower_depthwise_column),
+        (DSP, lower_depthwise_quads),
         (DSP, lower_depthwise_direct),
         (DSP, lower_depthwise_fast),
     ],

@@ -41,6 +41,11 @@ class FixedRounding:
         """fast, exact, wide: which inner loops round that way."""
         return "fast" if self.fast else "wide" if self.wide else "exact"
 
+    @property
+    def wide_channels(self) -> np.ndarray:
+        """Which channels the formula ``exact`` does not reach, bool (channels,)."""
+        return (self.e == 0) | (self.l != 1) | (self.s != -1)
+
     def bias(self, bias: np.ndarray) -> np.ndarray:
         """``bias`` with zeros in the constant channels."""
         return np.where(self.constant, 0, bias)

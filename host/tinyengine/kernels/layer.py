@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.ir.sums import fast_requant, sum_range
@@ -14,11 +16,13 @@ from tinyengine.kernels.once import once_per_graph
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """How a layer computes on a fast kernel: zero point of its input, how it rounds, and the constants for that."""
+    """How a layer computes on a fast kernel: zero point of its input, how it rounds, and the constants for that.
+    ``paired``: whether the weights of any two channels fit the trick of te_conv_quads.h."""
 
     zero: int
     requant: Requant
     rounding: FixedRounding
+    paired: bool = False
 
 
 @once_per_graph
@@ -31,4 +35,9 @@ def layer_of(op: Operator, graph: Graph, requant: str) -> Layer | None:
     if requant == "fast":
         constants = fast_requant(constants, sums)
     rounding = fixed_rounding(constants, sums)
-    return None if rounding is None else Layer(zero, constants, rounding)
+    return None if rounding is None else Layer(zero, constants, rounding, _fits_pairs(weights))
+
+
+def _fits_pairs(weights: np.ndarray) -> bool:
+    """Of ``weights`` (channels, taps): the sum of a channel's products is below 2**23, and no weight is -128."""
+    return bool(weights.min(initial=0) > -128 and (np.abs(weights).sum(axis=1) < (1 << 23) // 128).all())

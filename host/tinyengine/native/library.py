@@ -39,17 +39,14 @@ REPLACED: dict[str, tuple[str, ...]] = {
     ),
     "te_conv_fast_ref.c": (
         "te_conv_tiles_exact",
-        "te_conv_tiles_exact_16",
-        "te_conv_tiles_exact_28",
         "te_conv_tiles_exact_doubled",
-        "te_conv_tiles_exact_doubled_16",
         "te_conv_tiles_fast",
-        "te_conv_tiles_fast_16",
         "te_conv_tiles_wide",
         "te_conv_tiles_small_exact",
         "te_conv_tiles_small_fast",
         "te_conv_tiles_small_wide",
     ),
+    "te_conv_quads_ref.c": ("te_conv_quads_fast", "te_conv_quads_exact"),
     "te_depthwise_map_ref.c": (),
 }
 """Functions of the library's files that have a faster twin; a file without any named is left out as a whole."""

@@ -20,7 +20,7 @@ from tinyengine.cores import core
 from tinyengine.search.skeleton import graph_of
 from tinyengine.zoo.table import Convolution, Network, convolutions
 
-_POINTWISE = (0.6511, 3.403, 0.6138, 24.06, 1.104, 0.0)
+_POINTWISE = (0.8566, 6.241, 1.179, 10.03, 1.185, 1432.0)
 _DEPTHWISE = {
     (3, 1): (1.535, 58.92, 5.051, 0.0),
     (3, 2): (2.464, 69.29, 0.0, 2615.0),
@@ -29,7 +29,12 @@ _DEPTHWISE = {
     (7, 1): (0.5497, 6.031, 2.264, 2769.0),
     (7, 2): (0.7988, 140.3, 1.712, 2515.0),
 }
-_STEM = 0.968
+_NARROW = (8.25, 13.0)
+"""Pointwise with 8 input channels: per output value, and pixel."""
+
+_NARROW_CHANNELS = 8
+
+_STEM = 1.29
 _ADD = (5.75, 35.0)
 _MEAN = (11.4, 364.0)
 _DENSE = (3.56, 120.0)
@@ -138,6 +143,8 @@ def _layer(layer: Convolution) -> float:
         return _dot(_DENSE, (layer.macs, 1))
     if layer.kernel > 1:
         return _STEM * layer.macs
+    if layer.in_channels == _NARROW_CHANNELS:
+        return _dot(_NARROW, (outputs, layer.out_size**2))
     inputs = layer.in_size**2 * layer.in_channels
     return _dot(_POINTWISE, (layer.macs, outputs, layer.weights, layer.out_channels, inputs, 1))
 

@@ -1,5 +1,5 @@
 /* Twins of the products of te_conv_fast.h: two pixels and one channel at a time, over widened weights. */
-#include "tinyengine/te_conv_fast.h"
+#include "tinyengine/te_conv_quads.h"
 
 #include "lanes.h"
 #include "support/te_requant_fixed.h"
@@ -33,12 +33,11 @@ static inline fixed_rounding fast(const int32_t *round, uint32_t channel, int32_
     return rounding_of(round[channel], zero, 0, 0, 0);
 }
 
-/* Weights of one channel as they meet a pair of pixels: per group k0 k2 k0 k2 k1 k3 k1 k3, int16. `groups` is
- * rounded up to even, with zeros. */
-static void widen_channel(const uint32_t *pair, uint32_t channel, uint32_t groups, __m256i *to) {
+/* Weights of one channel, a word of 4 bytes every other word, as they meet a pair of pixels: per group
+ * k0 k2 k0 k2 k1 k3 k1 k3, int16. `groups` is rounded up to even, with zeros. */
+static void widen_channel(const uint32_t *from, uint32_t groups, __m256i *to) {
     const __m128i order = _mm_setr_epi8(0, 2, 0, 2, 1, 3, 1, 3, 8, 10, 8, 10, 9, 11, 9, 11);
-    for (uint32_t g = 0; g < groups; g += 2) {
-        const uint32_t *from = pair + 2 + 2 * g + channel;
+    for (uint32_t g = 0; g < groups; g += 2, from += 4) {
         const __m128i bytes = _mm_setr_epi32((int32_t)from[0], 0, g + 1 < groups ? (int32_t)from[2] : 0, 0);
         *to++ = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, order));
     }
@@ -79,30 +78,97 @@ static __m256i dot_4(const uint32_t *column, uint32_t pitch, uint32_t count, con
     return _mm256_add_epi32(_mm256_set_m128i(high, low), _mm256_set1_epi32(bias));
 }
 
-static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, rounding_fn *rounding) {
-    const uint32_t *w = a->weights;
-    const uint32_t words = 2 + 2 * a->groups, pitch = 4 * a->groups + 2, columns = a->pairs + a->odd;
+/* All pixels of channel `to`. */
+static void make_channel(const te_conv_tiles_args *a, const __m256i *taps, int32_t bias,
+                         const fixed_rounding *r, uint32_t to) {
+    const uint32_t pitch = 4 * a->groups + 2, columns = a->pairs + a->odd;
+    int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels + to; /* last whole pair */
+    for (uint32_t i = 0; i < columns; i += 4) {
+        const uint32_t *column = a->columns + i * pitch, count = columns - i < 4 ? columns - i : 4;
+        int8_t y[8];
+        store_bytes(y, round_fixed(dot_4(column, pitch, count, taps, a->groups, bias), r));
+        for (uint32_t k = 0; k < count; k++, column += pitch) {
+            const int32_t *out = (const int32_t *)(column + 4 * a->groups);
+            last[out[0]] = y[2 * k];
+            if (i + k < a->pairs) last[out[1]] = y[2 * k + 1];
+        }
+    }
+}
+
+static __m256i *new_taps(const te_conv_tiles_args *a) {
     __m256i *taps = aligned_alloc(32, 32 * ((a->groups + 1) / 2));
     if (!taps) abort();
-    int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels; /* last whole pair */
+    return taps;
+}
+
+static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, rounding_fn *rounding) {
+    const uint32_t *w = a->weights, words = 2 + 2 * a->groups;
+    __m256i *taps = new_taps(a);
     for (uint32_t c = 0; c < a->channels; c += 2, w += words + round_words) {
         const uint32_t base = c + 1 < a->channels || !c ? c : c - 1;
         for (uint32_t j = 0; j < 2 && base + j < a->channels; j++) {
             const fixed_rounding r = rounding((const int32_t *)(w + words), j, a->zero);
-            widen_channel(w, j, a->groups, taps);
-            for (uint32_t i = 0; i < columns; i += 4) {
-                const uint32_t *column = a->columns + i * pitch, count = columns - i < 4 ? columns - i : 4;
-                int8_t y[8];
-                store_bytes(y, round_fixed(dot_4(column, pitch, count, taps, a->groups, (int32_t)w[j]), &r));
-                for (uint32_t k = 0; k < count; k++, column += pitch) {
-                    const int32_t *out = (const int32_t *)(column + 4 * a->groups);
-                    last[out[0] + (int32_t)(base + j)] = y[2 * k];
-                    if (i + k < a->pairs) last[out[1] + (int32_t)(base + j)] = y[2 * k + 1];
-                }
-            }
+            widen_channel(w + 2 + j, a->groups, taps);
+            make_channel(a, taps, (int32_t)w[j], &r, base + j);
         }
     }
     free(taps);
+}
+
+/* ---- te_conv_quads.h ----------------------------------------------------------------------------------- */
+
+/* Weights of the channels of a pair, each as widen_channel wants them. */
+static void part(const uint32_t *body, uint32_t groups, uint32_t *to) {
+    for (uint32_t g = 0; g < groups; g++, body += 4, to += 2) {
+        uint8_t bytes[2][4];
+        for (uint32_t k = 0; k < 4; k++) {
+            const uint32_t word = body[2 * (k & 1)] >> 16 * (k >> 1);
+            const int32_t both = (int16_t)(uint16_t)word, low = (int8_t)(uint8_t)word;
+            bytes[0][k] = (uint8_t)low;
+            bytes[1][k] = (uint8_t)((both - low) / 256);
+        }
+        memcpy(to, bytes, sizeof bytes);
+    }
+}
+
+/* Of channel `j` of four; round: behind the biases. */
+static fixed_rounding quad_rounding(const int32_t *round, uint32_t j, int32_t zero, int is_exact) {
+    if (!is_exact) return rounding_of(round[j], zero, 0, 0, 0);
+    if (round[0] < 0) return wide(round + 1, j, zero);
+    const int32_t e = round[0] >> 8 * j & 0xff;
+    return rounding_of(round[1 + j], (int32_t)((uint32_t)(2 * zero + 1) << (e - 1)), e, 1, -1);
+}
+
+static void quads(const te_conv_tiles_args *a, int is_exact) {
+    const uint32_t *w = a->weights;
+    uint32_t *pair = malloc(8 * a->groups);
+    __m256i *taps = new_taps(a);
+    if (!pair) abort();
+    for (uint32_t c = 0; c < a->channels; c += 4) {
+        const uint32_t base = c + 4 <= a->channels ? c : a->channels - 4;
+        const int32_t *tail = (const int32_t *)(w + 2 + 4 * a->groups), *round = tail + 2;
+        const int ordinary = is_exact && round[0] >= 0;
+        for (uint32_t j = 0; j < 4; j++) {
+            const fixed_rounding r = quad_rounding(round, j, a->zero, is_exact);
+            const int32_t bias = j & 1 ? ordinary ? tail[j / 2] / 2 : tail[j / 2] : (int32_t)w[j / 2];
+            if (!(j & 1)) part(w + 2 + j / 2, a->groups, pair);
+            widen_channel(pair + (j & 1), a->groups, taps);
+            make_channel(a, taps, bias, &r, base + j);
+        }
+        w = (const uint32_t *)round + (!is_exact  ? TE_CONV_QUADS_FAST_WORDS
+                                       : ordinary ? TE_CONV_QUADS_EXACT_WORDS
+                                                  : TE_CONV_QUADS_WIDE_WORDS);
+    }
+    free(taps);
+    free(pair);
+}
+
+void te_conv_quads_fast(const te_conv_tiles_args *args) {
+    quads(args, 0);
+}
+
+void te_conv_quads_exact(const te_conv_tiles_args *args) {
+    quads(args, 1);
 }
 
 #define TILES(name, round_words, rounding)                                                                   \
@@ -110,12 +176,8 @@ static inline void tiles(const te_conv_tiles_args *a, uint32_t round_words, roun
         tiles(args, round_words, rounding);                                                                  \
     }
 TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, exact)
-TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, exact)
-TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, doubled)
-TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, doubled)
 TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, fast)
-TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, wide)
 TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, exact)
 TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, fast)

@@ -42,8 +42,8 @@
  * stack frame. An odd last pixel runs in a loop of its own over the same columns.
  *
  * BUDGET, in instructions
- *   product   10 per 16 MACs (odd pixel: 6 per 8); in the variants for any number of groups 1 per tile to
- *             enter the loop, 1 more and 3 per pass beyond TE_CONV_UNROLL groups
+ *   product   10 per 16 MACs (odd pixel: 6 per 8), 1 per tile to enter the loop, 1 more and 3 per pass
+ *             beyond TE_CONV_UNROLL groups
  *   tile      of 2 x 2 outputs: 17 for rounding exactly (13 with doubled columns, 5 for rounding fast), 11
  *             for stores and the loop
  *   weights   11 per 16, once per pair of channels
@@ -103,11 +103,10 @@ te_conv_gather_fn te_conv_gather_pixels, te_conv_gather_pixels_doubled;
 te_conv_gather_fn te_conv_gather_rgb_by_2, te_conv_gather_rgb_by_2_doubled;
 
 /* exact, fast: multipliers below 0.5. doubled: the same for doubled columns and biases. wide: any multiplier.
- * small: a third of the code (0.6 KB). 16, 28: for so many values. */
+ * small: a third of the code (0.6 KB). */
 te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles_wide;
 te_conv_tiles_fn te_conv_tiles_small_exact, te_conv_tiles_small_fast, te_conv_tiles_small_wide;
-te_conv_tiles_fn te_conv_tiles_exact_16, te_conv_tiles_exact_28, te_conv_tiles_exact_doubled_16;
-te_conv_tiles_fn te_conv_tiles_fast, te_conv_tiles_fast_16;
+te_conv_tiles_fn te_conv_tiles_fast;
 
 /* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
 te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;
@@ -141,5 +140,7 @@ void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, v
 void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y);
 
 TE_END_C
+
+#include "tinyengine/te_conv_quads.h"
 
 #endif

@@ -196,10 +196,9 @@
     .endif
 .endm
 
-/* void name(const te_conv_tiles_args *args); groups: a constant number of groups of 4 k, or 0 for any. small: little
- * code, a short loop that is entered at any group, and the odd pixel as its own partner. bytes: of an output, in which
- * channels are counted. */
-.macro TILES name, round, argument, round_words, groups=0, small=0, bytes=1
+/* void name(const te_conv_tiles_args *args); small: little code, a short loop that is entered at any group, and the odd
+ * pixel as its own partner. bytes: of an output, in which channels are counted. */
+.macro TILES name, round, argument, round_words, small=0, bytes=1
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -216,7 +215,6 @@ FUNCTION \name
     strd    r3, r4, [sp, #F_WIDE]
     strd    r2, r7, [sp, #F_WEIGHTS]
     strd    r5, r6, [sp, #F_PAIRS]
-    .if !\groups
     add     r2, r3, r8, lsl #4
     adds    r2, #8
     str     r2, [sp, #F_WIDE_END]
@@ -249,7 +247,6 @@ FUNCTION \name
     orr     r2, r2, #1
     strd    r1, r2, [sp, #F_ENTRY]
     .endif
-    .endif
 
 .Lchannels\@:
     ldr     r0, [sp, #F_WEIGHTS]
@@ -261,14 +258,6 @@ FUNCTION \name
     sxtb16  r7, r11, ror #8
     sxtb16  r8, r12, ror #8
     stmia   r1!, {r5-r10}
-    .if \groups
-    .rept (\groups - 1) / 2
-    WIDEN_TWO
-    .endr
-    .if (\groups - 1) % 2
-    WIDEN_ONE
-    .endif
-    .else
     ldr     r2, [sp, #F_GROUPS]
     .if \small
     cbz     r2, .Lwidened\@
@@ -293,7 +282,6 @@ FUNCTION \name
     bne     .Lwiden\@
     .endif
 .Lwidened\@:
-    .endif
     COPY_ROUND \round_words
     str     r0, [sp, #F_WEIGHTS]
     mov     r1, r2
@@ -304,11 +292,6 @@ FUNCTION \name
 
 .Ltile\@:
     FIRST_GROUP
-    .if \groups
-    .rept \groups - 1
-    GROUP
-    .endr
-    .else
     ldr     pc, [sp, #F_ENTRY]
     .p2align 2
     .if \small
@@ -333,7 +316,6 @@ FUNCTION \name
     .rept TE_CONV_UNROLL - 1        /* the rest: entered so that it ends at .Lround */
     GROUP
     .endr
-    .endif
     .endif
 
 .Lround\@:
@@ -367,11 +349,6 @@ FUNCTION \name
     beq     .Lnext\@
     LOAD_FIRST_GROUP
     ODD_PRODUCTS
-    .if \groups
-    .rept \groups - 1
-    ODD_GROUP
-    .endr
-    .else
     ldr     pc, [sp, #(F_ENTRY + 4)]
     .p2align 2
 .Lodd_groups\@:
@@ -382,7 +359,6 @@ FUNCTION \name
     ldr     r2, [sp, #F_WIDE_END]
     cmp     r1, r2
     bne     .Lodd_groups\@
-    .endif
     mov     r11, r10
     mov     lr, r12
     b       .Lround\@
@@ -410,16 +386,12 @@ FUNCTION \name
     TILES te_conv_tiles_fast, ROUND_FAST, , TE_CONV_ROUND_FAST
     TILES te_conv_tiles_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT
     TILES te_conv_tiles_exact_doubled, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT
-    TILES te_conv_tiles_fast_16, ROUND_FAST, , TE_CONV_ROUND_FAST, 4
-    TILES te_conv_tiles_exact_16, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 4
-    TILES te_conv_tiles_exact_doubled_16, ROUND_EXACT, 1, TE_CONV_ROUND_EXACT, 4
-    TILES te_conv_tiles_exact_28, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 7
 
-    TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 0, 1
-    TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 0, 1
-    TILES te_conv_tiles_small_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE, 0, 1
+    TILES te_conv_tiles_small_fast, ROUND_FAST, , TE_CONV_ROUND_FAST, 1
+    TILES te_conv_tiles_small_exact, ROUND_EXACT, 0, TE_CONV_ROUND_EXACT, 1
+    TILES te_conv_tiles_small_wide, ROUND_WIDE, , TE_CONV_ROUND_WIDE, 1
 
-    TILES te_conv_tiles_short, ROUND_SHORT, , TE_CONV_ROUND_EXACT, 0, 0, 2
+    TILES te_conv_tiles_short, ROUND_SHORT, , TE_CONV_ROUND_EXACT, 0, 2
 
 /* ---- eight input channels -------------------------------------------------------------------------------------- */
 

@@ -104,12 +104,8 @@ static void tiles(const te_conv_tiles_args *a, uint32_t round_words, round_fn *r
         tiles(args, round_words, round);                                                                     \
     }
 TILES(te_conv_tiles_exact, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_16, TE_CONV_ROUND_EXACT, round_exact)
-TILES(te_conv_tiles_exact_28, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_exact_doubled, TE_CONV_ROUND_EXACT, round_exact_doubled)
-TILES(te_conv_tiles_exact_doubled_16, TE_CONV_ROUND_EXACT, round_exact_doubled)
 TILES(te_conv_tiles_fast, TE_CONV_ROUND_FAST, round_fast)
-TILES(te_conv_tiles_fast_16, TE_CONV_ROUND_FAST, round_fast)
 TILES(te_conv_tiles_wide, TE_CONV_ROUND_WIDE, round_wide)
 TILES(te_conv_tiles_small_exact, TE_CONV_ROUND_EXACT, round_exact)
 TILES(te_conv_tiles_small_fast, TE_CONV_ROUND_FAST, round_fast)
