@@ -313,6 +313,11 @@ def test_a_map_of_classes_is_judged_place_by_place(built: Callable, tmp_path: Pa
     np.savez(tmp_path / "fields.npz", x=raw, y=truth)
     judged = report("eval", *port, "--data", tmp_path / "fields.npz")
     assert (judged["count"], judged["accuracy"]) == (108, pytest.approx(107 / 108))
+    outputs = np.stack([reference(graph, [raw[k : k + 1]])[0][0] for k in range(3)]).reshape(-1, 3)
+    logits = graph.outputs[0].quant.scale[0] * outputs.astype(float)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    chances = (powers / powers.sum(1, keepdims=True))[np.arange(108), truth.ravel()]
+    assert judged["loss"] == pytest.approx(-np.log(np.maximum(chances, 1 / 512)).mean())
     assert "leaf" in run("eval", *port, "--data", tmp_path / "fields.npz").stdout
     np.savez(tmp_path / "fields.npz", x=raw, y=truth[:, :5])
     assert "the classes of 36 places" in refused("eval", *port, "--data", tmp_path / "fields.npz")

@@ -105,7 +105,8 @@ def command(
     if isinstance(found, Deviations):
         console.print(deviations_table(title, found))
     else:
-        console.print(evaluation_table(title, found, samples.classes if samples else metadata.classes))
+        names = samples.classes if samples else metadata.classes or tuple(map(str, range(found.classes)))
+        console.print(evaluation_table(title, found, names))
         if samples and (worst := worst_table(found, samples)):
             console.print(worst)
     if info is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyengine.data.answers import holds_probabilities
 from tinyengine.data.metadata import OutputMeaning
 from tinyengine.data.number_sets import NumberSet, inputs_of
 from tinyengine.device.recognition import Recognizer
@@ -75,7 +76,16 @@ def judge_numbers(
         progress(number, len(targets))
         answers[number] = board.compute(sample.name, sample.arrays).reals[0].ravel()
     if is_map:
-        likeliest = answers.reshape(-1, last).argmax(1)
-        return Evaluation(0, last, np.zeros(targets.size), targets.ravel().astype(int), likeliest)
+        return _of_places(board, answers.reshape(-1, last), targets.ravel().astype(int))
     off = np.abs(answers - targets)
     return Deviations(len(off), off.mean(0), np.sqrt((off**2).mean(0)), off.max(0), board.metadata.output(0))
+
+
+def _of_places(board: Recognizer, answers: np.ndarray, truth: np.ndarray) -> Evaluation:
+    """Real (places, classes) beside the classes that they are of."""
+    out = board.device.identity.outputs[0]
+    if not holds_probabilities(out.scale, out.zero_point, out.dtype):
+        powers = np.exp(answers - answers.max(1, keepdims=True))
+        answers = powers / powers.sum(1, keepdims=True)
+    losses = -np.log(np.maximum(answers[np.arange(len(truth)), truth], SMALLEST))
+    return Evaluation(0, answers.shape[1], losses, truth, answers.argmax(1))
