@@ -63,7 +63,7 @@ typedef struct te_pixels {
     uint8_t block;    /* pixels that are narrowed together: 2 or 4 */
     uint8_t fields;
     te_add_line *add, *begin; /* `begin` first makes the row behind the one that is being made */
-    void (*narrow)(const te_narrowing *to);                              /* NULL: by column and finish */
+    void (*narrow)(const te_narrowing *to);                              /* with the DSP extension */
     void (*column)(const uint32_t *sums, uint32_t x, uint32_t *numbers); /* sums of pixel x, by channel */
     void (*finish)(const uint32_t *totals, uint8_t *values);             /* weighted sums -> 0 to 255 */
     void (*pick)(const uint8_t *line, const uint16_t *columns, uint32_t count, uint8_t *values);

@@ -2,6 +2,15 @@
 
 #include "te_weights.h"
 
+/* Nothing given yet to the pixels of output j. A total loses its lowest bits where te_share's products would
+ * not fit. */
+static te_shares shares_of(te_axis a, uint32_t j, uint32_t bits) {
+    te_shares shares = {0, te_total(a, j), 0, 0};
+    while (shares.total >> shares.surplus >> (30 - bits)) shares.surplus++;
+    shares.total >>= shares.surplus;
+    return shares;
+}
+
 static te_axis across(const te_image *image) {
     return (te_axis){image->source.area.width, image->input->width};
 }
@@ -134,11 +143,11 @@ static void narrow_tables(te_image *image, te_axis a) {
     const te_pixels *pixels = image->source.pixels;
     const uint32_t block = pixels->block, half = block / 2, margin = ahead(&image->source);
     uint32_t *word = image->narrowing, reached = 0;
-    te_shares near = te_shares_of(a, 0, COLUMN_BITS);
+    te_shares near = shares_of(a, 0, COLUMN_BITS);
     for (uint32_t j = 0; j < a.out; j++) {
         const segment s = segment_of(image, a, j);
         te_shares next = near;
-        if (j + 1 < a.out) next = te_shares_of(a, j + 1, COLUMN_BITS);
+        if (j + 1 < a.out) next = shares_of(a, j + 1, COLUMN_BITS);
         *word++ = s.count;
         *word++ = (s.block - reached) * block_bytes_of(pixels);
         reached = s.block + s.count;
@@ -159,7 +168,7 @@ static void narrow_tables(te_image *image, te_axis a) {
 static void blend_tables(te_image *image, te_axis a) {
     for (uint32_t j = 0; j < a.out; j++) {
         const uint32_t first = te_first(a, j);
-        te_shares shares = te_shares_of(a, j, COLUMN_BITS);
+        te_shares shares = shares_of(a, j, COLUMN_BITS);
         image->blends[j].column = (uint16_t)(ahead(&image->source) + first);
         image->blends[j].weight =
             (uint16_t)((1u << COLUMN_BITS) - te_share(&shares, te_weight(a, first, j), COLUMN_BITS));
@@ -210,8 +219,8 @@ void te_image_begin(te_image *image, te_image_row row, void *context) {
     image->line = image->output = 0;
     image->fresh = 1;
     image->end = te_end(a, 0);
-    image->near = te_shares_of(a, 0, LINE_BITS);
-    if (a.out > 1) image->behind = te_shares_of(a, 1, LINE_BITS);
+    image->near = shares_of(a, 0, LINE_BITS);
+    if (a.out > 1) image->behind = shares_of(a, 1, LINE_BITS);
 }
 
 static void push_row(void *context, const int8_t *values) {
@@ -256,6 +265,12 @@ static int8_t *finished(const te_image *image, const uint32_t *totals, int8_t *r
     return result;
 }
 
+#if TE_DSP
+static void narrow_columns(const te_image *image) {
+    const te_narrowing to = {image->sums, image->narrowing, image->values, image->stage};
+    image->source.pixels->narrow(&to);
+}
+#else
 /* Every column is part of one output and of the one behind it: two totals per channel are in the making. */
 static void narrow_columns(const te_image *image) {
     const te_pixels *pixels = image->source.pixels;
@@ -281,6 +296,7 @@ static void narrow_columns(const te_image *image) {
         for (uint32_t c = 0; c < 3; c++) totals[near][c] = 0;
     }
 }
+#endif
 
 static void blend_columns(const te_image *image) {
     const te_pixels *pixels = image->source.pixels;
@@ -298,15 +314,10 @@ static void blend_columns(const te_image *image) {
 
 /* The sums of columns as a row of the input. */
 static void deliver_sums(te_image *image) {
-    const te_pixels *pixels = image->source.pixels;
-    if (!image->narrowing) {
-        blend_columns(image);
-    } else if (pixels->narrow) {
-        const te_narrowing to = {image->sums, image->narrowing, image->values, image->stage};
-        pixels->narrow(&to);
-    } else {
+    if (image->narrowing)
         narrow_columns(image);
-    }
+    else
+        blend_columns(image);
     deliver(image);
 }
 
@@ -331,7 +342,7 @@ static void narrow_line(te_image *image, te_axis a, uint32_t y, const uint8_t *l
     if (!image->fresh) return;
     image->near = image->behind;
     image->end = te_end(a, j + 1);
-    if (j + 2 < a.out) image->behind = te_shares_of(a, j + 2, LINE_BITS);
+    if (j + 2 < a.out) image->behind = shares_of(a, j + 2, LINE_BITS);
     deliver_sums(image);
 }
 
@@ -340,7 +351,7 @@ static void blend_line(te_image *image, te_axis a, uint32_t y, const uint8_t *li
     const te_pixels *pixels = image->source.pixels;
     for (uint32_t j; (j = image->output) < a.out && te_end(a, j) == y + 1;) {
         const uint32_t first = te_first(a, j);
-        te_shares shares = te_shares_of(a, j, LINE_BITS);
+        te_shares shares = shares_of(a, j, LINE_BITS);
         const uint32_t weight = te_share(&shares, te_weight(a, first, j), LINE_BITS);
         add_line(image, pixels->begin, first < y ? image->previous : line, weight, 0);
         if (first < y) add_line(image, pixels->add, line, (1u << LINE_BITS) - weight, 0);

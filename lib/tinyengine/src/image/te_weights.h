@@ -53,15 +53,6 @@ TE_INLINE uint32_t te_total(te_axis a, uint32_t j) {
            te_series(te_weight(a, end - 1, j), 2 * a.out, end - top);
 }
 
-/* Nothing given yet to the pixels of output j. A total loses its lowest bits where te_share's products would
- * not fit. */
-TE_INLINE te_shares te_shares_of(te_axis a, uint32_t j, uint32_t bits) {
-    te_shares shares = {0, te_total(a, j), 0, 0};
-    while (shares.total >> shares.surplus >> (30 - bits)) shares.surplus++;
-    shares.total >>= shares.surplus;
-    return shares;
-}
-
 /* The scaled weight of the next pixel. */
 TE_INLINE uint32_t te_share(te_shares *shares, uint32_t weight, uint32_t bits) {
     shares->until += weight;
