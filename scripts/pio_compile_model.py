@@ -64,7 +64,8 @@ def compile_network():
     network = Path(env.subst("$BUILD_DIR")) / "network"
     stamp = Path(env.subst("$BUILD_DIR")) / "network.stamp"
     command = [python_with_tinyengine(), "-m", "tinyengine", "compile", str(model)]
-    command += ["--board", str(description()), "--out", str(network)]
+    board = env["BOARD"] if description().parent == PROJECT / "boards" else str(description())
+    command += ["--board", board, "--out", str(network)]
     command += shlex.split(env.GetProjectOption("custom_compile_options", ""))
     current = fingerprint(model, command)
     if network.is_dir() and stamp.is_file() and stamp.read_text() == current:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from platformio.public import PlatformBase
 
@@ -34,9 +35,9 @@ class Tinyengine_mcuPlatform(PlatformBase):  # PlatformIO derives the name from 
         for board in found.values() if id_ is None else [found]:
             sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "host"))
             try:
-                from tinyengine.boards import load
+                from tinyengine.boards import read
 
-                described = load(board.manifest_path)
+                described = read(Path(board.manifest_path))
             finally:
                 del sys.path[0]
             board.update("build.f_cpu", "%dL" % described.clock.core_hz)

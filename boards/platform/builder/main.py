@@ -37,9 +37,9 @@ env.Replace(
 # These parts of tinyengine need nothing but Python, which PlatformIO has.
 sys.path.insert(0, os.path.join(project, "host"))
 from tinyengine import cores  # noqa: E402
-from tinyengine.boards import files, load  # noqa: E402
+from tinyengine.boards import files, read  # noqa: E402
 
-described = load(board.manifest_path)
+described = read(Path(board.manifest_path))
 machine = list(cores.core(described.cpu).flags)
 network = env.subst("$TINYENGINE_NETWORK_DIR")
 board_files = os.path.join(env.subst("$BUILD_DIR"), "board")

@@ -1,7 +1,7 @@
 """Boards: what each has, read from boards/<name>.json or a file of the user's, and what a build is given of it."""
 
 from tinyengine.boards.board import Board, Clock, Flash, Led, Memory, Serial, Simulator, Storage, Upload
-from tinyengine.boards.registry import load, names
+from tinyengine.boards.registry import load, names, read
 
 __all__ = [
     "Board",
@@ -15,4 +15,5 @@ __all__ = [
     "Upload",
     "load",
     "names",
+    "read",
 ]

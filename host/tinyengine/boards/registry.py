@@ -98,6 +98,11 @@ def load(board: str) -> Board:
     return _read(path, f"boards/{path.name}")
 
 
+def read(path: Path) -> Board:
+    """The board described in this file, whatever else has its name: PlatformIO has chosen it. Raises BoardError."""
+    return _read(path, path.name, str(path))
+
+
 def _read(path: Path, told: str, own: str = "") -> Board:
     try:
         return _parse(path.stem, json.loads(path.read_text(encoding="utf-8")), own)
