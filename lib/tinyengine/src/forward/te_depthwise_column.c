@@ -4,11 +4,11 @@
 #include "../support/te_depthwise_four.h"
 
 /* Adds the products of four channels: the hot loop. */
-static void four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps, int32_t *out) {
+static inline te_four four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps) {
     te_four sums = {0, 0, 0, 0};
     for (const uint32_t *end = weights + taps; weights != end; x += step)
         sums = te_add_four(sums, te_load_word(x), *weights++);
-    te_store_four(sums, out);
+    return sums;
 }
 
 /* The same for the last one to three channels, behind which x may end. */
@@ -26,11 +26,13 @@ void te_depthwise_column_s8(const te_depthwise_column_params *p, const int8_t *x
         const int32_t *k = p->constants;
         for (uint32_t c = 0; c < p->channels; c += 4, weights += p->taps) {
             const uint32_t count = p->channels - c < 4 ? p->channels - c : 4;
+            if (count == 4) {
+                te_round_four(four(x + c, p->tap_step, weights, p->taps), k, y);
+                k += 24, y += 4;
+                continue;
+            }
             int32_t sums[4];
-            if (count == 4)
-                four(x + c, p->tap_step, weights, p->taps, sums);
-            else
-                rest(x + c, p->tap_step, weights, p->taps, count, sums);
+            rest(x + c, p->tap_step, weights, p->taps, count, sums);
             for (uint32_t i = 0; i < count; i++, k += 6) *y++ = te_round_channel(sums[i], k);
         }
     }

@@ -18,12 +18,12 @@ typedef struct taps_of_window {
 } taps_of_window;
 
 /* The hot loop. */
-static void four(const taps_of_window *taps, const int8_t *x, const uint32_t *weights, int32_t *out) {
+static inline te_four four(const taps_of_window *taps, const int8_t *x, const uint32_t *weights) {
     te_four sums = {0, 0, 0, 0};
     const tap *at = taps->list, *met = at + taps->met, *end = at + taps->count;
     for (; at != met; at++) sums = te_add_four(sums, te_load_word(x + at->offset), weights[at->weight]);
     for (; at != end; at++) sums = te_add_four(sums, taps->outside, weights[at->weight]);
-    te_store_four(sums, out);
+    return sums;
 }
 
 /* One channel, byte `i` of the words of weights. */
@@ -42,12 +42,13 @@ static void make_pixel(const te_depthwise_direct_params *p, const taps_of_window
     const int32_t *k = p->constants;
     for (uint32_t c = 0; c < channels; c += 4, weights += taps->count) {
         const uint32_t count = channels - c < 4 ? channels - c : 4;
-        int32_t sums[4];
-        if (count == 4 && p->multiplier == 1)
-            four(taps, x + c, weights, sums);
-        else
-            for (uint32_t i = 0; i < count; i++) sums[i] = one(taps, x + (c + i) / p->multiplier, weights, i);
-        for (uint32_t i = 0; i < count; i++, k += 6) *y++ = te_round_channel(sums[i], k);
+        if (count == 4 && p->multiplier == 1) {
+            te_round_four(four(taps, x + c, weights), k, y);
+            k += 24, y += 4;
+            continue;
+        }
+        for (uint32_t i = 0; i < count; i++, k += 6)
+            *y++ = te_round_channel(one(taps, x + (c + i) / p->multiplier, weights, i), k);
     }
 }
 

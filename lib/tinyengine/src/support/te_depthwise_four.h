@@ -21,10 +21,6 @@ static inline te_four te_add_four(te_four sums, uint32_t pixels, uint32_t weight
     return sums;
 }
 
-static inline void te_store_four(te_four sums, int32_t *to) {
-    to[0] = sums.a, to[1] = sums.b, to[2] = sums.c, to[3] = sums.d;
-}
-
 /* Weight of channel `i` of a word. */
 static inline int32_t te_weight_of(uint32_t word, uint32_t i) {
     return (int8_t)(uint8_t)(word >> 8 * i);
@@ -33,6 +29,14 @@ static inline int32_t te_weight_of(uint32_t word, uint32_t i) {
 /* Output of a sum; k: bias, M C e l s. */
 static inline int8_t te_round_channel(int32_t sum, const int32_t *k) {
     return (int8_t)te_round_wide(te_wrap_add(sum, k[0]), k[1], k[2], k[3], k[4], k[5]);
+}
+
+/* Outputs of four channels. */
+static inline void te_round_four(te_four sums, const int32_t *k, int8_t *y) {
+    y[0] = te_round_channel(sums.a, k);
+    y[1] = te_round_channel(sums.b, k + 6);
+    y[2] = te_round_channel(sums.c, k + 12);
+    y[3] = te_round_channel(sums.d, k + 18);
 }
 
 #endif

@@ -26,6 +26,19 @@
 
 #include "tinyengine/te_types.h"
 
+#if TE_DSP
+static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(a), "r"(b), "r"(c));
+    return high;
+}
+
+static inline int32_t te_saturate8(int32_t x) {
+    int32_t byte;
+    __asm__("ssat %0, #8, %1" : "=r"(byte) : "r"(x));
+    return byte;
+}
+#else
 static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
     const uint64_t sum = (uint64_t)((int64_t)a * b) + ((uint64_t)(uint32_t)c << 32) + (UINT64_C(1) << 31);
     return (int32_t)(uint32_t)(sum >> 32);
@@ -34,6 +47,7 @@ static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
 static inline int32_t te_saturate8(int32_t x) {
     return x < -128 ? -128 : x > 127 ? 127 : x;
 }
+#endif
 
 /* doubled = 2 * acc. */
 static inline int32_t te_round_exact(int32_t doubled, int32_t m, int32_t c, int32_t e) {
