@@ -5,12 +5,15 @@
 #include "crc32.h"
 #include "hal.h"
 
+#include <string.h>
+
 static struct {
     _Alignas(4) uint8_t body[LINK_BODY];
     cobs_decoder decoder;
     link_counters counters;
     bool discard; /* drop what has arrived */
     link_tap tap;
+    bool in_frame, framed; /* for the tap: behind a zero; behind a byte behind that */
 } in;
 
 void fw_link_init(void) {
@@ -24,6 +27,25 @@ void fw_link_init(void) {
 
 void fw_link_set_tap(link_tap tap) {
     in.tap = tap;
+    in.in_frame = in.framed = false;
+}
+
+void fw_link_say(const char *text) {
+    hal_serial_write((const uint8_t *)text, strlen(text));
+}
+
+/* Whether the byte is text and the tap has got it. */
+static bool is_text(uint8_t byte) {
+    if (!in.tap) return false;
+    if (in.in_frame && byte) {
+        in.framed = true;
+        return false;
+    }
+    in.tap(byte);
+    if (byte) return true;
+    in.in_frame = !(in.in_frame && in.framed);
+    in.framed = false;
+    return false;
 }
 
 /* Checks the decoded frame; false: damaged. */
@@ -51,7 +73,7 @@ uint32_t fw_link_poll(link_receiver receive) {
     size_t got;
     while ((got = hal_serial_read(chunk, sizeof chunk)) > 0) {
         for (size_t i = 0; i < got; i++) {
-            if (in.tap && in.tap(chunk[i])) continue;
+            if (is_text(chunk[i])) continue;
             const cobs_event event = fw_cobs_take(&in.decoder, chunk[i]);
             if (event == COBS_MORE) continue;
             if (event == COBS_FRAME && accept_frame(receive)) {

@@ -34,9 +34,13 @@ typedef void (*link_receiver)(const link_header *header, uint8_t *payload, uint3
 
 void fw_link_init(void);
 
-/* Offers every byte to `tap` first, which says whether it takes it: text that stands between frames. */
-typedef bool (*link_tap)(uint8_t byte);
+/* `tap` gets every byte that stands between frames: text. A zero tells it that a frame begins, and that what it has got so
+ * far is no text. */
+typedef void (*link_tap)(uint8_t byte);
 void fw_link_set_tap(link_tap tap);
+
+/* Sends text between frames. */
+void fw_link_say(const char *text);
 
 /* Decodes what has arrived, and returns how many good frames were passed on. */
 uint32_t fw_link_poll(link_receiver receive);

@@ -3,6 +3,7 @@
 #ifdef FW_MLPERF
 #include "hal.h"
 #include "inference.h"
+#include "link.h"
 #include "network.h"
 
 #include <string.h>
@@ -19,8 +20,6 @@ static const char MODEL[] = TEXT(FW_MLPERF);
 
 static struct {
     const te_model *model;
-    bool in_frame;   /* between two zeros */
-    uint32_t framed; /* bytes since the first of them */
     char command[LONGEST_COMMAND + 1];
     uint32_t length;   /* of the command; more than fits: it is dropped */
     uint32_t expected; /* bytes of the input, by "db load" */
@@ -32,10 +31,6 @@ static struct {
 
 /* ---- Words ---- */
 
-static void say(const char *text) {
-    hal_serial_write((const uint8_t *)text, strlen(text));
-}
-
 static void say_number(uint32_t number) {
     char digits[11];
     char *first = digits + sizeof digits - 1;
@@ -44,13 +39,17 @@ static void say_number(uint32_t number) {
         *--first = (char)('0' + number % 10u);
         number /= 10u;
     } while (number);
-    say(first);
+    fw_link_say(first);
 }
 
 /* As printf's %0.3f: the nearest, halves to even. */
 static void say_thousandths(double value) {
-    if (value < 0) say("-");
+    if (value < 0) fw_link_say("-");
     const double scaled = (value < 0 ? -value : value) * 1000;
+    if (!(scaled < 4e9)) { /* no number either */
+        fw_link_say("4000000.000");
+        return;
+    }
     uint32_t whole = (uint32_t)scaled;
     const double rest = scaled - whole;
     if (rest > 0.5 || (rest == 0.5 && whole % 2u)) whole++; /* NOLINT: halves are exact */
@@ -58,13 +57,13 @@ static void say_thousandths(double value) {
     const char decimals[] = {
         '.', (char)('0' + whole / 100u % 10u), (char)('0' + whole / 10u % 10u), (char)('0' + whole % 10u), 0,
     };
-    say(decimals);
+    fw_link_say(decimals);
 }
 
 static void say_three(const char *before, uint32_t number, const char *after) {
-    say(before);
+    fw_link_say(before);
     say_number(number);
-    say(after);
+    fw_link_say(after);
 }
 
 /* The next word of the command, or NULL; words end with a zero from then on. */
@@ -115,7 +114,7 @@ static int32_t hex(char c) {
 static void load(const char *bytes) {
     const int32_t expected = bytes ? number_of(bytes) : -1;
     if (expected <= 0) {
-        say("e-[Command 'db load' requires the # of bytes]\r\n");
+        fw_link_say("e-[Command 'db load' requires the # of bytes]\r\n");
     } else if ((uint32_t)expected > sizeof state.input) {
         say_three("e-[The network's input takes ", input_bytes(), " bytes]\r\n");
     } else {
@@ -127,17 +126,17 @@ static void load(const char *bytes) {
 
 static void take_bytes(const char *digits) {
     if (strlen(digits) % 2u) {
-        say("e-[Insufficient number of hex digits]\r\n");
+        fw_link_say("e-[Insufficient number of hex digits]\r\n");
         return;
     }
     for (; *digits && state.loaded < state.expected; digits += 2) {
         const int32_t high = hex(digits[0]), low = hex(digits[1]);
         if (high < 0 || low < 0) {
-            say("e-[Invalid hex digit]\r\n");
+            fw_link_say("e-[Invalid hex digit]\r\n");
             return;
         }
         state.input[state.loaded++] = (uint8_t)(16 * high + low);
-        if (state.loaded == state.expected) say("m-load-done\r\n");
+        if (state.loaded == state.expected) fw_link_say("m-load-done\r\n");
     }
 }
 
@@ -145,16 +144,16 @@ static void print_bytes(void) {
     static const char digits[] = "0123456789abcdef";
     for (uint32_t i = 0; i < state.expected; i++) {
         const char byte[] = {digits[state.input[i] >> 4], digits[state.input[i] & 15u], 0};
-        say(i % 8u ? "-" : "m-buffer-");
-        say(byte);
-        if (i % 8u == 7u || i + 1 == state.expected) say("\r\n");
+        fw_link_say(i % 8u ? "-" : "m-buffer-");
+        fw_link_say(byte);
+        if (i % 8u == 7u || i + 1 == state.expected) fw_link_say("\r\n");
     }
 }
 
 static void db(char *rest) {
     const char *const what = word(&rest);
     if (!what) {
-        say("e-[Command 'db' requires a subcommand]\r\n");
+        fw_link_say("e-[Command 'db' requires a subcommand]\r\n");
     } else if (!strcmp(what, "load")) {
         load(word(&rest));
     } else if (!strcmp(what, "print")) {
@@ -206,7 +205,7 @@ static double output_value(uint32_t i) {
 static void say_results(void) {
     const te_port *const out = &state.model->outputs[0];
     const uint32_t values = out->dtype == TE_FLOAT32 ? out->bytes / 4u : out->bytes;
-    say("m-results-[");
+    fw_link_say("m-results-[");
     if (IS_ANOMALY) {
         double sum = 0;
         for (uint32_t i = 0; i < values; i++) {
@@ -216,11 +215,11 @@ static void say_results(void) {
         say_thousandths(sum / values);
     } else {
         for (uint32_t i = 0; i < values; i++) {
-            if (i) say(",");
+            if (i) fw_link_say(",");
             say_thousandths(output_value(i));
         }
     }
-    say("]\r\n");
+    fw_link_say("]\r\n");
 }
 
 static void infer(char *rest) {
@@ -228,11 +227,11 @@ static void infer(char *rest) {
     const int32_t n = runs ? number_of(runs) : 1;
     const int32_t w = warm_ups ? number_of(warm_ups) : (int32_t)DEFAULT_WARM_UPS;
     if (n <= 0) {
-        say("e-[Inference iterations must be >0]\r\n");
+        fw_link_say("e-[Inference iterations must be >0]\r\n");
         return;
     }
     if (w < 0) {
-        say("e-[Inference warmup must be >=0]\r\n");
+        fw_link_say("e-[Inference warmup must be >=0]\r\n");
         return;
     }
     if (state.loaded != input_bytes()) {
@@ -242,12 +241,12 @@ static void infer(char *rest) {
     fw_inference_drop(); /* what a frame has brought is lost */
     say_three("m-warmup-start-", (uint32_t)w, "\r\n");
     for (int32_t i = 0; i < w; i++) run_once();
-    say("m-warmup-done\r\n");
+    fw_link_say("m-warmup-done\r\n");
     say_three("m-infer-start-", (uint32_t)n, "\r\n");
     say_timestamp();
     for (int32_t i = 0; i < n; i++) run_once();
     say_timestamp();
-    say("m-infer-done\r\n");
+    fw_link_say("m-infer-done\r\n");
     say_results();
 }
 
@@ -256,13 +255,13 @@ static void infer(char *rest) {
 static void answer(char *rest) {
     const char *const name = word(&rest);
     if (!name) {
-        say("e-[Empty command]\r\n");
+        fw_link_say("e-[Empty command]\r\n");
     } else if (!strcmp(name, "name")) {
-        say("m-name-dut-[tinyengine]\r\n");
+        fw_link_say("m-name-dut-[tinyengine]\r\n");
     } else if (!strcmp(name, "profile")) {
-        say("m-profile-[ULPMark for tinyML Firmware V0.0.1]\r\nm-model-[");
-        say(MODEL);
-        say("]\r\n");
+        fw_link_say("m-profile-[ULPMark for tinyML Firmware V0.0.1]\r\nm-model-[");
+        fw_link_say(MODEL);
+        fw_link_say("]\r\n");
     } else if (!strcmp(name, "timestamp")) {
         say_timestamp();
     } else if (!strcmp(name, "db")) {
@@ -272,49 +271,42 @@ static void answer(char *rest) {
     } else if (!strcmp(name, "results")) {
         say_results();
     } else if (!strcmp(name, "help")) {
-        say("name, profile, timestamp, db load N, db HEX, db print, infer N [W=10], results, help\r\n");
+        fw_link_say(
+            "name, profile, timestamp, db load N, db HEX, db print, infer N [W=10], results, help\r\n");
     } else {
-        say("e-[Unknown command: ");
-        say(name);
-        say("]\r\n");
+        fw_link_say("e-[Unknown command: ");
+        fw_link_say(name);
+        fw_link_say("]\r\n");
     }
 }
 
-bool fw_mlperf_take(uint8_t byte) {
+void fw_mlperf_take(uint8_t byte) {
     if (byte == 0) {
-        state.in_frame = !(state.in_frame && state.framed);
-        state.framed = 0;
         state.length = 0;
-        return false;
-    }
-    if (state.in_frame) {
-        state.framed++;
-        return false;
+        return;
     }
     if (byte != '%') {
-        if (byte >= ' ' && byte < 127u) {
-            if (state.length < LONGEST_COMMAND) state.command[state.length] = (char)byte;
-            if (state.length <= LONGEST_COMMAND) state.length++;
-        }
-        return true;
+        if (byte < ' ' || byte >= 127u) return;
+        if (state.length < LONGEST_COMMAND) state.command[state.length] = (char)byte;
+        if (state.length <= LONGEST_COMMAND) state.length++;
+        return;
     }
     if (state.length > LONGEST_COMMAND) {
-        say("e-[Command longer than 80 characters]\r\n");
+        fw_link_say("e-[Command longer than 80 characters]\r\n");
     } else {
         state.command[state.length] = 0;
         answer(state.command);
     }
     state.length = 0;
-    say("m-ready\r\n");
-    return true;
+    fw_link_say("m-ready\r\n");
 }
 
 void fw_mlperf_init(const te_model *model) {
     memset(&state, 0, sizeof state);
     state.model = model;
     state.last = hal_count();
-    say("m-timestamp-mode-performance\r\n");
+    fw_link_say("m-timestamp-mode-performance\r\n");
     say_timestamp();
-    say("m-init-done\r\nm-ready\r\n");
+    fw_link_say("m-init-done\r\nm-ready\r\n");
 }
 #endif

@@ -6,13 +6,12 @@
 
 #include "tinyengine/te_model.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Tells the runner that the device is ready. The network takes whole frames. */
 void fw_mlperf_init(const te_model *model);
 
-/* For each byte that arrives: whether it is text for the runner's commands. Answers a command that it completes. */
-bool fw_mlperf_take(uint8_t byte);
+/* The link's tap: answers a command that the byte completes. */
+void fw_mlperf_take(uint8_t byte);
 
 #endif

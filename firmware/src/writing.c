@@ -2,6 +2,7 @@
 
 #include "hal.h"
 #include "inference.h"
+#include "link.h"
 
 #define LONGEST_PROMPT 400u
 #define LONGEST_LINE 200u
@@ -16,8 +17,6 @@ static struct {
     uint32_t random;
     bool started, endless, ended;
     uint16_t before, next; /* tokens: read last, to be written */
-    bool in_frame;         /* between two zeros */
-    uint16_t framed;       /* bytes since the first of them */
     uint16_t line;         /* characters of what is typed, in the arena; more than fit: it is dropped */
 } state;
 
@@ -114,10 +113,6 @@ status fw_writing_write(const uint8_t *request, uint32_t length, writer *answer)
 
 /* ---- A line that is typed ---- */
 
-static void say(const char *text) {
-    hal_serial_write((const uint8_t *)text, strlen(text));
-}
-
 /* Answers the line in the arena. */
 static void continue_line(void) {
     uint8_t line[LONGEST_LINE], text[TE_LM_LONGEST_PIECE];
@@ -126,29 +121,21 @@ static void continue_line(void) {
     state.settings = (te_lm_settings){7387u, 58982u}; /* temperature 0.8, top-p 0.9 */
     state.random = te_lm_seed(hal_count());
     state.endless = false;
-    say("\r\n");
+    fw_link_say("\r\n");
     hal_serial_write(line, length);
     begin(line, length, false);
     for (uint32_t tokens = 0; tokens < TYPED_TOKENS && !state.ended; tokens++) {
         const uint32_t bytes = step(text);
         hal_serial_write(text, bytes);
     }
-    say("\r\n> ");
+    fw_link_say("\r\n> ");
 }
 
-bool fw_writing_take(uint8_t byte) {
-    if (byte == 0) {
-        state.in_frame = !(state.in_frame && state.framed);
-        state.framed = 0;
-        state.line = 0;
-        return false;
-    }
-    if (state.in_frame) {
-        state.framed = 1;
-        return false;
-    }
+void fw_writing_take(uint8_t byte) {
     const uint32_t room = state.model->arena_bytes < LONGEST_LINE ? state.model->arena_bytes : LONGEST_LINE;
-    if (byte == '\r' || byte == '\n') {
+    if (byte == 0) {
+        state.line = 0;
+    } else if (byte == '\r' || byte == '\n') {
         if (state.line && state.line <= room) continue_line();
         state.line = 0;
     } else if (byte >= ' ') {
@@ -156,5 +143,4 @@ bool fw_writing_take(uint8_t byte) {
         if (state.line <= room) state.line++;
         hal_serial_write(&byte, 1); /* an echo, for terminals that have none */
     }
-    return true;
 }

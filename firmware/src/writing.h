@@ -14,7 +14,7 @@ bool fw_writing_supported(void);
 status fw_writing_prompt(const uint8_t *request, uint32_t length, writer *answer);
 status fw_writing_write(const uint8_t *request, uint32_t length, writer *answer);
 
-/* Text that somebody types between frames: a line is a prompt. Whether the byte is part of it. */
-bool fw_writing_take(uint8_t byte);
+/* The link's tap: a line that somebody types between frames is a prompt. */
+void fw_writing_take(uint8_t byte);
 
 #endif

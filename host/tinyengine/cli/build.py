@@ -30,7 +30,7 @@ from tinyengine.report.figures import build_figures
 @compile_options
 @json_option
 def command(model: Path, board_name: str, mlperf: str | None, as_json: bool, **options: Any) -> None:
-    """Compile the .tflite network MODEL and build the firmware of a board around it.
+    """Compile the network MODEL (.tflite, .lm) and build the firmware of a board around it.
 
     \b
     Example:
@@ -38,15 +38,16 @@ def command(model: Path, board_name: str, mlperf: str | None, as_json: bool, **o
       tinyengine flash --board nucleo_h743zi
     """
     board = load(board_name)
-    if mlperf and options["input_mode"] != "frame":
-        raise ToolError("MLPerf's inputs come as whole frames: leave --input rows out")
+    benchmark = BENCHMARKS[mlperf] if mlperf else None
+    if benchmark and (mode := options["input_mode"]) != "frame":
+        raise ToolError(f"MLPerf's inputs come as whole frames: leave --input {mode} out")
     with Console(stderr=True).status("starting") as status:
         firmware = build(
             model,
             board,
             to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options),
             status.update,
-            BENCHMARKS[mlperf].defines if mlperf else (),
+            *((benchmark.defines, benchmark.accept) if benchmark else ()),
         )
     if as_json:
         click.echo(json.dumps(build_figures(firmware), indent=2))

@@ -14,7 +14,7 @@ from tinyengine.version import describe
 
 COMMANDS: dict[str, str] = {
     "check": "Say what of a network is supported, and what it takes.",
-    "compile": "Compile a .tflite network to C for a board or a core.",
+    "compile": "Compile a network to C for a board or a core.",
     "export": "Write networks as a library for firmware of your own.",
     "plan": "Show how a network would use the SRAM of a board.",
     "build": "Compile a network and build the firmware around it.",
@@ -28,10 +28,10 @@ COMMANDS: dict[str, str] = {
     "doctor": "Look at what this computer has for boards, and say how to mend it.",
     "info": "Ask a device who it is and what it runs.",
     "infer": "Run the network on a device: classify pictures, compute with numbers.",
-    "stream": "Classify a stream of pictures on a device.",
+    "stream": "Run the network on a stream of pictures, numbers or sound.",
     "live": "Serve a page: see what a device sees, collect, teach it.",
     "train": "Fine-tune the network on a device.",
-    "eval": "Judge the network on a device with labelled pictures.",
+    "eval": "Judge the network on a device with labelled pictures or numbers.",
     "save": "Write a device's trained weights to its flash.",
     "restore": "Go back to the weights that a device has saved.",
     "reset": "Give a device the factory's weights back.",

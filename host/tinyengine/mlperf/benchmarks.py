@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+from tinyengine.errors import ModelError
+from tinyengine.ir import Graph
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,20 @@ class Benchmark:
     def defines(self) -> tuple[str, ...]:
         """Macros of the firmware."""
         return (f"FW_MLPERF={self.model}", f"FW_MLPERF_VALUE_BYTES={self.value_bytes}")
+
+    def accept(self, graph: Graph) -> None:
+        """ModelError where the firmware could not give the network this benchmark's inputs or read its output."""
+        inputs, outputs = ([graph.tensors[port.tensor] for port in ports] for ports in (graph.inputs, graph.outputs))
+        if [x.dtype for x in inputs] != ["int8"] or len(outputs) != 1 or outputs[0].dtype not in ("int8", "float32"):
+            raise ModelError(
+                f"networks of {self.name} have one input of int8 and one output of int8 or float32, {graph.name} has "
+                "others: leave --mlperf out, and measure it with 'tinyengine bench'"
+            )
+        if self.metric == "auc" and prod(inputs[0].shape) != prod(outputs[0].shape):
+            raise ModelError(
+                f"networks of {self.name} give back as many values as they get, {graph.name} does not: leave --mlperf "
+                "out, or name the network's own benchmark"
+            )
 
 
 BENCHMARKS = {

@@ -68,11 +68,14 @@ class Client:
     def infer(self, runs: int, warm_ups: int) -> Inference:
         """Run the network on the loaded input."""
         lines = self.command(f"infer {runs} {warm_ups}")
-        laps = [int(line.removeprefix("m-lap-us-")) for line in lines if line.startswith("m-lap-us-")]
         found = next((line for line in lines if line.startswith("m-results-[")), "")
-        if len(laps) != 2 or not found:
+        try:
+            laps = [int(line.removeprefix("m-lap-us-")) for line in lines if line.startswith("m-lap-us-")]
+            results = tuple(float(value) for value in found.removeprefix("m-results-[").rstrip("]").split(","))
+        except ValueError:  # a damaged character
+            laps, results = [], ()
+        if len(laps) != 2 or not results:
             raise NoAnswerError(f"{self._transport.url} answers 'infer' with {lines[-2:]}: {BUILD_ONE} again")
-        results = tuple(float(value) for value in found.removeprefix("m-results-[").rstrip("]").split(","))
         return Inference((laps[1] - laps[0]) % (1 << 32) / 1e6, runs, results)
 
     def command(self, text: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
+from tinyengine.ir import Graph
 from tinyengine.paths import cache_dir, firmware_elf
 from tinyengine.progress import Say, silent
 from tinyengine.project import pio
@@ -29,15 +30,21 @@ class Firmware:
 
 
 def build(
-    model: Path, board: Board, options: CompileOptions, say: Say = silent, defines: Sequence[str] = ()
+    model: Path,
+    board: Board,
+    options: CompileOptions,
+    say: Say = silent,
+    defines: Sequence[str] = (),
+    accept: Callable[[Graph], None] = silent,
 ) -> Firmware:
     """Compile ``model`` for ``board`` and build the firmware around it, with the macros ``defines`` (NAME=VALUE), in
-    .pio/build/<board>.
+    .pio/build/<board>. ``accept`` raises an error of its own for a network that it does not want.
 
     Raises ModelError and its kind for the network, BudgetError when it does not fit, ToolError when the build fails.
     """
     say(f"compiling {model.name}")
     compiled = compile_model(model, options)
+    accept(compiled.graph)
     say("measuring the code")
     verdict = judge(compiled, board, measure_code(compiled))
     sources = cache_dir() / "generated" / board.name
