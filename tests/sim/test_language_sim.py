@@ -82,12 +82,19 @@ def test_generate_and_perplexity_over_the_port(tmp_path: Path, path: Path, elf: 
 
 
 def test_somebody_types_at_a_terminal(elf: Path) -> None:
+    """The seed is the moment at which the line ends, so now and then a text ends at once: one of several is longer."""
+    longest = 0
     with open_port(f"sim:{BOARD}", elf=elf) as transport:
-        transport.write(b"once upon\r")
-        answer, end = b"", time.monotonic() + 20
-        while not answer.endswith(b"\r\n> ") and time.monotonic() < end:
-            answer += transport.read(0.2)
-    assert answer.startswith(b"once upon\r\nonce upon") and answer.endswith(b"\r\n> ") and len(answer) > 30
+        for _ in range(8):
+            transport.write(b"once upon\r")
+            answer, end = b"", time.monotonic() + 20
+            while not answer.endswith(b"\r\n> ") and time.monotonic() < end:
+                answer += transport.read(0.2)
+            assert answer.startswith(b"once upon\r\nonce upon") and answer.endswith(b"\r\n> ")
+            longest = max(longest, len(answer))
+            if longest > 40:
+                return
+    pytest.fail(f"the longest of eight texts has {longest} bytes")
 
 
 def test_other_networks_do_not_write(tmp_path: Path) -> None:
