@@ -36,7 +36,9 @@ def picture(label):
         net.push(columns if label else plain[bright[y]])
 
 
-def right(count=20):
+def right(count=20):  # of the same pictures each time
+    global chance
+    chance = 1
     hits = 0
     for i in range(count):
         picture(i % 2)
