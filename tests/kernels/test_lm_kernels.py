@@ -237,10 +237,11 @@ def test_instructions_of_a_layer(cpu: str) -> None:
 
 
 def gentle(model: LanguageModel) -> LanguageModel:
-    """With weights as trained ones are: few are large, so that no row has to be summed in more than two parts."""
+    """With weights and scales as trained ones are: few are large, so that no row's sum needs special care."""
 
     def smaller(matrix: PackedMatrix) -> PackedMatrix:
-        return matrix if matrix.group else replace(matrix, values=(matrix.values.astype(int) // 2).astype(np.int8))
+        values = (matrix.values.astype(int) // 2).astype(np.int8)
+        return replace(matrix, values=values, scales=None if matrix.scales is None else matrix.scales // 4)
 
     layers = tuple(
         replace(layer, **{name: smaller(getattr(layer, name)) for name in ("attention", "output", "feed", "down")})
