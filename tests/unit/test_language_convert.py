@@ -13,6 +13,7 @@ from tinyengine.errors import TinyEngineError
 from tinyengine.frontend.language import load_language
 from tinyengine.frontend.network import load_network
 from tinyengine.ir.tokenizer import Tokenizer
+from tinyengine.language import convert
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
 from tinyengine.language.llama import Llama, logits
 from tinyengine.reference import Session
@@ -85,6 +86,54 @@ def test_other_checkpoints_are_refused(tmp_path: Path, content: bytes, words: st
     (tmp_path / "wrong.bin").write_bytes(content)
     with pytest.raises(TinyEngineError, match=words):
         load_llama2c(tmp_path / "wrong.bin")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"width": 24, "vocabulary": 268}, "heads' size is 6: train a model where it is a multiple of 4"),
+        ({"width": 12, "heads": 2, "kv_heads": 1, "vocabulary": 268}, "width is 12: .* multiple of 8 from 8 to 1016"),
+        ({"width": 1024, "layers": 1, "vocabulary": 268}, "width is 1024: .* to 1016"),
+        ({"vocabulary": 262}, "vocabulary is 262: .* multiple of 4 from 260 to 65536"),
+        ({"vocabulary": 200}, "vocabulary is 200: "),
+        ({"vocabulary": 65540}, "vocabulary is 65540: "),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_sizes_that_no_file_can_have_are_refused(tmp_path: Path, sizes: dict[str, int], words: str) -> None:
+    (tmp_path / "odd.bin").write_bytes(checkpoint(random_llama(1, **sizes)))
+    with pytest.raises(TinyEngineError, match=words):
+        load_llama2c(tmp_path / "odd.bin")
+
+
+@pytest.mark.parametrize(("width", "vocabulary"), [(16, 260), (1016, 264)])
+def test_sizes_at_the_limits_are_converted(tmp_path: Path, width: int, vocabulary: int) -> None:
+    heads = 4 if width == 16 else 2
+    made = random_llama(1, 1, width, heads, heads, 8, vocabulary)
+    (tmp_path / "limit.bin").write_bytes(checkpoint(made))
+    tokenizer = random_tokenizer(vocabulary, np.random.default_rng(1))
+    longest = replace(tokenizer, pieces=(*tokenizer.pieces[:-1], b"x" * 64))
+    (tmp_path / "tok.bin").write_bytes(tokenizer_file(longest))
+    run("lm", "convert", tmp_path / "limit.bin", "--window", "8", "--brief", "-o", tmp_path / "limit.lm")
+    assert load_network(tmp_path / "limit.lm").tokenizer == longest
+
+
+def test_a_piece_that_no_device_takes_is_refused(tmp_path: Path) -> None:
+    tokenizer = random_tokenizer(268, np.random.default_rng(1))
+    longer = replace(tokenizer, pieces=(*tokenizer.pieces[:-1], b"x" * 65))
+    (tmp_path / "tok.bin").write_bytes(tokenizer_file(longer))
+    with pytest.raises(TinyEngineError, match=r"a piece of 65 bytes: .* at most 64"):
+        load_llama2c_tokenizer(tmp_path / "tok.bin", 268)
+
+
+def test_nothing_is_written_that_no_command_reads(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quantized = convert.quantize
+    monkeypatch.setattr(convert, "quantize", lambda *given: replace(quantized(*given), heads=3))
+    options = ["--window", "16", "--brief", "-o", tmp_path / "x.lm"]
+    assert "no language model" in fails(monkeypatch, capsys, "lm", "convert", path, *options)
+    assert not (tmp_path / "x.lm").exists()
 
 
 def test_a_tokenizer_of_another_vocabulary_is_refused(path: Path) -> None:

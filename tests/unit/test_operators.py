@@ -39,6 +39,10 @@ NO_CASE = {
         (OpKind.SIGNAL_FFT_AUTO_SCALE, OpKind.SIGNAL_FILTER_BANK_SPECTRAL_SUBTRACTION),
         "has two outputs: see tests/unit/test_signal.py",
     ),
+    **dict.fromkeys(
+        (kind for kind in OpKind if kind.startswith("LM_")),
+        "stands in a language model only, which keeps states: see tests/kernels/test_language.py",
+    ),
     OpKind.DETECTION_POST_PROCESS: "has four outputs: see tests/unit/test_detection.py",
 }
 

@@ -20,7 +20,7 @@ from tinyengine.frontend.files import network_bytes
 from tinyengine.ir import Graph, Operator, OpKind, Port, Quantization, State, Tensor
 from tinyengine.ir.operators import DEFINITIONS
 from tinyengine.ir.ops import Attrs, LmGateAttrs, LmMatrixAttrs, LmNormAttrs, NoAttrs, RingAttrs
-from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, Tokenizer
+from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, MAX_TOKENS, Tokenizer
 from tinyengine.ir.verify import verify
 
 SUFFIX = ".lm"
@@ -160,7 +160,7 @@ def _parse(arrays: Mapping[str, np.ndarray]) -> LanguageModel:
     pieces = tuple(text[end - size : end] for end, size in zip(ends, arrays["piece_sizes"], strict=True))
     if len(pieces) != len(arrays["table"]) or len(arrays["piece_scores"]) != len(pieces):
         raise ValueError(f"{len(pieces)} pieces of text for {len(arrays['table'])} tokens")
-    if len(pieces) <= FIRST_PIECE or max(map(len, pieces)) > LONGEST_PIECE or len(pieces) > 1 << 16:
+    if len(pieces) <= FIRST_PIECE or max(map(len, pieces)) > LONGEST_PIECE or len(pieces) > MAX_TOKENS:
         raise ValueError(f"a vocabulary of {len(pieces)} pieces, the longest of {max(map(len, pieces))} bytes")
     table = arrays["table"]
     return LanguageModel(

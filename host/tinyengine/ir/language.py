@@ -31,6 +31,8 @@ NO_SCORE = -(1 << 15)
 """The score of a slot that holds no token."""
 MAX_WINDOW = 504
 """Slots: a sum of so many weights times values fits 32 bits; a multiple of SLOTS."""
+MAX_WIDTH = 1016
+"""Of a model: a norm's squares fit 30 bits; a multiple of 8."""
 SLOTS = 8
 """Slots are looked at by eights."""
 

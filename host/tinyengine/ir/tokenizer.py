@@ -13,6 +13,8 @@ BYTES = 256
 FIRST_PIECE = FIRST_BYTE + BYTES
 LONGEST_PIECE = 64
 """Bytes, as te_lm_text.h has it."""
+MAX_TOKENS = 1 << 16
+"""Of a vocabulary: numbers of tokens have 16 bits."""
 
 
 @dataclass(frozen=True)

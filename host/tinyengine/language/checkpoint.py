@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.tokenizer import Tokenizer
+from tinyengine.ir.language import MAX_WIDTH
+from tinyengine.ir.operators.language import COLUMNS, HEAD, ROWS
+from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, MAX_TOKENS, Tokenizer
 from tinyengine.language.llama import Llama, LlamaLayer
+from tinyengine.sizes import round_up
 
 HEADER = "<7i"
 EPSILON, THETA = 1e-5, 10000.0
@@ -19,7 +22,7 @@ EPSILON, THETA = 1e-5, 10000.0
 def load_llama2c(path: Path) -> Llama:
     """A checkpoint of llama2.c in its first format (export version 0): seven int32 and all weights in float32.
 
-    ModelError, one sentence, if it is none.
+    ModelError, one sentence, if it is none, or of sizes that no .lm file can have.
     """
     data = _bytes(path)
     if len(data) < struct.calcsize(HEADER):
@@ -30,6 +33,16 @@ def load_llama2c(path: Path) -> Llama:
     if min(sizes) < 1 or max(sizes) > 1 << 24 or width % heads or heads % kv_heads or width // heads % 2:
         raise ModelError(f"{path.name} is no checkpoint of llama2.c, its sizes would be {sizes}: give the .bin file")
     head, keys = width // heads, width // heads * kv_heads
+    for what, size, step, least, most in (
+        ("width", width, COLUMNS, COLUMNS, MAX_WIDTH),
+        ("heads' size", head, HEAD, HEAD, MAX_WIDTH),
+        ("vocabulary", vocabulary, ROWS, FIRST_PIECE + 1, MAX_TOKENS),
+    ):
+        if size % step or not least <= size <= most:
+            raise ModelError(
+                f"{path.name} cannot be converted, its {what} is {size}: "
+                f"train a model where it is a multiple of {step} from {round_up(least, step)} to {most}"
+            )
     shapes: dict[str, tuple[int, ...]] = {
         "embedding": (vocabulary, width),
         "attention_gain": (layers, width),
@@ -78,7 +91,7 @@ def load_llama2c(path: Path) -> Llama:
 def load_llama2c_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
     """The tokenizer of such a checkpoint: the longest piece's length, then per token score, length, bytes.
 
-    ModelError, one sentence, if it is none, or one of another vocabulary.
+    ModelError, one sentence, if it is none, one of another vocabulary, or with pieces that no device takes.
     """
     data, offset = _bytes(path), 4
     pieces, scores = [], []
@@ -97,6 +110,11 @@ def load_llama2c_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
         raise ModelError(
             f"{path.name} is no tokenizer of {vocabulary} tokens ({error}): give the one of this model"
         ) from error
+    longest = max(map(len, pieces), default=0)
+    if longest > LONGEST_PIECE:
+        raise ModelError(
+            f"{path.name} has a piece of {longest} bytes: train a tokenizer whose pieces have at most {LONGEST_PIECE}"
+        )
     return Tokenizer(tuple(pieces), tuple(scores))
 
 

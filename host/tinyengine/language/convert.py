@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.language import save_language
+from tinyengine.frontend.language import language_graph, save_language
 from tinyengine.ir.language import MAX_WINDOW, SLOTS
 from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.build import quantize
@@ -40,7 +40,7 @@ class ConvertOptions:
 
 @dataclass(frozen=True)
 class Conversion:
-    """``bytes``: of the file. ``parameters``: of the float model. ``costs``: None where nothing was judged."""
+    """``bytes``: of the file. ``parameters``: of the float model."""
 
     out: str
     bytes: int
@@ -81,6 +81,7 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         options.sinks,
         {"from": options.model.name, "weights": options.choice.name, "calibrated on": calibrated_on},
     )
+    language_graph(packed, options.out.stem)  # which refuses what no command could read
     data = save_language(packed)
     choices = list(dict.fromkeys([W8, options.choice]))
     comparison = compare(

@@ -15,6 +15,8 @@ from tinyengine.sizes import ceil_div, round_up
 
 COLUMNS, ROWS = 8, 4
 """What the numbers of a matrix's columns and rows are multiples of."""
+HEAD = 4
+"""What a head's channels are a multiple of."""
 GROUPS = (32, 64)
 """Columns that may share a scale."""
 INT32 = 1 << 31
@@ -151,7 +153,7 @@ class LmRotate(Language[RingAttrs], kind=OpKind.LM_ROTATE):
         width = y.elements - 2 * groups * head
         shapes = angles.shape, position.elements, values.shape
         wanted = (attrs.variants, head // 2, 2), 1, (groups, window // 2, head // 2, 2, 2)
-        if shapes != wanted or head % 4 or width <= 0 or width % (groups * head):
+        if shapes != wanted or head % HEAD or width <= 0 or width % (groups * head):
             raise Contradiction(
                 f"has {list(y.shape)}, {list(angles.shape)} and {list(values.shape)} for {list(keys.shape)}"
             )
@@ -179,7 +181,7 @@ class LmAttention(Language[RingAttrs], kind=OpKind.LM_ATTENTION):
         _, heads, head = queries.shape
         groups = keys.shape[0] if keys.shape else 0
         wanted = (groups, attrs.window, head), (groups, attrs.window // 2, head // 2, 2, 2), 1
-        if (keys.shape, values.shape, position.elements) != wanted or head % 4 or heads % groups:
+        if (keys.shape, values.shape, position.elements) != wanted or head % HEAD or heads % groups:
             raise Contradiction(f"has queries {list(queries.shape)} for {list(keys.shape)} and {list(values.shape)}")
         return (1, heads * head)
 
