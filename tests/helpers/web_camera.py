@@ -24,13 +24,21 @@ def gray(content: bytes) -> int:
 
 
 @contextmanager
-def camera(*frames: bytes, length: bool = True, kind: str = "", pause: float = 0.0) -> Iterator[str]:
+def camera(
+    *frames: bytes, length: bool = True, kind: str = "", pause: float = 0.0, moved_to: str = ""
+) -> Iterator[str]:
     """The address of a server that streams ``frames``, as the web server of ESP32 cameras does; with another ``kind``
-    each request gets the next of them."""
+    each request gets the next of them. Nobody may have a password at /open, which ``moved_to`` sends requests on to."""
     left = list(frames)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if moved_to:
+                self.send_response(302)
+                self.send_header("Location", moved_to.replace("stream", "open"))
+                return self.end_headers()
+            if self.path == "/open" and "Authorization" in self.headers:
+                return self.send_error(401)
             if self.headers.get("Authorization", "") not in ("", "Basic bWU6YSBi"):  # me:a b
                 return self.send_error(401)
             if self.path == "/nowhere":

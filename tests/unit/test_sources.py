@@ -129,6 +129,19 @@ def test_addresses_that_are_no_camera() -> None:
     with pytest.raises(DataError, match="does not answer"):
         jpegs(url)
     assert without_password("rtsp://me:secret@camera:554/live") == "rtsp://camera:554/live"
+    for address in ("http://me:secret@[::1/", "rtsp://me:secret@[::1/", "http://me:secret@\u2100/"):
+        with pytest.raises(DataError, match="is none") as told:
+            open_source(address)
+        assert "secret" not in str(told.value)
+
+
+def test_a_password_is_for_nobody_else() -> None:
+    """The first server knows it and sends us on to the second, which refuses whoever shows one."""
+    with camera(jpeg(7)) as other, camera(moved_to=other) as url:
+        assert list(jpegs(url.replace("127", "me:a%20b@127"))) == [jpeg(7)]
+        assert list(jpegs(other.replace("stream", "open"))) == [jpeg(7)]
+        with pytest.raises(DataError, match="answers 401"):
+            jpegs(other.replace("stream", "open").replace("127", "me:a%20b@127"))
 
 
 def test_a_stream_that_stops_within_a_picture() -> None:

@@ -41,8 +41,14 @@ def jpegs(url: str, watched: Callable[[Iterator[bytes]], Iterator[bytes]] = iter
 
 
 def without_password(url: str) -> str:
-    """The address for messages."""
-    parts = urllib.parse.urlsplit(url)
+    """The address for messages. DataError where it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # which may tell the password
+        raise DataError(
+            f"the camera's address is none behind its :// ({url.rpartition('@')[2]}): write http://ADDRESS:81/stream "
+            "say, an address of IPv6 in brackets"
+        ) from None
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -52,7 +58,7 @@ def _answer(url: str, shown: str) -> Any:
     request = urllib.request.Request(shown)
     if at:
         token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
-        request.add_header("Authorization", f"Basic {token}")
+        request.add_unredirected_header("Authorization", f"Basic {token}")
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
