@@ -48,7 +48,6 @@ class Hub:
     def __init__(self) -> None:
         self._tabs: list[Tab] = []
         self._controls: Tab | None = None
-        self._last_control = ""
 
     @property
     def controls(self) -> Tab | None:
@@ -56,23 +55,23 @@ class Hub:
         return self._controls
 
     def join(self, name: str) -> Tab | None:
-        """A new tab, which decides where nobody does, or where it did before its connection broke; None where there
-        are too many."""
+        """A new tab, which decides where nobody does; None where there are too many."""
         if len(self._tabs) >= MOST_TABS:
             return None
         tab = Tab(name)
         self._tabs.append(tab)
-        if self._controls is None or self._controls.name == name:
+        if self._controls is None:
             self._controls = tab
         return tab
 
     def leave(self, tab: Tab) -> bool:
-        """Whether it was the one that decided."""
+        """Whether it was the one that decided. A tab of its name, which has come back meanwhile, decides then: by its
+        name alone it may as well be a copy of one that is still there."""
         if tab in self._tabs:
             self._tabs.remove(tab)
         if self._controls is not tab:
             return False
-        self._controls = None
+        self._controls = next((other for other in self._tabs if other.name == tab.name), None)
         return True
 
     def take(self, tab: Tab) -> None:
