@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tinyengine.data.images import SUFFIXES
@@ -39,13 +39,15 @@ class Collection:
         return bool(self._bursts)
 
     def refresh(self) -> None:
-        """Count again what lies on disk: others may have put pictures there."""
-        folders = sorted(p for p in self.folder.iterdir() if p.is_dir()) if self.folder.is_dir() else []
-        self._counts = {}
+        """Count again what lies on disk: others may have put pictures there. DataError where it cannot be read."""
+        with _told(self.folder, "read"):
+            folders = sorted(p for p in self.folder.iterdir() if p.is_dir()) if self.folder.is_dir() else []
+        counts = {}
         for path in folders:
             with contextlib.suppress(MessageError):  # no class of ours
                 if class_name(path.name) == path.name and (count := _pictures_in(path)):
-                    self._counts[path.name] = count
+                    counts[path.name] = count
+        self._counts = counts
         for name in self._counts:
             self.know(name)
 
@@ -88,11 +90,8 @@ class Collection:
         while path.exists():
             number += 1
             path = folder / f"{stamp}-{number:05}{suffix}"
-        try:
-            with replacing(path) as partial:
-                partial.write_bytes(content)
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+        with _told(path, "written"), replacing(path) as partial:
+            partial.write_bytes(content)
         self._bursts[-1].append(path)
         self._counts[name] = self._counts.get(name, 0) + 1
         return path
@@ -103,20 +102,25 @@ class Collection:
             self._bursts.pop()
 
     def undo(self) -> tuple[str, int]:
-        """Remove the samples of the last burst; their class and how many there were. DataError without one."""
+        """Remove the samples of the last burst; their class and how many there were. DataError without one, and where
+        a sample cannot be removed: it and those before it are the last burst then."""
         self.end()
         if not self._bursts:
             raise DataError("nothing has been collected since the start, so there is nothing to undo")
-        burst = self._bursts.pop()
-        removed = 0
-        for path in burst:
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-                removed += 1
+        burst = self._bursts[-1]
         folder = burst[0].parent
-        with contextlib.suppress(OSError):  # other samples are in it
-            folder.rmdir()
-        self._counts[folder.name] = _pictures_in(folder)
+        removed = 0
+        try:
+            while burst:
+                with _told(burst[-1], "removed"), contextlib.suppress(FileNotFoundError):
+                    burst[-1].unlink()
+                    removed += 1
+                burst.pop()
+        finally:
+            self.end()
+            with contextlib.suppress(OSError):  # other samples are in it
+                folder.rmdir()
+            self._counts[folder.name] = _pictures_in(folder)
         return folder.name, removed
 
     def with_samples(self) -> Sequence[str]:
@@ -125,6 +129,16 @@ class Collection:
 
 
 def _pictures_in(folder: Path) -> int:
-    if not folder.is_dir():
-        return 0
-    return sum(p.suffix.lower() in SUFFIXES and not p.name.startswith(".") for p in folder.iterdir())
+    with _told(folder, "read"):
+        if not folder.is_dir():
+            return 0
+        return sum(p.suffix.lower() in SUFFIXES and not p.name.startswith(".") for p in folder.iterdir())
+
+
+@contextlib.contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """DataError, no OSError: the board has nothing to do with it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be {what}: {error.strerror or error}") from error
