@@ -9,16 +9,22 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tinyengine.boards import load
+from tinyengine.boards import load, names
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.device import Identity
 from tinyengine.device.training import TrainingInfo
-from tinyengine.errors import TinyEngineError
+from tinyengine.errors import BoardError, TinyEngineError
 from tinyengine.report.arena import boxes
 
 
 def find_plan(model: Path, identity: Identity, info: TrainingInfo | None) -> CompiledModel | None:
-    """The compiled network that the board runs; None where no usual set of options gives it."""
+    """The compiled network that the board runs; None where no usual set of options gives it. BoardError where the board
+    has a name that is none of the checkout's."""
+    if identity.board not in names():  # a device says which, so it must not be a file's path
+        raise BoardError(
+            f"the board calls itself '{identity.board}', which is none of the checkout's boards, so the page does not "
+            "show what lies where in the arena: put its description into boards/"
+        )
     for options in _candidates(identity, info):
         try:
             compiled = compile_model(model, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import time
 import unicodedata
 from collections.abc import Callable
@@ -26,6 +27,8 @@ NAME_LENGTH = 40
 MAX_EPOCHS = 1000.0
 MAX_RATE = 1000.0
 _FORBIDDEN = set('/\\<>:"|?*')
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, whatever its suffix."""
 _SIGNATURES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png"}
 
 
@@ -146,6 +149,8 @@ def class_name(value: Any) -> str:
     if bad or name[0] == "." or name[-1] == ".":
         what = f"{bad[0]!r}" if bad else "a full stop at its beginning or end"
         raise MessageError(f"the name of a class is a folder's, so it has no {what}: choose another name")
+    if _DEVICE.fullmatch(name):
+        raise MessageError(f"the name of a class is a folder's, and {name} is a device on Windows: choose another name")
     return name
 
 

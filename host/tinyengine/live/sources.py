@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from tinyengine.data.images import SUFFIXES, Picture
+from tinyengine.device.mjpeg import without_password
 from tinyengine.device.sources import NamedPicture, frames
+from tinyengine.errors import DataError
 from tinyengine.live.messages import SentPicture
 
 PREVIEW = 480
@@ -91,7 +93,10 @@ class HostSource:
         found = next(self._pictures, None)
         if found is None:  # from the beginning
             self._pictures = frames(self.name)
-            found = next(self._pictures)
+            found = next(self._pictures, None)
+        if found is None:
+            shown = without_password(self.name) if "://" in self.name else self.name
+            raise DataError(f"{shown} gives no pictures: give another --source")
         self._held = Shot(*found, moment)
         return self._held
 
