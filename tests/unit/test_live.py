@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tinyengine.data.boxes import Box
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.device import Device, Inference, TensorInfo, open_device
 from tinyengine.device.recognition import Recognition, Recognizer
-from tinyengine.errors import DataError
+from tinyengine.errors import BoardError, DataError
 from tinyengine.finetune.classes import Outputs
 from tinyengine.live import messages
 from tinyengine.live.arena import find_plan, places
@@ -56,6 +57,7 @@ from tests.helpers.native_device import SHAPE, NativeDevice, native_device
 from tests.helpers.trained_network import write_model, write_pictures
 
 ONE, TWO = "1" * 16, "2" * 16
+ODD = 'grün→ "1"; #%41?_trained.npz'
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -74,6 +76,8 @@ def picture(seed: int = 0) -> np.ndarray:
         ('{"do": "train", "epochs": 0.5, "rate": 0.01}', Train(0.5, 0.01)),
         ('{"do": "step", "hold": true}', Step(True)),
         ('{"do": "stop"}', Stop()),
+        ('{"do": "add_class", "class": "console"}', messages.AddClass("console")),
+        ('{"do": "add_class", "class": "com0"}', messages.AddClass("com0")),
     ],
 )
 def test_orders(text: str, order: Order) -> None:
@@ -96,6 +100,9 @@ def test_orders(text: str, order: Order) -> None:
         '{"do": "collect", "class": "a\\u0000b", "on": true}',
         '{"do": "collect", "class": "\\ud800", "on": true}',
         '{"do": "collect", "class": "", "on": true}',
+        '{"do": "add_class", "class": "con"}',
+        '{"do": "add_class", "class": "Lpt9 .tar.gz"}',
+        '{"do": "add_class", "class": "NUL.mug"}',
         '{"do": "add_class", "class": "' + "m" * 41 + '"}',
         '{"do": "train", "epochs": NaN, "rate": 1}',
         '{"do": "train", "epochs": 1e999, "rate": 1}',
@@ -197,7 +204,7 @@ class Recorder:
         self.orders: list[Order] = []
         self.offered: list[SentPicture] = []
         self.left = 0
-        self.files = {"key": ("net_trained.npz", b"weights")}
+        self.files = {"key": ("net_trained.npz", b"weights"), "odd": (ODD, b"odd")}
 
     def start(self) -> None:
         pass
@@ -260,6 +267,23 @@ def test_the_page_is_behind_its_token(recorded: tuple[Page, list[Recorder]]) -> 
         assert get(running, f"/{TOKEN}/", method=method)[0] == 405
 
 
+def test_a_file_of_any_name_is_had_by_the_link(recorded: tuple[Page, list[Recorder]], tmp_path: Path) -> None:
+    events: list[Any] = []
+    session = Session(contextlib.nullcontext, Collection(tmp_path), events.append)  # type: ignore[arg-type]
+    info = SimpleNamespace(layout="layout", scheme="last-2", steps=3, class_names=("mug",))
+    trainer: Any = SimpleNamespace(info=lambda: info, read_state=lambda: b"state")
+    identity = SimpleNamespace(model=ODD.replace("_trained.npz", ".tflite"))
+    session._board = SimpleNamespace(trainer=trainer, device=SimpleNamespace(identity=identity))  # type: ignore[assignment]
+    session._pull()
+    [file] = events[-1]["files"]
+    assert file["name"] == ODD
+    folder, key, name = file["href"].split("/")
+    assert session.files[key][0] == ODD
+    with urlopen(f"{recorded[0].origin}/{TOKEN}/{folder}/odd/{name}") as answer:
+        assert answer.read() == b"odd"
+        assert answer.headers.get_filename() == ODD
+
+
 def test_a_name_that_was_rebound_gets_nothing(recorded: tuple[Page, list[Recorder]]) -> None:
     running, _ = recorded
     evil = f"evil.example:{running.port}"
@@ -310,8 +334,15 @@ def test_one_tab_controls_and_others_may_take_over(recorded: tuple[Page, list[Re
         first.send("reset", forget=True)
         assert "take over" in first.until("notice")["text"]
         assert session.orders == [messages.Undo()]
-        with running.tab(TWO) as again:  # the same tab after its connection broke, which nobody has noticed yet
+        with running.tab(TWO) as again:  # its copy, or itself before anybody has noticed that its connection broke
+            assert not again.until("role")["controls"]
+            again.send("undo")
+            assert "take over" in again.until("notice")["text"]
+            left = session.left
+            second.socket.close()
             again.until("role", lambda role: role["controls"])
+            assert session.left == left + 1
+            first.until("role", lambda role: not role["free"] and role["others"] == 1)
 
 
 def test_malformed_messages_end_nothing_and_reach_nobody(recorded: tuple[Page, list[Recorder]]) -> None:
@@ -423,6 +454,37 @@ def test_a_collection_goes_on_with_what_is_there(tmp_path: Path) -> None:
         Collection(tmp_path / "file")
 
 
+def test_files_that_cannot_be_had_are_no_boards_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = Collection(tmp_path)
+    collection.add_class("mug")
+    collection.begin("mug")
+    first, locked, last = [collection.add("mug", b"one", ".jpg") for _ in range(3)]
+
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    unlink = Path.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path: refuse(path) if path == locked else unlink(path))
+        with pytest.raises(DataError, match="cannot be removed: Permission denied"):
+            collection.undo()
+    assert collection.counts == {"mug": 2} and first.exists() and locked.exists() and not last.exists()
+    assert collection.can_undo
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(DataError, match="cannot be read: Permission denied"):
+            collection.refresh()
+    assert collection.counts == {"mug": 2}
+    assert collection.undo() == ("mug", 2)
+    assert not collection.can_undo and collection.counts == {"mug": 0}
+
+
+def test_a_source_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyengine.live.sources.frames", lambda name: iter(()))
+    with pytest.raises(DataError, match=r"^http://camera/stream gives no pictures"):
+        HostSource("http://me:secret@camera/stream").next()
+
+
 def test_a_folder_of_the_host_is_shown_again_and_again(tmp_path: Path) -> None:
     for k in range(3):
         Image.new("RGB", (4, 4), (k, 0, 0)).save(tmp_path / f"{k}.png")
@@ -476,6 +538,11 @@ def test_what_lies_in_the_arena_while_a_layer_runs(tmp_path: Path, train: str | 
     assert {place["kind"] for place in shown} >= {"input", "output"}
     identity.arena_bytes += 1
     assert find_plan(model, identity, info) is None
+    for name in (str(tmp_path / "mine.json"), "../boards/sim_stm32f405.json", "mine"):
+        identity.board = name
+        with pytest.raises(BoardError, match="none of the checkout's boards") as told:
+            find_plan(model, identity, info)
+        assert "--" not in str(told.value)
 
 
 # ---- a board behind it

@@ -16,6 +16,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tinyengine.errors import ToolError
 from tinyengine.live.hub import Hub, Tab
@@ -177,7 +178,7 @@ class _Page:
         found = self.session.files.get(request.path_params["key"])
         if found is None or found[0] != request.path_params["name"]:
             return web.responses.Response("no such file\n", 404, media_type="text/plain")
-        attachment = {"Content-Disposition": f'attachment; filename="{found[0]}"'}
+        attachment = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found[0], safe='')}"}
         return web.responses.Response(found[1], media_type="application/octet-stream", headers=attachment)
 
     async def _socket(self, websocket: WebSocket) -> None:

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.device import Device, Identity
@@ -144,7 +145,7 @@ class Session:
         self._closing = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="board", daemon=True)
-        # what pages are told about; the session's thread alone writes them
+        # what pages are told about; the session's thread alone writes them, but for _arena, see _find_arena
         self._link, self._problem = "connecting", ""
         self._source = "host" if source else "none"
         self._busy = ""
@@ -631,7 +632,7 @@ class Session:
                 write_trained(network, state, Path(scratch) / f"{name}_trained.tflite")
             written = sorted(Path(scratch).iterdir())
             self.files = {secrets.token_urlsafe(16): (path.name, path.read_bytes()) for path in written}
-        files = [{"name": name, "href": f"files/{key}/{name}"} for key, (name, _) in self.files.items()]
+        files = [{"name": name, "href": f"files/{key}/{quote(name)}"} for key, (name, _) in self.files.items()]
         self._publish({"is": "pulled", "files": files, "steps": info.steps})
 
     # ---- to pages

@@ -28,7 +28,7 @@ Told = Callable[[float, bool], None]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What has happened. ``rate``: that was trained with."""
+    """What has happened. ``options``: with the rate that was trained with."""
 
     result: TuneResult
     held_out: Arrays

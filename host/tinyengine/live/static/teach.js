@@ -18,9 +18,9 @@ export class Classes {
 
   names() { return [...this.rows.keys()]; }
 
-  show(classes, enabled, order) {
+  show(classes, enabled) {
     const wanted = classes.map(({ name }) => name);
-    if (wanted.join("\n") !== this.names().join("\n")) this.build(wanted, order);
+    if (wanted.join("\n") !== this.names().join("\n")) this.build(wanted);
     classes.forEach(({ name, samples, taught }) => {
       const row = this.rows.get(name);
       row.count.textContent = samples === 1 ? "1 sample" : `${samples} samples`;
