@@ -68,9 +68,12 @@ def test_a_window_of_another_length_is_said() -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("1,2,3\n"))
-    [sample] = open_source("stdin")([LEFT, RIGHT], Windows())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1,2,3\r\n\xff\xfe\n"), "utf-8"))
+    samples = open_source("stdin")([LEFT, RIGHT], Windows())
+    sample = next(samples)
     assert isinstance(sample, NamedInputs) and sample.name == "standard input #0"
+    with pytest.raises(DataError, match="line 2 of standard input is not numbers"):
+        next(samples)
 
 
 def test_a_serial_port() -> None:
@@ -178,6 +181,12 @@ def test_a_camera_as_a_source() -> None:
     name, image = items[-1]
     assert 1 <= len(items) <= 3 and name == f"{url} #{len(items)}"
     assert abs(np.asarray(image)[8, 8, 0].astype(int) - 250) < 3
+
+
+@pytest.mark.parametrize("number", ["²", "x", "-1", "1.5"])
+def test_a_camera_of_no_number(number: str) -> None:
+    with pytest.raises(DataError, match="names no camera"):
+        open_source(f"camera:{number}")
 
 
 def test_rtsp_goes_through_opencv(monkeypatch: pytest.MonkeyPatch) -> None:

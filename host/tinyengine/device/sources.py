@@ -46,7 +46,8 @@ def open_source(source: str) -> Source:
     What can be opened without the network is opened here and now, so that what is wrong shows before the rest starts.
     """
     if source == "stdin":
-        return lambda ports, windows: samples_of_lines(sys.stdin, ports, windows, "standard input")
+        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+        return lambda ports, windows: samples_of_lines(lines, ports, windows, "standard input")
     if source == MICROPHONE or source.startswith(f"{MICROPHONE}:"):
         name = source.partition(":")[2] or None
         return lambda ports, windows: _heard(windows.listening(source), ports, windows.hop, name)
@@ -73,7 +74,7 @@ def frames(source: str) -> Iterator[NamedPicture]:
         return newest(_captured(source, without_password(source), "is the camera on, and in this network?"))
     if source == "camera" or source.startswith("camera:"):
         number = source.partition(":")[2] or "0"
-        if not number.isdigit():
+        if not number.isdecimal():
             raise DataError(f"'{source}' names no camera: write camera, or camera:1 for the second one")
         return _captured(int(number), f"camera {number}", "is it connected, and may this program use it?")
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
