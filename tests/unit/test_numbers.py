@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,20 @@ def test_damaged_files(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no file"):
             read_numbers(path, [SERIES])
     assert not is_numbers(saved(tmp_path / "pictures.npz", jpeg=np.zeros(1), offset=np.zeros(2)))
+
+
+def test_the_suffix_of_another_kind(tmp_path: Path) -> None:
+    array, archive, other = tmp_path / "array.npz", tmp_path / "archive.npy", tmp_path / "other.npz"
+    with array.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with archive.open("wb") as file:
+        np.savez(file, x=np.zeros(3))
+    with zipfile.ZipFile(other, "w") as file:
+        file.writestr("notes.txt", "no array")
+    assert not is_numbers(array)
+    for path, word in ((array, "it is an .npy"), (archive, "it is an .npz"), (other, r"notes\.txt in it is no array")):
+        with pytest.raises(DataError, match=f"is not a NumPy .*{word}"):
+            read_numbers(path, [FLOATS])
 
 
 def test_what_outputs_stand_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def nothing(of: Arrays) -> Reservoir:
 
 def counts(kept: Arrays) -> list[int]:
     return np.bincount(kept.labels, minlength=len(kept.classes)).tolist()
+
+
+def npy() -> bytes:
+    np.save(content := io.BytesIO(), np.zeros(3))
+    return content.getvalue()
 
 
 def test_every_class_keeps_as_much_as_the_others() -> None:
@@ -106,7 +112,7 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
     assert read_reservoir(path, "pictures", str(told.value).split("--classes ")[1].split(")")[0].split(",")) is not None
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish", None])
+@pytest.mark.parametrize("content", [b"", b"rubbish", npy(), None])
 def test_a_file_that_is_none(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "replay.npz"
     np.savez(path, values=np.zeros(3), labels=np.zeros(2))

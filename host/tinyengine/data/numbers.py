@@ -6,19 +6,23 @@ point quantize as TFLite's QUANTIZE does.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from tinyengine.data.sound import SUFFIX
 from tinyengine.errors import DataError
 
 SUFFIXES = frozenset({".npy", ".npz", ".csv", SUFFIX})
+Opened = TypeVar("Opened", np.ndarray, NpzFile)
 
 
 class Port(Protocol):
@@ -82,9 +86,9 @@ def is_numbers(path: Path) -> bool:
     if path.suffix.lower() != ".npz":
         return path.suffix.lower() in SUFFIXES
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with opened(path, NpzFile) as archive:
             return "jpeg" not in archive.files
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except DataError:
         return False  # whoever reads it says what is wrong
 
 
@@ -173,10 +177,8 @@ def _of_npy(path: Path, ports: Sequence[Port], windows: Windows) -> list[np.ndar
             f"the network has {len(ports)} inputs and {path} one array: give an .npz with the arrays {names}, or a "
             ".csv with the values of all of them in each line"
         )
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a NumPy array file: {error}") from error
+    with opened(path, np.ndarray) as array:
+        values = array
     return [_fitted(values, ports[0], str(path), windows)]
 
 
@@ -184,13 +186,30 @@ BESIDE_INPUTS = frozenset({"y", "class_names"})
 """Arrays of an .npz that say what the samples are."""
 
 
+@contextlib.contextmanager
+def opened(path: Path, kind: type[Opened]) -> Iterator[Opened]:
+    """What NumPy finds in a file, whatever its suffix: an np.ndarray (.npy) or an NpzFile (.npz). DataError where it is
+    not of that ``kind``, or, as the block reads it, turns out to be damaged."""
+    what = "array file (.npy)" if issubclass(kind, np.ndarray) else "archive (.npz)"
+    with contextlib.ExitStack() as stack:
+        try:
+            found = np.load(path, allow_pickle=False)
+            if isinstance(found, NpzFile):
+                stack.enter_context(found)
+            if not isinstance(found, kind):
+                raise ValueError(f"it is an {'.npz' if isinstance(found, NpzFile) else '.npy'}, so give it that suffix")
+            yield found
+        except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{path} is not a NumPy {what}: {error}") from error
+
+
 def open_arrays(path: Path) -> dict[str, np.ndarray]:
-    """What an .npz holds. DataError where it is none."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a NumPy archive: {error}") from error
+    """What an .npz holds. DataError where it is none, or holds anything else."""
+    with opened(path, NpzFile) as archive:
+        data = {name: archive[name] for name in archive.files}
+        if other := [name for name, values in data.items() if not isinstance(values, np.ndarray)]:
+            raise ValueError(f"{other[0]} in it is no array")
+    return data
 
 
 def _of_arrays(data: dict[str, np.ndarray], path: Path, ports: Sequence[Port], windows: Windows) -> list[np.ndarray]:

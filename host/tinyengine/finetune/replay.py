@@ -5,13 +5,13 @@ Half of the steps show old samples, whatever their number (experience replay wit
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from tinyengine.data.numbers import open_arrays
 from tinyengine.data.samples import Arrays, Samples
 from tinyengine.errors import DataError
 from tinyengine.paths import replacing
@@ -94,18 +94,18 @@ def read_reservoir(path: Path, form: str, known: Sequence[str]) -> Reservoir | N
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            samples = Samples(
-                archive["values"],
-                archive["labels"].astype(np.int32),
-                tuple(map(str, archive["classes"])),
-                names=tuple(map(str, archive["names"])),
-            )
-            seen, theirs = tuple(int(count) for count in archive["seen"]), str(archive["form"])
+        archive = open_arrays(path)
+        samples = Samples(
+            archive["values"],
+            archive["labels"].astype(np.int32),
+            tuple(map(str, archive["classes"])),
+            names=tuple(map(str, archive["names"])),
+        )
+        seen, theirs = tuple(int(count) for count in archive["seen"]), str(archive["form"])
         present = [samples.classes[label] for label in np.unique(samples.labels)]
         if not (len(samples.values) == len(samples) == len(samples.names) and len(seen) == len(samples.classes)):
             raise ValueError("its arrays do not fit each other")
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (DataError, ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(
             f"{path} holds no samples for --replay ({error}): name another file with --reservoir"
         ) from error
