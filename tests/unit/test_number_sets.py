@@ -48,6 +48,19 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
         holds_numbers(path)
 
 
+@pytest.mark.parametrize("where", [".ipynb_checkpoints", "rest/.ipynb_checkpoints"])
+def test_what_is_hidden_is_none(tmp_path: Path, where: str) -> None:
+    (tmp_path / where).mkdir(parents=True)
+    np.save(tmp_path / where / "a.npy", np.zeros((4, 2)))
+    assert not holds_numbers(tmp_path)
+    for labelled in (True, False):
+        with pytest.raises(DataError, match="holds no numbers"):
+            read_number_set(tmp_path, [SERIES], labelled=labelled)
+    (tmp_path / where / "0.png").write_bytes(b"x")
+    np.save(tmp_path / "b.npy", np.zeros((4, 2)))
+    assert holds_numbers(tmp_path)
+
+
 def test_files_beside_each_other_have_no_classes(tmp_path: Path) -> None:
     path = folder_of_series(tmp_path / "d")
     flat = read_number_set(path / "rest", [SERIES])
@@ -125,6 +138,7 @@ def test_several_inputs_by_the_name_that_their_author_gave(tmp_path: Path) -> No
         ({"y": [0, 1, 2], "class_names": ["a", "b"]}, "between -1 .* and 1"),
         ({"y": [0.0, np.nan, 1.0]}, "not finite"),
         ({"y": [True, False, True]}, "y holds bool"),
+        ({"y": [0, 1, 1], "class_names": "mug"}, "class_names is one name"),
     ],
 )
 def test_labels_that_do_not_fit(tmp_path: Path, arrays: dict[str, object], word: str) -> None:

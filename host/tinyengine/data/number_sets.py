@@ -24,7 +24,7 @@ from tinyengine.data.numbers import (
     open_arrays,
     read_numbers,
 )
-from tinyengine.data.reader import class_folders
+from tinyengine.data.reader import class_folders, files_within
 from tinyengine.data.samples import Arrays, Samples
 from tinyengine.data.samples import labelled as with_labels
 from tinyengine.errors import DataError
@@ -76,9 +76,8 @@ def holds_numbers(path: Path) -> bool:
     """Whether a file, or the files in a folder, are numbers and no pictures. DataError for a folder with both."""
     if not path.is_dir():
         return is_numbers(path)
-    files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    numbers = [file for file in files if file.suffix.lower() in SUFFIXES and is_numbers(file)]
-    pictures = [file for file in files if file.suffix.lower() in images.SUFFIXES]
+    numbers = [file for file in files_within(path, SUFFIXES) if is_numbers(file)]
+    pictures = files_within(path, images.SUFFIXES)
     if numbers and pictures:
         raise DataError(
             f"{path} has numbers ({numbers[0].name}) and pictures ({pictures[0].name}), and a network takes one or the "
@@ -112,6 +111,8 @@ def read_number_set(
     if loose:
         found = [sample for file in loose for sample in read_numbers(file, ports, windows)]
         return NumberSet(tuple(found), np.full(len(found), -1, np.int32))
+    if not classes:
+        raise DataError(f"{path} holds no numbers ({', '.join(sorted(SUFFIXES))}), neither itself nor in subfolders")
     for label, (_, files) in enumerate(classes):
         for file in files:
             of_file = read_numbers(file, ports, windows)
@@ -133,6 +134,8 @@ def _with_truth(samples: tuple[NamedInputs, ...], data: dict[str, np.ndarray], p
         return NumberSet(samples, labels.astype(np.int32), tuple(map(str, names)))
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise DataError(f"{path}: y holds numbers that are not finite")
+    if data.get("class_names", y).ndim == 0:
+        raise DataError(f"{path}: class_names is one name: give a list of them, in the order of the numbers in y")
     given = tuple(map(str, data["class_names"])) if "class_names" in data else ()
     if y.dtype.kind == "f" or (y.dtype.kind in "iu" and y.size > len(y)):
         return NumberSet(samples, none, given, bool(given), y)

@@ -75,7 +75,7 @@ def class_folders(path: Path, suffixes: frozenset[str], refuse: bool = True) -> 
     ``refuse``: DataError where, of subfolders with such files, some are empty or not what classes are.
     """
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    found = [(folder, _within(folder, suffixes)) for folder in folders]
+    found = [(folder, files_within(folder, suffixes)) for folder in folders]
     if refuse and any(files for _, files in found):
         _check_folders(path, found)
     return [(folder.name, files) for folder, files in found if files]
@@ -100,7 +100,8 @@ def _check_folders(path: Path, found: Sequence[tuple[Path, list[Path]]]) -> None
         )
 
 
-def _within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+def files_within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files with these suffixes at any depth, but for what is hidden or in a hidden folder."""
     return sorted(
         p
         for p in folder.rglob("*")
