@@ -28,8 +28,11 @@ def build_summary(firmware: Firmware) -> str:
     if kept:
         lines.append(f"  trained states: {kept}")
     if board.is_simulated_only:
-        given = "IMAGE" if _takes_pictures(firmware.compiled.graph) else "NUMBERS.npy"
-        lines.append(f"next: tinyengine infer {given} --port sim:{board.name}")
+        graph = firmware.compiled.graph
+        given = "infer IMAGE" if _takes_pictures(graph) else "infer NUMBERS.npy"
+        if graph.tokenizer is not None:
+            given = 'generate --prompt "Once upon a time"'
+        lines.append(f"next: tinyengine {given} --port sim:{board.name}")
     else:
         lines.append(f"next: tinyengine flash --board {board.name}")
     return "\n".join(lines)
