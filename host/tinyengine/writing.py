@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from tinyengine.errors import DataError
+
 ALL = 1 << 16
 """``Settings.share`` that leaves no token out."""
 
@@ -29,12 +31,20 @@ class Settings:
         """te_lm_settings.sharpness; a temperature near 0 is as sharp as 32 bits allow."""
         if not self.temperature:
             return 0
-        return min(max(1, round(4096 * math.log2(math.e) / self.temperature)), (1 << 32) - 1)
+        return round(min(max(1, 4096 * math.log2(math.e) / self.temperature), (1 << 32) - 1))
 
     @property
     def share(self) -> int:
         """te_lm_settings.share."""
         return round(self.top_p * ALL)
+
+
+def prompt_bytes(prompt: str) -> bytes:
+    """What a writer is given of a prompt. DataError for one with bytes that are no text, which a shell hands on."""
+    try:
+        return prompt.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"character {error.start + 1} of the prompt is no text: write the prompt in UTF-8") from error
 
 
 @dataclass(frozen=True)

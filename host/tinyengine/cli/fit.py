@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.options import fields_of, setting
+from tinyengine.cli.options import FiniteRange, fields_of, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.augment import Augmentation
 from tinyengine.recipes.fit import FitOptions, fit
@@ -42,24 +42,24 @@ from tinyengine.recipes.train import BACKENDS
 )
 @setting(
     "--epochs",
-    click.FloatRange(0),
+    FiniteRange(0),
     Recipe().epochs,
     "Passes over all pictures; 0: the weights of --start as they are, with normalization measured anew.",
 )
 @setting("--batch", click.IntRange(2), Recipe().batch, "Pictures per step.")
-@setting("--rate", click.FloatRange(0, min_open=True), Recipe().rate, "Peak learning rate.")
-@setting("--soft-weight", click.FloatRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label.")
+@setting("--rate", FiniteRange(0, min_open=True), Recipe().rate, "Peak learning rate.")
+@setting("--soft-weight", FiniteRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label.")
 @setting(
     "--embedding-weight",
-    click.FloatRange(0),
+    FiniteRange(0),
     Recipe().embedding_weight,
     "Weight of the teacher's embedding in the loss, with data from tinyengine teach.",
 )
-@setting("--min-area", click.FloatRange(0.01, 1), Augmentation().min_area, "Smallest share of a picture a crop keeps.")
-@setting("--gray", click.FloatRange(0, 1), Augmentation().gray, "Share of the pictures turned gray.")
-@setting("--cutout", click.FloatRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
-@setting("--mixup", click.FloatRange(0, 1), 0.0, "Share of the batches blended in pairs.")
-@setting("--average", click.FloatRange(0, 1, max_open=True), Recipe().average, "Weight averaging per step.")
+@setting("--min-area", FiniteRange(0.01, 1), Augmentation().min_area, "Smallest share of a picture a crop keeps.")
+@setting("--gray", FiniteRange(0, 1), Augmentation().gray, "Share of the pictures turned gray.")
+@setting("--cutout", FiniteRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
+@setting("--mixup", FiniteRange(0, 1), 0.0, "Share of the batches blended in pairs.")
+@setting("--average", FiniteRange(0, 1, max_open=True), Recipe().average, "Weight averaging per step.")
 @click.option(
     "--start",
     type=click.Path(path_type=Path),

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from tinyengine.cli.device_options import connected, optional_device_options
-from tinyengine.cli.options import json_option, setting
+from tinyengine.cli.options import FiniteRange, json_option, setting
 from tinyengine.writing import Settings, Writer, pieces
 
 
@@ -23,8 +23,8 @@ from tinyengine.writing import Settings, Writer, pieces
 @optional_device_options
 @click.option("--prompt", default="", help="How the text begins (default: the model begins it).")
 @setting("--tokens", click.IntRange(min=1), 200, "Most tokens to write.")
-@setting("--temperature", click.FloatRange(min=0), 0.8, "0: always the likeliest token; 1: as the model says.")
-@setting("--top-p", click.FloatRange(min=0, max=1), 0.9, "Draw from the likeliest tokens that have this probability.")
+@setting("--temperature", FiniteRange(min=0), 0.8, "0: always the likeliest token; 1: as the model says.")
+@setting("--top-p", FiniteRange(min=0, max=1), 0.9, "Draw from the likeliest tokens that have this probability.")
 @setting("--seed", click.IntRange(min=0), 0, "The same seed writes the same, on a board, simulated, and here.")
 @click.option("--endless", is_flag=True, help="Go on with another text when one ends.")
 @json_option

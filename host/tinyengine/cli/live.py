@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tinyengine.cli.device_options import BY_ROWS, COLOR, MAPPING, device_options
-from tinyengine.cli.options import json_option, setting
+from tinyengine.cli.options import FiniteRange, json_option, setting
 from tinyengine.device import Device, open_device
 from tinyengine.live.collection import Collection
 from tinyengine.live.server import listen, new_token, server
@@ -29,7 +29,7 @@ from tinyengine.optional import starlette, uvicorn
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Pictures per second of --source, at most (default: 2 of pictures in files, 30 of a camera).",
 )
 @click.option(

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from tinyengine.cli.device_options import port_options
-from tinyengine.cli.options import json_option
+from tinyengine.cli.options import FiniteRange, json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.device.transport import open_port
 from tinyengine.errors import DeviceError
@@ -38,7 +38,7 @@ from tinyengine.report.mlperf import mlperf_lines, mlperf_report
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="Least duration of each of the five measurements, by the device's clock.",

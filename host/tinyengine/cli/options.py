@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -34,6 +35,16 @@ class SizeType(click.ParamType):
 SIZE = SizeType()
 
 
+class FiniteRange(click.FloatRange):
+    """A number within limits; what has none ends at the largest finite one, and NaN is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
+
 def setting(name: str, kind: Any, default: Any, text: str) -> Callable[[F], F]:
     """An option with a default that --help shows."""
     return click.option(name, type=kind, default=default, show_default=True, help=text)
@@ -63,7 +74,7 @@ _BUILT_WITH = [
     ),
     setting(
         "--max-recompute",
-        click.FloatRange(min=1.0),
+        FiniteRange(min=1.0),
         1.0,
         "Executed over nominal MACs that are allowed where that saves SRAM, e.g. 1.1.",
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinyengine.cli.options import SIZE, json_option, setting
+from tinyengine.cli.options import SIZE, FiniteRange, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.sizes import parse_count
 
@@ -43,7 +43,7 @@ COUNT = CountType()
     help="Labelled pictures (folder with a subfolder per class, or .npz) that the score looks at.",
 )
 @click.option("--resolution", type=click.IntRange(32, 224), help="Take this side in pixels instead of surveying.")
-@click.option("--width", type=click.FloatRange(0.1, 2.0), help="Take this width multiplier instead of surveying.")
+@click.option("--width", type=FiniteRange(0.1, 2.0), help="Take this width multiplier instead of surveying.")
 @setting("--samples", click.IntRange(1), 50, "Architectures per resolution and width.")
 @setting("--population", click.IntRange(4), 16, "New candidates per generation.")
 @setting("--generations", click.IntRange(0), 6, "Rounds of evolution.")

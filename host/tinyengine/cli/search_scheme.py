@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tinyengine.cli.options import SIZE, json_option, setting
+from tinyengine.cli.options import SIZE, FiniteRange, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cores import CORES
 from tinyengine.finetune.schemes.find import SchemeOptions, SchemeResult
@@ -25,8 +25,8 @@ from tinyengine.sizes import exact_size
 )
 @click.option("--sram", type=SIZE, required=True, help="For arena and trained state together, e.g. 100K.")
 @setting("--samples", click.IntRange(30), 600, "Pictures used; a third measures.")
-@setting("--epochs", click.FloatRange(0, min_open=True), 2.0, "Per measurement.")
-@setting("--rate", click.FloatRange(0, min_open=True), 0.003, "Highest learning rate.")
+@setting("--epochs", FiniteRange(0, min_open=True), 2.0, "Per measurement.")
+@setting("--rate", FiniteRange(0, min_open=True), 0.003, "Highest learning rate.")
 @setting("--seeds", click.IntRange(1), 1, "Trainings averaged per measurement.")
 @click.option(
     "--deepest", type=click.IntRange(1), metavar="N", help="Consider the last N convolutions; default: half of them."

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from tinyengine.cli.device_options import device_options, window_options, windows_of
-from tinyengine.cli.options import json_option, setting
+from tinyengine.cli.options import FiniteRange, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.cli.training_options import (
     input_meaning,
@@ -53,7 +53,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
     name = "RATE|auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        return None if value in (AUTO, None) else float(click.FloatRange(0, 1000).convert(value, param, ctx))
+        return None if value in (AUTO, None) else float(FiniteRange(0, 1000).convert(value, param, ctx))
 
 
 @click.command("train")
@@ -66,11 +66,11 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
 @click.option("--validate", type=click.Path(path_type=Path), help="Held-out pictures of the same classes.")
 @setting(
     "--validate-split",
-    click.FloatRange(0, 1, min_open=True, max_open=True),
+    FiniteRange(0, 1, min_open=True, max_open=True),
     0.2,
     "Share of the data that is held out, unless --validate is given.",
 )
-@setting("--epochs", click.FloatRange(0, min_open=True), _DEFAULT.epochs, "Passes over the training pictures.")
+@setting("--epochs", FiniteRange(0, min_open=True), _DEFAULT.epochs, "Passes over the training pictures.")
 @click.option(
     "--lr",
     "rate",
@@ -94,7 +94,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
 )
 @setting(
     "--momentum",
-    click.FloatRange(0, 1, max_open=True),
+    FiniteRange(0, 1, max_open=True),
     _DEFAULT.momentum,
     "What an update keeps of the one before; needs firmware built with --velocity.",
 )

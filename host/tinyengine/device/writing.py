@@ -8,7 +8,7 @@ from tinyengine.device.client import Device
 from tinyengine.device.errors import RefusedError
 from tinyengine.device.framing import Op, Status, fields
 from tinyengine.errors import DataError
-from tinyengine.writing import Settings, Written
+from tinyengine.writing import Settings, Written, prompt_bytes
 
 LONGEST_PROMPT = 400
 """Bytes, as firmware/src/writing.c has it."""
@@ -32,7 +32,7 @@ class DeviceWriter:
         self._connection = device.connection
 
     def begin(self, prompt: str, settings: Settings) -> int:
-        text = prompt.encode()
+        text = prompt_bytes(prompt)
         if len(text) > LONGEST_PROMPT:
             raise DataError(f"the prompt has {len(text)} bytes, more than a board takes: give at most {LONGEST_PROMPT}")
         head = struct.pack(

@@ -7,7 +7,7 @@ import time
 
 from tinyengine.ir.tokenizer import BEGIN, END, LONGEST_PIECE
 from tinyengine.native.build import NativeModel
-from tinyengine.writing import Settings, Written
+from tinyengine.writing import Settings, Written, prompt_bytes
 
 PER_CALL = 8
 """Tokens between two signs of life."""
@@ -24,7 +24,7 @@ class NativeWriter:
         self._random = ctypes.c_uint32()
 
     def begin(self, prompt: str, settings: Settings) -> int:
-        text = prompt.encode()
+        text = prompt_bytes(prompt)
         tokens = (ctypes.c_uint16 * (len(text) + 2))()
         count = int(self.library.native_encode(self.model.index, text, len(text), tokens))
         self._settings = settings
