@@ -296,7 +296,8 @@ def test_a_folder_that_is_not_there_is_named(checkout: Path) -> None:
         load("mine")
 
 
-def test_not_json(checkout: Path) -> None:
-    checkout.write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["cut", "deep"])
+def test_not_json(checkout: Path, text: str) -> None:
+    checkout.write_text(text)
     with pytest.raises(BoardError, match=r"boards/mine.json is not JSON"):
         load("mine")

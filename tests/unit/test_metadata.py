@@ -149,6 +149,8 @@ def test_override() -> None:
     ("text", "word"),
     [
         ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"input": {"hop": ' + "1" * 5000 + "}}", "not valid JSON"),
         ("[]", "JSON object"),
         ('{"classes": "person"}', "list of names"),
         ('{"classes": [1]}', "list of names"),

@@ -50,6 +50,10 @@ def test_files_that_are_no_such_sound(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"no \.wav of whole numbers .*: convert it"):
             read_sound(path, 16_000)
+    for bits in (40, 64):
+        path.write_bytes(whole[:34] + bytes([bits, 0]) + whole[36:])
+        with pytest.raises(DataError, match=f"samples of {bits} bits, more than 32: convert it"):
+            read_sound(path, 16_000)
     path.write_bytes(whole[:-301])  # a recording that was cut off
     assert len(read_sound(path, 16_000)) == 349
     with pytest.raises(DataError, match="there is no file"):

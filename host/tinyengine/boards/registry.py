@@ -108,6 +108,8 @@ def _read(path: Path, told: str, own: str = "") -> Board:
         return _parse(path.stem, json.loads(path.read_text(encoding="utf-8")), own)
     except json.JSONDecodeError as error:
         raise BoardError(f"{told} is not JSON ({error.msg}, line {error.lineno}): repair it") from error
+    except RecursionError as error:
+        raise BoardError(f"{told} is not JSON (nested too deeply): repair it") from error
     except OSError as error:
         raise BoardError(f"{told} cannot be read ({error.strerror or error}): make it readable") from error
     except _Unknown as error:

@@ -59,13 +59,14 @@ class AudioForm:
         self._check(self.kind in KINDS, "kind", " or ".join(KINDS))
         self._check(RATES[0] <= self.rate <= RATES[1], "rate", f"from {RATES[0]} to {RATES[1]} samples per second")
         for name, milliseconds in (("window_ms", self.window_ms), ("hop_ms", self.hop_ms)):
-            samples = milliseconds * self.rate / 1000
-            whole = samples == int(samples) and 4 <= samples <= LONGEST
+            possible = 4000 <= milliseconds * self.rate <= 1000 * LONGEST  # NaN is not
+            whole = possible and (milliseconds * self.rate / 1000).is_integer()
             self._check(whole, name, f"a time of 4 to {LONGEST} whole samples at {self.rate} per second")
         self._check(0 < self.hop_ms <= self.window_ms, "hop_ms", f"at most window_ms, {self.window_ms:g}")
         self._check(1 <= self.channels <= 256, "channels", "from 1 to 256")
+        half = self.rate / 2
+        self._check(0 < self.upper_hz <= half, "upper_hz", f"more than 0 and at most half of the rate, {half:g}")
         self._check(0 <= self.lower_hz < self.upper_hz, "lower_hz", f"from 0 to less than upper_hz, {self.upper_hz:g}")
-        self._check(self.upper_hz <= self.rate / 2, "upper_hz", f"at most half of the rate, {self.rate / 2:g}")
         self._check(self.noise_reduction or not self.pcan, "pcan", "false where noise_reduction is: it needs the noise")
         micro = self.kind == "micro"
         self._check(micro or not self.noise_reduction, "noise_reduction", "left out: mfcc has none")

@@ -188,6 +188,8 @@ def parse_metadata(text: str, origin: str, lenient: bool = False) -> ModelMetada
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{origin} is not valid JSON (line {error.lineno}: {error.msg})") from error
+    except (ValueError, RecursionError) as error:  # a number too long, or nested too deeply
+        raise DataError(f"{origin} is not valid JSON ({error})") from error
     if not isinstance(data, dict):
         raise DataError(f"{origin} must be a JSON object with {listed(KNOWN)}")
     inputs = data.get("input", {})
@@ -271,7 +273,7 @@ def _is_report(text: str) -> bool:
     """Whether this is what a command prints about a network with --json: it names the model and no meaning."""
     try:
         data = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and "model" in data and not {"task", "classes"} & set(data)
 

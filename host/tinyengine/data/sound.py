@@ -29,6 +29,8 @@ def read_sound(path: Path, rate: int) -> np.ndarray:
     except (wave.Error, EOFError, RuntimeError) as error:
         told = str(error) or "it ends too early"
         raise DataError(f"{path} is no .wav of whole numbers ({told}): {way}") from error
+    if width > 4:
+        raise DataError(f"{path} has samples of {8 * width} bits, more than 32: {way}")
     if own != rate:
         raise DataError(f"{path} has {own} samples per second, but the network listens to {rate}: {way}")
     samples = _int32(data[: len(data) // (channels * width) * channels * width], width).reshape(-1, channels)

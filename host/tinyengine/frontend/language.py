@@ -126,7 +126,7 @@ def load_language(path: Path) -> LanguageModel:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _parse(arrays)
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path.name} is no language model ({error}): write it with tinyengine lm convert") from error
 
 

@@ -53,7 +53,7 @@ def load_tiny_training(path: str | Path) -> Graph:
             constants = {name: arrays[name] for name in arrays.files}
     except OSError as error:
         raise ModelError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, RecursionError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path.name} and its .npz are not a tiny-training network: {error}") from error
     return build_tiny_training(description, constants, path.stem)
 

@@ -106,7 +106,7 @@ def load_scheme(path: str | Path) -> UpdateScheme:
         data = json.loads(path.read_text())
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     return parse_scheme(data, path.stem)
 

@@ -28,7 +28,7 @@ def load_architecture(path: Path) -> Network:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"the architecture {path} does not exist") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not an architecture: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict) or not isinstance(data.get("blocks"), str):
         raise ModelError(f"{path} is not an architecture: it lacks 'blocks'")
