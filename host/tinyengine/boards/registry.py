@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,8 +53,14 @@ FIELDS = {
 """What a description may say, by object."""
 
 PROTOCOLS = ("openocd", "pyocd", "dfu", "custom", "none")
+SIMULATORS = ("qemu", "renode")
 PRICES = ("low", "middle", "high")
 LONGEST_WATCHDOG_SECONDS = 32  # 12 bits of 125 Hz
+NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+"""Of what becomes part of C or of the linker script."""
+HIGHEST_FUNCTION = 15
+ADDRESSES = 1 << 32
+"""What no address and no number of a board reaches."""
 
 
 def boards_dir() -> Path:
@@ -137,6 +145,8 @@ def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
     build, upload, ours = (_object(manifest, key) for key in ("build", "upload", "tinyengine"))
     hal = tuple(map(str, _field(build, "hal", list)))
     for folder in hal:
+        if not re.fullmatch(r"\w+", folder):
+            raise ValueError(f"build.hal has '{folder}', not the name of a folder of firmware/hal")
         if not (project_root() / "firmware" / "hal" / folder).is_dir():
             raise _NoFolder(folder)
     if _field(build, "cpu", str) not in CORES:
@@ -147,9 +157,12 @@ def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
     memories = tuple(_memory(entry) for entry in _field(ours, "memories", list))
     if not memories:
         raise ValueError("memories is empty")
-    found = regions(memories)
     flash = _flash(_object(ours, "flash"))
+    _check_apart(memories, flash)
+    found = regions(memories)
     simulators = _object(ours, "simulators")
+    for kind in simulators.keys() - set(SIMULATORS):
+        raise ValueError(f"simulators has '{kind}', not one of {', '.join(SIMULATORS)}")
     board = Board(
         name=name,
         title=_field(manifest, "name", str),
@@ -200,8 +213,8 @@ def _optional(entry: dict[str, Any], key: str, default: T) -> T:
 
 def _positive(entry: dict[str, Any], key: str) -> int:
     value = _field(entry, key, int)
-    if value <= 0:
-        raise ValueError(f"{key} is {value}, not a positive number")
+    if not 0 < value < ADDRESSES:
+        raise ValueError(f"{key} is {value}, not a positive number of 32 bits")
     return value
 
 
@@ -241,9 +254,34 @@ def _pin(entry: dict[str, Any], key: str) -> str:
     return pin
 
 
+def _name(entry: dict[str, Any], key: str) -> str:
+    name = _field(entry, key, str)
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{key} is '{name}', not a name of letters, digits and _")
+    return name
+
+
 def _memory(entry: Any) -> Memory:
     _only(entry, "memories")
-    return Memory(_field(entry, "name", str), _one_of(entry, "kind", SPEED), _address(entry), _positive(entry, "bytes"))
+    return Memory(_name(entry, "name"), _one_of(entry, "kind", SPEED), _address(entry), _positive(entry, "bytes"))
+
+
+def _check_apart(memories: Sequence[Memory], flash: Flash) -> None:
+    """ValueError where two of them have a name or an address in common, or the linker script would give them one."""
+    names = [memory.name for memory in memories]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two memories are called {name}")
+    everything = [*memories, Memory("the flash", "SRAM", flash.address, flash.bytes)]
+    everything.sort(key=lambda memory: memory.address)
+    for before, behind in pairwise(everything):
+        if behind.address < before.end:
+            raise ValueError(f"{before.name} and {behind.name} overlap at {behind.address:#010x}")
+    if everything[-1].end > ADDRESSES:
+        raise ValueError(f"{everything[-1].name} ends behind the last address, 0xffffffff")
+    found = regions(memories)
+    if any(region.name in ("FLASH", "RAM") for region in found if region != largest(found)):
+        raise ValueError("FLASH and RAM are names that the linker script gives itself")
 
 
 def _clock(entry: dict[str, Any]) -> Clock:
@@ -277,12 +315,16 @@ def _flash(entry: dict[str, Any]) -> Flash:
 
 
 def _serial(entry: dict[str, Any]) -> Serial:
+    function = _optional(entry, "function", 0)
+    if not 0 <= function <= HIGHEST_FUNCTION:
+        raise ValueError(f"function is {function}, not 0 to {HIGHEST_FUNCTION}")
     return Serial(
         port=_field(entry, "port", str),
-        uart=_field(entry, "uart", str),
+        uart=_name(entry, "uart"),
         transmit=_pin(entry, "transmit"),
         receive=_pin(entry, "receive"),
-        **{key: _field(entry, key, int) for key in ("function", "baud", "max_baud") if key in entry},
+        function=function,
+        **{key: _positive(entry, key) for key in ("baud", "max_baud") if key in entry},
     )
 
 
