@@ -156,8 +156,8 @@ def test_files_define_and_call_what_their_text_says(portable: bool) -> None:
         assert all(name in text or re.sub(r"\d\w*$", "", name) in text for name in real), source.name
         calls = called(source, toolchain.included(source, include)) & functions
         assert wanted & functions <= calls, source.name
-        too_much += len(calls - wanted - real)
-    assert too_much < 60
+        too_much += len(calls - wanted - real - text)  # what the file defines in the other build is no call
+    assert too_much < 20
 
 
 @pytest.mark.parametrize("case", ["plain", "training"])

@@ -22,3 +22,11 @@
 #define OF(name) te_wide_##name
 #define NAMED(name) name##_s32
 #include "../support/te_rfft_stages.h"
+
+void te_rfft_s16(const te_rfft_params *p, const int16_t *x, int16_t *y) {
+    transform_s16(p, x, y);
+}
+
+void te_rfft_s32(const te_rfft_wide_params *p, const int32_t *x, int32_t *y) {
+    transform_s32(p, x, y);
+}

@@ -76,7 +76,7 @@ static void NAMED(split)(uint32_t length, const REAL *twiddles, REAL *y) {
     }
 }
 
-void NAMED(te_rfft)(const PARAMS *p, const REAL *x, REAL *y) {
+static void NAMED(transform)(const PARAMS *p, const REAL *x, REAL *y) {
     for (uint32_t row = 0; row < p->rows; row++, x += p->samples, y += 2 * p->length + 2) {
         NAMED(first_stage)(p, x, y);
         const REAL *twiddles = p->twiddles;
