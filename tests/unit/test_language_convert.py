@@ -178,6 +178,8 @@ def test_convert_says_what_is_wrong(
         (["--window", "12"], "multiple of 8"),
         (["--window", "16", "--sinks", "16"], "fewer sinks"),
         (["--tokenizer", short], "no tokenizer"),
+        (["--method", "awq"], "--method says how weights of 4 bits are found: give --weights w4 as well"),
+        (["--weights", "w8", "--group", "32"], "--group says"),
         (["--calibrate", short], "only"),
     ):
         assert words in fails(monkeypatch, capsys, "lm", "convert", path, *arguments, "-o", tmp_path / "x.lm")

@@ -46,7 +46,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Count what the .tflite network MODEL costs on a simulated core: instructions, SRAM, flash.
+    """Count what the network MODEL (.tflite, .lm) costs on a simulated core: instructions, SRAM, flash.
 
     Instructions are exact and repeatable. They are not cycles, which --cycles estimates without the memories' part.
     With --check, exit code 1 tells that outputs differ from TFLite although --requant exact promises that they do not;

@@ -21,7 +21,7 @@ from tinyengine.cli.progress import step_progress
 @compile_options
 @json_option
 def command(model: Path | None, chosen: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """List the boards; with the .tflite network MODEL, what the firmware around it takes on each of them.
+    """List the boards; with the network MODEL (.tflite, .lm), what the firmware around it takes on each of them.
 
     Exit code 1 tells that the network fits none of them.
 

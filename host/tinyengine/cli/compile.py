@@ -39,7 +39,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compile the .tflite network MODEL to C for a board, or for a core.
+    """Compile the network MODEL (.tflite, .lm) to C for a board, or for a core.
 
     Without --out nothing is written: the figures tell whether and how it fits. For firmware of your own, export writes
     the kernels as well.

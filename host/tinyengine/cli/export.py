@@ -50,7 +50,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the .tflite networks MODEL... as a library for firmware of your own.
+    """Write the networks MODEL... (.tflite, .lm) as a library for firmware of your own.
 
     The folder has the networks in C, the kernels that they use, an example, and a README with their sizes; it needs
     nothing else. The folder is written whole or not at all.

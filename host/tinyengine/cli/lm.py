@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from tinyengine.cli.options import json_option, setting
 from tinyengine.cli.progress import step_progress
@@ -66,6 +67,10 @@ def convert_command(
     from tinyengine.language.convert import ConvertOptions, convert
     from tinyengine.report.language import print_conversion
 
+    context = click.get_current_context()
+    given = [name for name in ("method", "group") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if weights == "w8" and given:
+        raise click.UsageError(f"--{given[0]} says how weights of 4 bits are found: give --weights w4 as well")
     choice = Choice(8) if weights == "w8" else Choice(4, Method(method), int(group))
     options = ConvertOptions(model, out, choice, tokenizer, window, sinks, calibrate, not brief)
     with step_progress() as progress:

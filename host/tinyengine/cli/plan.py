@@ -40,7 +40,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show how the .tflite network MODEL would use a board's SRAM: stages, bytes, work, and the bottleneck.
+    """Show how the network MODEL (.tflite, .lm) would use a board's SRAM: stages, bytes, work, and the bottleneck.
 
     The picture has a column per operator and the arena's addresses from bottom to top; in the HTML file the pointer
     shows the name, shape, bytes and life of each buffer.
