@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinyengine.data.answers import softmax
 from tinyengine.kernels.lm_packing import fits_w4, peak_bound
 from tinyengine.language.calibrate import Statistics, calibrate
 from tinyengine.language.choices import W8, Choice, Method, compare, evaluate, prepared, round_matrix, rounded
-from tinyengine.language.llama import MATRICES, SITES, Llama, logits, norm, rotate, sample, silu, softmax, turns
+from tinyengine.language.llama import MATRICES, SITES, Llama, logits, norm, rotate, sample, silu, turns
 from tinyengine.language.rounding import LARGEST, Groups, gptq, round_groups, round_rows
 from tinyengine.language.scaling import awq, scaled, smoothquant
 

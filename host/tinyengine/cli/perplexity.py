@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from tinyengine.cli.device_options import connected, optional_device_options
 from tinyengine.cli.options import json_option
@@ -33,42 +30,30 @@ def command(model: Path, text: Path, port: str | None, tokens: int | None, as_js
     Example: tinyengine perplexity stories.lm tale.txt
     """
     from tinyengine.compiler import compile_model
+    from tinyengine.language.text import nats, read_text
+    from tinyengine.progress import part
 
     compiled = compile_model(model)
     tokenizer = compiled.graph.tokenizer
     if tokenizer is None:
         raise ModelError(f"{model.name} is no language model: give a .lm file that 'tinyengine lm convert' wrote")
-    try:
-        ids = tokenizer.encode(text.read_text(errors="surrogateescape"))
-    except OSError as error:
-        raise DataError(f"cannot read {text}: {error.strerror or error}") from error
-    ids = ids[: None if tokens is None else tokens + 1]
+    ids = tokenizer.encode(read_text(text))[: None if tokens is None else tokens + 1]
     if len(ids) < 2:
         raise DataError(f"{text.name} is empty: give a text of a word or more")
     if port is None:
         from tinyengine.native import build
 
         network = build(compiled)
-        nats = _nats(ids, lambda token: network.run([token])[0])
+        with step_progress() as progress:
+            found = nats(ids, lambda token: network.run([token])[0], part(progress, "reading"))
     else:
         with connected(port, model=model, **device) as board:
             board.rewind()
-            nats = _nats(ids, lambda token: board.infer(token).outputs[0])
-    mean = float(nats.mean())
-    figures = {"tokens": len(nats), "nats_per_token": mean, "perplexity": math.exp(mean)}
+            with step_progress() as progress:
+                found = nats(ids, lambda token: board.infer(token).outputs[0], part(progress, "reading"))
+    mean = float(found.mean())
+    figures = {"tokens": len(found), "nats_per_token": mean, "perplexity": math.exp(mean)}
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        click.echo(f"{len(nats):,} tokens, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}")
-
-
-def _nats(ids: list[int], run: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Of each token but the first, by the logits behind the one before."""
-    nats = np.empty(len(ids) - 1)
-    with step_progress() as progress:
-        for n, (token, following) in enumerate(pairwise(ids)):
-            progress("reading", n, len(nats))
-            logits = run(np.array([token], np.int32)).ravel() / 4096.0
-            largest = logits.max()
-            nats[n] = largest + np.log(np.exp(logits - largest).sum()) - logits[following]
-    return nats
+        click.echo(f"{len(found):,} tokens, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}")

@@ -29,6 +29,12 @@ def holds_probabilities(scale: float, zero_point: int, dtype: DTypeLike) -> bool
     return scale * (limits.min - zero_point) >= -1e-6 and 0 < scale * (limits.max - zero_point) <= 1.0 + scale
 
 
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Over the last axis, in the type of ``x``."""
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
 def classify(
     values: np.ndarray, scale: float, zero_point: int, metadata: ModelMetadata, taught: int | None = None
 ) -> Answer:
@@ -53,7 +59,6 @@ def classify(
     elif are_probabilities:
         chances = real if taught is None else real / max(real.sum(), scale)
     else:
-        powers = np.exp(real - real.max())
-        chances = powers / powers.sum()
+        chances = softmax(real)
     index = int(np.argmax(chances))
     return Answer(index, metadata.class_name(index), float(chances[index]), tuple(float(p) for p in chances))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyengine.data.answers import holds_probabilities
+from tinyengine.data.answers import holds_probabilities, softmax
 from tinyengine.data.metadata import OutputMeaning
 from tinyengine.data.number_sets import NumberSet, inputs_of
 from tinyengine.device.recognition import Recognizer
@@ -85,7 +85,6 @@ def _of_places(board: Recognizer, answers: np.ndarray, truth: np.ndarray) -> Eva
     """Real (places, classes) beside the classes that they are of."""
     out = board.device.identity.outputs[0]
     if not holds_probabilities(out.scale, out.zero_point, out.dtype):
-        powers = np.exp(answers - answers.max(1, keepdims=True))
-        answers = powers / powers.sum(1, keepdims=True)
+        answers = softmax(answers)
     losses = -np.log(np.maximum(answers[np.arange(len(truth)), truth], SMALLEST))
     return Evaluation(0, answers.shape[1], losses, truth, answers.argmax(1))

@@ -174,6 +174,11 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     )
 
 
+def _heads(attrs: RingAttrs, heads: int, groups: int, head: int) -> dict[str, CValue]:
+    """How rotation and attention are told of heads of queries, heads of keys, and channels of a head."""
+    return {"ring": _ring(attrs), "heads": heads, "key_heads": groups, "head": head}
+
+
 @lowering(OpKind.LM_ROTATE)
 def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, RingAttrs)
@@ -182,11 +187,7 @@ def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
     heads = graph.tensor(op.outputs[0]).shape[1]
 
     def pack() -> dict[str, CValue]:
-        return {
-            "ring": _ring(attrs),
-            "heads": heads,
-            "key_heads": groups,
-            "head": head,
+        return _heads(attrs, heads, groups, head) | {
             "query_multipliers": CArray("query_multipliers", _data(graph, op, 5)),
             "key_multipliers": CArray("key_multipliers", _data(graph, op, 6)),
         }
@@ -203,13 +204,7 @@ def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
     groups = graph.tensor(op.inputs[1]).shape[0]
 
     def pack() -> dict[str, CValue]:
-        return {
-            "ring": _ring(attrs),
-            "heads": heads,
-            "key_heads": groups,
-            "head": head,
-            "exponentials": _table("exponentials"),
-        }
+        return _heads(attrs, heads, groups, head) | {"exponentials": _table("exponentials")}
 
     scratch = 4 * attrs.window + 8 * head
     return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head)

@@ -16,6 +16,7 @@ from tinyengine.language.calibrate import LENGTH, SEED, STREAMS, calibrate
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
 from tinyengine.language.choices import W8, Choice, Comparison, compare, prepared, round_matrix
 from tinyengine.language.llama import sample
+from tinyengine.language.text import read_text
 from tinyengine.paths import replacing
 from tinyengine.progress import Activity, part
 
@@ -113,11 +114,7 @@ def _beside(model: Path) -> Path:
 
 def _streams(path: Path, tokenizer: Tokenizer, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Two thirds of a text for calibration, the last third held out; rows of ``length`` + 1 tokens."""
-    try:
-        text = path.read_text(errors="surrogateescape")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    tokens = [token for line in text.splitlines() if line.strip() for token in tokenizer.encode(line)]
+    tokens = [token for line in read_text(path).splitlines() if line.strip() for token in tokenizer.encode(line)]
     if len(tokens) < 3 * LEAST_TEXT:
         raise DataError(f"{path.name} has only {len(tokens)} tokens: give a text of {3 * LEAST_TEXT} or more")
     length = min(length, len(tokens) // 3 - 1)

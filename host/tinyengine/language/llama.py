@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyengine.data.answers import softmax
+
 
 @dataclass(frozen=True, eq=False)
 class LlamaLayer:
@@ -92,12 +94,6 @@ def rotate(x: np.ndarray, cosines: np.ndarray, sines: np.ndarray) -> np.ndarray:
     turned[..., 0::2] = a * cosines - b * sines
     turned[..., 1::2] = a * sines + b * cosines
     return turned
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return np.asarray(e / e.sum(-1, keepdims=True))
 
 
 def silu(x: np.ndarray) -> np.ndarray:
