@@ -121,11 +121,24 @@ def test_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arrays", [{"offset": np.array([0, 5, 3, 9])}, {"offset": np.array([0, 10**7])}, {"y": np.array([1])}]
+    "arrays",
+    [
+        {"offset": np.array([0, 5, 3, 9])},
+        {"offset": np.array([0, 10**7])},
+        {"y": np.array([1])},
+        {"class_names": np.array("mug")},
+    ],
 )
 def test_damaged_archives(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(DataError, match="damaged"):
         read_pictures(archive(tmp_path / "a.npz", **arrays))
+
+
+def test_an_array_is_no_archive(tmp_path: Path) -> None:
+    with (tmp_path / "x.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match=r"it is an \.npy, so give it that suffix"):
+        read_pictures(tmp_path / "x.npz")
 
 
 def test_what_is_no_source(tmp_path: Path) -> None:

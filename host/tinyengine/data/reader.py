@@ -9,14 +9,13 @@ to a stronger network; for two classes ``p_person``, the second one's, will do) 
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tinyengine.data.images import SUFFIXES, Picture
+from tinyengine.data.numbers import open_arrays
 from tinyengine.data.samples import Pictures, Samples, no_classes
 from tinyengine.errors import DataError
 
@@ -118,10 +117,9 @@ def _without_labels(files: Sequence[Path], source: str) -> Pictures:
 
 def _archive(path: Path) -> Pictures:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {key: archive[key] for key in archive.files}
+        data = open_arrays(path)
         jpeg, offset = data["jpeg"], data["offset"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (DataError, KeyError) as error:
         raise DataError(f"{path} is not an image archive: it needs the arrays jpeg and offset ({error})") from error
     _check(path, data)
     soft = data["soft"].astype(np.float32) if "soft" in data else None
@@ -159,6 +157,9 @@ def _check(path: Path, data: dict[str, np.ndarray]) -> None:
     if (np.diff(offset.astype(np.int64)) < 0).any() or offset[0] < 0 or offset[-1] > jpeg.size:
         raise DataError(f"{path} is damaged: its offsets do not lie within its {jpeg.size} bytes of pictures")
     count = len(offset) - 1
+    for name in ("class_names", "src_names"):
+        if name in data and data[name].ndim != 1:
+            raise DataError(f"{path} is damaged: {name} is no list of names")
     for name, dimensions in (("y", 1), ("p_person", 1), ("src", 1), ("soft", 2), ("embedding", 2)):
         if name in data and (data[name].ndim != dimensions or len(data[name]) != count):
             shape = "x".join(map(str, data[name].shape))
