@@ -485,6 +485,12 @@ def test_a_source_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         HostSource("http://me:secret@camera/stream").next()
 
 
+def test_pages_are_told_no_password(tmp_path: Path) -> None:
+    source = HostSource("rtsp://me:secret@camera/live")
+    session = Session(contextlib.nullcontext, Collection(tmp_path), lambda event: None, source)  # type: ignore[arg-type]
+    assert session.snapshot()["host_source"] == "rtsp://camera/live"
+
+
 def test_a_folder_of_the_host_is_shown_again_and_again(tmp_path: Path) -> None:
     for k in range(3):
         Image.new("RGB", (4, 4), (k, 0, 0)).save(tmp_path / f"{k}.png")
@@ -776,6 +782,7 @@ def test_what_stands_in_the_way_is_said(
     (tmp_path / "file").touch()
     start = ("live", "--port", "sim:sim_stm32f405", "--http-port", "0")
     assert "give another --data" in fails(monkeypatch, capsys, *start, "--data", tmp_path / "file")
+    assert "://" in fails(monkeypatch, capsys, *start, "--data", tmp_path / "new", "--source", "http://[::1/")
     assert "--http-port" in fails(monkeypatch, capsys, *start, "--host", "203.0.113.9", "--data", tmp_path / "new")
     for name, word in (("starlette", "Starlette"), ("websockets", "websockets")):
         with monkeypatch.context() as patch:

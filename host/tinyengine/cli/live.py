@@ -80,6 +80,7 @@ def command(
     starlette("serve a page")  # before the work, not after it
     uvicorn("serve a page")
     collection = Collection(data)
+    found = HostSource(source, rate) if source is not None else None
     token = new_token()
 
     def connect() -> AbstractContextManager[Device]:
@@ -87,7 +88,6 @@ def command(
         return open_device(url, **{name: value for name, value in connection.items() if name != "port"})
 
     def session(publish: Any) -> Session:
-        found = HostSource(source, rate) if source is not None else None
         return Session(connect, collection, publish, found, Options(mapping, color, by_rows, model, scheme))
 
     listening = listen(host, http_port)

@@ -231,7 +231,7 @@ class Session:
             "problem": self._problem,
             "busy": self._busy,
             "source": self._source,
-            "host_source": self._host.name if self._host else None,
+            "host_source": self._host.shown if self._host else None,
             "holding": bool(self._host and self._host.hold),
             "stays": bool(self._host and self._host.stays),
             "collecting": self._burst.name if self._burst and not self._burst.done else "",

@@ -69,8 +69,9 @@ class HostSource:
     a second; held, it shows one picture until the next is asked for."""
 
     def __init__(self, name: str, rate: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """``rate`` None: 30 of a camera, 2 of pictures in files."""
+        """``rate`` None: 30 of a camera, 2 of pictures in files. DataError for an address that is none."""
         self.name = name
+        self.shown = without_password(name) if "://" in name else name  # to pages
         self.stays = Path(name).is_dir() or Path(name).suffix.lower() in {*SUFFIXES, ".npz"}
         self._rate = rate or (2.0 if self.stays else 30.0)
         self._clock = clock
@@ -95,8 +96,7 @@ class HostSource:
             self._pictures = frames(self.name)
             found = next(self._pictures, None)
         if found is None:
-            shown = without_password(self.name) if "://" in self.name else self.name
-            raise DataError(f"{shown} gives no pictures: give another --source")
+            raise DataError(f"{self.shown} gives no pictures: give another --source")
         self._held = Shot(*found, moment)
         return self._held
 
