@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -287,10 +288,8 @@ def test_a_series_from_anywhere(built: Callable, tmp_path: Path, monkeypatch: py
         assert [json.loads(line)["answer"] for line in lines] == answers
     assert len(report("infer", *port, tmp_path / "run.npy", "--hop", 24)["pictures"]) == 2
     assert "takes 16 lines at once" in refused("infer", *port, tmp_path / "run.npy", "--window", 20)
-    monkeypatch.setattr(
-        "tinyengine.device.sources.sys",
-        type("sys", (), {"stdin": io.StringIO((tmp_path / "run.csv").read_text().replace(",", " "))}),
-    )
+    typed = (tmp_path / "run.csv").read_bytes().replace(b",", b" ")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
     lines = run("stream", *port, "--source", "stdin", "--json").stdout.splitlines()
     assert [json.loads(line)["answer"] for line in lines] == answers
 

@@ -16,9 +16,9 @@ import pytest
 from tinyengine import sim
 from tinyengine.boards import load
 from tinyengine.cli.training_options import read_inputs
+from tinyengine.data.numbers import Windows
 from tinyengine.data.samples import split
 from tinyengine.device import open_device
-from tinyengine.device.recognition import input_form
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.finetune.session import TuneOptions, fine_tune
 from tinyengine.native import NativeTrainer
@@ -83,14 +83,14 @@ def test_a_stopped_session_leaves_whole_batches(tmp_path: Path) -> None:
         with open_device(simulation.url) as device:
             trainer = DeviceTrainer(device)
             info, state = trainer.info(), trainer.read_state()
-            form = input_form(device, device.identity.metadata)
+            samples = read_inputs(pictures, device, device.identity.metadata, Windows(), silent)
             after = trainer.step(random_input(1), Sample(0, 3), Update(0.05, 1))
     assert report["interrupted"] and info.complete
     assert info.steps == report["steps"] == report["device"]["steps"] == len(report["losses"]) > 0
     assert info.state_crc == report["device"]["state_crc"] == zlib.crc32(state)
 
     here = NativeTrainer(model)
-    train, held_out = split(read_inputs(pictures, form, silent), 0.5, 0)
+    train, held_out = split(samples, 0.5, 0)
     steps = 0
 
     def stop() -> bool:

@@ -161,6 +161,6 @@ def test_tables_and_pictures_show_every_output() -> None:
 
 def test_answers_that_are_no_numbers_may_be_the_same_twice() -> None:
     runs = [RunResult([np.array([x, 1.0], np.float32)], 1, 4, True, 0) for x in (np.nan, np.nan, 2.0)]
-    _insist(runs[:2])
+    _insist(runs[:2], 1)
     with pytest.raises(ToolError, match="gave two answers"):
-        _insist(runs[1:])
+        _insist(runs[1:], 1)
