@@ -7,9 +7,9 @@ import io
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -289,7 +289,8 @@ def test_a_series_from_anywhere(built: Callable, tmp_path: Path, monkeypatch: py
     assert len(report("infer", *port, tmp_path / "run.npy", "--hop", 24)["pictures"]) == 2
     assert "takes 16 lines at once" in refused("infer", *port, tmp_path / "run.npy", "--window", 20)
     typed = (tmp_path / "run.csv").read_bytes().replace(b",", b" ")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
+    stdin = io.TextIOWrapper(io.BytesIO(typed))  # click's runner has one of its own
+    monkeypatch.setattr("tinyengine.device.sources.sys", SimpleNamespace(stdin=stdin))
     lines = run("stream", *port, "--source", "stdin", "--json").stdout.splitlines()
     assert [json.loads(line)["answer"] for line in lines] == answers
 

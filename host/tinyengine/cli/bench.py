@@ -64,9 +64,7 @@ def command(
     compile_with = to_compile_options(load(board).cpu if board is not None else cpu or "cortex-m4", **options)
     if compile_with.train is not None:
         if cycles:
-            raise ToolError(
-                "cycles are estimated of an inference, not of a training step: leave --cycles or --train out"
-            )
+            raise ToolError("cycles are estimated of an inference, not of a training step: leave --cycles out")
         training(model, compile_with, check, portable, as_json)
         return
     if compile_with.input == "sound" and check:
