@@ -8,28 +8,24 @@
 #include "../flash.h"
 
 #include <stdbool.h>
-#include <string.h>
 
-#include "../common/cortex_m.h"
 #include "../common/system.h"
-#include "../hal.h"
 
 #include "board.h"
 
 #include "../common/slots.h"
 
 #define BANK2 0x52002100u
-#define FLASH_KEYR2 REG32(BANK2 + 0x04u)
-#define FLASH_CR2 REG32(BANK2 + 0x0Cu)
-#define FLASH_SR2 REG32(BANK2 + 0x10u)
-#define FLASH_CCR2 REG32(BANK2 + 0x14u)
-#define KEY1 0x45670123u
-#define KEY2 0xCDEF89ABu
+#define FLASH_KEYR REG32(BANK2 + 0x04u)
+#define FLASH_CR REG32(BANK2 + 0x0Cu)
+#define FLASH_SR REG32(BANK2 + 0x10u)
+#define FLASH_CLEAR REG32(BANK2 + 0x14u)
 #define CR_LOCK BIT(0)
 #define CR_PG BIT(1)
 #define CR_SER BIT(2)
 #define CR_PSIZE_X64 (3u << 4) /* as after reset */
-#define CR_START BIT(7)
+#define CR_PROGRAM (CR_PG | CR_PSIZE_X64)
+#define CR_STRT BIT(7)
 #define CR_SNB(sector) ((uint32_t)(sector) << 8)
 #define SR_BUSY (BIT(0) | BIT(1) | BIT(2)) /* BSY, WBNE: the write buffer is filling, QW: operations wait */
 #define SR_EOP BIT(16)
@@ -41,35 +37,13 @@
 #define READ_AT_ONCE 128u    /* bytes: interrupts wait meanwhile */
 #define CFSR_BUS 0x0000FF00u /* the bus fault's part, cleared by ones */
 
-static bool wait_ready(void) {
-    const uint32_t start = hal_millis();
-    while (FLASH_SR2 & SR_BUSY) {
-        if (hal_millis() - start > LONGEST_MS) return false;
-    }
-    return true;
-}
-
-/* Unlocked, idle, and no errors of the past. */
-static bool begin(void) {
-    if (!wait_ready()) return false;
-    if (FLASH_CR2 & CR_LOCK) {
-        FLASH_KEYR2 = KEY1;
-        FLASH_KEYR2 = KEY2;
-    }
-    FLASH_CCR2 = SR_CLEARABLE;
-    return !(FLASH_CR2 & CR_LOCK);
-}
-
-static bool succeeded(void) {
-    barrier(); /* the request has left before it is looked after */
-    return wait_ready() && !(FLASH_SR2 & SR_ERRORS);
-}
+#include "../stm32/flash_units.h"
 
 /* Locks, and forgets what the cache holds of the changed bytes. */
 static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
-    if (!(FLASH_CR2 & CR_LOCK)) {
-        FLASH_CR2 = CR_PSIZE_X64; /* by itself: the write that locks changes nothing else */
-        FLASH_CR2 = CR_PSIZE_X64 | CR_LOCK;
+    if (!(FLASH_CR & CR_LOCK)) {
+        FLASH_CR = CR_PSIZE_X64; /* by itself: the write that locks changes nothing else */
+        FLASH_CR = CR_PSIZE_X64 | CR_LOCK;
     }
     hal_cache_forget(address, bytes);
     return success ? HAL_FLASH_OK : HAL_FLASH_FAILED;
@@ -77,7 +51,7 @@ static hal_flash_status end(bool success, uint32_t address, uint32_t bytes) {
 
 /* At priority -1 with BFHFNMIGN, loads that fail give anything and go on (Armv7-M B1.5.14, B3.2.8). */
 static bool read_piece(uint32_t address, uint8_t *data, uint32_t bytes) {
-    FLASH_CCR2 = SR_DBECCERR;
+    FLASH_CLEAR = SR_DBECCERR;
     faults_off();
     SCB_CCR |= SCB_CCR_BFHFNMIGN;
     barrier();
@@ -88,8 +62,8 @@ static bool read_piece(uint32_t address, uint8_t *data, uint32_t bytes) {
     SCB_CCR &= ~SCB_CCR_BFHFNMIGN;
     barrier();
     faults_on();
-    const bool wrong = FLASH_SR2 & SR_DBECCERR;
-    FLASH_CCR2 = SR_DBECCERR;
+    const bool wrong = FLASH_SR & SR_DBECCERR;
+    FLASH_CLEAR = SR_DBECCERR;
     return !faulted && !wrong;
 }
 
@@ -105,32 +79,14 @@ static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
 static hal_flash_status erase_sector(uint32_t address) {
     const uint32_t bytes = BOARD_FLASH_SECTOR_BYTES, offset = slots_offset(address);
     if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
-    bool success = begin();
-    if (success) {
-        FLASH_CR2 = CR_SER | CR_SNB(BOARD_FLASH_FIRST_SECTOR + offset / bytes) | CR_PSIZE_X64;
-        FLASH_CR2 |= CR_START;
-        success = succeeded();
-    }
+    const uint32_t sector = BOARD_FLASH_FIRST_SECTOR + offset / bytes;
+    const bool success = flash_begin() && flash_erase(CR_SER | CR_SNB(sector) | CR_PSIZE_X64);
     return end(success, address, bytes);
-}
-
-/* Eight words in a row start the programming of a flash word. */
-static bool program_flash_word(uint32_t address, const uint8_t *data) {
-    uint32_t words[BOARD_FLASH_UNIT / 4u];
-    memcpy(words, data, sizeof words);
-    FLASH_CR2 = CR_PG | CR_PSIZE_X64;
-    barrier(); /* a store that arrives before PG is set would be an error */
-    for (uint32_t i = 0; i < BOARD_FLASH_UNIT / 4u; i++) REG32(address + 4u * i) = words[i];
-    const bool success = succeeded();
-    FLASH_CCR2 = SR_EOP;
-    return success;
 }
 
 static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
     if (!slots_have_units(address, bytes)) return HAL_FLASH_REFUSED;
-    bool success = begin();
-    for (uint32_t i = 0; success && i < bytes; i += BOARD_FLASH_UNIT)
-        success = program_flash_word(address + i, data + i);
+    const bool success = flash_begin() && flash_program_units(address, data, bytes);
     return end(success, address, bytes);
 }
 

@@ -8,20 +8,17 @@
 #include "../flash.h"
 
 #include <stdbool.h>
-#include <string.h>
 
-#include "../common/cortex_m.h"
 #include "../common/startup.h"
 #include "../common/system.h"
-#include "../hal.h"
 
 #include "board.h"
 
 #include "../common/slots.h"
 
-#define KEY1 0x45670123u
-#define KEY2 0xCDEF89ABu
+#define FLASH_CLEAR FLASH_SR
 #define CR_PG BIT(0)
+#define CR_PROGRAM CR_PG
 #define CR_PER BIT(1)
 #define CR_PNB(page) ((uint32_t)(page) << 3)
 #define CR_BKER BIT(11)
@@ -30,8 +27,11 @@
 #define SR_EOP BIT(0)
 /* OPERR PROGERR WRPERR PGAERR SIZERR PGSERR */
 #define SR_ERRORS (BIT(1) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7))
+#define SR_CLEARABLE (SR_ERRORS | SR_EOP)
 
 #define LONGEST_MS 1000u /* of one page, many times what the data sheets say */
+
+#include "../stm32/flash_units.h"
 
 static volatile bool reading, damaged;
 
@@ -41,29 +41,9 @@ void hal_nmi_handler(void) {
     damaged = true;
 }
 
-static bool wait_ready(void) {
-    const uint32_t start = hal_millis();
-    while (FLASH_SR & SR_BUSY) {
-        if (hal_millis() - start > LONGEST_MS) return false;
-    }
-    return true;
-}
-
-/* Unlocked, idle, and no errors of the past. */
 static bool begin(void) {
     stm32_flash_cache_off();
-    if (!wait_ready()) return false;
-    if (FLASH_CR & CR_LOCK) {
-        FLASH_KEYR = KEY1;
-        FLASH_KEYR = KEY2;
-    }
-    FLASH_SR = SR_ERRORS | SR_EOP; /* cleared by ones */
-    return !(FLASH_CR & CR_LOCK);
-}
-
-static bool succeeded(void) {
-    barrier(); /* the request has left before it is looked after */
-    return wait_ready() && !(FLASH_SR & SR_ERRORS);
+    return flash_begin();
 }
 
 /* Locks, and forgets what the cache holds of the flash. */
@@ -89,33 +69,12 @@ static hal_flash_status read(uint32_t address, uint8_t *data, uint32_t bytes) {
 static hal_flash_status erase_sector(uint32_t address) {
     const uint32_t page = BOARD_FLASH_FIRST_SECTOR + slots_offset(address) / BOARD_FLASH_SECTOR_BYTES;
     if (!slots_have_sector(address)) return HAL_FLASH_REFUSED;
-    bool success = begin();
-    if (success) {
-        FLASH_CR = CR_PER | CR_PNB(page) | CR_BKER;
-        FLASH_CR |= CR_STRT;
-        success = succeeded();
-    }
-    return end(success);
-}
-
-/* The words of a unit in a row start its programming. */
-static bool program_unit(uint32_t address, const uint8_t *data) {
-    uint32_t words[BOARD_FLASH_UNIT / 4u];
-    memcpy(words, data, sizeof words);
-    FLASH_CR = CR_PG;
-    barrier(); /* a store that arrives before PG is set would be an error */
-    for (uint32_t i = 0; i < BOARD_FLASH_UNIT / 4u; i++) REG32(address + 4u * i) = words[i];
-    const bool success = succeeded();
-    FLASH_SR = SR_EOP;
-    return success;
+    return end(begin() && flash_erase(CR_PER | CR_PNB(page) | CR_BKER));
 }
 
 static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t bytes) {
     if (!slots_have_units(address, bytes)) return HAL_FLASH_REFUSED;
-    bool success = begin();
-    for (uint32_t i = 0; success && i < bytes; i += BOARD_FLASH_UNIT)
-        success = program_unit(address + i, data + i);
-    return end(success);
+    return end(begin() && flash_program_units(address, data, bytes));
 }
 
 _Static_assert(BOARD_FLASH_UNIT == STM32_FLASH_UNIT && BOARD_FLASH_BANK == 2,
