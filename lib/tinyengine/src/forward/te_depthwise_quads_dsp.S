@@ -8,25 +8,32 @@
 
 /* ---- staging ------------------------------------------------------------------------------------------------------- */
 
-/* Channels 0..3 of two pixels, the bytes in `first` and `second` -> words of a row at r2. */
-.macro STAGE_WORD first, second
-    sxtb16  r8, \first
-    sxtb16  r9, \first, ror #8
-    sxtb16  r10, \second
-    sxtb16  r11, \second, ror #8
+/* Channels 0..3 of the next two pixels: their bytes to r4 and r5. */
+.macro STAGE_LOAD
+    ldr.w   r4, [r0]
+    ldr.w   r5, [r0, r1]
+    add     r0, r0, r1, lsl #1
+.endm
+
+/* Those bytes as words of a row, r4-r7: both pixels of a channel in each. */
+.macro STAGE_WIDEN
+    sxtb16  r8, r4
+    sxtb16  r9, r4, ror #8
+    sxtb16  r10, r5
+    sxtb16  r11, r5, ror #8
     pkhbt   r4, r8, r10, lsl #16
     pkhtb   r6, r10, r8, asr #16
     pkhbt   r5, r9, r11, lsl #16
     pkhtb   r7, r11, r9, asr #16
-    STAGE_STORE r4, r5, r6, r7
 .endm
 
-.macro STAGE_STORE c0, c1, c2, c3
-    str.w   \c0, [r2]
-    str.w   \c1, [r2, #CHANNEL]
-    str.w   \c2, [r2, #(2 * CHANNEL)]
-    str.w   \c3, [r2, #(3 * CHANNEL)]
-    adds    r2, #STEP
+/* Those words to the row at r2; with add in place of adds the flags stay. */
+.macro STAGE_STORE add=adds
+    str.w   r4, [r2]
+    str.w   r5, [r2, #CHANNEL]
+    str.w   r6, [r2, #(2 * CHANNEL)]
+    str.w   r7, [r2, #(3 * CHANNEL)]
+    \add    r2, r2, #STEP
 .endm
 
 #define S_X 0
@@ -67,39 +74,24 @@ FUNCTION te_depthwise_stage
     pkhtb   r6, r8, lr
     pkhbt   r5, lr, r9, lsl #16
     pkhtb   r7, r9, lr
-    STAGE_STORE r4, r5, r6, r7
+    STAGE_STORE
 .Lstage_words:
     lsrs    r3, r3, #1
     bcc     .Lstage_even
-    ldr.w   r4, [r0]
-    ldr.w   r5, [r0, r1]
-    add     r0, r0, r1, lsl #1
-    STAGE_WORD r4, r5
+    STAGE_LOAD
+    STAGE_WIDEN
+    STAGE_STORE
 .Lstage_even:
     cmp     r3, #0
     beq.w   .Lstage_last
 .Lstage_two:
-    ldr.w   r4, [r0]
-    ldr.w   r5, [r0, r1]
-    add     r0, r0, r1, lsl #1
-    STAGE_WORD r4, r5
-    ldr.w   r4, [r0]
-    ldr.w   r5, [r0, r1]
-    add     r0, r0, r1, lsl #1
+    STAGE_LOAD
+    STAGE_WIDEN
+    STAGE_STORE
+    STAGE_LOAD
     subs    r3, #1
-    sxtb16  r8, r4
-    sxtb16  r9, r4, ror #8
-    sxtb16  r10, r5
-    sxtb16  r11, r5, ror #8
-    pkhbt   r4, r8, r10, lsl #16
-    pkhtb   r6, r10, r8, asr #16
-    pkhbt   r5, r9, r11, lsl #16
-    pkhtb   r7, r11, r9, asr #16
-    str.w   r4, [r2]
-    str.w   r5, [r2, #CHANNEL]
-    str.w   r6, [r2, #(2 * CHANNEL)]
-    str.w   r7, [r2, #(3 * CHANNEL)]
-    add     r2, r2, #STEP
+    STAGE_WIDEN
+    STAGE_STORE add
     bne     .Lstage_two
 .Lstage_last:
     ldr     r4, [sp, #S_ODD]
@@ -118,7 +110,7 @@ FUNCTION te_depthwise_stage
     mov     r6, lr
     mov     r7, lr
 .Lstage_store:
-    STAGE_STORE r4, r5, r6, r7
+    STAGE_STORE
     ldr     r4, [sp, #S_ROWS]
     subs    r4, #1
     str     r4, [sp, #S_ROWS]
@@ -185,8 +177,11 @@ FUNCTION te_depthwise_stage
     .endif
 .endm
 
-.macro LOAD_WORD register, i, ky
+/* Word i, if the outputs take so many. */
+.macro LOAD_WORD register, i, ky, wanted=1
+    .if \wanted
     ldr.w   \register, [r0, #(STEP * (\i) + 4 * \ky)]
+    .endif
 .endm
 
 /* Stride 1: an output at a word's first pixel, and at its second one, for the first \n outputs. */
@@ -215,12 +210,8 @@ FUNCTION te_depthwise_stage
     LOAD_TAPS \ky
     LOAD_WORD r2, 0, \ky
     LOAD_WORD r3, 1, \ky
-    .if \n > 2
-    LOAD_WORD r4, 2, \ky
-    .endif
-    .if \n > 4
-    LOAD_WORD r5, 3, \ky
-    .endif
+    LOAD_WORD r4, 2, \ky, (\n > 2)
+    LOAD_WORD r5, 3, \ky, (\n > 4)
     EVEN_1  \n, 0, r2, \first
     ODD_1   \n, 0, r2, \first
     EVEN_1  \n, 1, r3, \first
@@ -235,18 +226,12 @@ FUNCTION te_depthwise_stage
     ODD_2   \n, 2, r5
 .endm
 
-.macro PRODUCTS_1 n
-    ROW_1   \n, 0, 1
-    ROW_1   \n, 1, 0
-    ROW_1   \n, 2, 0
-.endm
-
 /* Stride 2: output i begins with word i. */
 .macro BOTH i, n, word, first
     .if \i < \n
     SUM     smlad, \i, \word, r12, \first
     .endif
-    .if \i > 0
+    .if \i > 0 && \i <= \n
     SUM     smlabt, (\i - 1), \word, lr
     .endif
 .endm
@@ -255,44 +240,24 @@ FUNCTION te_depthwise_stage
     LOAD_TAPS \ky
     LOAD_WORD r2, 0, \ky
     LOAD_WORD r3, 1, \ky
-    .if \n > 1
-    LOAD_WORD r4, 2, \ky
-    .endif
-    .if \n > 2
-    LOAD_WORD r5, 3, \ky
-    .endif
+    LOAD_WORD r4, 2, \ky, (\n >= 2)
+    LOAD_WORD r5, 3, \ky, (\n >= 3)
     BOTH    0, \n, r2, \first
     BOTH    1, \n, r3, \first
-    .if \n > 1
     BOTH    2, \n, r4, \first
-    .endif
-    .if \n > 2
     BOTH    3, \n, r5, \first
-    .endif
-    .if \n > 3
-    LOAD_WORD r2, 4, \ky
-    .endif
-    .if \n > 4
-    LOAD_WORD r3, 5, \ky
-    .endif
-    .if \n > 5
-    LOAD_WORD r4, 6, \ky
-    .endif
-    .if \n > 3
+    LOAD_WORD r2, 4, \ky, (\n >= 4)
+    LOAD_WORD r3, 5, \ky, (\n >= 5)
+    LOAD_WORD r4, 6, \ky, (\n >= 6)
     BOTH    4, \n, r2, \first
-    .endif
-    .if \n > 4
     BOTH    5, \n, r3, \first
-    .endif
-    .if \n > 5
     BOTH    6, \n, r4, \first
-    .endif
 .endm
 
-.macro PRODUCTS_2 n
-    ROW_2   \n, 0, 1
-    ROW_2   \n, 1, 0
-    ROW_2   \n, 2, 0
+.macro PRODUCTS stride, n
+    ROW_\stride \n, 0, 1
+    ROW_\stride \n, 1, 0
+    ROW_\stride \n, 2, 0
 .endm
 
 /* ---- rounding: M in r2, C in r3, y in r4, pitch in r5 -------------------------------------------------------------- */
@@ -347,7 +312,7 @@ FUNCTION te_depthwise_stage
 
 /* Six outputs, or the last \n of a row. */
 .macro BLOCK n, stride, exact
-    PRODUCTS_\stride \n
+    PRODUCTS \stride, \n
     .if \exact
     ldr.w   r1, [sp, #Q_E]
     .endif

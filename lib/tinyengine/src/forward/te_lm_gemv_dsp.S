@@ -76,37 +76,57 @@
     str     r2, [sp, #F_ENTRY]
 .endm
 
-/* Four results, and x again; flags: whether they were the last. */
-.macro CLOSE add
-    sub     r8, r8, r9
-    sub     r10, r10, r11
-    ldmia   r1!, {r4-r7}
-    ldr     r12, [sp, #F_Y]
+/* Four results from the sums s0-s3 and multipliers m0-m3 to y, in r12, and x again; flags: whether they were the last.
+ * y1, y2: free, between r0 and lr. */
+.macro RESULTS add, s0, s1, s2, s3, m0, m1, m2, m3, y1, y2
     .if \add
-    ldmia.w r12, {r0, r2, r3, lr}
-    smmlar  r0, r9, r4, r0
-    smmlar  r2, r8, r5, r2
-    smmlar  r3, r11, r6, r3
-    smmlar  lr, r10, r7, lr
-    stmia.w r12!, {r0, r2, r3, lr}
+    ldmia.w r12, {r0, \y1, \y2, lr}
+    smmlar  r0, \s0, \m0, r0
+    smmlar  \y1, \s1, \m1, \y1
+    smmlar  \y2, \s2, \m2, \y2
+    smmlar  lr, \s3, \m3, lr
+    stmia.w r12!, {r0, \y1, \y2, lr}
     .else
-    smmulr  r2, r9, r4
-    smmulr  r3, r8, r5
-    smmulr  r4, r11, r6
-    smmulr  r5, r10, r7
-    stmia.w r12!, {r2-r5}
+    smmulr  \m0, \s0, \m0
+    smmulr  \m1, \s1, \m1
+    smmulr  \m2, \s2, \m2
+    smmulr  \m3, \s3, \m3
+    stmia.w r12!, {\m0, \m1, \m2, \m3}
     .endif
     str     r12, [sp, #F_Y]
     ldrd    r0, r2, [sp, #F_X]
     cmp     r12, r2
 .endm
 
-.macro CLEAR
+.macro CLOSE add
+    sub     r8, r8, r9
+    sub     r10, r10, r11
+    ldmia   r1!, {r4-r7}
+    ldr     r12, [sp, #F_Y]
+    RESULTS \add, r9, r8, r11, r10, r4, r5, r6, r7, r2, r3
+.endm
+
+/* Sums of the columns up to F_END; the frame says at which step the first pass begins. */
+.macro COLUMNS steps
     mov     r8, #0
     mov     r9, #0
     mov     r10, #0
     mov     r11, #0
     ldr     pc, [sp, #F_ENTRY]
+    .p2align 2
+\steps:
+    .rept STEPS
+    STEP
+    .endr
+    ldr     r2, [sp, #F_END]
+    cmp     r0, r2
+    bne     \steps
+.endm
+
+.macro RETURN name, frame
+    add     sp, #\frame
+    pop     {r4-r11, pc}
+    .size \name, . - \name
 .endm
 
 /* 64 columns, no loop over them. */
@@ -120,9 +140,7 @@ FUNCTION \name
     .endr
     CLOSE   \add
     bne     .Lquad\@
-    add     sp, #FRAME
-    pop     {r4-r11, pc}
-    .size \name, . - \name
+    RETURN  \name, FRAME
 .endm
 
 /* Any number of columns. */
@@ -131,20 +149,10 @@ FUNCTION \name
     OPEN    FRAME
     FIND_ENTRY .Lsteps\@
 .Lquad\@:
-    CLEAR
-    .p2align 2
-.Lsteps\@:
-    .rept STEPS
-    STEP
-    .endr
-    ldr     r2, [sp, #F_END]
-    cmp     r0, r2
-    bne     .Lsteps\@
+    COLUMNS .Lsteps\@
     CLOSE   \add
     bne     .Lquad\@
-    add     sp, #FRAME
-    pop     {r4-r11, pc}
-    .size \name, . - \name
+    RETURN  \name, FRAME
 .endm
 
 /* The same in parts of args.group columns, a multiple of 8 * STEPS, the first one shorter: behind each the odd rows' sums
@@ -166,15 +174,7 @@ FUNCTION \name
     movs    r3, #0
     str     r2, [sp, #F_END]
     strd    r3, r3, [sp, #F_ODD]
-    CLEAR
-    .p2align 2
-.Lsteps\@:
-    .rept STEPS
-    STEP
-    .endr
-    ldr     r2, [sp, #F_END]
-    cmp     r0, r2
-    bne     .Lsteps\@
+    COLUMNS .Lsteps\@
     sub     r8, r8, r9
     sub     r10, r10, r11
     ldrd    r4, r5, [sp, #F_ODD]
@@ -194,27 +194,9 @@ FUNCTION \name
     ldr     r12, [sp, #F_Y]
     lsls    r3, r3, #8              /* the odd rows' are made for sums taken 256 times */
     lsls    r7, r7, #8
-    .if \add
-    ldmia.w r12, {r0, r8, r10, lr}
-    smmlar  r0, r9, r2, r0
-    smmlar  r8, r4, r3, r8
-    smmlar  r10, r11, r6, r10
-    smmlar  lr, r5, r7, lr
-    stmia.w r12!, {r0, r8, r10, lr}
-    .else
-    smmulr  r2, r9, r2
-    smmulr  r3, r4, r3
-    smmulr  r6, r11, r6
-    smmulr  r7, r5, r7
-    stmia.w r12!, {r2, r3, r6, r7}
-    .endif
-    str     r12, [sp, #F_Y]
-    ldrd    r0, r2, [sp, #F_X]
-    cmp     r12, r2
+    RESULTS \add, r9, r4, r11, r5, r2, r3, r6, r7, r8, r10
     bne     .Lquad\@
-    add     sp, #PARTS_FRAME
-    pop     {r4-r11, pc}
-    .size \name, . - \name
+    RETURN  \name, PARTS_FRAME
 .endm
 
     GEMV_64 te_lm_gemv_w8_64, 0
@@ -357,9 +339,7 @@ FUNCTION \name
     ldrd    r0, r2, [sp, #F4_X]
     cmp     r12, r2
     bne     .Lquad\@
-    add     sp, #W4_FRAME
-    pop     {r4-r11, pc}
-    .size \name, . - \name
+    RETURN  \name, W4_FRAME
 .endm
 
 /* void te_lm_stream_w4(const int16_t *x, uint32_t k, uint32_t group, uint32_t *stream): 8 instructions per 8 columns.
