@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,16 +25,23 @@ def clock_file(board: Board) -> Path:
     return next(HAL / folder / "clock.c" for folder in board.hal if (HAL / folder / "clock.c").is_file())
 
 
+def elsewhere(source: Path) -> str:
+    """A driver's text, as it can be compiled in another folder, where the board's files are."""
+    return re.sub(
+        r'#include "(?!board\.h)(.+)"', lambda found: f'#include "{source.parent / found[1]}"', source.read_text()
+    )
+
+
 def run(board: Board, folder: Path, right: str = "", wrong: str = "") -> subprocess.CompletedProcess[str]:
-    """Build and run the board's model, with ``wrong`` in the clock tree's driver where ``right`` stands."""
+    """Build and run the board's model, with ``wrong`` where ``right`` stands: in the clock tree's driver, or in what all
+    STM32 share."""
     files.write(board, folder)
-    text = clock_file(board).read_text()
-    assert not right or text.count(right) == 1
-    for header in ("common/system.h", "stm32/stm32.h"):
-        text = text.replace(f'"../{header}"', f'"{HAL / header}"')
-    (clock := folder / "clock.c").write_text(text.replace(right, wrong) if right else text)
+    texts = {file.name: elsewhere(file) for file in (clock_file(board), HAL / "stm32" / "stm32.c")}
+    assert not right or sum(text.count(right) for text in texts.values()) == 1
+    for name, text in texts.items():
+        (folder / name).write_text(text.replace(right, wrong) if right else text)
     usart = next(HAL / name / "usart.c" for name in board.hal if "usart" in name)
-    sources = [clock, usart, HAL / "stm32" / "stm32.c", HAL / "counter_dwt" / "counter.c", MODEL / "clocks.cpp"]
+    sources = [*(folder / name for name in texts), usart, HAL / "counter_dwt" / "counter.c", MODEL / "clocks.cpp"]
     checked = [] if right else ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = [
         *("g++", "-std=c++20", "-O0", "-Wall", "-Wextra", "-Werror", *checked, "-include", str(MODEL / "registers.h")),

@@ -8,6 +8,11 @@
 
 #include "board.h"
 
+/* Clock control register, the same bits in all families (RM0090 7.3, RM0433 8.7, RM0432 6.4, RM0456 11.8) */
+#define CR_HSEON BIT(16)
+#define CR_HSERDY BIT(17)
+#define CR_HSEBYP BIT(18)
+
 /* Independent watchdog, the same in all families (RM0090 21.4, RM0433 45.4, RM0432 43.4, RM0456 65.7) */
 #define IWDG_KR REG32(IWDG_BASE + 0x00u)
 #define IWDG_PR REG32(IWDG_BASE + 0x04u)
@@ -18,6 +23,13 @@
 #define IWDG_RELOAD 0xAAAAu
 #define IWDG_PR_DIV256 6u
 #define IWDG_HZ 125u /* its oscillator's 32 kHz by 256 */
+
+bool hal_stm32_start_external(void) {
+    if (!BOARD_HSE_HZ) return false;
+    if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
+    RCC_CR |= CR_HSEON;
+    return hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
+}
 
 static void watchdog_start(void) {
     if (!BOARD_WATCHDOG_SECONDS) return;

@@ -5,9 +5,6 @@
 
 #include "board.h"
 
-#define CR_HSEON BIT(16)
-#define CR_HSERDY BIT(17)
-#define CR_HSEBYP BIT(18)
 #define CR_PLLON BIT(24)
 #define CR_PLLRDY BIT(25)
 #define PLLCFGR_SRC_HSE BIT(22)
@@ -55,12 +52,7 @@ uint32_t hal_stm32_start(void) {
     (void)RCC_APB1ENR; /* two bus cycles until the block listens */
     PWR_CR |= STM32_VOS_SCALE1;
 
-    bool external = false;
-    if (BOARD_HSE_HZ) {
-        if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
-        RCC_CR |= CR_HSEON;
-        external = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
-    }
+    const bool external = hal_stm32_start_external();
     const uint32_t m = (external ? BOARD_HSE_HZ : HSI_HZ) / PLL_INPUT_HZ;
     /* P = 2 is coded as 0 */
     RCC_PLLCFGR = m | (PLL_N << 6) | (external ? PLLCFGR_SRC_HSE : 0u) | (PLL_Q << 24) | PLLCFGR_R2;

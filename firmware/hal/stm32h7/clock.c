@@ -8,9 +8,6 @@
 
 #include "board.h"
 
-#define CR_HSEON BIT(16)
-#define CR_HSERDY BIT(17)
-#define CR_HSEBYP BIT(18)
 #define CR_PLL1ON BIT(24)
 #define CR_PLL1RDY BIT(25)
 #define CFGR_SW_MASK 7u
@@ -61,12 +58,7 @@ uint32_t hal_stm32_start(void) {
     PWR_D3CR |= D3CR_VOS_SCALE1;
     if (!hal_system_wait_for(&PWR_D3CR, D3CR_VOSRDY, D3CR_VOSRDY)) return HSI_HZ;
 
-    bool external = false;
-    if (BOARD_HSE_HZ) {
-        if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
-        RCC_CR |= CR_HSEON;
-        external = hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY);
-    }
+    const bool external = hal_stm32_start_external();
     const uint32_t m = (external ? BOARD_HSE_HZ : HSI_HZ) / PLL_INPUT_HZ;
     RCC_PLLCKSELR = (external ? PLLCKSELR_SRC_HSE : PLLCKSELR_SRC_HSI) | (m << 4);
     RCC_PLLCFGR = PLLCFGR_PLL1RGE_2_TO_4_MHZ | PLLCFGR_DIVP1EN;

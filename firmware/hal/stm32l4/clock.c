@@ -6,9 +6,6 @@
 
 #define CR_HSION BIT(8)
 #define CR_HSIRDY BIT(10)
-#define CR_HSEON BIT(16)
-#define CR_HSERDY BIT(17)
-#define CR_HSEBYP BIT(18)
 #define CR_PLLON BIT(24)
 #define CR_PLLRDY BIT(25)
 #define PLLCFGR_SRC_HSI 2u
@@ -42,11 +39,7 @@ _Static_assert(BOARD_CORE_HZ > 100000000u && BOARD_CORE_HZ <= 120000000u,
 
 /* What feeds the PLL: the external clock, else the internal 16 MHz. PLLSRC, 0 if there is neither. */
 static uint32_t source(void) {
-    if (BOARD_HSE_HZ) {
-        if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
-        RCC_CR |= CR_HSEON;
-        if (hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY)) return PLLCFGR_SRC_HSE;
-    }
+    if (hal_stm32_start_external()) return PLLCFGR_SRC_HSE;
     RCC_CR |= CR_HSION;
     return hal_system_wait_for(&RCC_CR, CR_HSIRDY, CR_HSIRDY) ? PLLCFGR_SRC_HSI : 0u;
 }

@@ -7,9 +7,6 @@
 
 #define CR_HSION BIT(8)
 #define CR_HSIRDY BIT(10)
-#define CR_HSEON BIT(16)
-#define CR_HSERDY BIT(17)
-#define CR_HSEBYP BIT(18)
 #define CR_PLL1ON BIT(24)
 #define CR_PLL1RDY BIT(25)
 #define CFGR1_SW_MASK 3u
@@ -46,11 +43,7 @@ _Static_assert(BOARD_HSE_HZ <= 16000000u, "the booster takes 4 to 16 MHz");
 
 /* What feeds the PLL: the external clock, else the internal 16 MHz. PLL1SRC, 0 if there is neither. */
 static uint32_t source(void) {
-    if (BOARD_HSE_HZ) {
-        if (BOARD_HSE_BYPASS) RCC_CR |= CR_HSEBYP;
-        RCC_CR |= CR_HSEON;
-        if (hal_system_wait_for(&RCC_CR, CR_HSERDY, CR_HSERDY)) return PLL1CFGR_SRC_HSE;
-    }
+    if (hal_stm32_start_external()) return PLL1CFGR_SRC_HSE;
     RCC_CR |= CR_HSION;
     return hal_system_wait_for(&RCC_CR, CR_HSIRDY, CR_HSIRDY) ? PLL1CFGR_SRC_HSI : 0u;
 }
