@@ -33,8 +33,7 @@ def elsewhere(source: Path) -> str:
 
 
 def run(board: Board, folder: Path, right: str = "", wrong: str = "") -> subprocess.CompletedProcess[str]:
-    """Build and run the board's model, with ``wrong`` where ``right`` stands: in the clock tree's driver, or in what all
-    STM32 share."""
+    """Build and run the board's model, with ``wrong`` where ``right`` stands in its clock.c or in stm32.c."""
     files.write(board, folder)
     texts = {file.name: elsewhere(file) for file in (clock_file(board), HAL / "stm32" / "stm32.c")}
     assert not right or sum(text.count(right) for text in texts.values()) == 1

@@ -1,7 +1,7 @@
-/* What the flash controllers of all STM32 have in common: keys, waiting, errors (RM0090 3.6 and 3.9, RM0433 4.3 and 4.9,
- * RM0432 3.3 and 3.7, RM0456 7.3 and 7.9).
+/* What the flash controllers of all STM32 have in common: keys, waiting, errors, erasing (RM0090 3.6 and 3.9, RM0433 4.3
+ * and 4.9, RM0432 3.3 and 3.7, RM0456 7.3 and 7.9).
  *
- * Included after a driver's registers FLASH_KEYR, FLASH_CR, FLASH_SR and FLASH_CLEAR (where ones clear the status), bits
+ * Included after a driver's registers FLASH_KEYR, FLASH_CR, FLASH_SR and FLASH_CLEAR (whose ones clear the status), bits
  * CR_STRT, CR_LOCK, SR_BUSY, SR_ERRORS and SR_CLEARABLE, and LONGEST_MS of an operation.
  */
 #ifndef STM32_FLASH_CONTROLLER_H
