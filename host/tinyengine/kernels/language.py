@@ -174,20 +174,20 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     )
 
 
-def _heads(attrs: RingAttrs, heads: int, groups: int, head: int) -> dict[str, CValue]:
-    """How rotation and attention are told of heads of queries, heads of keys, and channels of a head."""
-    return {"ring": _ring(attrs), "heads": heads, "key_heads": groups, "head": head}
+def _heads(graph: Graph, attrs: RingAttrs, queries: str, keys: str) -> dict[str, CValue]:
+    """How rotation and attention are told of their heads. ``queries``: (variants, heads, channels); ``keys``: the ring,
+    (heads of keys, window, channels)."""
+    groups, _, head = graph.tensor(keys).shape
+    return {"ring": _ring(attrs), "heads": graph.tensor(queries).shape[1], "key_heads": groups, "head": head}
 
 
 @lowering(OpKind.LM_ROTATE)
 def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, RingAttrs)
     attrs = op.attrs
-    groups, _, head = graph.tensor(op.inputs[3]).shape
-    heads = graph.tensor(op.outputs[0]).shape[1]
 
     def pack() -> dict[str, CValue]:
-        return _heads(attrs, heads, groups, head) | {
+        return _heads(graph, attrs, op.outputs[0], op.inputs[3]) | {
             "query_multipliers": CArray("query_multipliers", _data(graph, op, 5)),
             "key_multipliers": CArray("key_multipliers", _data(graph, op, 6)),
         }
@@ -201,10 +201,9 @@ def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, RingAttrs)
     attrs = op.attrs
     _, heads, head = graph.tensor(op.inputs[0]).shape
-    groups = graph.tensor(op.inputs[1]).shape[0]
 
     def pack() -> dict[str, CValue]:
-        return _heads(attrs, heads, groups, head) | {"exponentials": _table("exponentials")}
+        return _heads(graph, attrs, op.inputs[0], op.inputs[1]) | {"exponentials": _table("exponentials")}
 
     scratch = 4 * attrs.window + 8 * head
     return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head)
