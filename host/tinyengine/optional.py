@@ -32,8 +32,20 @@ def silence() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def needed(packages: str, purpose: str, extra: str, be: str = "is") -> Iterator[None]:
+    """ToolError where an import inside it fails: the sentence names ``packages``, ``purpose`` ("train a network") and
+    the extra of tinyengine that installs them. ``be``: the verb, "are" for several packages."""
+    try:
+        yield
+    except ImportError as error:
+        raise ToolError(
+            f"{packages} {be} needed to {purpose} and {be} not installed: run pip install 'tinyengine[{extra}]'"
+        ) from error
+
+
 def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
-    """Import TensorFlow quietly; ``purpose`` ("train a network") completes the sentence shown when it is missing.
+    """Import TensorFlow quietly.
 
     ``threads`` limits the cores it may use. It only has an effect before TensorFlow has run its first operation, which
     is why a later call with another number is ignored instead of failing.
@@ -42,13 +54,8 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     if threads is not None:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    try:
-        with silence():
-            import tensorflow as tf
-    except ImportError as error:
-        raise ToolError(
-            f"TensorFlow is needed to {purpose} and is not installed: run pip install 'tinyengine[convert]'"
-        ) from error
+    with needed("TensorFlow", purpose, "convert"), silence():
+        import tensorflow as tf
     if threads is not None:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -59,51 +66,33 @@ def tensorflow(purpose: str, threads: int | None = None) -> ModuleType:
 
 
 def onnx(purpose: str) -> ModuleType:
-    """Import ONNX; ``purpose`` ("read a network") completes the sentence shown when it is missing."""
-    try:
+    with needed("the package onnx", purpose, "onnx"):
         import onnx as module
         import onnx.numpy_helper
         import onnx.reference
-    except ImportError as error:
-        raise ToolError(
-            f"the package onnx is needed to {purpose} and is not installed: run pip install 'tinyengine[onnx]'"
-        ) from error
     return module
 
 
 def pyplot(purpose: str) -> ModuleType:
-    """Import Matplotlib for files; ``purpose`` ("draw curves") completes the sentence shown when it is missing."""
-    try:
+    """Import Matplotlib for files."""
+    with needed("Matplotlib", purpose, "plot"):
         import matplotlib
 
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ToolError(
-            f"Matplotlib is needed to {purpose} and is not installed: run pip install 'tinyengine[plot]'"
-        ) from error
     return plt
 
 
 def opencv(purpose: str) -> ModuleType:
-    """Import OpenCV; ``purpose`` ("use a camera") completes the sentence shown when it is missing."""
-    try:
+    with needed("OpenCV", purpose, "camera"):
         import cv2
-    except ImportError as error:
-        raise ToolError(
-            f"OpenCV is needed to {purpose} and is not installed: run pip install 'tinyengine[camera]'"
-        ) from error
     return cv2
 
 
 def sounddevice(purpose: str) -> ModuleType:
-    """Import sounddevice; ``purpose`` ("use a microphone") completes the sentence shown when it is missing."""
     try:
-        import sounddevice as module
-    except ImportError as error:
-        raise ToolError(
-            f"sounddevice is needed to {purpose} and is not installed: run pip install 'tinyengine[microphone]'"
-        ) from error
+        with needed("sounddevice", purpose, "microphone"):
+            import sounddevice as module
     except OSError as error:
         raise ToolError(
             f"PortAudio is needed to {purpose} and is not installed: run sudo apt-get install libportaudio2"
@@ -112,16 +101,10 @@ def sounddevice(purpose: str) -> ModuleType:
 
 
 def torch(purpose: str) -> ModuleType:
-    """Import PyTorch; ``purpose`` ("train a network with ...") completes the sentence shown when it is missing."""
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     warnings.filterwarnings("ignore", message="CUDA initialization")  # said where a driver is absent, at the first step
-    try:
-        with silence():
-            import torch as module
-    except ImportError as error:
-        raise ToolError(
-            f"PyTorch is needed to {purpose} and is not installed: run pip install 'tinyengine[torch]'"
-        ) from error
+    with needed("PyTorch", purpose, "torch"), silence():
+        import torch as module
     return module
 
 
@@ -133,8 +116,7 @@ def processor_threads(count: int) -> contextlib.AbstractContextManager[object]:
 
 
 def scikit_learn(purpose: str) -> ModuleType:
-    """Import scikit-learn and what is used of it; ``purpose`` ("teach") completes the sentence when it is missing."""
-    try:
+    with needed("scikit-learn", purpose, "teacher"):
         import sklearn
         import sklearn.decomposition
         import sklearn.linear_model
@@ -142,37 +124,22 @@ def scikit_learn(purpose: str) -> ModuleType:
         import sklearn.model_selection
         import sklearn.pipeline
         import sklearn.preprocessing
-    except ImportError as error:
-        raise ToolError(
-            f"scikit-learn is needed to {purpose} and is not installed: run pip install 'tinyengine[teacher]'"
-        ) from error
     return sklearn
 
 
 def starlette(purpose: str) -> ModuleType:
-    """Import Starlette and what is used of it; ``purpose`` ("serve a page") completes the sentence when it is
-    missing."""
-    try:
+    with needed("Starlette", purpose, "live"):
         import starlette as module
         import starlette.applications
         import starlette.responses
         import starlette.routing
         import starlette.websockets
-    except ImportError as error:
-        raise ToolError(
-            f"Starlette is needed to {purpose} and is not installed: run pip install 'tinyengine[live]'"
-        ) from error
     return module
 
 
 def uvicorn(purpose: str) -> ModuleType:
-    """Import uvicorn, and the websockets that it speaks; ``purpose`` ("serve a page") completes the sentence when
-    either is missing."""
-    try:
+    """Import uvicorn, and the websockets that it speaks."""
+    with needed("uvicorn and websockets", purpose, "live", be="are"):
         import uvicorn as module
         import websockets  # noqa: F401 - uvicorn imports it by name when the server starts
-    except ImportError as error:
-        raise ToolError(
-            f"uvicorn and websockets are needed to {purpose} and are not installed: run pip install 'tinyengine[live]'"
-        ) from error
     return module
