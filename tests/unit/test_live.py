@@ -30,8 +30,10 @@ from tinyengine.errors import BoardError, DataError
 from tinyengine.finetune.classes import Outputs
 from tinyengine.live import messages
 from tinyengine.live.arena import find_plan, places
+from tinyengine.live.board import Options
 from tinyengine.live.collection import Collection
 from tinyengine.live.hub import MOST_TABS, WAITING, Hub
+from tinyengine.live.looking import answer_report
 from tinyengine.live.messages import (
     Budget,
     Collect,
@@ -45,8 +47,10 @@ from tinyengine.live.messages import (
     parse_order,
     parse_picture,
 )
+from tinyengine.live.pages import Pages, Publish
+from tinyengine.live.pulled import Pulled
 from tinyengine.live.server import host_is_ours
-from tinyengine.live.session import Publish, Session
+from tinyengine.live.session import Session
 from tinyengine.live.sources import HostSource
 from tinyengine.live.teaching import wish_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -267,18 +271,17 @@ def test_the_page_is_behind_its_token(recorded: tuple[Page, list[Recorder]]) -> 
         assert get(running, f"/{TOKEN}/", method=method)[0] == 405
 
 
-def test_a_file_of_any_name_is_had_by_the_link(recorded: tuple[Page, list[Recorder]], tmp_path: Path) -> None:
+def test_a_file_of_any_name_is_had_by_the_link(recorded: tuple[Page, list[Recorder]]) -> None:
     events: list[Any] = []
-    session = Session(contextlib.nullcontext, Collection(tmp_path), events.append)  # type: ignore[arg-type]
+    pulled = Pulled(Options(), Pages(events.append, dict))
     info = SimpleNamespace(layout="layout", scheme="last-2", steps=3, class_names=("mug",))
     trainer: Any = SimpleNamespace(info=lambda: info, read_state=lambda: b"state")
     identity = SimpleNamespace(model=ODD.replace("_trained.npz", ".tflite"))
-    session._board = SimpleNamespace(trainer=trainer, device=SimpleNamespace(identity=identity))  # type: ignore[assignment]
-    session._pull()
+    pulled.pull(SimpleNamespace(trainer=trainer, device=SimpleNamespace(identity=identity)))  # type: ignore[arg-type]
     [file] = events[-1]["files"]
     assert file["name"] == ODD
     folder, key, name = file["href"].split("/")
-    assert session.files[key][0] == ODD
+    assert pulled.files[key][0] == ODD
     with urlopen(f"{recorded[0].origin}/{TOKEN}/{folder}/odd/{name}") as answer:
         assert answer.read() == b"odd"
         assert answer.headers.get_filename() == ODD
@@ -734,15 +737,14 @@ def test_a_board_that_is_lost_in_a_training(bench: Bench, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["boxes", "numbers", "shares"])
-def test_answers_of_networks_that_are_no_classifiers(kind: str, tmp_path: Path) -> None:
+def test_answers_of_networks_that_are_no_classifiers(kind: str) -> None:
     port = TensorInfo("out", (2, 50, 2), 0.5, 0, 200)
     outputs = [np.arange(200).reshape(port.shape).astype(np.int8)]
     boxes = (Box(1, 0.75, 0.1, 0.2, 0.3, 0.4),) if kind == "boxes" else None
     meaning = ModelMetadata("detection" if boxes else "numbers", ("cup", "tin") if kind != "numbers" else ())
     run = Inference(outputs, 1, 10, 0.1, 0.2, 0.05, 300)
     result = Recognition("it", None, run, "cycles", (port,), meaning, 3.0, boxes)
-    session = Session(contextlib.nullcontext, Collection(tmp_path), lambda event: None)  # type: ignore[arg-type]
-    event = session._answer(SimpleNamespace(), result)  # type: ignore[arg-type]
+    event = answer_report(result)
     assert (event["answer"], event["frames_per_second"], event["wire_share"]) == (None, 3.0, 0.25)
     assert "outputs" not in event
     if kind == "boxes":

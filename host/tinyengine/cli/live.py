@@ -14,9 +14,10 @@ import click
 from tinyengine.cli.device_options import BY_ROWS, COLOR, MAPPING, device_options
 from tinyengine.cli.options import FiniteRange, json_option, setting
 from tinyengine.device import Device, open_device
+from tinyengine.live.board import Options
 from tinyengine.live.collection import Collection
 from tinyengine.live.server import listen, new_token, server
-from tinyengine.live.session import Options, Session
+from tinyengine.live.session import Session
 from tinyengine.live.sources import HostSource
 from tinyengine.optional import starlette, uvicorn
 

@@ -27,7 +27,8 @@ from tinyengine.live.messages import (
     parse_order,
     parse_picture,
 )
-from tinyengine.live.session import Publish, Session
+from tinyengine.live.pages import Publish
+from tinyengine.live.session import Session
 from tinyengine.optional import starlette, uvicorn
 
 if TYPE_CHECKING:
