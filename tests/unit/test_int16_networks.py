@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import ModelError, UnsupportedOperatorError
@@ -110,32 +112,70 @@ def test_a_pad_becomes_the_windows() -> None:
     np.testing.assert_array_equal(run(b.graph, inputs)[0], run_builtin_ref(tflite_bytes(b.graph), inputs)[0])
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.floats(1e-9, 120.0), st.integers(0, 1 << 30))
-def test_the_multiplier_of_fully_connected_layers_rounds_as_float64_does(factor: float, seed: int) -> None:
+def scaled(total: int, factor: float) -> int:
+    """As te_scale_real, at most 2**16."""
     m, down, up = real_multiplier(factor)
     assert 0 <= m < 1 << 63 and down >= 1
+    product = (min(total, 1 << 20) << up if up else total) * m
+    product += 1 << max(product.bit_length() - 54, 0)  # half of a double's last bit
+    return min(((product >> 64) + (1 << (down - 1))) >> down, 1 << 16)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(1e-9, 120.0), st.integers(0, 1 << 30))
+@example(0.7, 0)  # 5 * 0.7 is a half in float64 and 1325 * 0.7 is not; both are a hair below one
+def test_the_multiplier_of_fully_connected_layers_rounds_as_float64_does(factor: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     ties = np.round((rng.integers(0, 1 << 15, 200) + 0.5) / factor)
     sums = np.concatenate([ties, ties + 1, rng.integers(0, min(40000 / factor, 2.0**46) + 1, 100)]).astype(np.int64)
     for total in (int(v) for v in sums if v < 1 << 46):
-        size = min(total, 1 << 20) << up if up else total
-        mine = ((size * m >> 64) + (1 << (down - 1))) >> down
-        assert min(mine, 1 << 16) == min(int(round_half_away(np.float64(total) * factor)), 1 << 16)
+        assert scaled(total, factor) == min(int(round_half_away(np.float64(total) * factor)), 1 << 16)
 
 
-def test_the_multiplier_meets_products_that_float64_rounds_to_a_half() -> None:
-    """Products a hair below a half that rounding to 53 bits makes a half, found by search."""
-    found = 0
+def near_halves() -> list[tuple[float, int, int]]:
+    """(factor, sum, whole number above): products a hair below a half that rounding to 53 bits makes a half."""
+    found = []
     for halves in range(1, 4000, 2):
         for total in (3, 7, 11, 13):
             factor = float(np.nextafter(np.float64(halves / 2 / total), 0.0))
-            if factor * total != halves / 2:
-                continue
-            m, down, up = real_multiplier(factor)
-            found += 1
-            assert ((((total << up) * m) >> 64) + (1 << (down - 1))) >> down == (halves + 1) // 2
-    assert found > 100
+            if factor * total == halves / 2:
+                found.append((factor, total, (halves + 1) // 2))
+    return found
+
+
+def test_the_multiplier_meets_products_that_float64_rounds_to_a_half() -> None:
+    found = near_halves()
+    assert all(scaled(total, factor) == above for factor, total, above in found) and len(found) > 100
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3"])  # the layer's own kernel, and the general loop
+def test_the_device_rounds_them_as_float64_does(core: str) -> None:
+    cases = [(0.7, 5), (0.7, 1325), (0.07, 50), *((factor, total) for factor, total, _ in near_halves()[::12])]
+    cases = [(factor, total) for factor, total in cases if factor < 100 and 1 / (1 / factor) == factor]
+    assert len(cases) > 20 and {factor < 0.25 for factor, _ in cases} == {True, False}
+    models = [
+        compile_graph(product(factor), CompileOptions(core, prefix=f"n{k}")) for k, (factor, _) in enumerate(cases)
+    ]
+    for sign in (1, -1):
+        inputs = [[np.array([[sign * total]], np.int16)] for _, total in cases]
+        for (factor, total), model, x, [found] in zip(cases, models, inputs, run_many(models, inputs), strict=True):
+            assert found.item() == sign * int(round_half_away(np.float64(total) * factor))
+            np.testing.assert_array_equal(found.ravel(), run(model.graph, x)[0].ravel())
+
+
+def product(factor: float) -> Graph:
+    """A fully connected layer that multiplies its only input by ``factor``."""
+    b = GraphBuilder(0, "product")
+    one = Quantization((1.0,), (0,))
+    b.output(b.dense(b.input(1, 1, dtype="int16", quant=one), 1))
+    [op] = b.graph.operators
+    weights, bias = (b.graph.tensor(name) for name in op.inputs[1:])
+    weights.data, weights.quant = np.ones_like(weights.data), one
+    bias.data, bias.quant = np.zeros_like(bias.data), one
+    output = b.graph.tensor(op.outputs[0])
+    output.quant = Quantization((1 / factor,), (0,))
+    b.graph.outputs[0] = replace(b.graph.outputs[0], quant=output.quant)
+    return b.graph
 
 
 def test_what_int16_must_not_be() -> None:

@@ -200,6 +200,7 @@ def opened(path: Path, kind: type[Opened]) -> Iterator[Opened]:
                 raise ValueError(f"it is an {'.npz' if isinstance(found, NpzFile) else '.npy'}, so give it that suffix")
             yield found
         except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+            # zipfile raises NotImplementedError where it does not know how an archive is compressed
             raise DataError(f"{path} is not a NumPy {what}: {error}") from error
 
 

@@ -93,28 +93,17 @@ def short_multiplier(multiplier: np.ndarray) -> np.ndarray:
     return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
 
 
-@functools.lru_cache(maxsize=1 << 14)
 def real_multiplier(factor: float) -> tuple[int, int, int]:
-    """(m, down, up) with which round(double(a) * factor), halves away from zero, is
-    ((a << up) * m / 2**64 + 2**(down - 1)) >> down, rounded towards zero, as far as int16 shows; 0 <= m < 2**63.
+    """(m, down, up) with which ``te_scale_real`` makes round(double(a) * factor), halves away from zero, of sums ``a``.
 
-    ``m`` holds all 53 bits of ``factor``, so only where the product in float64 has been rounded to a half may it have
-    to be larger. ``up`` is 0 below 1/4; otherwise ``a`` must be at most 2**20.
+    ``m``, 0 <= m < 2**63, has all 53 bits of ``factor``: the exact product is a * m / 2**(64 + down - up). ``up`` is
+    0 below 1/4; otherwise ``a`` must be at most 2**20.
     """
     if factor == 0.0:
         return 0, 1, 0
     mantissa, exponent = math.frexp(factor)
     up = max(exponent + 2, 0)
-    down = up - exponent - 1
-    m = int(mantissa * (1 << 53)) << 10
-    halves = np.arange(1, 1 << 16, dtype=np.float64) - 0.5
-    around = np.ceil(halves / factor) + np.array([[-1.0], [0.0], [1.0]])
-    rows, columns = np.nonzero(around * factor == halves)
-    for a, half in zip(around[rows, columns].tolist(), halves[columns].tolist(), strict=True):
-        if a < 1 << 47:
-            least = -((-int(2 * half) << (63 + down - up)) // int(a))
-            m = max(m, min(least, m + (1 << 10)))
-    return m, down, up
+    return int(mantissa * (1 << 53)) << 10, up - exponent - 1, up
 
 
 # --- functions of one value ---

@@ -19,12 +19,24 @@ static inline uint64_t te_high_mul_64(uint64_t a, uint64_t b) {
     return a1 * b1 + (first >> 32) + (second >> 32);
 }
 
-/* sum times a real factor, m / 2^(64 + down - up), rounded once, halves away from zero; at most +-2^16.
- * 0 <= m < 2^63, 1 <= down; up > 0 (factors from 1/4 on): sums beyond 2^20 count as 2^20. */
+/* The upper 64 bits of a product, one more where rounding the product to the 53 bits of a double reaches them: where what
+ * lies below misses at most half of that double's last bit. */
+static inline uint64_t te_high_of_double(uint64_t high, uint64_t low) {
+    if (low < UINT64_MAX << 57)
+        return high; /* products have at most 110 bits, and their 53rd is the 57th at most */
+    uint32_t bits = 10;
+    for (uint64_t left = high; left; left >>= 1) bits++;
+    return high + (~low >> bits == 0);
+}
+
+/* sum times a real factor, m / 2^(64 + down - up), rounded as the product of doubles, and then to a whole number, halves
+ * away from zero; at most +-2^16. 0 <= m < 2^63, 1 <= down; up > 0 (factors from 1/4 on): sums beyond 2^20 count as
+ * 2^20. */
 static inline int32_t te_scale_real(int64_t sum, int64_t m, int32_t down, int32_t up) {
     uint64_t size = sum < 0 ? (uint64_t)-sum : (uint64_t)sum;
     if (up) size = (size > UINT64_C(1) << 20 ? UINT64_C(1) << 20 : size) << up;
-    size = (te_high_mul_64(size, (uint64_t)m) + (UINT64_C(1) << (down - 1))) >> down;
+    const uint64_t high = te_high_of_double(te_high_mul_64(size, (uint64_t)m), size * (uint64_t)m);
+    size = (high + (UINT64_C(1) << (down - 1))) >> down;
     const int32_t y = size > 1 << 16 ? 1 << 16 : (int32_t)size;
     return sum < 0 ? -y : y;
 }

@@ -189,6 +189,8 @@ static inline int32_t scale_real(int32_t sum, int64_t m, int32_t down, int32_t u
     if (up) return te_scale_real(sum, m, down, up);
     const uint32_t size = sum < 0 ? 0u - (uint32_t)sum : (uint32_t)sum, low = (uint32_t)m;
     const uint64_t product = (uint64_t)size * (uint32_t)(m >> 32) + ((uint64_t)size * low >> 32);
+    if ((uint32_t)product >= UINT32_MAX << 8)
+        return te_scale_real(sum, m, down, 0);       /* may round up to a half */
     const uint32_t high = (uint32_t)(product >> 32); /* less than 2^30 */
     const int32_t y = down > 31 ? 0 : (int32_t)((high + (1u << (down - 1))) >> down);
     return sum < 0 ? -y : y;
