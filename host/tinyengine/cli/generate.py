@@ -98,12 +98,8 @@ def _writer(model: Path | None, port: str | None, **device: Any) -> Iterator[Wri
 
 
 def _native(model: Path) -> Writer:
-    from tinyengine.compiler import compile_model
-    from tinyengine.errors import ModelError
+    from tinyengine.compiler import compile_language
     from tinyengine.native import build
     from tinyengine.native.writer import NativeWriter
 
-    compiled = compile_model(model)
-    if compiled.graph.tokenizer is None:
-        raise ModelError(f"{model.name} is no language model: give a .lm file that 'tinyengine lm convert' wrote")
-    return NativeWriter(build(compiled))
+    return NativeWriter(build(compile_language(model)))

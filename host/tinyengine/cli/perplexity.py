@@ -12,7 +12,7 @@ import click
 from tinyengine.cli.device_options import connected, optional_device_options
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
-from tinyengine.errors import DataError, ModelError
+from tinyengine.errors import DataError
 
 
 @click.command("perplexity")
@@ -29,15 +29,13 @@ def command(model: Path, text: Path, port: str | None, tokens: int | None, as_js
 
     Example: tinyengine perplexity stories.lm tale.txt
     """
-    from tinyengine.compiler import compile_model
+    from tinyengine.compiler import compile_language
     from tinyengine.language.text import nats, read_text
     from tinyengine.progress import part
 
-    compiled = compile_model(model)
-    tokenizer = compiled.graph.tokenizer
-    if tokenizer is None:
-        raise ModelError(f"{model.name} is no language model: give a .lm file that 'tinyengine lm convert' wrote")
-    ids = tokenizer.encode(read_text(text))[: None if tokens is None else tokens + 1]
+    compiled = compile_language(model)
+    assert compiled.graph.tokenizer is not None
+    ids = compiled.graph.tokenizer.encode(read_text(text))[: None if tokens is None else tokens + 1]
     if len(ids) < 2:
         raise DataError(f"{text.name} is empty: give a text of a word or more")
     if port is None:

@@ -1,6 +1,6 @@
 """The compiler: a model file in, C sources out."""
 
-from tinyengine.compiler.flow import compile_graph, compile_model, prepare
+from tinyengine.compiler.flow import compile_graph, compile_language, compile_model, prepare
 from tinyengine.compiler.identity import model_hashes
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.compiler.result import CompiledModel
@@ -12,6 +12,7 @@ __all__ = [
     "CompiledModel",
     "axes_of_ports",
     "compile_graph",
+    "compile_language",
     "compile_model",
     "model_hashes",
     "network_bytes",

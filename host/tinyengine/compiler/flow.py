@@ -34,6 +34,14 @@ def compile_model(path: Path, options: CompileOptions | None = None, observer: O
     return compile_graph(graph, options, observer, *identify(path))
 
 
+def compile_language(path: Path) -> CompiledModel:
+    """As ``compile_model`` with its defaults; ModelError where the network is no language model."""
+    compiled = compile_model(path)
+    if compiled.graph.tokenizer is None:
+        raise ModelError(f"{path.name} is no language model: give a .lm file that 'tinyengine lm convert' wrote")
+    return compiled
+
+
 def prepare(graph: Graph, classes: int | None = None, observer: Observer | None = None) -> Graph:
     """The graph that is lowered: with a new classifier for ``classes`` where they are given, after all passes."""
     return optimize(graph if classes is None else replace_head(graph, classes), observer)
