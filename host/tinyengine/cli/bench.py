@@ -63,9 +63,7 @@ def command(
         raise click.UsageError("the board has a core: give either --board BOARD or --cpu CORE")
     compile_with = to_compile_options(load(board).cpu if board is not None else cpu or "cortex-m4", **options)
     if compile_with.train is not None:
-        if cycles:
-            raise ToolError("cycles are estimated of an inference, not of a training step: leave --cycles out")
-        training(model, compile_with, check, portable, as_json)
+        training(model, compile_with, check, portable, cycles, as_json)
         return
     if compile_with.input == "sound" and check:
         raise ToolError("TFLite has no audio front end to compare with: leave out --check, or --input sound")
@@ -81,11 +79,12 @@ def command(
         sys.exit(1)
 
 
-def training(model: Path, options: CompileOptions, check: int, portable: bool, as_json: bool) -> None:
+def training(model: Path, options: CompileOptions, check: int, portable: bool, cycles: bool, as_json: bool) -> None:
     """Training steps; exit code 1 if the trained state is not the oracle's."""
     with step_progress() as progress:
         progress("compiling the network", 0, 1)
-        report = bench_training(compile_model(model, options), check or 2, portable=portable, activity=progress)
+        compiled = compile_model(model, options)
+        report = bench_training(compiled, check or 2, portable=portable, activity=progress, cycles=cycles)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

@@ -68,13 +68,17 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class CyclesEstimate:
-    """Of one inference on ``core``, by the timings that are known of its instructions, without wait states.
-    ``low`` and ``high``: what is not known."""
+    """Of one inference, or training step, on ``core``, by the timings that are known of its instructions, without wait
+    states. ``low`` and ``high``: what is not known."""
 
     core: str
     low: int
     estimate: int
     high: int
+
+    @classmethod
+    def of(cls, found: CycleEstimate) -> CyclesEstimate:
+        return cls(found.core, found.low, found.estimate, found.high)
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,7 @@ def bench(
         stack_bytes=max(run.stack_used for run in counted),
         flash_bytes=FlashBytes(weights, sections.flash - weights, _largest_first(sections.functions)),
         check=_checked(graph, model, outside, counted, activity) if check and model else None,
-        cycles=CyclesEstimate(estimate.core, estimate.low, estimate.estimate, estimate.high) if estimate else None,
+        cycles=CyclesEstimate.of(estimate) if estimate else None,
         context=ring.window if ring else None,
     )
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
-from tinyengine.measure.bench import SEED, inside_values, random_inputs
+from tinyengine.measure.bench import SEED, CyclesEstimate, inside_values, random_inputs
+from tinyengine.measure.cycles import estimate_cycles, timings
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
 from tinyengine.native import NativeTrainer
 from tinyengine.progress import Activity, part, silent
@@ -76,6 +77,7 @@ class TrainingReport:
     trainable_biases: int
     flash_bytes: int
     check: StepCheck | None
+    cycles: CyclesEstimate | None = None  # of the first step
 
     def to_json(self) -> dict[str, object]:
         """Plain values; ``sram_bytes`` with its total."""
@@ -90,15 +92,18 @@ def bench_training(
     check: bool = True,
     portable: bool = False,
     activity: Activity = silent,
+    cycles: bool = False,
 ) -> TrainingReport:
-    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle. With
-    velocities they have momentum.
+    """Run ``steps`` training steps from the factory state on random inputs; ``check`` them against the oracle, and
+    estimate the ``cycles`` of the first. With velocities they have momentum.
 
     ToolError when a tool is missing or the network misbehaves, BudgetError when it is larger than the simulated board.
     """
     program = compiled.training
     if program is None:
         raise ValueError(f"{compiled.graph.name} was compiled without an update scheme")
+    if cycles:
+        timings(compiled.options.cpu)  # there must be some
     activity("compiling for the device", 0, 1)
     graph, cpu = compiled.graph, compiled.options.cpu
     layers = trainable_layers(graph)
@@ -112,6 +117,7 @@ def bench_training(
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=part(activity, "training"))
+        estimate = estimate_cycles(image, jobs[1]) if cycles else None
         sections = footprint(compiled, cpu, image.portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)
@@ -144,6 +150,7 @@ def bench_training(
         trainable_biases=cost.trainable_biases,
         flash_bytes=sections.flash,
         check=_check(compiled, jobs[1:-1], trained) if check else None,
+        cycles=CyclesEstimate.of(estimate) if estimate else None,
     )
 
 

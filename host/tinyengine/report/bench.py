@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 
 from tinyengine.cores import DSP, core
-from tinyengine.measure.bench import BenchReport, LayerCost
+from tinyengine.measure.bench import BenchReport, CyclesEstimate, LayerCost
 from tinyengine.measure.training import TrainingReport
 from tinyengine.sizes import format_size
 
@@ -94,11 +94,8 @@ def _totals(report: BenchReport) -> Table:
         totals.add_row("", f"per token, with {report.context} tokens remembered")
     if report.instructions_max != report.instructions:
         totals.add_row("", f"at most {report.instructions_max:,} over the inputs checked")
-    if report.cycles:
-        cycles = report.cycles
-        rate = f", {report.macs / cycles.estimate:.2f} MACs per cycle" if report.macs else ""
-        totals.add_row("", f"estimate: {cycles.estimate:,} cycles{rate}, without wait states (docs/performance.md)")
-        totals.add_row("", f"between {cycles.low:,} and {cycles.high:,} by what is not known of the core's timings")
+    for line in _cycles(report.cycles, report.macs):
+        totals.add_row("", line)
     totals.add_row(
         "SRAM",
         f"{format_size(report.arena_bytes)} arena ({format_size(report.arena_high_water)} touched), "
@@ -130,6 +127,14 @@ def _totals(report: BenchReport) -> Table:
     return totals
 
 
+def _cycles(cycles: CyclesEstimate | None, macs: int = 0) -> Iterator[str]:
+    """What is estimated, where it is."""
+    if cycles:
+        rate = f", {macs / cycles.estimate:.2f} MACs per cycle" if macs else ""
+        yield f"estimate: {cycles.estimate:,} cycles{rate}, without wait states (docs/performance.md)"
+        yield f"between {cycles.low:,} and {cycles.high:,} by what is not known of the core's timings"
+
+
 def training_table(report: TrainingReport) -> Table:
     """Totals of training steps."""
     totals = Table.grid(padding=(0, 2))
@@ -140,6 +145,8 @@ def training_table(report: TrainingReport) -> Table:
         "time",
         f"{report.instructions_step:,} instructions per step, of an inference {report.instructions_forward:,}",
     )
+    for line in _cycles(report.cycles):
+        totals.add_row("", line)
     sram = report.sram_bytes
     velocities = f"{sram.velocities:,} velocities, " if sram.velocities else ""
     parts = f"{sram.arena:,} arena, {sram.weights:,} state, {velocities}{sram.static:,} static, {sram.stack:,} stack"

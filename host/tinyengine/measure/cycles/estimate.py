@@ -20,6 +20,7 @@ MODELS: dict[str, ModuleType] = {"cortex_m4": cortex_m4, "cortex_m33": cortex_m3
 """What a core's ``cycle_model`` names: modules with block_cycles, REFILL and UNALIGNED."""
 
 HOOK, RUN, BEGIN = "store_time", "run_profiled", "begin"  # firmware/bench/measure.c, codegen/network.py
+STEP, AFTER = "run_step", "bench_measure_stack_used"  # firmware/bench/main.c: a training step, and what follows it
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,19 @@ def timings(cpu: str) -> ModuleType:
 
 
 def estimate_cycles(image: BenchImage, job: Job) -> CycleEstimate:
-    """Run ``job``, which must profile, on an ``image`` with one network.
+    """Run ``job``, which must profile or be a training step, on an ``image`` with one network. A step is one layer.
 
     ToolError where QEMU has no plugins, there is no C compiler for the host, or no model of the core's timings.
     """
     model = timings(image.cpu)
     functions = functions_of(image.program)
-    addresses = {name: _address(functions, name) for name in (HOOK, RUN, BEGIN)}
+    addresses = {name: _address(functions, name) for name in ((STEP, AFTER) if job.step else (HOOK, RUN, BEGIN))}
     with tempfile.TemporaryDirectory(prefix="tinyengine-cycles-") as folder:
         out = Path(folder) / "blocks.bin"
         image.run([job], exact=False, extra=plugin_arguments(out, [a for a in addresses.values() if a is not None]))
         segments = read_segments(out.read_bytes())
     timer = _Timer(model, instructions_of(image.program), [f for f in functions if f.name == HOOK])
-    layers = tuple(_layers(segments, timer, addresses))
+    layers = tuple(_step(segments, timer, addresses) if job.step else _layers(segments, timer, addresses))
     total = sum((layer.cycles for layer in layers), Cycles())
     return CycleEstimate(image.cpu, total.low, total.estimate, total.high, layers)
 
@@ -128,3 +129,10 @@ def _layers(segments: Sequence[Segment], timer: _Timer, addresses: dict[str, int
     if pushed and layers:
         layers[0] = timer(segments[start]) + layers[0]
     return layers
+
+
+def _step(segments: Sequence[Segment], timer: _Timer, addresses: dict[str, int | None]) -> list[LayerCycles]:
+    """What runs between STEP and AFTER."""
+    start = max(index for index, segment in enumerate(segments) if segment.mark == addresses[STEP])
+    assert segments[start + 1].mark == addresses[AFTER]
+    return [timer(segments[start + 1])]
