@@ -30,9 +30,9 @@ def compiled(board_name: str, folder: Path, model: CompiledModel, defines: Seque
 
 
 def _link(board_name: str, folder: Path, network: list[Path], include: Path, options: list[str]) -> Path:
-    root, product = project_root(), folder / f"{board_name}.elf"
-    sources = [*network, *sorted((root / "firmware" / "src").glob("*.c"))]
+    product = folder / f"{board_name}.elf"
+    sources = [*network, *sorted((project_root() / "firmware" / "src").glob("*.c"))]
     # a hand-written network of the tests has warnings of its own
     options = [*options, "-Wno-missing-prototypes", "-Wno-strict-prototypes"]
-    link_for(load(board_name), sources, product, [root / "lib" / "tinyengine" / "include", include], options)
+    link_for(load(board_name), sources, product, [include], options)
     return product

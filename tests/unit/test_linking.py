@@ -41,7 +41,7 @@ def test_the_firmware_exports_names_of_its_own(board: str, tmp_path: Path) -> No
     network = ROOT / "tests" / "helpers" / "native"
     files.write(load(board), tmp_path)
     sources = [*sorted((ROOT / "firmware" / "src").glob("*.c")), *hal_sources(load(board))]
-    include = [tmp_path, *headers(), ROOT / "lib" / "tinyengine" / "include", network]
+    include = [tmp_path, *headers(), network]
     objects = toolchain.compile_objects(sources, toolchain.device_flags(load(board).cpu), include)
     names = exported(objects, toolchain.arm_toolchain().tool("nm"))
     assert {"fw_crc32", "hal_vectors"} < names

@@ -13,8 +13,9 @@ from tinyengine.project.toolchain import Sections, compile_objects, device_flags
 
 
 def headers() -> list[Path]:
-    """Folders of the firmware's own headers; board.h comes from boards.files."""
-    return [project_root() / "firmware" / folder for folder in ("hal", "src")]
+    """Folders of the firmware's own headers and of the library's; board.h comes from boards.files."""
+    root = project_root()
+    return [root / "firmware" / "hal", root / "firmware" / "src", root / "lib" / "tinyengine" / "include"]
 
 
 def hal_sources(board: Board) -> list[Path]:
@@ -50,8 +51,7 @@ def link_for(
 
 def link_firmware(board: Board, network: Path, product: Path, small: bool = False) -> Sections:
     """The firmware around the generated network in the folder ``network``, as the ELF file ``product``; its sizes."""
-    root = project_root()
-    sources = [*sorted(network.glob("*.c")), *library_sources(), *sorted((root / "firmware" / "src").glob("*.c"))]
-    include = [root / "lib" / "tinyengine" / "include", network]
-    link_for(board, sources, product, include, arena_bytes=files.arena_bytes(network), small=small)
+    firmware = sorted((project_root() / "firmware" / "src").glob("*.c"))
+    sources = [*sorted(network.glob("*.c")), *library_sources(), *firmware]
+    link_for(board, sources, product, [network], arena_bytes=files.arena_bytes(network), small=small)
     return section_sizes(product)
