@@ -8,24 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from tinyengine.cli.options import FiniteRange, fields_of, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.augment import Augmentation
-from tinyengine.recipes.fit import FitOptions, fit
+from tinyengine.recipes.box_fit import BoxFitOptions, BoxFitResult, fit_boxes
+from tinyengine.recipes.fit import FitOptions, FitResult, fit
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.train import BACKENDS
 
+TASKS = ("classification", "detection")
+_OF_CLASSIFIERS = ("soft_weight", "embedding_weight", "cutout", "mixup", "backend")
+_OF_DETECTORS = ("chosen", "leave_out", "mosaic")
+
 
 @click.command("fit")
+@setting("--task", click.Choice(TASKS), TASKS[0], "What to learn: a class per picture, or where its objects are.")
 @click.option(
     "--data",
     "data",
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
-    help="Folder with one subfolder per class, or .npz; may be repeated, also with pictures only a teacher labelled.",
+    help="Folder with one subfolder per class, or .npz; may be repeated, also with pictures only a teacher labelled. "
+    "For detection: .npz with boxes, .json (COCO), folder (YOLO's .txt, VOC's .xml).",
 )
 @click.option(
     "--validate", type=click.Path(path_type=Path), help="Pictures to measure the accuracy with, never trained on."
@@ -59,6 +67,15 @@ from tinyengine.recipes.train import BACKENDS
 @setting("--gray", FiniteRange(0, 1), Augmentation().gray, "Share of the pictures turned gray.")
 @setting("--cutout", FiniteRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
 @setting("--mixup", FiniteRange(0, 1), 0.0, "Share of the batches blended in pairs.")
+@click.option("--class", "chosen", multiple=True, metavar="NAME", help="Detection: find these; default: all classes.")
+@click.option(
+    "--leave-out",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="BLOCK",
+    help="Detection: do without this block of --arch, one that changes no shape (the first is 0).",
+)
+@setting("--mosaic", FiniteRange(0, 1), 0.0, "Detection: share of the pictures put together from four.")
 @setting("--average", FiniteRange(0, 1, max_open=True), Recipe().average, "Weight averaging per step.")
 @click.option(
     "--start",
@@ -93,18 +110,28 @@ from tinyengine.recipes.train import BACKENDS
     help="The int8 network to write (.tflite); its .json is written beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(data: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
+@click.pass_context
+def command(context: click.Context, /, task: str, data: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
     """Train a network of the zoo on labelled pictures and convert it to int8.
 
     A run can be interrupted at any time and continued with --resume.
 
     Example: tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
     """
+    detects = task == "detection"
+    for name in _OF_CLASSIFIERS if detects else _OF_DETECTORS:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise click.UsageError(f"{option} is not for --task {task}: leave it out.")
     augmentation = fields_of(Augmentation, settings)
     recipe = fields_of(Recipe, settings, augmentation=augmentation)
-    options = fields_of(FitOptions, settings, data=list(data), recipe=recipe)
     console = Console(stderr=True, quiet=as_json)
+    result: FitResult | BoxFitResult
     with step_progress(console) as progress:
-        result = fit(options, progress, console.print)
+        if detects:
+            of_boxes = fields_of(BoxFitOptions, settings, data=list(data), recipe=recipe, classes=settings["chosen"])
+            result = fit_boxes(of_boxes, progress, console.print)
+        else:
+            result = fit(fields_of(FitOptions, settings, data=list(data), recipe=recipe), progress, console.print)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2, default=str))

@@ -7,9 +7,10 @@ A MODEL.json whose ``task`` is ``detection`` says under ``boxes`` how its output
 - ``points`` (YOLOv8 and its like): one output (4 + classes, N) or (N, 4 + classes): centre, size, a score per class;
   with ``"objectness": true`` (YOLOv5) 5 + classes, each score times the fifth. ``unit``: ``input`` if centre and
   size are shares of the input's sides, or ``pixel``.
-- ``grid`` (YOLOv2 and its like): one output (rows, columns, anchors * (5 + classes)) of logits: where in its cell the
-  centre is, logarithm of the size over that of the anchor, objectness, classes. ``anchors``: their widths and heights
-  as shares of the input's sides.
+- ``grid`` (YOLOv2 and its like, and ``fit --task detection``): one output (rows, columns, anchors * (5 + classes)) of
+  logits: where in its cell the centre is, logarithm of the size over that of the anchor, objectness, classes, which may
+  be left out where there is only one. ``anchors``: their widths and heights as shares of the input's sides. ``reach``:
+  the width, in cells, of the part around its cell's middle in which a centre may lie (1: the cell itself).
 - ``ssd``: the four outputs of TFLite_Detection_PostProcess.
 
 ``threshold`` is the least score, ``overlap`` how much of their union two boxes of a class may share, ``most`` how many
@@ -31,6 +32,8 @@ HEADS = ("heatmap", "points", "grid", "ssd")
 UNITS = ("input", "pixel")
 MOST = 1000
 """Boxes of a picture."""
+MOST_REACH = 16
+"""Cells."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class BoxHead:
     unit: str = "input"
     objectness: bool = False
     anchors: tuple[tuple[float, float], ...] = ()
+    reach: float = 1.0
 
     def to_data(self) -> dict[str, Any]:
         """As a MODEL.json has it."""
@@ -97,6 +101,7 @@ def parse_boxes(data: Any, origin: str, lenient: bool = False) -> BoxHead:
         ("threshold", _share, "a number from 0 to 1"),
         ("overlap", _share, "a number from 0 to 1"),
         ("most", _count, f"a number from 1 to {MOST}"),
+        ("reach", lambda reach: _number(reach) and 0 < reach <= MOST_REACH, f"a number up to {MOST_REACH}, above 0"),
         ("unit", lambda unit: unit in UNITS, " or ".join(UNITS)),
         ("objectness", lambda flag: isinstance(flag, bool), "true or false"),
     ):
@@ -105,8 +110,12 @@ def parse_boxes(data: Any, origin: str, lenient: bool = False) -> BoxHead:
     return BoxHead(**values | {"anchors": tuple((float(width), float(height)) for width, height in pairs)})
 
 
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return _number(value) and 0 <= value <= 1
 
 
 def _count(value: Any) -> bool:
@@ -175,7 +184,7 @@ def _points(values: np.ndarray, head: BoxHead, size: tuple[int, int], classes: i
 def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
     values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
     count = len(head.anchors)
-    if values.ndim != 3 or not count or values.shape[2] % count or values.shape[2] // count < 6:
+    if values.ndim != 3 or not count or values.shape[2] % count or values.shape[2] // count < 5:
         raise DataError(
             f"a grid head of {count} anchors is (rows, columns, {count} * (5 + classes)), this output is "
             f"{list(output.shape)}: {_SAY}"
@@ -183,10 +192,12 @@ def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = values.shape[:2]
     cells = values.reshape(rows, columns, count, -1)
     place = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)[:, :, None]
-    centre = (_logistic(cells[..., :2]) + place) / [columns, rows]
+    centre = (place + 0.5 + head.reach * (_logistic(cells[..., :2]) - 0.5)) / [columns, rows]
     half = np.exp(cells[..., 2:4].clip(-20, 20)) * np.array(head.anchors) / 2
-    powers = np.exp(cells[..., 5:] - cells[..., 5:].max(-1, keepdims=True))
-    scores = _logistic(cells[..., 4:5]) * powers / powers.sum(-1, keepdims=True)
+    scores = _logistic(cells[..., 4:5])
+    if cells.shape[-1] > 5:
+        powers = np.exp(cells[..., 5:] - cells[..., 5:].max(-1, keepdims=True))
+        scores = scores * powers / powers.sum(-1, keepdims=True)
     return np.concatenate([centre - half, centre + half], axis=-1).reshape(-1, 4), scores.reshape(-1, scores.shape[-1])
 
 

@@ -60,10 +60,7 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
     """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
     tensorflow("train a network", options.threads)
     check_output(options.out)
-    if (options.run / "checkpoint.npz").is_file() and not options.resume:
-        raise DataError(
-            f"{options.run} holds an unfinished or finished run: add --resume, or name another --run folder"
-        )
+    check_run(options.run, options.resume)
     network = find_or_load(options.arch)
     network = replace(network, resolution=options.resolution or network.resolution)
     # pictures are kept larger than the network's input, so that crops of them still have detail
@@ -78,6 +75,12 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
         training.resume()
     training.run(validation, activity, say)
     return _finish(options, say, network, training, data, validation)
+
+
+def check_run(folder: Path, resume: bool) -> None:
+    """DataError where a run would overwrite another one."""
+    if (folder / "checkpoint.npz").is_file() and not resume:
+        raise DataError(f"{folder} holds an unfinished or finished run: add --resume, or name another --run folder")
 
 
 def _load(

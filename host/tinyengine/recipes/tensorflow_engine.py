@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,13 @@ from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network
 
 
-class TensorflowEngine:
-    """Steps of a Keras model of its own in a traced function."""
+class KerasEngine(ABC):
+    """Steps of a Keras model in a traced function, whatever its loss is."""
 
-    def __init__(self, model: Any, network: Network, recipe: Recipe, classes: int) -> None:
-        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``."""
+    def __init__(self, model: Any, recipe: Recipe) -> None:
+        """``model`` belongs to the engine from now on."""
         tf = tensorflow("train a network")
-        self._tf, self._network, self._recipe, self._classes = tf, network, recipe, classes
-        weights = model.get_weights()
-        self._model = model = keras_model(network, softmax=False)
-        model.set_weights(weights)
+        self._tf, self._recipe, self._model = tf, recipe, model
         self._velocity = [tf.Variable(tf.zeros_like(w), trainable=False) for w in model.trainable_variables]
         self._average = [tf.Variable(w, trainable=False) for w in model.weights]
         self._traced = tf.function(self._step)
@@ -44,16 +42,20 @@ class TensorflowEngine:
     def _variables(self) -> dict[str, list[Any]]:
         return {"weight": self._model.weights, "average": self._average, "velocity": self._velocity}
 
+    @abstractmethod
+    def _augmented(self, pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        """The pictures as the model takes them, float32, and their targets."""
+
+    @abstractmethod
+    def _loss(self, outputs: Any, targets: Any) -> Any:
+        """Of the model's outputs for a batch, a number."""
+
     def _step(self, pixels: Any, targets: Any, rate: Any, keep: Any, seed: Any) -> Any:
         tf, recipe = self._tf, self._recipe
-        x, targets = augment(pixels, targets, self._network.resolution, recipe.augmentation, seed)
+        x, targets = self._augmented(pixels, targets, seed)
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            outputs, classes = self._model(x, training=True), self._classes
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets[:, :classes], outputs[:, :classes]))
-            if outputs.shape[1] > classes:
-                difference = outputs[:, classes:] - targets[:, classes:]
-                loss += recipe.embedding_weight * tf.reduce_mean(tf.square(difference))
+            loss = self._loss(self._model(x, training=True), targets)
         for variable, velocity, gradient in zip(variables, self._velocity, tape.gradient(loss, variables), strict=True):
             if decays(variable.path, variable.shape):
                 gradient = gradient + recipe.weight_decay * variable
@@ -61,4 +63,26 @@ class TensorflowEngine:
             variable.assign_sub(rate * (gradient + recipe.momentum * velocity))
         for average, weight in zip(self._average, self._model.weights, strict=True):
             average.assign(keep * average + (1 - keep) * tf.convert_to_tensor(weight))
+        return loss
+
+
+class TensorflowEngine(KerasEngine):
+    """Of a classifier, and of the embedding that it learns beside."""
+
+    def __init__(self, model: Any, network: Network, recipe: Recipe, classes: int) -> None:
+        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``."""
+        self._network, self._classes = network, classes
+        own = keras_model(network, softmax=False)
+        own.set_weights(model.get_weights())
+        super().__init__(own, recipe)
+
+    def _augmented(self, pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        return augment(pixels, targets, self._network.resolution, self._recipe.augmentation, seed)
+
+    def _loss(self, outputs: Any, targets: Any) -> Any:
+        tf, classes = self._tf, self._classes
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets[:, :classes], outputs[:, :classes]))
+        if outputs.shape[1] > classes:
+            difference = outputs[:, classes:] - targets[:, classes:]
+            loss += self._recipe.embedding_weight * tf.reduce_mean(tf.square(difference))
         return loss

@@ -57,7 +57,12 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 class Training:
-    """One run: construct it, call :meth:`run`, take :attr:`model`, which holds the averaged weights."""
+    """One run: construct it, call :meth:`run`, take :attr:`model`, which holds the averaged weights.
+
+    Of a classifier; methods that begin with an underscore are what another task does in another way.
+    """
+
+    figure = "accuracy"
 
     def __init__(
         self,
@@ -74,30 +79,24 @@ class Training:
         ``backend``: one of BACKENDS; ToolError where its package is missing."""
         tensorflow("train a network").keras.utils.set_random_seed(recipe.seed)
         self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
-        self.targets = data.targets(recipe.soft_weight)
-        if self.targets.shape[1] != network.classes:
-            raise DataError(f"the data has {self.targets.shape[1]} classes and the network {network.classes}")
-        if data.embedding is not None and recipe.embedding_weight > 0:
-            self.targets = np.hstack([self.targets, data.embedding])
+        self.targets = self._make_targets()
         if len(data) < recipe.batch:
             raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
         self.steps_per_epoch = len(data) // recipe.batch
         self.steps = max(1, round(recipe.epochs * self.steps_per_epoch)) if recipe.epochs else 0
         if not self.steps and start is None:
             raise DataError("no passes train nothing, so there must be weights to begin with: name them with --start")
-        self.model = keras_model(network, softmax=False)
-        self._start = b""
-        if start is not None:
-            self._start = begin(self.model, network, start, data.values, recipe.seed)
+        self.model = self._make_model()
+        self._start = b"" if start is None else self._begin(start)
         self.step = 0
         self.history: list[dict[str, Any]] = []
         self._engine = self._make_engine(backend, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(
-        self, validation: Arrays | None, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
-    ) -> None:
-        """Train from the current step to the end; a checkpoint is written every ``save_every`` seconds.
+    def run(self, validation: Any, activity: Activity = silent, say: Say = silent, save_every: float = 120.0) -> None:
+        """Train from the current step to the end, measured on ``validation`` (Arrays, or None).
+
+        A checkpoint is written every ``save_every`` seconds.
 
         A run of no steps measures the normalization anew, for a resolution that the weights were not trained at.
         """
@@ -126,7 +125,7 @@ class Training:
                     if end_of_epoch:
                         self._end_epoch(status, validation)
                         if status.accuracy is not None:
-                            say(f"epoch {epoch + 1}: loss {status.loss:.4f}, accuracy {status.accuracy:.2f} %")
+                            say(f"epoch {epoch + 1}: loss {status.loss:.4f}, {self.figure} {status.accuracy:.2f} %")
                         loss_sum, loss_count, started, since = 0.0, 0, time.monotonic(), self.step
                     activity("training", self.step, self.steps, figures)
                 if time.monotonic() - saved > save_every:
@@ -137,8 +136,7 @@ class Training:
             self.save()
         self._use_average()
         if not self.steps:
-            pictures = some_pictures(self.data.values, MEASURED_ANEW, self.network.resolution, self.recipe.seed)
-            measure_normalization(self.model, self.network, pictures)
+            self._settle()
 
     def save(self) -> None:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
@@ -170,24 +168,53 @@ class Training:
 
     def fingerprint(self) -> str:
         """Identifies architecture, settings, data and the weights it began with."""
-        architecture, recipe = asdict(self.network), asdict(self.recipe)
-        if self.targets.shape[1] == self.network.classes:
-            del recipe["embedding_weight"]  # decides nothing
-        digest = hashlib.sha256(json.dumps([architecture, recipe], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.targets).tobytes())
         digest.update(np.ascontiguousarray(self.data.values[:: max(1, len(self.data) // 64)]).tobytes())
         digest.update(self._start)
         return digest.hexdigest()
 
+    def _settings(self) -> list[Any]:
+        """What decides the result besides the data and the weights that it begins with."""
+        recipe = asdict(self.recipe)
+        if self.targets.shape[1] == self.network.classes:
+            del recipe["embedding_weight"]  # decides nothing
+        return [asdict(self.network), recipe]
+
+    def _make_targets(self) -> np.ndarray:
+        data, recipe = self.data, self.recipe
+        targets = data.targets(recipe.soft_weight)
+        if targets.shape[1] != self.network.classes:
+            raise DataError(f"the data has {targets.shape[1]} classes and the network {self.network.classes}")
+        if data.embedding is not None and recipe.embedding_weight > 0:
+            targets = np.hstack([targets, data.embedding])
+        return targets
+
+    def _make_model(self) -> Any:
+        return keras_model(self.network, softmax=False)
+
+    def _begin(self, start: Path) -> bytes:
+        return begin(self.model, self.network, start, self.data.values, self.recipe.seed)
+
+    def _settle(self) -> None:
+        """Of a run of no steps, whose resolution is new to its weights."""
+        pictures = some_pictures(self.data.values, MEASURED_ANEW, self.network.resolution, self.recipe.seed)
+        measure_normalization(self.model, self.network, pictures)
+
+    def _measure(self, validation: Any, epoch: int) -> float | None:
+        """The accuracy of the model in per cent; None where this epoch is not measured."""
+        answers = keras_outputs(self.model, validation.values).argmax(axis=1)
+        return score(answers, validation).accuracy
+
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.data))
 
-    def _end_epoch(self, status: Status, validation: Arrays | None) -> None:
+    def _end_epoch(self, status: Status, validation: Any) -> None:
         if validation is not None:
             self._use_average()
-            answers = keras_outputs(self.model, validation.values).argmax(axis=1)
-            status.accuracy = score(answers, validation).accuracy
-            if status.accuracy >= max((line["accuracy"] or 0 for line in self.history), default=0):
+            status.accuracy = self._measure(validation, status.epoch)
+            best = max((line["accuracy"] or 0 for line in self.history), default=0)
+            if status.accuracy is not None and status.accuracy >= best:
                 self._write_weights(self.folder / "best.npz")
         self.history.append(asdict(status))
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:

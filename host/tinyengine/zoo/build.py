@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinyengine.optional import tensorflow
-from tinyengine.zoo.table import Network
+from tinyengine.zoo.table import Block, Network
 
 if TYPE_CHECKING:
     import keras
@@ -19,30 +19,47 @@ def keras_model(network: Network, softmax: bool = True) -> keras.Model:
     """
     keras = tensorflow("build a network of the zoo").keras
     layers = keras.layers
-
-    def normalized(x: Any, name: str, activation: bool = True) -> Any:
-        x = layers.BatchNormalization(name=f"{name}_bn")(x)
-        return layers.ReLU(6.0, name=f"{name}_relu6")(x) if activation else x
-
-    def convolution(x: Any, name: str, channels: int, kernel: int = 1, stride: int = 1, activation: bool = True) -> Any:
-        x = layers.Conv2D(channels, kernel, stride, "same", use_bias=False, name=name)(x)
-        return normalized(x, name, activation)
-
+    build = Builder()
     inputs = layers.Input((network.resolution, network.resolution, 3), name="image")
-    x = convolution(inputs, "stem", network.stem, 3, 2)
+    x = build.convolution(inputs, "stem", network.stem, 3, 2)
     for index, block in enumerate(network.blocks):
-        name, start = f"block{index}", x
-        if block.expansion != 1:
-            x = convolution(x, f"{name}_expand", x.shape[-1] * block.expansion)
-        x = layers.DepthwiseConv2D(block.kernel, block.stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
-        x = normalized(x, f"{name}_depthwise")
-        x = convolution(x, f"{name}_project", block.channels, activation=False)
-        if block.stride == 1 and start.shape[-1] == block.channels:
-            x = layers.Add(name=f"{name}_add")([start, x])
+        x = build.block(x, index, block)
     if network.head is not None:
-        x = convolution(x, "head", network.head)
+        x = build.convolution(x, "head", network.head)
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = layers.Dense(network.classes, name="classifier")(x)
     if softmax:
         x = layers.Softmax(name="probability")(x)
     return keras.Model(inputs, x, name=network.name.replace(".", "_"))
+
+
+class Builder:
+    """Appends layers to a Keras tensor, each convolution with its normalization."""
+
+    def __init__(self) -> None:
+        self._layers = tensorflow("build a network of the zoo").keras.layers
+
+    def convolution(
+        self, x: Any, name: str, channels: int, kernel: int = 1, stride: int = 1, activation: bool = True
+    ) -> Any:
+        x = self._layers.Conv2D(channels, kernel, stride, "same", use_bias=False, name=name)(x)
+        return self._normalized(x, name, activation)
+
+    def depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
+        x = self._layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=name)(x)
+        return self._normalized(x, name)
+
+    def block(self, x: Any, index: int, block: Block) -> Any:
+        """The network's block of that number."""
+        name, start = f"block{index}", x
+        if block.expansion != 1:
+            x = self.convolution(x, f"{name}_expand", x.shape[-1] * block.expansion)
+        x = self.depthwise(x, f"{name}_depthwise", block.kernel, block.stride)
+        x = self.convolution(x, f"{name}_project", block.channels, activation=False)
+        if block.stride == 1 and start.shape[-1] == block.channels:
+            x = self._layers.Add(name=f"{name}_add")([start, x])
+        return x
+
+    def _normalized(self, x: Any, name: str, activation: bool = True) -> Any:
+        x = self._layers.BatchNormalization(name=f"{name}_bn")(x)
+        return self._layers.ReLU(6.0, name=f"{name}_relu6")(x) if activation else x

@@ -1,0 +1,86 @@
+"""How well a detector finds what has been boxed by hand: average precision at an overlap of one half (AP50)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyengine.data.box_pictures import COUNTS
+from tinyengine.data.boxes import Box, overlap
+
+SIZES = {"below 1 %": (0.0, 0.01), "1-5 %": (0.01, 0.05), "5-20 %": (0.05, 0.2), "above 20 %": (0.2, 1.01)}
+"""Shares of the picture."""
+_ALL = (0.0, 1.01)
+OVERLAP = 0.5
+
+
+@dataclass(slots=True)
+class Precision:
+    """In per cent, the mean over the classes; None where there is nothing to find. ``count``: boxes to be found."""
+
+    ap50: float | None
+    count: int
+    by_size: dict[str, tuple[float | None, int]]
+
+
+def average_precision(found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], classes: int) -> Precision:
+    """``found``: of each picture, whatever score they have; ``boxes``: as ``BoxPictures`` has them.
+
+    The area below the curve of precision over recall, precision being the best at this or a higher recall (as VOC
+    since 2010). Each found box takes the box of its class that it overlaps most, among those that nothing better has
+    taken. What overlaps an ignored box by half of its own area counts neither way, nor does, in a class of sizes, what
+    meets a box of another size, or meets none and has another size itself.
+    """
+
+    def mean(limits: tuple[float, float]) -> tuple[float | None, int]:
+        values = [_of_class(found, boxes, index, limits) for index in range(classes)]
+        known = [value for value, _ in values if value is not None]
+        return (float(np.mean(known)) if known else None), sum(count for _, count in values)
+
+    ap50, count = mean(_ALL)
+    return Precision(ap50, count, {name: mean(limits) for name, limits in SIZES.items()})
+
+
+def _of_class(
+    found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], index: int, limits: tuple[float, float]
+) -> tuple[float | None, int]:
+    scores: list[float] = []
+    right: list[bool] = []
+    count = 0
+    for mine, each in zip(found, boxes, strict=True):
+        truth = each[each[:, 4] == index]
+        area = (truth[:, 2] - truth[:, 0]) * (truth[:, 3] - truth[:, 1])
+        counts = (truth[:, 5] == COUNTS) & (area >= limits[0]) & (area < limits[1])
+        count += int(counts.sum())
+        taken = np.zeros(len(truth), bool)
+        for box in sorted((box for box in mine if box.index == index), key=lambda box: -box.score):
+            edges = np.array([box.left, box.top, box.right, box.bottom])
+            overlaps = np.array([overlap(edges, other) for other in truth[:, :4]])
+            free = np.where(taken | (truth[:, 5] != COUNTS), -1.0, overlaps)
+            best = int(free.argmax()) if len(free) else -1
+            if best >= 0 and free[best] >= OVERLAP:
+                taken[best] = True
+                if counts[best]:
+                    scores.append(box.score)
+                    right.append(True)
+                continue
+            own = float((edges[2:] - edges[:2]).prod())
+            if limits[0] <= own < limits[1] and not _hidden(edges, truth[truth[:, 5] != COUNTS]):
+                scores.append(box.score)
+                right.append(False)
+    if not count:
+        return None, 0
+    hits = np.array(right, bool)[np.argsort(-np.array(scores), kind="stable")] if scores else np.zeros(0, bool)
+    recall = np.cumsum(hits) / count
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(recall, prepend=0.0)
+    return 100 * float((steps * precision).sum()), count
+
+
+def _hidden(edges: np.ndarray, ignored: np.ndarray) -> bool:
+    """Whether half of a box lies in one that is ignored."""
+    sides = (np.minimum(edges[2:], ignored[:, 2:4]) - np.maximum(edges[:2], ignored[:, :2])).clip(0)
+    return bool((sides.prod(1) >= OVERLAP * max(float((edges[2:] - edges[:2]).prod()), 1e-12)).any())

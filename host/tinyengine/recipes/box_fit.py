@@ -1,0 +1,121 @@
+"""From boxed pictures to an int8 detector beside its MODEL.json: what ``tinyengine fit --task detection`` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tinyengine.convert.keras import picture_samples, quantize
+from tinyengine.data.box_pictures import join_boxes, read_boxes
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.network_file import check_output, write_network
+from tinyengine.errors import DataError
+from tinyengine.optional import tensorflow
+from tinyengine.progress import Activity, Say, part, silent
+from tinyengine.recipes.box_training import BoxArrays, BoxTraining, precision
+from tinyengine.recipes.evaluate import keras_outputs, tflite_outputs
+from tinyengine.recipes.fit import CALIBRATION_PICTURES, check_run
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import some_pictures
+from tinyengine.zoo.arch_file import find_or_load
+from tinyengine.zoo.detector import Detector, detector_macs
+
+
+@dataclass(slots=True)
+class BoxFitOptions:
+    data: list[Path]
+    validate: Path | None
+    arch: str
+    out: Path
+    classes: tuple[str, ...] = ()
+    leave_out: tuple[int, ...] = ()
+    mosaic: float = 0.0
+    resolution: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    threads: int = 1
+    limit: int | None = None
+    run: Path = Path("runs/fit")
+    resume: bool = False
+    start: Path | None = None
+
+
+@dataclass(slots=True)
+class BoxFitResult:
+    """What ``--json`` prints. Precisions (``average_precision.Precision``) are None without validation pictures."""
+
+    out: Path
+    arch: str
+    macs: int
+    parameters: int
+    pictures: int
+    boxes: int
+    steps: int
+    float_precision: dict[str, Any] | None
+    int8_precision: dict[str, Any] | None
+
+
+def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = silent) -> BoxFitResult:
+    """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
+    tensorflow("train a network", options.threads)
+    check_output(options.out)
+    check_run(options.run, options.resume)
+    network = find_or_load(options.arch)
+    network = replace(network, resolution=options.resolution or network.resolution)
+    data = _load(activity, options, options.data, network.resolution * 3 // 2, options.limit)
+    names = data.pictures.classes
+    validation = None
+    if options.validate:
+        validation = _load(activity, options, [options.validate], network.resolution, held_out=True)
+        if validation.pictures.classes != names:
+            raise DataError(
+                f"{options.validate} boxes the classes {[*validation.pictures.classes]} and the training data "
+                f"{[*names]}; choose some by --class"
+            )
+    detector = Detector(network, len(names), options.leave_out)
+    training = BoxTraining(detector, options.recipe, data, options.run, options.start, options.mosaic)
+    if options.resume:
+        training.resume()
+    training.run(validation, activity, say)
+    say("converting to int8 ...")
+    model = training.model
+    pixels = some_pictures(data.pictures.values, CALIBRATION_PICTURES, network.resolution, options.recipe.seed)
+    content = quantize(model, picture_samples(pixels))
+    write_network(options.out, content, ModelMetadata(task="detection", classes=names, boxes=detector.head))
+    model.save(options.run / "model.keras")
+    boxes = sum(len(each) for each in data.boxes)
+    size = detector_macs(model), model.count_params()
+    result = BoxFitResult(options.out, options.arch, *size, len(data.boxes), boxes, training.steps, None, None)
+    if validation is not None:
+        say("measuring the int8 network ...")
+        pictures, head = validation.pictures.values, detector.head
+        outputs = keras_outputs(model, pictures)
+        result.float_precision = asdict(precision(outputs, validation, head, len(names)))
+        whole = tflite_outputs(options.out, pictures).reshape(len(pictures), *outputs.shape[1:])
+        result.int8_precision = asdict(precision(whole, validation, head, len(names)))
+        for name, found in (("float", result.float_precision), ("int8", result.int8_precision)):
+            sizes = "; ".join(f"{size} {_per_cent(ap)}" for size, (ap, _) in found["by_size"].items())
+            say(f"{name}: AP50 {_per_cent(found['ap50'])} of {found['count']} boxes; by share of the picture {sizes}")
+    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
+    say(f"wrote {options.out}")
+    return result
+
+
+def _per_cent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _load(
+    activity: Activity,
+    options: BoxFitOptions,
+    paths: Sequence[Path],
+    size: int,
+    limit: int | None = None,
+    held_out: bool = False,
+) -> BoxArrays:
+    sets = [read_boxes(path, limit, held_out) for path in paths]
+    if options.classes:
+        sets = [each.of_classes(options.classes) for each in sets]
+    return BoxArrays.of(join_boxes(sets), size, part(activity, f"reading {', '.join(path.name for path in paths)}"))
