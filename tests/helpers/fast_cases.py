@@ -329,6 +329,30 @@ def add_cases(draw: Draw, count: int) -> list[OpCase]:
     ]
 
 
+def repeated_cases(draw: Draw, count: int) -> list[OpCase]:
+    """ADD, SUB and MUL of pictures and of what serves all their pixels, constant or not; MUL of two pictures."""
+    cases = []
+    for _ in range(count):
+        builder = CaseBuilder()
+        shape = (1, draw.integer(1, 5), draw.integer(1, 5), draw.one_of(1, 3, 4, draw.integer(4, 40), 64))
+        kind = draw.one_of(OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MUL)
+        whole = kind is OpKind.MUL and draw.one_of(False, True)
+        other = shape if whole else draw.one_of((1,) * 3 + shape[3:], (1, 1, *shape[2:]), (1, 1, 1, 1))
+        constant = draw.one_of(False, True)
+        ties = kind is not OpKind.MUL and draw.one_of(False, False, True)
+        scales = draw.one_of([0.25, 0.5], [0.5, 0.125]) if ties else [draw.scale(0.01, 0.1) for _ in "ab"]
+        quants = [Quantization((scale,), (draw.zero(),)) for scale in scales]
+        names = [builder.given("x", quants[0], int8(draw, shape, draw.one_of(*EXTREMES[:4])))]
+        value = int8(draw, other, draw.one_of("random", "random", "ends"))
+        names.append(builder.constant(value, quants[1], "k") if constant else builder.given("z", quants[1], value))
+        most = quants[0].scale[0] * quants[1].scale[0] * 80 if kind is OpKind.MUL else max(q.scale[0] for q in quants)
+        scale = draw.one_of(0.5, 1.0) if ties else float(np.float32(most * draw.scale(0.3, 6.0)))
+        out = Quantization((scale,), (draw.one_of(-128, draw.zero()),))
+        attrs = ElementwiseAttrs(Activation(draw.one_of("none", "none", *CLAMPS)))
+        cases.append(builder.finish(kind, draw.one_of(names, names[::-1]), shape, out, attrs))
+    return cases
+
+
 def extreme_cases(draw: Draw) -> list[OpCase]:
     """Sums at their ends: full-range weights and inputs, all -128, biases up to what the formulas bear and beyond."""
     cases = []

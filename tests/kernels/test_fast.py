@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tinyengine.ir import OpKind
 from tinyengine.ir.ops import Window
 from tinyengine.ir.requant import Requant
 from tinyengine.ir.sums import sum_range
@@ -30,6 +31,7 @@ FAMILIES: dict[str, Callable[[Draw, int], list[OpCase]]] = {
     "depthwise": fast_cases.depthwise_cases,
     "dense": fast_cases.dense_cases,
     "add": fast_cases.add_cases,
+    "repeated": fast_cases.repeated_cases,
     "column": fast_cases.column_cases,
     "direct": fast_cases.direct_cases,
     "quads": fast_cases.quad_cases,
@@ -186,6 +188,22 @@ def test_ties_are_not_added_linearly() -> None:
     batch = build_batch(cases, "ties")
     assert "te_add_scaled" in variant_names(batch.calls)
     assert "te_add_s8" in {call.function for call in batch.calls}  # equal scales
+    [outputs] = run_native([batch])
+    batch.check(outputs)
+
+
+def test_what_repeats() -> None:
+    """Rows that serve all pixels take the fast kernels, with every variant; what TFLite rounds away from zero on both
+    sides, and differences that no line gives, do not."""
+    batch = build_batch(fast_cases.repeated_cases(Draw(np.random.default_rng(11)), 150), "repeated")
+    functions = {call.function for call in batch.calls}
+    assert functions >= {"te_add_fast_const_s8", "te_mul_fast_s8", "te_mul_fast_const_s8"}
+    constant = [call for call in batch.calls if call.function == "te_add_fast_const_s8"]
+    assert {call.params["add"] for call in constant} == ADD_VARIANTS
+    assert {call.params["constant_first"] for call in constant} == {0, 1}
+    assert {call.op.kind for call in constant} == {OpKind.ADD, OpKind.SUB}
+    multiplied = [call for call in batch.calls if call.function == "te_mul_fast_s8"]
+    assert {call.params["step_b"] == 0 for call in multiplied} == {False, True}
     [outputs] = run_native([batch])
     batch.check(outputs)
 

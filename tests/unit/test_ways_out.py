@@ -275,8 +275,10 @@ TESTED: dict[str, str] = {
     "run pip install 'tinyengine[pytorch]'": "test_pytorch.py::test_a_program_becomes_int8",
     "name another output": "test_files.py::test_commands_take_c_arrays",
     "compile it": "test_cli_compile.py::test_json_has_the_contract_keys",
-    "write it with tinyengine lm convert": "test_language_convert.py::test_integers_stay_near_the_float_model",
-    "give a .lm file that 'tinyengine lm convert' wrote": "test_language_convert.py::test_integers_stay_near_the_float_model",
+    **dict.fromkeys(
+        ("write it with tinyengine lm convert", "give a .lm file that 'tinyengine lm convert' wrote"),
+        "test_language_convert.py::test_integers_stay_near_the_float_model",
+    ),
     "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",
 }
 """Where a way out is tested that is no matter of operators: a file of tests/unit, and how the test's name begins."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 
 def dense_strides(shape: Sequence[int]) -> list[int]:
@@ -26,3 +27,12 @@ def merge_axes(sizes: Sequence[int], strides: Sequence[int]) -> tuple[list[int],
         else:
             merged.append((size, stride))
     return [size for size, _ in merged], [stride for _, stride in merged]
+
+
+def repeats_after(shape: Sequence[int], result: Sequence[int]) -> int:
+    """After how many elements of ``result`` a tensor of ``shape`` that spreads over it begins anew; 0 if it spreads
+    otherwise than by whole repetitions."""
+    kept = list(shape)
+    while kept and kept[0] == 1:
+        kept.pop(0)
+    return prod(kept) if list(result[len(result) - len(kept) :]) == kept else 0

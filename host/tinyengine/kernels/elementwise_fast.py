@@ -1,4 +1,4 @@
-"""ADD of two tensors of one shape on te_add_fast.h."""
+"""ADD of two tensors of one shape, ADD and SUB of a constant that repeats, on te_add_fast.h."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from functools import cache
 
 import numpy as np
 
-from tinyengine.ir import Graph, Operator
+from tinyengine.ir import Graph, Operator, Tensor
 from tinyengine.ir.quantize import multiply_by_quantized_multiplier
 from tinyengine.ir.requant import AddParams, add_params
-from tinyengine.kernels import access
+from tinyengine.kernels import access, params
+from tinyengine.kernels.axes import repeats_after
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.fixed import MAX_SHIFT
 
@@ -23,14 +24,19 @@ LINEAR_SHIFT = 21
 
 
 def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """None for constants, broadcasting, output scales far from the inputs', equal scales that are not linear."""
+    """None for broadcasting other than of a constant that repeats, for output scales far from the inputs', and for
+    equal scales and differences that are not linear."""
     a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
-    if y.dtype != "int8" or a.is_constant or b.is_constant or not a.shape == b.shape == y.shape:
+    if {a.dtype, b.dtype, y.dtype} != {"int8"} or (a.is_constant and b.is_constant):
+        return None
+    if any(t.shape != y.shape and not (t.is_constant and repeats_after(t.shape, y.shape)) for t in (a, b)):
         return None
     p = add_params(graph, op)
-    linear = linear_constants(p)
+    linear = linear_constants(p, *(() if t.data is None else tuple(np.unique(t.data).tolist()) for t in (a, b)))
     if linear is not None:
         return _call(op, graph, p, "te_add_linear", linear, "linear")
+    if min(p.multiplier1, p.multiplier2) < 0:  # te_add_scaled takes a sum's sign for its product's
+        return None
     swap = False
     if (p.multiplier1, p.shift1) == HALF:
         p, swap = _swapped(p), True
@@ -53,9 +59,11 @@ def lower_add_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | N
 
 
 @cache
-def linear_constants(p: AddParams) -> dict[str, CValue] | None:
-    """Constants of te_add_linear; None unless they give the exact result for each of the 65536 pairs of values."""
-    a, b = np.arange(-128, 128)[:, None], np.arange(-128, 128)[None, :]
+def linear_constants(p: AddParams, of_a: tuple[int, ...] = (), of_b: tuple[int, ...] = ()) -> dict[str, CValue] | None:
+    """Constants of te_add_linear; None unless they give the exact result for each pair of values. ``of_a``, ``of_b``:
+    the values of a constant operand; all 256 where there are none."""
+    a, b = (np.array(of or range(-128, 128), np.int64) for of in (of_a, of_b))
+    a, b = a[:, None], b[None, :]
     want = np.clip(_exact(p, a, b), -128, 127)
     one = 1 << LINEAR_SHIFT
     out = float(p.multiplier) * 2.0 ** (p.shift - 62 + p.left_shift)
@@ -96,6 +104,9 @@ def _call(
     a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
     if swap:
         a, b = b, a
+    for x, constant in ((a, b), (b, a)):
+        if constant.is_constant:
+            return _call_const(op, p, kernel, constants, note, x, constant, constant is a)
     return KernelCall(
         op,
         "te_add_fast_s8",
@@ -106,6 +117,47 @@ def _call(
         outputs=[y.name],
         overlaps=(Overlap(0), Overlap(0)),
         access=access.elementwise(y.elements, [None, None]),
+        note=note,
+    )
+
+
+ROW = 64
+"""Elements of a row, at least, for which a constant is written out several times: each row is a call of its own."""
+
+
+def _call_const(
+    op: Operator,
+    p: AddParams,
+    kernel: str,
+    constants: dict[str, CValue],
+    note: str,
+    x: Tensor,
+    constant: Tensor,
+    first: bool,
+) -> KernelCall:
+    assert constant.data is not None
+    data = constant.data.ravel()
+    rows = x.elements // data.size
+    copies = next((n for n in range(1, rows + 1) if rows % n == 0 and n * data.size >= ROW), rows)
+    return KernelCall(
+        op,
+        "te_add_fast_const_s8",
+        HEADER,
+        "te_add_fast_const_params",
+        lambda: {
+            "rows": rows // copies,
+            "count": data.size * copies,
+            "min": p.low,
+            "max": p.high,
+            "add": kernel,
+            "constant": params.array("constant", np.tile(data, copies), "int8"),
+            "constant_first": int(first),
+            "constants": constants,
+        },
+        inputs=[x.name],
+        outputs=[op.outputs[0]],
+        overlaps=(Overlap(0),),
+        access=access.elementwise(x.elements, [None]),
         note=note,
     )
 

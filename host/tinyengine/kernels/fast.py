@@ -20,11 +20,14 @@ from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.depthwise_quads import lower_depthwise_quads
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
+from tinyengine.kernels.mul_fast import lower_mul_fast
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
 FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering]]] = {  # by kind and leading dtype
     (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
+    (OpKind.SUB, "int8"): [(DSP, lower_add_fast)],
+    (OpKind.MUL, "int8"): [(DSP, lower_mul_fast)],
     (OpKind.CONV_2D, "int8"): [(DSP, lower_single_pixel), (DSP, lower_conv_fast), (DSP, lower_conv_groups)],
     (OpKind.DEPTHWISE_CONV_2D, "int8"): [
         (DSP, lower_depthwise_column),

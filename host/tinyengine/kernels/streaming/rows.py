@@ -360,7 +360,7 @@ class _Addition:
 def _addition(request: _Request, op: Operator, x: str) -> _Addition | None:
     """ADD of the rows of ``x`` and of another tensor."""
     call = lower_add_fast(op, request.graph, request.target)
-    if call is None or x not in call.inputs or call.inputs[0] == call.inputs[1]:
+    if call is None or x not in call.inputs or len(set(call.inputs)) < 2:
         return None
     skip_first = call.inputs.index(x) == 1
     count = prod(request.shape(op.outputs[0])[1:])

@@ -1,4 +1,4 @@
-/* ADD of two tensors of one shape, TFLite's rounding exactly.
+/* ADD of two tensors of one shape, or of one and a constant that repeats; TFLite's rounding exactly.
  *
  * TFLite gives both inputs 20 bits of headroom and rescales them to twice the larger scale. So the input with
  * the larger scale is just shifted, t = (b - zero) << 19, and only the other is rescaled with rounding
@@ -44,6 +44,18 @@ typedef struct te_add_fast_params {
 
 /* Element by element: y may be a or b, or trail them. */
 void te_add_fast_s8(const te_add_fast_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+typedef struct te_add_fast_const_params {
+    uint32_t rows, count; /* rows of `count` elements, to each of which the constant is added */
+    int16_t min, max;
+    te_add_fn *add;
+    const int8_t *constant;
+    uint32_t constant_first; /* the constant is a */
+    te_add_fast_constants constants;
+} te_add_fast_const_params;
+
+/* y may be x, or trail it. */
+void te_add_fast_const_s8(const te_add_fast_const_params *p, const int8_t *x, int8_t *y);
 
 TE_END_C
 

@@ -8,6 +8,14 @@ void te_add_fast_s8(const te_add_fast_params *p, const int8_t *a, const int8_t *
     te_clamp_s8(y, p->count, p->min, p->max);
 }
 
+void te_add_fast_const_s8(const te_add_fast_const_params *p, const int8_t *x, int8_t *y) {
+    int8_t *row = y;
+    for (uint32_t i = 0; i < p->rows; i++, x += p->count, row += p->count)
+        p->add(&p->constants, p->constant_first ? p->constant : x, p->constant_first ? x : p->constant, row,
+               p->count);
+    te_clamp_s8(y, p->rows * p->count, p->min, p->max);
+}
+
 #if !TE_DSP /* the twins of te_add_fast_dsp.S */
 
 void te_add_scaled(const te_add_fast_constants *k, const int8_t *a, const int8_t *b, int8_t *y,
