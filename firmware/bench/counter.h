@@ -4,17 +4,32 @@
 
 #include <stdint.h>
 
-/* CMSDK timer 0 counts down in 32 bits; dual timer 1 counts down 256 times slower and tells how often the
- * first has wrapped. Where they lie says the linker script, as the table of cores has it
- * (host/tinyengine/cores.py). */
+/* Where it lies says the linker script, as the table of cores has it (host/tinyengine/cores.py). */
 extern volatile uint32_t bench_timers[];
+
+#ifdef BENCH_SYSTEM_COUNTER
+/* The control frame of the SSE's system counter, which counts up in 64 bits. */
+#define COUNTER_FINE bench_timers[0x08 / 4]
+#define COUNTER_COARSE bench_timers[0x0C / 4]
+#else
+/* CMSDK timer 0 counts down in 32 bits; dual timer 1 counts down 256 times slower and tells how often the
+ * first has wrapped. */
 #define COUNTER_FINE bench_timers[1]
 #define COUNTER_COARSE bench_timers[0x2004 / 4]
 #define COUNTER_PRESCALE 256u
+#endif
 
 typedef struct counter_value {
-    uint32_t fine, coarse;
+    uint32_t fine, coarse; /* coarse is the sum of a reading before and one behind that of fine */
 } counter_value;
+
+static inline counter_value counter_now(void) {
+    counter_value value;
+    value.coarse = COUNTER_COARSE;
+    value.fine = COUNTER_FINE;
+    value.coarse += COUNTER_COARSE;
+    return value;
+}
 
 void bench_counter_start(void);
 

@@ -17,13 +17,6 @@ static inline uint32_t stack_pointer(void) {
     return sp;
 }
 
-static inline counter_value now(void) {
-    counter_value value;
-    value.fine = COUNTER_FINE;
-    value.coarse = COUNTER_COARSE;
-    return value;
-}
-
 /* Paints what lies below the caller's frame (inlined: it must not have a frame of its own there). */
 static inline __attribute__((always_inline)) void paint_stack(void) {
     stack_at_call = stack_pointer();
@@ -33,14 +26,14 @@ static inline __attribute__((always_inline)) void paint_stack(void) {
 __attribute__((noinline)) void bench_measure_run(measure_times *times, void (*run)(void)) {
     times->n_layers = 0;
     paint_stack();
-    times->before = now();
+    times->before = counter_now();
     run();
-    times->after = now();
+    times->after = counter_now();
 }
 
 static void store_time(void *context, uint32_t index) {
     measure_times *times = context;
-    times->layers[index] = now();
+    times->layers[index] = counter_now();
     times->n_layers = index + 1;
 }
 
@@ -48,9 +41,9 @@ __attribute__((noinline)) void
 bench_measure_profile(measure_times *times, void (*run_profiled)(te_layer_hook hook, void *context)) {
     times->n_layers = 0;
     paint_stack();
-    times->before = now();
+    times->before = counter_now();
     run_profiled(store_time, times);
-    times->after = now();
+    times->after = counter_now();
 }
 
 __attribute__((naked)) void bench_measure_nothing(void) {

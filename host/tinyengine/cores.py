@@ -26,7 +26,9 @@ FIRMWARE_LINK_FLAGS = ("-nostartfiles", "-Wl,-z,noexecstack")
 
 ANY: frozenset[str] = frozenset()
 DSP = frozenset({"dsp"})
-"""What code asks of a core: nothing; the DSP extension (SMLAD and its kin: products of pairs of int16)."""
+MVE = frozenset({"dsp", "mve"})
+"""What code asks of a core: nothing; the DSP extension (SMLAD and its kin: products of pairs of int16); Helium besides
+(vectors of 16 bytes)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,13 @@ class Machine:
     ram: Region
     constants: Region
     timers: int = 0x40000000  # address of the CMSDK timer 0; the dual timer lies 0x2000 behind it
-    tick_ns: int = 40  # between two ticks of the timers
+    tick_ps: int = 40000  # between two ticks of the timers
+    system_counter: bool = False  # `timers` is the control frame of the SSE's system counter instead
+
+    @property
+    def defines(self) -> tuple[str, ...]:
+        """Flags for the bench image's C files."""
+        return ("-DBENCH_SYSTEM_COUNTER",) if self.system_counter else ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ _M33 = Core(
         Region(0x38000000, 4 * _MB),
         Region(0x80000000, 16 * _MB),
         timers=0x50000000,
-        tick_ns=50,
+        tick_ps=50000,
     ),
     cycle_model="cortex_m33",
 )
@@ -112,6 +120,21 @@ _TABLE = (
     _M7,
     # The STM32F74x and F75x, for one: without instructions for double precision.
     replace(_M7, name="cortex-m7-sp", flags=("-mcpu=cortex-m7", *_HARD, "-mfpu=fpv5-sp-d16")),
+    Core(
+        "cortex-m55",
+        ("-mcpu=cortex-m55", *_HARD),
+        MVE,
+        # Secure addresses, as for the Cortex-M33: instruction TCM, the FPGA's SRAM, DDR. The counter has 32 MHz.
+        Machine(
+            "mps3-an547",
+            Region(0x10000000, 1 << 19),
+            Region(0x31000000, 4 * _MB),
+            Region(0x70000000, 16 * _MB),
+            timers=0x58100000,
+            tick_ps=31250,
+            system_counter=True,
+        ),
+    ),
 )
 
 CORES: dict[str, Core] = {core.name: core for core in _TABLE}
