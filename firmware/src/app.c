@@ -11,7 +11,15 @@
 
 #define LONGEST_STRING 96u
 
-enum { CAN_FRAME = 1, CAN_ROWS = 2, CAN_PROFILE = 4, CAN_TRAIN = 8, CAN_REWIND = 16, CAN_WRITE = 32 };
+enum {
+    CAN_FRAME = 1,
+    CAN_ROWS = 2,
+    CAN_PROFILE = 4,
+    CAN_TRAIN = 8,
+    CAN_REWIND = 16,
+    CAN_WRITE = 32,
+    CAN_BOXES = 64
+};
 enum { STATISTICS_CLEAR = 1 };
 
 static struct {
@@ -29,7 +37,7 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     const uint32_t can = (fw_inference_has_frame() ? CAN_FRAME : 0u) |
                          (fw_inference_has_rows() ? CAN_ROWS : 0u) | (m->run_profiled ? CAN_PROFILE : 0u) |
                          (fw_training_supported() ? CAN_TRAIN : 0u) | (m->reset ? CAN_REWIND : 0u) |
-                         (fw_writing_supported() ? CAN_WRITE : 0u);
+                         (fw_writing_supported() ? CAN_WRITE : 0u) | (m->boxes ? CAN_BOXES : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -175,6 +183,7 @@ void fw_app_init(const te_model *model) {
     static const transfer_object objects[] = {
         {OBJECT_METADATA, metadata_size, read_metadata},
         {OBJECT_OUTPUT, fw_inference_output_size, fw_inference_read_output},
+        {OBJECT_BOXES, fw_inference_boxes_size, fw_inference_read_boxes},
         {OBJECT_STATE, fw_training_state_size, fw_training_read_state},
     };
     state.model = model;

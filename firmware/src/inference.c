@@ -14,6 +14,7 @@ static struct {
     bool by_rows;       /* the upload goes through begin, push_rows, finish */
     bool outputs_valid; /* nothing has touched the arena since the last run */
     uint32_t count;     /* counter ticks of this run so far */
+    uint32_t boxes;     /* bytes of those that were found; 0 also where nobody has looked for any */
     uint32_t runs, last_count, last_ms;
 } state;
 
@@ -158,12 +159,17 @@ status fw_inference_take_input(uint32_t *count) {
 
 /* ---- Running ---- */
 
-/* Answer: number of this run, counter ticks, milliseconds, bytes of all outputs,
- * then as much of them as fits. */
+static void put_as_fits(writer *answer, const void *data, uint32_t bytes) {
+    const uint32_t room = answer->capacity - answer->length;
+    put_bytes(answer, data, bytes < room ? bytes : room);
+}
+
+/* Request: flags, which may be missing. Answer: number of this run, counter ticks, milliseconds, bytes of all
+ * outputs, or of the boxes, then as much of them as fits. */
 status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer) {
-    (void)request;
-    (void)length;
     const te_model *m = state.model;
+    const bool boxes = length > 0 && (request[0] & RUN_BOXES);
+    if (boxes && m->boxes == NULL) return STATUS_UNSUPPORTED;
     uint32_t count;
     const status code = fw_inference_take_input(&count);
     if (code != STATUS_OK) return code;
@@ -174,6 +180,7 @@ status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer)
     } else {
         m->run();
     }
+    state.boxes = boxes ? m->boxes->find() * (uint32_t)sizeof(te_box) : 0;
     state.last_count = count + (hal_count() - start);
     state.last_ms = hal_millis() - start_ms;
     state.outputs_valid = true;
@@ -183,12 +190,24 @@ status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer)
     put_u32(answer, state.runs);
     put_u32(answer, state.last_count);
     put_u32(answer, state.last_ms);
-    put_u32(answer, bytes);
-    for (uint32_t i = 0; i < m->n_outputs; i++) {
-        const uint32_t room = answer->capacity - answer->length;
-        put_bytes(answer, m->outputs[i].data, m->outputs[i].bytes < room ? m->outputs[i].bytes : room);
+    put_u32(answer, boxes ? state.boxes : bytes);
+    if (boxes) {
+        put_as_fits(answer, m->boxes->found, state.boxes);
+        return STATUS_OK;
     }
+    for (uint32_t i = 0; i < m->n_outputs; i++) put_as_fits(answer, m->outputs[i].data, m->outputs[i].bytes);
     return STATUS_OK;
+}
+
+status fw_inference_boxes_size(uint8_t index, uint32_t *bytes) {
+    if (!state.outputs_valid || index > 0 || state.boxes == 0) return STATUS_NOT_THERE;
+    *bytes = state.boxes;
+    return STATUS_OK;
+}
+
+void fw_inference_read_boxes(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length) {
+    (void)index;
+    memcpy(data, (const uint8_t *)state.model->boxes->found + offset, length);
 }
 
 status fw_inference_output_size(uint8_t index, uint32_t *bytes) {

@@ -6,9 +6,10 @@
 #include "tinyengine/te_model.h"
 #include "transfer.h"
 
-enum { TARGET_FRAME = 0, TARGET_ROWS = 1 };      /* what OPEN can name */
-enum { OPEN_GRAY = 1 };                          /* flag: one byte per pixel stands for all its channels */
-enum { OBJECT_METADATA = 0, OBJECT_OUTPUT = 1 }; /* what READ can name */
+enum { TARGET_FRAME = 0, TARGET_ROWS = 1 }; /* what OPEN can name */
+enum { OPEN_GRAY = 1 };                     /* flag: one byte per pixel stands for all its channels */
+enum { RUN_BOXES = 1 };                     /* flag: the answer holds boxes instead of the outputs */
+enum { OBJECT_METADATA = 0, OBJECT_OUTPUT = 1, OBJECT_BOXES = 2 }; /* what READ can name */
 
 void fw_inference_init(const te_model *model);
 
@@ -25,6 +26,8 @@ status fw_inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
 status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer);
 status fw_inference_output_size(uint8_t index, uint32_t *bytes);
 void fw_inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
+status fw_inference_boxes_size(uint8_t index, uint32_t *bytes);
+void fw_inference_read_boxes(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);
 
 /* Whether the network can take whole frames, or rows. */
 bool fw_inference_has_frame(void);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from PIL import Image
 from tinyengine.boards import load
 from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.compiler.identity import identify
-from tinyengine.data.boxes import find_boxes
-from tinyengine.data.metadata import load_metadata
+from tinyengine.data.box_plan import planned_boxes
+from tinyengine.data.boxes import BoxHead
+from tinyengine.device import open_device
+from tinyengine.device.recognition import Recognizer
 from tinyengine.errors import DataError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
@@ -38,7 +41,7 @@ def test_boxes_of_a_heatmap(tmp_path: Path) -> None:
         "boxes": {"head": "heatmap", "threshold": 0.6},
     }
     path.with_suffix(".json").write_text(json.dumps(meaning))
-    graph, metadata = load_tflite(path), load_metadata(path)
+    graph = load_tflite(path)
     model = compile_graph(graph, CompileOptions(cpu=load(BOARD).cpu), None, *identify(path))
     device = ("--port", f"sim:{BOARD}", "--elf", compiled(BOARD, tmp_path, model))
     pixels = np.random.default_rng(12).integers(0, 256, (16, 40, 3), dtype=np.uint8)
@@ -46,9 +49,8 @@ def test_boxes_of_a_heatmap(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "in" / "table.png")
 
     seen = (pixels[:, 8:32].astype(np.int16) - 128).astype(np.int8)[None]
-    quant = graph.outputs[0].quant
-    real = quant.scale[0] * (reference(graph, [seen])[0].astype(float) - quant.zero_point[0])
-    expected = find_boxes([real], metadata.boxes, (16, 24), 2)
+    assert model.boxes is not None
+    expected = planned_boxes(model.boxes, reference(graph, [seen]))
     assert expected, "a seed whose picture shows something"
     done = run("infer", tmp_path / "in", *device, "--json", "--draw", tmp_path / "out")
     found = json.loads(done.stdout)["pictures"][0]
@@ -82,3 +84,52 @@ def test_drawing_needs_boxes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="plain finds none"):
         run("infer", tmp_path / "a.png", "--port", f"sim:{BOARD}", "--elf", elf, "--draw", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def yolo_lc(b: GraphBuilder, picture: str) -> tuple[str, dict[str, object]]:
+    """Three anchors in 8 x 8 cells; more boxes than one answer holds."""
+    head = {
+        "head": "grid",
+        "anchors": [[0.1, 0.2], [0.3, 0.3], [0.2, 0.6]],
+        "threshold": 0.2,
+        "overlap": 0.9,
+        "most": 99,
+    }
+    return b.conv(picture, 3 * 7, Window((8, 8), (8, 8))), head
+
+
+def yolov8(b: GraphBuilder, picture: str) -> tuple[str, dict[str, object]]:
+    features = b.logistic(b.conv(picture, 6, Window((8, 8), (8, 8))))
+    return b.reshape(features, (1, 64, 6)), {"head": "points", "threshold": 0.5}
+
+
+@pytest.mark.parametrize("make", [yolo_lc, yolov8])
+def test_the_device_finds_what_the_host_finds(tmp_path: Path, make: object) -> None:
+    """Boxes go over the wire instead of maps, and are those that the host makes of maps."""
+    b = GraphBuilder(21, "finder")
+    output, head = make(b, b.input(1, 64, 64, 3))  # type: ignore[operator]
+    b.output(output)
+    path = tmp_path / "finder.tflite"
+    write_tflite(b.graph, path)
+    meaning = {"task": "detection", "classes": ["cup", "spoon"], "boxes": head}
+    path.with_suffix(".json").write_text(json.dumps(meaning))
+    model = compile_graph(load_tflite(path), CompileOptions(cpu=load(BOARD).cpu), None, *identify(path))
+    elf = compiled(BOARD, tmp_path, model)
+    pixels = np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    values = (pixels.astype(np.int16) - 128).astype(np.int8)
+    assert model.boxes is not None
+    expected = planned_boxes(model.boxes, reference(model.graph, [values[None]], requant=model.roundings))
+    with open_device(f"sim:{BOARD}", elf=elf) as device:
+        assert device.identity.finds_boxes
+        found = device.infer(values, boxes=True)
+        maps = device.infer(values)
+        recognized = Recognizer(device).recognize("a", Image.fromarray(pixels))
+        own = device.identity.metadata
+        assert isinstance(own.boxes, BoxHead)
+        fewer = replace(own, boxes=replace(own.boxes, most=1))
+        first = Recognizer(device, fewer).recognize("a", Image.fromarray(pixels))
+    assert found.outputs == [] and list(found.boxes or ()) == expected
+    assert len(expected) > (84 if make is yolo_lc else 2)
+    assert maps.boxes is None and planned_boxes(model.boxes, maps.outputs) == expected
+    assert recognized.boxes == tuple(expected) and not recognized.inference.outputs
+    assert first.boxes == tuple(expected[:1]) and first.inference.outputs  # another MODEL.json: the host's work

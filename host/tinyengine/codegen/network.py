@@ -15,6 +15,7 @@ from math import prod
 
 from tinyengine import __version__
 from tinyengine.codegen.binding import address_macros, array_paths, bind_declaration, bind_function, constants_file
+from tinyengine.codegen.boxes import boxes_definition
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.image import ImageInput, image_header
 from tinyengine.codegen.states import initial_arrays, states_definition
@@ -22,6 +23,7 @@ from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.text import text_definition
 from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
 from tinyengine.codegen.values import Pointed, array_definition, float_literal, identifier, initializer, string_literal
+from tinyengine.data.box_plan import BoxPlan
 from tinyengine.ir import Graph, Port, Tensor
 from tinyengine.kernels.base import C_TYPES, CArray, CState, KernelCall, arrays_in
 from tinyengine.memory.plan import MemoryPlan
@@ -50,6 +52,7 @@ class NetworkSource:
     small: bool = False  # flash counts more than time and than names in a profile
     image: ImageInput | None = None  # how a picture becomes the input, where that is known
     bound: bool = False  # constants are a file
+    boxes: BoxPlan | None = None  # of a detector
 
     @cached_property
     def storage(self) -> Storage:
@@ -364,6 +367,10 @@ def _program(source: NetworkSource, layers: list[_Layer], symbols: Symbols) -> s
     if source.graph.tokenizer is not None:
         out.append(text_definition(source.graph.tokenizer, source.storage))
         fields["text"] = "&text"
+    if source.boxes is not None:
+        places = [_place(source, port.tensor) for port in source.graph.outputs]
+        out.append(boxes_definition(source.boxes, source.storage, places))
+        fields["boxes"] = "&boxes"
     out.append(f"const te_model {prefix} = {{")
     out += [f"    .{key} = {value}," for key, value in fields.items()]
     out.append("};\n")

@@ -45,6 +45,11 @@ class Storage:
         return f"{self.prefix}_velocity"
 
     @property
+    def boxes(self) -> str:
+        """Those that are found, and while they are looked for all that are compared."""
+        return f"{self.prefix}_boxes"
+
+    @property
     def rows_received(self) -> str:
         return f"{self.prefix}_rows_received"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyengine.audio import listening
 from tinyengine.codegen import NetworkSource, generate
+from tinyengine.compiler.boxes import box_plan
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
@@ -91,6 +92,7 @@ def compile_graph(
     metadata_json = meaning_on_device(metadata_json, options)
     calls, prefix = chosen.calls, options.prefix
     image = image_input(graph, metadata_json)
+    boxes = box_plan(graph, metadata_json, options)
     source = NetworkSource(
         graph,
         calls,
@@ -103,6 +105,7 @@ def compile_graph(
         options.small,
         image,
         options.bound,
+        boxes,
     )
     return CompiledModel(
         **vars(generate(source)),
@@ -113,6 +116,7 @@ def compile_graph(
         metadata_json=metadata_json,
         training=program,
         layout_hash=layout,
+        boxes=boxes,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinyengine.codegen.generated import Generated
 from tinyengine.codegen.states import initial_arrays
 from tinyengine.compiler.options import CompileOptions
+from tinyengine.data.box_plan import BoxPlan
 from tinyengine.ir.requant import Requant
 from tinyengine.kernels.base import KernelCall, arrays_in
 from tinyengine.kernels.select import roundings
@@ -25,6 +26,7 @@ class CompiledModel(Generated):
     metadata_json: str = "{}"
     training: TrainingProgram | None = None
     layout_hash: str = ""  # te_trainer.layout
+    boxes: BoxPlan | None = None  # of a detector
 
     @property
     def calls(self) -> list[KernelCall]:
@@ -57,9 +59,14 @@ class CompiledModel(Generated):
         return self.plan.region.size
 
     @property
+    def boxes_bytes(self) -> int:
+        """SRAM of the boxes that a detector finds, and of those that it compares."""
+        return self.boxes.nbytes if self.boxes else 0
+
+    @property
     def sram_bytes(self) -> int:
-        """The arena and what lies beside it: the network's states, and what training keeps."""
-        return self.plan.arena_bytes + self.states_bytes + self.trained_bytes + self.velocity_bytes
+        """The arena and what lies beside it: the network's states, what training keeps, a detector's boxes."""
+        return self.plan.arena_bytes + self.states_bytes + self.trained_bytes + self.velocity_bytes + self.boxes_bytes
 
     @property
     def weight_bytes(self) -> int:

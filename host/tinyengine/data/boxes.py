@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -128,15 +129,16 @@ def find_boxes(outputs: Sequence[np.ndarray], head: BoxHead, size: tuple[int, in
     if head.head == "ssd":
         return _listed(outputs, head)
     if len(outputs) != 1:
-        raise DataError(f"boxes of a {head.head} head come in one output, this network has {len(outputs)}: {_SAY}")
-    values = outputs[0].reshape([n for n in outputs[0].shape if n != 1] or [1])
+        raise DataError(
+            f"boxes of a {head.head} head come in one output, this network has {len(outputs)}: {say_what_it_is}"
+        )
     if head.head == "heatmap":
         return _objects(outputs[0], head)
-    corners, scores = _points(values, head, size, classes) if head.head == "points" else _grid(outputs[0], head)
+    corners, scores = _points(outputs[0], head, size, classes) if head.head == "points" else _grid(outputs[0], head)
     return suppress(corners, scores, head)
 
 
-_SAY = "write what it has into its MODEL.json (docs/detection.md)"
+say_what_it_is = "write what it has into its MODEL.json (docs/detection.md)"
 
 
 def suppress(corners: np.ndarray, scores: np.ndarray, head: BoxHead) -> list[Box]:
@@ -163,17 +165,36 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return both / union if union > 0 else 0.0
 
 
-def _points(values: np.ndarray, head: BoxHead, size: tuple[int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The axis of the candidates is the one that does not have 4 (or 5) values and the classes; without names the
-    longer one."""
+def points_shape(shape: tuple[int, ...], head: BoxHead, classes: int) -> tuple[int, ...]:
+    """An output's shape without axes of 1, and two of them where the places still lie in rows and columns, as where the
+    compiler has found a last RESHAPE to change nothing."""
+    shape = tuple(n for n in shape if n != 1) or (1,)
+    if len(shape) <= 2:
+        return shape
+    of_one = (5 if head.objectness else 4) + classes
+    last = shape[-1] == of_one if classes else shape[-1] < shape[0]
+    return (prod(shape[:-1]), shape[-1]) if last else (shape[0], prod(shape[1:]))
+
+
+def points_width(shape: tuple[int, ...], head: BoxHead, classes: int) -> tuple[int, int]:
+    """How many values a candidate of a ``points`` head has, and the first of those that are classes.
+
+    The axis of the candidates is the one that does not have 4 (or 5) values and the classes; without names the longer
+    one."""
     first = 5 if head.objectness else 4
-    if values.ndim != 2 or min(values.shape) <= first:
-        raise DataError(f"a points head is (N, {first} + classes), this output is {list(values.shape)}: {_SAY}")
-    width = first + classes if classes else min(values.shape)
-    if width not in values.shape:
-        raise DataError(f"the output {list(values.shape)} has no axis of {first} + {classes} classes: {_SAY}")
+    if len(shape) != 2 or min(shape) <= first:
+        raise DataError(f"a points head is (N, {first} + classes), this output is {list(shape)}: {say_what_it_is}")
+    width = first + classes if classes else min(shape)
+    if width not in shape:
+        raise DataError(f"the output {list(shape)} has no axis of {first} + {classes} classes: {say_what_it_is}")
+    return width, first
+
+
+def _points(values: np.ndarray, head: BoxHead, size: tuple[int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    values = values.reshape(points_shape(values.shape, head, classes))
+    width, first = points_width(values.shape, head, classes)
     rows = values if values.shape[1] == width else values.T
-    centre, half = rows[:, :2], rows[:, 2:4] / 2
+    centre, half = rows[:, :2], rows[:, 2:4].clip(0) / 2
     corners = np.concatenate([centre - half, centre + half], axis=1)
     if head.unit == "pixel":
         corners = corners / [size[1], size[0], size[1], size[0]]
@@ -181,16 +202,22 @@ def _points(values: np.ndarray, head: BoxHead, size: tuple[int, int], classes: i
     return corners, scores * rows[:, 4:5] if head.objectness else scores
 
 
-def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
-    values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
+def grid_cells(shape: tuple[int, ...], head: BoxHead) -> int:
+    """How many numbers an anchor has in an output (rows, columns, numbers) of a ``grid`` head."""
     count = len(head.anchors)
-    if values.ndim != 3 or not count or values.shape[2] % count or values.shape[2] // count < 5:
+    if len(shape) != 3 or not count or shape[2] % count or shape[2] // count < 5:
         raise DataError(
             f"a grid head of {count} anchors is (rows, columns, {count} * (5 + classes)), this output is "
-            f"{list(output.shape)}: {_SAY}"
+            f"{list(shape)}: {say_what_it_is}"
         )
+    return shape[2] // count
+
+
+def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
+    values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
+    grid_cells(values.shape, head)
     rows, columns = values.shape[:2]
-    cells = values.reshape(rows, columns, count, -1)
+    cells = values.reshape(rows, columns, len(head.anchors), -1)
     place = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)[:, :, None]
     centre = (place + 0.5 + head.reach * (_logistic(cells[..., :2]) - 0.5)) / [columns, rows]
     half = np.exp(cells[..., 2:4].clip(-20, 20)) * np.array(head.anchors) / 2
@@ -204,18 +231,26 @@ def _grid(output: np.ndarray, head: BoxHead) -> tuple[np.ndarray, np.ndarray]:
 def _objects(output: np.ndarray, head: BoxHead) -> list[Box]:
     values = output.reshape(output.shape[-3:]) if output.ndim >= 3 else output
     if values.ndim != 3 or values.shape[2] < 2:
-        raise DataError(f"a heatmap is (rows, columns, 1 + classes), this output is {list(output.shape)}: {_SAY}")
-    rows, columns, depth = values.shape
-    best = values.argmax(-1)
+        raise DataError(
+            f"a heatmap is (rows, columns, 1 + classes), this output is {list(output.shape)}: {say_what_it_is}"
+        )
+    rows, columns, _ = values.shape
     found = []
-    for index in range(1, depth):
-        marked = (best == index) & (values[..., index] >= head.threshold)
-        for cells in _patches(marked):
-            score = float(max(values[row, column, index] for row, column in cells))
-            top, bottom = min(row for row, _ in cells), max(row for row, _ in cells) + 1
-            left, right = min(column for _, column in cells), max(column for _, column in cells) + 1
-            found.append(Box(index - 1, score, left / columns, top / rows, right / columns, bottom / rows))
+    for index, cells in found_patches(values, values >= head.threshold):
+        score = float(max(values[row, column, index] for row, column in cells))
+        top, bottom = min(row for row, _ in cells), max(row for row, _ in cells) + 1
+        left, right = min(column for _, column in cells), max(column for _, column in cells) + 1
+        found.append(Box(index - 1, score, left / columns, top / rows, right / columns, bottom / rows))
     return sorted(found, key=lambda box: -box.score)[: head.most]
+
+
+def found_patches(values: np.ndarray, sure: np.ndarray) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Of a heatmap's ``values`` (rows, columns, 1 + classes) the classes that are found and the patches of cells where
+    they are the likeliest and ``sure`` (of the same shape)."""
+    best = values.argmax(-1)
+    for index in range(1, values.shape[2]):
+        for cells in _patches((best == index) & sure[..., index]):
+            yield index, cells
 
 
 def _patches(marked: np.ndarray) -> Iterator[list[tuple[int, int]]]:
@@ -234,10 +269,10 @@ def _patches(marked: np.ndarray) -> Iterator[list[tuple[int, int]]]:
 
 def _listed(outputs: Sequence[np.ndarray], head: BoxHead) -> list[Box]:
     if len(outputs) != 4:
-        raise DataError(f"an ssd head has four outputs, this network has {len(outputs)}: {_SAY}")
+        raise DataError(f"an ssd head has four outputs, this network has {len(outputs)}: {say_what_it_is}")
     corners, classes, scores, count = (np.asarray(values, np.float64).reshape(-1) for values in outputs)
     if corners.size != 4 * scores.size or classes.size != scores.size or count.size != 1:
-        raise DataError(f"an ssd head has boxes, classes, scores and their number in this order: {_SAY}")
+        raise DataError(f"an ssd head has boxes, classes, scores and their number in this order: {say_what_it_is}")
     found = []
     for i in range(min(int(count[0]), scores.size)):
         top, left, bottom, right = corners[4 * i : 4 * i + 4].clip(0, 1)

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinyengine.data.box_plan import box_of
+from tinyengine.data.boxes import Box
 from tinyengine.data.metadata import ModelMetadata, parse_metadata
 from tinyengine.device.connection import RATES, Connection, LinkCounters, Timing
 from tinyengine.device.errors import ModelMismatchError, RefusedError, RestartedError
@@ -22,8 +24,11 @@ from tinyengine.errors import DataError
 
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
-OBJECT_METADATA, OBJECT_OUTPUT = 0, 1
-CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND, CAN_WRITE = 1, 2, 4, 8, 16, 32
+OBJECT_METADATA, OBJECT_OUTPUT, OBJECT_BOXES = 0, 1, 2
+RUN_BOXES = 1
+BOX = struct.Struct("<6H")
+"""Class, score, left, top, right, bottom."""
+CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND, CAN_WRITE, CAN_BOXES = 1, 2, 4, 8, 16, 32, 64
 DTYPES = ("int8", "uint8", "int16", "int32", "float32", "uint32", "uint64")  # by their numbers on the wire
 STATISTICS_CLEAR = 1
 
@@ -62,6 +67,7 @@ class Identity:
     can_train: bool
     has_states: bool
     can_write: bool  # a language model
+    finds_boxes: bool  # of its outputs, as its metadata say
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata_json: str
@@ -102,7 +108,7 @@ class LayerProfile:
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """An answer: ``outputs`` in types and shapes of the ports, and what it cost."""
+    """An answer: ``outputs`` in types and shapes of the ports, or none and ``boxes``; and what it cost."""
 
     outputs: list[np.ndarray]
     run: int  # number of this run since the device started
@@ -111,6 +117,7 @@ class Inference:
     seconds: float  # for the caller, from the first byte sent to the answer
     wire_seconds: float  # of those, sending the input (by rows, the device computes meanwhile)
     input_bytes: int  # sent as input
+    boxes: tuple[Box, ...] | None = None
 
     @property
     def wire_share(self) -> float:
@@ -209,18 +216,21 @@ class Device:
         layers = self._retried(self._layers)
         return [LayerProfile(*layer, count) for layer, count in zip(layers, self._retried(measure), strict=True)]
 
-    def infer(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Inference:
+    def infer(
+        self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None, boxes: bool = False
+    ) -> Inference:
         """Run the network on inputs of its ports' types, one array for each.
 
         An input of h x w x c bytes may also be given as h x w x 1: the value of a pixel then stands for all its
         channels and only that is sent. ``by_rows`` None: by rows only where the firmware takes no whole frames.
         States go on from the last run; if the device has restarted since, or another program has taken it over,
-        they are lost: RestartedError, once. Rewind and begin anew.
+        they are lost: RestartedError, once. Rewind and begin anew. ``boxes``: which the device finds in its outputs,
+        instead of these.
         """
         delivery = self.delivery(inputs, by_rows)
         if self.identity.has_states and not self._states_lost:
             try:
-                return self._infer(delivery)
+                return self._infer(delivery, boxes)
             except RestartedError:
                 self._reconnect()
         if self._states_lost:
@@ -228,7 +238,7 @@ class Device:
             raise RestartedError(
                 "the device restarted or another program took it over, and its network's states are lost: try again"
             )
-        return self._retried(lambda: self._infer(delivery))
+        return self._retried(lambda: self._infer(delivery, boxes))
 
     def delivery(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Delivery:
         """Inputs as :meth:`infer` takes them, checked and ready to be sent."""
@@ -291,17 +301,19 @@ class Device:
 
     # ----
 
-    def _infer(self, delivery: Delivery) -> Inference:
+    def _infer(self, delivery: Delivery, boxes: bool) -> Inference:
         start = time.monotonic()
         self.deliver(delivery)
         uploaded = time.monotonic()
-        answer = self._connection.request(Op.RUN, steady=False)
+        answer = self._connection.request(Op.RUN, bytes([RUN_BOXES]) if boxes else b"", steady=False)
         run, count, _, total = fields("<4I", answer)
         data = answer[16:]
-        outputs = self.identity.outputs
-        if total != sum(port.nbytes for port in outputs):
+        outputs = () if boxes else self.identity.outputs
+        if total != sum(port.nbytes for port in outputs) and not (boxes and total % BOX.size == 0):
             raise RestartedError("the device runs another network than before: connect again")
-        if len(data) < total:
+        if len(data) < total and boxes:
+            data += self._connection.download(OBJECT_BOXES, 0, total, len(data))
+        elif len(data) < total:
             data = b"".join(self._rest_of_output(index, data) for index in range(len(outputs)))
         seconds = time.monotonic() - start
         arrays, offset = [], 0
@@ -309,6 +321,7 @@ class Device:
             values = np.frombuffer(data[offset : offset + port.nbytes], port.dtype)
             arrays.append(values.reshape(port.shape).copy())
             offset += port.nbytes
+        found = tuple(box_of(*each) for each in BOX.iter_unpack(data)) if boxes else None
         return Inference(
             outputs=arrays,
             run=run,
@@ -317,6 +330,7 @@ class Device:
             seconds=seconds,
             wire_seconds=uploaded - start,
             input_bytes=delivery.nbytes,
+            boxes=found,
         )
 
     def _rest_of_output(self, index: int, head: bytes) -> bytes:
@@ -414,6 +428,7 @@ def _identify(connection: Connection) -> Identity:
         can_train=bool(can & CAN_TRAIN),
         has_states=bool(can & CAN_REWIND),
         can_write=bool(can & CAN_WRITE),
+        finds_boxes=bool(can & CAN_BOXES),
         inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
         outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
         metadata_json=_text(metadata),

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tinyengine.data.answers import Answer, classify, holds_probabilities
+from tinyengine.data.box_plan import plan_boxes, planned_boxes
 from tinyengine.data.boxes import Box, find_boxes
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata, OutputMeaning
@@ -150,7 +151,7 @@ class Recognizer:
 
     def _run(self, name: str, inputs: list[np.ndarray]) -> Recognition:
         identity = self.device.identity
-        inference = self.device.infer(inputs, by_rows=self._by_rows)
+        inference = self.device.infer(inputs, by_rows=self._by_rows, boxes=self._on_device)
         answer = None
         out = identity.outputs[0]
         if self.classifies:
@@ -159,9 +160,22 @@ class Recognizer:
         head = self.metadata.boxes
         if head is None or self.metadata.task != "detection":
             return found
+        if inference.boxes is not None:
+            return replace(found, boxes=inference.boxes)
         rows, columns, *_ = (*identity.inputs[0].shape, 1, 1)
-        boxes = find_boxes(found.reals, head, (rows, columns), len(self.metadata.classes))
+        plan = plan_boxes(identity.outputs, head, (rows, columns), len(self.metadata.classes))
+        if plan is not None:
+            boxes = planned_boxes(plan, inference.outputs)
+        else:
+            boxes = find_boxes(found.reals, head, (rows, columns), len(self.metadata.classes))
         return replace(found, boxes=tuple(boxes))
+
+    @property
+    def _on_device(self) -> bool:
+        """Whether the device finds the boxes: as its own metadata say, so these must be what counts."""
+        own, mine = self.device.identity.metadata, self.metadata
+        same = own.boxes == mine.boxes and len(own.classes) == len(mine.classes)
+        return self.device.identity.finds_boxes and same and mine.task == "detection"
 
     @property
     def classifies(self) -> bool:

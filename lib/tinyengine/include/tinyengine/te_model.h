@@ -12,6 +12,7 @@
 #ifndef TE_MODEL_H
 #define TE_MODEL_H
 
+#include "tinyengine/te_boxes.h"
 #include "tinyengine/te_lm_text.h"
 #include "tinyengine/te_train.h"
 #include "tinyengine/te_types.h"
@@ -63,6 +64,7 @@ typedef struct te_model {
     const te_trainer *trainer; /* NULL: compiled without an update scheme */
     void (*reset)(void);       /* all states to their initial values; NULL: there are none */
     const te_lm_text *text;    /* of a language model: input 0 is a token, output 0 logits; else NULL */
+    const te_boxes *boxes;     /* of a detector whose MODEL.json says how its outputs are read; else NULL */
 } te_model;
 
 TE_END_C
