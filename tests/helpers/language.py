@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tinyengine.frontend.language import LanguageModel, PackedLayer, PackedMatrix
@@ -92,6 +92,20 @@ def random_language(shape: Shape, seed: int = 0) -> LanguageModel:
         classifier=PackedMatrix(table, classifier.multipliers) if shape.tied else classifier,
         tokenizer=random_tokenizer(shape.tokens, rng),
     )
+
+
+def gentle(model: LanguageModel) -> LanguageModel:
+    """With weights and scales as trained ones are: few are large, so that no row's sum needs special care."""
+
+    def smaller(matrix: PackedMatrix) -> PackedMatrix:
+        values = (matrix.values.astype(int) // 2).astype(np.int8)
+        return replace(matrix, values=values, scales=None if matrix.scales is None else matrix.scales // 4)
+
+    layers = tuple(
+        replace(layer, **{name: smaller(getattr(layer, name)) for name in ("attention", "output", "feed", "down")})
+        for layer in model.layers
+    )
+    return replace(model, layers=layers)
 
 
 def random_tokenizer(tokens: int, rng: np.random.Generator) -> Tokenizer:

@@ -14,6 +14,11 @@ from tinyengine.sim import qemu
 arm_gcc = pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
 simulated_core = [arm_gcc, pytest.mark.skipif(qemu.installed() is None, reason="qemu-system-arm is not installed")]
 """What it takes to run code on a simulated Cortex-M."""
+cycles = [
+    *simulated_core,
+    pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for this host"),
+]
+"""What it takes to estimate cycles."""
 thorough_cores = pytest.mark.parametrize(
     "cpu", [pytest.param(cpu, marks=simulated_core) for cpu in ("cortex-m4", "cortex-m7")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.language import language_graph, save_language
+from tinyengine.ir.language import NORM_BITS
+from tinyengine.kernels.lm_packing import fits_w4, norm_bound
+from tinyengine.language.rounding import round_groups
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import BenchImage, Job
 from tinyengine.native.build import run_in_a_row
 from tinyengine.reference import Session
 
 from tests.helpers import needs
-from tests.helpers.language import Shape, random_language, random_tokens
+from tests.helpers.command_line import run
+from tests.helpers.language import Shape, gentle, random_language, random_tokens
 
 SHAPES = [
     Shape(layers=1, window=8),
@@ -93,3 +98,61 @@ def test_bench_counts_a_token_with_the_ring_full(tmp_path: Path) -> None:
     assert report.states_bytes == 2 * 2 * 2 * 8 * 8 + 4
     assert report.sram_bytes["total"] == report.arena_bytes + report.states_bytes + report.stack_bytes
     assert not report.wrong
+
+
+@pytest.mark.parametrize(
+    ("cpu", "low", "high"),
+    [
+        pytest.param(*case, marks=needs.cycles)
+        for case in (("cortex-m4", 1.2, 1.7), ("cortex-m33", 1.1, 1.8), ("cortex-m7", 0.8, 1.3))
+    ],
+)
+def test_cycles_of_a_token_with_the_ring_full(cpu: str, low: float, high: float) -> None:
+    """The estimate times what the count counts: the last of the tokens in a row."""
+    report = bench(compile_graph(language_graph(random_language(Shape(window=8))), CompileOptions(cpu)), cycles=True)
+    assert report.cycles is not None and report.cycles.low <= report.cycles.estimate <= report.cycles.high
+    assert low < report.cycles.estimate / report.instructions < high
+    counts = {layer.name: layer.cycles.estimate for layer in report.per_layer if layer.cycles}
+    assert sum(counts.values()) == report.cycles.estimate and len(counts) == len(report.per_layer)
+
+
+SLOW = [
+    (
+        Shape(layers=3, group=32),
+        "layers.0.feed.out and 2 more: plain C, for rows of 24 weights are shorter than a group of 32; ",
+    ),
+    (
+        Shape(layers=1, head=12, heads=4, key_heads=2),
+        "layers.0.attention: plain C, for heads have 12 channels; a multiple of 8",
+    ),
+    (
+        Shape(layers=1, heads=4, key_heads=4),
+        "layers.0.attention: plain C, for 1 query heads read a key head; an even number",
+    ),
+]
+
+
+@pytest.mark.parametrize(("shape", "words"), SLOW)
+def test_what_runs_in_plain_c_is_named(tmp_path: Path, shape: Shape, words: str) -> None:
+    path = tmp_path / "slow.lm"
+    path.write_bytes(save_language(random_language(shape)))
+    [hint] = compile_model(path).hints
+    assert hint.startswith(words)
+    board = "--board", "sim_stm32f405"
+    for command in ("compile", "plan", "bench") if shape.group else ("plan",):
+        assert json.loads(run(command, path, *board, "--json").stdout)["hints"] == [hint]
+        assert " ".join(hint.split()) in " ".join(run(command, path, *board).stdout.split())
+
+
+def test_what_is_fast_needs_no_hint() -> None:
+    for group in (0, 32, 64):
+        shape = Shape(heads=8, key_heads=4, hidden=172, group=group)
+        assert not compile_graph(language_graph(gentle(random_language(shape)))).hints
+
+
+def test_wide_models_of_four_bits_are_fast() -> None:
+    """Trained or random, their sums fit: rounding halves the scales of rows whose sums might not."""
+    for width in (192, 320):
+        weights = np.random.default_rng(width).normal(size=(8, width))
+        matrix = round_groups(weights, 32)
+        assert fits_w4(matrix.values, matrix.shares, 32, norm_bound(width, NORM_BITS))

@@ -19,7 +19,7 @@ from tinyengine.native.build import run_in_a_row
 from tinyengine.reference import Session
 
 from tests.helpers import needs
-from tests.helpers.language import Shape, random_language, random_tokens
+from tests.helpers.language import Shape, gentle, random_language, random_tokens
 
 Inputs = list[list[np.ndarray]]
 
@@ -75,7 +75,7 @@ def largest(model: LanguageModel, odd: int, four: int) -> LanguageModel:
 WIDE = Shape(heads=8, key_heads=4, hidden=100, layers=1, window=8, tokens=260)
 EXTREMES = [
     (WIDE, 60, 0, {"te_lm_gemv_w8_64", "te_lm_gemv_add_w8_64", "te_lm_gemv_add_parts_w8"}),
-    (WIDE, 127, 0, {"te_lm_gemv_w8_64", "te_lm_gemv_add_any_w8"}),
+    (WIDE, 127, 0, {"te_lm_gemv_w8_64", "te_lm_gemv_add_parts_w8"}),
     (replace(WIDE, heads=9, key_heads=3), 50, 0, {"te_lm_gemv_w8", "te_lm_gemv_add_w8", "te_lm_gemv_add_parts_w8"}),
     (replace(WIDE, group=32, hidden=52), 0, 7, {"te_lm_gemv_w4_32", "te_lm_gemv_add_w4_32", "te_lm_gemv_w8_64"}),
     (replace(WIDE, group=64, hidden=84), 0, 3, {"te_lm_gemv_w4_64", "te_lm_gemv_add_w4_64", "te_lm_gemv_w8_64"}),
@@ -206,6 +206,26 @@ def test_inputs_of_unknown_size_are_left_to_the_portable_kernel() -> None:
     np.testing.assert_array_equal(got, Session(model.graph).run([x])[0])
 
 
+PARTS = [(31, 8, 24), (15, 16, 40), (10, 24, 176), (7, 32, 72), (6, 40, 80), (5, 48, 184), (4, 56, 136)]
+"""Weights of this size need parts of so many columns, of as many columns as rows have."""
+
+
+@needs.thorough_cores
+def test_parts_of_every_size_at_the_ends_of_their_ranges(cpu: str) -> None:
+    rng, models, runs = np.random.default_rng(5), [], []
+    for size, part, columns in PARTS:
+        weights = rng.choice([-size, size], (8, columns)).astype(np.int8)
+        factors = np.array([1 << 24, 1 << 16] * 4, np.int32)
+        graph = single(
+            OpKind.LM_MATRIX, np.zeros((1, columns), np.int16), LmMatrixAttrs(), [weights, factors], (8, "int32")
+        )
+        models.append(compiled(graph, f"part_{part}"))
+        assert set(kernels_of(models[-1])) == {"te_lm_gemv_parts_w8"} and models[-1].calls[0].params["group"] == part
+        ends = [np.where(row * sign > 0, 32767, -32768) for row in weights[:4] for sign in (1, -1)]
+        runs.append([[x.astype(np.int16)[None]] for x in [*ends, rng.integers(-(1 << 15), 1 << 15, columns)]])
+    check(models, runs, cpu)
+
+
 # --- instructions ---
 
 STORIES = Shape(heads=8, key_heads=4, head=8, hidden=172, layers=1, window=128, tokens=512)
@@ -234,17 +254,3 @@ def test_instructions_of_a_layer(cpu: str) -> None:
             found[layer.op] += layer.instructions
         beyond = {op: (found[op], most) for op, most in limits.items() if not 0.93 * most < found[op] <= most}
         assert not beyond
-
-
-def gentle(model: LanguageModel) -> LanguageModel:
-    """With weights and scales as trained ones are: few are large, so that no row's sum needs special care."""
-
-    def smaller(matrix: PackedMatrix) -> PackedMatrix:
-        values = (matrix.values.astype(int) // 2).astype(np.int8)
-        return replace(matrix, values=values, scales=None if matrix.scales is None else matrix.scales // 4)
-
-    layers = tuple(
-        replace(layer, **{name: smaller(getattr(layer, name)) for name in ("attention", "output", "feed", "down")})
-        for layer in model.layers
-    )
-    return replace(model, layers=layers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,7 @@ from tests.helpers.hand_made import HandMade, X
 
 CORE = "cortex-m4"
 
-pytestmark = [
-    *needs.simulated_core,
-    pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for this host"),
-]
+pytestmark = needs.cycles
 
 AROUND = 12  # instructions of run_profiled itself around a layer: its prologue, calls, arguments of the hook
 
@@ -45,7 +41,7 @@ static void run(void) { first(); second(); }
 """
     network = HandMade("network", body, profiled="first(); hook(context, 0); second(); hook(context, 1);")
     with BenchImage([network], core) as image:
-        found = estimate_cycles(image, Job(0, [X], profile=True))
+        found = estimate_cycles(image, [Job(0, [X], profile=True)])
     first, second = found.layers
     assert 0 <= first.instructions - (1 + 4 * 1000 + 1) <= AROUND
     assert 0 <= second.instructions - 2 <= AROUND
@@ -68,7 +64,7 @@ static void run(void) {{ first(); }}
 """
         network = HandMade("network", body, profiled="first(); hook(context, 0); hook(context, 1);")
         with BenchImage([network], CORE) as image:
-            found.append(estimate_cycles(image, Job(0, [X], profile=True)).layers[0])
+            found.append(estimate_cycles(image, [Job(0, [X], profile=True)]).layers[0])
     aligned, unaligned = found
     assert unaligned.instructions == aligned.instructions
     assert unaligned.cycles.estimate == aligned.cycles.estimate + 1 + 2 + 1
@@ -109,7 +105,7 @@ static void run(void) {
 """
     network = HandMade("network", body, profiled="run(); hook(context, 0); hook(context, 1);")
     with BenchImage([network], "cortex-m7") as image:
-        loop = estimate_cycles(image, Job(0, [X], profile=True)).layers[0]
+        loop = estimate_cycles(image, [Job(0, [X], profile=True)]).layers[0]
     assert 1.37 < loop.instructions / loop.cycles.estimate < 1.50
 
 
@@ -119,7 +115,7 @@ def test_counts_the_instructions_of_every_layer(input_mode: str) -> None:
     job = Job(0, inside_values(compiled.graph, random_inputs(compiled.graph, 1)[0]), profile=True)
     with BenchImage([compiled], CORE) as image:
         [counted] = image.run([job])
-        found = estimate_cycles(image, job)
+        found = estimate_cycles(image, [job])
     assert len(found.layers) == len(counted.layers) > 2
     for layer, exact in zip(found.layers, counted.layers, strict=True):
         assert abs(layer.instructions - exact.instructions) <= AROUND

@@ -63,6 +63,7 @@ def convert_command(
       tinyengine lm convert stories260K.bin --tokenizer tok512.bin --window 128 -o stories.lm
       tinyengine bench stories.lm --cpu cortex-m7
     """
+    from tinyengine.compiler import compile_model
     from tinyengine.language.choices import Choice, Method
     from tinyengine.language.convert import ConvertOptions, convert
     from tinyengine.report.language import print_conversion
@@ -75,7 +76,10 @@ def convert_command(
     options = ConvertOptions(model, out, choice, tokenizer, window, sinks, calibrate, not brief)
     with step_progress() as progress:
         result = convert(options, progress)
+    hints = compile_model(out).hints
     if as_json:
-        click.echo(json.dumps(asdict(result), indent=2))
+        click.echo(json.dumps(asdict(result) | {"hints": hints}, indent=2))
     else:
         print_conversion(result)
+        for hint in hints:
+            click.echo(f"hint: {hint}")

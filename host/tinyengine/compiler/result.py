@@ -44,6 +44,16 @@ class CompiledModel(Generated):
         return roundings(self.training.network if self.training else self.graph, self.options.target)
 
     @property
+    def hints(self) -> list[str]:
+        """What runs in plain C although other sizes would not: names, why, and which sizes. Layers that are alike make
+        one sentence."""
+        slow: dict[str, list[str]] = {}
+        for call in self.calls:
+            if why := call.hint():
+                slow.setdefault(why, []).append(call.name)
+        return [f"{_several(names)}: plain C, for {why}" for why, names in slow.items()]
+
+    @property
     def trained_bytes(self) -> int:
         """SRAM of trained constants (and their residuals), 0 without training."""
         return self.training.layout.size if self.training else 0
@@ -74,3 +84,8 @@ class CompiledModel(Generated):
         distinct = {array.key: array.data.nbytes for call in self.step_calls for array in arrays_in(call.params)}
         initial = sum(array.data.nbytes for array in initial_arrays(self.graph).values())
         return sum(distinct.values()) + initial + self.trained_bytes
+
+
+def _several(names: list[str]) -> str:
+    """The first, and how many more."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -214,6 +214,7 @@ class KernelCall:
     macs: int = 0
     variadic: bool = False
     note: str = ""  # one phrase for the generated comment, e.g. the kernel variant
+    hint: Callable[[], str] = str  # why it is slow and what would be fast; empty where nothing is known
     ops: tuple[Operator, ...] = ()  # of a chain: all its operators, of which ``op`` is the last
     headers: tuple[str, ...] = ()  # besides ``header``
     scratch_parts: tuple[ScratchPart, ...] = ()  # all of the scratch memory, if it is more than one thing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -20,9 +21,12 @@ from tinyengine.kernels.lm_packing import (
     pack_w8,
     peak_bound,
     stream_words,
+    why_any,
 )
 
 HEADER = "te_lm.h"
+MOST_CHANNELS = 64
+"""Of a head whose scores have a fast loop, in te_lm_kernels.c."""
 
 _MATRICES: WeakKeyDictionary[Graph, dict[tuple[str, str], CArray]] = WeakKeyDictionary()
 """Packed matrices of 8 bits by the names of their weights and multipliers: an embedding may share a classifier's."""
@@ -40,6 +44,7 @@ def _call(
     in_place: tuple[tuple[int, int], ...] = (),
     macs: int = 0,
     note: str = "",
+    hint: Callable[[], str] = str,
 ) -> KernelCall:
     """te_lm_<name> with the parameters of te_lm_<kind>; ``in_place``: (output, input) that may share their bytes."""
     inputs = [x for x in op.inputs if not graph.tensor(x).is_constant]
@@ -58,6 +63,7 @@ def _call(
         overlaps=tuple(rules),
         macs=macs,
         note=note,
+        hint=hint,
     )
 
 
@@ -151,15 +157,22 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     group, add = op.attrs.group, op.attrs.add
     rows, columns = graph.tensor(op.inputs[1]).shape
 
+    @cache
+    def chosen() -> tuple[str, int]:
+        scales = _data(graph, op, 3) if group else None
+        bound = _input_bound(op, graph)
+        return gemv_function(4 if group else 8, columns, group, add, _data(graph, op, 1), bound, scales)
+
     def pack() -> dict[str, CValue]:
         if group:
-            packed = pack_w4(_data(graph, op, 1), _data(graph, op, 2), _data(graph, op, 3), group)
-            weights, bits, scales = CArray("matrix", packed), 4, _data(graph, op, 3)
+            weights = CArray("matrix", pack_w4(_data(graph, op, 1), _data(graph, op, 2), _data(graph, op, 3), group))
         else:
-            weights, bits, scales = _matrix_w8(graph, op.inputs[1], op.inputs[2]), 8, None
-        bound = _input_bound(op, graph)
-        function, part = gemv_function(bits, columns, group, add, _data(graph, op, 1), bound, scales)
+            weights = _matrix_w8(graph, op.inputs[1], op.inputs[2])
+        function, part = chosen()
         return {"weights": weights, "rows": function, "quads": rows // 4, "k": columns, "group": part}
+
+    def hint() -> str:
+        return why_any(columns, group) if "_any_" in chosen()[0] else ""
 
     return _call(
         op,
@@ -171,6 +184,7 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
         in_place=((0, 1),) if add else (),
         macs=rows * columns,
         note=f"4 bits, groups of {group}" if group else "8 bits",
+        hint=hint,
     )
 
 
@@ -205,8 +219,16 @@ def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
     def pack() -> dict[str, CValue]:
         return _heads(graph, attrs, op.inputs[0], op.inputs[1]) | {"exponentials": _table("exponentials")}
 
+    def hint() -> str:
+        each = heads // graph.tensor(op.inputs[1]).shape[0]
+        if each % 2:
+            return f"{each} query heads read a key head; an even number would be fast"
+        if head % 8 or head > MOST_CHANNELS:
+            return f"heads have {head} channels; a multiple of 8 up to {MOST_CHANNELS} would be fast"
+        return ""
+
     scratch = 4 * attrs.window + 8 * head
-    return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head)
+    return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head, hint=hint)
 
 
 @lowering(OpKind.LM_GATE)

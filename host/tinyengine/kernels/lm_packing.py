@@ -51,14 +51,15 @@ def peak_bound(width: int, peak: int) -> InputBound:
 
 def part_w8(weights: np.ndarray, bound: InputBound) -> int | None:
     """How many inputs may be summed before the odd rows are taken out of the halfwords: 0 if all of them may, otherwise
-    a multiple of ``PASS``, counted from the last input; None if no such number is safe. ``weights`` (N, K) int8."""
+    a multiple of ``PASS``, or of ``STEP`` below that, counted from the last input; None if no such number is safe.
+    ``weights`` (N, K) int8."""
     odd = weights[1::2]
     if (bound.of(weights) >= SUM_LIMIT).any():
         return None
     if (bound.of(odd) < ROW_LIMIT).all():
         return 0
     inputs = weights.shape[1]
-    for part in range(PASS * (inputs // PASS), 0, -PASS):
+    for part in (*range(PASS * (inputs // PASS), 0, -PASS), *range(PASS - STEP, 0, -STEP)):
         bounds = [0, *range(inputs % part, inputs, part), inputs]
         if all((bound.of(odd[:, low:high]) < ROW_LIMIT).all() for low, high in pairwise(bounds)):
             return part
@@ -68,12 +69,11 @@ def part_w8(weights: np.ndarray, bound: InputBound) -> int | None:
 def fits_w4(weights: np.ndarray, scales: np.ndarray, group: int, bound: InputBound) -> bool:
     """Whether the sums of groups, and the scaled sum of a row, stay in their bits. ``scales`` (N, groups) int16."""
     inputs, rounding = weights.shape[1], ceil_div(weights.shape[1], group)
-    total = np.zeros(len(weights))
-    for index, k in enumerate(range(0, inputs, group)):
-        size = bound.of(weights[:, k : k + group])
-        if (size >= GROUP_LIMIT).any():
-            return False
-        total += size * np.abs(scales[:, index].astype(np.float64)) / 16.0  # the sum is 4096 fold, the product >> 16
+    starts = range(0, inputs, group)
+    if any((bound.of(weights[:, k : k + group]) >= GROUP_LIMIT).any() for k in starts):
+        return False
+    factors = np.repeat(np.abs(scales.astype(np.float64)), group, 1)[:, :inputs]
+    total = bound.of(weights * factors) / 16.0  # the sum is 4096 fold, the product >> 16
     return bool((total + 4096 * rounding < SUM_LIMIT).all())
 
 
@@ -98,6 +98,19 @@ def gemv_function(
     if part:
         return f"{name}_parts_w8", part
     return f"{name}_w8{f'_{k}' if k in UNROLLED else ''}", 0
+
+
+def why_any(k: int, group: int) -> str:
+    """Why ``gemv_function`` found no fast kernel for rows of ``k`` weights, and what would make it find one; ``group``:
+    0 for 8 bits."""
+    if not group:
+        return (
+            f"sums of {STEP} weights of 8 bits may leave {ROW_LIMIT.bit_length()} bits; a narrower model would be fast"
+        )
+    if k < group:
+        return f"rows of {k} weights are shorter than a group of {group}; rows of {group} or more would be fast"
+    way = "groups of 32" if group > 32 else "8 bits"
+    return f"sums of {group} weights of 4 bits may leave their bits; {way} would be fast"
 
 
 def stream_words(k: int, group: int) -> int:

@@ -51,13 +51,18 @@ class Groups:
 Matrix = Rows | Groups
 
 PEAK = 1 << 11
-"""What inputs of a matrix of 4 bits count as at most; those that are not behind a norm never exceed it."""
+"""What inputs of a matrix of 4 bits never exceed that is not behind a norm."""
+
+NORMED = 1025
+"""What the root mean square of the inputs behind a norm never exceeds."""
 
 
 def _with_room(values: np.ndarray, scales: np.ndarray, shares: np.ndarray, group: int) -> Groups:
     """With shares so small that a row's sum, 4096 fold and times its shares / 2**16, stays in 32 bits."""
-    sizes = np.add.reduceat(np.abs(values.astype(np.int64)), np.arange(0, values.shape[1], group), axis=1)
-    most = (PEAK * sizes * shares.astype(np.int64) >> 4).sum(axis=1) + 4096 * shares.shape[1]
+    inputs = values.shape[1]
+    scaled = np.abs(values.astype(np.float64)) * np.repeat(shares, group, axis=1)[:, :inputs] / 16
+    either = np.maximum(PEAK * scaled.sum(1), NORMED * np.sqrt(inputs * (scaled * scaled).sum(1)))
+    most = either + 4096 * shares.shape[1]
     halvings = np.maximum(np.ceil(np.log2(np.maximum(most, 1) / ((1 << 31) - 1))), 0).astype(np.int64)
     smaller = np.where(halvings[:, None] > 0, shares >> halvings[:, None], shares)
     return Groups(values, scales * 2.0**halvings, np.maximum(smaller, 1).astype(np.int16), group)

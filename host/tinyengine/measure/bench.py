@@ -122,6 +122,7 @@ class BenchReport:
     context: int | None = (
         None  # of a language model: tokens that are remembered in the run that ``instructions`` counts
     )
+    hints: list[str] = dataclasses.field(default_factory=list)  # what would make it faster
 
     @property
     def wrong(self) -> bool:
@@ -191,8 +192,6 @@ def bench(
     graph, cpu = compiled.graph, compiled.options.cpu
     if cycles:
         timings(cpu)  # there must be some
-        if remembered(graph):
-            raise ToolError("cycles of a language model depend on the tokens before: bench it without --cycles")
     ring = remembered(graph)
     if ring:
         # A token costs the most when the ring is full, and its wrap is part of the check.
@@ -210,7 +209,7 @@ def bench(
         ]
         jobs += [Job(0, values, paint=PAINTS[0], reset=index == 0) for index, values in enumerate(inside)]
         runs = image.run(jobs, progress=part(activity, f"running on {image.machine.name}"))
-        estimate = estimate_cycles(image, jobs[0]) if cycles else None
+        estimate = estimate_cycles(image, jobs[:repeated]) if cycles else None
         sections = footprint(compiled, cpu, image.portable)
     profiled, counted = runs[repeated - 1], runs[repeated:]
     _insist(runs, repeated)
@@ -244,6 +243,7 @@ def bench(
         check=_checked(graph, model, outside, counted, activity) if check and model else None,
         cycles=CyclesEstimate.of(estimate) if estimate else None,
         context=ring.window if ring else None,
+        hints=compiled.hints,
     )
 
 

@@ -117,7 +117,7 @@ def bench_training(
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=part(activity, "training"))
-        estimate = estimate_cycles(image, jobs[1]) if cycles else None
+        estimate = estimate_cycles(image, jobs[1:2]) if cycles else None
         sections = footprint(compiled, cpu, image.portable)
     _insist(runs)
     cost = scheme_cost(layers, program.scheme)

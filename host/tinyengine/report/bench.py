@@ -108,6 +108,8 @@ def _totals(report: BenchReport) -> Table:
     )
     kernels = list(flash.functions.items())[:LARGEST_FUNCTIONS]
     totals.add_row("", f"largest: {', '.join(f'{name} {format_size(size)}' for name, size in kernels)}")
+    for hint in report.hints:
+        totals.add_row("hint", hint)
     if report.check:
         check = report.check
         verdict = (

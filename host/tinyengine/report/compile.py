@@ -51,6 +51,8 @@ def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board | None
         "flash",
         f"{format_size(compiled.weight_bytes)} weights, {code} code{_of(verdict.flash_available, ', of ')}",
     )
+    for hint in compiled.hints:
+        totals.add_row("hint", hint)
     saving = int8_sentence(compiled)
     if saving:
         totals.add_row("type", saving)

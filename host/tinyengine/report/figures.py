@@ -44,6 +44,7 @@ def network_figures(compiled: CompiledModel, code: Code | None = None) -> dict[s
         "arena_optimal": compiled.plan.optimal,
         "activation_peak_bytes": compiled.plan.activation_peak_bytes,
         "bottleneck": compiled.plan.bottleneck,
+        "hints": compiled.hints,
         "flash_bytes": {
             "weights": compiled.weight_bytes,
             "code": code and code.flash,

@@ -31,7 +31,7 @@ def plan_figures(compiled: CompiledModel, board: Board, front: Sequence[FrontPoi
     report = network_figures(compiled)
     keys = (
         *("model", "hash", "cpu", "input", "macs", "macs_executed", "arena_bytes", "arena_lower_bound"),
-        *("arena_optimal", "activation_peak_bytes", "bottleneck", "stages"),
+        *("arena_optimal", "activation_peak_bytes", "bottleneck", "hints", "stages"),
     )
     figures = {key: report[key] for key in keys}
     figures["bottlenecks"] = bottlenecks(compiled)
@@ -70,6 +70,8 @@ def plan_table(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint
     )
     for line in bottlenecks(compiled):
         totals.add_row("", line)
+    for hint in compiled.hints:
+        totals.add_row("hint", hint)
     parts: list[Table] = [table, totals]
     if front is not None:
         lines = _table("what SRAM costs", FRONT_TITLES)

@@ -58,20 +58,23 @@ def timings(cpu: str) -> ModuleType:
     return known[cpu]
 
 
-def estimate_cycles(image: BenchImage, job: Job) -> CycleEstimate:
-    """Run ``job``, which must profile or be a training step, on an ``image`` with one network. A step is one layer.
+def estimate_cycles(image: BenchImage, jobs: Sequence[Job]) -> CycleEstimate:
+    """Run ``jobs`` on an ``image`` with one network and time the last one, which must profile or be a training step.
+
+    A step is one layer. The jobs before leave the states that the last one begins with.
 
     ToolError where QEMU has no plugins, there is no C compiler for the host, or no model of the core's timings.
     """
     model = timings(image.cpu)
     functions = functions_of(image.program)
-    addresses = {name: _address(functions, name) for name in ((STEP, AFTER) if job.step else (HOOK, RUN, BEGIN))}
+    step = jobs[-1].step is not None
+    addresses = {name: _address(functions, name) for name in ((STEP, AFTER) if step else (HOOK, RUN, BEGIN))}
     with tempfile.TemporaryDirectory(prefix="tinyengine-cycles-") as folder:
         out = Path(folder) / "blocks.bin"
-        image.run([job], exact=False, extra=plugin_arguments(out, [a for a in addresses.values() if a is not None]))
+        image.run(jobs, exact=False, extra=plugin_arguments(out, [a for a in addresses.values() if a is not None]))
         segments = read_segments(out.read_bytes())
     timer = _Timer(model, instructions_of(image.program), [f for f in functions if f.name == HOOK])
-    layers = tuple(_step(segments, timer, addresses) if job.step else _layers(segments, timer, addresses))
+    layers = tuple(_step(segments, timer, addresses) if step else _layers(segments, timer, addresses))
     total = sum((layer.cycles for layer in layers), Cycles())
     return CycleEstimate(image.cpu, total.low, total.estimate, total.high, layers)
 

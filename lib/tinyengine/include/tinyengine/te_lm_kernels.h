@@ -26,7 +26,7 @@ typedef struct te_lm_gemv_args {
 typedef void te_lm_gemv_fn(const te_lm_gemv_args *args);
 
 /* add: onto y. 64: k is 64. parts: 8 bits, where the sums of odd rows stay within 24 bits only over parts of group
- * columns, counted from the last one; a multiple of 64. 32, 64 of 4 bits: group, and k is no less. any: where nothing is
+ * columns, counted from the last one; a multiple of 8. 32, 64 of 4 bits: group, and k is no less. any: where nothing is
  * known of the sums. */
 te_lm_gemv_fn te_lm_gemv_w8, te_lm_gemv_w8_64, te_lm_gemv_parts_w8, te_lm_gemv_any_w8;
 te_lm_gemv_fn te_lm_gemv_add_w8, te_lm_gemv_add_w8_64, te_lm_gemv_add_parts_w8, te_lm_gemv_add_any_w8;

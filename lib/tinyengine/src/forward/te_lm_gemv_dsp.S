@@ -24,6 +24,7 @@
 #define F_X_END 24
 #define F_ODD 28 /* sums of rows 1 and 3 in the parts before */
 #define F_FIRST 36 /* end of the first part */
+#define F_NEXT 40 /* where the other parts enter the loop */
 #define PARTS_FRAME 44
 
 /* Two columns of two rows. */
@@ -65,15 +66,15 @@
     str     r12, [sp, #F_END]
 .endm
 
-/* Where the first of k / 8 steps is, so that the last one ends a pass; k in r4. */
-.macro FIND_ENTRY steps
-    rsb     r2, r4, #0
+/* Where the first of columns / 8 steps is, so that the last one ends a pass. */
+.macro FIND_ENTRY steps, columns, at
+    rsb     r2, \columns, #0
     ubfx    r2, r2, #3, #3
     movs    r3, #STEP_CODE_BYTES
     adr.w   r12, \steps
     mla     r2, r2, r3, r12
     orr     r2, r2, #1
-    str     r2, [sp, #F_ENTRY]
+    str     r2, [sp, #\at]
 .endm
 
 /* Four results from the sums s0-s3 and multipliers m0-m3 to y, in r12, and x again; flags: whether they were the last.
@@ -147,7 +148,7 @@ FUNCTION \name
 .macro GEMV name, add
 FUNCTION \name
     OPEN    FRAME
-    FIND_ENTRY .Lsteps\@
+    FIND_ENTRY .Lsteps\@, r4, F_ENTRY
 .Lquad\@:
     COLUMNS .Lsteps\@
     CLOSE   \add
@@ -155,8 +156,8 @@ FUNCTION \name
     RETURN  \name, FRAME
 .endm
 
-/* The same in parts of args.group columns, a multiple of 8 * STEPS, the first one shorter: behind each the odd rows' sums
- * are taken out of the halfwords, with their sign, so that only those of a part must fit into 24 bits. */
+/* The same in parts of args.group columns, a multiple of 8, the first one shorter: behind each the odd rows' sums are
+ * taken out of the halfwords, with their sign, so that only those of a part must fit into 24 bits. */
 .macro GEMV_PARTS name, add
 FUNCTION \name
     OPEN    PARTS_FRAME             /* k in r4, args.group in r5 */
@@ -165,10 +166,11 @@ FUNCTION \name
     str     r3, [sp, #F_PART]
     sub     r2, r4, #1
     udiv    r2, r2, r5
-    mls     r2, r2, r5, r4          /* columns of the first part */
-    add     r2, r0, r2, lsl #1
+    mls     r4, r2, r5, r4          /* columns of the first part */
+    add     r2, r0, r4, lsl #1
     str     r2, [sp, #F_FIRST]
-    FIND_ENTRY .Lsteps\@
+    FIND_ENTRY .Lsteps\@, r4, F_ENTRY
+    FIND_ENTRY .Lsteps\@, r5, F_NEXT
 .Lquad\@:
     ldr     r2, [sp, #F_FIRST]
     movs    r3, #0
@@ -188,7 +190,7 @@ FUNCTION \name
     mov     r10, r11
     add     r2, r2, r3
     str     r2, [sp, #F_END]
-    b       .Lsteps\@
+    ldr     pc, [sp, #F_NEXT]
 .Lrow\@:
     ldmia.w r1!, {r2, r3, r6, r7}
     ldr     r12, [sp, #F_Y]
