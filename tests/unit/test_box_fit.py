@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.box_pictures import COUNTS, IGNORED, join_boxes, read_boxes
 from tinyengine.data.boxes import Box, find_boxes
 from tinyengine.errors import DataError, ModelError
@@ -279,6 +280,12 @@ def test_squares_are_learned_found_and_a_run_continues(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="add --resume"):
         run(*task, *data, "--epochs", "25", *out)
     assert json.loads(run(*task, *data, "--epochs", "25", *out, "--resume").stdout)["steps"] == done["steps"]
+    with pytest.raises(ModelError, match="finds boxes, and a training step"):
+        compile_model(tmp_path / "net.tflite", CompileOptions(train="last-1"))
+    for start in ("best.npz", "checkpoint.npz", "model.keras"):
+        again = ("--run", tmp_path / start.split(".")[0], "-o", tmp_path / "again.tflite", "--json")
+        more = run(*task, *data, "--epochs", "0.2", *again, "--start", tmp_path / "run" / start, "--rate", "0.0001")
+        assert json.loads(more.stdout)["float_precision"]["ap50"] > done["float_precision"]["ap50"] - 10
     with pytest.raises(DataError, match="another architecture, data or settings"):
         run(*task, *data, "--epochs", "25", "--mosaic", "0.5", *out, "--resume")
 

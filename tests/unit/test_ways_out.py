@@ -221,6 +221,9 @@ TESTED: dict[str, str] = {
     "calibrate it with numbers, an .npy of N samples say": "test_convert.py::test_other_inputs_than_pictures_calibrate",
     "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
     "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
+    "leave --train out, and go on training it on a PC by tinyengine fit --task detection --start": (
+        "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues"
+    ),
     "give a SavedModel folder or a .keras file": "test_convert.py::test_a_saved_model_converts",
     "export the model with one": "test_convert.py::test_a_saved_model_converts",
     "export the model with batch 1 and fixed sizes": "test_convert.py::test_a_float_tflite_is_quantized",

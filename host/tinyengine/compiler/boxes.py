@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinyengine.compiler.options import CompileOptions
 from tinyengine.data.box_plan import BoxPlan, plan_boxes
 from tinyengine.data.metadata import parse_metadata
+from tinyengine.errors import ModelError
 from tinyengine.ir import Graph, Tensor
 
 
@@ -29,6 +30,16 @@ def box_plan(graph: Graph, metadata_json: str, options: CompileOptions) -> BoxPl
     outputs = [_output(graph.tensor(port.tensor)) for port in graph.outputs]
     rows, columns, *_ = (*graph.tensor(graph.inputs[0].tensor).shape[1:], 1, 1)
     return plan_boxes(outputs, metadata.boxes, (rows, columns), len(metadata.classes))
+
+
+def check_trained(name: str, metadata_json: str, options: CompileOptions) -> None:
+    """ModelError where a detector is to be trained on a device."""
+    if options.train is not None and parse_metadata(metadata_json, "the network's MODEL.json").task == "detection":
+        raise ModelError(
+            f"{name} finds boxes, and a training step on a device learns which class one picture shows, by the cross "
+            "entropy of a classifier: leave --train out, and go on training it on a PC by tinyengine fit --task "
+            "detection --start"
+        )
 
 
 def _output(tensor: Tensor) -> _Output:

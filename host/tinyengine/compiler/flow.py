@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyengine.audio import listening
 from tinyengine.codegen import NetworkSource, generate
-from tinyengine.compiler.boxes import box_plan
+from tinyengine.compiler.boxes import box_plan, check_trained
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
@@ -65,6 +65,7 @@ def compile_graph(
         if observer:
             observer("audio front end", graph)
 
+    check_trained(graph.name, metadata_json, options)
     scheme = resolve_scheme(options.train, graph) if isinstance(options.train, str) else options.train
     graph = prepare(graph, options.classes, observer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,19 @@ from tinyengine.optional import tensorflow
 from tinyengine.progress import Activity, Say, part, silent
 from tinyengine.recipes.box_training import BoxArrays, BoxTraining, precision
 from tinyengine.recipes.evaluate import keras_outputs, tflite_outputs
-from tinyengine.recipes.fit import CALIBRATION_PICTURES, check_run
-from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.fit import CALIBRATION_PICTURES, FitOptions, check_run
 from tinyengine.recipes.start import some_pictures
 from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.detector import Detector, detector_macs
 
 
 @dataclass(slots=True)
-class BoxFitOptions:
-    data: list[Path]
-    validate: Path | None
-    arch: str
-    out: Path
+class BoxFitOptions(FitOptions):
+    """``classes``: those to find, all of the data's where there are none; ``leave_out``: blocks of the architecture."""
+
     classes: tuple[str, ...] = ()
     leave_out: tuple[int, ...] = ()
     mosaic: float = 0.0
-    resolution: int | None = None
-    recipe: Recipe = field(default_factory=Recipe)
-    threads: int = 1
-    limit: int | None = None
-    run: Path = Path("runs/fit")
-    resume: bool = False
-    start: Path | None = None
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tinyengine.data.box_pictures import BoxPictures
 from tinyengine.data.boxes import Box, BoxHead, find_boxes
 from tinyengine.data.samples import Arrays
 from tinyengine.errors import DataError
+from tinyengine.optional import tensorflow
 from tinyengine.recipes.average_precision import Precision, average_precision
 from tinyengine.recipes.box_engine import BoxEngine
 from tinyengine.recipes.evaluate import keras_outputs
@@ -19,13 +21,15 @@ from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.start import begin
 from tinyengine.recipes.train import Training
 from tinyengine.zoo.build import keras_model
-from tinyengine.zoo.detector import Detector, detector_model
+from tinyengine.zoo.detector import NAME, Detector, detector_model
+from tinyengine.zoo.export import load_weights
 
 MEASURED = 12
 """How often in a run the AP is measured, at most: it takes as long as a third of an epoch."""
 _SUREST = 100
 """Boxes of a picture that the AP is measured on, whatever their score, down to this one:"""
 _LEAST_SCORE = 0.02
+_OF_CONVOLUTION = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,8 @@ class BoxTraining(Training):
         start: Path | None = None,
         mosaic: float = 0.0,
     ) -> None:
-        """``start``: weights of the whole backbone, of which those of the layers that the detector has are taken."""
+        """``start``: weights of this detector, from another run or a .keras; or of the whole backbone, of which those
+        of the layers that the detector has are taken."""
         self.detector, self.boxes, self.mosaic = detector, data.boxes, mosaic
         super().__init__(detector.backbone, recipe, data.pictures, folder, start)
 
@@ -70,6 +75,9 @@ class BoxTraining(Training):
         return detector_model(self.detector)
 
     def _begin(self, start: Path) -> bytes:
+        if _is_detector(start):
+            load_weights(self.model, start)
+            return hashlib.sha256(start.read_bytes()).digest()
         whole = keras_model(self.network, softmax=False)
         digest = begin(whole, self.network, start, self.data.values, self.recipe.seed)
         for layer in self.model.layers:
@@ -94,6 +102,18 @@ class BoxTraining(Training):
             return None
         outputs = keras_outputs(self.model, validation.pictures.values)
         return precision(outputs, validation, self.detector.head, self.detector.classes).ap50
+
+
+def _is_detector(start: Path) -> bool:
+    """Whether weights are those of a detector: its last kernel is a convolution's. Others are judged where they are
+    read."""
+    if start.suffix == ".keras" and start.is_file():
+        return bool(tensorflow("read weights").keras.models.load_model(start, compile=False).name == NAME)
+    if start.suffix != ".npz" or not start.is_file():
+        return False
+    with np.load(start, allow_pickle=False) as arrays:
+        last = max((int(name.removeprefix("weight")) for name in arrays if name.startswith("weight")), default=0)
+        return last > 0 and arrays[f"weight{last - 1}"].ndim == _OF_CONVOLUTION
 
 
 def precision(outputs: np.ndarray, validation: BoxArrays, head: BoxHead, classes: int) -> Precision:

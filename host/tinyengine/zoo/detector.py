@@ -21,6 +21,8 @@ from tinyengine.zoo.table import Network
 if TYPE_CHECKING:
     import keras
 
+NAME = "detector"
+"""Of the Keras model."""
 STRIDE = 8
 SIZE = (0.2, 0.4)
 """Width and height of a box whose logarithms are 0: what persons have on the middle, so that numbers remain small."""
@@ -74,9 +76,7 @@ def detector_model(detector: Detector) -> keras.Model:
     x = build.depthwise(x, "boxes_depthwise", 3, 1)
     x = build.convolution(x, "boxes_project", detector.channels)
     numbers = 5 + (detector.classes if detector.classes > 1 else 0)
-    return tensorflow("build a detector").keras.Model(
-        inputs, layers.Conv2D(numbers, 1, name="boxes")(x), name="detector"
-    )
+    return tensorflow("build a detector").keras.Model(inputs, layers.Conv2D(numbers, 1, name="boxes")(x), name=NAME)
 
 
 def detector_macs(model: Any) -> int:
