@@ -141,7 +141,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
         arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint()}
-        arrays["classes"] = self.network.classes  # the classifier's other outputs are the embedding's
+        arrays["classes"] = self.model.weights[-1].shape[-1]  # a classifier's other outputs are the embedding's
         arrays["history"] = json.dumps(self.history)
         for prefix, variables in self._engine.state().items():
             arrays.update({f"{prefix}{k}": v for k, v in enumerate(variables)})
