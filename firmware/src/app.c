@@ -3,6 +3,7 @@
 #include "hal.h"
 #include "inference.h"
 #include "link.h"
+#include "look.h"
 #include "mlperf.h"
 #include "protocol.h"
 #include "training.h"
@@ -18,7 +19,8 @@ enum {
     CAN_TRAIN = 8,
     CAN_REWIND = 16,
     CAN_WRITE = 32,
-    CAN_BOXES = 64
+    CAN_BOXES = 64,
+    CAN_LOOK = 128
 };
 enum { STATISTICS_CLEAR = 1 };
 
@@ -37,7 +39,8 @@ static status identify(const uint8_t *request, uint32_t length, writer *answer) 
     const uint32_t can = (fw_inference_has_frame() ? CAN_FRAME : 0u) |
                          (fw_inference_has_rows() ? CAN_ROWS : 0u) | (m->run_profiled ? CAN_PROFILE : 0u) |
                          (fw_training_supported() ? CAN_TRAIN : 0u) | (m->reset ? CAN_REWIND : 0u) |
-                         (fw_writing_supported() ? CAN_WRITE : 0u) | (m->boxes ? CAN_BOXES : 0u);
+                         (fw_writing_supported() ? CAN_WRITE : 0u) | (m->boxes ? CAN_BOXES : 0u) |
+                         (fw_look_supported() ? CAN_LOOK : 0u);
     put_u32(answer, m->arena_bytes);
     put_u32(answer, m->macs);
     put_u32(answer, state.metadata_bytes);
@@ -115,6 +118,10 @@ static status trace(const uint8_t *request, uint32_t length, writer *answer) {
     return fw_training_complete() ? fw_inference_trace(request, length, answer) : STATUS_NO_STATE;
 }
 
+static status look(const uint8_t *request, uint32_t length, writer *answer) {
+    return fw_training_complete() ? fw_look(request, length, answer) : STATUS_NO_STATE;
+}
+
 static status profile(const uint8_t *request, uint32_t length, writer *answer) {
     return fw_training_complete() ? fw_inference_profile(request, length, answer) : STATUS_NO_STATE;
 }
@@ -160,6 +167,7 @@ void fw_app_init(const te_model *model) {
         {OP_RUN, 0, run},
         {OP_REWIND, 0, fw_inference_rewind},
         {OP_TRACE, 12, trace},
+        {OP_LOOK, 1, look},
         {OP_STATISTICS, 1, statistics},
         {OP_PROFILE, 2, profile},
         {OP_TRAIN_INFO, 0, fw_training_info},
@@ -193,6 +201,7 @@ void fw_app_init(const te_model *model) {
     fw_transfer_init(targets, sizeof targets / sizeof targets[0], objects,
                      sizeof objects / sizeof objects[0]);
     fw_inference_init(model);
+    fw_look_init(model);
     fw_training_init(model, hal_flash_open());
     fw_writing_init(model);
     if (fw_writing_supported()) fw_link_set_tap(fw_writing_take);

@@ -159,22 +159,10 @@ status fw_inference_take_input(uint32_t *count) {
 
 /* ---- Running ---- */
 
-static void put_as_fits(writer *answer, const void *data, uint32_t bytes) {
-    const uint32_t room = answer->capacity - answer->length;
-    put_bytes(answer, data, bytes < room ? bytes : room);
-}
-
-/* Request: flags, which may be missing. Answer: number of this run, counter ticks, milliseconds, bytes of all
- * outputs, or of the boxes, then as much of them as fits. */
-status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer) {
+/* What is left to do of a run whose first part took `count` ticks. */
+static void compute(uint32_t count, bool boxes) {
     const te_model *m = state.model;
-    const bool boxes = length > 0 && (request[0] & RUN_BOXES);
-    if (boxes && m->boxes == NULL) return STATUS_UNSUPPORTED;
-    uint32_t count;
-    const status code = fw_inference_take_input(&count);
-    if (code != STATUS_OK) return code;
-    if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(state.last_ms);
-    const uint32_t start_ms = hal_millis(), start = hal_count();
+    const uint32_t start = hal_count();
     if (state.by_rows) {
         m->finish();
     } else {
@@ -182,21 +170,60 @@ status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer)
     }
     state.boxes = boxes ? m->boxes->find() * (uint32_t)sizeof(te_box) : 0;
     state.last_count = count + (hal_count() - start);
-    state.last_ms = hal_millis() - start_ms;
     state.outputs_valid = true;
     state.runs++;
+}
+
+static void put_as_fits(writer *answer, const void *data, uint32_t bytes) {
+    const uint32_t room = answer->capacity - answer->length;
+    put_bytes(answer, data, bytes < room ? bytes : room);
+}
+
+/* Number of this run, counter ticks, milliseconds, bytes of all outputs, or of the boxes, then as much of them as fits. */
+static void put_result(writer *answer, uint32_t milliseconds, bool boxes) {
+    const te_model *m = state.model;
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < m->n_outputs; i++) bytes += m->outputs[i].bytes;
     put_u32(answer, state.runs);
     put_u32(answer, state.last_count);
-    put_u32(answer, state.last_ms);
+    put_u32(answer, milliseconds);
     put_u32(answer, boxes ? state.boxes : bytes);
     if (boxes) {
         put_as_fits(answer, m->boxes->found, state.boxes);
-        return STATUS_OK;
+        return;
     }
     for (uint32_t i = 0; i < m->n_outputs; i++) put_as_fits(answer, m->outputs[i].data, m->outputs[i].bytes);
+}
+
+bool fw_inference_can(uint32_t flags) {
+    return !(flags & RUN_BOXES) || state.model->boxes != NULL;
+}
+
+/* Request: flags, which may be missing. */
+status fw_inference_run(const uint8_t *request, uint32_t length, writer *answer) {
+    const uint32_t flags = length > 0 ? request[0] : 0;
+    if (!fw_inference_can(flags)) return STATUS_UNSUPPORTED;
+    uint32_t count;
+    const status code = fw_inference_take_input(&count);
+    if (code != STATUS_OK) return code;
+    if (state.runs == 0 || state.last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(state.last_ms);
+    const uint32_t start_ms = hal_millis();
+    compute(count, flags & RUN_BOXES);
+    state.last_ms = hal_millis() - start_ms;
+    put_result(answer, state.last_ms, flags & RUN_BOXES);
     return STATUS_OK;
+}
+
+void fw_inference_begin_rows(void) {
+    fw_transfer_abort();
+    fw_inference_drop();
+    state.by_rows = true;
+    state.model->begin();
+}
+
+void fw_inference_finish_rows(uint32_t flags, uint32_t count, uint32_t since, writer *answer) {
+    compute(count, flags & RUN_BOXES);
+    put_result(answer, hal_millis() - since, flags & RUN_BOXES);
 }
 
 status fw_inference_boxes_size(uint8_t index, uint32_t *bytes) {

@@ -23,6 +23,15 @@ status fw_inference_take_frame(uint32_t offset, uint8_t *data, uint32_t length);
 status fw_inference_open_rows(uint8_t index, uint8_t flags, uint32_t length, transfer_shape *shape);
 status fw_inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
 
+/* A picture that the board takes by itself, in place of an upload. The first drops what was there and begins the rows of
+ * the input; the second ends them and writes what RUN answers to these flags: `count` are the ticks so far, `since` is when
+ * hal_millis began to count. */
+void fw_inference_begin_rows(void);
+void fw_inference_finish_rows(uint32_t flags, uint32_t count, uint32_t since, writer *answer);
+
+/* Whether the network has what the flags of a run ask for. */
+bool fw_inference_can(uint32_t flags);
+
 status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer);
 status fw_inference_output_size(uint8_t index, uint32_t *bytes);
 void fw_inference_read_output(uint8_t index, uint32_t offset, uint8_t *data, uint32_t length);

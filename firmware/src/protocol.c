@@ -60,6 +60,20 @@ void fw_protocol_busy(uint32_t milliseconds) {
     send_small(&state.answer, STATUS_BUSY, milliseconds, 4);
 }
 
+void fw_protocol_piece(uint32_t offset, const uint8_t *data, uint32_t length) {
+    for (uint32_t sent = 0; sent < length;) {
+        const uint32_t n = length - sent < LINK_DATA_BYTES ? length - sent : LINK_DATA_BYTES;
+        writer payload = {.data = state.body + LINK_HEADER, .capacity = LINK_PAYLOAD};
+        put_u32(&payload, offset + sent);
+        put_bytes(&payload, data + sent, n);
+        link_header header = state.answer;
+        header.op = OP_READ | OP_ANSWER;
+        header.length = (uint16_t)payload.length;
+        fw_link_send(&header, state.body);
+        sent += n;
+    }
+}
+
 /* ---- Commands of the line ---- */
 
 /* Magic, lowest and highest version the host speaks. */

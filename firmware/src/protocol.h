@@ -27,6 +27,7 @@ enum {
     OP_RUN = 0x20,
     OP_REWIND = 0x21,
     OP_TRACE = 0x22,
+    OP_LOOK = 0x23,
     OP_STATISTICS = 0x30,
     OP_PROFILE = 0x31,
     OP_TRAIN_INFO = 0x40,
@@ -80,6 +81,10 @@ void fw_protocol_poll(void);
 /* Tells the host, from inside a handler, that the answer will take about so many
  * milliseconds (0: unknown). */
 void fw_protocol_busy(uint32_t milliseconds);
+
+/* Sends, from inside a handler and before that writes to its answer, bytes of something that the answer comes behind, as
+ * READ sends them: `offset` is that of the first one. */
+void fw_protocol_piece(uint32_t offset, const uint8_t *data, uint32_t length);
 
 /* Requests that were repeated and answered from memory. */
 uint32_t fw_protocol_repeats(void);

@@ -52,6 +52,7 @@ def build(*defines: str) -> Path:
         scratch = directory / f"{name}.{random.SystemRandom().randrange(1 << 32):x}"
         stack.callback(scratch.unlink, missing_ok=True)
         sources = [*sorted((root / "firmware" / "src").glob("*.c")), *sorted(here.glob("*.c"))]
+        sources.remove(here / "camera_native.c")  # it needs the library's pixels
         includes = [root / "firmware" / "src", root / "firmware" / "hal", root / "lib" / "tinyengine" / "include", here]
         command = [
             *("gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wmissing-prototypes", "-pedantic"),
@@ -66,9 +67,9 @@ def build(*defines: str) -> Path:
     return directory / name
 
 
-def build_compiled(model: CompiledModel, folder: Path, board: str = "native") -> Path:
+def build_compiled(model: CompiledModel, folder: Path, board: str = "native", camera: int = 0) -> Path:
     """The executable around a compiled network, with address and undefined-behaviour sanitizers. ``board``: what it
-    calls itself."""
+    calls itself. ``camera``: pixels of the lines that it has room for, where camera_native.c is its camera."""
     root = project_root()
     here = root / "tests" / "helpers" / "native"
     model.write(folder / "network")
@@ -77,6 +78,7 @@ def build_compiled(model: CompiledModel, folder: Path, board: str = "native") ->
     includes = [root / "firmware" / "src", root / "firmware" / "hal", root / "lib" / "tinyengine" / "include"]
     command = [
         *(host_compiler(), *WARNINGS, *flags, "-DTE_PORTABLE", f'-DBOARD_NAME="{board}"'),
+        *((f"-DBOARD_CAMERA_WIDTH={camera}u", str(here / "camera_native.c")) if camera else ()),
         *(f"-I{include}" for include in [*includes, folder / "network"]),
         *map(str, [*sources, *sorted((folder / "network").glob("*.c"))]),
         *(str(library_archive(host_compiler(), flags)), "-o", str(folder / "device")),

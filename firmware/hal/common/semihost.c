@@ -8,6 +8,7 @@
 #define SYS_FLEN 0x0Cu
 #define SYS_GET_CMDLINE 0x15u
 #define SYS_EXIT_EXTENDED 0x20u
+#define LONGEST_COMMAND 1024u
 #define OPEN_READ_WRITE 3u /* as fopen's "r+b" */
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026u
 
@@ -34,12 +35,28 @@ void hal_semihost_exit(int status) {
     } /* the simulator has ended */
 }
 
-bool hal_semihost_command_line(char *text, uint32_t size) {
-    uint32_t block[2] = {word(text), size};
-    return semihost_call(SYS_GET_CMDLINE, block) == 0;
+/* The path behind `key` in `text`, terminated; NULL if no line begins so. */
+static char *value_of(char *text, const char *key) {
+    for (char *line = text;; line++) {
+        uint32_t k = 0;
+        while (key[k] && line[k] == key[k]) k++;
+        char *end = line + k;
+        while (*end && *end != '\n') end++;
+        if (!key[k]) {
+            *end = 0;
+            return line + k;
+        }
+        if (!*end) return 0;
+        line = end;
+    }
 }
 
-int32_t hal_semihost_open(const char *path) {
+int32_t hal_semihost_open(const char *key) {
+    char command[LONGEST_COMMAND];
+    const uint32_t asked[2] = {word(command), sizeof command};
+    if (semihost_call(SYS_GET_CMDLINE, asked)) return -1; /* there is none, or it is longer */
+    const char *path = value_of(command, key);
+    if (!path) return -1;
     uint32_t length = 0;
     while (path[length]) length++;
     const uint32_t block[3] = {word(path), OPEN_READ_WRITE, length};

@@ -1,5 +1,5 @@
 /* The flash of a simulated board: a file of the host, so that ending and starting the simulator is a power
- * cycle. The simulator's command line for us is "flash=" and its path; without one there is no flash.
+ * cycle. The simulator's command line for us has a line "flash=" with its path; without one there is no flash.
  *
  * The file holds the two slots and then, per unit of them, a byte that is 0xFF until the unit is programmed.
  * What a real controller would refuse, or what would leave wrong error codes, is refused here.
@@ -17,7 +17,6 @@
 #include "../common/slots.h"
 
 #define FILE_BYTES (SLOTS_BYTES + SLOTS_BYTES / BOARD_FLASH_UNIT)
-#define LONGEST_COMMAND 512u
 #define PIECE 256u /* moved at once; whole units */
 
 static int32_t file = -1;
@@ -79,12 +78,7 @@ static hal_flash_status program(uint32_t address, const uint8_t *data, uint32_t 
 const hal_flash *hal_flash_open(void) {
     static const hal_flash flash = SLOTS_FLASH(read, erase_sector, program);
     if (file < 0) {
-        static const char prefix[] = "flash=";
-        const size_t skip = sizeof prefix - 1;
-        char command[LONGEST_COMMAND];
-        if (!hal_semihost_command_line(command, sizeof command) || strncmp(command, prefix, skip) != 0)
-            return NULL;
-        const int32_t opened = hal_semihost_open(command + skip);
+        const int32_t opened = hal_semihost_open("flash=");
         if (opened < 0 || hal_semihost_length(opened) != (int32_t)FILE_BYTES) return NULL;
         file = opened;
     }

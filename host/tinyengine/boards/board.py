@@ -10,6 +10,12 @@ SPEED = ("DTCM", "CCM", "AXI", "SRAM")
 data cache of a Cortex-M7; on the bus that everything shares."""
 
 
+CAMERA_WIDTH, CAMERA_HEIGHT = 320, 240
+"""Pixels of what every camera delivers."""
+SIMULATED_CAMERA = "sim_camera"
+"""The folder of firmware/hal whose camera is a file of pictures."""
+
+
 @dataclass(frozen=True)
 class Serial:
     """The port that talks to the host: where it is, its rate after reset and the highest it can be asked for."""
@@ -186,6 +192,11 @@ class Board:
     def argument(self) -> str:
         """What ``--board`` takes for this board."""
         return self.file or self.name
+
+    @property
+    def camera_width(self) -> int:
+        """Pixels of a line of the camera that its firmware drives; 0 without one."""
+        return CAMERA_WIDTH if SIMULATED_CAMERA in self.hal else 0
 
     @property
     def network_sram_bytes(self) -> int:

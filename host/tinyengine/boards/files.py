@@ -54,6 +54,8 @@ def header(board: Board) -> str:
         lines += ["#define BOARD_HAS_LED 1", *_pin("LED", board.led.pin), f"#define BOARD_LED_LIT {board.led.lit_by}"]
     else:
         lines.append("#define BOARD_HAS_LED 0")
+    if board.camera_width:
+        lines.append(f"#define BOARD_CAMERA_WIDTH {board.camera_width}u")
     if board.storage is not None:
         lines += [
             "",

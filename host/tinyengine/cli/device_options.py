@@ -20,6 +20,11 @@ from tinyengine.device.recognition import Recognizer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+PICTURES = click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    help="sim: only: a picture, a folder or an archive of them: what the board's camera sees, one after the other.",
+)
 _PORT_OPTIONS = [
     click.option(
         "--port",
@@ -38,6 +43,7 @@ _PORT_OPTIONS = [
         type=click.Path(path_type=Path, dir_okay=False),
         help="sim: only: file that keeps what the board saves (created if there is none).",
     ),
+    PICTURES,
 ]
 
 _BAUD = click.option(
@@ -118,6 +124,7 @@ def connected(
     highest_baud: int,
     model: Path | None = None,
     flash: Path | None = None,
+    pictures: Path | None = None,
 ) -> Iterator[Device]:
     """The device at ``port`` for a ``with`` block; says on standard error that it is being connected."""
     models = model_hashes(model) if model is not None else None
@@ -125,7 +132,13 @@ def connected(
     with (
         console.status(f"connecting to {port}") as status,
         open_device(
-            port, models=models, highest_baud=highest_baud, elf=elf, simulator=simulator, flash=flash
+            port,
+            models=models,
+            highest_baud=highest_baud,
+            elf=elf,
+            simulator=simulator,
+            flash=flash,
+            pictures=pictures,
         ) as device,
     ):
         status.stop()

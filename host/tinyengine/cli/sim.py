@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from tinyengine import sim
+from tinyengine.cli.device_options import PICTURES
 from tinyengine.cli.options import json_option
+from tinyengine.device.simulated_camera import seen
 
 
 @click.command("sim")
@@ -26,8 +28,16 @@ from tinyengine.cli.options import json_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="File that keeps what the board saves (created if there is none).",
 )
+@PICTURES
 @json_option
-def command(board: str, elf: Path | None, simulator: str | None, flash: Path | None, as_json: bool) -> None:
+def command(
+    board: str,
+    elf: Path | None,
+    simulator: str | None,
+    flash: Path | None,
+    pictures: Path | None,
+    as_json: bool,
+) -> None:
     """Run a simulated BOARD until Ctrl-C and print the URL of its serial port.
 
     Commands that need the board only once can start it themselves: --port sim:BOARD.
@@ -37,7 +47,10 @@ def command(board: str, elf: Path | None, simulator: str | None, flash: Path | N
       tinyengine sim sim_stm32f405
       tinyengine info --port socket://127.0.0.1:PORT
     """
-    with sim.start(board, elf=elf, simulator=simulator, flash=flash) as simulation:
+    with (
+        seen(pictures) as camera,
+        sim.start(board, elf=elf, simulator=simulator, flash=flash, camera=camera) as simulation,
+    ):
         if as_json:
             click.echo(json.dumps({"board": board, "simulator": simulation.simulator, "url": simulation.url}))
         else:

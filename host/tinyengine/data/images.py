@@ -92,6 +92,13 @@ class InputForm:
         pixels = to_pixels(image, height, width, channels, self.metadata.resize)
         return self.metadata.mapping.to_int8(pixels, self.scale, self.zero_point)
 
+    def picture(self, values: np.ndarray) -> Image.Image:
+        """The RGB picture that int8 values of the input stand for; of pixels with the same value the least."""
+        table = self.metadata.mapping.to_int8(np.arange(256, dtype=np.uint8), self.scale, self.zero_point)
+        nearest = np.abs(np.arange(-128, 128)[:, None] - table.astype(int)).argmin(axis=1).astype(np.uint8)
+        pixels = nearest[values.astype(int) + 128]
+        return Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
+
     def part(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of what the network sees of a picture of this width and height."""
         if self.metadata.crop == "center":

@@ -16,6 +16,7 @@ import numpy as np
 from tinyengine.data.box_plan import box_of
 from tinyengine.data.boxes import Box
 from tinyengine.data.metadata import ModelMetadata, parse_metadata
+from tinyengine.device.camera import Pieces, check_outcome
 from tinyengine.device.connection import RATES, Connection, LinkCounters, Timing
 from tinyengine.device.errors import ModelMismatchError, RefusedError, RestartedError
 from tinyengine.device.framing import Op, Status, answer_not_understood, fields
@@ -25,10 +26,10 @@ from tinyengine.errors import DataError
 TARGET_FRAME, TARGET_ROWS = 0, 1
 FLAG_GRAY = 1
 OBJECT_METADATA, OBJECT_OUTPUT, OBJECT_BOXES = 0, 1, 2
-RUN_BOXES = 1
+RUN_BOXES, LOOK_PICTURE = 1, 2
 BOX = struct.Struct("<6H")
 """Class, score, left, top, right, bottom."""
-CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND, CAN_WRITE, CAN_BOXES = 1, 2, 4, 8, 16, 32, 64
+CAN_FRAME, CAN_ROWS, CAN_PROFILE, CAN_TRAIN, CAN_REWIND, CAN_WRITE, CAN_BOXES, CAN_LOOK = (1 << k for k in range(8))
 DTYPES = ("int8", "uint8", "int16", "int32", "float32", "uint32", "uint64")  # by their numbers on the wire
 STATISTICS_CLEAR = 1
 
@@ -68,6 +69,7 @@ class Identity:
     has_states: bool
     can_write: bool  # a language model
     finds_boxes: bool  # of its outputs, as its metadata say
+    can_look: bool  # it has a camera of its own
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata_json: str
@@ -122,6 +124,15 @@ class Inference:
     @property
     def wire_share(self) -> float:
         return self.wire_seconds / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a board made of a picture that its own camera took. ``picture``: the input's values, rows x columns x
+    channels; None where nobody asked for it or a piece of it got lost on the way."""
+
+    inference: Inference
+    picture: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -228,17 +239,20 @@ class Device:
         instead of these.
         """
         delivery = self.delivery(inputs, by_rows)
-        if self.identity.has_states and not self._states_lost:
-            try:
-                return self._infer(delivery, boxes)
-            except RestartedError:
-                self._reconnect()
-        if self._states_lost:
-            self._states_lost = False
-            raise RestartedError(
-                "the device restarted or another program took it over, and its network's states are lost: try again"
+        return self._with_states(lambda: self._infer(delivery, boxes))
+
+    def look(self, picture: bool = False, boxes: bool = False) -> Sight:
+        """Have the board take a picture with its own camera and run the network on it. ``picture``: send it as well, as
+        the network sees it. ``boxes`` and states as of :meth:`infer`; RefusedError where there is no camera, BlindError
+        where it fails."""
+        if not self.identity.can_look:
+            raise RefusedError(
+                f"the firmware on {self.identity.board} has no camera, or its network takes no pictures: name a camera "
+                "in the board's description (docs/boards.md), give a simulated board --pictures, or use the camera of "
+                "this computer (--source camera)",
+                Status.UNSUPPORTED,
             )
-        return self._retried(lambda: self._infer(delivery, boxes))
+        return self._with_states(lambda: self._look(picture, boxes))
 
     def delivery(self, inputs: np.ndarray | Sequence[np.ndarray], by_rows: bool | None = None) -> Delivery:
         """Inputs as :meth:`infer` takes them, checked and ready to be sent."""
@@ -301,11 +315,37 @@ class Device:
 
     # ----
 
+    def _with_states(self, action: Callable[[], T]) -> T:
+        """An inference: again where the device has restarted under it, but not with states that are lost."""
+        if self.identity.has_states and not self._states_lost:
+            try:
+                return action()
+            except RestartedError:
+                self._reconnect()
+        if self._states_lost:
+            self._states_lost = False
+            raise RestartedError(
+                "the device restarted or another program took it over, and its network's states are lost: try again"
+            )
+        return self._retried(action)
+
+    def _look(self, picture: bool, boxes: bool) -> Sight:
+        port, start = self.identity.inputs[0], time.monotonic()
+        pieces = Pieces(port.nbytes)
+        flags = bytes([LOOK_PICTURE * picture | RUN_BOXES * boxes])
+        answer = self._connection.request(Op.LOOK, flags, steady=False, on_piece=pieces.take)
+        inference = self._answered(check_outcome(answer), boxes, start, 0.0, 0)
+        return Sight(inference, pieces.whole(port.dtype, port.shape))
+
     def _infer(self, delivery: Delivery, boxes: bool) -> Inference:
         start = time.monotonic()
         self.deliver(delivery)
         uploaded = time.monotonic()
         answer = self._connection.request(Op.RUN, bytes([RUN_BOXES]) if boxes else b"", steady=False)
+        return self._answered(answer, boxes, start, uploaded - start, delivery.nbytes)
+
+    def _answered(self, answer: bytes, boxes: bool, start: float, wire_seconds: float, input_bytes: int) -> Inference:
+        """What RUN answers. ``start``: by time.monotonic; ``wire_seconds``, ``input_bytes``: of the input."""
         run, count, _, total = fields("<4I", answer)
         data = answer[16:]
         outputs = () if boxes else self.identity.outputs
@@ -328,8 +368,8 @@ class Device:
             count=count,
             device_seconds=count / self.identity.counter_rate if self.identity.counter_rate else 0.0,
             seconds=seconds,
-            wire_seconds=uploaded - start,
-            input_bytes=delivery.nbytes,
+            wire_seconds=wire_seconds,
+            input_bytes=input_bytes,
             boxes=found,
         )
 
@@ -387,12 +427,14 @@ def open_device(
     elf: Path | None = None,
     simulator: str | None = None,
     flash: Path | None = None,
+    pictures: Path | None = None,
 ) -> Iterator[Device]:
     """A device for a ``with`` block, at the fastest rate up to ``highest_baud`` that works.
 
-    ``models``: hashes, one of which its network must have. ``elf``, ``simulator`` and ``flash`` serve ``sim:`` URLs.
+    ``models``: hashes, one of which its network must have. ``elf``, ``simulator``, ``flash`` and ``pictures`` serve
+    ``sim:`` URLs.
     """
-    with open_port(url, elf, simulator, flash) as transport:
+    with open_port(url, elf, simulator, flash, pictures) as transport:
         device = Device.connect(transport, models=models)
         try:
             device.negotiate_baud(highest_baud)
@@ -429,6 +471,7 @@ def _identify(connection: Connection) -> Identity:
         has_states=bool(can & CAN_REWIND),
         can_write=bool(can & CAN_WRITE),
         finds_boxes=bool(can & CAN_BOXES),
+        can_look=bool(can & CAN_LOOK),
         inputs=tuple(_tensor(connection, 0, i) for i in range(n_inputs)),
         outputs=tuple(_tensor(connection, 1, i) for i in range(n_outputs)),
         metadata_json=_text(metadata),

@@ -10,6 +10,7 @@ import secrets
 import struct
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyengine.device.errors import (
@@ -183,17 +184,22 @@ class Connection:
 
     # ---- Requests ----
 
-    def request(self, op: Op, payload: bytes = b"", *, steady: bool = True) -> bytes:
+    def request(
+        self, op: Op, payload: bytes = b"", *, steady: bool = True, on_piece: Callable[[bytes], None] | None = None
+    ) -> bytes:
         """Send a request, repeat it until it is answered, return the answer's payload.
 
-        ``steady`` False: the time that the device takes for it says nothing about the line.
+        ``steady`` False: the time that the device takes for it says nothing about the line. ``on_piece`` takes the
+        payloads of the frames that come before the answer, as READ sends them; those that get lost do not come again.
         """
         self._wake()
         self.counters.requests += 1
         self._sequence = (self._sequence + 1) & 0xFFFF
-        return self._exchange(Frame(op, self._session, self._sequence, payload), steady)
+        return self._exchange(Frame(op, self._session, self._sequence, payload), steady, on_piece=on_piece)
 
-    def _exchange(self, frame: Frame, steady: bool, trial: float = 0.0) -> bytes:
+    def _exchange(
+        self, frame: Frame, steady: bool, trial: float = 0.0, on_piece: Callable[[bytes], None] | None = None
+    ) -> bytes:
         """Until answered. ``trial``: seconds of patience on a rate that is only being tried."""
         start = time.monotonic()
         patience = trial or self.timing.patience
@@ -204,9 +210,13 @@ class Connection:
             self._send(frame, repeat=attempt > 0)
             deadline = sent + self._round_trip.timeout(attempt) + self._wire_time(len(frame.payload))
             while (answer := self._receive(deadline)) is not None:
+                now = time.monotonic()
+                if on_piece and answer.op == Op.READ | ANSWER and self._answers(answer, Op.READ, frame.sequence):
+                    on_piece(answer.payload)
+                    busy, give_up, deadline = True, now + self.timing.busy, now + self.timing.patience
+                    continue
                 if not self._answers(answer, frame.op, frame.sequence):
                     continue
-                now = time.monotonic()
                 if answer.status == Status.BUSY:
                     expected = int.from_bytes(answer.payload[:4], "little") / 1000
                     busy, give_up = True, now + self.timing.busy + expected

@@ -41,6 +41,10 @@ class RestartedError(DeviceError):
     """The device has forgotten the session: it was reset, or another host has taken over."""
 
 
+class BlindError(DeviceError):
+    """The board's own camera delivers no picture."""
+
+
 class RefusedError(DeviceError):
     """The device understood a request and refused it; ``status`` says why."""
 

@@ -34,6 +34,7 @@ class Op(IntEnum):
     RUN = 0x20
     REWIND = 0x21
     TRACE = 0x22
+    LOOK = 0x23
     STATISTICS = 0x30
     PROFILE = 0x31
     TRAIN_INFO = 0x40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -38,6 +39,7 @@ class Recognition:
     frames_per_second: float = 0.0  # in a stream, everything included
     boxes: tuple[Box, ...] | None = None
     ends_at: float | None = None  # of sound, in seconds from its beginning
+    picture: Image.Image | None = None  # that the board's own camera took, where it was asked for
 
     def report(self) -> dict[str, Any]:
         """One JSON object: the keys are a contract."""
@@ -150,8 +152,11 @@ class Recognizer:
         return replace(found, boxes=tuple(box.within(part, image.size) for box in found.boxes))
 
     def _run(self, name: str, inputs: list[np.ndarray]) -> Recognition:
-        identity = self.device.identity
         inference = self.device.infer(inputs, by_rows=self._by_rows, boxes=self._on_device)
+        return self._understood(name, inference)
+
+    def _understood(self, name: str, inference: Inference) -> Recognition:
+        identity = self.device.identity
         answer = None
         out = identity.outputs[0]
         if self.classifies:
@@ -197,17 +202,33 @@ class Recognizer:
         """Compute with pictures or numbers as they come, at most ``limit``; the rate is averaged over the last ones.
         States begin anew with the first one and go on from one to the next."""
         self._rewind()
-        rate = 0.0
-        last = time.monotonic()
-        for number, item in enumerate(items, 1):
-            result = self._take(item) if isinstance(item, NamedInputs) else self._recognize(*item)
-            now = time.monotonic()
-            current = 1.0 / max(now - last, 1e-6)
-            rate = current if number == 1 else rate + (current - rate) / min(number, 10)
-            last = now
-            yield replace(result, frames_per_second=rate)
-            if number == limit:
-                return
+        found = (self._take(item) if isinstance(item, NamedInputs) else self._recognize(*item) for item in items)
+        return _with_rate(found, limit)
+
+    def watch(self, limit: int | None = None, pictures: bool = False) -> Iterator[Recognition]:
+        """As :meth:`stream`, of what the board's own camera sees; ``pictures``: of each also the picture."""
+        form = input_form(self.device, self.metadata)
+        self._rewind()
+
+        def look(number: int) -> Recognition:
+            sight = self.device.look(pictures, boxes=self._on_device)
+            picture = None if sight.picture is None else form.picture(sight.picture)
+            return replace(self._understood(f"board #{number}", sight.inference), picture=picture)
+
+        return _with_rate(map(look, itertools.count(1)), limit)
+
+
+def _with_rate(results: Iterator[Recognition], limit: int | None) -> Iterator[Recognition]:
+    rate = 0.0
+    last = time.monotonic()
+    for number, result in enumerate(results, 1):
+        now = time.monotonic()
+        current = 1.0 / max(now - last, 1e-6)
+        rate = current if number == 1 else rate + (current - rate) / min(number, 10)
+        last = now
+        yield replace(result, frames_per_second=rate)
+        if number == limit:
+            return
 
 
 def _of_output(meaning: OutputMeaning, port: TensorInfo, real: np.ndarray) -> dict[str, Any]:

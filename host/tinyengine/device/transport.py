@@ -19,6 +19,7 @@ import serial
 from serial.tools import list_ports
 
 from tinyengine.device.errors import LinkLostError, NoAnswerError, PortAccessError, PortNotFoundError
+from tinyengine.device.simulated_camera import seen
 
 DEFAULT_BAUD = 115200
 
@@ -159,14 +160,22 @@ def open_transport(url: str) -> Transport:
 
 @contextlib.contextmanager
 def open_port(
-    url: str, elf: Path | None = None, simulator: str | None = None, flash: Path | None = None
+    url: str,
+    elf: Path | None = None,
+    simulator: str | None = None,
+    flash: Path | None = None,
+    pictures: Path | None = None,
 ) -> Iterator[Transport]:
     """Open a port for a ``with`` block. ``sim:<board>`` starts that board's simulator (with ``elf``, or the firmware
-    built last; ``flash`` is the file that keeps its saved state) and stops it at the end."""
+    built last; ``flash`` is the file that keeps its saved state, ``pictures`` what its camera sees) and stops it at the
+    end."""
     if url.startswith("sim:"):
         from tinyengine import sim  # only this needs QEMU or Renode
 
-        with sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator, flash=flash) as simulation:
+        with (
+            seen(pictures) as camera,
+            sim.start(url.removeprefix("sim:"), elf=elf, simulator=simulator, flash=flash, camera=camera) as simulation,
+        ):
             try:
                 with contextlib.closing(open_transport(simulation.url)) as transport:
                     yield transport
@@ -175,6 +184,8 @@ def open_port(
                 raise
     elif flash is not None:
         raise PortNotFoundError(f"{url} is no simulated board, so it takes no flash file: leave --flash-file out")
+    elif pictures is not None:
+        raise PortNotFoundError(f"{url} is no simulated board, its camera sees what there is: leave --pictures out")
     else:
         with contextlib.closing(open_transport(url)) as transport:
             yield transport

@@ -10,12 +10,22 @@ from pathlib import Path
 from tinyengine.boards import Board, Storage
 from tinyengine.errors import BoardError, DeviceError
 
-LONGEST_PATH = 480  # bytes; the firmware has room for 512 with what stands before it
+LONGEST_PATH = 480  # bytes; the firmware has room for 1024, for two such paths with what stands before them
 
 
 def file_bytes(storage: Storage) -> int:
     """Size of the file."""
     return storage.bytes + storage.bytes // storage.unit_bytes
+
+
+def checked_path(path: Path, what: str) -> Path:
+    """``path``, absolute, where the firmware can read it on its command line; DeviceError where it cannot."""
+    path = path.absolute()
+    if len(str(path).encode()) > LONGEST_PATH or "\n" in str(path):
+        raise DeviceError(
+            f"the path of the {what} file is longer than {LONGEST_PATH} bytes, or of two lines: use a shorter one"
+        )
+    return path
 
 
 def prepare(board: Board, simulator: str, path: Path) -> Path:
@@ -25,9 +35,7 @@ def prepare(board: Board, simulator: str, path: Path) -> Path:
     """
     if simulator != "qemu" or board.storage is None:
         raise BoardError(f"{simulator} has no flash file for {board.name}: leave the file out")
-    path = path.absolute()
-    if len(str(path).encode()) > LONGEST_PATH:
-        raise DeviceError(f"the path of the flash file is longer than {LONGEST_PATH} bytes: use a shorter one")
+    path = checked_path(path, "flash")
     wanted = file_bytes(board.storage)
     try:
         if not path.exists():

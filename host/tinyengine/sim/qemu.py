@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tinyengine.boards import Simulator
@@ -41,14 +42,16 @@ def find() -> str:
     return found
 
 
-def command(simulator: Simulator, elf: Path, icount: bool, flash: Path | None = None) -> list[str]:
+def command(simulator: Simulator, elf: Path, icount: bool, files: Mapping[str, Path] | None = None) -> list[str]:
     """The command that runs ``elf``; ``icount`` counts instructions exactly (and makes the simulation slower).
 
-    ``flash`` is the file that plays the flash of trained states; the firmware reads its path from its command line.
+    ``files``: what plays the flash of trained states (``flash``), and what the camera sees (``camera``); the firmware
+    reads their paths from its command line, a line for each.
     """
     semihosting = "enable=on,target=native"
-    if flash is not None:
-        semihosting += f",arg=flash={str(flash).replace(',', ',,')}"
+    if files:
+        lines = "\n".join(f"{key}={path}" for key, path in files.items())
+        semihosting += f",arg={lines.replace(',', ',,')}"
     arguments = [find(), "-M", str(simulator.settings["machine"]), "-display", "none", "-monitor", "none"]
     arguments += ["-semihosting-config", semihosting, "-kernel", str(elf)]
     arguments += ["-serial", "tcp:127.0.0.1:0,server=on,wait=on,nodelay=on"]

@@ -37,17 +37,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def script(simulator: Simulator, elf: Path, port: int) -> str:
-    """Monitor commands: run the board's script (boards/renode) with our firmware and port, then say so."""
-    board_script = project_root() / "boards" / "renode" / str(simulator.settings["script"])
-    commands = [f"$elf=@{_quoted(elf)}", f"$port={port}", f"include @{_quoted(board_script)}", f'log "{READY}"']
-    return "; ".join(commands)
+def script(simulator: Simulator, elf: Path, port: int, camera: Path | None = None) -> str:
+    """Monitor commands: run the board's script (boards/renode) with our firmware and port, and the one that adds its
+    camera, which sees the file ``camera``; then say so."""
+    scripts = project_root() / "boards" / "renode"
+    commands = [f"$elf=@{_quoted(elf)}", f"$port={port}"]
+    commands.append(f"include @{_quoted(scripts / str(simulator.settings['script']))}")
+    if camera is not None:
+        commands.append(f"$pictures=@{_quoted(camera)}")
+        commands.append(f"include @{_quoted(scripts / str(simulator.settings['camera']))}")
+    return "; ".join([*commands, f'log "{READY}"'])
 
 
-def command(simulator: Simulator, elf: Path, port: int) -> list[str]:
-    """The command that runs ``elf`` with its serial port on TCP ``port``."""
+def command(simulator: Simulator, elf: Path, port: int, camera: Path | None = None) -> list[str]:
+    """The command that runs ``elf`` with its serial port on TCP ``port``; ``camera``: a file of camera_file.py."""
     options = ["--disable-gui", "--plain", "--hide-analyzers", "--console"]
-    return [find(), *options, "--execute", script(simulator, elf, port)]
+    return [find(), *options, "--execute", script(simulator, elf, port, camera)]
 
 
 def listening_url(process: SimulatorProcess, port: int, timeout: float) -> str | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from tinyengine.boards import Board, Simulator, load, names
 from tinyengine.errors import BoardError, DeviceError, ToolError
 from tinyengine.paths import firmware_elf
-from tinyengine.sim import qemu, renode
-from tinyengine.sim.flash_file import prepare
+from tinyengine.sim import camera_file, flash_file, qemu, renode
 from tinyengine.sim.process import SimulatorProcess
 
 START_SECONDS = {"qemu": 20.0, "renode": 90.0}
@@ -62,6 +61,7 @@ def start(
     simulator: str | None = None,
     icount: bool = True,
     flash: Path | None = None,
+    camera: Path | None = None,
 ) -> Simulation:
     """Start ``board_name`` with ``elf`` (default: the firmware built last) under ``simulator`` (qemu or renode; by
     default the first one that the board's description names).
@@ -69,6 +69,7 @@ def start(
     ``icount`` makes measurements count instructions exactly; without it the simulation is faster and they mean
     nothing. ``flash`` is a file that keeps trained states from one simulation to the next, as flash does over power
     cycles (qemu; created blank if it does not exist); without one the simulated board has nowhere to save them.
+    ``camera`` is the file with the pictures that its camera sees (camera_file.py); without one it has no camera.
 
     Raises BoardError (unknown board, or not simulated there), DeviceError (no or no usable firmware or file), ToolError
     (simulator missing or failing).
@@ -77,13 +78,16 @@ def start(
     description = _description(board, simulator)
     simulator = description.kind
     firmware = _firmware(board, elf)
+    files: dict[str, Path] = {}
     if flash is not None:
-        flash = prepare(board, simulator, flash)
+        files["flash"] = flash_file.prepare(board, simulator, flash)
+    if camera is not None:
+        files["camera"] = camera_file.prepare(board, description, camera)
     if simulator == "qemu":
-        process = SimulatorProcess(qemu.command(description, firmware, icount, flash))
+        process = SimulatorProcess(qemu.command(description, firmware, icount, files))
     else:
         port = renode.free_port()
-        process = SimulatorProcess(renode.command(description, firmware, port))
+        process = SimulatorProcess(renode.command(description, firmware, port, files.get("camera")))
     try:
         timeout = START_SECONDS[simulator]
         if simulator == "qemu":

@@ -1,0 +1,111 @@
+"""A simulated board that looks through its own camera, which sees picture files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tinyengine.boards import load
+from tinyengine.compiler import CompileOptions, compile_graph, compile_model
+from tinyengine.compiler.identity import identify
+from tinyengine.data.images import InputForm
+from tinyengine.data.metadata import load_metadata
+from tinyengine.device.errors import RefusedError
+from tinyengine.device.simulated_camera import as_seen
+from tinyengine.errors import BoardError, DataError
+from tinyengine.frontend.tflite import load_tflite
+from tinyengine.frontend.tflite_writer import write_tflite
+from tinyengine.ir.ops import Window
+from tinyengine.paths import project_root
+from tinyengine.project.toolchain import symbols
+
+from tests.helpers.command_line import run
+from tests.helpers.firmware_image import compiled
+from tests.helpers.graphs import GraphBuilder
+
+BOARD = "sim_stm32f405"
+SIDE = 40
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A network for 40 x 40 pixels that arrive by rows, and the firmware around it."""
+    folder = tmp_path_factory.mktemp("looking")
+    b = GraphBuilder(33, "looking")
+    x = b.conv(b.input(1, SIDE, SIDE, 3), 4, Window((3, 3), (2, 2)))
+    x = b.conv(b.depthwise(x, Window((3, 3), (1, 1))), 4, Window((3, 3), (4, 4)))
+    b.output(b.dense(b.reshape(x, (1, 100)), 6))
+    path = folder / "looking.tflite"
+    write_tflite(b.graph, path)
+    path.with_suffix(".json").write_text(json.dumps({"task": "regression"}))
+    options = CompileOptions(cpu=load(BOARD).cpu, input="rows", optimize="sram")
+    return path, compiled(BOARD, folder, compile_graph(load_tflite(path), options, None, *identify(path)))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of the camera's size, one that is wider, one that is higher."""
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(34)
+    for name, size in (("a", (320, 240)), ("b", (500, 250)), ("c", (200, 300))):
+        coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"{name}.png")
+    return folder
+
+
+def test_the_answers_are_those_of_infer(network: tuple[Path, Path], pictures: Path, tmp_path: Path) -> None:
+    model, elf = network
+    device = ("--port", f"sim:{BOARD}", "--elf", elf)
+    done = run("stream", "--source", "board", *device, "--pictures", pictures, "--json", "--draw", tmp_path / "seen")
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [frame["picture"] for frame in frames] == ["board #1", "board #2", "board #3"]
+    (tmp_path / "cut").mkdir()
+    for path in sorted(pictures.iterdir()):
+        as_seen(Image.open(path)).save(tmp_path / "cut" / path.name)
+    same = [np.asarray(Image.open(folder / "a.png")) for folder in (pictures, tmp_path / "cut")]
+    np.testing.assert_array_equal(*same)
+    told = json.loads(run("infer", tmp_path / "cut", *device, "--json").stdout)["pictures"]
+    assert [frame["outputs"] for frame in frames] == [picture["outputs"] for picture in told]
+    assert len({str(frame["outputs"]) for frame in frames}) == 3, "a network that can tell them apart"
+    assert all(frame["count"] > 0 == frame["input_bytes"] for frame in frames)
+
+    graph = load_tflite(model)
+    port = graph.tensor(graph.inputs[0].tensor)
+    form = InputForm(port.shape[1:], port.scale, port.zero_point, load_metadata(model))
+    for number, path in enumerate(sorted((tmp_path / "cut").iterdir()), 1):
+        drawn = Image.open(tmp_path / "seen" / f"board #{number}.png")  # enlarged, pixel by pixel
+        small = drawn.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        np.testing.assert_array_equal(form.values(small), form.values(Image.open(path)))
+
+    again = run("stream", "--source", "board", *device, "--pictures", pictures, "--frames", "4")  # begins anew
+    assert "board #4" in again.stdout and f"looking on {BOARD}" in again.stdout
+
+
+def test_who_has_no_camera_is_told_so(network: tuple[Path, Path], pictures: Path) -> None:
+    _, elf = network
+    device = ("--port", f"sim:{BOARD}", "--elf", elf)
+    with pytest.raises(RefusedError, match=r"has no camera.*--pictures"):
+        run("stream", "--source", "board", *device)
+    with pytest.raises(BoardError, match="no camera that looks at pictures"):
+        run("info", "--port", "sim:sim_cortex_m7", "--elf", elf, "--pictures", pictures)
+    with pytest.raises(DataError, match="--source board"):
+        run("stream", "--source", str(pictures), *device, "--draw", "x")
+
+
+def test_person_tiny_needs_no_frame_and_12_kb(tmp_path: Path) -> None:
+    """What the map shows of a firmware whose camera's lines go into the person detector."""
+    board = load(BOARD)
+    options = CompileOptions(cpu=board.cpu, input="rows", optimize="sram", max_recompute=1.1)
+    model = compile_model(project_root() / "models" / "person_tiny.tflite", options)
+    frame = 80 * 80 * 3
+    elf = compiled(BOARD, tmp_path, model)
+    data = {name: size for name, kind, _, size in symbols(elf) if kind in "bBdD"}
+    assert data["network_arena"] == model.plan.arena_bytes <= 12 * 1024
+    assert "camera_lines" in data, "the camera's lines"
+    assert data["network_arena"] + data["camera_lines"] < frame
+    others = {name: size for name, size in data.items() if name not in ("network_arena", "camera_lines")}
+    assert max(others.values()) <= 4096, "the ring of the serial port is the largest of the rest"
+    assert sum(data.values()) < 32 * 1024
