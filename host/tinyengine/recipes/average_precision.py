@@ -43,9 +43,30 @@ def average_precision(found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray
     return Precision(ap50, count, {name: mean(limits) for name, limits in SIZES.items()})
 
 
+def found_and_wrong(found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], index: int) -> tuple[int, int, int]:
+    """Of a class: how many found boxes are right, how many are wrong, how many there are to be found."""
+    _, right, count = _matched(found, boxes, index, _ALL)
+    return sum(right), len(right) - sum(right), count
+
+
 def _of_class(
     found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], index: int, limits: tuple[float, float]
 ) -> tuple[float | None, int]:
+    scores, right, count = _matched(found, boxes, index, limits)
+    if not count:
+        return None, 0
+    hits = np.array(right, bool)[np.argsort(-np.array(scores), kind="stable")] if scores else np.zeros(0, bool)
+    recall = np.cumsum(hits) / count
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(recall, prepend=0.0)
+    return 100 * float((steps * precision).sum()), count
+
+
+def _matched(
+    found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], index: int, limits: tuple[float, float]
+) -> tuple[list[float], list[bool], int]:
+    """The scores of found boxes that count, whether each is right, and how many there are to be found."""
     scores: list[float] = []
     right: list[bool] = []
     count = 0
@@ -70,14 +91,7 @@ def _of_class(
             if limits[0] <= own < limits[1] and not _hidden(edges, truth[truth[:, 5] != COUNTS]):
                 scores.append(box.score)
                 right.append(False)
-    if not count:
-        return None, 0
-    hits = np.array(right, bool)[np.argsort(-np.array(scores), kind="stable")] if scores else np.zeros(0, bool)
-    recall = np.cumsum(hits) / count
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    steps = np.diff(recall, prepend=0.0)
-    return 100 * float((steps * precision).sum()), count
+    return scores, right, count
 
 
 def _hidden(edges: np.ndarray, ignored: np.ndarray) -> bool:
