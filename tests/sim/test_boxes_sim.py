@@ -69,6 +69,9 @@ def test_boxes_of_a_heatmap(tmp_path: Path) -> None:
     column = drawn.shape[1] * (8 + 24 * last.left) / 40
     assert (drawn[int(row), int(column)] != plain[int(row), int(column)]).any()
     assert (drawn != plain).any(-1).mean() < 0.5
+    again = run("stream", "--source", tmp_path / "in", *device, "--json", "--draw", tmp_path / "streamed").stdout
+    assert json.loads(again)["boxes"] == found["boxes"]
+    assert (np.asarray(Image.open(tmp_path / "streamed" / "table.png")) == drawn).all()
     shown = run("infer", tmp_path / "in" / "table.png", *device).stdout
     assert f"{meaning['classes'][expected[0].index]} {expected[0].score:.0%}" in shown
 
@@ -83,6 +86,10 @@ def test_drawing_needs_boxes(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="plain finds none"):
         run("infer", tmp_path / "a.png", "--port", f"sim:{BOARD}", "--elf", elf, "--draw", tmp_path / "out")
+    with pytest.raises(DataError, match="plain finds none"):
+        run(
+            "stream", "--source", tmp_path / "a.png", "--port", f"sim:{BOARD}", "--elf", elf, "--draw", tmp_path / "out"
+        )
     assert not (tmp_path / "out").exists()
 
 

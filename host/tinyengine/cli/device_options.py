@@ -17,6 +17,7 @@ from tinyengine.data.metadata import ModelMetadata, load_metadata
 from tinyengine.data.numbers import Windows
 from tinyengine.device import Device, open_device
 from tinyengine.device.recognition import Recognizer
+from tinyengine.errors import DataError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -143,6 +144,15 @@ def connected(
     ):
         status.stop()
         yield device
+
+
+def check_drawn(board: Recognizer, folder: Path | None) -> None:
+    """DataError where boxes are to be drawn in ``folder`` and the network finds none."""
+    if folder and not board.detects:
+        raise DataError(
+            f"--draw shows boxes, and {board.device.identity.model} finds none: say in its MODEL.json which "
+            "(docs/detection.md)"
+        )
 
 
 @contextmanager

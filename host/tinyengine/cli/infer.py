@@ -11,14 +11,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinyengine.cli.device_options import device_options, meaning_options, recognizer, window_options, windows_of
+from tinyengine.cli.device_options import (
+    check_drawn,
+    device_options,
+    meaning_options,
+    recognizer,
+    window_options,
+    windows_of,
+)
 from tinyengine.cli.options import json_option
 from tinyengine.cli.progress import step_progress
 from tinyengine.data.images import Picture
 from tinyengine.data.number_sets import holds_numbers, read_number_set
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition, Recognizer
-from tinyengine.errors import DataError
 from tinyengine.report.boxes import draw_boxes, write_drawn
 from tinyengine.report.recognition import answers_table
 
@@ -58,10 +64,7 @@ def command(
     files = {path: None if holds_numbers(path) else read_all([path]) for path in inputs}
     with recognizer(**device) as board, step_progress() as progress:
         identity = board.device.identity
-        if drawn and (board.metadata.boxes is None or board.metadata.task != "detection"):
-            raise DataError(
-                f"--draw shows boxes, and {identity.model} finds none: say in its MODEL.json which (docs/detection.md)"
-            )
+        check_drawn(board, drawn)
         taken: set[str] = set()
         runs: list[Callable[[], Recognition]] = []
         for path, pictures in files.items():

@@ -11,11 +11,17 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from tinyengine.cli.device_options import device_options, meaning_options, recognizer, window_options, windows_of
+from tinyengine.cli.device_options import (
+    check_drawn,
+    device_options,
+    meaning_options,
+    recognizer,
+    window_options,
+    windows_of,
+)
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition
 from tinyengine.device.sources import open_source
-from tinyengine.errors import DataError
 from tinyengine.report.boxes import draw_boxes, write_drawn
 from tinyengine.report.recognition import StreamView
 
@@ -35,7 +41,7 @@ BOARD = "board"
     "--draw",
     "drawn",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Of --source board: folder for the pictures as the network sees them, a detector's boxes on them.",
+    help="Folder for the pictures with a detector's boxes on them; of --source board as the network sees them.",
 )
 @click.option("--frames", "limit", type=click.IntRange(min=1), help="Stop after so many frames.")
 @window_options
@@ -70,17 +76,18 @@ def command(
       tinyengine stream --port /dev/ttyACM0 --source board --draw seen/
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
-    if drawn and source != BOARD:
-        raise DataError("--draw is for what the board's own camera sees: use --source board, or infer --draw")
     opened = None if source == BOARD else open_source(source)
     pictures = device["pictures"]
     if opened is None and limit is None and pictures is not None:
         limit = len(read_all([pictures]))
     with recognizer(**device) as board, suppress(KeyboardInterrupt):
         if opened is None:
-            results = kept(board.watch(limit, drawn is not None), drawn)
+            results = board.watch(limit, drawn is not None)
         else:
-            results = board.stream(opened(board.device.identity.inputs, windows_of(board.metadata, hop, window)), limit)
+            check_drawn(board, drawn)
+            items = opened(board.device.identity.inputs, windows_of(board.metadata, hop, window))
+            results = board.stream(items, limit, drawn is not None)
+        results = kept(results, drawn)
         if as_json:
             for result in results:
                 click.echo(result.json_line())

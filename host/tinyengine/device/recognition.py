@@ -39,7 +39,7 @@ class Recognition:
     frames_per_second: float = 0.0  # in a stream, everything included
     boxes: tuple[Box, ...] | None = None
     ends_at: float | None = None  # of sound, in seconds from its beginning
-    picture: Image.Image | None = None  # that the board's own camera took, where it was asked for
+    picture: Image.Image | None = None  # that it is about, where it was asked for
 
     def report(self) -> dict[str, Any]:
         """One JSON object: the keys are a contract."""
@@ -143,6 +143,11 @@ class Recognizer:
         if self.device.identity.has_states:
             self.device.rewind()
 
+    @property
+    def detects(self) -> bool:
+        """Whether the network finds boxes."""
+        return self.metadata.boxes is not None and self.metadata.task == "detection"
+
     def _recognize(self, name: str, image: Image.Image) -> Recognition:
         form = input_form(self.device, self.metadata)
         found = self._run(name, [form.values(image)])
@@ -163,7 +168,7 @@ class Recognizer:
             answer = classify(inference.outputs[0], out.scale, out.zero_point, self.metadata, self._taught)
         found = Recognition(name, answer, inference, identity.counter_unit, identity.outputs, self.metadata)
         head = self.metadata.boxes
-        if head is None or self.metadata.task != "detection":
+        if head is None or not self.detects:
             return found
         if inference.boxes is not None:
             return replace(found, boxes=inference.boxes)
@@ -180,7 +185,7 @@ class Recognizer:
         """Whether the device finds the boxes: as its own metadata say, so these must be what counts."""
         own, mine = self.device.identity.metadata, self.metadata
         same = own.boxes == mine.boxes and len(own.classes) == len(mine.classes)
-        return self.device.identity.finds_boxes and same and mine.task == "detection"
+        return self.device.identity.finds_boxes and same and self.detects
 
     @property
     def classifies(self) -> bool:
@@ -198,12 +203,19 @@ class Recognizer:
         picture = len(identity.inputs) == 1 and len(identity.inputs[0].shape) == 3
         return 1 < count == out.shape[-1] and (picture or holds_probabilities(out.scale, out.zero_point, out.dtype))
 
-    def stream(self, items: Iterator[Item], limit: int | None = None) -> Iterator[Recognition]:
+    def stream(self, items: Iterator[Item], limit: int | None = None, pictures: bool = False) -> Iterator[Recognition]:
         """Compute with pictures or numbers as they come, at most ``limit``; the rate is averaged over the last ones.
-        States begin anew with the first one and go on from one to the next."""
+        States begin anew with the first one and go on from one to the next. ``pictures``: keep each beside what was
+        found in it."""
         self._rewind()
-        found = (self._take(item) if isinstance(item, NamedInputs) else self._recognize(*item) for item in items)
-        return _with_rate(found, limit)
+
+        def found(item: Item) -> Recognition:
+            if isinstance(item, NamedInputs):
+                return self._take(item)
+            result = self._recognize(*item)
+            return replace(result, picture=item[1]) if pictures else result
+
+        return _with_rate(map(found, items), limit)
 
     def watch(self, limit: int | None = None, pictures: bool = False) -> Iterator[Recognition]:
         """As :meth:`stream`, of what the board's own camera sees; ``pictures``: of each also the picture."""

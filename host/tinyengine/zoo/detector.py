@@ -28,7 +28,7 @@ SIZE = (0.2, 0.4)
 """Width and height of a box whose logarithms are 0: what persons have on the middle, so that numbers remain small."""
 REACH = 4.0
 THRESHOLD = 0.3
-"""Scores are how well boxes fit, so they remain low: from here on about half of the boxes of `person_boxes` are right."""
+"""Scores say how well boxes fit, so they remain low; from here on half of the boxes of `person_boxes` are right."""
 
 
 @dataclass(frozen=True, slots=True)
