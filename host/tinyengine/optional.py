@@ -108,6 +108,22 @@ def torch(purpose: str) -> ModuleType:
     return module
 
 
+def safetensors(purpose: str) -> ModuleType:
+    with needed("the package safetensors", purpose, "language"):
+        import safetensors as module
+        import safetensors.numpy
+    return module
+
+
+def tokenizers(purpose: str) -> ModuleType:
+    with needed("the package tokenizers", purpose, "language"):
+        import tokenizers as module
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    return module
+
+
 def processor_threads(count: int) -> contextlib.AbstractContextManager[object]:
     """While it lasts the numeric libraries that are loaded (OpenBLAS, OpenMP) use at most ``count`` threads."""
     import threadpoolctl  # comes with scikit-learn

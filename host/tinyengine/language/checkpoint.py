@@ -24,7 +24,7 @@ def load_llama2c(path: Path) -> Llama:
 
     ModelError, one sentence, if it is none, or of sizes that no .lm file can have.
     """
-    data = _bytes(path)
+    data = read_bytes(path)
     if len(data) < struct.calcsize(HEADER):
         raise ModelError(f"{path.name} is no checkpoint of llama2.c, it has only {len(data)} bytes: give the .bin file")
     width, hidden, layers, heads, kv_heads, vocabulary, context = struct.unpack_from(HEADER, data)
@@ -33,16 +33,7 @@ def load_llama2c(path: Path) -> Llama:
     if min(sizes) < 1 or max(sizes) > 1 << 24 or width % heads or heads % kv_heads or width // heads % 2:
         raise ModelError(f"{path.name} is no checkpoint of llama2.c, its sizes would be {sizes}: give the .bin file")
     head, keys = width // heads, width // heads * kv_heads
-    for what, size, step, least, most in (
-        ("width", width, COLUMNS, COLUMNS, MAX_WIDTH),
-        ("heads' size", head, HEAD, HEAD, MAX_WIDTH),
-        ("vocabulary", vocabulary, ROWS, FIRST_PIECE + 1, MAX_TOKENS),
-    ):
-        if size % step or not least <= size <= most:
-            raise ModelError(
-                f"{path.name} cannot be converted, its {what} is {size}: "
-                f"train a model where it is a multiple of {step} from {round_up(least, step)} to {most}"
-            )
+    check_sizes(path.name, width, head, vocabulary)
     shapes: dict[str, tuple[int, ...]] = {
         "embedding": (vocabulary, width),
         "attention_gain": (layers, width),
@@ -88,12 +79,35 @@ def load_llama2c(path: Path) -> Llama:
     )
 
 
+def check_sizes(name: str, width: int, head: int, vocabulary: int) -> None:
+    """ModelError for a model of sizes that no .lm file can have. ``head``: channels of one."""
+    for what, size, step, least, most in (
+        ("width", width, COLUMNS, COLUMNS, MAX_WIDTH),
+        ("heads' size", head, HEAD, HEAD, MAX_WIDTH),
+        ("vocabulary", vocabulary, ROWS, FIRST_PIECE + 1, MAX_TOKENS),
+    ):
+        if size % step or not least <= size <= most:
+            raise ModelError(
+                f"{name} cannot be converted, its {what} is {size}: "
+                f"train a model where it is a multiple of {step} from {round_up(least, step)} to {most}"
+            )
+
+
+def check_pieces(name: str, pieces: list[bytes]) -> None:
+    """ModelError for a tokenizer with a piece that no device takes."""
+    longest = max(map(len, pieces), default=0)
+    if longest > LONGEST_PIECE:
+        raise ModelError(
+            f"{name} has a piece of {longest} bytes: train a tokenizer whose pieces have at most {LONGEST_PIECE}"
+        )
+
+
 def load_llama2c_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
     """The tokenizer of such a checkpoint: the longest piece's length, then per token score, length, bytes.
 
     ModelError, one sentence, if it is none, one of another vocabulary, or with pieces that no device takes.
     """
-    data, offset = _bytes(path), 4
+    data, offset = read_bytes(path), 4
     pieces, scores = [], []
     try:
         for _ in range(vocabulary):
@@ -110,15 +124,12 @@ def load_llama2c_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
         raise ModelError(
             f"{path.name} is no tokenizer of {vocabulary} tokens ({error}): give the one of this model"
         ) from error
-    longest = max(map(len, pieces), default=0)
-    if longest > LONGEST_PIECE:
-        raise ModelError(
-            f"{path.name} has a piece of {longest} bytes: train a tokenizer whose pieces have at most {LONGEST_PIECE}"
-        )
+    check_pieces(path.name, pieces)
     return Tokenizer(tuple(pieces), tuple(scores))
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """ModelError where that fails."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -15,8 +15,10 @@ from tinyengine.language.build import quantize
 from tinyengine.language.calibrate import LENGTH, SEED, STREAMS, calibrate
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
 from tinyengine.language.choices import W8, Choice, Comparison, compare, prepared, round_matrix
-from tinyengine.language.llama import sample
+from tinyengine.language.llama import Llama, sample
+from tinyengine.language.safetensors_folder import TOKENIZER, load_folder
 from tinyengine.language.text import read_text
+from tinyengine.language.tokenizer_json import load_tokenizer
 from tinyengine.paths import replacing
 from tinyengine.progress import Activity, part
 
@@ -26,7 +28,7 @@ LEAST_TEXT = 64
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """``tokenizer`` None: the only tok*.bin beside ``model``. ``text`` None: what the float model writes.
+    """``tokenizer`` None: the only tok*.bin beside ``model``, or the tokenizer.json in the same folder. ``text`` None: what the float model writes.
     ``detail``: every kind of matrix alone is judged as well."""
 
     model: Path
@@ -61,8 +63,7 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         )
     if options.sinks >= options.window:
         raise ModelError(f"{options.sinks} sinks leave no slot of {options.window}: give fewer sinks or a wider window")
-    model = load_llama2c(options.model)
-    tokenizer = load_llama2c_tokenizer(options.tokenizer or _beside(options.model), model.vocabulary)
+    model, tokenizer = _load(options.model, options.tokenizer)
     activity("reading or writing text", 0, 1)
     if options.text is None:
         written = sample(model, 2 * STREAMS, min(LENGTH, model.context), SEED)
@@ -80,7 +81,7 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         lambda name, _layer, weights, squares: round_matrix(name, weights, squares, options.choice),
         options.window,
         options.sinks,
-        {"from": options.model.name, "weights": options.choice.name, "calibrated on": calibrated_on},
+        {"from": options.model.resolve().name, "weights": options.choice.name, "calibrated on": calibrated_on},
     )
     language_graph(packed, options.out.stem)  # which refuses what no command could read
     data = save_language(packed)
@@ -102,6 +103,16 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         calibrated_on=calibrated_on,
         comparison=comparison,
     )
+
+
+def _load(path: Path, tokenizer: Path | None) -> tuple[Llama, Tokenizer]:
+    """A checkpoint of llama2.c, or a folder with safetensors, of which ``path`` may name a file."""
+    if path.is_dir() or path.suffix in (".safetensors", ".json"):
+        folder = path if path.is_dir() else path.parent
+        model = load_folder(folder)
+        return model, load_tokenizer(tokenizer or folder / TOKENIZER, model.vocabulary)
+    model = load_llama2c(path)
+    return model, load_llama2c_tokenizer(tokenizer or _beside(path), model.vocabulary)
 
 
 def _beside(model: Path) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,11 +20,11 @@ import numpy as np
 from tinyengine.data.samples import Arrays
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
-from tinyengine.paths import replacing
 from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
 from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.run_folder import learning_rate, write_npz
 from tinyengine.recipes.start import MEASURED_ANEW, begin, measure_normalization, some_pictures
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
@@ -46,14 +45,6 @@ class Status:
     rate: float
     pictures_per_second: float
     accuracy: float | None = None
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine to 0."""
-    warmup = max(1, round(recipe.warmup * steps))
-    if step < warmup:
-        return recipe.rate * (step + 1) / warmup
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 class Training:
@@ -145,7 +136,7 @@ class Training:
         arrays["history"] = json.dumps(self.history)
         for prefix, variables in self._engine.state().items():
             arrays.update({f"{prefix}{k}": v for k, v in enumerate(variables)})
-        _write_npz(self.folder / "checkpoint.npz", arrays)
+        write_npz(self.folder / "checkpoint.npz", arrays)
 
     def resume(self) -> bool:
         """Continue from the folder's checkpoint; False if there is none, DataError if it is of another run."""
@@ -239,9 +230,4 @@ class Training:
             weight.assign(average[..., : weight.shape[-1]])
 
     def _write_weights(self, path: Path) -> None:
-        _write_npz(path, {f"weight{k}": w.numpy() for k, w in enumerate(self.model.weights)})
-
-
-def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    with replacing(path) as partial:
-        np.savez(partial, **arrays)
+        write_npz(path, {f"weight{k}": w.numpy() for k, w in enumerate(self.model.weights)})
