@@ -18,8 +18,8 @@ from tinyengine.optional import tensorflow
 from tinyengine.recipes.augment import Augmentation, augment
 from tinyengine.recipes.evaluate import score, wilson
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.recipes.run_folder import learning_rate
+from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.recipes.train import BACKENDS, Training
 from tinyengine.zoo.table import Network, parse_blocks
 

@@ -30,7 +30,11 @@ def command() -> None:
 
 @command.command("convert")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="Its tokenizer (default: the tokenizer.json in the folder, or the tok*.bin beside the .bin).")
+@click.option(
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    help="Its tokenizer (default: the folder's tokenizer.json, or the tok*.bin beside the .bin).",
+)
 @setting("--weights", click.Choice(["w8", "w4"]), "w8", "Bits of the weights; embedding and classifier keep 8.")
 @setting("--method", click.Choice(["gptq", "awq", "clip", "nearest"]), "gptq", "How weights of 4 bits are found.")
 @setting("--group", click.Choice(["32", "64"]), "32", "Weights of 4 bits that share a scale.")

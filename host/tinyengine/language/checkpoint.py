@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def check_sizes(name: str, width: int, head: int, vocabulary: int) -> None:
             )
 
 
-def check_pieces(name: str, pieces: list[bytes]) -> None:
+def check_pieces(name: str, pieces: Sequence[bytes]) -> None:
     """ModelError for a tokenizer with a piece that no device takes."""
     longest = max(map(len, pieces), default=0)
     if longest > LONGEST_PIECE:

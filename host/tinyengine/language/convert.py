@@ -28,8 +28,8 @@ LEAST_TEXT = 64
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """``tokenizer`` None: the only tok*.bin beside ``model``, or the tokenizer.json in the same folder. ``text`` None: what the float model writes.
-    ``detail``: every kind of matrix alone is judged as well."""
+    """``tokenizer`` None: the tokenizer.json in the same folder, or the only tok*.bin beside ``model``. ``text`` None:
+    what the float model writes. ``detail``: every kind of matrix alone is judged as well."""
 
     model: Path
     out: Path

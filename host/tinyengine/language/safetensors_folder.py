@@ -150,7 +150,7 @@ def _array(name: str, entry: dict[str, Any] | None, shape: tuple[int, ...]) -> n
         raise ModelError(f"{WEIGHTS} has no '{name}': save the model in one file")
     if tuple(entry["shape"]) != shape:
         raise ModelError(
-            f"'{name}' in {WEIGHTS} has the shape {tuple(entry['shape'])} and not {shape}: give the {CONFIG} of this model"
+            f"'{name}' in {WEIGHTS} has the shape {tuple(entry['shape'])} and not {shape}: give this model's {CONFIG}"
         )
     kind, data = entry["dtype"], bytes(entry["data"])
     if kind == "BF16":  # the upper half of a float32

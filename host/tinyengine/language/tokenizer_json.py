@@ -15,6 +15,7 @@ from tinyengine.errors import ModelError
 from tinyengine.ir.tokenizer import BYTES, FIRST_BYTE, FIRST_PIECE, LONGEST_PIECE, Tokenizer
 from tinyengine.language.checkpoint import check_pieces, read_bytes
 from tinyengine.optional import tokenizers
+from tinyengine.sizes import round_up
 
 SPACE = "\u2581"
 """Stands for a space inside pieces."""
@@ -34,17 +35,23 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
         vocab_size=vocabulary, special_tokens=SPECIAL, show_progress=False, max_token_length=LONGEST_PIECE // 4
     )
     made.train_from_iterator((SPACE + " ".join(text.split()).replace(" ", SPACE) for text in texts), trainer)
-    if made.get_vocab_size() != vocabulary:
+    size = made.get_vocab_size()
+    if size > vocabulary:
         raise ModelError(
-            f"the text has pieces for {made.get_vocab_size()} tokens only: give more text, or a --vocabulary of at most "
-            f"{made.get_vocab_size() // 4 * 4}"
+            f"the text has {size - FIRST_PIECE} different characters, too many for {vocabulary} tokens: give a "
+            f"--vocabulary of at least {round_up(size, 4)}"
+        )
+    if size < vocabulary:
+        raise ModelError(
+            f"the text has pieces for {size} tokens only: give more text, or a --vocabulary of at most {size // 4 * 4}"
         )
     pieces = sorted(made.get_vocab(), key=made.get_vocab().__getitem__)
-    return _tokenizer(pieces)
+    merged = [piece for piece in pieces[FIRST_PIECE:] if len(piece) > 1]
+    return _tokenizer(pieces, {piece: n for n, piece in enumerate(merged)})
 
 
 def load_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
-    """ModelError, one sentence, if the file is none, one of another vocabulary, or one that does what no device does."""
+    """ModelError, one sentence, if the file is none, one of another vocabulary, or does what devices do not."""
     try:
         file = json.loads(read_bytes(path))
         model = file["model"]
@@ -55,6 +62,8 @@ def load_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
         steps = [*_steps(file.get("normalizer")), *_steps(file.get("pre_tokenizer"))]
         if any(len(pair) != 2 for pair in merges) or not all(isinstance(name, str) for name in vocab):
             raise ValueError("merges are pairs of pieces")
+        if not all(type(token) is int for token in names):
+            raise ValueError("tokens are numbers")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path.name} is no tokenizer ({error}): give the tokenizer.json of this model") from error
     if sorted(names) != list(range(vocabulary)):
@@ -74,7 +83,7 @@ def load_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
     for left, right in merges:
         rank.setdefault(left + right, len(rank))
     known = set(merges)
-    for piece in rank:
+    for piece in vocab:
         cuts = [(piece[:cut], piece[cut:]) for cut in range(1, len(piece))]
         missing = [pair for pair in cuts if pair[0] in vocab and pair[1] in vocab and pair not in known]
         if missing:
@@ -82,11 +91,9 @@ def load_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
                 path, f"does not merge '{missing[0][0]}' and '{missing[0][1]}', a device merges all that make a piece"
             )
     order = [names[token] for token in range(vocabulary)]
-    pieces = [name.replace(SPACE, " ").encode("utf-8", "surrogatepass") for name in order]
-    check_pieces(path.name, pieces)
-    lowest = len(rank)
-    scores = [-float(rank.get(name, lowest)) if token >= FIRST_PIECE else 0.0 for token, name in enumerate(order)]
-    return Tokenizer(tuple(pieces), tuple(scores))
+    made = _tokenizer(order, rank)
+    check_pieces(path.name, made.pieces)
+    return made
 
 
 def _steps(step: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -163,8 +170,9 @@ def save_tokenizer(tokenizer: Tokenizer) -> str:
     return json.dumps(file, ensure_ascii=False, indent=1) + "\n"
 
 
-def _tokenizer(names: list[str]) -> Tokenizer:
-    """Of pieces in the order in which they are merged; single characters come first."""
-    pieces = tuple(name.replace(SPACE, " ").encode() for name in names)
-    scores = [0.0] * FIRST_PIECE + [-float(n) for n in range(len(names) - FIRST_PIECE)]
+def _tokenizer(names: list[str], rank: dict[str, int]) -> Tokenizer:
+    """Of pieces by token. ``rank``: when a piece is merged; others come last, if they are longer than a character."""
+    pieces = tuple(name.replace(SPACE, " ").encode("utf-8", "surrogatepass") for name in names)
+    last = len(rank)
+    scores = [0.0 if n < FIRST_PIECE or len(name) == 1 else -1.0 - rank.get(name, last) for n, name in enumerate(names)]
     return Tokenizer(pieces, tuple(scores))

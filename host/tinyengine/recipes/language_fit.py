@@ -100,11 +100,11 @@ def _check(recipe: LanguageRecipe) -> None:
     """ModelError for sizes that no .lm file can have comes before the training."""
     if recipe.width % recipe.heads or recipe.heads % recipe.kv_heads or recipe.width // recipe.heads % 4:
         raise DataError(
-            f"{recipe.heads} heads on {recipe.kv_heads} key heads do not divide a width of {recipe.width} into heads of "
-            "4, 8, 12 ... channels: give other --heads"
+            f"{recipe.heads} heads on {recipe.kv_heads} key heads do not divide a width of {recipe.width} into heads "
+            "of 4, 8, 12 ... channels: give other --heads"
         )
     if recipe.width % 8 or recipe.width > MAX_WIDTH or recipe.vocabulary % 4:
         raise DataError(
-            f"a width of {recipe.width} with {recipe.vocabulary} tokens is not possible: give a --width that is a multiple "
-            f"of 8 up to {MAX_WIDTH}, and a --vocabulary that is a multiple of 4"
+            f"a width of {recipe.width} with {recipe.vocabulary} tokens is not possible: give a --width that is a "
+            f"multiple of 8 up to {MAX_WIDTH}, and a --vocabulary that is a multiple of 4"
         )

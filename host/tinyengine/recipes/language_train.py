@@ -49,7 +49,8 @@ class Rows:
     def __init__(self, texts: list[np.ndarray], context: int) -> None:
         self._length = context + 1
         self.stream = np.concatenate([*texts, np.full(context, IGNORED)])
-        starts, begin = [], 0
+        starts: list[int] = []
+        begin = 0
         for text in texts:
             starts += range(begin, begin + max(1, len(text) - 1), context)
             begin += len(text)
@@ -76,9 +77,7 @@ class LanguageTraining:
         self._engine = LanguageEngine(recipe, threads)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(
-        self, held_out: Rows, activity: Activity = silent, say: Say = silent, save_every: float = 120.0
-    ) -> None:
+    def run(self, held_out: Rows, activity: Activity = silent, say: Say = silent, save_every: float = 120.0) -> None:
         """From the current step to the end; a checkpoint is written every ``save_every`` seconds. Every tenth of the
         run its loss on ``held_out`` is said."""
         recipe, saved, losses, began, since = self.recipe, time.monotonic(), [], time.monotonic(), self.step
