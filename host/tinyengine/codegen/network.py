@@ -21,7 +21,13 @@ from tinyengine.codegen.image import ImageInput, image_header
 from tinyengine.codegen.states import initial_arrays, states_definition
 from tinyengine.codegen.storage import Storage
 from tinyengine.codegen.text import text_definition
-from tinyengine.codegen.training import FACTORY, factory_state, state_definition, trainer_definition
+from tinyengine.codegen.training import (
+    FACTORY,
+    factory_state,
+    segment_definition,
+    state_definition,
+    trainer_definition,
+)
 from tinyengine.codegen.values import Pointed, array_definition, float_literal, identifier, initializer, string_literal
 from tinyengine.data.box_plan import BoxPlan
 from tinyengine.ir import Graph, Port, Tensor
@@ -413,6 +419,8 @@ def _runs(layers: list[_Layer], pushed: _Layer | None, small: bool, last: str) -
 
 def _trainer(source: NetworkSource, training: TrainingProgram, layers: list[_Layer], pushed: _Layer | None) -> str:
     """The functions of the trainer: a step is all calls in order, an evaluation those up to the loss."""
+    if training.segment:
+        return _segment_trainer(source, training, layers)
     step: list[str] = []
     evaluate: list[str] = []
     for layer in layers:
@@ -426,6 +434,25 @@ def _trainer(source: NetworkSource, training: TrainingProgram, layers: list[_Lay
             [statement] = _call(source, layer, writes=False)
             evaluate.append(statement.replace(", context)", ", &context)"))
     return trainer_definition(training, source.layout, source.storage, step, evaluate)
+
+
+def _segment_trainer(source: NetworkSource, training: TrainingProgram, layers: list[_Layer]) -> str:
+    """Those of a language model: all calls but the way back run for every token, the way back runs behind the last."""
+    token: list[str] = []
+    back: list[str] = []
+    for layer in layers:
+        line = f"{layer.symbol}({'&context' if layer.call.takes_context else ''});"
+        match layer.call.role:
+            case "keep":
+                token.append(f"if (update) {line}")
+            case "backward":
+                back.append(line)
+            case _:
+                token.append(line)
+    if source.plan.region.copies:
+        token.append("keep_states();")
+    place = _place(source, source.graph.inputs[0].tensor)
+    return segment_definition(training, source.layout, source.storage, place, token, back)
 
 
 def _push(source: NetworkSource, layer: _Layer) -> str:

@@ -20,9 +20,11 @@ from tinyengine.ir import Graph
 from tinyengine.ir.verify import verify
 from tinyengine.passes import optimize
 from tinyengine.schedule import schedule
+from tinyengine.schedule.language import language_program
 from tinyengine.schedule.training import training_program
 from tinyengine.training.head import replace_head
-from tinyengine.training.scheme import resolve_scheme
+from tinyengine.training.language import LanguageScheme, resolve_language, with_bias
+from tinyengine.training.scheme import UpdateScheme, resolve_scheme
 from tinyengine.training.state import layout_hash
 
 Observer = Callable[[str, Graph], None]
@@ -66,7 +68,9 @@ def compile_graph(
             observer("audio front end", graph)
 
     check_trained(graph.name, metadata_json, options)
-    scheme = resolve_scheme(options.train, graph) if isinstance(options.train, str) else options.train
+    scheme = resolve(options.train, graph) if isinstance(options.train, str) else options.train
+    if isinstance(scheme, LanguageScheme):
+        graph = _with_trained_bias(graph, options)
     graph = prepare(graph, options.classes, observer)
 
     # Both lower operators to kernel calls, order them, place their buffers and replay the placement byte by byte.
@@ -74,6 +78,9 @@ def compile_graph(
     if scheme is None:
         program = None
         chosen = schedule(graph, options.target, rows=rows, sram=options.sram_cap, max_recompute=options.max_recompute)
+    elif isinstance(scheme, LanguageScheme):
+        program = language_program(graph, scheme, options.target, options.segment, options.velocity)
+        graph, chosen = program.graph, program.schedule
     else:
         program = training_program(
             graph,
@@ -119,6 +126,21 @@ def compile_graph(
         layout_hash=layout,
         boxes=boxes,
     )
+
+
+def resolve(text: str, graph: Graph) -> UpdateScheme | LanguageScheme:
+    """The update scheme that ``text`` names for a network of any kind. DataError, one sentence, if there is none."""
+    return resolve_scheme(text, graph) if graph.tokenizer is None else resolve_language(text, graph)
+
+
+def _with_trained_bias(graph: Graph, options: CompileOptions) -> Graph:
+    """A language model as it is trained. ModelError where it is to be trained in another way."""
+    if options.classes is not None or options.residual:
+        raise ModelError(
+            f"{graph.name} is a language model, which has no classes and whose gains have enough bits: leave out "
+            "--classes and --residual"
+        )
+    return with_bias(graph)
 
 
 def _that_hears(graph: Graph, metadata_json: str) -> Graph:

@@ -8,6 +8,7 @@ from tinyengine.compiler.prefix import check_prefix
 from tinyengine.cores import core
 from tinyengine.errors import ToolError
 from tinyengine.kernels.base import Target
+from tinyengine.training.language import SEGMENT, LanguageScheme
 from tinyengine.training.scheme import UpdateScheme
 
 
@@ -25,11 +26,12 @@ class CompileOptions:
     max_recompute: float = 1.0
     prefix: str = "network"  # of all names and files
     bound: bool = False  # constants are a file that the program finds at run time
-    train: str | UpdateScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
+    train: str | UpdateScheme | LanguageScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
     classes: int | None = None  # of a new classifier; None keeps the network's own
     residual: bool = False  # a residual byte per trained weight
     velocity: bool = False  # a float32 per trained constant, for momentum and batches
     gradients: str = "int16"  # int16 (block floating point), float32
+    segment: int = SEGMENT  # of a language model: tokens of a training step at most
 
     def __post_init__(self) -> None:
         """ToolError for an unknown core, a rounding that it has no kernels for, a prefix that C cannot have, and for a

@@ -156,6 +156,7 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     assert isinstance(op.attrs, LmMatrixAttrs)
     group, add = op.attrs.group, op.attrs.add
     rows, columns = graph.tensor(op.inputs[1]).shape
+    biased = add and graph.tensor(op.inputs[-1]).is_constant
 
     @cache
     def chosen() -> tuple[str, int]:
@@ -169,7 +170,9 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
         else:
             weights = _matrix_w8(graph, op.inputs[1], op.inputs[2])
         function, part = chosen()
-        return {"weights": weights, "rows": function, "quads": rows // 4, "k": columns, "group": part}
+        matrix: dict[str, CValue] = {"weights": weights, "rows": function, "quads": rows // 4, "k": columns}
+        matrix["group"] = part
+        return {"matrix": matrix, "bias": CArray("bias", _data(graph, op, -1).ravel())} if biased else matrix
 
     def hint() -> str:
         return why_any(columns, group) if "_any_" in chosen()[0] else ""
@@ -177,11 +180,11 @@ def lower_matrix(op: Operator, graph: Graph, target: Target) -> KernelCall:
     return _call(
         op,
         graph,
-        "matrix" + ("_add" if add else "") + ("_w4" if group else ""),
+        "matrix" + ("_bias" if biased else "_add" if add else "") + ("_w4" if group else ""),
         pack,
-        kind="matrix",
+        kind="matrix_bias" if biased else "matrix",
         scratch=4 * stream_words(columns, group) if group else 0,
-        in_place=((0, 1),) if add else (),
+        in_place=((0, 1),) if add and not biased else (),
         macs=rows * columns,
         note=f"4 bits, groups of {group}" if group else "8 bits",
         hint=hint,

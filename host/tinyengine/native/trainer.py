@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import astuple
 
 import numpy as np
@@ -34,6 +35,9 @@ class NativeTrainer:
         library.native_step.restype = library.native_evaluate.restype = real
         library.native_step.argtypes = [*sample, *update, ctypes.POINTER(number)]
         library.native_evaluate.argtypes = [*sample, ctypes.POINTER(number)]
+        library.native_segment.restype = real
+        learn = (number, ctypes.c_void_p, number, ctypes.c_int)  # index of the network, tokens, how many, whether
+        library.native_segment.argtypes = [*learn, *update, ctypes.POINTER(number)]
         self._library = library
         self.classes = self.program.classes
         self.reset()
@@ -45,10 +49,7 @@ class NativeTrainer:
     def step(self, x: np.ndarray, sample: Sample, update: Update) -> Outcome:
         """Train on one int8 input. DataError where ``update`` needs velocities and there are none."""
         self._check(sample)
-        if update.needs_velocities and not self.program.velocities:
-            raise DataError("momentum and batches need a velocity per trained constant: compile with velocity=True")
-        if not 0 <= update.sample < update.batch <= 0xFFFF:
-            raise DataError(f"sample {update.sample} does not exist in a batch of {update.batch}")
+        self._check_update(update)
         self.model.feed([x])
         predicted = ctypes.c_uint32()
         loss = self._library.native_step(self._index, *astuple(sample), *astuple(update), ctypes.byref(predicted))
@@ -60,6 +61,21 @@ class NativeTrainer:
         self.model.feed([x])
         predicted = ctypes.c_uint32()
         loss = self._library.native_evaluate(self._index, *astuple(sample), ctypes.byref(predicted))
+        return Outcome(loss, predicted.value)
+
+    def segment(self, tokens: Sequence[int], update: Update | None = None) -> Outcome:
+        """Train a language model on ``tokens``, each of which is to foretell the next one, or judge it by them. The
+        outcome: the mean loss, and what it takes the last one for. DataError for more than a segment."""
+        if not 1 < len(tokens) <= self.program.segment + 1:
+            raise DataError(f"{len(tokens)} tokens are no segment of 2 to {self.program.segment + 1}")
+        if update is not None:
+            self._check_update(update)
+        held = np.ascontiguousarray(tokens, np.uint16)
+        predicted = ctypes.c_uint32()
+        how = astuple(update or Update(0.0))
+        loss = self._library.native_segment(
+            self._index, held.ctypes.data, len(held) - 1, int(update is not None), *how, ctypes.byref(predicted)
+        )
         return Outcome(loss, predicted.value)
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
@@ -92,6 +108,12 @@ class NativeTrainer:
     def return_to(self, state: bytes, steps: int) -> None:
         """Take a state from before; see ``finetune.session.Learner``."""
         self.state = state
+
+    def _check_update(self, update: Update) -> None:
+        if update.needs_velocities and not self.program.velocities:
+            raise DataError("momentum and batches need a velocity per trained constant: compile with velocity=True")
+        if not 0 <= update.sample < update.batch <= 0xFFFF:
+            raise DataError(f"sample {update.sample} does not exist in a batch of {update.batch}")
 
     def _check(self, sample: Sample) -> None:
         if not 0 <= sample.label < sample.classes <= self.classes:

@@ -23,6 +23,7 @@ from tinyengine.kernels.training.layers import lower_trained
 from tinyengine.memory.plan import plan
 from tinyengine.schedule import Schedule, schedule
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
+from tinyengine.training.language import LanguageScheme
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import UpdateScheme
 from tinyengine.training.split import crossing
@@ -50,22 +51,23 @@ TRIAL_NODES = 200
 class TrainingProgram:
     """``schedule``: all calls of a step and their addresses. ``network``: what is trained; ``graph``: the same with
     gradients, masks and saved inputs as further tensors. ``velocities``: float32 numbers beside the state;
-    ``gradients``: their number format, one of GRADIENTS."""
+    ``gradients``: their number format, one of GRADIENTS. ``segment``: of a language model, tokens of a step."""
 
     network: Graph
     graph: Graph
-    scheme: UpdateScheme
+    scheme: UpdateScheme | LanguageScheme
     layout: StateLayout
     schedule: Schedule
     residual: bool
     logits: str  # tensor of the classifier's outputs
     velocities: int = 0
     gradients: str = "int16"
+    segment: int = 0
 
     @property
     def classes(self) -> int:
-        """Outputs of the classifier."""
-        return int(self.graph.tensor(self.logits).shape[-1])
+        """Outputs of the classifier; a language model tells no classes apart."""
+        return 0 if self.segment else int(self.graph.tensor(self.logits).shape[-1])
 
     @property
     def velocity_bytes(self) -> int:

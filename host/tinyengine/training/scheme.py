@@ -16,7 +16,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tinyengine.errors import DataError
 from tinyengine.ir import Graph
@@ -36,8 +36,12 @@ class UpdateScheme:
 
     def to_json(self) -> str:
         """The scheme as a file holds it."""
+        return json.dumps({"name": self.name, **self.meaning()}, indent=2) + "\n"
+
+    def meaning(self) -> dict[str, object]:
+        """What decides which constants a state holds."""
         weights = {str(index): ratio for index, ratio in sorted(self.weights.items())}
-        return json.dumps({"name": self.name, "bias_last": self.bias_last, "weights": weights}, indent=2) + "\n"
+        return {"bias_last": self.bias_last, "weights": weights}
 
     def channels(self, index: int, layers: TrainableLayers) -> int:
         """How many input channels of convolution ``index`` have trained weights; never 0 for a listed one."""
@@ -62,6 +66,17 @@ class UpdateScheme:
                     f"scheme '{self.name}' updates the weights of convolution {index}, which lies before the last "
                     f"{self.bias_last} convolutions whose biases it updates: set bias_last to at least {count - index}"
                 )
+
+
+class Scheme(Protocol):
+    """What is trained of a network of any kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    def meaning(self) -> dict[str, object]:
+        """What decides which constants a state holds."""
+        ...
 
 
 def round_half_up(x: float) -> int:

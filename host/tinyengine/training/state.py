@@ -20,7 +20,7 @@ from tinyengine.ir import Graph
 from tinyengine.sizes import round_up
 from tinyengine.training.autodiff import plan_scheme
 from tinyengine.training.layers import TrainableLayer, trainable_layers
-from tinyengine.training.scheme import UpdateScheme
+from tinyengine.training.scheme import Scheme, UpdateScheme
 from tinyengine.training.selection import selected_channels
 
 ALIGNMENT = 8
@@ -56,15 +56,19 @@ class StatePart:
     """One array inside the state. ``residual``: the further bits of the weights ``tensor``."""
 
     tensor: str
-    dtype: str  # int32, int8
+    dtype: str  # int32, int16 (gains), int8
     offset: int
     shape: tuple[int, ...]
     channels: np.ndarray  # indices of the tensor's last axis
     residual: bool = False
 
     @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        return self.elements * np.dtype(self.dtype).itemsize
 
     def read(self, state: bytes) -> np.ndarray:
         """A copy of the array in ``state``."""
@@ -90,11 +94,11 @@ class StateLayout:
     @property
     def trained_weights(self) -> int:
         """Number of trained weights, the classifier's included."""
-        return sum(part.nbytes for part in self.parts if part.dtype == "int8" and not part.residual)
+        return sum(part.elements for part in self.parts if part.dtype != "int32" and not part.residual)
 
     @property
     def trained_biases(self) -> int:
-        return sum(part.nbytes // 4 for part in self.parts if part.dtype == "int32")
+        return sum(part.elements for part in self.parts if part.dtype == "int32")
 
 
 def trained_constants(graph: Graph, scheme: UpdateScheme) -> list[TrainedConstant]:
@@ -174,12 +178,7 @@ def apply_state(graph: Graph, layout: StateLayout, state: bytes) -> Graph:
     return graph
 
 
-def layout_hash(identity: bytes, scheme: UpdateScheme, classes: int | None, residual: bool) -> str:
+def layout_hash(identity: bytes, scheme: Scheme, classes: int | None, residual: bool) -> str:
     """16 hexadecimal digits that differ wherever a state means something else; ``identity``: of the network file."""
-    meaning = {
-        "bias_last": scheme.bias_last,
-        "weights": {str(index): ratio for index, ratio in sorted(scheme.weights.items())},
-        "classes": classes,
-        "residual": residual,
-    }
+    meaning = scheme.meaning() | {"classes": classes, "residual": residual}
     return hashlib.sha256(identity + json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]

@@ -31,6 +31,7 @@ typedef struct te_train_context {
     float keep;      /* what velocities are multiplied by before they gain */
     uint32_t last;   /* 1: constants change with this sample */
     te_train_result result;
+    uint32_t judged; /* 1: of a segment of text only the loss is wanted */
 } te_train_context;
 
 /* The context of a step. velocity: te_trainer.velocity. */

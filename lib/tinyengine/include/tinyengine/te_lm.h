@@ -49,6 +49,15 @@ void te_lm_matrix_w4(const te_lm_matrix_params *p, const int16_t *x, int32_t *y,
 void te_lm_matrix_add_w4(const te_lm_matrix_params *p, const int16_t *x, const int32_t *added, int32_t *y,
                          void *scratch);
 
+typedef struct te_lm_matrix_bias_params {
+    te_lm_matrix_params matrix;
+    const int32_t *bias; /* per row */
+} te_lm_matrix_bias_params;
+
+/* Onto the bias. */
+void te_lm_matrix_bias(const te_lm_matrix_bias_params *p, const int16_t *x, int32_t *y);
+void te_lm_matrix_bias_w4(const te_lm_matrix_bias_params *p, const int16_t *x, int32_t *y, void *scratch);
+
 typedef struct te_lm_rotate_params {
     te_lm_ring ring;
     uint16_t heads, key_heads, head; /* head: channels of one */

@@ -70,6 +70,13 @@ typedef struct te_lm_norm_params {
 
 void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h);
 
+/* factor / 2^right: what a norm multiplies x with before its gains. */
+typedef struct te_lm_scale {
+    int32_t factor, right;
+} te_lm_scale;
+
+te_lm_scale te_lm_norm_measure(const te_lm_norm_params *p, const int32_t *x);
+
 /* h = saturated to 12 bits: silu(u) * g * multiplier / 2^32 of u = y[0 .. width), g behind it; zeros up to padded.
  * sigmoid: 258 values over -8 .. 8. */
 typedef struct te_lm_gate_params {

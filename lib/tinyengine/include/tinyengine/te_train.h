@@ -54,6 +54,11 @@ typedef struct te_trainer {
     void (*reset)(void);     /* the factory state, velocities 0 */
     te_train_result (*step)(const te_train_sample *sample, const te_train_update *update);
     te_train_result (*evaluate)(const te_train_sample *sample);
+    /* Of a language model, instead of step and evaluate, which are NULL: a text of count + 1 tokens, each of which is to
+     * foretell the next one; 0 < count <= segment_tokens. The loss is the mean. update NULL: changes nothing. States
+     * begin anew, and hold the segment behind it. */
+    te_train_result (*segment)(const uint16_t *tokens, uint32_t count, const te_train_update *update);
+    uint32_t segment_tokens;
 } te_trainer;
 
 TE_END_C

@@ -6,23 +6,6 @@
 #include "../support/te_exp.h"
 #include "../support/te_update.h"
 
-/* Natural logarithm of a normal x > 0: x = 2^n m with m in [0.75, 1.5),
- * log m = 2 artanh((m - 1) / (m + 1)). */
-static float log_positive(float x) {
-    static const float series[5] = {1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f};
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int32_t n = (int32_t)(bits >> 23) - 127;
-    bits = (bits & 0x7fffffu) | 0x3f800000u;
-    float m;
-    memcpy(&m, &bits, sizeof m);
-    if (m >= 1.5f) m = m * 0.5f, n++;
-    const float s = (m - 1.0f) / (m + 1.0f), square = s * s;
-    float total = 1.0f / 11;
-    for (uint32_t k = 0; k < 5; k++) total = total * square + series[k];
-    return (float)n * 0.693147180559945f + (s + s) * total;
-}
-
 /* mantissa = floor(x * 2^-exponent + 1/2), by the bits of x. */
 static int32_t mantissa_of(float x, int32_t exponent) {
     uint32_t bits;
@@ -83,7 +66,7 @@ static float judge(const te_loss_params *p, const int8_t *x, float *g, te_train_
         total = total + g[k];
     }
     context->result.predicted = (uint16_t)predicted;
-    context->result.loss = log_positive(total) - own;
+    context->result.loss = te_log_positive(total) - own;
     return total;
 }
 
@@ -113,7 +96,7 @@ void te_loss_float(const te_loss_params *p, const int8_t *x, float *y, void *scr
 /* What the kernels of a training step are told besides their tensors. */
 te_train_context te_train_begin(const te_train_sample *sample, const te_train_update *update,
                                 float *velocity) {
-    te_train_context context = {*sample, update->rate, 0, velocity, 1.0f, 1, {0, 0}};
+    te_train_context context = {*sample, update->rate, 0, velocity, 1.0f, 1, {0, 0}, 0};
     context.key = te_mix(update->seed + update->step * TE_GOLDEN);
     if (velocity) {
         context.rate = update->rate / (float)update->batch;

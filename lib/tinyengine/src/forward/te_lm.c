@@ -74,6 +74,14 @@ void te_lm_matrix_add_w4(const te_lm_matrix_params *p, const int16_t *x, const i
     te_lm_matrix_w4(p, x, y, scratch);
 }
 
+void te_lm_matrix_bias(const te_lm_matrix_bias_params *p, const int16_t *x, int32_t *y) {
+    te_lm_matrix_add(&p->matrix, x, p->bias, y);
+}
+
+void te_lm_matrix_bias_w4(const te_lm_matrix_bias_params *p, const int16_t *x, int32_t *y, void *scratch) {
+    te_lm_matrix_add_w4(&p->matrix, x, p->bias, y, scratch);
+}
+
 /* Two neighbours of 16 bits, each in a half. */
 static uint32_t neighbours(const int32_t *y) {
     return te_pack_low((uint32_t)te_saturate(y[0], 16), (uint32_t)te_saturate(y[1], 16));

@@ -201,21 +201,16 @@ static uint32_t root(uint32_t x) {
     return r;
 }
 
-/* What the numbers of a norm are multiplied with, as an integer and a shift to the right. */
-typedef struct scale {
-    int32_t factor;
-    uint32_t right;
-} scale;
-
 /* squares: of numbers that are shifted to the right by so many bits, or to the left. */
-static scale scale_of(const te_lm_norm_params *p, uint64_t squares, int32_t shift) {
+static te_lm_scale scale_of(const te_lm_norm_params *p, uint64_t squares, int32_t shift) {
     squares +=
         shift >= 0 ? p->epsilon >> (2 * shift > 31 ? 31 : 2 * shift) : (uint64_t)p->epsilon << (-2 * shift);
     if (!squares) squares = 1;
     const uint32_t high = (uint32_t)(squares >> 32);
     const uint32_t zeros =
         (uint32_t)(high ? __builtin_clz(high) : 32 + __builtin_clz((uint32_t)squares)) & ~1u;
-    scale found = {(int32_t)(p->root / root((uint32_t)(squares << zeros >> 32))), p->shift - zeros / 2};
+    te_lm_scale found = {(int32_t)(p->root / root((uint32_t)(squares << zeros >> 32))),
+                         (int32_t)(p->shift - zeros / 2)};
     if (found.right > 31) { /* much epsilon, little else: all results are 0 */
         found.factor = 0;
         found.right = 31;
@@ -227,16 +222,29 @@ static int32_t scaled(int32_t x, int32_t shift) {
     return shift >= 0 ? x >> shift : (int32_t)((uint32_t)x << -shift);
 }
 
-static void norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
+/* The scale of x that is shifted to the right by *shift bits, or to the left. */
+static te_lm_scale measure(const te_lm_norm_params *p, const int32_t *x, int32_t *shift) {
     uint32_t bits = 1;
     uint64_t squares = 0;
     for (uint32_t i = 0; i < p->width; i++) bits |= (uint32_t)(x[i] ^ (x[i] >> 31));
-    const int32_t shift = 18 - __builtin_clz(bits);
+    *shift = 18 - __builtin_clz(bits);
     for (uint32_t i = 0; i < p->width; i++) {
-        const int32_t y = scaled(x[i], shift);
+        const int32_t y = scaled(x[i], *shift);
         squares += (uint32_t)(y * y);
     }
-    const scale to = scale_of(p, squares, shift);
+    return scale_of(p, squares, *shift);
+}
+
+te_lm_scale te_lm_norm_measure(const te_lm_norm_params *p, const int32_t *x) {
+    int32_t shift;
+    te_lm_scale found = measure(p, x, &shift);
+    found.right += shift;
+    return found;
+}
+
+static void norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
+    int32_t shift;
+    const te_lm_scale to = measure(p, x, &shift);
     const int32_t half = (int32_t)1 << (to.right - 1);
     for (uint32_t i = 0; i < p->width; i++) {
         const int32_t y = te_saturate((scaled(x[i], shift) * to.factor + half) >> to.right, 16);
@@ -323,7 +331,7 @@ void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
         norm(p, x, h);
         return;
     }
-    const scale to = scale_of(p, te_lm_norm_squares(x, p->width, zeros - 2, h), 18 - (int32_t)zeros);
+    const te_lm_scale to = scale_of(p, te_lm_norm_squares(x, p->width, zeros - 2, h), 18 - (int32_t)zeros);
     if (to.right < 3) {
         norm(p, x, h);
         return;
