@@ -37,6 +37,8 @@ typedef struct job {
 
 #define PUSHED_BYTES (512u * 1024u) /* largest input that a network may want by rows */
 
+#define MOST_TOKENS 512u
+
 static measure_times times;
 static struct {
     const te_model *model;
@@ -47,6 +49,7 @@ static struct {
     te_train_sample sample;
     te_train_update update;
     te_train_result result;
+    uint16_t tokens[MOST_TOKENS]; /* of a language model: the text of a step, in place of an input */
 } training;
 static int32_t results;
 
@@ -132,6 +135,22 @@ static void run_step(void) {
     training.result = training.model->trainer->step(&training.sample, &training.update);
 }
 
+static void run_segment(void) {
+    training.result =
+        training.model->trainer->segment(training.tokens, training.sample.label, &training.update);
+}
+
+/* label: tokens that are to be foretold. */
+static void prepare_segment(int32_t jobs, const te_model *model, const job *todo) {
+    check(todo->label > 0 && todo->label <= model->trainer->segment_tokens && todo->label < MOST_TOKENS &&
+              todo->input_bytes == 2 * (todo->label + 1),
+          STATUS_BAD_JOB, "a segment does not fit the network");
+    check(bench_host_read(jobs, training.tokens, todo->input_bytes), STATUS_BAD_JOB, "job.bin ends early");
+    training.model = model;
+    training.sample.label = (uint16_t)todo->label;
+    training.update = todo->update;
+}
+
 static void prepare_step(const te_model *model, const job *todo) {
     check(model->trainer != 0 && todo->label < todo->classes && todo->classes <= model->trainer->classes,
           STATUS_BAD_JOB, "a training step does not fit the network");
@@ -155,14 +174,18 @@ static void run_job(int32_t jobs, const job *todo) {
           STATUS_MISPLACED_ARENA, "an arena lies outside the section .arena");
     check(model->n_layers <= MEASURE_MAX_LAYERS, STATUS_BAD_JOB, "too many layers to profile");
     bench_measure_arena_paint(model, paint);
-    read_inputs(jobs, model, todo->input_bytes);
+    const uint32_t step = todo->flags & FLAG_STEP,
+                   segment = step && model->trainer && model->trainer->segment;
+    if (segment)
+        prepare_segment(jobs, model, todo);
+    else
+        read_inputs(jobs, model, todo->input_bytes);
     pushed.model = model;
-    const uint32_t step = todo->flags & FLAG_STEP;
-    if (step) prepare_step(model, todo);
+    if (step && !segment) prepare_step(model, todo);
     if (model->trainer && (!step || todo->flags & FLAG_RESET)) model->trainer->reset();
     if (model->reset && todo->flags & FLAG_RESET) model->reset();
     if (step)
-        bench_measure_run(&times, run_step);
+        bench_measure_run(&times, segment ? run_segment : run_step);
     else if (todo->flags & FLAG_PROFILE)
         bench_measure_profile(&times, model->run ? model->run_profiled : run_pushed_profiled);
     else

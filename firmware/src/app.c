@@ -180,6 +180,8 @@ void fw_app_init(const te_model *model) {
         {OP_SAVE, 0, fw_training_save},
         {OP_RESTORE, 0, fw_training_restore},
         {OP_FORGET, 0, fw_training_forget},
+        {OP_TRAIN_TEXT, 24, fw_training_text},
+        {OP_EVALUATE_TEXT, 0, fw_training_judge_text},
         {OP_PROMPT, 16, fw_writing_prompt},
         {OP_WRITE, 4, fw_writing_write},
     };

@@ -40,6 +40,8 @@ enum {
     OP_SAVE = 0x48,
     OP_RESTORE = 0x49,
     OP_FORGET = 0x4A,
+    OP_TRAIN_TEXT = 0x4B,
+    OP_EVALUATE_TEXT = 0x4C,
     OP_PROMPT = 0x60,
     OP_WRITE = 0x61,
     OP_ANSWER = 0x80

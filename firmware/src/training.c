@@ -4,8 +4,10 @@
 #include "hal.h"
 #include "inference.h"
 #include "storage.h"
+#include "writing.h"
 
 #define LONGEST_SCHEME 96u
+#define LONGEST_TEXT 400u /* bytes of a segment */
 /* Milliseconds to erase a KB, generously: the STM32F4 takes up to 2 s for 128 KB, the STM32F7 up to 4 for 256
  * (their data sheets, "Flash memory programming"). */
 #define ERASE_MS_PER_KB 16u
@@ -205,11 +207,29 @@ static void stepped(const te_train_update *how) {
     state.saved = false;
 }
 
+/* Work that took so long last time is announced. */
+static void announce_step(uint32_t last_ms) {
+    if (last_ms == 0 || last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(last_ms);
+}
+
+/* Loss, two numbers, steps behind the state, counter ticks, milliseconds. */
+static void put_outcome(writer *answer, float loss, uint16_t first, uint16_t second, uint32_t count,
+                        uint32_t ms) {
+    uint32_t loss_bits;
+    memcpy(&loss_bits, &loss, sizeof loss_bits);
+    put_u32(answer, loss_bits);
+    put_u16(answer, first);
+    put_u16(answer, second);
+    put_u32(answer, state.steps);
+    put_u32(answer, count);
+    put_u32(answer, ms);
+}
+
 /* Label, classes; then for a step what read_update says. Answer: loss, predicted class, 0, steps behind the
  * state, counter ticks (by rows: of the rows too), milliseconds. */
 static status run(const uint8_t *request, uint32_t length, bool update, writer *answer) {
     const te_trainer *t = state.trainer;
-    if (t == NULL) return STATUS_UNSUPPORTED;
+    if (t == NULL || t->step == NULL) return STATUS_UNSUPPORTED;
     const te_train_sample sample = {.label = get_u16(request), .classes = get_u16(request + 2)};
     if (sample.label >= sample.classes || sample.classes > t->classes) return STATUS_MALFORMED;
     te_train_update how = {0};
@@ -222,21 +242,14 @@ static status run(const uint8_t *request, uint32_t length, bool update, writer *
     const status code = fw_inference_take_input(&count);
     if (code != STATUS_OK) return code;
     uint32_t *last_ms = update ? &state.step_ms : &state.evaluate_ms;
-    if (*last_ms == 0 || *last_ms > PROTOCOL_BUSY_AFTER_MS) fw_protocol_busy(*last_ms);
+    announce_step(*last_ms);
     const uint32_t start_ms = hal_millis(), start = hal_count();
     const te_train_result result = update ? t->step(&sample, &how) : t->evaluate(&sample);
     count += hal_count() - start;
     const uint32_t ms = hal_millis() - start_ms;
     *last_ms = ms ? ms : 1; /* 0 stands for unknown */
     if (update) stepped(&how);
-    uint32_t loss_bits;
-    memcpy(&loss_bits, &result.loss, sizeof loss_bits);
-    put_u32(answer, loss_bits);
-    put_u16(answer, result.predicted);
-    put_u16(answer, 0);
-    put_u32(answer, state.steps);
-    put_u32(answer, count);
-    put_u32(answer, ms);
+    put_outcome(answer, result.loss, result.predicted, 0, count, ms);
     return STATUS_OK;
 }
 
@@ -246,6 +259,58 @@ status fw_training_step(const uint8_t *request, uint32_t length, writer *answer)
 
 status fw_training_evaluate(const uint8_t *request, uint32_t length, writer *answer) {
     return run(request, length, false, answer);
+}
+
+/* ---- Steps of a language model ---- */
+
+/* The first tokens of a text, and how many; taken: bytes of the text that they are. */
+static uint32_t first_tokens(const uint8_t *data, uint32_t length, uint16_t *tokens, uint32_t *taken) {
+    const te_lm_text *text = state.model->text;
+    uint8_t piece[TE_LM_LONGEST_PIECE];
+    uint32_t count = text->encode(text, data, length, true, tokens);
+    if (count > state.trainer->segment_tokens + 1u) count = state.trainer->segment_tokens + 1u;
+    *taken = 0;
+    for (uint32_t i = 1; i < count; i++) *taken += text->decode(text, tokens[i], tokens[i - 1], piece);
+    return count;
+}
+
+/* how NULL: judges only. */
+static status learn(const uint8_t *data, uint32_t length, const te_train_update *how, writer *answer) {
+    const te_trainer *t = state.trainer;
+    uint16_t tokens[LONGEST_TEXT + 2];
+    if (length > LONGEST_TEXT) return STATUS_MALFORMED;
+    if (!state.complete) return STATUS_NO_STATE;
+    uint32_t taken;
+    const uint32_t count = first_tokens(data, length, tokens, &taken);
+    if (count < 2) return STATUS_MALFORMED;
+    fw_inference_drop();
+    fw_writing_drop();
+    uint32_t *last_ms = how ? &state.step_ms : &state.evaluate_ms;
+    announce_step(*last_ms);
+    const uint32_t start_ms = hal_millis(), start = hal_count();
+    const te_train_result result = t->segment(tokens, count - 1, how);
+    const uint32_t ticks = hal_count() - start, ms = hal_millis() - start_ms;
+    *last_ms = ms ? ms : 1;
+    if (how) stepped(how);
+    put_outcome(answer, result.loss, (uint16_t)(count - 1), (uint16_t)taken, ticks, ms);
+    return STATUS_OK;
+}
+
+static bool learns_text(void) {
+    return state.trainer != NULL && state.trainer->segment != NULL;
+}
+
+/* As a batched step, without label and classes, then text. */
+status fw_training_text(const uint8_t *request, uint32_t length, writer *answer) {
+    te_train_update how = {0};
+    if (!learns_text()) return STATUS_UNSUPPORTED;
+    const status understood = read_update(request, STEP_BATCHED, &how);
+    if (understood != STATUS_OK) return understood;
+    return learn(request + STEP_BATCHED, length - STEP_BATCHED, &how, answer);
+}
+
+status fw_training_judge_text(const uint8_t *request, uint32_t length, writer *answer) {
+    return learns_text() ? learn(request, length, NULL, answer) : STATUS_UNSUPPORTED;
 }
 
 /* ---- The state, from and to the host ---- */

@@ -30,6 +30,8 @@ bool fw_training_complete(void);
 status fw_training_info(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_step(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_evaluate(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_text(const uint8_t *request, uint32_t length, writer *answer);
+status fw_training_judge_text(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_reset(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_names(const uint8_t *request, uint32_t length, writer *answer);
 status fw_training_name(const uint8_t *request, uint32_t length, writer *answer);

@@ -25,6 +25,10 @@ void fw_writing_init(const te_model *model) {
     state.model = model;
 }
 
+void fw_writing_drop(void) {
+    state.started = false;
+}
+
 bool fw_writing_supported(void) {
     return state.model->text != NULL && state.model->run != NULL;
 }

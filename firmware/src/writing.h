@@ -10,6 +10,9 @@ void fw_writing_init(const te_model *model);
 /* Whether the network is a language model. */
 bool fw_writing_supported(void);
 
+/* What has been read so far is forgotten: a prompt must come first. */
+void fw_writing_drop(void);
+
 /* Commands PROMPT and WRITE. */
 status fw_writing_prompt(const uint8_t *request, uint32_t length, writer *answer);
 status fw_writing_write(const uint8_t *request, uint32_t length, writer *answer);

@@ -8,6 +8,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+TEXT_BYTES = 400
+"""Of a text, more than a step looks at (firmware/src/training.c)."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -41,6 +44,17 @@ class Update:
         """The bytes of a te_train_update in a device's memory; the first 12 are all that counts without velocities."""
         seed, step = self.seed & 0xFFFFFFFF, self.step & 0xFFFFFFFF
         return struct.pack("<f2If2H", self.rate, seed, step, self.momentum, self.batch, self.sample)
+
+
+@dataclass(frozen=True)
+class TextOutcome:
+    """Of a segment of text: ``loss`` in nats per token, before the update; ``tokens`` that were to be foretold;
+    ``taken``: bytes of the text that they are; ``count``: counter ticks of a device."""
+
+    loss: float
+    tokens: int
+    taken: int
+    count: int = 0
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,12 @@ _COMPILE_OPTIONS = [
     click.option("--residual", is_flag=True, help="Keep 8 further bits of every trained weight."),
     click.option("--velocity", is_flag=True, help="Keep 4 bytes per trained constant, for momentum and batches."),
     setting(
+        "--segment",
+        click.IntRange(min=1),
+        CompileOptions.segment,
+        "Of a language model: tokens of a training step.",
+    ),
+    setting(
         "--gradients",
         click.Choice(["int16", "float32"]),
         "int16",
@@ -135,6 +141,7 @@ def to_compile_options(
     residual: bool = False,
     velocity: bool = False,
     gradients: str = "int16",
+    segment: int = CompileOptions.segment,
     sram_available: int | None = None,
     prefix: str = "network",
 ) -> CompileOptions:
@@ -162,4 +169,5 @@ def to_compile_options(
         residual=residual,
         velocity=velocity,
         gradients=gradients,
+        segment=segment,
     )

@@ -20,7 +20,9 @@ from tinyengine.report.training import info_report
 @click.command("push")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="The network that the firmware was built from, for a .tflite."
+    "--model",
+    type=click.Path(path_type=Path),
+    help="The network that the firmware was built from, for a .tflite or an .lm.",
 )
 @click.option("--train", "scheme", metavar="SCHEME", help="The scheme it was built with, if that was a file.")
 @click.option("--save", is_flag=True, help="Save the weights in the board's flash as well.")
@@ -29,7 +31,8 @@ from tinyengine.report.training import info_report
 def command(
     file: Path, model: Path | None, scheme: str | None, save: bool, as_json: bool, port: str, **connection: Any
 ) -> None:
-    """Give a device trained weights: FILE is a .npz that pull wrote, or a .tflite of the same shape.
+    """Give a device trained weights: FILE is a .npz that pull wrote, or a .tflite (of a
+    language model an .lm) of the same shape.
 
     Nothing changes on the device before all of it has arrived.
 
@@ -42,7 +45,9 @@ def command(
     if file.suffix == STATE_SUFFIX:
         state = read_state(file)
     elif model is None:
-        raise DataError(f"for a .tflite, say which network the firmware was built from: tinyengine push {file} --model")
+        raise DataError(
+            f"for a {file.suffix}, say which network the firmware was built from: tinyengine push {file} --model"
+        )
     with trainer(port=port, **connection) as device_trainer:
         info = device_trainer.info()
         if state is None and model is not None:

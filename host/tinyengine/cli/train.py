@@ -15,6 +15,7 @@ from rich.console import Console
 from tinyengine.cli.device_options import device_options, window_options, windows_of
 from tinyengine.cli.options import FiniteRange, json_option, setting
 from tinyengine.cli.progress import step_progress
+from tinyengine.cli.train_text import TextTraining, require_text_only, train_on_text
 from tinyengine.cli.training_options import (
     input_meaning,
     is_simulated,
@@ -32,6 +33,7 @@ from tinyengine.finetune.learners import DeviceLearner
 from tinyengine.finetune.rates import find_rate
 from tinyengine.finetune.replay import Reservoir, mixed, read_reservoir, without, write_reservoir
 from tinyengine.finetune.session import SCHEDULES, Interrupted, TuneOptions, fine_tune
+from tinyengine.finetune.text import RATE as TEXT_RATE
 from tinyengine.optional import pyplot
 from tinyengine.report.training import (
     diverged,
@@ -61,7 +63,8 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder with one subfolder per class, of pictures or of files of numbers, or an .npz with labels.",
+    help="Folder with one subfolder per class, of pictures or of files of numbers, or an .npz with labels; of a "
+    "language model, a text.",
 )
 @click.option("--validate", type=click.Path(path_type=Path), help="Held-out pictures of the same classes.")
 @setting(
@@ -76,7 +79,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
     "rate",
     type=_Rate(),
     default=str(_DEFAULT.rate),
-    show_default=True,
+    show_default=f"{_DEFAULT.rate:g}, of language models {TEXT_RATE:g}",
     help="Peak learning rate; auto finds one by short trials.",
 )
 @setting("--schedule", click.Choice(SCHEDULES), _DEFAULT.schedule, "Course of the learning rate after the first 5 %.")
@@ -119,7 +122,9 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
 @window_options
 @device_options
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     data: Path,
     validate: Path | None,
     validate_split: float,
@@ -146,7 +151,8 @@ def command(
     port: str,
     **connection: Any,
 ) -> None:
-    """Fine-tune the network on a device with labelled pictures, or with numbers (see 'tinyengine infer --help').
+    """Fine-tune the network on a device with labelled pictures, or with numbers (see 'tinyengine infer --help'); a
+    language model with a text, of which a part is held out and judged before and after.
 
     The device must run a network that was built with --train. Each picture is sent and trained on by itself; held-out
     pictures are judged before and after. Training goes on from what the device holds. Ctrl-C, SIGTERM and SIGHUP end
@@ -171,6 +177,25 @@ def command(
         until_stopped() as stop,
     ):
         device = device_trainer.device
+        if device.identity.can_write:
+            given = {"--early-stop": early_stop, "--replay": replay, "--plot": plot, "--classes": classes}
+            given |= {"--map": renamed, "--mapping": mapping, "--color": color, "--lr auto": rate is None}
+            require_text_only({option: bool(value) for option, value in given.items()} | {"--flip": flip})
+            if momentum or batch > 1:
+                device_trainer.require_velocity()
+            usual = context.get_parameter_source("rate") is click.core.ParameterSource.DEFAULT
+            chosen = TuneOptions(
+                classes=0,
+                epochs=epochs,
+                rate=TEXT_RATE if usual or rate is None else rate,
+                schedule=schedule,
+                seed=seed,
+                first_step=device_trainer.info().steps,
+                momentum=momentum,
+                batch=batch,
+            )
+            asked = TextTraining(data, validate, validate_split, chosen, save, is_simulated(port), as_json)
+            sys.exit(train_on_text(device_trainer, asked, stop))
         learner = DeviceLearner(device_trainer)
         if momentum or batch > 1:
             device_trainer.require_velocity()

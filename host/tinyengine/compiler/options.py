@@ -26,7 +26,9 @@ class CompileOptions:
     max_recompute: float = 1.0
     prefix: str = "network"  # of all names and files
     bound: bool = False  # constants are a file that the program finds at run time
-    train: str | UpdateScheme | LanguageScheme | None = None  # update scheme: a name or a file (training.scheme.resolve_scheme)
+    train: str | UpdateScheme | LanguageScheme | None = (
+        None  # update scheme: a name or a file (training.scheme.resolve_scheme)
+    )
     classes: int | None = None  # of a new classifier; None keeps the network's own
     residual: bool = False  # a residual byte per trained weight
     velocity: bool = False  # a float32 per trained constant, for momentum and batches

@@ -47,6 +47,8 @@ class Op(IntEnum):
     SAVE = 0x48
     RESTORE = 0x49
     FORGET = 0x4A
+    TRAIN_TEXT = 0x4B
+    EVALUATE_TEXT = 0x4C
     PROMPT = 0x60
     WRITE = 0x61
 

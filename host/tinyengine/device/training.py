@@ -20,7 +20,7 @@ from tinyengine.device.client import Device
 from tinyengine.device.errors import RefusedError, RestartedError
 from tinyengine.device.framing import Op, Status, answer_not_understood, fields
 from tinyengine.errors import DataError, DeviceError
-from tinyengine.step import Outcome, Sample, Update
+from tinyengine.step import TEXT_BYTES, Outcome, Sample, TextOutcome, Update
 
 TARGET_STATE = OBJECT_STATE = 16
 LAYOUT_DIGITS = 16
@@ -175,6 +175,17 @@ class DeviceTrainer:
     def evaluate(self, values: np.ndarray, sample: Sample) -> DeviceOutcome:
         """Loss and prediction of one sample; changes nothing."""
         return self._sample(Op.EVALUATE, values, sample)
+
+    def learn(self, text: bytes, update: Update | None) -> TextOutcome:
+        """Train a language model on the first tokens of ``text``, or judge it by them. RefusedError as :meth:`step`."""
+        payload = b""
+        if update is not None:
+            if update.needs_velocities:
+                self.require_velocity()
+            payload = bytes(4) + update.pack()
+        op = Op.EVALUATE_TEXT if update is None else Op.TRAIN_TEXT
+        loss, tokens, taken, _, count, _ = fields("<f2H3I", self._request(op, payload + text[:TEXT_BYTES]))
+        return TextOutcome(loss, tokens, taken, count)
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Say what the first outputs are called; the names stay with the state, also where it is saved. DataError for

@@ -1,4 +1,5 @@
-"""Trained states as files: a complete .tflite of the trained network, or the bare state for the same firmware."""
+"""Trained states as files: a complete .tflite of the trained network (.lm of a language model), or the bare state for
+the same firmware."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ from tinyengine.data.metadata import ModelMetadata, load_metadata
 from tinyengine.data.network_file import write_network
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.files import network_bytes
+from tinyengine.frontend.language import SUFFIX, language_graph, load_language, save_language, with_constants
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph
+from tinyengine.training.language import language_layout, resolve_language, with_bias
 from tinyengine.training.layers import trainable_layers
 from tinyengine.training.scheme import resolve_scheme
 from tinyengine.training.state import StateLayout, apply_state, layout_hash, state_layout, state_of
@@ -47,6 +50,11 @@ class FactoryNetwork:
     new_classifier: bool = False  # its classes are not those of the file
 
     @property
+    def language(self) -> bool:
+        """Whether it is a language model."""
+        return self.graph.tokenizer is not None
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """What the file calls the outputs; none where they are others than the file's."""
         return () if self.new_classifier else self.metadata.classes
@@ -57,6 +65,8 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
 
     Raises ModelError for a file that cannot be used, DataError where it is another network or scheme.
     """
+    if model.suffix.lower() == SUFFIX:
+        return _find_language(model, layout, scheme)
     graph = load_tflite(model)
     identity = hashlib.sha256(network_bytes(model)).digest()
     own_classes = trainable_layers(graph).classifier.out_channels
@@ -68,7 +78,20 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
                 metadata = load_metadata(model) or ModelMetadata()
                 fields = state_layout(final, resolved, residual)
                 return FactoryNetwork(model, final, fields, layout, metadata, head is not None)
-    raise DataError(
+    raise _other_network(model, scheme)
+
+
+def _find_language(model: Path, layout: str, scheme: str) -> FactoryNetwork:
+    """:func:`find_network` for a language model."""
+    graph = with_bias(language_graph(load_language(model), model.stem))
+    resolved = resolve_language(scheme, graph)
+    if layout_hash(hashlib.sha256(network_bytes(model)).digest(), resolved, None, False) != layout:
+        raise _other_network(model, scheme)
+    return FactoryNetwork(model, prepare(graph), language_layout(graph, resolved), layout, ModelMetadata())
+
+
+def _other_network(model: Path, scheme: str) -> DataError:
+    return DataError(
         f"the device's network was not built from {model} with the scheme '{scheme}': give the file that it was built "
         f"from, and with --train the scheme if that was a file"
     )
@@ -76,7 +99,10 @@ def find_network(model: Path, layout: str, scheme: str, classes: int) -> Factory
 
 def write_trained(network: FactoryNetwork, state: TrainedState, path: Path, names: tuple[str, ...] = ()) -> None:
     """Write the trained network and its MODEL.json, both or neither; ``names`` are those of its classes, in place of
-    the state's. A class that was never taught is called by its number. DataError."""
+    the state's. A class that was never taught is called by its number. A language model becomes an .lm. DataError."""
+    if network.language:
+        _write_language(network, state, path)
+        return
     classes = trainable_layers(network.graph).classifier.out_channels
     if names and len(names) != classes:
         raise DataError(f"{len(names)} class names are given, but the network has {classes} classes")
@@ -86,12 +112,20 @@ def write_trained(network: FactoryNetwork, state: TrainedState, path: Path, name
     write_network(path, content, network.metadata.override(classes=kept))
 
 
+def _write_language(network: FactoryNetwork, state: TrainedState, path: Path) -> None:
+    trained = with_constants(load_language(network.path), apply_state(network.graph, network.layout, state.data))
+    try:
+        path.write_bytes(save_language(trained))
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def read_network(network: FactoryNetwork, path: Path) -> bytes:
-    """The state that a .tflite of the same shape stands for.
+    """The state that a .tflite, or an .lm, of the same shape stands for.
 
     DataError where it differs from the factory's network in anything that is not trained.
     """
-    candidate = prepare(load_tflite(path))
+    candidate = prepare(with_bias(language_graph(load_language(path))) if network.language else load_tflite(path))
     try:
         given = _matched(network.graph, candidate)
         data = state_of(given, network.layout)

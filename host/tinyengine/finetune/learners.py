@@ -6,7 +6,7 @@ import numpy as np
 
 from tinyengine.device.training import DeviceTrainer, TrainingInfo
 from tinyengine.errors import DeviceError
-from tinyengine.step import Outcome, Sample, Update
+from tinyengine.step import Outcome, Sample, TextOutcome, Update
 
 
 class DeviceLearner:
@@ -32,6 +32,10 @@ class DeviceLearner:
                 f"the device counts {result.steps} training steps instead of {self._steps}: another program uses it"
             )
         return result
+
+    def learn(self, text: bytes, update: Update | None) -> TextOutcome:
+        """A step on text, or what it would find out."""
+        return self.trainer.learn(text, update)
 
     def evaluate(self, values: np.ndarray, sample: Sample) -> Outcome:
         return self.trainer.evaluate(values, sample)

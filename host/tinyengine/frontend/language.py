@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,12 @@ from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, MAX_TOKENS, Toke
 from tinyengine.ir.verify import verify
 
 SUFFIX = ".lm"
-VERSION = 1
+VERSION, WITH_BIAS = 1, 2
 PLAIN = Quantization((1.0,), (0,))
 """Of int8 numbers whose scale is part of a multiplier."""
 NO_ATTRS = NoAttrs()
+BIAS, GAINS = "bias", "gains"
+"""Constants of the graph that are trained on a device: these, and the gains of its layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,7 @@ class LanguageModel:
     classifier: PackedMatrix
     tokenizer: Tokenizer
     note: dict[str, object] = field(default_factory=dict)  # how it was converted
+    bias: np.ndarray | None = None  # int32 (V,), 12 fraction bits: what training has added to the logits
 
     @property
     def tied(self) -> bool:
@@ -87,11 +90,14 @@ class LanguageModel:
 def save_language(model: LanguageModel) -> bytes:
     """The file of ``model``; the same model gives the same bytes."""
     arrays: dict[str, np.ndarray] = {}
-    numbers: dict[str, object] = {"version": VERSION, "layers": len(model.layers), "tied": model.tied}
+    version = VERSION if model.bias is None else WITH_BIAS
+    numbers: dict[str, object] = {"version": version, "layers": len(model.layers), "tied": model.tied}
     for name in ("heads", "key_heads", "window", "sinks", "epsilon", "note"):
         numbers[name] = getattr(model, name)
     for name in ("frequencies", "table", "table_multipliers", "gains"):
         arrays[name] = getattr(model, name)
+    if model.bias is not None:
+        arrays["bias"] = model.bias
     groups: dict[str, int] = {}
 
     def put(name: str, matrix: PackedMatrix, values: bool = True) -> None:
@@ -132,7 +138,7 @@ def load_language(path: Path) -> LanguageModel:
 
 def _parse(arrays: Mapping[str, np.ndarray]) -> LanguageModel:
     numbers = json.loads(arrays["about"].tobytes())
-    if numbers["version"] != VERSION:
+    if numbers["version"] not in (VERSION, WITH_BIAS):
         raise ValueError(f"version {numbers['version']}")
     groups = numbers["groups"]
 
@@ -177,7 +183,27 @@ def _parse(arrays: Mapping[str, np.ndarray]) -> LanguageModel:
         classifier=matrix("classifier", table if numbers["tied"] else None),
         tokenizer=Tokenizer(pieces, tuple(arrays["piece_scores"].tolist())),
         note=numbers["note"],
+        bias=arrays["bias"] if numbers["version"] == WITH_BIAS else None,
     )
+
+
+def with_constants(model: LanguageModel, graph: Graph) -> LanguageModel:
+    """``model`` with the gains and the bias of ``graph``, which was made of it and then trained."""
+
+    def data(name: str) -> np.ndarray:
+        found = graph.tensor(name).data
+        assert found is not None
+        return found.ravel()
+
+    layers = tuple(
+        replace(
+            layer,
+            attention_gains=data(f"layers.{index}.attention.gains"),
+            feed_gains=data(f"layers.{index}.feed.gains"),
+        )
+        for index, layer in enumerate(model.layers)
+    )
+    return replace(model, layers=layers, gains=data(GAINS), bias=data(BIAS))
 
 
 # --- the graph ---
@@ -284,7 +310,8 @@ def _graph(model: LanguageModel, name: str) -> Graph:
         [h] = b.add(at + "feed.gate", OpKind.LM_GATE, [y], "int16", attrs=LmGateAttrs(layer.gate_multiplier))
         x = b.matrix(at + "feed.out", layer.down, h, x)
 
-    [h] = b.add("norm", OpKind.LM_NORM, [x, b.constant("gains", model.gains)], "int16", attrs=norm)
-    logits = b.matrix("logits", model.classifier, h, weights=table if model.tied else "")
+    [h] = b.add("norm", OpKind.LM_NORM, [x, b.constant(GAINS, model.gains)], "int16", attrs=norm)
+    bias = b.constant(BIAS, model.bias.reshape(1, -1)) if model.bias is not None else ""
+    logits = b.matrix("logits", model.classifier, h, bias, table if model.tied else "")
     b.graph.outputs.append(Port(logits, "logits", "int32"))
     return b.graph

@@ -64,6 +64,7 @@ class Job:
     paint: int = PAINTS[0]  # what the arena holds before: bytes that differ afterwards have been used
     step: tuple[Sample, Update] | None = None
     reset: bool = True
+    tokens: Sequence[int] = ()  # of a step of a language model, in place of inputs and of the sample
 
 
 @dataclass(frozen=True)
@@ -179,10 +180,12 @@ class BenchImage:
         for job in jobs:
             ports = self.models[job.model].graph.inputs
             graph = self.models[job.model].graph
-            data = b"".join(
+            data = struct.pack(f"<{len(job.tokens)}H", *job.tokens) or b"".join(
                 graph.tensor(port.tensor).array(value).tobytes() for port, value in zip(ports, job.inputs, strict=True)
             )
             sample, update = job.step or (Sample(0, 0), Update(0.0))
+            if job.tokens:
+                sample = Sample(len(job.tokens) - 1, 0)
             flags = FLAG_PROFILE * job.profile + FLAG_STEP * (job.step is not None) + FLAG_RESET * job.reset
             parts.append(struct.pack("<5I", job.model, flags, job.paint, sample.label, sample.classes))
             parts += [update.pack(), struct.pack("<I", len(data)), data]

@@ -151,13 +151,14 @@ def run_steps(
     sanitize: bool = True,
     fast: bool = False,
 ) -> list[tuple[float, int, bytes]]:
-    """Training steps (int8 input, sample, update) from the factory state in a process of their own, by default under
+    """Training steps (int8 input, sample, update) or, of a language model, (uint16 tokens, as many as the sample's
+    label and one, update) from the factory state in a process of their own, by default under
     sanitizers as ``run_many``:
     per step the loss, the predicted class and the state that it left."""
     feed = [struct.pack("<I", len(steps))]
     for x, sample, update in steps:
         feed += [struct.pack("<2I", sample.label, sample.classes), update.pack()]
-        feed.append(np.ascontiguousarray(x, np.int8).tobytes())
+        feed.append(np.ascontiguousarray(x, x.dtype if x.dtype == np.uint16 else np.int8).tobytes())
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "runner"
         flags = [*(fast_flags(host_compiler()) if fast else FLAGS), *(SANITIZE if sanitize else [])]

@@ -13,8 +13,9 @@ void native_factory(uint32_t model);
 float *native_velocity(uint32_t model);
 float native_step(uint32_t model, uint32_t label, uint32_t classes, float rate, uint32_t seed, uint32_t step,
                   float momentum, uint32_t batch, uint32_t number, uint32_t *predicted);
-float native_segment(uint32_t model, const uint16_t *tokens, uint32_t count, int update, float rate, uint32_t seed,
-                     uint32_t step, float momentum, uint32_t batch, uint32_t number, uint32_t *predicted);
+float native_segment(uint32_t model, const uint16_t *tokens, uint32_t count, int update, float rate,
+                     uint32_t seed, uint32_t step, float momentum, uint32_t batch, uint32_t number,
+                     uint32_t *predicted);
 float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t *predicted);
 uint32_t native_encode(uint32_t model, const uint8_t *text, uint32_t length, uint16_t *tokens);
 uint32_t native_seed(uint32_t seed);
@@ -109,10 +110,12 @@ float native_evaluate(uint32_t model, uint32_t label, uint32_t classes, uint32_t
 }
 
 /* tokens: count + 1 of them. update: whether to train. Momentum, batch, number as for native_step. */
-float native_segment(uint32_t model, const uint16_t *tokens, uint32_t count, int update, float rate, uint32_t seed,
-                     uint32_t step, float momentum, uint32_t batch, uint32_t number, uint32_t *predicted) {
+float native_segment(uint32_t model, const uint16_t *tokens, uint32_t count, int update, float rate,
+                     uint32_t seed, uint32_t step, float momentum, uint32_t batch, uint32_t number,
+                     uint32_t *predicted) {
     const te_train_update how = {rate, seed, step, momentum, (uint16_t)batch, (uint16_t)number};
-    const te_train_result result = native_models[model]->trainer->segment(tokens, count, update ? &how : NULL);
+    const te_train_result result =
+        native_models[model]->trainer->segment(tokens, count, update ? &how : NULL);
     *predicted = result.predicted;
     return result.loss;
 }

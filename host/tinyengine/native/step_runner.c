@@ -13,6 +13,16 @@ typedef struct request {
     te_train_update update;
 } request;
 
+/* Of a language model: label + 1 tokens. */
+static int segment(const te_model *m, const request *r, te_train_result *result) {
+    const size_t count = r->label + 1;
+    uint16_t *tokens = malloc(count * sizeof *tokens);
+    const int whole = tokens && fread(tokens, sizeof *tokens, count, stdin) == count;
+    if (whole) *result = m->trainer->segment(tokens, r->label, &r->update);
+    free(tokens);
+    return whole;
+}
+
 /* Rows have memory of their own, so that reading beyond one is found. */
 static int deliver(const te_model *m) {
     if (m->run) return fread(m->inputs[0].data, 1, m->inputs[0].bytes, stdin) == m->inputs[0].bytes;
@@ -28,6 +38,13 @@ static int deliver(const te_model *m) {
     return 1;
 }
 
+static int step(const te_model *m, const request *r, te_train_result *result) {
+    const te_train_sample sample = {(uint16_t)r->label, (uint16_t)r->classes};
+    if (!deliver(m)) return 0;
+    *result = m->trainer->step(&sample, &r->update);
+    return 1;
+}
+
 int main(void) {
     const te_model *m = native_models[0];
     const te_trainer *t = m->trainer;
@@ -36,9 +53,9 @@ int main(void) {
     t->reset();
     for (; steps > 0; steps--) {
         request r;
-        if (fread(&r, sizeof r, 1, stdin) != 1 || !deliver(m)) return 2;
-        const te_train_sample sample = {(uint16_t)r.label, (uint16_t)r.classes};
-        const te_train_result result = t->step(&sample, &r.update);
+        te_train_result result;
+        if (fread(&r, sizeof r, 1, stdin) != 1) return 2;
+        if (!(t->segment ? segment : step)(m, &r, &result)) return 2;
         const uint32_t predicted = result.predicted;
         if (fwrite(&result.loss, 4, 1, stdout) != 1 || fwrite(&predicted, 4, 1, stdout) != 1 ||
             fwrite(t->state, 1, t->state_bytes, stdout) != t->state_bytes)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import DataError
 from tinyengine.native.build import NativeModel, build
-from tinyengine.step import Outcome, Sample, Update
+from tinyengine.step import TEXT_BYTES, Outcome, Sample, TextOutcome, Update
 
 
 class NativeTrainer:
@@ -77,6 +78,17 @@ class NativeTrainer:
             self._index, held.ctypes.data, len(held) - 1, int(update is not None), *how, ctypes.byref(predicted)
         )
         return Outcome(loss, predicted.value)
+
+    def learn(self, text: bytes, update: Update | None) -> TextOutcome:
+        """As the firmware does it: see ``DeviceTrainer.learn``."""
+        text = text[:TEXT_BYTES]
+        held = (ctypes.c_uint16 * (len(text) + 2))()
+        count = int(self._library.native_encode(self._index, text, len(text), held))
+        tokens = list(held[: min(count, self.program.segment + 1)])
+        tokenizer = self.program.network.tokenizer
+        assert tokenizer is not None
+        taken = sum(len(tokenizer.piece(token, before)) for before, token in pairwise(tokens))
+        return TextOutcome(self.segment(tokens, update).loss, len(tokens) - 1, taken)
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """An inference with the present weights."""

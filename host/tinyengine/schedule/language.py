@@ -1,7 +1,7 @@
 """A language model's training step as kernel calls: those of a token, then the way back over the whole segment.
 
-What outlives a token, kept activations and gradients, are further states of the graph: they lie beside the rings of keys
-and values. A step begins with a reset.
+What outlives a token, kept activations and gradients, are further states of the graph: they lie beside the rings of
+keys and values. A step begins with a reset.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tinyengine.memory.plan import plan
 from tinyengine.schedule.search import Schedule
 from tinyengine.schedule.training import TrainingProgram
 from tinyengine.training.language import (
-
     LanguageScheme,
     check_segment,
     find_blocks,
@@ -59,9 +58,7 @@ def language_program(
 class _Step:
     """The calls in order, and ``graph`` with the states that they need besides."""
 
-    def __init__(
-        self, graph: Graph, scheme: LanguageScheme, layout: StateLayout, target: Target, segment: int
-    ) -> None:
+    def __init__(self, graph: Graph, scheme: LanguageScheme, layout: StateLayout, target: Target, segment: int) -> None:
         self.graph = Graph(
             graph.name,
             dict(graph.tensors),

@@ -114,8 +114,8 @@ def resolve_language(text: str, graph: Graph) -> LanguageScheme:
     blocks = min(_USUAL, count) if match[1] is None else int(match[1])
     if blocks > count:
         raise DataError(
-            f"scheme '{text}' trains the gains of {blocks} blocks, but {graph.name} has {count}: give --train gains, or "
-            f"gains-N of at most {count}"
+            f"scheme '{text}' trains the gains of {blocks} blocks, but {graph.name} has {count}: give --train gains, "
+            f"or gains-N of at most {count}"
         )
     return LanguageScheme(text, blocks)
 

@@ -72,7 +72,14 @@ def _norm(op: Operator, graph: Graph, forward: Forward, numbers: Numbers) -> dic
 
 
 def loss_call(
-    parts: Blocks, position: str, before: Gradients, behind: Gradients, tokens: int, graph: Graph, forward: Forward, numbers: Numbers
+    parts: Blocks,
+    position: str,
+    before: Gradients,
+    behind: Gradients,
+    tokens: int,
+    graph: Graph,
+    forward: Forward,
+    numbers: Numbers,
 ) -> KernelCall:
     """The loss of every token, and what it means for the bias, the last norm and its input."""
     logits = parts.classifier.outputs[0]

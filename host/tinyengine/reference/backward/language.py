@@ -240,7 +240,9 @@ class LanguageTrainer:
             tensor = self.graph.tensor(name)
             assert tensor.data is not None
             bits = random_bits(update.seed, update.step, numbers.first, numbers.count)
-            tensor.data = update_stochastic(tensor.data, d.reshape(tensor.shape), bits.reshape(tensor.shape), numbers.limit)
+            tensor.data = update_stochastic(
+                tensor.data, d.reshape(tensor.shape), bits.reshape(tensor.shape), numbers.limit
+            )
 
 
 def _norm_factor(x: np.ndarray, attrs: LmNormAttrs) -> np.float32:
