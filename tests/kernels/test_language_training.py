@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
-from tinyengine.errors import DataError, ModelError
+from tinyengine.errors import DataError
 from tinyengine.frontend.language import language_graph
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.ops import LmGateAttrs, LmMatrixAttrs, LmNormAttrs
@@ -18,7 +17,7 @@ from tinyengine.native.build import build, run_steps
 from tinyengine.native.trainer import NativeTrainer
 from tinyengine.reference.backward.language import LanguageTrainer
 from tinyengine.step import Sample, Update
-from tinyengine.training.language import BIAS_LIMIT, GAIN_LIMIT, find_blocks, trained_numbers
+from tinyengine.training.language import trained_numbers
 from tinyengine.training.state import state_of
 
 from tests.helpers.language import Shape, random_language
@@ -82,21 +81,6 @@ def test_judging_changes_nothing_and_a_segment_may_be_shorter() -> None:
             trainer.segment([5] * wrong)
 
 
-def test_what_a_scheme_trains() -> None:
-    shape = SHAPES["grouped_queries"]
-    model = compiled(shape, "gains-1")
-    assert model.training is not None
-    layout = model.training.layout
-    names = [part.tensor for part in layout.parts]
-    assert names == ["bias", "layers.1.attention.gains", "layers.1.feed.gains", "gains"]
-    assert (layout.trained_weights, layout.trained_biases) == (3 * shape.width, shape.tokens)
-    trainer = NativeTrainer(model)
-    for number, tokens in enumerate(texts(shape, (10,) * 8)):
-        trainer.segment(tokens, Update(1000.0, 1, number))
-    limits = [abs(part.read(trainer.state).astype(int)).max() for part in layout.parts]
-    assert limits[0] <= BIAS_LIMIT and max(limits[1:]) == GAIN_LIMIT
-
-
 def test_the_factorys_network_writes_as_before() -> None:
     graph = language_graph(random_language(SHAPES["grouped_queries"], 3))
     plain = compile_graph(graph)
@@ -107,22 +91,6 @@ def test_the_factorys_network_writes_as_before() -> None:
     for token in (1, 40, 299, 7):
         given = [np.array([token], np.int32)]
         np.testing.assert_array_equal(here.run(given)[0], other.run(given)[0])
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "sentence"),
-    [
-        ({"train": "last-2"}, DataError, "give --train gains"),
-        ({"train": "gains-3"}, DataError, "at most 2"),
-        ({"train": "gains", "segment": 17}, DataError, "give --segment 16"),
-        ({"train": "gains", "classes": 3}, ModelError, "leave out --classes"),
-        ({"train": "gains", "residual": True}, ModelError, "leave out --classes"),
-    ],
-)
-def test_refusals(options: dict[str, object], error: type[Exception], sentence: str) -> None:
-    graph = language_graph(random_language(Shape(), 1))
-    with pytest.raises(error, match=sentence):
-        compile_graph(graph, replace(CompileOptions(segment=8), **options))  # type: ignore[arg-type]
 
 
 # --- the oracle's gradients against the network without roundings ---
@@ -226,8 +194,3 @@ def test_gradients_are_those_of_the_network_without_roundings(name: str) -> None
         up, down = (smooth.loss(tokens, {numbers.tensor: data + sign * step}) for sign in (1, -1))
         wanted = (up - down) / 2 / 4.0 * numbers.scaling
         assert abs(wanted - gradient @ direction) < 0.03 * abs(wanted), numbers.tensor
-
-
-def test_blocks_are_found() -> None:
-    parts = find_blocks(language_graph(random_language(Shape(layers=3), 1)))
-    assert [block.gate.name for block in parts.blocks] == [f"layers.{n}.feed.gate" for n in range(3)]

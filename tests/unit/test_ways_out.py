@@ -282,6 +282,7 @@ TESTED: dict[str, str] = {
         ("write it with tinyengine lm convert", "give a .lm file that 'tinyengine lm convert' wrote"),
         "test_language_convert.py::test_integers_stay_near_the_float_model",
     ),
+    "leave out --classes and --residual": "test_language_learning.py::test_a_scheme_names_what_is_trained",
     "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",
 }
 """Where a way out is tested that is no matter of operators: a file of tests/unit, and how the test's name begins."""

@@ -10,17 +10,18 @@ import numpy as np
 
 from tinyengine.compiler import CompiledModel
 from tinyengine.errors import ToolError
+from tinyengine.ir.tokenizer import BEGIN, FIRST_PIECE
 from tinyengine.measure.bench import SEED, CyclesEstimate, inside_values, random_inputs
 from tinyengine.measure.cycles import estimate_cycles, timings
 from tinyengine.measure.target_runner import PAINTS, BenchImage, Job, RunResult
 from tinyengine.native import NativeTrainer
 from tinyengine.progress import Activity, part, silent
 from tinyengine.project.toolchain import compiler_label, footprint
+from tinyengine.reference.backward.language import LanguageTrainer
 from tinyengine.reference.backward.step import Trainer
 from tinyengine.schedule.training import TrainingProgram
 from tinyengine.step import Sample, Update
-from tinyengine.training.accounting import scheme_cost
-from tinyengine.training.layers import trainable_layers
+from tinyengine.training.language import LanguageScheme
 from tinyengine.training.state import state_of
 
 RATE = 0.01
@@ -36,10 +37,11 @@ class SramBytes:
     velocities: int
     static: int
     stack: int
+    states: int = 0  # of a language model: keys, values, what a segment's forward pass keeps, gradients
 
     @property
     def total(self) -> int:
-        return self.arena + self.weights + self.velocities + self.static + self.stack
+        return self.arena + self.weights + self.velocities + self.static + self.stack + self.states
 
 
 @dataclass(frozen=True)
@@ -106,21 +108,15 @@ def bench_training(
         timings(compiled.options.cpu)  # there must be some
     activity("compiling for the device", 0, 1)
     graph, cpu = compiled.graph, compiled.options.cpu
-    layers = trainable_layers(graph)
     classes = program.classes
-    inputs = [inside_values(graph, values) for values in random_inputs(graph, steps)]
-    jobs = [Job(0, inputs[0])]
-    for index, values in enumerate(inputs):
-        update = Update(RATE, SEED, index, MOMENTUM if program.velocities else 0.0)
-        step = Sample(index % classes, classes), update
-        jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2], reset=index == 0))
+    jobs = (_segments if program.segment else _samples)(compiled, program, steps)
     jobs.append(dataclasses.replace(jobs[1], paint=PAINTS[1]))
     with BenchImage([compiled], cpu, portable) as image:
         runs = image.run(jobs, progress=part(activity, "training"))
         estimate = estimate_cycles(image, jobs[1:2]) if cycles else None
         sections = footprint(compiled, cpu, image.portable)
     _insist(runs)
-    cost = scheme_cost(layers, program.scheme)
+    cost = program.cost
     variables = sections.data + sections.bss - compiled.sram_bytes
     trained = runs[1:-1]
     return TrainingReport(
@@ -144,6 +140,7 @@ def bench_training(
             program.velocity_bytes,
             variables,
             max(run.stack_used for run in trained),
+            compiled.states_bytes,
         ),
         extra_memory_bytes=cost.extra_memory_bytes,
         trainable_weights=cost.trainable_weights,
@@ -152,6 +149,32 @@ def bench_training(
         check=_check(compiled, jobs[1:-1], trained) if check else None,
         cycles=CyclesEstimate.of(estimate) if estimate else None,
     )
+
+
+def _samples(compiled: CompiledModel, program: TrainingProgram, steps: int) -> list[Job]:
+    """An inference, and steps on random inputs."""
+    inputs = [inside_values(compiled.graph, values) for values in random_inputs(compiled.graph, steps)]
+    jobs = [Job(0, inputs[0])]
+    for index, values in enumerate(inputs):
+        step = Sample(index % program.classes, program.classes), _update(program, index)
+        jobs.append(Job(0, values, step=step, paint=PAINTS[index % 2], reset=index == 0))
+    return jobs
+
+
+def _segments(compiled: CompiledModel, program: TrainingProgram, steps: int) -> list[Job]:
+    """A token, and steps on whole segments of random ones."""
+    assert program.network.tokenizer is not None
+    rng = np.random.default_rng(SEED)
+    tokens = rng.integers(FIRST_PIECE, len(program.network.tokenizer.pieces), (steps, program.segment + 1))
+    jobs = [Job(0, [np.array([BEGIN], np.int32)])]
+    for index, text in enumerate(tokens.tolist()):
+        step = Sample(program.segment, 0), _update(program, index)
+        jobs.append(Job(0, [], step=step, paint=PAINTS[index % 2], reset=index == 0, tokens=text))
+    return jobs
+
+
+def _update(program: TrainingProgram, index: int) -> Update:
+    return Update(RATE, SEED, index, MOMENTUM if program.velocities else 0.0)
 
 
 def _insist(runs: list[RunResult]) -> None:
@@ -168,7 +191,7 @@ def _insist(runs: list[RunResult]) -> None:
 def _check(compiled: CompiledModel, jobs: list[Job], runs: list[RunResult]) -> StepCheck:
     program = compiled.training
     assert program is not None
-    native = program.gradients == "float32"
+    native = program.gradients == "float32" and not program.segment
     wanted = _native_states(compiled, jobs) if native else _oracle_states(compiled, program, jobs)
     mismatched = 0
     for run, state in zip(runs, wanted, strict=True):
@@ -186,6 +209,13 @@ def _native_states(compiled: CompiledModel, jobs: list[Job]) -> Iterator[bytes]:
 
 
 def _oracle_states(compiled: CompiledModel, program: TrainingProgram, jobs: list[Job]) -> Iterator[bytes]:
+    if isinstance(program.scheme, LanguageScheme):
+        language = LanguageTrainer(program.network, program.scheme)
+        for job in jobs:
+            assert job.step is not None
+            language.segment(job.tokens, job.step[1])
+            yield state_of(language.graph, program.layout)
+        return
     oracle = Trainer(
         program.network,
         program.scheme,

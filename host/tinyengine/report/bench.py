@@ -141,7 +141,10 @@ def training_table(report: TrainingReport) -> Table:
     """Totals of training steps."""
     totals = Table.grid(padding=(0, 2))
     totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {_kernels(report)}, {report.requant} requantization")
-    totals.add_row("scheme", f"{report.scheme}, {report.classes} classes{', residual bytes' * report.residual}")
+    totals.add_row(
+        "scheme",
+        f"{report.scheme}{f', {report.classes} classes' * bool(report.classes)}{', residual bytes' * report.residual}",
+    )
     totals.add_row("gradients", report.gradients)
     totals.add_row(
         "time",
@@ -151,6 +154,7 @@ def training_table(report: TrainingReport) -> Table:
         totals.add_row("", line)
     sram = report.sram_bytes
     velocities = f"{sram.velocities:,} velocities, " if sram.velocities else ""
+    velocities += f"{sram.states:,} states, " if sram.states else ""
     parts = f"{sram.arena:,} arena, {sram.weights:,} state, {velocities}{sram.static:,} static, {sram.stack:,} stack"
     totals.add_row("SRAM", f"{sram.total:,} bytes: {parts}")
     totals.add_row(

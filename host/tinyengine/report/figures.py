@@ -12,8 +12,6 @@ from tinyengine.project.budget import Code, Verdict
 from tinyengine.project.build import Firmware
 from tinyengine.report.storage import storage_figures
 from tinyengine.sizes import format_size
-from tinyengine.training.accounting import scheme_cost
-from tinyengine.training.layers import trainable_layers
 
 
 def compile_figures(compiled: CompiledModel, verdict: Verdict, board: Board | None) -> dict[str, object]:
@@ -61,7 +59,7 @@ def _training(compiled: CompiledModel, code: Code | None) -> dict[str, object]:
     training = compiled.training
     if training is None:
         return {}
-    cost = scheme_cost(trainable_layers(compiled.graph), training.scheme)
+    cost = training.cost
     layout = training.layout
     known = compiled.sram_bytes + (code.static if code else 0)
     return {
@@ -73,6 +71,7 @@ def _training(compiled: CompiledModel, code: Code | None) -> dict[str, object]:
             "arena": compiled.plan.arena_bytes,
             "weights": layout.size,
             "velocities": training.velocity_bytes,
+            "states": compiled.states_bytes,
             "static": code and code.static,
             "stack": None,
             "total": known,

@@ -21,7 +21,9 @@ from tinyengine.kernels.training import backward, backward_float
 from tinyengine.kernels.training.backward import Kept, input_channels, mask_call, mask_tensor, save_call, saved_tensor
 from tinyengine.kernels.training.layers import lower_trained
 from tinyengine.memory.plan import plan
+from tinyengine.memory.states import states_bytes
 from tinyengine.schedule import Schedule, schedule
+from tinyengine.training.accounting import SchemeCost, scheme_cost
 from tinyengine.training.autodiff import BackwardPlan, BackwardStep, plan_scheme
 from tinyengine.training.language import LanguageScheme
 from tinyengine.training.layers import trainable_layers
@@ -68,6 +70,15 @@ class TrainingProgram:
     def classes(self) -> int:
         """Outputs of the classifier; a language model tells no classes apart."""
         return 0 if self.segment else int(self.graph.tensor(self.logits).shape[-1])
+
+    @property
+    def cost(self) -> SchemeCost:
+        """As ``training.accounting`` counts it; of a language model with its gradients, which outlive a token."""
+        if not isinstance(self.scheme, LanguageScheme):
+            return scheme_cost(trainable_layers(self.network), self.scheme)
+        weights, biases = self.layout.trained_weights, self.layout.trained_biases
+        kept = states_bytes(self.graph) - states_bytes(self.network)
+        return SchemeCost(0, 0, 8 * kept, 0, 0, weights, biases)
 
     @property
     def velocity_bytes(self) -> int:
