@@ -141,10 +141,8 @@ def training_table(report: TrainingReport) -> Table:
     """Totals of training steps."""
     totals = Table.grid(padding=(0, 2))
     totals.add_row("core", f"{report.cpu} (QEMU {report.machine}), {_kernels(report)}, {report.requant} requantization")
-    totals.add_row(
-        "scheme",
-        f"{report.scheme}{f', {report.classes} classes' * bool(report.classes)}{', residual bytes' * report.residual}",
-    )
+    classes = f", {report.classes} classes" if report.classes else ""
+    totals.add_row("scheme", f"{report.scheme}{classes}{', residual bytes' * report.residual}")
     totals.add_row("gradients", report.gradients)
     totals.add_row(
         "time",
