@@ -142,7 +142,7 @@ def _run(
         result.counts.append(found.count)
         loss = np.mean(result.losses[-RECENT:])
         activity("training", number + 1, total, f"{loss:.3f} nats per token")
-        if not loss <= highest:
+        if len(result.losses) >= RECENT and not loss <= highest:
             result.diverged = True
             break
     after = judge(learner, held_out, result.steps, part(activity, "judging after"), stop)
