@@ -120,6 +120,7 @@ def test_the_trained_model_is_a_file_that_computes_the_same(tmp_path: Path, path
     with pytest.raises(DataError, match="was not built from"):
         find_network(pulled, model.layout_hash, "gains", 0)
     foreign = tmp_path / "foreign.lm"
-    foreign.write_bytes(save_language(random_language(SHAPE, 5)))
+    moved = replace(loaded, table_multipliers=loaded.table_multipliers + 1)
+    foreign.write_bytes(save_language(moved))
     with pytest.raises(DataError, match="beyond what the scheme trains"):
         read_network(network, foreign)

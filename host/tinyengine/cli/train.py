@@ -125,6 +125,7 @@ class _Rate(click.ParamType):  # type: ignore[type-arg]
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     data: Path,
     validate: Path | None,
     validate_split: float,
@@ -178,7 +179,7 @@ def command(
     ):
         device = device_trainer.device
         if device.identity.can_write:
-            given = {"--early-stop": early_stop, "--replay": replay, "--plot": plot, "--classes": classes}
+            given: dict[str, object] = {"--early-stop": early_stop, "--replay": replay, "--plot": plot, "--classes": classes}
             given |= {"--map": renamed, "--mapping": mapping, "--color": color, "--lr auto": rate is None}
             require_text_only({option: bool(value) for option, value in given.items()} | {"--flip": flip})
             if momentum or batch > 1:
