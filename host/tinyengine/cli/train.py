@@ -179,8 +179,14 @@ def command(
     ):
         device = device_trainer.device
         if device.identity.can_write:
-            given: dict[str, object] = {"--early-stop": early_stop, "--replay": replay, "--plot": plot, "--classes": classes}
-            given |= {"--map": renamed, "--mapping": mapping, "--color": color, "--lr auto": rate is None}
+            given: dict[str, object] = {"--early-stop": early_stop, "--replay": replay, "--plot": plot}
+            given |= {
+                "--classes": classes,
+                "--map": renamed,
+                "--mapping": mapping,
+                "--color": color,
+                "--lr auto": rate is None,
+            }
             require_text_only({option: bool(value) for option, value in given.items()} | {"--flip": flip})
             if momentum or batch > 1:
                 device_trainer.require_velocity()

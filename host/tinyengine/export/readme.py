@@ -86,7 +86,8 @@ def _calling(network: Network) -> str:
     if graph.states:
         lines.append("- `reset()` before the first run: it remembers from run to run")
     if network.compiled.training:
-        lines.append("- `trainer`: first `reset()`, then `step()` and `evaluate()`, of a language model `segment()`; see `tinyengine/te_train.h`")
+        functions = "`segment()`" if network.compiled.training.segment else "`step()` and `evaluate()`"
+        lines.append(f"- `trainer`: first `reset()`, then {functions}; see `tinyengine/te_train.h`")
     lines += _pictures(network)
     return "\n".join(lines) + "\n"
 
