@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyengine.cores import DSP
+from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
@@ -21,6 +21,7 @@ from tinyengine.kernels.depthwise_quads import lower_depthwise_quads
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
 from tinyengine.kernels.mul_fast import lower_mul_fast
+from tinyengine.kernels.scalar import lower_scalar
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 
@@ -28,16 +29,22 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
     (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
     (OpKind.SUB, "int8"): [(DSP, lower_add_fast)],
     (OpKind.MUL, "int8"): [(DSP, lower_mul_fast)],
-    (OpKind.CONV_2D, "int8"): [(DSP, lower_single_pixel), (DSP, lower_conv_fast), (DSP, lower_conv_groups)],
+    (OpKind.CONV_2D, "int8"): [
+        (DSP, lower_single_pixel),
+        (DSP, lower_conv_fast),
+        (DSP, lower_conv_groups),
+        (ANY, lower_scalar),
+    ],
     (OpKind.DEPTHWISE_CONV_2D, "int8"): [
         (DSP, lower_depthwise_column),
         (DSP, lower_depthwise_quads),
         (DSP, lower_depthwise_direct),
         (DSP, lower_depthwise_fast),
+        (ANY, lower_scalar),
     ],
     (OpKind.CONV_2D, "int16"): [(DSP, lower_conv_int16)],
     (OpKind.DEPTHWISE_CONV_2D, "int16"): [(DSP, lower_depthwise_int16)],
     (OpKind.FULLY_CONNECTED, "int16"): [(DSP, lower_dense_int16)],
     (OpKind.TRANSPOSE_CONV, "int8"): [(DSP, lower_transpose_conv_fast)],
-    (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_long), (DSP, lower_dense_fast)],
+    (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_long), (DSP, lower_dense_fast), (ANY, lower_scalar)],
 }

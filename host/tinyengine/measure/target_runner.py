@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.codegen.generated import Generated
-from tinyengine.cores import DSP, Machine, core, machine
+from tinyengine.cores import Machine, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.paths import project_root
 from tinyengine.progress import Progress, silent
@@ -111,7 +111,7 @@ class BenchImage:
             raise ValueError("networks in one image need different prefixes")
         self.cpu = cpu
         self.machine = machine(cpu)
-        self.portable = portable or not core(cpu).features >= DSP
+        self.portable = portable
         self.models = list(models)
         self._folder = tempfile.TemporaryDirectory(prefix="tinyengine-bench-")
         self.sources = self._write_sources()

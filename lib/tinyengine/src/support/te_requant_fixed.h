@@ -32,18 +32,30 @@ static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
     __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(a), "r"(b), "r"(c));
     return high;
 }
-
-static inline int32_t te_saturate8(int32_t x) {
-    int32_t byte;
-    __asm__("ssat %0, #8, %1" : "=r"(byte) : "r"(x));
-    return byte;
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(TE_PORTABLE)
+/* By halves of 16 bits, without a call: there is no long multiplication. b >= 0. */
+static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
+    const uint32_t low_a = (uint32_t)a & 0xffff, low_b = (uint32_t)b & 0xffff, high_b = (uint32_t)b >> 16;
+    const int32_t high_a = a >> 16, cross = high_a * (int32_t)low_b;
+    const uint32_t other = low_a * high_b;
+    const uint32_t carried = (low_a * low_b >> 16) + ((uint32_t)cross & 0xffff) + (other & 0xffff) + 0x8000;
+    return (int32_t)((uint32_t)(high_a * (int32_t)high_b) + (uint32_t)(cross >> 16) + (other >> 16) +
+                     (carried >> 16) + (uint32_t)c);
 }
 #else
 static inline int32_t te_smmlar(int32_t a, int32_t b, int32_t c) {
     const uint64_t sum = (uint64_t)((int64_t)a * b) + ((uint64_t)(uint32_t)c << 32) + (UINT64_C(1) << 31);
     return (int32_t)(uint32_t)(sum >> 32);
 }
+#endif
 
+#if defined(__ARM_FEATURE_SAT) && !defined(TE_PORTABLE)
+static inline int32_t te_saturate8(int32_t x) {
+    int32_t byte;
+    __asm__("ssat %0, #8, %1" : "=r"(byte) : "r"(x));
+    return byte;
+}
+#else
 static inline int32_t te_saturate8(int32_t x) {
     return x < -128 ? -128 : x > 127 ? 127 : x;
 }
