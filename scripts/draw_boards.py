@@ -77,11 +77,33 @@ def wiring_table(boards: Sequence[Board]) -> str:
                 f"`{board.name}`",
                 f"{serial.uart}{pins}: {serial.port}",
                 lamp,
-                board.camera or "-",
+                f"{board.camera.title}: {board.camera.place}" if board.camera else "-",
                 UPLOADS[board.upload.protocol] or "-",
             ]
         )
     return rows(("board", "host's port (transmit and receive)", "LED", "camera", "upload"), lines)
+
+
+def camera_wiring(boards: Sequence[Board]) -> str:
+    """Which pin of each board takes what of a camera module, as text."""
+    columns = []
+    for board in boards:
+        camera = board.camera
+        assert camera
+        levels = [
+            f"{switch.pin}, {'high' if switch.active else 'low'} acts" if switch else "-"
+            for switch in (camera.reset, camera.power_down)
+        ]
+        clock = f"{camera.clock.pin} ({camera.clock.timer})" if camera.clock.timer else "an oscillator"
+        bus = [f"{pin} ({camera.i2c.unit})" for pin in (camera.i2c.clock, camera.i2c.data)]
+        columns.append([board.name, *camera.data, camera.hsync, camera.vsync, camera.pixel_clock, *bus, clock, *levels])
+    data = [f"D{line} (or Y{line + 2})" for line in range(len(boards[0].camera.data if boards[0].camera else ()))]
+    signals = ["module", *data, "HREF (HS)", "VSYNC (VS)", "PCLK", "SIOC (SCL)", "SIOD (SDA)", "XCLK", "RESET", "PWDN"]
+    arrows = ["   ", *["-->"] * (len(data) + 3), "<--", "<->", "<--", "<--", "<--"]
+    lines = ""
+    for signal, arrow, *pins in zip(signals, arrows, *columns, strict=True):
+        lines += "    " + f"{signal:<12} {arrow}  " + "".join(f"{pin:<18}" for pin in pins).rstrip() + "\n"
+    return lines
 
 
 def storage_table(boards: Sequence[Board]) -> str:
@@ -124,6 +146,7 @@ def written() -> dict[Path, str]:
     for table, content in (
         ("boards", boards_table(boards)),
         ("wiring", wiring_table([board for board in boards if not board.is_simulated_only])),
+        ("cameras", camera_wiring([board for board in boards if board.camera])),
         ("storage", storage_table(boards)),
     ):
         text = between(text, table, content)

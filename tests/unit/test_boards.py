@@ -105,6 +105,95 @@ def test_the_macros_are_those_of_the_page_and_of_the_drivers(tmp_path: Path) -> 
     assert defined == macros(*HAL.rglob("*.[ch]")) == macros(project_root() / "docs" / "boards.md")
 
 
+CAMERA = manifest("nucleo_f446re")["tinyengine"]["camera"]
+CAMERA_FOLDERS = ["stm32_dcmi", "camera_sensors", "stm32_i2c_v1"]
+
+
+def test_a_camera_becomes_macros() -> None:
+    board = load("disco_f746ng")
+    assert board.camera
+    assert board.camera.title == "OV2640 or OV5640 or OV7725"
+    header = files.header(board)
+    for line in (
+        "BOARD_HAS_DCMI 1",
+        "BOARD_CAMERA_SENSORS &hal_sensor_ov2640, &hal_sensor_ov5640, &hal_sensor_ov7725",
+        "BOARD_CAMERA_I2C(fact) I2C3_##fact",
+        "BOARD_CAMERA_HAS_TIMER 0",
+        "BOARD_CAMERA_HAS_RESET 0",
+        "BOARD_CAMERA_POWER_DOWN_PORT GPIOH",
+        "BOARD_CAMERA_POWER_DOWN_ACTIVE 1u",
+    ):
+        assert f"#define {line}\n" in header
+    assert "#define BOARD_CAMERA_PINS {GPIOH, 9u}, {GPIOH, 10u}," in header
+    assert "{GPIOA, 4u}, {GPIOG, 9u}, {GPIOA, 6u}\n" in header
+    assert "#define BOARD_HAS_DCMI 0\n" in files.header(load("disco_f469ni"))
+
+
+def with_camera(checkout: Path, *without: str) -> None:
+    """The checkout's board with a camera, and the folders that it needs but these."""
+    hal = [*json.loads(checkout.read_text())["build"]["hal"], *CAMERA_FOLDERS]
+    for folder in CAMERA_FOLDERS:
+        (checkout.parent.parent / "firmware" / "hal" / folder).mkdir()
+    for sensor in ("sensor", *CAMERA["sensors"]):
+        (checkout.parent.parent / "firmware" / "hal" / "camera_sensors" / f"{sensor}.c").touch()
+    damage(checkout, "build", "hal", value=[folder for folder in hal if folder not in without])
+    damage(checkout, "tinyengine", "camera", value=CAMERA)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "reason"),
+    [
+        (("bus",), "usb", "bus is 'usb', not one of dcmi"),
+        (("sensors",), ["ov9655"], 'sensors has "ov9655", not one of ov2640, ov5640, ov7725'),
+        (("sensors",), [["ov2640"]], r'sensors has \["ov2640"\], not one of'),
+        (("sensors",), [], "sensors takes one or several different ones"),
+        (("sensors",), ["ov2640", "ov2640"], "sensors takes one or several different ones"),
+        (("data",), CAMERA["data"][1:], "camera takes 8 data pins, and no pin twice"),
+        (("data", 0), "PA4", "camera takes 8 data pins, and no pin twice"),
+        (("data", 0), "C6", "data is 'C6', not a pin such as PA9"),
+        (("data", 0), 6, "data is 6, not a text"),
+        (("hsync",), "", "hsync is '', not a pin such as PA9"),
+        (("place",), 1, "place is 1, not a text"),
+        (("function",), 16, "function is 16, not 0 to 15"),
+        (("i2c",), "I2C1", 'i2c is "I2C1", not an object'),
+        (("i2c", "unit"), "I2C 1", "unit is 'I2C 1', not a name"),
+        (("i2c", "function"), -1, "function is -1, not 0 to 15"),
+        (("clock", "timer"), "TIM2", "timer is 'TIM2', not one of TIM1"),
+        (("clock", "hz"), 0, "hz is 0, not a positive number"),
+        (("clock", "pin"), "PA6", "camera takes 8 data pins, and no pin twice"),
+        (("clock", "pin"), None, "camera.clock has a timer and its pin, or neither"),
+        (("reset", "active"), 2, "reset takes a pin, and active 0 or 1"),
+        (("power_down", "pin"), "low", "pin is 'low', not a pin"),
+    ],
+)
+def test_a_wrong_camera_is_refused(checkout: Path, keys: tuple[str | int, ...], value: object, reason: str) -> None:
+    with_camera(checkout)
+    assert load("mine").camera
+    damage(checkout, "tinyengine", "camera", *keys, value=value)
+    with pytest.raises(BoardError, match=rf"^boards/mine.json has a field with a wrong value \({reason}") as caught:
+        load("mine")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_incomplete_camera_is_refused(checkout: Path) -> None:
+    with_camera(checkout)
+    damage(checkout, "tinyengine", "camera", "reset", "level", value=1)
+    with pytest.raises(BoardError, match=r"has the unknown field 'level': see docs"):
+        load("mine")
+    damage(checkout, "tinyengine", "camera", "reset")
+    assert load("mine").camera
+    damage(checkout, "tinyengine", "camera", "vsync")
+    with pytest.raises(BoardError, match="lacks the field 'vsync'"):
+        load("mine")
+
+
+@pytest.mark.parametrize("folder", CAMERA_FOLDERS)
+def test_a_camera_needs_its_drivers(checkout: Path, folder: str) -> None:
+    with_camera(checkout, folder)
+    with pytest.raises(BoardError, match=f"camera needs the folder {folder}(| or stm32_i2c_v2) in build.hal"):
+        load("mine")
+
+
 def test_the_tables_and_environments_are_those_of_the_descriptions() -> None:
     script = runpy.run_path(str(project_root() / "scripts" / "draw_boards.py"))
     for path, text in script["written"]().items():

@@ -116,4 +116,8 @@ __attribute__((used, section(".vectors"))) void (*const hal_vectors[16 + BOARD_I
     hal_system_tick_handler,
     [16 ... 15 + BOARD_IRQ_COUNT] = fault_handler,
     [16 + BOARD_UART(IRQ)] = hal_serial_interrupt_handler,
+#if BOARD_HAS_DCMI
+    [16 + DCMI_IRQ] = hal_camera_interrupt_handler,
+    [16 + DCMI_DMA_IRQ] = hal_camera_dma_interrupt_handler,
+#endif
 };

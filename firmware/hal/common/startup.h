@@ -16,6 +16,9 @@ int main(void);
 void hal_reset_handler(void) __attribute__((noreturn));
 void hal_system_tick_handler(void);
 void hal_nmi_handler(void);
+/* Of the camera interface, where the board has one. */
+void hal_camera_interrupt_handler(void);
+void hal_camera_dma_interrupt_handler(void);
 /* `frame`: what the exception has put on the stack; NULL: not known. */
 void hal_fault_report(const uint32_t *frame) __attribute__((noreturn, used));
 

@@ -17,6 +17,7 @@
 #define GPIOK (GPIOA + 0x2800u)
 #define GPIO_CLOCK(port) BIT(((port)-GPIOA) / 0x400u) /* in the register of RCC that enables ports */
 #define GPIO_MODER(port) REG32((port) + 0x00u)
+#define GPIO_OTYPER(port) REG32((port) + 0x04u)
 #define GPIO_OSPEEDR(port) REG32((port) + 0x08u)
 #define GPIO_PUPDR(port) REG32((port) + 0x0Cu)
 #define GPIO_BSRR(port) REG32((port) + 0x18u)
@@ -29,6 +30,11 @@ static inline void gpio_alternate(uint32_t port, uint32_t pin, uint32_t function
     GPIO_OSPEEDR(port) = (GPIO_OSPEEDR(port) & ~(3u << two)) | (2u << two);
     GPIO_PUPDR(port) = (GPIO_PUPDR(port) & ~(3u << two)) | (1u << two);
     GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << two)) | (2u << two);
+}
+
+/* A pin that only pulls down, for buses with several masters and for I2C. */
+static inline void gpio_open_drain(uint32_t port, uint32_t pin) {
+    GPIO_OTYPER(port) |= BIT(pin);
 }
 
 /* Makes a pin an output at this level. */

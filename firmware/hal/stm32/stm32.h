@@ -4,6 +4,10 @@
  * register of RCC that gives ports their clock), RCC_CR, IWDG_BASE, and of each UART that it knows, here called U: U_BASE,
  * U_IRQ, U_ENABLE and U_ENABLE_BIT (register of RCC, number of the bit), U_CLOCK_HZ (at full speed). Families whose UARTs
  * are those of stm32_usart_v2 also say U_LOW_POWER (1: an LPUART) and STM32_UART_FIFO.
+ *
+ * Families with cameras define of each I2C unit that they know I2CN_BASE, I2CN_ENABLE, I2CN_ENABLE_BIT and I2CN_CLOCK_HZ;
+ * the like of DCMI, DMA2 and TIM1; and DCMI_DMA_REQUEST (in the control register of DMA2's stream 1) and DCMI_ROUTE(),
+ * which connect the two.
  */
 #ifndef STM32_H
 #define STM32_H

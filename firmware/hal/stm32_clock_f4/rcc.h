@@ -47,4 +47,33 @@
 #define USART6_CLOCK_HZ (BOARD_CORE_HZ / APB2_DIVIDER)
 #define USART6_LOW_POWER 0
 
+/* The camera's bus, interface and clock: RM0090 27, 15, 10 and 17, RM0385 30, 17, 8 and 22. */
+#define RCC_AHB2ENR REG32(RCC_BASE + 0x34u)
+#define I2C1_BASE 0x40005400u
+#define I2C1_ENABLE RCC_APB1ENR
+#define I2C1_ENABLE_BIT 21
+#define I2C1_CLOCK_HZ (BOARD_CORE_HZ / APB1_DIVIDER)
+#define I2C2_BASE 0x40005800u
+#define I2C2_ENABLE RCC_APB1ENR
+#define I2C2_ENABLE_BIT 22
+#define I2C2_CLOCK_HZ (BOARD_CORE_HZ / APB1_DIVIDER)
+#define I2C3_BASE 0x40005C00u
+#define I2C3_ENABLE RCC_APB1ENR
+#define I2C3_ENABLE_BIT 23
+#define I2C3_CLOCK_HZ (BOARD_CORE_HZ / APB1_DIVIDER)
+#define DCMI_BASE 0x50050000u
+#define DCMI_IRQ 78
+#define DCMI_ENABLE RCC_AHB2ENR
+#define DCMI_ENABLE_BIT 0
+#define DMA2_BASE 0x40026400u
+#define DMA2_ENABLE RCC_AHB1ENR
+#define DMA2_ENABLE_BIT 22
+#define DCMI_DMA_IRQ 57             /* of stream 1 */
+#define DCMI_DMA_REQUEST (1u << 25) /* channel 1 of that stream */
+#define DCMI_ROUTE()
+#define TIM1_BASE 0x40010000u
+#define TIM1_ENABLE RCC_APB2ENR
+#define TIM1_ENABLE_BIT 0
+#define TIM1_CLOCK_HZ BOARD_CORE_HZ /* twice the bus, or the bus where that is not divided */
+
 #endif

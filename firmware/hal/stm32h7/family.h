@@ -44,4 +44,33 @@
 #define USART3_CLOCK_HZ (BOARD_CORE_HZ / 4u)
 #define USART3_LOW_POWER 0
 
+/* The camera's bus, interface and clock: 47, 32, 15 to 17, and 38. */
+#define RCC_AHB1ENR REG32(RCC_BASE + 0xD8u)
+#define RCC_AHB2ENR REG32(RCC_BASE + 0xDCu)
+#define I2C1_BASE 0x40005400u
+#define I2C1_ENABLE RCC_APB1LENR
+#define I2C1_ENABLE_BIT 21
+#define I2C1_CLOCK_HZ (BOARD_CORE_HZ / 4u)
+#define I2C2_BASE 0x40005800u
+#define I2C2_ENABLE RCC_APB1LENR
+#define I2C2_ENABLE_BIT 22
+#define I2C2_CLOCK_HZ (BOARD_CORE_HZ / 4u)
+#define DCMI_BASE 0x48020000u
+#define DCMI_IRQ 78
+#define DCMI_ENABLE RCC_AHB2ENR
+#define DCMI_ENABLE_BIT 0
+#define DMA2_BASE 0x40020400u
+#define DMA2_ENABLE RCC_AHB1ENR
+#define DMA2_ENABLE_BIT 1
+#define DCMI_DMA_IRQ 57 /* of stream 1 */
+#define DCMI_DMA_REQUEST                                                                                     \
+    0u /* the request is chosen by the multiplexer, whose channel 9 is that stream: 17.3.2 */
+#define DMAMUX1_CHANNEL9 REG32(0x40020824u)
+#define DMAMUX1_DCMI 75u
+#define DCMI_ROUTE() (DMAMUX1_CHANNEL9 = DMAMUX1_DCMI)
+#define TIM1_BASE 0x40010000u
+#define TIM1_ENABLE RCC_APB2ENR
+#define TIM1_ENABLE_BIT 0
+#define TIM1_CLOCK_HZ (BOARD_CORE_HZ / 2u) /* twice the bus */
+
 #endif

@@ -79,6 +79,61 @@ class Led:
 
 
 @dataclass(frozen=True)
+class Switch:
+    """A pin that the firmware drives: ``active`` is the level that does what it is called for."""
+
+    pin: str
+    active: int
+
+
+@dataclass(frozen=True)
+class I2c:
+    """A bus: the unit as the manual calls it (I2C1), its pins and their alternate function."""
+
+    unit: str
+    clock: str
+    data: str
+    function: int
+
+
+@dataclass(frozen=True)
+class CameraClock:
+    """What the camera is clocked with: a timer's first channel at a pin, or, without one, an oscillator beside it."""
+
+    hz: int
+    timer: str = ""  # TIM1
+    pin: str = ""
+    function: int = 0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera of eight data lines at the chip's camera interface (DCMI)."""
+
+    place: str  # words for a person: where it is, or where a module is connected
+    sensors: tuple[str, ...]  # those that may be there, of firmware/hal/camera_sensors; the firmware finds out which is
+    data: tuple[str, ...]  # pins, D0 first
+    hsync: str
+    vsync: str
+    pixel_clock: str
+    function: int  # the pins' alternate function that is the interface
+    i2c: I2c
+    clock: CameraClock
+    reset: Switch | None = None
+    power_down: Switch | None = None
+
+    @property
+    def title(self) -> str:
+        """The sensors, as their maker writes them."""
+        return " or ".join(sensor.upper() for sensor in self.sensors)
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """All that the interface takes."""
+        return (*self.data, self.hsync, self.vsync, self.pixel_clock)
+
+
+@dataclass(frozen=True)
 class Flash:
     """The flash: ``banks`` times ``sectors``, each entry of which is (how many, bytes of each)."""
 
@@ -178,7 +233,7 @@ class Board:
     storage: Storage | None = None  # None: trained states cannot be saved
     simulators: tuple[Simulator, ...] = ()
     led: Led | None = None
-    camera: str = ""
+    camera: Camera | None = None
     price: str = ""  # low, middle, high
     watchdog_seconds: int = 0  # 0: no watchdog
     file: str = ""  # the description's path where it is not the checkout's own
@@ -196,7 +251,7 @@ class Board:
     @property
     def camera_width(self) -> int:
         """Pixels of a line of the camera that its firmware drives; 0 without one."""
-        return CAMERA_WIDTH if SIMULATED_CAMERA in self.hal else 0
+        return CAMERA_WIDTH if self.camera or SIMULATED_CAMERA in self.hal else 0
 
     @property
     def network_sram_bytes(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tinyengine.boards.board import Board, Memory
+from tinyengine.boards.board import Board, Camera, Memory, Switch
 from tinyengine.paths import project_root
 
 HEADER = "board.h"
@@ -56,6 +56,9 @@ def header(board: Board) -> str:
         lines.append("#define BOARD_HAS_LED 0")
     if board.camera_width:
         lines.append(f"#define BOARD_CAMERA_WIDTH {board.camera_width}u")
+    lines.append(f"#define BOARD_HAS_DCMI {int(board.camera is not None)}")
+    if board.camera is not None:
+        lines += ["", *_camera(board.camera)]
     if board.storage is not None:
         lines += [
             "",
@@ -73,6 +76,37 @@ def header(board: Board) -> str:
 def _pin(macro: str, pin: str) -> list[str]:
     """PA9 as port and number."""
     return [f"#define BOARD_{macro}_PORT GPIO{pin[1]}", f"#define BOARD_{macro}_PIN {pin[2:]}u"] if pin else []
+
+
+def _camera(camera: Camera) -> list[str]:
+    """Macros of a camera: where it is, which sensors it may have."""
+    sensors = ", ".join(f"&hal_sensor_{sensor}" for sensor in camera.sensors)
+    pins = ", ".join(f"{{GPIO{pin[1]}, {pin[2:]}u}}" for pin in camera.pins)
+    lines = [
+        f"#define BOARD_CAMERA_SENSORS {sensors}",
+        f"#define BOARD_CAMERA_PINS {pins}",
+        f"#define BOARD_CAMERA_FUNCTION {camera.function}u",
+        f"#define BOARD_CAMERA_I2C(fact) {camera.i2c.unit}_##fact",
+        *_pin("CAMERA_SCL", camera.i2c.clock),
+        *_pin("CAMERA_SDA", camera.i2c.data),
+        f"#define BOARD_CAMERA_I2C_FUNCTION {camera.i2c.function}u",
+        f"#define BOARD_CAMERA_CLOCK_HZ {camera.clock.hz}u",
+        f"#define BOARD_CAMERA_HAS_TIMER {int(bool(camera.clock.timer))}",
+    ]
+    if camera.clock.timer:
+        lines += [
+            *_pin("CAMERA_CLOCK", camera.clock.pin),
+            f"#define BOARD_CAMERA_CLOCK_FUNCTION {camera.clock.function}u",
+        ]
+    return [*lines, *_switch("CAMERA_RESET", camera.reset), *_switch("CAMERA_POWER_DOWN", camera.power_down)]
+
+
+def _switch(macro: str, switch: Switch | None) -> list[str]:
+    """A pin that is driven, and the level at which it does something."""
+    has = macro.replace("CAMERA_", "CAMERA_HAS_")
+    if switch is None:
+        return [f"#define BOARD_{has} 0"]
+    return [f"#define BOARD_{has} 1", *_pin(macro, switch.pin), f"#define BOARD_{macro}_ACTIVE {switch.active}u"]
 
 
 def _families(board: Board) -> list[str]:

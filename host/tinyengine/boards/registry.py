@@ -17,12 +17,16 @@ from typing import Any, TypeVar
 from tinyengine.boards.board import (
     SPEED,
     Board,
+    Camera,
+    CameraClock,
     Clock,
     Flash,
+    I2c,
     Led,
     Memory,
     Serial,
     Simulator,
+    Switch,
     Upload,
     largest,
     regions,
@@ -49,6 +53,14 @@ FIELDS = {
     "flash": {"address", "banks", "sectors", "numbered", "called", "unit_bytes", "slot_bytes"},
     "serial": {"port", "uart", "transmit", "receive", "function", "baud", "max_baud"},
     "led": {"pin", "lit_by"},
+    "camera": {
+        *("place", "bus", "sensors", "data", "hsync", "vsync", "pixel_clock", "function"),
+        *("i2c", "clock", "reset", "power_down"),
+    },
+    "camera.i2c": {"unit", "clock", "data", "function"},
+    "camera.clock": {"hz", "timer", "pin", "function"},
+    "camera.reset": {"pin", "active"},
+    "camera.power_down": {"pin", "active"},
 }
 """What a description may say, by object."""
 
@@ -59,6 +71,10 @@ LONGEST_WATCHDOG_SECONDS = 32  # 12 bits of 125 Hz
 NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 """Of what becomes part of C or of the linker script."""
 HIGHEST_FUNCTION = 15
+CAMERA_BUSES = ("dcmi",)
+CAMERA_DATA_PINS = 8
+CAMERA_FOLDERS = ("stm32_dcmi", "camera_sensors")
+"""Of firmware/hal, what drives a camera; besides a folder with the I2C unit."""
 ADDRESSES = 1 << 32
 """What no address and no number of a board reaches."""
 
@@ -182,7 +198,7 @@ def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
         storage=flash.storage(),
         simulators=tuple(Simulator(kind, _field(simulators, kind, dict)) for kind in simulators),
         led=_led(_object(ours, "led")) if "led" in ours else None,
-        camera=_optional(ours, "camera", ""),
+        camera=_camera(_object(ours, "camera"), hal) if "camera" in ours else None,
         price=_one_of(ours, "price", ("", *PRICES), ""),
         watchdog_seconds=_optional(ours, "watchdog_seconds", 0),
         file=own,
@@ -254,6 +270,21 @@ def _pin(entry: dict[str, Any], key: str) -> str:
     return pin
 
 
+def _needed_pin(entry: dict[str, Any], key: str) -> str:
+    pin = _pin({key: _field(entry, key, str)}, key)
+    if not pin:
+        raise ValueError(f"{key} is '', not a pin such as PA9")
+    return pin
+
+
+def _function(entry: dict[str, Any]) -> int:
+    """An alternate function of pins; 0 where there is none."""
+    function = _optional(entry, "function", 0)
+    if not 0 <= function <= HIGHEST_FUNCTION:
+        raise ValueError(f"function is {function}, not 0 to {HIGHEST_FUNCTION}")
+    return function
+
+
 def _name(entry: dict[str, Any], key: str) -> str:
     name = _field(entry, key, str)
     if not NAME.fullmatch(name):
@@ -315,15 +346,12 @@ def _flash(entry: dict[str, Any]) -> Flash:
 
 
 def _serial(entry: dict[str, Any]) -> Serial:
-    function = _optional(entry, "function", 0)
-    if not 0 <= function <= HIGHEST_FUNCTION:
-        raise ValueError(f"function is {function}, not 0 to {HIGHEST_FUNCTION}")
     return Serial(
         port=_field(entry, "port", str),
         uart=_name(entry, "uart"),
         transmit=_pin(entry, "transmit"),
         receive=_pin(entry, "receive"),
-        function=function,
+        function=_function(entry),
         **{key: _positive(entry, key) for key in ("baud", "max_baud") if key in entry},
     )
 
@@ -333,6 +361,69 @@ def _led(entry: dict[str, Any]) -> Led:
     if not led.pin or led.lit_by not in (0, 1):
         raise ValueError("led takes a pin, and lit_by 0 or 1")
     return led
+
+
+def _part(entry: dict[str, Any], key: str, of: str) -> dict[str, Any]:
+    """An object inside of the object ``of``, whose fields are all known."""
+    value = _field(entry, key, dict)
+    _only(value, f"{of}.{key}")
+    return value
+
+
+def _switch(entry: dict[str, Any], key: str, of: str) -> Switch | None:
+    if key not in entry:
+        return None
+    part = _part(entry, key, of)
+    switch = Switch(_needed_pin(part, "pin"), _field(part, "active", int))
+    if switch.active not in (0, 1):
+        raise ValueError(f"{key} takes a pin, and active 0 or 1")
+    return switch
+
+
+def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera:
+    _one_of(entry, "bus", CAMERA_BUSES)
+    for folder in CAMERA_FOLDERS:
+        if folder not in hal:
+            raise ValueError(f"camera needs the folder {folder} in build.hal")
+    if not any(folder.startswith("stm32_i2c_") for folder in hal):
+        raise ValueError("camera needs the folder stm32_i2c_v1 or stm32_i2c_v2 in build.hal")
+    known = sorted(
+        path.stem
+        for path in (project_root() / "firmware" / "hal" / "camera_sensors").glob("*.c")
+        if path.stem != "sensor"
+    )
+    sensors = _field(entry, "sensors", list)
+    for sensor in sensors:
+        if sensor not in known:
+            raise ValueError(f"sensors has {json.dumps(sensor)}, not one of {', '.join(known)}")
+    if not sensors or len(set(sensors)) < len(sensors):
+        raise ValueError("sensors takes one or several different ones")
+    data = [_needed_pin({"data": pin}, "data") for pin in _field(entry, "data", list)]
+    bus, clock = _part(entry, "i2c", "camera"), _part(entry, "clock", "camera")
+    driven = "timer" in clock
+    if driven != ("pin" in clock):
+        raise ValueError("camera.clock has a timer and its pin, or neither where an oscillator does it")
+    camera = Camera(
+        place=_field(entry, "place", str),
+        sensors=tuple(sensors),
+        data=tuple(data),
+        **{key: _needed_pin(entry, key) for key in ("hsync", "vsync", "pixel_clock")},
+        function=_function(entry),
+        i2c=I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _function(bus)),
+        clock=CameraClock(
+            _positive(clock, "hz"),
+            _one_of(clock, "timer", ("TIM1",)) if driven else "",
+            _needed_pin(clock, "pin") if driven else "",
+            _function(clock),
+        ),
+        reset=_switch(entry, "reset", "camera"),
+        power_down=_switch(entry, "power_down", "camera"),
+    )
+    pins = [*camera.pins, camera.i2c.clock, camera.i2c.data, *([camera.clock.pin] if driven else [])]
+    pins += [switch.pin for switch in (camera.reset, camera.power_down) if switch]
+    if len(data) != CAMERA_DATA_PINS or len(set(pins)) < len(pins):
+        raise ValueError(f"camera takes {CAMERA_DATA_PINS} data pins, and no pin twice")
+    return camera
 
 
 def _upload(entry: dict[str, Any]) -> Upload:

@@ -30,7 +30,7 @@ def boards_figures(boards: Sequence[Board]) -> list[dict[str, Any]]:
             "network_flash_bytes": board.network_flash_bytes,
             "port": board.serial.port,
             "upload": board.upload.protocol,
-            "camera": board.camera or None,
+            "camera": board.camera.title if board.camera else None,
             "price": board.price or None,
             "simulators": [simulator.kind for simulator in board.simulators],
         }
