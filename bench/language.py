@@ -5,6 +5,7 @@
     bench/language.py weights stories260K.bin              every choice of weights; W8 and W4 in the device's integers
     bench/language.py windows stories260K.bin              windows of 64, 128 and 256 tokens with 0, 1 and 4 sinks
     bench/language.py endless stories260K.bin              10,000 tokens in a row, in the device's integers
+    bench/language.py evict stories260K.bin                tokens that are kept for the attention they receive, likewise
 
 Texts are what the float model writes at temperature 1 behind token 1 (12 for calibration, others held out), so that
 cross-entropy above the float model's estimates the divergence from it. The tokenizer lies beside the model (tok*.bin).
@@ -59,10 +60,14 @@ CHOICES = [
 ]
 IN_INTEGERS = [W8, Choice(4), Choice(4, group=64)]
 WINDOWS, SINKS = (64, 128, 256), (0, 1, 4)
+KEPT = {64: (0, 4, 8, 16), 128: (0, 8, 16, 32)}
+"""Tokens that receive most attention, by window."""
 BOS = 1
 
 
-def integers(model: Llama, tokenizer: Path, calibration: np.ndarray, choice: Choice, window: int, sinks: int) -> Graph:
+def integers(
+    model: Llama, tokenizer: Path, calibration: np.ndarray, choice: Choice, window: int, sinks: int, kept: int = 0
+) -> Graph:
     """The network that a device would run."""
     statistics = calibrate(model, calibration, window)
     changed, known = prepared(model, statistics, calibration, window, choice)
@@ -71,7 +76,7 @@ def integers(model: Llama, tokenizer: Path, calibration: np.ndarray, choice: Cho
     def rounding(name: str, layer: int, weights: np.ndarray, squares: np.ndarray):
         return round_matrix(name, weights, squares, choice)
 
-    return language_graph(quantize(changed, known, pieces, rounding, window, sinks))
+    return language_graph(quantize(changed, known, pieces, rounding, window, sinks, kept=kept))
 
 
 def run_integers(graph: Graph, tokens: np.ndarray, progress: Progress) -> Answers:
@@ -177,6 +182,35 @@ def judge_endless(model: Llama, tokenizer: Path, count: int, window: int, sinks:
     return Endless(window, sinks, count, means[0], means[1], means[2], means[3])
 
 
+@dataclass(frozen=True)
+class Eviction:
+    """Nats per token of one long text in integers; ``more``: than the plain ring of that window, with the standard
+    error over pieces of 100 tokens."""
+
+    window: int
+    kept: int
+    nats: float
+    more: float
+    error: float
+
+
+def judge_eviction(model: Llama, tokenizer: Path, count: int, activity: Activity) -> list[Eviction]:
+    activity("writing text", 0, 1)
+    calibration = sample(model, STREAMS, min(LENGTH, model.context), SEED)[:, :-1]
+    row = stories(model, count + 1, model.context, SEED + 100)[None]
+    found: list[Eviction] = []
+    for window, choices in KEPT.items():
+        plain = np.zeros(0)
+        for kept in choices:
+            graph = integers(model, tokenizer, calibration, W8, window, kept, kept)
+            nats = run_integers(graph, row, part(activity, f"window {window}, {kept} kept")).nats[0]
+            plain = plain if kept else nats
+            pieces = [piece.mean() for piece in np.array_split(nats - plain, max(2, count // 100))]
+            error = float(np.std(pieces) / np.sqrt(len(pieces)))
+            found.append(Eviction(window, kept, float(nats.mean()), float((nats - plain).mean()), error))
+    return found
+
+
 def show(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
     for row in rows:
@@ -198,7 +232,7 @@ def show_costs(title: str, costs: tuple[Cost, ...] | list[Cost]) -> None:
     show(title, ("", "above float", "standard error", "same next token", "nats per token"), rows)
 
 
-def report(result: Weights | Endless | list[Window], as_json: bool, draw: Callable[[], None]) -> None:
+def report(result: Weights | Endless | list[Window] | list[Eviction], as_json: bool, draw: Callable[[], None]) -> None:
     """As JSON, or as ``draw`` prints it."""
     if as_json:
         plain: object = [asdict(each) for each in result] if isinstance(result, list) else asdict(result)
@@ -286,6 +320,25 @@ def endless(path: Path, tokens: int, window: int, sinks: int, as_json: bool) -> 
         ]
         title = f"{tokens:,} tokens, window {window}, {sinks} sinks: nats per token"
         show(title, ("", "float", "integers", "difference"), rows)
+
+    report(result, as_json, draw)
+
+
+@main.command()
+@MODEL
+@click.option("--tokens", default=4000, show_default=True)
+@JSON
+def evict(path: Path, tokens: int, as_json: bool) -> None:
+    """Tokens that are kept for the attention they receive (lm convert --evict attention), in integers (W8)."""
+    with step_progress() as activity:
+        result = judge_eviction(load_llama2c(path), tokenizer_of(path), tokens, activity)
+
+    def draw() -> None:
+        rows = [
+            (str(e.window), str(e.kept), f"{e.nats:.4f}", f"{e.more:+.4f}" if e.kept else "", f"{e.error:.4f}")
+            for e in result
+        ]
+        show(f"{tokens:,} tokens in a row", ("window", "kept", "nats per token", "more", "standard error"), rows)
 
     report(result, as_json, draw)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 from tinyengine.frontend.language import LanguageModel, PackedLayer, PackedMatrix
 from tinyengine.ir.language import frequencies
 from tinyengine.ir.tokenizer import BYTES, FIRST_BYTE, Tokenizer
+from tinyengine.paths import shared_dir
 from tinyengine.sizes import ceil_div, round_up
 
 
@@ -25,6 +28,7 @@ class Shape:
     tokens: int = 300
     group: int = 0
     tied: bool = True
+    kept: int = 0
 
     @property
     def width(self) -> int:
@@ -91,6 +95,7 @@ def random_language(shape: Shape, seed: int = 0) -> LanguageModel:
         gains=gains(),
         classifier=PackedMatrix(table, classifier.multipliers) if shape.tied else classifier,
         tokenizer=random_tokenizer(shape.tokens, rng),
+        kept=shape.kept,
     )
 
 
@@ -125,3 +130,12 @@ def random_tokens(shape: Shape, count: int, seed: int = 0) -> list[list[np.ndarr
     tokens = np.random.default_rng(seed).integers(0, shape.tokens, count).astype(np.int32)
     tokens[count // 2] = shape.tokens + 7
     return [[np.array([token], np.int32)] for token in tokens]
+
+
+def stories260k() -> Path:
+    """The checkpoint, its tokenizer beside it; a test that asks is skipped where it is not at hand."""
+    shared = shared_dir()
+    checkpoint = shared / "models" / "stories260K" / "stories260K.bin" if shared else None
+    if checkpoint is None or not checkpoint.is_file():
+        pytest.skip("TINYENGINE_SHARED has no models/stories260K")
+    return checkpoint

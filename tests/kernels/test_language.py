@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ SHAPES = [
     Shape(layers=1, window=8),
     Shape(heads=8, key_heads=4, layers=1, window=8, sinks=1, group=32),
     Shape(heads=3, key_heads=1, head=16, layers=1, sinks=5, hidden=36, group=64, tied=False, tokens=268),
+    Shape(heads=6, key_heads=2, head=8, layers=1, sinks=5, kept=4, hidden=36, tokens=260),
 ]
 
 
@@ -53,7 +55,8 @@ def shapes(draw: st.DrawFn) -> Shape:
         hidden=2 * draw(st.integers(1, 40)),
         layers=draw(st.integers(1, 2)),
         window=window,
-        sinks=draw(st.integers(0, window - 1)),
+        sinks=(sinks := draw(st.integers(0, window - 1))),
+        kept=draw(st.integers(0, sinks)),
         tokens=4 * draw(st.integers(65, 80)),
         group=draw(st.sampled_from([0, 32, 64])),
         tied=draw(st.booleans()),
@@ -64,7 +67,7 @@ def shapes(draw: st.DrawFn) -> Shape:
 @given(shape=shapes(), seed=st.integers(0, 99))
 def test_any_model_gives_the_oracles_logits_on_the_host(shape: Shape, seed: int) -> None:
     model = compile_graph(language_graph(random_language(shape, seed)))
-    inputs = random_tokens(shape, 2 * shape.window + 5, seed)
+    inputs = random_tokens(shape, 4 * shape.window + 5, seed)
     [answers] = run_in_a_row([model], [inputs])
     for step, ([got], right) in enumerate(zip(answers, wanted(model, inputs), strict=True)):
         np.testing.assert_array_equal(got, right, f"token {step} of {shape}")
@@ -156,3 +159,52 @@ def test_wide_models_of_four_bits_are_fast() -> None:
         weights = np.random.default_rng(width).normal(size=(8, width))
         matrix = round_groups(weights, 32)
         assert fits_w4(matrix.values, matrix.shares, 32, norm_bound(width, NORM_BITS))
+
+
+def test_a_layer_may_have_fewer_heads() -> None:
+    """As lm convert --prune-heads leaves them: matrices, rings and attention follow."""
+    shape = Shape(heads=8, key_heads=4, layers=2, window=8)
+    whole = random_language(shape)
+    layer = whole.layers[1]
+    queries, keys = slice(0, 48), slice(0, 24)
+    rows = np.r_[queries, 64:88, 96:120]
+    attention = replace(
+        layer.attention, values=layer.attention.values[rows], multipliers=layer.attention.multipliers[rows]
+    )
+    fewer = replace(
+        layer,
+        attention=attention,
+        query_multipliers=layer.query_multipliers[queries],
+        key_multipliers=layer.key_multipliers[keys],
+        output=replace(layer.output, values=np.ascontiguousarray(layer.output.values[:, queries])),
+    )
+    model = compile_graph(language_graph(replace(whole, layers=(whole.layers[0], fewer))))
+    assert model.states_bytes == 2 * 8 * 8 * (4 + 3) + 4
+    inputs = random_tokens(shape, 20)
+    [answers] = run_in_a_row([model], [inputs])
+    for [got], right in zip(answers, wanted(model, inputs), strict=True):
+        np.testing.assert_array_equal(got, right)
+
+
+def test_ten_thousand_tokens_in_one_go() -> None:
+    """The ring goes round 1250 times: what is written then is what a start at the same slot would write."""
+    shape = Shape(layers=1, window=8)
+    inputs = random_tokens(shape, 10_000, 3)
+    models = [compiled(shape), compile_graph(language_graph(random_language(shape, 0)), CompileOptions(prefix="again"))]
+    whole, tail = run_in_a_row(models, [inputs, inputs[-32:]])
+    same = [np.array_equal(a, b) for [a], [b] in zip(whole[-32:], tail, strict=True)]
+    assert not any(same[:7]) and all(same[7:])
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+@pytest.mark.parametrize("cpu", [pytest.param("cortex-m4", marks=needs.simulated_core)])
+def test_memory_and_instructions_stay_the_same_ring_after_ring(cpu: str, kept: int) -> None:
+    shape = Shape(layers=1, window=16, sinks=kept, kept=kept)
+    turn, model = shape.window - kept, compile_graph(language_graph(random_language(shape)), CompileOptions(cpu))
+    jobs = [Job(0, x, reset=not n) for n, x in enumerate(random_tokens(shape, 16 + 6 * turn))]
+    with BenchImage([model], cpu) as image:
+        runs = image.run(jobs)[16:]
+    assert len({(run.arena_used, run.stack_used) for run in runs}) == 1
+    counts = np.array([run.instructions for run in runs], float).reshape(6, turn)
+    assert np.abs(counts / counts.mean() - 1).max() < 0.03
+    assert np.abs(counts.mean(1) / counts.mean() - 1).max() < 0.003

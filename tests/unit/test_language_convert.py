@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tinyengine.compiler import compile_model
 from tinyengine.errors import TinyEngineError
 from tinyengine.frontend.language import load_language
 from tinyengine.frontend.network import load_network
@@ -161,6 +162,26 @@ def test_integers_stay_near_the_float_model(tmp_path: Path, path: Path, model: L
     assert 0.9 < correlation(model, four) < correlation(model, eight)
 
 
+def test_heads_are_dropped_and_tokens_kept(tmp_path: Path, path: Path) -> None:
+    """The file is smaller, remembers less per token, and runs."""
+    options = ["--window", "16", "--brief"]
+    run("lm", "convert", path, *options, "-o", tmp_path / "plain.lm")
+    more = ["--prune-heads", "1", "--evict", "attention", "--keep", "3", "--sinks", "2"]
+    report = json.loads(run("lm", "convert", path, *options, *more, "--json", "-o", tmp_path / "less.lm").stdout)
+    [dropped] = report["dropped"]
+    assert [each["name"] for each in report["comparison"]["costs"]] == ["float without those heads", "w8"]
+    assert (report["sinks"], report["kept"], report["hints"]) == (2, 3, [])
+    plain, less = compile_model(tmp_path / "plain.lm"), compile_model(tmp_path / "less.lm")
+    assert less.weight_bytes < plain.weight_bytes
+    # a key head's keys and values are gone; each layer counts what its slots receive
+    assert less.states_bytes == plain.states_bytes - 2 * 16 * 8 + 2 * 4 * 16
+    said = " ".join(run("lm", "convert", path, *options, *more, "-o", tmp_path / "less.lm").stdout.split())
+    assert "the first 2 of them for ever, 3 of them for the attention that they receive" in said
+    assert f"{dropped['key_head']} of layer {dropped['layer']} ({dropped['loss']:+.4f})" in said
+    text = run("generate", tmp_path / "less.lm", "--prompt", "a", "--tokens", 60, "--endless", "--json")
+    assert json.loads(text.stdout)["tokens"] == 60
+
+
 def test_a_text_calibrates(tmp_path: Path, path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("\n".join("once upon a time " * 8 for _ in range(8)))
@@ -177,6 +198,12 @@ def test_convert_says_what_is_wrong(
     for arguments, words in (
         (["--window", "12"], "multiple of 8"),
         (["--window", "16", "--sinks", "16"], "fewer sinks"),
+        (
+            ["--window", "16", "--sinks", "8", "--evict", "attention", "--keep", "8"],
+            "8 sinks and 8 tokens that are kept",
+        ),
+        (["--keep", "8"], "--keep says how many tokens attention keeps: give --evict attention as well"),
+        (["--prune-heads", "3"], "give --prune-heads 2"),
         (["--tokenizer", short], "no tokenizer"),
         (["--method", "awq"], "--method says how weights of 4 bits are found: give --weights w4 as well"),
         (["--weights", "w8", "--group", "32"], "--group says"),

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.data.answers import softmax
+from tinyengine.errors import ModelError
 from tinyengine.kernels.lm_packing import fits_w4, peak_bound
+from tinyengine.language import heads
 from tinyengine.language.calibrate import Statistics, calibrate
-from tinyengine.language.choices import W8, Choice, Method, compare, evaluate, prepared, round_matrix, rounded
+from tinyengine.language.choices import W8, Answers, Choice, Method, compare, evaluate, prepared, round_matrix, rounded
+from tinyengine.language.heads import drop_heads, without
 from tinyengine.language.llama import MATRICES, SITES, Llama, logits, norm, rotate, sample, silu, turns
 from tinyengine.language.rounding import LARGEST, Groups, gptq, round_groups, round_rows
 from tinyengine.language.scaling import awq, scaled, smoothquant
@@ -201,3 +204,43 @@ def test_the_comparison_says_what_each_choice_costs() -> None:
     assert four.cross_entropy == pytest.approx(found.float_cross_entropy + four.loss)
     assert all(0 < each.error < 0.1 for each in found.costs) and eight.error < found.activations[0].error
     assert evaluate(model, held_out).nats.mean() == pytest.approx(found.float_cross_entropy)
+
+
+def test_a_dropped_head_is_one_whose_output_is_none() -> None:
+    model = random_llama(4, heads=8, width=64)  # two key heads, each with four query heads of 8 channels
+    [tokens] = tokens_of(model, 1, 20)
+    silent = model.layers[1].output.copy()
+    silent[:, 32:] = 0
+    muted = replace(model, layers=(model.layers[0], replace(model.layers[1], output=silent)))
+    smaller = without(model, {(1, 1)})
+    assert smaller.layers[1].query.shape == (32, 64) and smaller.layers[1].output.shape == (64, 32)
+    assert smaller.layers[1].key.shape == (8, 64) and smaller.layers[0].key.shape == (16, 64)
+    np.testing.assert_allclose(logits(smaller, tokens[None]), logits(muted, tokens[None]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_heads_that_cost_least_are_dropped_and_each_layer_keeps_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a head says counts as what it is worth: of random weights the text needs none."""
+
+    def worth(model: Llama, tokens: np.ndarray) -> Answers:
+        said = sum(float(np.abs(layer.output).sum()) for layer in model.layers)
+        return Answers(np.full(tokens.shape, -said), tokens)
+
+    monkeypatch.setattr(heads, "evaluate", worth)
+    model = random_llama(5, heads=8, kv_heads=4, width=64)
+    layers = list(model.layers)
+    for index, head in ((0, 2), (1, 1), (1, 3)):  # query heads 2h and 2h + 1 say nothing
+        output = layers[index].output.copy()
+        output[:, 16 * head : 16 * head + 16] = 0
+        layers[index] = replace(layers[index], output=output)
+    model = replace(model, layers=tuple(layers))
+    tokens = tokens_of(model, 2, 24)
+    smaller, dropped = drop_heads(model, tokens, 3)
+    assert {(each.layer, each.key_head) for each in dropped} == {(0, 2), (1, 1), (1, 3)}
+    assert all(abs(each.loss) < 1e-6 for each in dropped)
+    np.testing.assert_allclose(logits(smaller, tokens), logits(model, tokens), rtol=1e-4, atol=1e-5)
+    few, most = drop_heads(model, tokens, 6)
+    assert len(most) == 6 and [len(layer.key) for layer in few.layers] == [8, 8]
+    with pytest.raises(ModelError, match=r"7 key heads cannot be dropped, .*: give --prune-heads 6"):
+        drop_heads(model, tokens, 7)
+    with pytest.raises(ModelError, match=r"that 4 channels read .*: convert without --prune-heads"):
+        drop_heads(random_llama(1, heads=4, kv_heads=4), tokens_of(random_llama(1), 1, 8), 1)

@@ -40,6 +40,14 @@ def command() -> None:
 @setting("--group", click.Choice(["32", "64"]), "32", "Weights of 4 bits that share a scale.")
 @setting("--window", click.IntRange(min=8), 128, "Tokens that are remembered, a multiple of 8.")
 @setting("--sinks", click.IntRange(min=0), 0, "How many of them are the text's first ones, which stay.")
+@setting("--evict", click.Choice(["oldest", "attention"]), "oldest", "What makes room once the window is full.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --evict attention: tokens kept beside the last ones (default: an eighth of the window).",
+)
+@setting("--prune-heads", click.IntRange(min=0), 0, "Key heads to drop: those that the text needs least.")
 @click.option(
     "--calibrate",
     type=click.Path(path_type=Path),
@@ -57,6 +65,9 @@ def convert_command(
     group: str,
     window: int,
     sinks: int,
+    evict: str,
+    keep: int | None,
+    prune_heads: int,
     calibrate: Path | None,
     brief: bool,
     out: Path,
@@ -66,6 +77,9 @@ def convert_command(
 
     MODEL is a folder with config.json, model.safetensors and tokenizer.json of a LlamaForCausalLM, as Hugging Face's
     transformers and 'lm train' write it (pip install 'tinyengine[language]'), or a checkpoint of llama2.c (.bin).
+
+    With --evict attention, the token that leaves the ring of the last ones is kept if it has received more attention
+    than the least attended of those that are.
 
     Cross-entropies are of held-out text (of the last third of TEXT). 'same next token': how often the most likely
     next token is the float model's.
@@ -84,8 +98,11 @@ def convert_command(
     given = [name for name in ("method", "group") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if weights == "w8" and given:
         raise click.UsageError(f"--{given[0]} says how weights of 4 bits are found: give --weights w4 as well")
+    if keep and evict == "oldest":
+        raise click.UsageError("--keep says how many tokens attention keeps: give --evict attention as well")
+    kept = (keep or max(1, window // 8)) if evict == "attention" else 0
     choice = Choice(8) if weights == "w8" else Choice(4, Method(method), int(group))
-    options = ConvertOptions(model, out, choice, tokenizer, window, sinks, calibrate, not brief)
+    options = ConvertOptions(model, out, choice, tokenizer, window, sinks, calibrate, not brief, kept, prune_heads)
     with step_progress() as progress:
         result = convert(options, progress)
     hints = compile_model(out).hints

@@ -60,8 +60,8 @@ class PackedLayer:
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
-    """``table`` (V,D) int8 and ``table_multipliers`` (V,) int32: the embedding. ``window``: tokens that are remembered,
-    the first ``sinks`` for ever."""
+    """``table`` (V,D) int8 and ``table_multipliers`` (V,) int32: the embedding. ``window``, ``sinks``, ``kept``: as
+    RingAttrs has them. A head has D / ``heads`` channels; layers may have fewer heads."""
 
     heads: int
     key_heads: int
@@ -77,6 +77,7 @@ class LanguageModel:
     tokenizer: Tokenizer
     note: dict[str, object] = field(default_factory=dict)  # how it was converted
     bias: np.ndarray | None = None  # int32 (V,), 12 fraction bits: what training has added to the logits
+    kept: int = 0
 
     @property
     def tied(self) -> bool:
@@ -94,6 +95,8 @@ def save_language(model: LanguageModel) -> bytes:
     numbers: dict[str, object] = {"version": version, "layers": len(model.layers), "tied": model.tied}
     for name in ("heads", "key_heads", "window", "sinks", "epsilon", "note"):
         numbers[name] = getattr(model, name)
+    if model.kept:
+        numbers["kept"] = model.kept
     for name in ("frequencies", "table", "table_multipliers", "gains"):
         arrays[name] = getattr(model, name)
     if model.bias is not None:
@@ -129,6 +132,8 @@ def load_language(path: Path) -> LanguageModel:
     """The model in the file ``path``. ModelError, one sentence, if there is none."""
     data = network_bytes(path)
     try:
+        if not zipfile.is_zipfile(io.BytesIO(data)):  # which NumPy would take for pickled objects
+            raise ValueError("no archive of arrays")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _parse(arrays)
@@ -184,6 +189,7 @@ def _parse(arrays: Mapping[str, np.ndarray]) -> LanguageModel:
         tokenizer=Tokenizer(pieces, tuple(arrays["piece_scores"].tolist())),
         note=numbers["note"],
         bias=arrays["bias"] if numbers["version"] == WITH_BIAS else None,
+        kept=int(numbers.get("kept", 0)),
     )
 
 
@@ -271,7 +277,7 @@ def _graph(model: LanguageModel, name: str) -> Graph:
     b.graph.tokenizer = model.tokenizer
     width = model.table.shape[1]
     head = width // model.heads
-    ring, norm = RingAttrs(model.window, model.sinks), LmNormAttrs(model.epsilon)
+    ring, norm = RingAttrs(model.window, model.sinks, model.kept), LmNormAttrs(model.epsilon)
     b.graph.tensors["token"] = Tensor("token", (1,), "int32")
     b.graph.inputs.append(Port("token", "token", "int32"))
     position = b.state("position", (1,), "int32")
@@ -288,8 +294,10 @@ def _graph(model: LanguageModel, name: str) -> Graph:
     )
     for index, layer in enumerate(model.layers):
         at = f"layers.{index}."
-        keys = b.state(at + "keys", (model.key_heads, model.window, head), "int8")
-        values = b.state(at + "values", (model.key_heads, model.window // 2, head // 2, 2, 2), "int8")
+        groups = layer.key_multipliers.size // head
+        keys = b.state(at + "keys", (groups, model.window, head), "int8")
+        values = b.state(at + "values", (groups, model.window // 2, head // 2, 2, 2), "int8")
+        received = [b.state(at + "received", (model.window,), "int32")] if model.kept else []
         gains = b.constant(at + "attention.gains", layer.attention_gains)
         [h] = b.add(at + "attention.norm", OpKind.LM_NORM, [x, gains], "int16", attrs=norm)
         y = b.matrix(at + "attention.in", layer.attention, h)
@@ -297,12 +305,15 @@ def _graph(model: LanguageModel, name: str) -> Graph:
             b.constant(at + "queries.multipliers", layer.query_multipliers),
             b.constant(at + "keys.multipliers", layer.key_multipliers),
         ]
-        rotated = [y, angles, position, keys, values, *multipliers]
+        rotated = [y, angles, position, keys, values, *multipliers, *received]
         queries, *rings = b.add(at + "rotate", OpKind.LM_ROTATE, rotated, "int16", "int8", "int8", attrs=ring)
         b.keep(keys, rings[0])
         b.keep(values, rings[1])
-        attended = [queries, *rings, position]
-        [seen] = b.add(at + "attention", OpKind.LM_ATTENTION, attended, "int16", attrs=ring)
+        attended = [queries, *rings, position, *received]
+        dtypes = ["int16", *("int32" for _ in received)]
+        seen, *counts = b.add(at + "attention", OpKind.LM_ATTENTION, attended, *dtypes, attrs=ring)
+        for state, update in zip(received, counts, strict=True):
+            b.keep(state, update)
         x = b.matrix(at + "attention.out", layer.output, seen, x)
         gains = b.constant(at + "feed.gains", layer.feed_gains)
         [h] = b.add(at + "feed.norm", OpKind.LM_NORM, [x, gains], "int16", attrs=norm)

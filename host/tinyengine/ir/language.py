@@ -35,6 +35,10 @@ MAX_WIDTH = 1016
 """Of a model: a norm's squares fit 30 bits; a multiple of 8."""
 SLOTS = 8
 """Slots are looked at by eights."""
+RECEIVED_BITS = 16
+"""Of the attention that a slot receives, 1 of a head in all."""
+FORGET_SHIFT = 6
+"""Of that attention, 2^-6 are forgotten with each token."""
 
 
 def smmulr(a: np.ndarray, multiplier: np.ndarray | int) -> np.ndarray:

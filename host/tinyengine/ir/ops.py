@@ -482,11 +482,14 @@ class DetectionAttrs(Attrs):
 
 @dataclass(frozen=True)
 class RingAttrs(Attrs):
-    """LM_POSITION, LM_ROTATE, LM_ATTENTION: what is remembered are ``window`` tokens, of which the first ``sinks`` stay
-    for ever and the others are the last ones, in a ring."""
+    """LM_POSITION, LM_ROTATE, LM_ATTENTION: what is remembered are ``window`` tokens: in the first ``sinks`` slots the
+    text's first ones, behind them the last ones, in a ring. The last ``kept`` of the sinks are no longer the first
+    tokens once the ring is full: a token that leaves it takes the place of the one there that receives least attention,
+    if it receives more itself."""
 
     window: int
     sinks: int = 0
+    kept: int = 0
 
     @property
     def ring(self) -> int:
@@ -497,6 +500,12 @@ class RingAttrs(Attrs):
     def variants(self) -> int:
         """As what a query is rotated: for slots of the ring's present turn, of its former one, and for sinks."""
         return 3 if self.sinks else 2
+
+    @property
+    def farthest(self) -> int:
+        """As at which slot queries are rotated for sinks, once the ring is full. Where tokens come there from the ring,
+        with the rotation of its slots, all of them are farther away than those in the ring."""
+        return self.window + self.ring - 1 if self.kept else self.window - 1
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 UNKNOWN, BEGIN, END = 0, 1, 2
+GONE = -1
+"""In place of a token that is part of another one now."""
 FIRST_BYTE = 3
 """Tokens of single bytes: this one of 0 to that of 255."""
 BYTES = 256
@@ -47,15 +50,36 @@ class Tokenizer:
             data = character.encode("utf-8", "surrogateescape")
             known = self.tokens.get(data)
             ids += [FIRST_BYTE + byte for byte in data] if known is None else [known]
-        while True:
-            best: tuple[float, int, int] | None = None
-            for place, (left, right) in enumerate(pairwise(ids)):
-                token = self.tokens.get(self._text(left) + self._text(right))
-                if token is not None and (best is None or self.scores[token] > best[0]):
-                    best = self.scores[token], place, token
-            if best is None:
-                return [BEGIN, *ids] if begin else ids
-            ids[best[1] : best[1] + 2] = [best[2]]
+        ids = self._merged(ids)
+        return [BEGIN, *ids] if begin else ids
+
+    def _merged(self, ids: list[int]) -> list[int]:
+        """Neighbours that are a piece together become that piece, the highest score first, of the same scores the first
+        in the text."""
+        after, before = list(range(1, len(ids) + 1)), list(range(-1, len(ids) - 1))
+        pairs: list[tuple[float, int, int, int, int]] = []
+
+        def offer(place: int) -> None:
+            if place < 0 or after[place] == len(ids):
+                return
+            left, right = ids[place], ids[after[place]]
+            token = self.tokens.get(self._text(left) + self._text(right))
+            if token is not None:
+                heapq.heappush(pairs, (-self.scores[token], place, left, right, token))
+
+        for place in range(len(ids)):
+            offer(place)
+        while pairs:
+            _, place, left, right, token = heapq.heappop(pairs)
+            other = after[place]
+            if ids[place] != left or other == len(ids) or ids[other] != right:
+                continue  # one of both has been merged since
+            ids[place], ids[other], after[place] = token, GONE, after[other]
+            if after[other] < len(ids):
+                before[after[other]] = place
+            offer(before[place])
+            offer(place)
+        return [token for token in ids if token != GONE]
 
     def piece(self, token: int, before: int) -> bytes:
         """What ``token`` adds to a text behind token ``before``: no space at its beginning."""

@@ -93,7 +93,7 @@ def _matrix_w8(graph: Graph, weights: str, multipliers: str) -> CArray:
 
 def _ring(attrs: RingAttrs) -> dict[str, CValue]:
     """te_lm_ring."""
-    return {"window": attrs.window, "sinks": attrs.sinks}
+    return {"window": attrs.window, "sinks": attrs.sinks} | ({"kept": attrs.kept} if attrs.kept else {})
 
 
 @lowering(OpKind.LM_EMBEDDING)
@@ -209,6 +209,8 @@ def lower_rotate(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "key_multipliers": CArray("key_multipliers", _data(graph, op, 6)),
         }
 
+    if attrs.kept:
+        return _call(op, graph, "rotate_keeping", pack, kind="rotate", in_place=((1, 3), (2, 4)))
     return _call(op, graph, "rotate", pack, in_place=((1, 3), (2, 4)))
 
 
@@ -231,7 +233,17 @@ def lower_attention(op: Operator, graph: Graph, target: Target) -> KernelCall:
         return ""
 
     scratch = 4 * attrs.window + 8 * head
-    return _call(op, graph, "attention", pack, scratch=scratch, macs=2 * attrs.window * heads * head, hint=hint)
+    return _call(
+        op,
+        graph,
+        "attention_counting" if attrs.kept else "attention",
+        pack,
+        kind="attention",
+        scratch=scratch,
+        in_place=((1, 4),) if attrs.kept else (),
+        macs=2 * attrs.window * heads * head,
+        hint=hint,
+    )
 
 
 @lowering(OpKind.LM_GATE)

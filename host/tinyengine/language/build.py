@@ -45,8 +45,10 @@ def quantize(
     window: int,
     sinks: int = 0,
     note: dict[str, object] | None = None,
+    kept: int = 0,
 ) -> LanguageModel:
-    """The model in integers. ModelError if numbers do not fit them."""
+    """The model in integers. ``window``, ``sinks``, ``kept``: as RingAttrs has them. ModelError if numbers do not fit
+    them."""
     size = np.abs(model.embedding).max(1) / 127.0
     scales = np.where(size == 0, 1.0, size)
     table = np.rint(model.embedding / scales[:, None]).astype(np.int8)
@@ -70,6 +72,7 @@ def quantize(
         classifier=_packed("the classifier", classifier, np.full(len(table), unit)),
         tokenizer=tokenizer,
         note=note or {},
+        kept=kept,
     )
 
 

@@ -175,12 +175,13 @@ def compare(
     choices: Sequence[Choice],
     detail: bool = True,
     progress: Progress = silent,
+    original: Llama | None = None,
 ) -> Comparison:
     """Fake quantization in float: fast, and within a thousandth of a nat of the integers. ``calibration`` (B, N) and
     ``held_out`` (B, N + 1) are tokens. ``detail``: each kind of matrix alone (in the first choice of 4 bits), and
-    activations of 8 bits."""
+    activations of 8 bits. ``original``: the float model that all are compared with, where it is not ``model``."""
     statistics = calibrate(model, calibration, window)
-    reference = evaluate(model, held_out)
+    reference = evaluate(original or model, held_out)
     four = next((choice for choice in choices if choice.bits == 4), None)
     alone = [replace(four, matrices=(name,)) for name in MATRICES] if detail and four else []
     total, done = len(choices) + len(alone) + (1 + len(ALPHAS) if detail else 0), 0
@@ -192,7 +193,8 @@ def compare(
         progress(done, total)
         return found
 
-    costs = tuple(
+    pruned = () if original is None else (cost("float without those heads", evaluate(model, held_out), reference),)
+    costs = pruned + tuple(
         price(choice.name, choice, *prepared(model, statistics, calibration, window, choice)) for choice in choices
     )
     matrices = tuple(

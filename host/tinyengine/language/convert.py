@@ -15,6 +15,7 @@ from tinyengine.language.build import quantize
 from tinyengine.language.calibrate import LENGTH, SEED, STREAMS, calibrate
 from tinyengine.language.checkpoint import load_llama2c, load_llama2c_tokenizer
 from tinyengine.language.choices import W8, Choice, Comparison, compare, prepared, round_matrix
+from tinyengine.language.heads import DroppedHead, drop_heads
 from tinyengine.language.llama import Llama, sample
 from tinyengine.language.safetensors_folder import TOKENIZER, load_folder
 from tinyengine.language.text import read_text
@@ -29,7 +30,8 @@ LEAST_TEXT = 64
 @dataclass(frozen=True)
 class ConvertOptions:
     """``tokenizer`` None: the tokenizer.json in the same folder, or the only tok*.bin beside ``model``. ``text`` None:
-    what the float model writes. ``detail``: every kind of matrix alone is judged as well."""
+    what the float model writes. ``detail``: every kind of matrix alone is judged as well. ``kept``: tokens that are kept
+    for the attention they receive, beside the ring and the sinks. ``pruned``: key heads that are dropped."""
 
     model: Path
     out: Path
@@ -39,6 +41,8 @@ class ConvertOptions:
     sinks: int = 0
     text: Path | None = None
     detail: bool = True
+    kept: int = 0
+    pruned: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Conversion:
     sinks: int
     calibrated_on: str
     comparison: Comparison
+    kept: int = 0
+    dropped: tuple[DroppedHead, ...] = ()
 
 
 def convert(options: ConvertOptions, activity: Activity) -> Conversion:
@@ -61,15 +67,20 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         raise ModelError(
             f"a window of {options.window} tokens is not possible: give a multiple of {SLOTS} up to {MAX_WINDOW}"
         )
-    if options.sinks >= options.window:
-        raise ModelError(f"{options.sinks} sinks leave no slot of {options.window}: give fewer sinks or a wider window")
-    model, tokenizer = _load(options.model, options.tokenizer)
+    front = options.sinks + options.kept
+    if front >= options.window:
+        what = f"{options.sinks} sinks" + (f" and {options.kept} tokens that are kept" if options.kept else "")
+        raise ModelError(f"{what} leave no slot of {options.window}: give fewer sinks or a wider window")
+    original, tokenizer = _load(options.model, options.tokenizer)
     activity("reading or writing text", 0, 1)
     if options.text is None:
-        written = sample(model, 2 * STREAMS, min(LENGTH, model.context), SEED)
+        written = sample(original, 2 * STREAMS, min(LENGTH, original.context), SEED)
         calibration, held_out = written[:STREAMS], written[STREAMS:]
     else:
-        calibration, held_out = _streams(options.text, tokenizer, min(LENGTH, model.context))
+        calibration, held_out = _streams(options.text, tokenizer, min(LENGTH, original.context))
+    model, dropped = original, ()
+    if options.pruned:
+        model, dropped = drop_heads(original, calibration, options.pruned, part(activity, "weighing heads"))
     activity("calibrating", 0, 1)
     statistics = calibrate(model, calibration, options.window)
     changed, known = prepared(model, statistics, calibration, options.window, options.choice)
@@ -80,14 +91,22 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         tokenizer,
         lambda name, _layer, weights, squares: round_matrix(name, weights, squares, options.choice),
         options.window,
-        options.sinks,
+        front,
         {"from": options.model.resolve().name, "weights": options.choice.name, "calibrated on": calibrated_on},
+        options.kept,
     )
     language_graph(packed, options.out.stem)  # which refuses what no command could read
     data = save_language(packed)
     choices = list(dict.fromkeys([W8, options.choice]))
     comparison = compare(
-        model, calibration, held_out, options.window, choices, options.detail, part(activity, "judging")
+        model,
+        calibration,
+        held_out,
+        options.window,
+        choices,
+        options.detail,
+        part(activity, "judging"),
+        original if dropped else None,
     )
     with replacing(options.out) as partial:
         partial.write_bytes(data)
@@ -102,6 +121,8 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         sinks=options.sinks,
         calibrated_on=calibrated_on,
         comparison=comparison,
+        kept=options.kept,
+        dropped=dropped,
     )
 
 

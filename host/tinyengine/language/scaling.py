@@ -42,15 +42,15 @@ def scaled(model: Llama, scales: Scales) -> Llama:
 
 def _of_values(model: Llama, s: np.ndarray) -> np.ndarray:
     """One scale per channel of the values (K,) from those of attention's output (D,), which query heads share."""
-    shared = s.reshape(model.kv_heads, -1, model.head)
+    shared = s.reshape(-1, model.heads // model.kv_heads, model.head)
     return np.asarray(shared[:, 0].ravel())
 
 
 def _shareable(model: Llama, site: str, s: np.ndarray) -> np.ndarray:
     """``s`` with a geometric mean of 1, the same for query heads that share values."""
     if site == "output":
-        groups = np.exp(np.log(s).reshape(model.kv_heads, -1, model.head).mean(1, keepdims=True))
-        s = np.broadcast_to(groups, (model.kv_heads, model.heads // model.kv_heads, model.head)).ravel()
+        shared = np.log(s).reshape(-1, model.heads // model.kv_heads, model.head)
+        s = np.broadcast_to(np.exp(shared.mean(1, keepdims=True)), shared.shape).ravel()
     return np.asarray(s / np.exp(np.log(s).mean()))
 
 

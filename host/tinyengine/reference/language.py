@@ -8,10 +8,12 @@ import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.language import (
+    FORGET_SHIFT,
     GATE_BITS,
     HIDDEN_BITS,
     NO_SCORE,
     OUTPUT_BITS,
+    RECEIVED_BITS,
     SCORE_SHIFT,
     SLOTS,
     gate_table,
@@ -50,7 +52,7 @@ def position(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list[np.nd
     attrs, frequencies = op.attrs, inputs[1].astype(np.int64)
     at = int(inputs[0].ravel()[0])
     slot = slot_of(at, attrs.window, attrs.sinks)
-    turned = np.array([slot, slot + attrs.ring, min(at, attrs.window - 1)][: attrs.variants])
+    turned = np.array([slot, slot + attrs.ring, at if at < attrs.window else attrs.farthest][: attrs.variants])
     phases = turned[:, None] * frequencies
     angles = np.stack([sine(phases + (1 << 30)), sine(phases)], -1)
     return [angles, np.array(next_position(at, attrs.window, attrs.sinks))]
@@ -106,7 +108,7 @@ def _rotated(x: np.ndarray, cosine: np.ndarray, sines: np.ndarray) -> np.ndarray
 @oracle(OpKind.LM_ROTATE)
 def rotate(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
     assert isinstance(op.attrs, RingAttrs)
-    y, angles, at, keys, values, query_multipliers, key_multipliers = _int64(inputs)
+    y, angles, at, keys, values, query_multipliers, key_multipliers, *received = _int64(inputs)
     groups, _, head = keys.shape
     width = query_multipliers.size
     queries, own_keys, own_values = (
@@ -115,19 +117,30 @@ def rotate(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> list[np.ndar
     queries, own_keys = saturate(queries, 16), saturate(own_keys, 16)
     multiplier = query_multipliers.reshape(queries.shape)
     turned = [saturate(smmulr(_rotated(queries, each[:, 0], each[:, 1]), multiplier), 16) for each in angles]
-    slot = slot_of(int(at.ravel()[0]), op.attrs.window, op.attrs.sinks)
+    now = int(at.ravel()[0])
+    slot, plain = slot_of(now, op.attrs.window, op.attrs.sinks), unpack_values(values)
+    if received:
+        to = _new_slot(op.attrs, now, slot, received[0])
+        keys[:, to], plain[:, to] = keys[:, slot], plain[:, slot]
     products = smmulr(_rotated(own_keys, angles[0, :, 0], angles[0, :, 1]), key_multipliers.reshape(groups, head))
     keys[:, slot] = pack_keys(saturate(products, 8))
-    plain = unpack_values(values)
     plain[:, slot] = saturate(own_values, 8)
     return [np.stack(turned), keys, pack_values(plain)]
 
 
+def _new_slot(attrs: RingAttrs, now: int, slot: int, received: np.ndarray) -> int:
+    """Where the token in ``slot`` goes when that of position ``now`` comes: to the kept one that receives least
+    attention, the first of those, or nowhere (``slot``)."""
+    first = attrs.sinks - attrs.kept
+    weakest = first + int(received[first : attrs.sinks].argmin())
+    return weakest if now >= attrs.window and received[slot] > received[weakest] else slot
+
+
 @oracle(OpKind.LM_ATTENTION)
-def attention(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray:
+def attention(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
     """Slots without a token in the last eight that have one score lowest."""
     assert isinstance(op.attrs, RingAttrs)
-    queries, keys, values, at = _int64(inputs)
+    queries, keys, values, at, *received = _int64(inputs)
     window, sinks = op.attrs.window, op.attrs.sinks
     heads, head = queries.shape[1:]
     now = int(at.ravel()[0])
@@ -140,13 +153,19 @@ def attention(op: Operator, graph: Graph, inputs: list[np.ndarray]) -> np.ndarra
     distance = scores.max(1, keepdims=True) - scores
     weights = softmax_table()[distance & 255] >> (distance >> 8)
     output = np.empty((heads, head), np.int64)
+    for counts in received:
+        counts[_new_slot(op.attrs, now, slot, counts)] = counts[slot]
+        counts[slot] = 0
+        counts -= counts >> FORGET_SHIFT
     for index, (row, held) in enumerate(zip(weights, values[:, slots], strict=True)):
         total = int(row.sum())
         zeros = zeros_in_front(total, 32)
         factor = (1 << 31) // ((total << zeros) >> 16)
+        for counts in received:
+            counts[slots] += row * factor >> (47 - RECEIVED_BITS - zeros)
         mean = smmulr((row @ held) << (zeros - 8), factor)
         output[index] = (mean + (1 << (6 - OUTPUT_BITS))) >> (7 - OUTPUT_BITS)
-    return output
+    return [output, *received] if received else output
 
 
 @oracle(OpKind.LM_GATE)

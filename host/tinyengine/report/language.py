@@ -16,8 +16,13 @@ def print_conversion(result: Conversion) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"[bold]{result.out}[/]: {result.bytes:,} bytes, {result.parameters:,} parameters, {result.choice}; remembers "
-        f"{result.window} tokens" + (f", the first {result.sinks} of them for ever" if result.sinks else "")
+        f"{result.window} tokens"
+        + (f", the first {result.sinks} of them for ever" if result.sinks else "")
+        + (f", {result.kept} of them for the attention that they receive" if result.kept else "")
     )
+    if result.dropped:
+        heads = ", ".join(f"{each.key_head} of layer {each.layer} ({each.loss:+.4f})" for each in result.dropped)
+        console.print(f"dropped key heads, and nats per token that each alone costs: {heads}")
     found = result.comparison
     console.print(
         f"calibrated on {result.calibrated_on}; held-out text: float {found.float_cross_entropy:.4f} nats per token"

@@ -136,17 +136,21 @@ class LmMatrix(Language[LmMatrixAttrs], kind=OpKind.LM_MATRIX):
 
 class LmRotate(Language[RingAttrs], kind=OpKind.LM_ROTATE):
     """y (1,D+2Gd): queries, keys, values; angles, position, ring of keys (G,W,d), of values (G,W/2,d/2,2,2),
-    multipliers of queries (D) and keys (Gd). outputs: queries (variants,H,d), both rings with this token in its slot.
-    """
+    multipliers of queries (D) and keys (Gd), where tokens are kept the attention (W) that each slot receives. outputs:
+    queries (variants,H,d), both rings with this token in its slot."""
 
-    signatures = ("int32 x int16 x int32 x int8 x int8 x int32 x int32 -> int16 x int8 x int8",)
+    signatures = (
+        "int32 x int16 x int32 x int8 x int8 x int32 x int32 -> int16 x int8 x int8",
+        "int32 x int16 x int32 x int8 x int8 x int32 x int32 x int32 -> int16 x int8 x int8",
+    )
     constants = (5, 6)
 
     def fits(self, attrs: RingAttrs, x: Tensor) -> bool:
         return len(x.shape) == 2 and _possible(attrs)
 
     def shapes(self, attrs: RingAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
-        y, angles, position, keys, values, query_multipliers, key_multipliers = inputs
+        y, angles, position, keys, values, query_multipliers, key_multipliers, *received = inputs
+        _require_received(attrs, received)
         if len(keys.shape) != 3 or keys.shape[1] != attrs.window:
             raise Contradiction(f"has a ring of keys {list(keys.shape)} for {attrs.window} tokens")
         groups, window, head = keys.shape
@@ -169,21 +173,23 @@ class LmRotate(Language[RingAttrs], kind=OpKind.LM_ROTATE):
 
 
 class LmAttention(Language[RingAttrs], kind=OpKind.LM_ATTENTION):
-    """queries (variants,H,d), rings of keys and of values, position: what the tokens that are remembered say (1,D)."""
+    """queries (variants,H,d), rings of keys and of values, position: what the tokens that are remembered say (1,D).
+    Where tokens are kept also the attention (W) that each slot has received, and receives with this token."""
 
-    signatures = ("int16 x int8 x int8 x int32 -> int16",)
+    signatures = ("int16 x int8 x int8 x int32 -> int16", "int16 x int8 x int8 x int32 x int32 -> int16 x int32")
 
     def fits(self, attrs: RingAttrs, x: Tensor) -> bool:
         return len(x.shape) == 3 and x.shape[0] == attrs.variants and _possible(attrs)
 
-    def shape(self, attrs: RingAttrs, inputs: Sequence[Tensor], declared: Shape) -> Shape:
-        queries, keys, values, position = inputs
+    def shapes(self, attrs: RingAttrs, inputs: Sequence[Tensor], declared: Sequence[Shape]) -> list[Shape]:
+        queries, keys, values, position, *received = inputs
+        _require_received(attrs, received)
         _, heads, head = queries.shape
         groups = keys.shape[0] if keys.shape else 0
         wanted = (groups, attrs.window, head), (groups, attrs.window // 2, head // 2, 2, 2), 1
         if (keys.shape, values.shape, position.elements) != wanted or head % HEAD or heads % groups:
             raise Contradiction(f"has queries {list(queries.shape)} for {list(keys.shape)} and {list(values.shape)}")
-        return (1, heads * head)
+        return [(1, heads * head), *(each.shape for each in received)]
 
     def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
         return 2 * inputs[1].shape[1] * output.elements
@@ -208,7 +214,15 @@ def remembered(graph: Graph) -> RingAttrs | None:
 
 def _possible(attrs: RingAttrs) -> bool:
     """Slots are looked at by eights; a ring needs at least one."""
-    return 0 < attrs.window <= MAX_WINDOW and attrs.window % SLOTS == 0 and 0 <= attrs.sinks < attrs.window
+    window = 0 < attrs.window <= MAX_WINDOW and attrs.window % SLOTS == 0
+    return window and 0 <= attrs.kept <= attrs.sinks < attrs.window
+
+
+def _require_received(attrs: RingAttrs, received: Sequence[Tensor]) -> None:
+    if [each.shape for each in received] != [(attrs.window,)] * (attrs.kept > 0):
+        raise Contradiction(
+            f"counts attention in {[list(each.shape) for each in received]} to keep {attrs.kept} tokens"
+        )
 
 
 def _require_weights(tensor: Tensor, largest: int, negative: int | None = None) -> None:

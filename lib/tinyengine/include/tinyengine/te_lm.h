@@ -22,8 +22,10 @@ typedef struct te_lm_embedding_params {
 /* A token outside the table counts as its first or last one. */
 void te_lm_embedding(const te_lm_embedding_params *p, const int32_t *token, int32_t *x);
 
+/* window: slots, the sinks included. kept: of the sinks, the last so many are taken over by tokens that leave the ring and
+ * receive more attention. */
 typedef struct te_lm_ring {
-    uint16_t window, sinks; /* slots, those of the first tokens included */
+    uint16_t window, sinks, kept;
 } te_lm_ring;
 
 typedef struct te_lm_position_params {
@@ -70,6 +72,12 @@ void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t 
                   const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
                   int8_t *keys_next, int8_t *values_next);
 
+/* Before that, the token whose slot this one takes is kept, if it receives more attention than one that is.
+ * received: of each slot, as te_lm_attention_counting left it. */
+void te_lm_rotate_keeping(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                          const int32_t *position, const int8_t *keys, const int8_t *values,
+                          const int32_t *received, int16_t *q, int8_t *keys_next, int8_t *values_next);
+
 typedef struct te_lm_attention_params {
     te_lm_ring ring;
     uint16_t heads, key_heads, head;
@@ -79,6 +87,12 @@ typedef struct te_lm_attention_params {
 /* Query heads of a key head two by two. scratch: 4 bytes per slot, 8 per channel of a head. */
 void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
                      const int8_t *values, const int32_t *position, int16_t *output, void *scratch);
+
+/* And how much attention each slot receives: 2^16 of a head in all, of which each token forgets 2^-6. The next counts may
+ * lie where the counts lie. */
+void te_lm_attention_counting(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                              const int8_t *values, const int32_t *position, const int32_t *received,
+                              int16_t *output, int32_t *received_next, void *scratch);
 
 TE_END_C
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define NO_SCORE (-32768) /* of a slot without a token */
+#define FORGET_SHIFT 6    /* what share of the attention that a slot has received a token forgets */
 
 void te_lm_embedding(const te_lm_embedding_params *p, const int32_t *token, int32_t *x) {
     const uint32_t last = p->tokens - 1, t = *token < 0                ? 0
@@ -34,7 +35,8 @@ static int16_t sine(const int16_t *table, uint32_t phase) {
 void te_lm_position(const te_lm_position_params *p, const int32_t *position, int16_t *angles, int32_t *next) {
     const uint32_t now = (uint32_t)*position, window = p->ring.window, sinks = p->ring.sinks;
     const uint32_t slot = slot_of(p->ring, now);
-    const uint32_t turned[3] = {slot, slot + window - sinks, now < window ? now : window - 1};
+    const uint32_t farthest = p->ring.kept ? 2 * window - sinks - 1 : window - 1;
+    const uint32_t turned[3] = {slot, slot + window - sinks, now < window ? now : farthest};
     for (uint32_t variant = 0; variant < (sinks ? 3u : 2u); variant++) {
         for (uint32_t i = 0; i < p->pairs; i++) {
             const uint32_t phase = turned[variant] * p->frequencies[i];
@@ -116,15 +118,34 @@ static void queries(const te_lm_rotate_params *p, const int32_t *y, const int16_
     }
 }
 
-void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
-                  const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
-                  int8_t *keys_next, int8_t *values_next) {
+/* Where the token in a slot goes when that of position now comes: to the kept one that receives least attention, or
+ * nowhere (the slot itself). */
+static uint32_t new_slot(te_lm_ring ring, uint32_t now, uint32_t slot, const int32_t *received) {
+    uint32_t weakest = ring.sinks - (uint32_t)ring.kept;
+    for (uint32_t i = weakest + 1; i < ring.sinks; i++) {
+        if (received[i] < received[weakest]) weakest = i;
+    }
+    return now >= ring.window && received[slot] > received[weakest] ? weakest : slot;
+}
+
+/* Keys and values of a slot over those of another. */
+static void move(const te_lm_rotate_params *p, uint32_t slot, uint32_t to, int8_t *keys, int8_t *values) {
+    const uint32_t head = p->head, size = p->ring.window * head;
+    for (uint32_t h = 0; h < p->key_heads; h++, keys += size, values += size) {
+        memcpy(keys + to * head, keys + slot * head, head);
+        const int8_t *from = values + slot / 2 * 2 * head + slot % 2 * 2;
+        int8_t *value = values + to / 2 * 2 * head + to % 2 * 2;
+        for (uint32_t i = 0; i < 2 * head; i += 4) {
+            value[i] = from[i];
+            value[i + 1] = from[i + 1];
+        }
+    }
+}
+
+static void append(const te_lm_rotate_params *p, uint32_t slot, const int32_t *y, const int16_t *angles,
+                   int16_t *q, int8_t *keys_next, int8_t *values_next) {
     const uint32_t head = p->head, width = p->heads * head, key_width = p->key_heads * head,
                    window = p->ring.window;
-    const uint32_t slot = slot_of(p->ring, (uint32_t)*position);
-    if (keys_next != keys) memcpy(keys_next, keys, window * key_width);
-    if (values_next != values) memcpy(values_next, values, window * key_width);
-
     queries(p, y, angles, q);
     const int32_t *key_in = y + width, *value_in = key_in + key_width, *multipliers = p->key_multipliers;
     for (uint32_t h = 0; h < p->key_heads; h++) {
@@ -142,6 +163,30 @@ void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t 
             }
         }
     }
+}
+
+static void bring_rings(const te_lm_rotate_params *p, const int8_t *keys, const int8_t *values,
+                        int8_t *keys_next, int8_t *values_next) {
+    const uint32_t size = (uint32_t)p->ring.window * p->key_heads * p->head;
+    if (keys_next != keys) memcpy(keys_next, keys, size);
+    if (values_next != values) memcpy(values_next, values, size);
+}
+
+void te_lm_rotate(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                  const int32_t *position, const int8_t *keys, const int8_t *values, int16_t *q,
+                  int8_t *keys_next, int8_t *values_next) {
+    bring_rings(p, keys, values, keys_next, values_next);
+    append(p, slot_of(p->ring, (uint32_t)*position), y, angles, q, keys_next, values_next);
+}
+
+void te_lm_rotate_keeping(const te_lm_rotate_params *p, const int32_t *y, const int16_t *angles,
+                          const int32_t *position, const int8_t *keys, const int8_t *values,
+                          const int32_t *received, int16_t *q, int8_t *keys_next, int8_t *values_next) {
+    const uint32_t now = (uint32_t)*position, slot = slot_of(p->ring, now),
+                   to = new_slot(p->ring, now, slot, received);
+    bring_rings(p, keys, values, keys_next, values_next);
+    if (to != slot) move(p, slot, to, keys_next, values_next);
+    append(p, slot, y, angles, q, keys_next, values_next);
 }
 
 /* Scores of slots first .. end, and whatever of up to three behind them. */
@@ -179,12 +224,35 @@ static void mean(const int32_t *sums, uint32_t total, uint32_t count, int16_t *o
     }
 }
 
-void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
-                     const int8_t *values, const int32_t *position, int16_t *output, void *scratch) {
+/* The attention that slots receive is forgotten a little; that of a slot whose token goes goes with it. */
+static void forget(te_lm_ring ring, uint32_t now, const int32_t *received, int32_t *next) {
+    const uint32_t slot = slot_of(ring, now), to = new_slot(ring, now, slot, received);
+    const int32_t moved = received[slot];
+    for (uint32_t i = 0; i < ring.window; i++) next[i] = received[i] - (received[i] >> FORGET_SHIFT);
+    next[to] = moved - (moved >> FORGET_SHIFT);
+    next[slot] = 0;
+}
+
+/* Onto what slots receive: the share that each weight has of its head's total. */
+static void count(const int16_t *weights, const uint32_t *totals, uint32_t heads, uint32_t slots,
+                  int32_t *received) {
+    for (uint32_t h = 0; h < heads; h++, weights += 2) {
+        const uint32_t zeros = (uint32_t)__builtin_clz(totals[h]), shift = 31 - zeros,
+                       factor = 0x80000000u / (totals[h] << zeros >> 16);
+        const int16_t *pair = weights;
+        for (uint32_t i = 0; i < slots; i += 2, pair += 2 * heads) {
+            received[i] += (int32_t)((uint32_t)pair[0] * factor >> shift);
+            received[i + 1] += (int32_t)((uint32_t)pair[1] * factor >> shift);
+        }
+    }
+}
+
+/* received: NULL where nobody counts. */
+TE_INLINE void attend(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                      const int8_t *values, uint32_t now, int16_t *output, int32_t *received, void *scratch) {
     const uint32_t head = p->head, group = p->heads / p->key_heads, window = p->ring.window,
                    sinks = p->ring.sinks;
-    const uint32_t now = (uint32_t)*position, used = now < window ? now + 1 : window,
-                   slots = (used + 7) & ~7u;
+    const uint32_t used = now < window ? now + 1 : window, slots = (used + 7) & ~7u;
     const uint32_t present = now < sinks ? sinks : slot_of(p->ring, now) + 1, variant = p->heads * head;
     int32_t *sums = scratch;
     int16_t *weights = (int16_t *)(sums + 2 * head);
@@ -209,5 +277,18 @@ void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const in
         const te_lm_values_args sum = {values + offset, weights, sums, slots, head, heads};
         te_lm_values(&sum);
         for (uint32_t j = 0; j < heads; j++, output += head) mean(sums + j * head, totals[j], head, output);
+        if (received) count(weights, totals, heads, slots, received);
     }
+}
+
+void te_lm_attention(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                     const int8_t *values, const int32_t *position, int16_t *output, void *scratch) {
+    attend(p, q, keys, values, (uint32_t)*position, output, NULL, scratch);
+}
+
+void te_lm_attention_counting(const te_lm_attention_params *p, const int16_t *q, const int8_t *keys,
+                              const int8_t *values, const int32_t *position, const int32_t *received,
+                              int16_t *output, int32_t *received_next, void *scratch) {
+    forget(p->ring, (uint32_t)*position, received, received_next);
+    attend(p, q, keys, values, (uint32_t)*position, output, received_next, scratch);
 }
