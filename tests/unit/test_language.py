@@ -256,7 +256,7 @@ def test_a_book_is_encoded() -> None:
     text = "once upon a time there was " * 4000
     tokenizer = random_tokenizer(300, np.random.default_rng(3))
     tokens = tokenizer.encode(text)
-    assert len(tokens) < len(text) and tokenizer.decode(tokens) == text.encode()
+    assert tokenizer.decode(tokens) == text.encode()
 
 
 def test_pieces_merge_by_their_scores() -> None:

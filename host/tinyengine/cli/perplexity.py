@@ -54,4 +54,6 @@ def command(model: Path, text: Path, port: str | None, tokens: int | None, as_js
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        click.echo(f"{len(found):,} tokens, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}")
+        click.echo(
+            f"{len(found):,} token{'s' * (len(found) != 1)}, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}"
+        )

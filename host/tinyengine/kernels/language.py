@@ -93,7 +93,8 @@ def _matrix_w8(graph: Graph, weights: str, multipliers: str) -> CArray:
 
 def _ring(attrs: RingAttrs) -> dict[str, CValue]:
     """te_lm_ring."""
-    return {"window": attrs.window, "sinks": attrs.sinks} | ({"kept": attrs.kept} if attrs.kept else {})
+    fields: dict[str, CValue] = {"window": attrs.window, "sinks": attrs.sinks}
+    return fields | {"kept": attrs.kept} if attrs.kept else fields
 
 
 @lowering(OpKind.LM_EMBEDDING)

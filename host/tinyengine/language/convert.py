@@ -78,7 +78,7 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
         calibration, held_out = written[:STREAMS], written[STREAMS:]
     else:
         calibration, held_out = _streams(options.text, tokenizer, min(LENGTH, original.context))
-    model, dropped = original, ()
+    model, dropped = original, tuple[DroppedHead, ...]()
     if options.pruned:
         model, dropped = drop_heads(original, calibration, options.pruned, part(activity, "weighing heads"))
     activity("calibrating", 0, 1)

@@ -64,7 +64,7 @@ def drop_heads(
             "convert without --prune-heads"
         )
     whole = evaluate(model, tokens).nats.mean()
-    found = []
+    found: list[DroppedHead] = []
     for layer in range(len(model.layers)):
         for head in range(model.kv_heads):
             progress(len(found), len(model.layers) * model.kv_heads)
