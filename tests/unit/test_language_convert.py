@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tinyengine.compiler import compile_model
-from tinyengine.errors import TinyEngineError
+from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.errors import DataError, TinyEngineError
 from tinyengine.frontend.language import load_language
 from tinyengine.frontend.network import load_network
 from tinyengine.ir.tokenizer import Tokenizer
@@ -180,6 +180,11 @@ def test_heads_are_dropped_and_tokens_kept(tmp_path: Path, path: Path) -> None:
     assert f"{dropped['key_head']} of layer {dropped['layer']} ({dropped['loss']:+.4f})" in said
     text = run("generate", tmp_path / "less.lm", "--prompt", "a", "--tokens", 60, "--endless", "--json")
     assert json.loads(text.stdout)["tokens"] == 60
+    with pytest.raises(DataError, match="convert it with --evict oldest"):
+        compile_model(tmp_path / "less.lm", CompileOptions(train="gains"))
+    run("lm", "convert", path, *options, "--prune-heads", 1, "-o", tmp_path / "pruned.lm")
+    with pytest.raises(DataError, match="convert it without --prune-heads"):
+        compile_model(tmp_path / "pruned.lm", CompileOptions(train="gains"))
 
 
 def test_a_text_calibrates(tmp_path: Path, path: Path) -> None:

@@ -30,8 +30,8 @@ LEAST_TEXT = 64
 @dataclass(frozen=True)
 class ConvertOptions:
     """``tokenizer`` None: the tokenizer.json in the same folder, or the only tok*.bin beside ``model``. ``text`` None:
-    what the float model writes. ``detail``: every kind of matrix alone is judged as well. ``kept``: tokens that are kept
-    for the attention they receive, beside the ring and the sinks. ``pruned``: key heads that are dropped."""
+    what the float model writes. ``detail``: every kind of matrix alone is judged as well. ``kept``: tokens that are
+    kept for the attention they receive, beside the ring and the sinks. ``pruned``: key heads that are dropped."""
 
     model: Path
     out: Path

@@ -117,7 +117,21 @@ def resolve_language(text: str, graph: Graph) -> LanguageScheme:
             f"scheme '{text}' trains the gains of {blocks} blocks, but {graph.name} has {count}: give --train gains, "
             f"or gains-N of at most {count}"
         )
+    _require_whole_heads(graph)
     return LanguageScheme(text, blocks)
+
+
+def _require_whole_heads(graph: Graph) -> None:
+    """DataError where the way back does not know what a block does."""
+    ring = remembered(graph)
+    assert ring is not None
+    if ring.kept:
+        raise DataError(f"{graph.name} keeps tokens by attention, which is not trained: convert it with --evict oldest")
+    for block in find_blocks(graph).blocks:
+        if graph.tensor(block.attention.outputs[0]).elements != graph.tensor(block.x).elements:
+            raise DataError(
+                f"{graph.name} has lost heads, without which it is not trained: convert it without --prune-heads"
+            )
 
 
 def check_segment(graph: Graph, segment: int) -> None:
