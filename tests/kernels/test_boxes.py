@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tinyengine.data.box_plan import ONE, plan_boxes
+from tinyengine import reference
+from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.data.box_plan import ONE, box_of, plan_boxes, planned_boxes
 from tinyengine.data.boxes import HEADS, Box, BoxHead, find_boxes
+from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import DataError
+from tinyengine.ir import Graph, Quantization
+from tinyengine.ir.ops import Window
 from tinyengine.measure.target_runner import BenchImage, Job
-from tinyengine.native.build import run_many
+from tinyengine.native.build import build, run_many
 
 from tests.helpers import needs
 from tests.helpers.boxes import BoxCase, OutputOf, box_case, box_network, check_found
+from tests.helpers.detection import detection
+from tests.helpers.graphs import GraphBuilder, random_inputs
 
+NEAR = 6 / ONE
 SEEDS = st.integers(0, 1 << 30)
 
 
@@ -54,25 +63,30 @@ def apart(box: Box, other: Box) -> float:
     return max(score, *(abs(getattr(box, edge) - getattr(other, edge)) for edge in edges))
 
 
+def without_partner(mine: list[Box], theirs: list[Box]) -> list[Box]:
+    """Boxes of which the others have none alike; equal ones within rounding may come in another order."""
+    left, alone = list(theirs), []
+    for box in mine:
+        partner = next((each for each in left if each.index == box.index and apart(box, each) < NEAR), None)
+        if partner is None:
+            alone.append(box)
+        else:
+            left.remove(partner)
+    return alone
+
+
 @settings(max_examples=150, deadline=None)
 @given(SEEDS)
 def test_integers_find_what_real_numbers_find(seed: int) -> None:
     """But for what lies on a limit: a score at the threshold, an overlap or an order within rounding."""
     case = box_case(seed)
     assume(case.head.unit == "input" or not case.head.objectness)  # a product of what are no shares
-    near = 6 / ONE
     head = replace(case.head, overlap=1.0, most=1000)
     case = replace(case, head=head)
     case.outputs[0] = np.nan_to_num(case.outputs[0])
     found, wanted = case.expected, find_boxes(case.real, head, case.size, case.classes)
-    for mine, theirs in ((found, wanted), (wanted, found)):
-        left = list(theirs)
-        for box in mine:
-            partner = next((each for each in left if each.index == box.index and apart(box, each) < near), None)
-            if partner is None:
-                assert abs(box.score - head.threshold) < near, f"{box} has no partner in {theirs}"
-            else:
-                left.remove(partner)
+    for box in [*without_partner(found, wanted), *without_partner(wanted, found)]:
+        assert abs(box.score - head.threshold) < NEAR, f"{box} has no partner"
 
 
 def fomo(r: np.random.Generator) -> tuple[BoxCase, list[tuple[int, ...]]]:
@@ -143,7 +157,7 @@ def test_objects_that_are_there(case: object) -> None:
     assert edges == wanted
     reference = find_boxes(made.real, made.head, made.size, made.classes)
     assert len(reference) == len(found)
-    assert all(apart(*pair) < 6 / ONE and pair[0].index == pair[1].index for pair in zip(found, reference, strict=True))
+    assert all(apart(*pair) < NEAR and pair[0].index == pair[1].index for pair in zip(found, reference, strict=True))
 
 
 def test_what_has_no_plan_and_what_is_no_head() -> None:
@@ -160,3 +174,54 @@ def test_what_has_no_plan_and_what_is_no_head() -> None:
     ):
         with pytest.raises(DataError, match=says):
             plan_boxes(ports, head, (9, 9), 1)
+
+
+def fomo_like() -> tuple[Graph, BoxHead]:
+    b = GraphBuilder(1, "fomo")
+    b.output(b.softmax(b.conv(b.input(1, 32, 48, 3), 3, Window((8, 8), (8, 8)))))
+    return b.graph, BoxHead("heatmap", threshold=0.4)
+
+
+def yolov8_like() -> tuple[Graph, BoxHead]:
+    """Shares, (4 + classes, N)."""
+    b = GraphBuilder(2, "yolov8")
+    places = b.logistic(b.conv(b.input(1, 32, 48, 3), 6, Window((8, 8), (8, 8))))
+    b.output(b.transpose(b.reshape(places, 1, 24, 6), 0, 2, 1))
+    return b.graph, BoxHead("points", threshold=0.4)
+
+
+def yolo_lc_like() -> tuple[Graph, BoxHead]:
+    b = GraphBuilder(3, "yolo_lc")
+    numbers = b.conv(b.input(1, 32, 48, 3), 3 * 7, Window((8, 8), (8, 8)))
+    b.output(b.quantize(numbers, quant=Quantization((0.03,), (0,))))
+    return b.graph, BoxHead("grid", threshold=0.3, anchors=((0.1, 0.2), (0.3, 0.4), (0.5, 0.3)))
+
+
+def ssd_like() -> tuple[Graph, BoxHead]:
+    graph, _ = detection(7, "int8", True, 30, max_classes_per_detection=1, max_detections=9)
+    return graph, BoxHead("ssd", threshold=0.1)
+
+
+@pytest.mark.parametrize("make", [fomo_like, yolov8_like, yolo_lc_like, ssd_like])
+def test_a_network_gives_the_boxes_of_a_reference(make: Callable[[], tuple[Graph, BoxHead]]) -> None:
+    """The oracle's outputs, read in real numbers; the code's are those of the integers, to the bit."""
+    graph, head = make()
+    meaning = ModelMetadata(task="detection", classes=("cup", "spoon"), boxes=head)
+    compiled = compile_graph(graph, CompileOptions(), None, b"", meaning.to_json())
+    network, plan, seen = build(compiled), compiled.boxes, 0
+    assert plan is not None
+    ports = [compiled.graph.tensor(port.tensor) for port in compiled.graph.outputs]
+    for seed in range(6):
+        inputs = random_inputs(compiled.graph, seed)
+        outputs = reference.run(compiled.graph, inputs, requant=compiled.roundings)
+        network.run(inputs)
+        found = [box_of(*map(int, each)) for each in network.boxes(plan.capacity)]
+        assert found == planned_boxes(plan, outputs)
+        real = [
+            port.scale * (x - float(port.zero_point)) if port.quant else x
+            for port, x in zip(ports, outputs, strict=True)
+        ]
+        wanted = find_boxes([x[0] for x in real], head, (32, 48), 2)
+        assert len(found) == len(wanted) and not without_partner(found, wanted)
+        seen += len(found)
+    assert seen > 6

@@ -59,6 +59,12 @@ class NativeModel:
             outputs.append(data)
         return outputs
 
+    def boxes(self, most: int) -> np.ndarray:
+        """What a detector finds in the outputs of the last run, (N, 6) uint16 as in a te_box; ``most``: as its plan
+        has it."""
+        data = np.zeros((most, 6), np.uint16)
+        return data[: self.library.native_boxes(self.index, data.ctypes.data_as(ctypes.c_void_p))]
+
     def trace(self, inputs: Sequence[np.ndarray], layer: int, offset: int, length: int) -> bytes:
         """Run on ``inputs``: what ``length`` bytes of the arena from ``offset`` on hold right after a layer."""
         self.feed(inputs)

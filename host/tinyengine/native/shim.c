@@ -5,6 +5,7 @@ extern const te_model *const native_models[];
 
 uint32_t native_bytes(uint32_t model, int output, uint32_t index);
 void native_io(uint32_t model, int output, uint32_t index, uint8_t *buffer);
+uint32_t native_boxes(uint32_t model, uint16_t *buffer);
 void native_reset(uint32_t model);
 void native_run(uint32_t model);
 void native_trace(uint32_t model, uint32_t layer, uint32_t offset, uint32_t bytes, uint8_t *buffer);
@@ -73,6 +74,18 @@ void native_trace(uint32_t model, uint32_t layer, uint32_t offset, uint32_t byte
     const te_model *m = native_models[model];
     trace t = {.from = m->arena + offset, .to = buffer, .layer = layer, .bytes = bytes};
     m->run_profiled(catch_layer, &t);
+}
+
+/* What a detector finds in its outputs: 6 numbers each; returns how many. */
+uint32_t native_boxes(uint32_t model, uint16_t *buffer) {
+    const te_boxes *boxes = native_models[model]->boxes;
+    const uint32_t count = boxes->find();
+    for (uint32_t i = 0; i < count; i++) {
+        const te_box *b = &boxes->found[i];
+        const uint16_t numbers[6] = {b->index, b->score, b->left, b->top, b->right, b->bottom};
+        for (uint32_t k = 0; k < 6; k++) buffer[6 * i + k] = numbers[k];
+    }
+    return count;
 }
 
 void native_reset(uint32_t model) {
