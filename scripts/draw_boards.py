@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyengine.boards import Board, load, names
+from tinyengine.boards import Board, Camera, SpiCamera, load, names
 from tinyengine.project.pio import environments
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +89,7 @@ def camera_wiring(boards: Sequence[Board]) -> str:
     columns = []
     for board in boards:
         camera = board.camera
-        assert camera
+        assert isinstance(camera, Camera)
         levels = [
             f"{switch.pin}, {'high' if switch.active else 'low'} acts" if switch else "-"
             for switch in (camera.reset, camera.power_down)
@@ -97,9 +97,30 @@ def camera_wiring(boards: Sequence[Board]) -> str:
         clock = f"{camera.clock.pin} ({camera.clock.timer})" if camera.clock.timer else "an oscillator"
         bus = [f"{pin} ({camera.i2c.unit})" for pin in (camera.i2c.clock, camera.i2c.data)]
         columns.append([board.name, *camera.data, camera.hsync, camera.vsync, camera.pixel_clock, *bus, clock, *levels])
-    data = [f"D{line} (or Y{line + 2})" for line in range(len(boards[0].camera.data if boards[0].camera else ()))]
+    data = [f"D{line} (or Y{line + 2})" for line in range(8)]
     signals = ["module", *data, "HREF (HS)", "VSYNC (VS)", "PCLK", "SIOC (SCL)", "SIOD (SDA)", "XCLK", "RESET", "PWDN"]
     arrows = ["   ", *["-->"] * (len(data) + 3), "<--", "<->", "<--", "<--", "<--"]
+    return wires(signals, arrows, columns)
+
+
+def module_wiring(boards: Sequence[Board]) -> str:
+    """Which pin of each board takes what of a module with a memory, as text."""
+    columns = []
+    for board in boards:
+        camera = board.camera
+        assert isinstance(camera, SpiCamera)
+        spi = [f"{pin} ({camera.spi.unit})" for pin in camera.spi.pins]
+        i2c = [f"{pin} ({camera.i2c.unit})" for pin in (camera.i2c.clock, camera.i2c.data)]
+        columns.append([board.name, camera.select, *spi, *i2c])
+    return wires(
+        ["module", "CS", "SCK", "MISO", "MOSI", "SCL", "SDA"],
+        ["   ", *["<--", "<--", "-->", "<--", "<--", "<->"]],
+        columns,
+    )
+
+
+def wires(signals: Sequence[str], arrows: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
+    """A line for each signal of a module: where it goes on each board."""
     lines = ""
     for signal, arrow, *pins in zip(signals, arrows, *columns, strict=True):
         lines += "    " + f"{signal:<12} {arrow}  " + "".join(f"{pin:<18}" for pin in pins).rstrip() + "\n"
@@ -146,7 +167,8 @@ def written() -> dict[Path, str]:
     for table, content in (
         ("boards", boards_table(boards)),
         ("wiring", wiring_table([board for board in boards if not board.is_simulated_only])),
-        ("cameras", camera_wiring([board for board in boards if board.camera])),
+        ("cameras", camera_wiring([board for board in boards if isinstance(board.camera, Camera)])),
+        ("modules", module_wiring([board for board in boards if isinstance(board.camera, SpiCamera)])),
         ("storage", storage_table(boards)),
     ):
         text = between(text, table, content)

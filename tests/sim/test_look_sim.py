@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.compiler.identity import identify
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import load_metadata
+from tinyengine.data.pixels import FORMATS
+from tinyengine.device import open_device
 from tinyengine.device.errors import RefusedError
 from tinyengine.device.simulated_camera import as_seen
 from tinyengine.errors import BoardError
@@ -21,6 +24,8 @@ from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
 from tinyengine.paths import project_root
 from tinyengine.project.toolchain import symbols
+from tinyengine.reference import run as reference
+from tinyengine.sim.camera_file import SIZE
 
 from tests.helpers.command_line import run
 from tests.helpers.firmware_image import compiled
@@ -91,6 +96,32 @@ def test_who_has_no_camera_is_told_so(network: tuple[Path, Path], pictures: Path
         run("stream", "--source", "board", *device)
     with pytest.raises(BoardError, match="has no camera for sim_cortex_m7 that looks at pictures"):
         run("info", "--port", "sim:sim_cortex_m7", "--elf", elf, "--pictures", pictures)
+
+
+@pytest.mark.skipif(shutil.which("renode") is None, reason="renode is not on PATH")
+def test_a_camera_with_a_memory_in_renode(network: tuple[Path, Path], pictures: Path, tmp_path: Path) -> None:
+    """ArduCAM's module at two buses: what the board says is what its network says of the same pixels here."""
+    board = load("nucleo_h743zi")
+    options = CompileOptions(cpu=board.cpu, input="rows", optimize="sram")
+    graph, metadata = load_tflite(network[0]), load_metadata(network[0])
+    model = compile_graph(graph, options, None, *identify(network[0]))
+    port = graph.tensor(graph.inputs[0].tensor)
+    form = InputForm(port.shape[1:], port.scale, port.zero_point, metadata)
+    with open_device("sim:nucleo_h743zi", elf=compiled(board.name, tmp_path, model), pictures=pictures) as device:
+        assert device.identity.can_look
+        for path in [*sorted(pictures.iterdir()), sorted(pictures.iterdir())[0]]:  # then it begins anew
+            frame = FORMATS["rgb565be"].frame(rgb565(as_seen(Image.open(path))), *SIZE)
+            seen = form.values(frame)
+            sight = device.look(picture=True)
+            np.testing.assert_array_equal(sight.picture, seen)
+            np.testing.assert_array_equal(sight.inference.outputs[0].ravel(), reference(graph, [seen[None]])[0].ravel())
+        assert device.statistics().runs == 4
+
+
+def rgb565(image: Image.Image) -> bytes:
+    """Pixels of 16 bits, the more significant byte first."""
+    red, green, blue = np.moveaxis(np.asarray(image, np.uint16), 2, 0)
+    return (red >> 3 << 11 | green >> 2 << 5 | blue >> 3).astype(">u2").tobytes()
 
 
 def test_person_tiny_needs_no_frame_and_12_kb(tmp_path: Path) -> None:

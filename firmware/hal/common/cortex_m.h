@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
-#define REG8(address) (*(const volatile uint8_t *)(uintptr_t)(address))
+#define REG8(address) (*(volatile uint8_t *)(uintptr_t)(address))
 #define BIT(n) (1u << (n))
 
 /* SysTick, B3.3 */

@@ -6,7 +6,7 @@
  * are those of stm32_usart_v2 also say U_LOW_POWER (1: an LPUART) and STM32_UART_FIFO.
  *
  * Families with cameras define of each I2C unit that they know I2CN_BASE, I2CN_ENABLE, I2CN_ENABLE_BIT and I2CN_CLOCK_HZ;
- * the like of DCMI, DMA2 and TIM1; and DCMI_DMA_REQUEST (in the control register of DMA2's stream 1) and DCMI_ROUTE(),
+ * the like of DCMI, DMA2 and TIM1, and of the SPI units for cameras with one; and DCMI_DMA_REQUEST (in the control register of DMA2's stream 1) and DCMI_ROUTE(),
  * which connect the two.
  */
 #ifndef STM32_H

@@ -55,6 +55,10 @@
 #define I2C2_ENABLE RCC_APB1LENR
 #define I2C2_ENABLE_BIT 22
 #define I2C2_CLOCK_HZ (BOARD_CORE_HZ / 4u)
+#define SPI4_BASE 0x40013400u /* 50; its clock is the bus's (8.7.20) */
+#define SPI4_ENABLE RCC_APB2ENR
+#define SPI4_ENABLE_BIT 13
+#define SPI4_CLOCK_HZ (BOARD_CORE_HZ / 4u)
 #define DCMI_BASE 0x48020000u
 #define DCMI_IRQ 78
 #define DCMI_ENABLE RCC_AHB2ENR

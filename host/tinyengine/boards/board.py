@@ -134,6 +134,36 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Spi:
+    """A bus: the unit as the manual calls it (SPI4), its pins and their alternate function."""
+
+    unit: str
+    clock: str
+    data_in: str  # of the board, which is the master: MISO
+    data_out: str
+    function: int
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        return self.clock, self.data_in, self.data_out
+
+
+@dataclass(frozen=True)
+class SpiCamera:
+    """A module with a memory for a picture, read over SPI: ArduCAM Mini 2MP, or 2MP Plus."""
+
+    place: str  # words for a person
+    spi: Spi
+    select: str  # pin
+    i2c: I2c  # of its sensor
+    idle_bytes: int = 0  # that come before those of the memory: 1 from a 2MP, none from a 2MP Plus
+
+    @property
+    def title(self) -> str:
+        return "ArduCAM Mini 2MP" if self.idle_bytes else "ArduCAM Mini 2MP Plus"
+
+
+@dataclass(frozen=True)
 class Flash:
     """The flash: ``banks`` times ``sectors``, each entry of which is (how many, bytes of each)."""
 
@@ -233,7 +263,7 @@ class Board:
     storage: Storage | None = None  # None: trained states cannot be saved
     simulators: tuple[Simulator, ...] = ()
     led: Led | None = None
-    camera: Camera | None = None
+    camera: Camera | SpiCamera | None = None
     price: str = ""  # low, middle, high
     watchdog_seconds: int = 0  # 0: no watchdog
     file: str = ""  # the description's path where it is not the checkout's own

@@ -6,9 +6,10 @@ PlatformIO's builder, our own (project.firmware) and the tests take them from he
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from tinyengine.boards.board import Board, Camera, Memory, Switch
+from tinyengine.boards.board import Board, Camera, I2c, Memory, SpiCamera, Switch
 from tinyengine.paths import project_root
 
 HEADER = "board.h"
@@ -56,9 +57,10 @@ def header(board: Board) -> str:
         lines.append("#define BOARD_HAS_LED 0")
     if board.camera_width:
         lines.append(f"#define BOARD_CAMERA_WIDTH {board.camera_width}u")
-    lines.append(f"#define BOARD_HAS_DCMI {int(board.camera is not None)}")
+    lines.append(f"#define BOARD_HAS_DCMI {int(isinstance(board.camera, Camera))}")
     if board.camera is not None:
-        lines += ["", *_camera(board.camera)]
+        macros = _camera(board.camera) if isinstance(board.camera, Camera) else _spi_camera(board.camera)
+        lines += ["", *macros, *_camera_i2c(board.camera.i2c)]
     if board.storage is not None:
         lines += [
             "",
@@ -81,15 +83,10 @@ def _pin(macro: str, pin: str) -> list[str]:
 def _camera(camera: Camera) -> list[str]:
     """Macros of a camera: where it is, which sensors it may have."""
     sensors = ", ".join(f"&hal_sensor_{sensor}" for sensor in camera.sensors)
-    pins = ", ".join(f"{{GPIO{pin[1]}, {pin[2:]}u}}" for pin in camera.pins)
     lines = [
         f"#define BOARD_CAMERA_SENSORS {sensors}",
-        f"#define BOARD_CAMERA_PINS {pins}",
+        f"#define BOARD_CAMERA_PINS {_pins(camera.pins)}",
         f"#define BOARD_CAMERA_FUNCTION {camera.function}u",
-        f"#define BOARD_CAMERA_I2C(fact) {camera.i2c.unit}_##fact",
-        *_pin("CAMERA_SCL", camera.i2c.clock),
-        *_pin("CAMERA_SDA", camera.i2c.data),
-        f"#define BOARD_CAMERA_I2C_FUNCTION {camera.i2c.function}u",
         f"#define BOARD_CAMERA_CLOCK_HZ {camera.clock.hz}u",
         f"#define BOARD_CAMERA_HAS_TIMER {int(bool(camera.clock.timer))}",
     ]
@@ -99,6 +96,32 @@ def _camera(camera: Camera) -> list[str]:
             f"#define BOARD_CAMERA_CLOCK_FUNCTION {camera.clock.function}u",
         ]
     return [*lines, *_switch("CAMERA_RESET", camera.reset), *_switch("CAMERA_POWER_DOWN", camera.power_down)]
+
+
+def _spi_camera(camera: SpiCamera) -> list[str]:
+    """Macros of a camera with a memory."""
+    return [
+        f"#define BOARD_CAMERA_SPI(fact) {camera.spi.unit}_##fact",
+        f"#define BOARD_CAMERA_PINS {_pins(camera.spi.pins)}",
+        f"#define BOARD_CAMERA_FUNCTION {camera.spi.function}u",
+        *_pin("CAMERA_SELECT", camera.select),
+        f"#define BOARD_CAMERA_IDLE_BYTES {camera.idle_bytes}u",
+    ]
+
+
+def _camera_i2c(bus: I2c) -> list[str]:
+    """Macros of the bus of a camera's sensor."""
+    return [
+        f"#define BOARD_CAMERA_I2C(fact) {bus.unit}_##fact",
+        *_pin("CAMERA_SCL", bus.clock),
+        *_pin("CAMERA_SDA", bus.data),
+        f"#define BOARD_CAMERA_I2C_FUNCTION {bus.function}u",
+    ]
+
+
+def _pins(pins: Sequence[str]) -> str:
+    """Ports and numbers, as the elements of an array."""
+    return ", ".join(f"{{GPIO{pin[1]}, {pin[2:]}u}}" for pin in pins)
 
 
 def _switch(macro: str, switch: Switch | None) -> list[str]:

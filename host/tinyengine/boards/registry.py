@@ -26,6 +26,8 @@ from tinyengine.boards.board import (
     Memory,
     Serial,
     Simulator,
+    Spi,
+    SpiCamera,
     Switch,
     Upload,
     largest,
@@ -57,6 +59,8 @@ FIELDS = {
         *("place", "bus", "sensors", "data", "hsync", "vsync", "pixel_clock", "function"),
         *("i2c", "clock", "reset", "power_down"),
     },
+    "camera of arducam": {"place", "bus", "spi", "select", "i2c", "idle_bytes"},
+    "camera.spi": {"unit", "clock", "data_in", "data_out", "function"},
     "camera.i2c": {"unit", "clock", "data", "function"},
     "camera.clock": {"hz", "timer", "pin", "function"},
     "camera.reset": {"pin", "active"},
@@ -71,10 +75,13 @@ LONGEST_WATCHDOG_SECONDS = 32  # 12 bits of 125 Hz
 NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 """Of what becomes part of C or of the linker script."""
 HIGHEST_FUNCTION = 15
-CAMERA_BUSES = ("dcmi",)
+CAMERA_BUSES = ("dcmi", "arducam")
 CAMERA_DATA_PINS = 8
-CAMERA_FOLDERS = ("stm32_dcmi", "camera_sensors")
-"""Of firmware/hal, what drives a camera; besides a folder with the I2C unit."""
+CAMERA_FOLDERS = {
+    "dcmi": ("stm32_dcmi", "camera_sensors"),
+    "arducam": ("arducam", "stm32_arducam", "camera_sensors"),
+}
+"""Of firmware/hal, what drives a camera, by its bus; besides folders with the units of I2C and SPI."""
 ADDRESSES = 1 << 32
 """What no address and no number of a board reaches."""
 
@@ -198,7 +205,7 @@ def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
         storage=flash.storage(),
         simulators=tuple(Simulator(kind, _field(simulators, kind, dict)) for kind in simulators),
         led=_led(_object(ours, "led")) if "led" in ours else None,
-        camera=_camera(_object(ours, "camera"), hal) if "camera" in ours else None,
+        camera=_camera(_field(ours, "camera", dict), hal) if "camera" in ours else None,
         price=_one_of(ours, "price", ("", *PRICES), ""),
         watchdog_seconds=_optional(ours, "watchdog_seconds", 0),
         file=own,
@@ -380,13 +387,45 @@ def _switch(entry: dict[str, Any], key: str, of: str) -> Switch | None:
     return switch
 
 
-def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera:
-    _one_of(entry, "bus", CAMERA_BUSES)
-    for folder in CAMERA_FOLDERS:
+def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera | SpiCamera:
+    bus = _one_of(entry, "bus", CAMERA_BUSES)
+    for folder in CAMERA_FOLDERS[bus]:
         if folder not in hal:
             raise ValueError(f"camera needs the folder {folder} in build.hal")
     if not any(folder.startswith("stm32_i2c_") for folder in hal):
         raise ValueError("camera needs the folder stm32_i2c_v1 or stm32_i2c_v2 in build.hal")
+    return _spi_camera(entry, hal) if bus == "arducam" else _parallel_camera(entry)
+
+
+def _spi_camera(entry: dict[str, Any], hal: Sequence[str]) -> SpiCamera:
+    _only(entry, "camera of arducam")
+    if not any(folder.startswith("stm32_spi_") for folder in hal):
+        raise ValueError("camera needs the folder stm32_spi_v3 in build.hal")
+    spi = _part(entry, "spi", "camera")
+    camera = SpiCamera(
+        place=_field(entry, "place", str),
+        spi=Spi(
+            _name(spi, "unit"), *(_needed_pin(spi, key) for key in ("clock", "data_in", "data_out")), _function(spi)
+        ),
+        select=_needed_pin(entry, "select"),
+        i2c=_camera_i2c(entry),
+        idle_bytes=_optional(entry, "idle_bytes", 0),
+    )
+    if camera.idle_bytes not in (0, 1):
+        raise ValueError("camera.idle_bytes is 0 or 1")
+    pins = (*camera.spi.pins, camera.select, camera.i2c.clock, camera.i2c.data)
+    if len(set(pins)) < len(pins):
+        raise ValueError("camera takes no pin twice")
+    return camera
+
+
+def _camera_i2c(entry: dict[str, Any]) -> I2c:
+    bus = _part(entry, "i2c", "camera")
+    return I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _function(bus))
+
+
+def _parallel_camera(entry: dict[str, Any]) -> Camera:
+    _only(entry, "camera")
     known = sorted(
         path.stem
         for path in (project_root() / "firmware" / "hal" / "camera_sensors").glob("*.c")
@@ -399,7 +438,7 @@ def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera:
     if not sensors or len(set(sensors)) < len(sensors):
         raise ValueError("sensors takes one or several different ones")
     data = [_needed_pin({"data": pin}, "data") for pin in _field(entry, "data", list)]
-    bus, clock = _part(entry, "i2c", "camera"), _part(entry, "clock", "camera")
+    clock = _part(entry, "clock", "camera")
     driven = "timer" in clock
     if driven != ("pin" in clock):
         raise ValueError("camera.clock has a timer and its pin, or neither where an oscillator does it")
@@ -409,7 +448,7 @@ def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera:
         data=tuple(data),
         **{key: _needed_pin(entry, key) for key in ("hsync", "vsync", "pixel_clock")},
         function=_function(entry),
-        i2c=I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _function(bus)),
+        i2c=_camera_i2c(entry),
         clock=CameraClock(
             _positive(clock, "hz"),
             _one_of(clock, "timer", ("TIM1",)) if driven else "",

@@ -19,9 +19,16 @@ struct Register {
     Register operator&() const { return *this; }
 };
 
+struct Register8 {
+    uint32_t address;
+    operator uint8_t() const { return (uint8_t)model_read(address); }
+    void operator=(uint8_t value) const { model_write(address, value); }
+};
+
 #define _Static_assert static_assert
 #define BIT(n) (1u << (n))
 #define REG32(a) (Register{(uint32_t)(a)})
+#define REG8(a) (Register8{(uint32_t)(a)})
 #define DEMCR REG32(0xE000EDFCu)
 #define DEMCR_TRCENA BIT(24)
 #define DWT_CTRL REG32(0xE0001000u)
