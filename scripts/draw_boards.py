@@ -112,11 +112,8 @@ def module_wiring(boards: Sequence[Board]) -> str:
         spi = [f"{pin} ({camera.spi.unit})" for pin in camera.spi.pins]
         i2c = [f"{pin} ({camera.i2c.unit})" for pin in (camera.i2c.clock, camera.i2c.data)]
         columns.append([board.name, camera.select, *spi, *i2c])
-    return wires(
-        ["module", "CS", "SCK", "MISO", "MOSI", "SCL", "SDA"],
-        ["   ", *["<--", "<--", "-->", "<--", "<--", "<->"]],
-        columns,
-    )
+    signals = ["module", "CS", "SCK", "MISO", "MOSI", "SCL", "SDA"]
+    return wires(signals, ["   ", "<--", "<--", "-->", "<--", "<--", "<->"], columns)
 
 
 def wires(signals: Sequence[str], arrows: Sequence[str], columns: Sequence[Sequence[str]]) -> str:

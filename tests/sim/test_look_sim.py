@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from tinyengine.data.pixels import FORMATS
 from tinyengine.device import open_device
 from tinyengine.device.errors import RefusedError
 from tinyengine.device.simulated_camera import as_seen
-from tinyengine.errors import BoardError
+from tinyengine.errors import BoardError, BudgetError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
 from tinyengine.paths import project_root
+from tinyengine.project.budget import camera_bytes, judge
 from tinyengine.project.toolchain import symbols
 from tinyengine.reference import run as reference
 from tinyengine.sim.camera_file import SIZE
@@ -138,3 +140,13 @@ def test_person_tiny_needs_no_frame_and_12_kb(tmp_path: Path) -> None:
     others = {name: size for name, size in data.items() if name not in ("network_arena", "camera_lines")}
     assert max(others.values()) <= 4096, "the ring of the serial port is the largest of the rest"
     assert sum(data.values()) < 32 * 1024
+
+    lines = camera_bytes(model, board)
+    assert data["camera_lines"] < lines < data["camera_lines"] + 2048, "what the judge counts"
+    full = replace(
+        board, reserved_sram_bytes=board.network_sram_bytes + board.reserved_sram_bytes - data["network_arena"]
+    )
+    assert full.network_sram_bytes == data["network_arena"]
+    with pytest.raises(BudgetError, match="for lines of the board's camera"):
+        judge(model, full)
+    judge(model, replace(full, reserved_sram_bytes=full.reserved_sram_bytes - lines))

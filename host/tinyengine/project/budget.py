@@ -10,6 +10,9 @@ from tinyengine.errors import BudgetError
 from tinyengine.project.toolchain import footprint, has_arm_toolchain
 from tinyengine.sizes import exact_size
 
+DRIVER_BYTES = 1280
+"""Of a camera's driver that a network without pictures does without: a line, and where in a picture it is."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -57,7 +60,8 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
     place = board.name if board is not None else "what it may take"
     flash = compiled.weight_bytes + (code.flash if code else 0)
     sram = compiled.sram_bytes
-    if sram_cap is not None and sram > sram_cap:
+    lines = camera_bytes(compiled, board) if board is not None else 0
+    if sram_cap is not None and sram + lines > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
             parts = f"{what}, {exact_size(compiled.trained_bytes)} of trained constants"
@@ -66,6 +70,7 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
             what = f"{exact_size(sram)} to be trained ({parts})"
         else:
             what += f" and {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else " of SRAM"
+        what += f", {exact_size(lines)} for lines of the board's camera" if lines else ""
         raise BudgetError(
             f"{compiled.graph.name} does not fit {place}: it needs {what} and {exact_size(sram_cap)} are there "
             "for it "
@@ -84,7 +89,16 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
 
 def fits_sram(compiled: CompiledModel, board: Board) -> bool:
     """Whether the board has the SRAM, whatever cap the user has set."""
-    return compiled.sram_bytes <= board.network_sram_bytes
+    return compiled.sram_bytes + camera_bytes(compiled, board) <= board.network_sram_bytes
+
+
+def camera_bytes(compiled: CompiledModel, board: Board) -> int:
+    """What the firmware keeps of a picture where the board has a camera and the network takes pictures: the memory of
+    te_image.h (its TE_IMAGE_BYTES), and some of the driver's."""
+    if not board.camera_width or not any(name.endswith("_image.h") for name in compiled.sources):
+        return 0
+    width = compiled.graph.tensor(compiled.graph.inputs[0].tensor).shape[2]
+    return 19 * board.camera_width + 30 * width + 64 + DRIVER_BYTES
 
 
 def keeps_state(compiled: CompiledModel, board: Board) -> bool:
