@@ -6,7 +6,9 @@ import json
 import re
 import runpy
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from platformio.project.config import ProjectConfig
@@ -129,15 +131,21 @@ def test_a_camera_becomes_macros() -> None:
     assert "#define BOARD_HAS_DCMI 0\n" in files.header(load("disco_f469ni"))
 
 
-def with_camera(checkout: Path, *without: str) -> None:
+MODULE = manifest("nucleo_h743zi")["tinyengine"]["camera"]
+MODULE_FOLDERS = ["arducam", "stm32_arducam", "camera_sensors", "stm32_i2c_v2", "stm32_spi_v3"]
+
+
+def with_camera(
+    checkout: Path, *without: str, camera: dict[str, Any] = CAMERA, folders: Sequence[str] = CAMERA_FOLDERS
+) -> None:
     """The checkout's board with a camera, and the folders that it needs but these."""
-    hal = [*json.loads(checkout.read_text())["build"]["hal"], *CAMERA_FOLDERS]
-    for folder in CAMERA_FOLDERS:
+    hal = [*json.loads(checkout.read_text())["build"]["hal"], *folders]
+    for folder in folders:
         (checkout.parent.parent / "firmware" / "hal" / folder).mkdir()
     for sensor in ("sensor", *CAMERA["sensors"]):
         (checkout.parent.parent / "firmware" / "hal" / "camera_sensors" / f"{sensor}.c").touch()
     damage(checkout, "build", "hal", value=[folder for folder in hal if folder not in without])
-    damage(checkout, "tinyengine", "camera", value=CAMERA)
+    damage(checkout, "tinyengine", "camera", value=camera)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +199,55 @@ def test_an_incomplete_camera_is_refused(checkout: Path) -> None:
 def test_a_camera_needs_its_drivers(checkout: Path, folder: str) -> None:
     with_camera(checkout, folder)
     with pytest.raises(BoardError, match=f"camera needs the folder {folder}(| or stm32_i2c_v2) in build.hal"):
+        load("mine")
+
+
+def test_a_camera_with_a_memory_becomes_macros() -> None:
+    board = load("nucleo_h743zi")
+    assert board.camera and board.camera.title == "ArduCAM Mini 2MP Plus"
+    header = files.header(board)
+    for line in (
+        "BOARD_HAS_DCMI 0",
+        "BOARD_CAMERA_WIDTH 320u",
+        "BOARD_CAMERA_SPI(fact) SPI4_##fact",
+        "BOARD_CAMERA_PINS {GPIOE, 2u}, {GPIOE, 5u}, {GPIOE, 6u}",
+        "BOARD_CAMERA_SELECT_PIN 4u",
+        "BOARD_CAMERA_IDLE_BYTES 0u",
+        "BOARD_CAMERA_I2C(fact) I2C1_##fact",
+    ):
+        assert f"#define {line}\n" in header
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "reason"),
+    [
+        (("spi", "unit"), "SPI 4", "unit is 'SPI 4', not a name"),
+        (("spi", "data_in"), "E5", "data_in is 'E5', not a pin"),
+        (("spi", "data_out"), "PE5", "camera takes no pin twice"),
+        (("select",), "PB8", "camera takes no pin twice"),
+        (("idle_bytes",), 2, "camera.idle_bytes is 0 or 1"),
+    ],
+)
+def test_a_wrong_camera_with_a_memory_is_refused(
+    checkout: Path, keys: tuple[str, ...], value: object, reason: str
+) -> None:
+    with_camera(checkout, camera=MODULE, folders=MODULE_FOLDERS)
+    assert load("mine").camera
+    damage(checkout, "tinyengine", "camera", *keys, value=value)
+    with pytest.raises(BoardError, match=rf"^boards/mine.json has a field with a wrong value \({reason}"):
+        load("mine")
+
+
+def test_a_camera_with_a_memory_has_fields_of_its_own(checkout: Path) -> None:
+    with_camera(checkout, camera=MODULE | {"hsync": "PA4"}, folders=MODULE_FOLDERS)
+    with pytest.raises(BoardError, match=r"has the unknown field 'hsync': see docs"):
+        load("mine")
+
+
+@pytest.mark.parametrize("folder", MODULE_FOLDERS)
+def test_a_camera_with_a_memory_needs_its_drivers(checkout: Path, folder: str) -> None:
+    with_camera(checkout, folder, camera=MODULE, folders=MODULE_FOLDERS)
+    with pytest.raises(BoardError, match=r"camera needs the folder \w+"):
         load("mine")
 
 

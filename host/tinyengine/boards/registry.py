@@ -405,7 +405,11 @@ def _spi_camera(entry: dict[str, Any], hal: Sequence[str]) -> SpiCamera:
     camera = SpiCamera(
         place=_field(entry, "place", str),
         spi=Spi(
-            _name(spi, "unit"), *(_needed_pin(spi, key) for key in ("clock", "data_in", "data_out")), _function(spi)
+            unit=_name(spi, "unit"),
+            clock=_needed_pin(spi, "clock"),
+            data_in=_needed_pin(spi, "data_in"),
+            data_out=_needed_pin(spi, "data_out"),
+            function=_function(spi),
         ),
         select=_needed_pin(entry, "select"),
         i2c=_camera_i2c(entry),
