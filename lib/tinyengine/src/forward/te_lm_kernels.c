@@ -336,9 +336,12 @@ void te_lm_norm(const te_lm_norm_params *p, const int32_t *x, int16_t *h) {
         norm(p, x, h);
         return;
     }
-    const te_lm_scale_args args = {
-        h,           p->gains, p->width, (int32_t)((uint32_t)to.factor << 14), (int32_t)1 << (to.right - 3),
-        to.right - 2};
+    const te_lm_scale_args args = {h,
+                                   p->gains,
+                                   p->width,
+                                   (int32_t)((uint32_t)to.factor << 14),
+                                   (int32_t)1 << (to.right - 3),
+                                   (uint32_t)to.right - 2};
     te_lm_norm_scale(&args);
 }
 
