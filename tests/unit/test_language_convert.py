@@ -215,5 +215,9 @@ def test_convert_says_what_is_wrong(
         (["--calibrate", short], "only"),
     ):
         assert words in fails(monkeypatch, capsys, "lm", "convert", path, *arguments, "-o", tmp_path / "x.lm")
+    assert "end the name of what is written in .lm" in fails(
+        monkeypatch, capsys, "lm", "convert", path, "-o", tmp_path / "x"
+    )
+    assert not (tmp_path / "x").exists()
     path.with_name("tok268.bin").unlink()
     assert "--tokenizer" in fails(monkeypatch, capsys, "lm", "convert", path, "-o", tmp_path / "x.lm")

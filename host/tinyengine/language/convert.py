@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import DataError, ModelError
-from tinyengine.frontend.language import language_graph, save_language
+from tinyengine.frontend.language import SUFFIX, language_graph, save_language
 from tinyengine.ir.language import MAX_WINDOW, SLOTS
 from tinyengine.ir.tokenizer import Tokenizer
 from tinyengine.language.build import quantize
@@ -63,6 +63,10 @@ class Conversion:
 
 def convert(options: ConvertOptions, activity: Activity) -> Conversion:
     """Write the file. Raises ModelError, DataError for a text that is too short."""
+    if options.out.suffix.lower() != SUFFIX:
+        raise ModelError(
+            f"{options.out.name} would not be read as a language model: end the name of what is written in {SUFFIX}"
+        )
     if options.window % SLOTS or not SLOTS <= options.window <= MAX_WINDOW:
         raise ModelError(
             f"a window of {options.window} tokens is not possible: give a multiple of {SLOTS} up to {MAX_WINDOW}"
