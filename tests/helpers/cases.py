@@ -29,6 +29,7 @@ from tinyengine.ir.ops import (
     GatherAttrs,
     GeluAttrs,
     LeakyReluAttrs,
+    LinearAttentionAttrs,
     LookupAttrs,
     MatmulAttrs,
     MeanAttrs,
@@ -320,6 +321,26 @@ def batch_matmul(draw: Draw) -> OpCase:
     out = Quantization((float(np.float32(scale)),), (draw.zero(),))
     shape = (*np.broadcast_shapes(*batches), rows, columns)
     return builder.finish(OpKind.BATCH_MATMUL, ["a", "b"], shape, out, attrs)
+
+
+@family
+def linear_attention(draw: Draw) -> OpCase:
+    """Queries and keys that are often zero, as behind a RELU, now and then all of a head's."""
+    builder = CaseBuilder()
+    heads, depth = draw.integer(1, 3), 2 * draw.integer(1, 5)
+    shape = (1, draw.integer(1, 5), draw.integer(1, 6), heads * depth)
+    scales = [draw.scale(0.005, 0.05) for _ in range(3)]
+    for name, scale in zip("qk", scales, strict=False):
+        values = draw.int8(shape)
+        values[draw.rng.random(shape) < draw.one_of(0.0, 0.5, 0.95)] = -128
+        if draw.integer(0, 3) == 0:
+            values[..., :depth] = -128
+        builder.given(name, Quantization((scale,), (-128,)), values)
+    builder.given("v", Quantization((scales[2],), (draw.zero(),)), draw.int8(shape))
+    out = Quantization((scales[2] * draw.one_of(0.02, 0.3, 0.6, 1.0, 40.0),), (draw.zero(),))
+    epsilon = draw.one_of(1.0, 1e-6, 0.01, 30.0)
+    attrs = LinearAttentionAttrs(heads, epsilon)
+    return builder.finish(OpKind.LINEAR_ATTENTION, ["q", "k", "v"], shape, out, attrs)
 
 
 @family

@@ -8,7 +8,11 @@ from tinyengine.ir import Graph, OpKind
 from tests.helpers.cases import OpCase
 
 # Where the reference kernels of TensorFlow 2.21 are no reference.
-NOT_IN_TFLITE = {"legacy": "see test_legacy.py", "signal": "see test_signal.py"}
+NOT_IN_TFLITE = {
+    "legacy": "see test_legacy.py",
+    "signal": "see test_signal.py",
+    "linear_attention": "is ours: see test_attention.py",
+}
 """Families of the kernels' cases that no .tflite says, or that TFLite has not."""
 NOT_LIKE_TFLITE = {
     **dict.fromkeys((OpKind.ELU, OpKind.CEIL, OpKind.ROUND), "is not among them"),

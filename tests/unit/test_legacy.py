@@ -23,7 +23,16 @@ from tests.helpers.legacy import as_uint8, uint8
 from tests.helpers.tflite_reference import run_builtin_ref
 
 ZEROS = st.sampled_from([0, 1, 61, 120, 127, 128, 129, 157, 204, 255])
-NOT_OF_UINT8 = ("numbers", "legacy", "transpose_conv", "batch_matmul", "shift", "signal", "division")
+NOT_OF_UINT8 = (
+    "numbers",
+    "legacy",
+    "transpose_conv",
+    "batch_matmul",
+    "shift",
+    "signal",
+    "division",
+    "linear_attention",
+)
 CASES = [name for name in FAMILIES if not name.startswith(("float", "int16")) and name not in NOT_OF_UINT8]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinyengine.convert.linear_attention import fuse_linear_attention
 from tinyengine.errors import ModelError
 from tinyengine.optional import silence, tensorflow
 
@@ -91,8 +92,10 @@ def to_tflite(model: FloatModel, samples: Sequence[np.ndarray] | None) -> bytes:
 
 
 def quantize(model: keras.Model, samples: np.ndarray) -> bytes:
-    """A full-int8 .tflite of a Keras model with one input; ``samples`` is (N, ...) float32 as the model takes it."""
-    return to_tflite(float_model(model), [samples])
+    """A full-int8 .tflite of a Keras model with one input; ``samples`` is (N, ...) float32 as the model takes it.
+
+    ReLU linear attention becomes an operator of ours, which TFLite does not have."""
+    return fuse_linear_attention(to_tflite(float_model(model), [samples]))
 
 
 def picture_samples(pixels: np.ndarray) -> np.ndarray:

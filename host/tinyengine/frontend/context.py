@@ -33,6 +33,7 @@ CUSTOM = "custom operator "
 """What the kinds of custom operators begin with (``RawOperator.kind``)."""
 SIGNALS = {f"{CUSTOM}{kind}": kind for kind in OpKind if kind.startswith("Signal")}
 DETECTION = f"{CUSTOM}{OpKind.DETECTION_POST_PROCESS}"
+ATTENTION = f"{CUSTOM}{OpKind.LINEAR_ATTENTION}"
 KINDS = {
     **dict.fromkeys(("SQUEEZE", "EXPAND_DIMS"), OpKind.RESHAPE),
     **dict.fromkeys(("RELU6", "RELU_N1_TO_1"), OpKind.RELU),
@@ -44,6 +45,7 @@ KINDS = {
     "PACK": OpKind.CONCATENATION,
     **SIGNALS,
     DETECTION: OpKind.DETECTION_POST_PROCESS,
+    ATTENTION: OpKind.LINEAR_ATTENTION,
     "PADV2": OpKind.PAD,
     "FILL": OpKind.GATHER,
     "GATHER_ND": OpKind.GATHER,

@@ -19,7 +19,7 @@ import tflite
 from flatbuffers import flexbuffers
 
 from tinyengine.errors import UnsupportedOperatorError
-from tinyengine.frontend.context import CUSTOM, DETECTION, SIGNALS
+from tinyengine.frontend.context import ATTENTION, CUSTOM, DETECTION, SIGNALS
 from tinyengine.frontend.raw import camel_case, options_table
 from tinyengine.ir.graph import DTYPES, Graph, Operator, Port, Quantization, State, Tensor
 from tinyengine.ir.operators import WEIGHTED
@@ -195,7 +195,7 @@ def _add_operator(file: _File, graph: Graph, op: Operator) -> None:
     if isinstance(op.attrs, LstmAttrs | SvdfAttrs):
         _add_recurrent(file, graph, op)
         return
-    if f"{CUSTOM}{op.kind}" in (*SIGNALS, DETECTION):
+    if f"{CUSTOM}{op.kind}" in (*SIGNALS, DETECTION, ATTENTION):
         _add_custom(file, graph, op)
         return
     kind: str = op.kind.value

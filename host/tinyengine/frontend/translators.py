@@ -14,7 +14,8 @@ from tflite import TensorType
 from tinyengine.frontend import moves  # noqa: F401  its translators register themselves
 from tinyengine.frontend.arguments import axis_of, one, paddings
 from tinyengine.frontend.clipped import add_layer, clipped_weights
-from tinyengine.frontend.context import DETECTION, QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
+from tinyengine.frontend.context import ATTENTION, DETECTION, QUANTIZE_HINT, SIGNALS, UINT8_HINT, Context
+from tinyengine.frontend.custom import options
 from tinyengine.frontend.detection import detection_post_process
 from tinyengine.frontend.legacy import SAME_AS_INT8, rescaling_table
 from tinyengine.frontend.raw import RawOperator, camel_case
@@ -35,6 +36,7 @@ from tinyengine.ir.ops import (
     DepthwiseConv2DAttrs,
     ElementwiseAttrs,
     FullyConnectedAttrs,
+    LinearAttentionAttrs,
     MatmulAttrs,
     MeanAttrs,
     NoAttrs,
@@ -64,6 +66,13 @@ translator("UNIDIRECTIONAL_SEQUENCE_LSTM")(unidirectional_sequence_lstm)
 translator("SVDF")(svdf)
 translator(*SIGNALS)(signal)
 translator(DETECTION)(detection_post_process)
+
+
+@translator(ATTENTION)
+def linear_attention(context: Context, op: RawOperator) -> None:
+    """Options as a flexbuffer."""
+    inputs = [context.activation(op, position) for position in range(len(op.inputs))]
+    context.add(op, inputs, LinearAttentionAttrs(**options(context, op, LinearAttentionAttrs)))
 
 
 def translate(context: Context, op: RawOperator) -> None:

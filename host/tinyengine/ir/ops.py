@@ -105,6 +105,7 @@ class OpKind(StrEnum):
     SIGNAL_PCAN = "SignalPCAN"
     SIGNAL_FILTER_BANK_LOG = "SignalFilterBankLog"
     DETECTION_POST_PROCESS = "TFLite_Detection_PostProcess"  # a custom operator of TFLite's and TFLite Micro's
+    LINEAR_ATTENTION = "TinyengineLinearAttention"  # ours: a custom operator, see LinearAttentionAttrs
     LM_EMBEDDING = "LM_EMBEDDING"  # ours, this one to LM_GATE: parts of a language model (ir/operators/language.py)
     LM_POSITION = "LM_POSITION"
     LM_NORM = "LM_NORM"
@@ -228,6 +229,16 @@ class MatmulAttrs(Attrs):
 
     adj_x: bool = False
     adj_y: bool = False
+
+
+@dataclass(frozen=True)
+class LinearAttentionAttrs(Attrs):
+    """LINEAR_ATTENTION. inputs: queries, keys, values, all (1, rows, columns, channels); ``heads`` groups of
+    neighbouring channels attend by themselves: y = q (K^T V) / (q K^T 1 + epsilon), K and V those of all pixels.
+    Queries and keys are not negative, so y is a mean of the values."""
+
+    heads: int
+    epsilon: float
 
 
 @dataclass(frozen=True)

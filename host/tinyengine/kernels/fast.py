@@ -20,6 +20,7 @@ from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.depthwise_quads import lower_depthwise_quads
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
+from tinyengine.kernels.matmul import lower_matmul_fast
 from tinyengine.kernels.mul_fast import lower_mul_fast
 from tinyengine.kernels.scalar import lower_scalar
 
@@ -29,6 +30,7 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
     (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
     (OpKind.SUB, "int8"): [(DSP, lower_add_fast)],
     (OpKind.MUL, "int8"): [(DSP, lower_mul_fast)],
+    (OpKind.BATCH_MATMUL, "int8"): [(DSP, lower_matmul_fast)],
     (OpKind.CONV_2D, "int8"): [
         (DSP, lower_single_pixel),
         (DSP, lower_conv_fast),

@@ -15,6 +15,7 @@ from tinyengine.kernels import (  # noqa: F401
     floating,
     language,
     layout,
+    matmul,
     pool,
     recurrent,
     signal,

@@ -16,7 +16,7 @@ from tinyengine.optional import tensorflow, torch
 from tinyengine.recipes.augment import augment
 from tinyengine.recipes.engine import State, decays
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.zoo.table import Convolution, Network, convolutions
+from tinyengine.zoo.table import EPSILON, Attention, Convolution, Network, convolutions
 
 # Keras' defaults, which the zoo's models use
 _EPSILON, _KEEP_STATISTICS = 1e-3, 0.99
@@ -96,6 +96,11 @@ class TorchEngine:
         channels = self._network.stem
         for index, block in enumerate(self._network.blocks):
             name, start = f"block{index}", x
+            if isinstance(block, Attention):
+                query, key = (self._normalized(x, f"{name}_{part}") for part in ("query", "key"))
+                mixed = _attention(query, key, self._normalized(x, f"{name}_value", activation=False), block.heads)
+                x = start + self._normalized(mixed, f"{name}_project", activation=False)
+                continue
             if block.expansion != 1:
                 x = self._normalized(x, f"{name}_expand")
             x = self._normalized(x, f"{name}_depthwise")
@@ -128,6 +133,14 @@ class TorchEngine:
         tensor = self._torch.from_numpy(np.ascontiguousarray(value if axes is None else value.transpose(axes)))
         tensor = tensor.clone()
         return tensor.contiguous(memory_format=self._torch.channels_last) if tensor.dim() == 4 else tensor
+
+
+def _attention(query: Any, key: Any, value: Any, heads: int) -> Any:
+    """``zoo.build.linear_attention`` of (N, C, H, W)."""
+    queries, keys, values = (x.unflatten(1, (heads, -1)).flatten(3) for x in (query, key, value))  # (N, heads, D, H W)
+    mixed = (values @ keys.transpose(2, 3)) @ queries
+    total = keys.sum(3, keepdim=True).transpose(2, 3) @ queries
+    return (mixed / (total + EPSILON)).flatten(1, 2).unflatten(2, value.shape[2:])
 
 
 def _to_keras(tensor: Any, kind: str) -> np.ndarray:

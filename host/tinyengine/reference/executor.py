@@ -11,6 +11,7 @@ from tinyengine.ir import Graph, Operator
 from tinyengine.ir.graph import DTYPES
 from tinyengine.ir.requant import Requant, conv_requant
 from tinyengine.reference import (  # noqa: F401 - importing them registers their oracles
+    attention,
     convolution,
     detection,
     elementwise,

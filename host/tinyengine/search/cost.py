@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.cores import core
 from tinyengine.search.skeleton import graph_of
-from tinyengine.zoo.table import Convolution, Network, convolutions
+from tinyengine.zoo.table import Block, Convolution, Network, convolutions
 
 _POINTWISE = (0.8566, 6.241, 1.179, 10.03, 1.185, 1432.0)
 _DEPTHWISE = {
@@ -91,6 +91,7 @@ def estimate(network: Network) -> Costs:
     first = layers[0]
     sram = max(sram, _bytes(first) + _STEM_SCRATCH)
     for block in network.blocks:
+        assert isinstance(block, Block)  # the space that is searched has no others
         parts = layers[at : at + (2 if block.expansion == 1 else 3)]
         at += len(parts)
         start = parts[0].in_size ** 2 * parts[0].in_channels

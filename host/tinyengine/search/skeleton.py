@@ -17,7 +17,7 @@ from tinyengine.ir.ops import (
     Window,
 )
 from tinyengine.sizes import ceil_div
-from tinyengine.zoo.table import Network
+from tinyengine.zoo.table import Block, Network
 
 _ACTIVATIONS = Quantization((float(np.float32(6 / 255)),), (-128,))
 _WEIGHT_SCALE = float(np.float32(0.01))
@@ -29,6 +29,7 @@ def graph_of(network: Network) -> Graph:
     x = builder.input((1, network.resolution, network.resolution, 3))
     x = builder.convolution(x, "stem", network.stem, 3, 2)
     for index, block in enumerate(network.blocks):
+        assert isinstance(block, Block)  # the space that is searched has no others
         name, start = f"block{index}", x
         if block.expansion != 1:
             x = builder.convolution(x, f"{name}_expand", builder.channels(x) * block.expansion)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyengine.errors import DataError, ModelError
 from tinyengine.paths import replacing
-from tinyengine.zoo.table import Block, Network, find, parse_blocks
+from tinyengine.zoo.table import Attention, Block, Network, find, parse_blocks
 
 _NUMBERS = ("resolution", "stem", "classes")
 
@@ -39,7 +39,7 @@ def load_architecture(path: Path) -> Network:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ModelError(f"{path} is not an architecture: '{key}' must be a positive whole number")
     blocks = parse_blocks(data["blocks"])
-    if not blocks or any(block.channels < 1 or block.kernel < 1 or block.stride < 1 for block in blocks):
+    if not blocks or not all(map(_is_block, blocks)):
         raise ModelError(f"{path} is not an architecture: its blocks have no channels, kernels or strides")
     return Network(
         str(data.get("name", path.stem)),
@@ -71,6 +71,13 @@ def save_architecture(network: Network, path: Path, figures: dict[str, Any]) -> 
         raise DataError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _word(block: Block) -> str:
+def _is_block(block: Block | Attention) -> bool:
+    sizes = (block.heads, block.depth) if isinstance(block, Attention) else (block.channels, block.kernel, block.stride)
+    return min(sizes) >= 1
+
+
+def _word(block: Block | Attention) -> str:
+    if isinstance(block, Attention):
+        return f"a{block.heads}d{block.depth}"
     stride = f"s{block.stride}" if block.stride != 1 else ""
     return f"e{block.expansion}c{block.channels}k{block.kernel}{stride}"

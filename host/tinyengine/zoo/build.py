@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinyengine.optional import tensorflow
-from tinyengine.zoo.table import Block, Network
+from tinyengine.zoo.table import EPSILON, Attention, Block, Network
 
 if TYPE_CHECKING:
     import keras
@@ -49,9 +49,15 @@ class Builder:
         x = self._layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=name)(x)
         return self._normalized(x, name)
 
-    def block(self, x: Any, index: int, block: Block) -> Any:
+    def block(self, x: Any, index: int, block: Block | Attention) -> Any:
         """The network's block of that number."""
         name, start = f"block{index}", x
+        if isinstance(block, Attention):
+            query, key = (self.convolution(x, f"{name}_{part}", block.width) for part in ("query", "key"))
+            value = self.convolution(x, f"{name}_value", block.width, activation=False)
+            mixed = linear_attention(query, key, value, block.heads)
+            x = self.convolution(mixed, f"{name}_project", start.shape[-1], activation=False)
+            return self._layers.Add(name=f"{name}_add")([start, x])
         if block.expansion != 1:
             x = self.convolution(x, f"{name}_expand", x.shape[-1] * block.expansion)
         x = self.depthwise(x, f"{name}_depthwise", block.kernel, block.stride)
@@ -63,3 +69,23 @@ class Builder:
     def _normalized(self, x: Any, name: str, activation: bool = True) -> Any:
         x = self._layers.BatchNormalization(name=f"{name}_bn")(x)
         return self._layers.ReLU(6.0, name=f"{name}_relu6")(x) if activation else x
+
+
+def linear_attention(query: Any, key: Any, value: Any, heads: int) -> Any:
+    """y = q (K^T V) / (q K^T 1 + EPSILON) of each pixel's query q and all pixels' keys K and values V, head by head.
+
+    All are Keras tensors (N, H, W, C), a head C / ``heads`` neighbouring channels. Where no query and no key is
+    negative, y is a mean of the values but for EPSILON. Its products grow with the pixels, not with their square.
+    """
+    ops = tensorflow("build a network of the zoo").keras.ops
+    _, rows, columns, channels = value.shape
+
+    def split(x: Any, axes: tuple[int, ...]) -> Any:
+        return ops.transpose(ops.reshape(x, (-1, rows * columns, heads, channels // heads)), axes)
+
+    queries, values = split(query, (0, 2, 1, 3)), split(value, (0, 2, 1, 3))
+    keys = split(key, (0, 2, 3, 1))
+    mixed = ops.matmul(queries, ops.matmul(keys, values))
+    total = ops.matmul(queries, ops.sum(keys, axis=3, keepdims=True))
+    shares = ops.transpose(mixed / (total + EPSILON), (0, 2, 1, 3))
+    return ops.reshape(shares, (-1, rows, columns, channels))

@@ -10,6 +10,9 @@ Every network has the same skeleton, the mobile inverted residual network of Mob
 All activations are ReLU6. Batch normalization stands behind every convolution and is folded into it when the network is
 converted. A block is written ``eE cC kK sS``: expansion E (1 means that there is no expanding convolution), C output
 channels, kernel K, stride S (left out where it is 1). ``*N`` repeats a block N times; only the first one strides.
+``aHdD``, as in ``a2d16``, is a block of ReLU linear attention with H heads of D channels (Cai et al., EfficientViT,
+2023): 1x1 convolutions to queries, keys (ReLU6 behind both) and values, the attention over all pixels, a
+1x1 convolution back to the block's channels, and the block's input added.
 
 The architectures and published figures of the MCUNet family are those of its authors' model zoo (MIT HAN Lab).
 """
@@ -23,6 +26,11 @@ from tinyengine.errors import ModelError
 from tinyengine.sizes import ceil_div
 
 _BLOCK = re.compile(r"^e(?P<e>\d+)c(?P<c>\d+)k(?P<k>\d+)(?:s(?P<s>\d+))?(?:\*(?P<n>\d+))?$")
+_ATTENTION = re.compile(r"^a(?P<h>\d+)d(?P<d>\d+)$")
+
+EPSILON = 1.0
+"""What attention adds to its denominators: next to nothing beside the sums of trained networks, but gradients stay
+finite where a query has almost nothing in common with any key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,19 @@ class Block:
     channels: int
     kernel: int
     stride: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One block of ReLU linear attention, which keeps the number of channels."""
+
+    heads: int
+    depth: int  # channels of a head
+
+    @property
+    def width(self) -> int:
+        """Channels of the queries, the keys and the values."""
+        return self.heads * self.depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +73,7 @@ class Network:
     name: str
     resolution: int
     stem: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block | Attention, ...]
     classes: int
     head: int | None = None
     about: str = ""
@@ -84,14 +105,18 @@ class Convolution:
         return per_output * self.out_channels
 
 
-def parse_blocks(text: str) -> tuple[Block, ...]:
-    """Read blocks separated by white space, such as ``"e1c8k3 e6c16k3s2*3"``."""
-    blocks: list[Block] = []
+def parse_blocks(text: str) -> tuple[Block | Attention, ...]:
+    """Read blocks separated by white space, such as ``"e1c8k3 e6c16k3s2*3 a2d16"``."""
+    blocks: list[Block | Attention] = []
     for word in text.split():
+        if attention := _ATTENTION.match(word):
+            blocks.append(Attention(int(attention["h"]), int(attention["d"])))
+            continue
         match = _BLOCK.match(word)
         if match is None:
             raise ModelError(
-                f"'{word}' is not a block: write it like e6c16k3s2*3 (expansion, channels, kernel, stride)"
+                f"'{word}' is not a block: write it like e6c16k3s2*3 (expansion, channels, kernel, stride) or a2d16 "
+                "(attention: heads, channels of a head)"
             )
         first = Block(int(match["e"]), int(match["c"]), int(match["k"]), int(match["s"] or 1))
         blocks.append(first)
@@ -105,6 +130,13 @@ def convolutions(network: Network) -> list[Convolution]:
     layers = [Convolution("stem", "conv", 3, 2, 3, network.stem, network.resolution, size)]
     channels = network.stem
     for index, block in enumerate(network.blocks):
+        if isinstance(block, Attention):
+            ends = [("query", channels, block.width), ("key", channels, block.width), ("value", channels, block.width)]
+            layers += [
+                Convolution(f"block{index}_{name}", "conv", 1, 1, before, after, size, size)
+                for name, before, after in (*ends, ("project", block.width, channels))
+            ]
+            continue
         middle = channels * block.expansion
         out_size = ceil_div(size, block.stride)
         if block.expansion != 1:
@@ -124,7 +156,18 @@ def convolutions(network: Network) -> list[Convolution]:
 
 def macs(network: Network) -> int:
     """Multiply-accumulates of one inference."""
-    return sum(layer.macs for layer in convolutions(network))
+    return sum(layer.macs for layer in convolutions(network)) + attention_macs(network)
+
+
+def attention_macs(network: Network) -> int:
+    """Those of them that multiply activations: per pixel and head, keys times values into D x D sums and into D sums of
+    keys, and queries times both."""
+    sizes = {layer.name: layer.out_size for layer in convolutions(network)}
+    return sum(
+        2 * sizes[f"block{index}_query"] ** 2 * block.width * (block.depth + 1)
+        for index, block in enumerate(network.blocks)
+        if isinstance(block, Attention)
+    )
 
 
 def parameters(network: Network) -> int:
@@ -243,6 +286,15 @@ _TABLE = (
         about="ours: person / no person, more accurate; mbv2-w0.35 at 112x112",
     ),
     _network(
+        "efficientvit-tiny",
+        80,
+        16,
+        """e1c8k3 e6c8k3s2 e6c8k3 e6c16k3s2 e6c16k3 a1d16 e6c16k3 e6c32k3s2 a2d16 e6c32k3 a2d16 e6c32k3 a2d16 e6c32k3
+           e6c56k3s2 e6c56k3*2 e6c112k3""",
+        classes=2,
+        about="ours: person / no person; ReLU linear attention in person-tiny's place and at its MACs",
+    ),
+    _network(
         "person-found",
         72,
         16,
@@ -276,7 +328,11 @@ def mobilenet_v2(width: float, resolution: int, classes: int = 1000) -> Network:
         rounded = max(8, int(channels * width + 4) // 8 * 8)
         return rounded if rounded >= 0.9 * channels * width else rounded + 8
 
-    blocks = tuple(replace(block, channels=scaled(block.channels)) for block in parse_blocks(_MOBILENET_V2))
+    blocks = tuple(
+        replace(block, channels=scaled(block.channels))
+        for block in parse_blocks(_MOBILENET_V2)
+        if isinstance(block, Block)
+    )
     name = f"mobilenetv2-w{width:g}"
     return Network(
         name, resolution, scaled(32), blocks, classes, head=scaled(1280), about=f"MobileNetV2, width {width:g}"

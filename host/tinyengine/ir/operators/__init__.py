@@ -2,6 +2,7 @@
 
 from tinyengine.ir.graph import Graph, Operator
 from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFINITIONS
+    attention,
     detection,
     elementwise,
     language,
@@ -21,7 +22,7 @@ WEIGHTED = tuple(definition.kind for definition in DEFINITIONS.values() if isins
 
 def macs(op: Operator, graph: Graph) -> int:
     """Nominal multiply-accumulates of ``op`` (0 unless it has weights); taps that meet padding count."""
-    return DEFINITIONS[op.kind].macs([graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0]))
+    return DEFINITIONS[op.kind].macs(op.attrs, [graph.tensor(name) for name in op.inputs], graph.tensor(op.outputs[0]))
 
 
 def total_macs(graph: Graph) -> int:

@@ -78,7 +78,7 @@ class Definition(Generic[A]):
     def check(self, op: Operator, graph: Graph) -> None:
         """Whatever else must hold."""
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: A, inputs: Sequence[Tensor], output: Tensor) -> int:
         """Nominal multiply-accumulates, as papers count them: every tap of every output, also on padding."""
         return 0
 

@@ -260,7 +260,7 @@ class BatchMatmul(Definition[MatmulAttrs], kind=OpKind.BATCH_MATMUL):
         if a.dtype == "int8" and max(a.shape[-2:]) * 255**2 >= 1 << 31:
             raise Contradiction("sums so many products that 32 bits overflow")
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: MatmulAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return output.elements * (inputs[0].shape[-1] * inputs[0].shape[-2] // output.shape[-2])
 
 

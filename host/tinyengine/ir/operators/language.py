@@ -130,7 +130,7 @@ class LmMatrix(Language[LmMatrixAttrs], kind=OpKind.LM_MATRIX):
             if multipliers.data[1::2].max() >= INT32 >> 8:
                 raise Contradiction("has multipliers of odd rows beyond 23 bits")
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: LmMatrixAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return inputs[1].elements
 
 
@@ -191,7 +191,7 @@ class LmAttention(Language[RingAttrs], kind=OpKind.LM_ATTENTION):
             raise Contradiction(f"has queries {list(queries.shape)} for {list(keys.shape)} and {list(values.shape)}")
         return [(1, heads * head), *(each.shape for each in received)]
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: RingAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return 2 * inputs[1].shape[1] * output.elements
 
 

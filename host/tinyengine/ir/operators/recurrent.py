@@ -62,7 +62,7 @@ class Lstm(Definition[LstmAttrs], kind=OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM):
             )
         lstm_params(graph, op)
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: LstmAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         steps = prod(inputs[0].shape[:-1])
         return steps * sum(t.elements for t in inputs[3 : 3 + 2 * GATES])
 
@@ -100,7 +100,7 @@ class Svdf(Definition[SvdfAttrs], kind=OpKind.SVDF):
             raise Contradiction("quantizes its next state otherwise than its state")
         svdf_params(graph, op)
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: SvdfAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return inputs[2].elements + inputs[3].elements
 
 

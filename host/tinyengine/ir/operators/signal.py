@@ -126,7 +126,7 @@ class SignalFilterBank(Signal[SignalFilterBankAttrs], kind=OpKind.SIGNAL_FILTER_
         if min(weights.min(initial=0), unweights.min(initial=0)) < 0:
             raise Contradiction("has negative weights", "use weights of 0 or more")
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: SignalFilterBankAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         data = inputs[5].data
         return 0 if data is None else 2 * int(data.astype(np.int64).sum())
 

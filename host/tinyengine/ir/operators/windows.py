@@ -100,7 +100,7 @@ class Weighted(Definition[A]):
                 raise Contradiction(f"has biases '{bias.name}' of more than {bits + 1} bits")
             _verify_rescale(op, graph)
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: A, inputs: Sequence[Tensor], output: Tensor) -> int:
         weights = inputs[1]
         return output.elements * (weights.elements // weights.shape[self.channel_axis])
 
@@ -150,7 +150,7 @@ class TransposeConv(Weighted[TransposeConvAttrs], kind=OpKind.TRANSPOSE_CONV):
             raise Contradiction(f"has paddings {attrs.window.pad} around nothing")
         return (1, rows, columns, self.channels(inputs))
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: TransposeConvAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return inputs[0].elements * (inputs[1].elements // inputs[0].shape[3])
 
 
@@ -175,7 +175,7 @@ class ConvChannels(Definition[ConvChannelsAttrs], kind=OpKind.CONV_CHANNELS):
         if (sums * 255).max() >= 1 << 31:
             raise Contradiction("sums so many products that 32 bits overflow")
 
-    def macs(self, inputs: Sequence[Tensor], output: Tensor) -> int:
+    def macs(self, attrs: ConvChannelsAttrs, inputs: Sequence[Tensor], output: Tensor) -> int:
         return 0  # beyond those of its layer
 
 

@@ -51,9 +51,8 @@ def matmul(op: Operator, graph: Graph) -> KernelCall:
         values |= {f"zero{i}": tensor.zero_point for i, tensor in enumerate(operands)}
     # along a line of products the left matrix is walked by columns, the right one by rows
     for i, (tensor, along) in enumerate(zip(operands, (not op.attrs.adj_x, op.attrs.adj_y), strict=True)):
-        last = tensor.shape[-1]
-        values |= {f"step{i}": 1 if along else last, f"line{i}": last if along else 1}
-        values[f"first{i}"] = _firsts(tensor, y)
+        values[f"line{i}"], values[f"step{i}"] = steps(tensor, along)
+        values[f"first{i}"] = Array("int32", lambda tensor=tensor: first_elements(tensor, y))  # type: ignore[misc]
         if tensor.data is not None:
             values[f"in{i}"] = text.constant(tensor)
     given = [(i, tensor) for i, tensor in enumerate(operands) if tensor.data is None]
@@ -67,9 +66,14 @@ def matmul(op: Operator, graph: Graph) -> KernelCall:
     return text.call(op, code, values, inputs, touched, [None] * len(inputs), macs=y.elements * depth)
 
 
-def _firsts(tensor: Tensor, y: Tensor) -> Array:
-    """Where the matrix for each of the output's lies in ``tensor``."""
+def first_elements(tensor: Tensor, y: Tensor) -> np.ndarray:
+    """Where the matrix for each of the output's begins in ``tensor``."""
     size = prod(tensor.shape[-2:])
     number = np.arange(prod(tensor.shape[:-2])).reshape(tensor.shape[:-2])
-    firsts = np.broadcast_to(number, y.shape[:-2]).ravel() * size
-    return Array("int32", lambda: firsts)
+    return np.broadcast_to(number, y.shape[:-2]).ravel() * size
+
+
+def steps(tensor: Tensor, along: bool) -> tuple[int, int]:
+    """From a line of products to the next, and along it, where lines are rows (``along``) or columns of ``tensor``."""
+    last = tensor.shape[-1]
+    return (last, 1) if along else (1, last)

@@ -21,13 +21,22 @@ static inline int32_t te_saturate16(int32_t x) {
     return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
 }
 
-/* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does. te_smlad: sum + both products of halves.
+/* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does; te_widen_even_plus: added to the halves of another word
+ * (SXTAB16). te_add_halves: sums of halves, modulo 2^16. te_smlad: sum + both products of halves.
  * te_smusd: low * low - high * high; te_smuadx: low * high + high * low.
  * te_smlabt ...: sum + half of a * half of b, a's half first: b bottom, t top. te_pack_low, te_pack_high: the
  * low halves of two words, or their high halves. */
 #if TE_DSP
 static inline uint32_t te_widen_even(uint32_t bytes) {
     return (uint32_t)__sxtb16((int8x4_t)bytes);
+}
+
+static inline uint32_t te_widen_even_plus(uint32_t halves, uint32_t bytes) {
+    return (uint32_t)__sxtab16((int16x2_t)halves, (int8x4_t)bytes);
+}
+
+static inline uint32_t te_add_halves(uint32_t a, uint32_t b) {
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
 }
 
 static inline int32_t te_smlad(uint32_t a, uint32_t b, int32_t sum) {
@@ -71,6 +80,14 @@ static inline uint32_t te_widen_even(uint32_t bytes) {
     return te_widen_byte(bytes) | te_widen_byte(bytes >> 16) << 16;
 }
 
+static inline uint32_t te_add_halves(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u));
+}
+
+static inline uint32_t te_widen_even_plus(uint32_t halves, uint32_t bytes) {
+    return te_add_halves(halves, te_widen_even(bytes));
+}
+
 #define TE_SMLA(name, top_a, top_b)                                                                          \
     static inline int32_t te_##name(uint32_t a, uint32_t b, int32_t sum) {                                   \
         return sum + te_half(a, top_a) * te_half(b, top_b);                                                  \
@@ -99,6 +116,10 @@ static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
 
 static inline uint32_t te_widen_odd(uint32_t bytes) {
     return te_widen_even(bytes >> 8 | bytes << 24);
+}
+
+static inline uint32_t te_widen_odd_plus(uint32_t halves, uint32_t bytes) {
+    return te_widen_even_plus(halves, bytes >> 8 | bytes << 24);
 }
 
 TE_SMLA(smlabb, 0, 0)
