@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.unary import TABLES, unary_lut
 from tinyengine.ir.requant import softmax_params
 from tinyengine.kernels import access, params
-from tinyengine.kernels.base import KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
 
 HEADER = "te_elementwise.h"
+MAX_DEPTH = 2048
+"""Of a softmax whose sums and scratch memory are small."""
 
 
 @lowering(*(kind for kind in TABLES if kind is not OpKind.QUANTIZE))
@@ -28,6 +32,36 @@ def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
         overlaps=(Overlap(0),),
         access=access.elementwise(y.elements, [None]),
         note="table",
+    )
+
+
+def lower_softmax_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """By te_softmax_fast.h; None for rows that no word or no sum of 32 bits holds, and for other types."""
+    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    depth = x.shape[-1]
+    whole = depth % 4 == 0 and 8 <= depth <= MAX_DEPTH
+    if y.dtype != "int8" or y.quant is None or y.quant.scalar() != (1.0 / 256.0, -128) or not whole:
+        return None
+
+    def pack() -> dict[str, CValue]:
+        exponentials = 2 * softmax_params(graph, op).exp_table.astype(np.int64) - (1 << 31)
+        return {
+            "rows": x.elements // depth,
+            "depth": depth,
+            "exp": params.array("exp", exponentials[::-1], "int32"),
+        }
+
+    return KernelCall(
+        op,
+        "te_softmax_fast_s8",
+        "te_softmax_fast.h",
+        "te_softmax_fast_params",
+        pack,
+        inputs=[x.name],
+        outputs=[y.name],
+        scratch_bytes=4 * depth,
+        overlaps=(Overlap(0),),
+        access=access.elementwise(y.elements, [None]),
     )
 
 

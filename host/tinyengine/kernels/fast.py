@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tinyengine.cores import ANY, DSP
 from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.kernels.activation import lower_softmax_fast
 from tinyengine.kernels.base import KernelCall, Target
 from tinyengine.kernels.conv_fast import lower_conv_fast
 from tinyengine.kernels.conv_parts import lower_conv_groups, lower_transpose_conv_fast
@@ -47,6 +48,7 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
     (OpKind.CONV_2D, "int16"): [(DSP, lower_conv_int16)],
     (OpKind.DEPTHWISE_CONV_2D, "int16"): [(DSP, lower_depthwise_int16)],
     (OpKind.FULLY_CONNECTED, "int16"): [(DSP, lower_dense_int16)],
+    (OpKind.SOFTMAX, "int8"): [(DSP, lower_softmax_fast)],
     (OpKind.TRANSPOSE_CONV, "int8"): [(DSP, lower_transpose_conv_fast)],
     (OpKind.FULLY_CONNECTED, "int8"): [(DSP, lower_dense_long), (DSP, lower_dense_fast), (ANY, lower_scalar)],
 }

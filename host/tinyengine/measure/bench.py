@@ -257,7 +257,7 @@ def tokens_in_a_row(graph: Graph, count: int, seed: int = SEED) -> list[list[np.
 def _checked(
     graph: Graph, model: Path, outside: list[list[np.ndarray]], runs: Sequence[RunResult], activity: Activity
 ) -> Check:
-    """The reference of a language model, and of operators of ours, is the oracle: nobody else computes their numbers."""
+    """The reference of a language model, and of operators of ours, is the oracle: nobody else computes the same."""
     if not remembered(graph) and all(op.kind is not OpKind.LINEAR_ATTENTION for op in graph.operators):
         return compare(expected_outputs(graph, model, outside, activity), runs)
     session, answers = Session(graph), []

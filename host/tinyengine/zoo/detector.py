@@ -16,7 +16,7 @@ from tinyengine.data.boxes import BoxHead
 from tinyengine.errors import ModelError
 from tinyengine.optional import tensorflow
 from tinyengine.zoo.build import Builder
-from tinyengine.zoo.table import Network
+from tinyengine.zoo.table import Block, Network
 
 if TYPE_CHECKING:
     import keras
@@ -59,10 +59,11 @@ def detector_model(detector: Detector) -> keras.Model:
     x = build.convolution(x, "stem", network.stem, 3, 2)
     taps = {}
     for index, block in enumerate(network.blocks):
-        if network.resolution // x.shape[1] * block.stride > 2 * STRIDE:
+        stride = block.stride if isinstance(block, Block) else 1
+        if network.resolution // x.shape[1] * stride > 2 * STRIDE:
             break
         if index in detector.left_out:
-            if block.stride != 1 or x.shape[-1] != block.channels:
+            if isinstance(block, Block) and (stride != 1 or x.shape[-1] != block.channels):
                 raise ModelError(f"block {index} of {network.name} changes the shape, so it cannot be left out")
             continue
         x = build.block(x, index, block)
