@@ -23,6 +23,8 @@ PRODUCTS = [
     "fully_connected",
     "grouped",
     "transpose_conv",
+    "batch_matmul",
+    "softmax",
     "int16_products",
 ]  # where other kernels than the generic may be chosen
 SEEDS = st.integers(0, 2**32 - 1)
