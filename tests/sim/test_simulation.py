@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tinyengine import sim
-from tinyengine.boards import load
+from tinyengine.boards import SpiCamera, load
 from tinyengine.errors import BoardError, DeviceError, ToolError
 from tinyengine.paths import project_root
 from tinyengine.sim import renode
@@ -227,6 +228,36 @@ def test_renode_command_names_the_firmware_and_the_port(
     resc = (project_root() / "boards" / "renode" / str(description.settings["script"])).read_text()
     assert f"$ORIGIN/{board}.repl" in resc
     assert (project_root() / "boards" / "renode" / f"{board}.repl").is_file()
+
+
+def test_renode_adds_a_camera_where_there_are_pictures(tmp_path: Path) -> None:
+    """Behind the board's own script, from files that are there; without pictures nothing of it is loaded."""
+    description = load("nucleo_h743zi").simulator("renode")
+    scripts = project_root() / "boards" / "renode"
+    script = renode.script(description, tmp_path / "elf", 4000, tmp_path / "my pictures")
+    places = [script.index(part) for part in ("/nucleo_h743zi.resc;", "$pictures=@", "/nucleo_h743zi_camera.resc;")]
+    assert places == sorted(places)
+    assert "my\\ pictures; include" in script and script.endswith(f'log "{renode.READY}"')
+    assert "_camera.resc" not in renode.script(description, tmp_path / "elf", 4000)
+    added = (scripts / "nucleo_h743zi_camera.resc").read_text()
+    for name in re.findall(r"\$ORIGIN/(\S+)", added):
+        assert (scripts / name).is_file()
+    assert "class ArduCamOfPictures" in (scripts / "arducam.cs").read_text()
+    wired = (scripts / "nucleo_h743zi_camera.repl").read_text()
+    camera = load("nucleo_h743zi").camera
+    assert isinstance(camera, SpiCamera)
+    assert f"{camera.spi.unit.lower()};" in wired and f"{camera.i2c.unit.lower()} 0x30" in wired
+    assert f"gpioPort{camera.select[1]}:\n    {camera.select[2:]} -> camera@0" in wired
+    assert f"sysbus.{camera.spi.unit.lower()}.camera Pictures $pictures" in added
+
+
+def test_pictures_need_a_camera(elf: Path, tmp_path: Path) -> None:
+    with pytest.raises(BoardError) as error:
+        sim.start("sim_cortex_m7", elf, camera=tmp_path / "pictures")
+    assert "has no camera for sim_cortex_m7" in sentence(error)
+    with pytest.raises(DeviceError) as error:
+        sim.start(BOARD, elf, camera=tmp_path / ("long" * 200))
+    assert "the path of the camera file is longer than" in sentence(error)
 
 
 def test_renode_is_missing(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
