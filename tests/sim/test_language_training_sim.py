@@ -44,8 +44,13 @@ def elf(path: Path) -> Path:
     return firmware_image.compiled(BOARD, path.parent, learning(path))
 
 
-@pytest.mark.parametrize(("cpu", "portable"), [("cortex-m4", False), ("cortex-m7", False), ("cortex-m4", True)])
-def test_a_core_computes_the_oracles_steps(path: Path, cpu: str, portable: bool) -> None:
+@pytest.mark.parametrize(
+    ("cpu", "portable", "group"), [("cortex-m4", False, 0), ("cortex-m7", False, 32), ("cortex-m4", True, 0)]
+)
+def test_a_core_computes_the_oracles_steps(tmp_path: Path, cpu: str, portable: bool, group: int) -> None:
+    path = tmp_path / "random.lm"
+    shape = Shape(layers=2, window=8, tokens=300, group=group, tied=not group, sinks=2)
+    path.write_bytes(save_language(random_language(shape, 4)))
     report = bench_training(learning(path, cpu), portable=portable)
     assert report.check is not None and report.check.mismatched == 0 and report.check.reference == "oracle"
     assert report.sram_bytes.states > 0 and report.instructions_step > SEGMENT * report.instructions_forward
@@ -95,6 +100,24 @@ def test_a_text_is_learned_saved_and_pulled(tmp_path: Path, path: Path, elf: Pat
     json.loads(run("reset", *port, "--json").stdout)
     with pytest.raises(DataError, match="leave it out"):
         run("train", *port, "--data", notes, "--flip")
+
+
+def test_saved_values_come_back(tmp_path: Path, elf: Path) -> None:
+    flash = tmp_path / "flash.bin"
+    with open_device(f"sim:{BOARD}", elf=elf, flash=flash) as device:
+        board = DeviceTrainer(device)
+        factory = board.read_state()
+        board.learn(TEXT.encode(), Update(0.5, 3))
+        learned = board.read_state()
+        board.save()
+        board.learn(TEXT.encode(), Update(0.5, 3, 1))
+        assert len({factory, learned, board.read_state()}) == 3
+        board.restore()
+        assert board.read_state() == learned and board.info().steps == 1
+        board.reset()
+        assert board.read_state() == factory
+    with open_device(f"sim:{BOARD}", elf=elf, flash=flash) as device:  # after a power cut
+        assert DeviceTrainer(device).read_state() == learned
 
 
 @pytest.mark.slow

@@ -128,8 +128,9 @@ class LanguageTrainer:
         assert isinstance(op.attrs, LmMatrixAttrs)
         weights, multipliers = _float(self._data(op, 1)), _float(self._data(op, 2))
         group = op.attrs.group
-        step = np.where(group or np.arange(len(weights)) % 2 == 0, _STEP, _F(256) * _STEP).astype(np.float32)
-        factors = dy * (multipliers * (_STEP / _F(16) if group else step))
+        if not group:
+            weights[1::2] *= _F(256)
+        factors = dy * (multipliers * (_STEP / _F(16) if group else _STEP))
         terms = factors[:, None] * np.ones(weights.shape[1], np.float32)
         if group:
             terms = np.repeat(factors[:, None] * _float(self._data(op, 3)), group, 1)[:, : weights.shape[1]]

@@ -20,23 +20,35 @@ void te_lm_keep(const te_lm_keep_params *p, const int32_t *x, const int32_t *pos
 
 /* ---- matrices: the gradient of what they are multiplied with ---- */
 
+/* Of one column: a half of rows 0 and 1, one of rows 2 and 3. Odd rows are taken 256 times. */
+TE_INLINE float column(float total, uint32_t low, uint32_t high, const float c[4]) {
+    const int32_t zero = (int8_t)low, one = (int16_t)low - zero;
+    const int32_t two = (int8_t)high, three = (int16_t)high - two;
+    total = total + (float)zero * c[0];
+    total = total + (float)one * c[1];
+    total = total + (float)two * c[2];
+    return total + (float)three * c[3];
+}
+
 static void transposed_w8(const te_lm_matrix_params *m, const float *dy, float *dx) {
     const uint32_t *w = m->weights;
-    for (uint32_t q = 0; q < m->quads; q++, w += m->k + 4, dy += 4) {
+    for (uint32_t q = 0; q < m->quads; q++, w += 4, dy += 4) {
         const int32_t *multipliers = (const int32_t *)(w + m->k);
         float c[4];
-        for (uint32_t r = 0; r < 4; r++)
-            c[r] = dy[r] * ((float)multipliers[r] * (r % 2 ? 256.0f * STEP : STEP));
-        for (uint32_t i = 0; i < m->k; i++) {
-            const uint32_t low = w[i / 2 * 2] >> (i % 2 * 16), high = w[i / 2 * 2 + 1] >> (i % 2 * 16);
-            float total = dx[i];
-            total = total + (float)te_lm_row(low, 0) * c[0];
-            total = total + (float)te_lm_row(low, 1) * c[1];
-            total = total + (float)te_lm_row(high, 0) * c[2];
-            total = total + (float)te_lm_row(high, 1) * c[3];
-            dx[i] = total;
+        for (uint32_t r = 0; r < 4; r++) c[r] = dy[r] * ((float)multipliers[r] * STEP);
+        for (uint32_t i = 0; i < m->k; i += 2, w += 2) {
+            dx[i] = column(dx[i], w[0], w[1], c);
+            dx[i + 1] = column(dx[i + 1], w[0] >> 16, w[1] >> 16, c);
         }
     }
+}
+
+/* Of one column: a half of four rows. */
+TE_INLINE float column_w4(float total, uint32_t half, const float c[4]) {
+    total = total + (float)((int32_t)(half & 15) - 8) * c[0];
+    total = total + (float)((int32_t)(half >> 4 & 15) - 8) * c[1];
+    total = total + (float)((int32_t)(half >> 8 & 15) - 8) * c[2];
+    return total + (float)((int16_t)half >> 12) * c[3];
 }
 
 static void transposed_w4(const te_lm_learn_matrix *m, const float *dy, float *dx) {
@@ -51,12 +63,9 @@ static void transposed_w4(const te_lm_learn_matrix *m, const float *dy, float *d
             float own[4];
             for (uint32_t r = 0; r < 4; r++)
                 own[r] = c[r] * (float)(int16_t)(w[count / 2 + r / 2] >> (r % 2 * 16));
-            for (uint32_t i = 0; i < count; i++) {
-                const uint32_t half = w[i / 2] >> (i % 2 * 16) & 0xffff;
-                float total = dx[first + i];
-                for (uint32_t r = 0; r < 3; r++)
-                    total = total + (float)((int32_t)(half >> (4 * r) & 15) - 8) * own[r];
-                dx[first + i] = total + (float)((int16_t)half >> 12) * own[3];
+            for (uint32_t i = 0; i < count; i += 2) {
+                dx[first + i] = column_w4(dx[first + i], w[i / 2], own);
+                dx[first + i + 1] = column_w4(dx[first + i + 1], w[i / 2] >> 16, own);
             }
             w += count / 2 + 2;
         }
