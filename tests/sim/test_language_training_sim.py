@@ -11,7 +11,7 @@ from tinyengine.device import open_device
 from tinyengine.device.errors import RefusedError
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.writing import DeviceWriter
-from tinyengine.errors import DataError
+from tinyengine.errors import BudgetError, DataError
 from tinyengine.frontend.language import save_language
 from tinyengine.measure.training import bench_training
 from tinyengine.native.trainer import NativeTrainer
@@ -133,6 +133,8 @@ def test_stories260k_learns_on_the_f405(tmp_path: Path) -> None:
     assert short.training is not None
     assert short.training.layout.trained_weights + short.training.layout.trained_biases == 832
     assert short.sram_bytes <= 104 * 1024 and long.sram_bytes <= 160 * 1024
+    with pytest.raises(BudgetError, match="a shorter --segment"):
+        run("compile", path, "--board", BOARD, "--train", "gains", "--segment", 64)
     report = bench_training(short, steps=1)
     assert report.check is not None and report.check.mismatched == 0
-    assert report.sram_bytes.total <= 106 * 1024 and report.instructions_step <= 45_000_000
+    assert report.sram_bytes.total <= 106 * 1024 and report.instructions_step <= 46_500_000

@@ -65,6 +65,8 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
             parts = f"{what}, {exact_size(compiled.trained_bytes)} of trained constants"
+            if compiled.states_bytes:
+                parts += f", {exact_size(compiled.states_bytes)} of states"
             if compiled.velocity_bytes:
                 parts += f", {exact_size(compiled.velocity_bytes)} of their velocities"
             what = f"{exact_size(sram)} to be trained ({parts})"
@@ -74,8 +76,8 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
         raise BudgetError(
             f"{compiled.graph.name} does not fit {place}: it needs {what} and {exact_size(sram_cap)} are there "
             "for it "
-            f"({compiled.plan.bottleneck}); use {_less_sram(options)}a smaller resolution or width, or a board with "
-            "more SRAM"
+            f"({compiled.plan.bottleneck}); use {_less_sram(compiled, options)}a smaller resolution or width, or a "
+            "board with more SRAM"
         )
     if flash_cap is not None and flash > flash_cap:
         slots = compiled.training and board is not None and board.storage
@@ -111,13 +113,15 @@ def flash_for(compiled: CompiledModel, board: Board) -> int:
     return board.training_flash_bytes if compiled.training else board.network_flash_bytes
 
 
-def _less_sram(options: CompileOptions) -> str:
+def _less_sram(compiled: CompiledModel, options: CompileOptions) -> str:
     """The options that would need less SRAM and have not been used."""
+    text = compiled.training is not None and compiled.training.segment > 0
     able = {
         "no --velocity": options.velocity,
-        "--gradients int16": options.gradients != "int16",
+        "--gradients int16": options.gradients != "int16" and not text,
+        "a shorter --segment": text,
         "a smaller update scheme": options.train is not None,
-        "--input rows": options.input == "frame",
-        "--optimize sram": options.optimize != "sram",
+        "--input rows": options.input == "frame" and not text,
+        "--optimize sram": options.optimize != "sram" and not text,
     }
     return "".join(f"{option}, " for option, would_help in able.items() if would_help)
