@@ -22,6 +22,7 @@ from tinyengine.zoo.arch_file import save_architecture
 from tinyengine.zoo.detector import STRIDE, Detector, detector_macs, detector_model
 from tinyengine.zoo.table import Network, parse_blocks
 
+from tests.helpers.boxed_squares import boxed_squares
 from tests.helpers.command_line import fails, run
 
 SMALL = Network("small", 32, 8, parse_blocks("e1c8k3 e2c8k3s2 e2c12k3s2 e2c12k3 e2c16k3s2 e2c24k3s2"), 2)
@@ -240,36 +241,18 @@ def test_a_cell_answers_for_the_smallest_box_and_for_no_ignored_one() -> None:
     np.testing.assert_allclose(ours, edges[order].clip(0, 1), atol=1e-5)
 
 
-def squares(folder: Path, count: int, seed: int) -> Path:
-    """Pictures with a bright square each, as an archive of boxes."""
-    r = np.random.default_rng(seed)
-    files, boxes = [], []
-    for _ in range(count):
-        pixels = r.integers(0, 90, (48, 48, 3), dtype=np.uint8)
-        side, (x, y) = int(r.integers(12, 28)), r.integers(0, 20, 2)
-        pixels[y : y + side, x : x + side] = r.integers(170, 256, (side, side, 3))
-        content = io.BytesIO()
-        Image.fromarray(pixels).save(content, "PNG")
-        files.append(content.getvalue())
-        boxes.append([x / 48, y / 48, (x + side) / 48, (y + side) / 48])
-    path = folder / f"squares{seed}.npz"
-    np.savez(
-        path,
-        jpeg=np.frombuffer(b"".join(files), np.uint8),
-        offset=np.cumsum([0, *map(len, files)]),
-        boxes=np.array(boxes, np.float32),
-        box_class=np.zeros(count, np.uint8),
-        box_image=np.arange(count, dtype=np.int32),
-        class_names=np.array(["square"]),
-    )
-    return path
-
-
 @pytest.mark.slow
 def test_squares_are_learned_found_and_a_run_continues(tmp_path: Path) -> None:
     save_architecture(SMALL, tmp_path / "small.json", {})
     task = ("fit", "--task", "detection", "--arch", tmp_path / "small.json", "--batch", "16", "--average", "0.9")
-    data = ("--data", squares(tmp_path, 96, 1), "--validate", squares(tmp_path, 24, 2), "--rate", "0.03")
+    data = (
+        "--data",
+        boxed_squares(tmp_path / "train.npz", 96, 1),
+        "--validate",
+        boxed_squares(tmp_path / "val.npz", 24, 2),
+        "--rate",
+        "0.03",
+    )
     out = ("--run", tmp_path / "run", "-o", tmp_path / "net.tflite", "--json")
     done = json.loads(run(*task, *data, "--epochs", "25", *out).stdout)
     assert done["boxes"] == done["pictures"] == 96 and done["int8_precision"]["count"] == 24

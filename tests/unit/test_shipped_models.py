@@ -17,7 +17,10 @@ from tinyengine.paths import project_root, shared_dir
 from tinyengine.project.budget import judge, measure_code
 from tinyengine.zoo.table import find, macs
 
+from tests.helpers import bench_script
+
 SHIPPED = {"person_tiny": 7e6, "person_small": 15e6}  # name -> most MACs
+LEAST_AP50 = 30.0
 KB = 1024
 
 
@@ -40,6 +43,40 @@ def test_a_person_network_is_what_its_card_says(name: str) -> None:
     card = path(name).with_suffix(".md").read_text()
     assert f"{compiled.macs / 1e6:.2f} M MACs" in card
     assert f"{compiled.plan.arena_bytes:,} bytes" in card
+
+
+def test_person_boxes_is_what_its_card_says() -> None:
+    compiled = compile_model(path("person_boxes"), CompileOptions())
+    card = path("person_boxes").with_suffix(".md").read_text()
+    meaning = load_metadata(path("person_boxes"))
+    assert meaning is not None and meaning.boxes is not None
+    assert meaning.task == "detection" and meaning.classes == ("person",) and meaning.boxes.head == "grid"
+    side = compiled.graph.tensor(compiled.graph.inputs[0].tensor).shape[1]
+    assert 128 <= side <= 160 and f"{side}x{side} RGB" in card
+    assert compiled.macs <= 12e6 and f"{compiled.macs / 1e6:.2f} M MACs" in card
+    by_rows = compile_model(path("person_boxes"), CompileOptions(input="rows", optimize="sram"))
+    assert by_rows.plan.arena_bytes <= 40 * KB
+    for model in (compiled, by_rows):
+        assert f"{model.plan.arena_bytes:,} bytes" in card
+    board = load("sim_stm32f405")
+    fitting = CompileOptions(cpu=board.cpu, sram_available=board.network_sram_bytes)
+    judge(compile_model(path("person_boxes"), fitting), board)  # raises BudgetError
+
+
+@pytest.mark.slow
+def test_the_precision_of_person_boxes_is_the_stated_one() -> None:
+    shared = shared_dir()
+    if shared is None or not (shared / "data" / "person_boxes_val.npz").is_file():
+        pytest.skip("the shared folder with person_boxes_val.npz is not there (TINYENGINE_SHARED)")
+    quality = bench_script.load("boxes").measure(path("person_boxes"))
+    ap50 = quality.precision.ap50
+    assert ap50 is not None and ap50 >= LEAST_AP50
+    card = path("person_boxes").with_suffix(".md").read_text()
+    assert f"**{ap50:.1f}**" in card
+    for name, (value, count) in quality.precision.by_size.items():
+        assert f"| {name} | {count} | {value:.1f} |" in card
+    for line in quality.thresholds:
+        assert f"| {line.score:.1f} | {line.recall:.0f} % | {line.precision:.0f} % |" in card
 
 
 @pytest.mark.slow(but=1)

@@ -19,7 +19,7 @@ from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.paths import cache_dir, project_root, replacing
 
 BOARD = "sim_stm32f405"
-MODEL, LARGER = (Path("models") / f"person_{size}.tflite" for size in ("tiny", "small"))
+MODEL, LARGER, FINDER = (Path("models") / f"person_{name}.tflite" for name in ("tiny", "small", "boxes"))
 
 # Photographs that scikit-image ships, all in the public domain or CC0.
 PHOTOGRAPHS: dict[str, str] = {
@@ -92,9 +92,14 @@ def tinyengine(*arguments: str) -> None:
 
 
 def judge() -> None:
-    """First act: build the person detectors for the simulated STM32F405 and let them judge the photographs."""
-    root = project_root()
-    photographs = [str(path.relative_to(root)) for path in save_photographs(cache_dir() / "demo")]
+    """First act: build the person detectors for the simulated STM32F405 and let them judge the photographs; one says
+    where somebody is."""
+    root, folder = project_root(), cache_dir() / "demo"
+    photographs = [str(path.relative_to(root)) for path in save_photographs(folder)]
+    drawn = folder / "boxes"
+    tinyengine("build", FINDER.as_posix(), "--board", BOARD)
+    tinyengine("infer", *photographs, "--port", f"sim:{BOARD}", "--draw", str(drawn.relative_to(root)))
+    say(f"The boxes are drawn in {drawn.relative_to(root)}. Two others only say whether somebody is there:")
     for model in (LARGER, MODEL):
         tinyengine("build", model.as_posix(), "--board", BOARD)
         tinyengine("infer", *photographs, "--port", f"sim:{BOARD}")

@@ -112,11 +112,14 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(context: click.Context, /, task: str, data: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
-    """Train a network of the zoo on labelled pictures and convert it to int8.
+    """Train a network of the zoo on labelled pictures, or on pictures with boxes, and convert it to int8.
 
     A run can be interrupted at any time and continued with --resume.
 
-    Example: tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
+    \b
+    Example:
+      tinyengine fit --data photos/ --arch mcunet-vww1 --epochs 30 -o mine.tflite
+      tinyengine fit --task detection --data notes.json --class person --arch mbv2-w0.35 --resolution 128 -o net.tflite
     """
     detects = task == "detection"
     for name in _OF_CLASSIFIERS if detects else _OF_DETECTORS:
