@@ -60,7 +60,8 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
     place = board.name if board is not None else "what it may take"
     flash = compiled.weight_bytes + (code.flash if code else 0)
     sram = compiled.sram_bytes
-    lines = camera_bytes(compiled, board) if board is not None else 0
+    capped = options.sram is not None  # which is the arena's cap
+    lines = 0 if board is None or capped else camera_bytes(compiled, board)
     if sram_cap is not None and sram + lines > sram_cap:
         what = f"an arena of {exact_size(compiled.plan.arena_bytes)}"
         if compiled.training:
