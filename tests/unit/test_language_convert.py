@@ -185,6 +185,21 @@ def test_heads_are_dropped_and_tokens_kept(tmp_path: Path, path: Path) -> None:
     run("lm", "convert", path, *options, "--prune-heads", 1, "-o", tmp_path / "pruned.lm")
     with pytest.raises(DataError, match="convert it without --prune-heads"):
         compile_model(tmp_path / "pruned.lm", CompileOptions(train="gains"))
+def test_large_hidden_values_shrink_the_residual_stream(tmp_path: Path, path: Path, model: Llama) -> None:
+    """Trained models have single values of hundreds; what a layer adds is then too coarse for a multiplier below 0.5."""
+    first = model.layers[0]
+    large = replace(first, up=first.up * 12, gate=first.gate * 2)
+    (tmp_path / "tiny.bin").write_bytes(checkpoint(grown := replace(model, layers=(large, *model.layers[1:]))))
+    run("lm", "convert", path, "--window", "16", "--brief", "-o", tmp_path / "large.lm")
+    run("lm", "convert", path, "--window", "16", "--brief", "--weights", "w4", "-o", tmp_path / "four.lm")
+    made = load_language(tmp_path / "large.lm")
+    (tmp_path / "tiny.bin").write_bytes(checkpoint(model))
+    run("lm", "convert", path, "--window", "16", "--brief", "-o", tmp_path / "plain.lm")
+    plain = load_language(tmp_path / "plain.lm")
+    ratio = plain.table_multipliers[0] / made.table_multipliers[0]
+    assert ratio in (2, 4, 8, 16, 32) or ratio == pytest.approx(round(ratio), rel=0.01)
+    assert ratio > 1.5 and correlation(grown, tmp_path / "large.lm") > 0.99
+    assert correlation(grown, tmp_path / "four.lm") > 0.9
 
 
 def test_a_text_calibrates(tmp_path: Path, path: Path) -> None:

@@ -27,6 +27,8 @@ from tinyengine.sizes import round_up
 ROUNDED = 1 << 15
 KEY_ROOM, QUERY_ROOM = 1.05, 1.1
 """How much beyond what calibration has seen fits."""
+ROOM = 1.1
+"""How much larger a row's scale may be than its largest weight asks for."""
 TURNED = 16383
 """Lengths of pairs in 16 bits before they are turned: a component stays far below 32767 however they turn."""
 SMALLEST = 1e-3
@@ -54,6 +56,7 @@ def quantize(
     table = np.rint(model.embedding / scales[:, None]).astype(np.int8)
     largest, gains = _gains(model.gain)
     unit = largest * 2.0 ** (RESIDUAL_BITS - NORM_BITS)
+    residual = _residual(model, statistics)
     if model.classifier is model.embedding:
         classifier: Matrix = Rows(table, scales)
     else:
@@ -63,11 +66,13 @@ def quantize(
         key_heads=model.kv_heads,
         window=window,
         sinks=sinks,
-        epsilon=round(model.epsilon * model.width * 4.0**RESIDUAL_BITS),
+        epsilon=round(model.epsilon * model.width * residual**2),
         frequencies=frequencies(model.head, model.theta),
         table=table,
-        table_multipliers=_integers("the embedding", scales * 2.0 ** (RESIDUAL_BITS + 8)),
-        layers=tuple(_layer(model, layer, index, statistics, rounding) for index, layer in enumerate(model.layers)),
+        table_multipliers=_integers("the embedding", scales * residual * 2.0**8),
+        layers=tuple(
+            _layer(model, layer, index, statistics, rounding, residual) for index, layer in enumerate(model.layers)
+        ),
         gains=gains,
         classifier=_packed("the classifier", classifier, np.full(len(table), unit)),
         tokenizer=tokenizer,
@@ -76,9 +81,33 @@ def quantize(
     )
 
 
-def _layer(model: Llama, layer: LlamaLayer, index: int, statistics: Statistics, rounding: Rounding) -> PackedLayer:
+def _residual(model: Llama, statistics: Statistics) -> float:
+    """What 1.0 of the residual stream is on the device: 2^RESIDUAL_BITS, or so many powers of two less that multipliers
+    of what is added to it stay below 0.5. What a norm makes of the stream does not depend on it."""
+    largest = 0.0
+    for layer, ranges in zip(model.layers, statistics.ranges, strict=True):
+        units = np.repeat(_value_units(ranges), model.heads // model.kv_heads, 0).ravel() / 2**OUTPUT_BITS
+        for weights, unit in ((layer.output, units), (layer.down, _hidden_unit(ranges))):
+            largest = max(largest, float(np.abs(weights * unit).max()) / 127)
+    fitting = -math.ceil(math.log2(max(largest, 1e-30) * 2.0 * ROOM))
+    return 2.0 ** min(RESIDUAL_BITS, fitting)
+
+
+def _value_units(ranges: LayerRanges) -> np.ndarray:
+    """Real units of values, (kv_heads, size)."""
+    return np.maximum(ranges.value, SMALLEST) * KEY_ROOM / 127
+
+
+def _hidden_unit(ranges: LayerRanges) -> float:
+    """Real unit of gated hidden values."""
+    return max(ranges.down, SMALLEST) * QUERY_ROOM / (2 ** (HIDDEN_BITS - 1) - 1)
+
+
+def _layer(
+    model: Llama, layer: LlamaLayer, index: int, statistics: Statistics, rounding: Rounding, unit: float
+) -> PackedLayer:
     """Gains stay in the norm, relative to the largest of them, which goes into the matrices behind it; the scales of
-    values go into the columns of ``output``."""
+    values go into the columns of ``output``. ``unit``: what 1.0 of the residual stream is."""
     ranges: LayerRanges = statistics.ranges[index]
     each = model.heads // model.kv_heads
     attention, attention_gains = _gains(layer.attention_gain)
@@ -96,17 +125,17 @@ def _layer(model: Llama, layer: LlamaLayer, index: int, statistics: Statistics, 
 
     key = np.maximum(ranges.rotated, SMALLEST) * KEY_ROOM / 127
     turned_key, turned_query = pairs(ranges.key) * KEY_ROOM / TURNED, pairs(ranges.query) * QUERY_ROOM / TURNED
-    value = np.maximum(ranges.value, SMALLEST) * KEY_ROOM / 127
+    value = _value_units(ranges)
     normed = 2.0**-NORM_BITS
     octaves = math.log2(math.e) / math.sqrt(model.head)
     query_units = turned_query * octaves * np.repeat(key, each, 0).ravel() * 2.0 ** (26 + SCORE_SHIFT)
 
-    hidden = max(ranges.down, SMALLEST) * QUERY_ROOM / (2 ** (HIDDEN_BITS - 1) - 1)
+    hidden = _hidden_unit(ranges)
     gate, up = (rounded(name, _filled(getattr(layer, name), 0, 4), "feed", feed) for name in ("gate", "up"))
     ones = np.ones(len(_filled(layer.gate, 0, 4)))
     squares = np.pad(statistics.squares["down", index], (0, _missing(layer.down.shape[1], 8)))
     down = rounding("down", index, _filled(layer.down, 1, 8).astype(np.float64), squares)
-    residual = np.full(model.width, 2.0 ** (RESIDUAL_BITS - OUTPUT_BITS))
+    residual = np.full(model.width, unit / 2**OUTPUT_BITS)
     return PackedLayer(
         attention_gains=attention_gains,
         attention=_stacked(
@@ -125,7 +154,7 @@ def _layer(model: Llama, layer: LlamaLayer, index: int, statistics: Statistics, 
             _packed("up", up, ones * 2.0 ** (GATE_BITS - NORM_BITS)),
         ),
         gate_multiplier=int(_integers("the gate", np.array([2.0 ** (32 - 2 * GATE_BITS) / hidden]))[0]),
-        down=_packed("down", down, np.full(model.width, hidden * 2.0**RESIDUAL_BITS)),
+        down=_packed("down", down, np.full(model.width, hidden * unit)),
     )
 
 
