@@ -49,12 +49,14 @@ def prompt_bytes(prompt: str) -> bytes:
 
 @dataclass(frozen=True)
 class Written:
-    """A piece of text of ``tokens`` tokens; ``seconds`` of computing; ``ended``: the model ended the text."""
+    """A piece of text of ``tokens`` tokens; ``seconds`` of computing; ``ended``: the model ended the text.
+    ``instructions``: of computing, where whoever writes counts them (a simulated board), else 0."""
 
     text: bytes
     tokens: int
     seconds: float
     ended: bool
+    instructions: int = 0
 
 
 class Writer(Protocol):

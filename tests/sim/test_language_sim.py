@@ -77,6 +77,7 @@ def test_generate_and_perplexity_over_the_port(tmp_path: Path, path: Path, elf: 
     writing = "--prompt", "once", "--tokens", 20, "--seed", 3, "--endless", "--json"
     there, here = (json.loads(run("generate", path, *options, *writing).stdout) for options in (port, ()))
     assert there["text"] == here["text"] and there["tokens"] == 20 and there["device_tokens_per_second"] > 0
+    assert there["instructions_per_token"] > 10_000 and here["instructions_per_token"] is None
     there, here = (json.loads(run("perplexity", path, text, *options, "--json").stdout) for options in (port, ()))
     assert there == here
 

@@ -185,6 +185,8 @@ def test_heads_are_dropped_and_tokens_kept(tmp_path: Path, path: Path) -> None:
     run("lm", "convert", path, *options, "--prune-heads", 1, "-o", tmp_path / "pruned.lm")
     with pytest.raises(DataError, match="convert it without --prune-heads"):
         compile_model(tmp_path / "pruned.lm", CompileOptions(train="gains"))
+
+
 def test_large_hidden_values_shrink_the_residual_stream(tmp_path: Path, path: Path, model: Llama) -> None:
     """Trained models have single values of hundreds; what a layer adds is then too coarse for a multiplier below 0.5."""
     first = model.layers[0]

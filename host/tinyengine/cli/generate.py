@@ -51,7 +51,7 @@ def command(
     """
     settings = Settings(temperature, top_p, seed, endless)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text, written, computing, ended = "", 0, 0.0, False
+    text, written, computing, counted, ended = "", 0, 0.0, 0, False
     with _writer(model, **device) as writer:
         read = writer.begin(prompt, settings)
         if not as_json:
@@ -60,7 +60,7 @@ def command(
         for piece in pieces(writer, tokens):
             more = decoder.decode(piece.text)
             text, written, computing = text + more, written + piece.tokens, computing + piece.seconds
-            ended = piece.ended
+            counted, ended = counted + piece.instructions, piece.ended
             if not as_json:
                 click.echo(more, nl=False)
                 sys.stdout.flush()
@@ -74,12 +74,15 @@ def command(
         "seconds": seconds,
         "tokens_per_second": written / seconds if seconds else None,
         "device_tokens_per_second": written / computing if computing else None,
+        "instructions_per_token": counted / written if counted else None,
     }
     if as_json:
         click.echo(json.dumps(figures, indent=2))
         return
     click.echo()
     rate = f"{written / computing:,.0f} computing" if computing else "none computing"
+    if counted:  # which are not time
+        rate = f"{counted / written:,.0f} instructions each"
     click.echo(f"{written} tokens, {written / max(seconds, 1e-9):,.0f} a second ({rate})", err=True)
 
 

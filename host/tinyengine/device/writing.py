@@ -44,4 +44,6 @@ class DeviceWriter:
     def write(self, tokens: int) -> Written:
         answer = self._connection.request(Op.WRITE, struct.pack("<2H", min(tokens, 0xFFFF), MILLISECONDS), steady=False)
         count, ticks, ended = fields("<2IB", answer)
-        return Written(answer[9:], count, ticks / self.device.identity.counter_rate, bool(ended))
+        identity = self.device.identity
+        instructions = ticks if identity.counter_unit == "instructions" else 0
+        return Written(answer[9:], count, ticks / identity.counter_rate, bool(ended), instructions)
