@@ -188,7 +188,7 @@ def test_heads_are_dropped_and_tokens_kept(tmp_path: Path, path: Path) -> None:
 
 
 def test_large_hidden_values_shrink_the_residual_stream(tmp_path: Path, path: Path, model: Llama) -> None:
-    """Trained models have single values of hundreds; what a layer adds is then too coarse for a multiplier below 0.5."""
+    """Trained models have single values of hundreds; multipliers of what a layer adds would be 0.5 or more."""
     first = model.layers[0]
     large = replace(first, up=first.up * 12, gate=first.gate * 2)
     (tmp_path / "tiny.bin").write_bytes(checkpoint(grown := replace(model, layers=(large, *model.layers[1:]))))

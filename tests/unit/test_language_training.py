@@ -137,6 +137,9 @@ def test_a_run_that_was_interrupted_takes_the_same_steps(tmp_path: Path, rows: R
     with pytest.raises(KeyboardInterrupt):
         broken.run(rows)
     assert broken.step == 7
+    stopped = LanguageTraining(TINY, rows, tmp_path / "stopped", stop_at=7)
+    stopped.run(rows)
+    np.testing.assert_array_equal(stopped.model().embedding, broken.model().embedding)
     going_on = LanguageTraining(TINY, rows, tmp_path / "parts")
     going_on.resume()
     assert going_on.step == 7

@@ -140,6 +140,7 @@ def convert_command(
     help="Folder for checkpoint and log.",
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --run where it stopped.")
+@click.option("--stop-at", type=click.IntRange(min=1), help="End at this step, as if the run were interrupted there.")
 @click.option(
     "-o",
     "--out",

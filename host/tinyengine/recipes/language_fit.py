@@ -29,6 +29,7 @@ class LanguageFitOptions:
     threads: int = 1
     run: Path = Path("runs/language")
     resume: bool = False
+    stop_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def fit_language(options: LanguageFitOptions, activity: Activity = silent, say: 
     tokenizer = train_tokenizer(texts, recipe.vocabulary)
     activity("encoding", 0, 1)
     tokens, held_tokens = encode_texts(tokenizer, texts), encode_texts(tokenizer, held)
-    training = LanguageTraining(recipe, Rows(tokens, recipe.context), options.run, options.threads)
+    training = LanguageTraining(recipe, Rows(tokens, recipe.context), options.run, options.threads, options.stop_at)
     rows = Rows(held_tokens, recipe.context)
     if options.resume:
         training.resume()
@@ -79,7 +80,7 @@ def fit_language(options: LanguageFitOptions, activity: Activity = silent, say: 
         parameters=sum(array.size for array in arrays),
         texts=len(texts),
         tokens=sum(map(len, tokens)),
-        steps=training.steps,
+        steps=training.step,
         held_out_texts=len(held),
         nats_per_token=nats,
         nats_per_byte=nats * per_byte,

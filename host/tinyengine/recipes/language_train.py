@@ -67,12 +67,16 @@ class Rows:
 class LanguageTraining:
     """One run: construct it, call :meth:`run`, take :meth:`model`."""
 
-    def __init__(self, recipe: LanguageRecipe, rows: Rows, folder: Path, threads: int = 1) -> None:
+    def __init__(
+        self, recipe: LanguageRecipe, rows: Rows, folder: Path, threads: int = 1, stop_at: int | None = None
+    ) -> None:
+        """``stop_at``: a step at which it ends although its rate is that of a longer run."""
         if len(rows) < recipe.batch:
             raise DataError(f"{len(rows)} rows are fewer than one batch of {recipe.batch}: use a smaller --batch")
         self.recipe, self.rows, self.folder = recipe, rows, folder
         self.steps_per_epoch = len(rows) // recipe.batch
         self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.last = self.steps if stop_at is None else min(stop_at, self.steps)
         self.step = 0
         self._engine = LanguageEngine(recipe, threads)
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,7 @@ class LanguageTraining:
         recipe, saved, losses, began, since = self.recipe, time.monotonic(), [], time.monotonic(), self.step
         report = max(1, self.steps // 10)
         try:
-            while self.step < self.steps:
+            while self.step < self.last:
                 epoch, within = divmod(self.step, self.steps_per_epoch)
                 order = np.random.default_rng([recipe.seed, epoch]).permutation(len(self.rows))
                 for place in range(within, self.steps_per_epoch):
@@ -91,11 +95,11 @@ class LanguageTraining:
                     rate = learning_rate(recipe, self.step, self.steps)
                     losses.append(self._engine.step(self.rows.take(chosen), rate))
                     self.step += 1
-                    if self.step % LOGGED == 0 or self.step == self.steps:
+                    if self.step % LOGGED == 0 or self.step == self.last:
                         speed = (self.step - since) * recipe.batch * recipe.context / (time.monotonic() - began)
                         line: dict[str, Any] = {"step": self.step, "loss": float(np.mean(losses)), "rate": rate}
                         losses = []
-                        if self.step // report > (self.step - LOGGED) // report or self.step == self.steps:
+                        if self.step // report > (self.step - LOGGED) // report or self.step == self.last:
                             line["held_out"] = self.held_out(held_out)
                             say(f"step {self.step} of {self.steps}: {line['held_out']:.4f} nats per held-out token")
                         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -105,7 +109,7 @@ class LanguageTraining:
                     if time.monotonic() - saved > save_every:
                         self.save()
                         saved = time.monotonic()
-                    if self.step == self.steps:
+                    if self.step == self.last:
                         break
         finally:
             # also when the user interrupts: nothing but the step under way is lost
