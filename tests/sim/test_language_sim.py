@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tinyengine.cli import demo
 from tinyengine.compiler import compile_graph, compile_model
 from tinyengine.device import open_device, open_port
 from tinyengine.device.errors import RefusedError
@@ -18,6 +20,7 @@ from tinyengine.frontend.language import save_language
 from tinyengine.measure.bench import bench
 from tinyengine.native import build
 from tinyengine.native.writer import NativeWriter
+from tinyengine.paths import project_root
 from tinyengine.reference import Session
 from tinyengine.writing import Settings, pieces
 
@@ -80,6 +83,18 @@ def test_generate_and_perplexity_over_the_port(tmp_path: Path, path: Path, elf: 
     assert there["instructions_per_token"] > 10_000 and here["instructions_per_token"] is None
     there, here = (json.loads(run("perplexity", path, text, *options, "--json").stdout) for options in (port, ()))
     assert there == here
+
+
+def test_the_demos_tale_is_the_same_on_its_board_and_here(tmp_path: Path) -> None:
+    """models/tales.lm, the demo's third act: over serial, from the same seed, and it is about whom the prompt names."""
+    tales = project_root() / demo.TALES
+    elf = firmware_image.compiled(demo.BOARD, tmp_path, compile_model(tales))
+    how = "--prompt", demo.BEGINNING, "--seed", demo.SEED, "--tokens", 30, "--json"
+    port = "--port", f"sim:{demo.BOARD}", "--elf", elf
+    there, here = (json.loads(run("generate", tales, *options, *how).stdout) for options in (port, ()))
+    assert there["text"] == here["text"] and there["tokens"] == 30
+    assert there["instructions_per_token"] < 2_000_000
+    assert re.match(r" [A-Z][a-z]+[ .]", there["text"])
 
 
 def typed(transport: Transport, line: bytes, patience: float) -> bytes:

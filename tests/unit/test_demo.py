@@ -34,3 +34,22 @@ def test_the_second_act_fits_its_board() -> None:
     )
     compiled = compile_model(project_root() / demo.MODEL, options)
     judge(compiled, board, measure_code(compiled))  # raises BudgetError
+
+
+def test_the_third_act_fits_its_board() -> None:
+    board = load(demo.BOARD)
+    options = CompileOptions(cpu=board.cpu, sram_available=board.network_sram_bytes)
+    compiled = compile_model(project_root() / demo.TALES, options)
+    judge(compiled, board, measure_code(compiled))  # raises BudgetError
+
+
+def test_the_acts_are_commands_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(demo, "tinyengine", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(demo, "save_photographs", lambda folder: [])
+    monkeypatch.setattr(demo, "save_faces", lambda folder: (folder / "train", folder / "held_out"))
+    demo.run()
+    assert [arguments[0] for arguments in called] == [
+        *("build", "infer") * 2, "build", "train", "eval", "build", "generate",
+    ]  # fmt: skip
+    assert called[-2][1] == demo.TALES.as_posix() and f"sim:{demo.BOARD}" in called[-1]

@@ -1,4 +1,4 @@
-"""The demonstration behind scripts/demo: a simulated board judges photographs, then learns to tell faces.
+"""The demonstration behind scripts/demo: a simulated board judges photographs, learns to tell faces, tells a tale.
 
 It only runs the commands that a user would type, and shows them.
 """
@@ -121,15 +121,30 @@ def learn() -> None:
     tinyengine("eval", "--data", held_out, *board)
 
 
+TALES = Path("models") / "tales.lm"
+BEGINNING = "Once upon a time there was a brave mouse named"
+TOKENS, SEED = 60, 4
+"""Of the tale: enough for its first half, in seconds."""
+
+
+def tell() -> None:
+    """Third act: another firmware on the same board goes on with a tale, word by word over its serial port."""
+    say("Now the board tells a tale, with a language model of ours that fits its flash.")
+    tinyengine("build", TALES.as_posix(), "--board", BOARD)
+    how = ("--tokens", str(TOKENS), "--seed", str(SEED))
+    tinyengine("generate", "--port", f"sim:{BOARD}", "--prompt", BEGINNING, *how)
+
+
 def say(sentence: str) -> None:
     """A sentence between commands."""
     print(f"\n{sentence}", flush=True)
 
 
 def run() -> None:
-    """Both acts."""
+    """All three acts."""
     judge()
     learn()
+    tell()
 
 
 def main() -> None:
