@@ -50,6 +50,6 @@ def test_the_acts_are_commands_one_after_the_other(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(demo, "save_faces", lambda folder: (folder / "train", folder / "held_out"))
     demo.run()
     assert [arguments[0] for arguments in called] == [
-        *("build", "infer") * 2, "build", "train", "eval", "build", "generate",
+        *("build", "infer") * 3, "build", "train", "eval", "build", "generate",
     ]  # fmt: skip
     assert called[-2][1] == demo.TALES.as_posix() and f"sim:{demo.BOARD}" in called[-1]

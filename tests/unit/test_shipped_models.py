@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.metadata import load_metadata
 from tinyengine.data.reader import read_pictures
 from tinyengine.frontend import load_tflite
+from tinyengine.language.text import nats
 from tinyengine.paths import project_root, shared_dir
 from tinyengine.project.budget import judge, measure_code
 from tinyengine.zoo.table import find, macs
 
+from scripts.tales.__main__ import tale
 from tests.helpers import bench_script
 
 SHIPPED = {"person_tiny": 7e6, "person_small": 15e6}  # name -> most MACs
@@ -119,3 +122,20 @@ def test_its_accuracy_is_the_stated_one(name: str, least: float) -> None:
         accuracy = 100 * float((answers == pictures.labels).mean())
         assert accuracy >= least
         assert stated.format(accuracy) in card
+
+
+def test_tales_is_what_its_card_says() -> None:
+    """Sizes, and that the integers foretell tales that were not trained on as well as stated, give or take a tale."""
+    file = project_root() / "models" / "tales.lm"
+    card = file.with_suffix(".md").read_text()
+    compiled = compile_model(file)
+    tokenizer = compiled.graph.tokenizer
+    assert tokenizer is not None
+    assert f"{file.stat().st_size:,} bytes, weights of 8 bits" in card
+    assert f"what {len(tokenizer.pieces):,} tokens" in card
+    network = native.build(compiled)
+    rng, found = random.Random(7), []
+    for _ in range(4):
+        network.reset()
+        found.append(nats(tokenizer.encode(tale(rng)), lambda token: network.run([token])[0]).mean())
+    assert 0.15 < np.mean(found) < 0.35
