@@ -70,10 +70,11 @@ def device_tables(
     ]
     if training is not None:
         saved = "saved" if training.saved else "not saved" if training.complete else "incomplete"
+        outputs = f", {training.classes} outputs" if training.classes else ""  # a language model tells no classes apart
         rows.append(
             (
                 "training",
-                f"{training.scheme}, {training.classes} outputs: {training.trained_weights} weights, "
+                f"{training.scheme}{outputs}: {training.trained_weights} weights, "
                 f"{training.trained_biases} biases, {training.steps} steps so far, {saved}",
             )
         )
