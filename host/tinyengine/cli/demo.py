@@ -97,7 +97,7 @@ def judge() -> None:
     root, folder = project_root(), cache_dir() / "demo"
     photographs = [str(path.relative_to(root)) for path in save_photographs(folder)]
     drawn = folder / "boxes"
-    tinyengine("build", FINDER.as_posix(), "--board", BOARD)
+    tinyengine("build", FINDER.as_posix(), "--board", BOARD, "--input", "rows", "--optimize", "sram")
     tinyengine("infer", *photographs, "--port", f"sim:{BOARD}", "--draw", str(drawn.relative_to(root)))
     say(f"The boxes are drawn in {drawn.relative_to(root)}. Two others only say whether somebody is there:")
     for model in (LARGER, MODEL):
