@@ -1,6 +1,6 @@
 """The integer arithmetic of language models: what oracle, kernels and quantization share.
 
-Numbers and their fraction bits: the residual stream 12 (int32), behind a norm 10 or fewer (int16), sines 14,
+Numbers and their fraction bits: the residual stream 12 or fewer (int32), behind a norm 10 or fewer (int16), sines 14,
 scores 8 (in octaves: powers of two), attention's output 11, gate 10, logits 12. Shifts round down.
 """
 

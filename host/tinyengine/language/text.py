@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
 def nats(tokens: list[int], run: Callable[[np.ndarray], np.ndarray], progress: Progress = silent) -> np.ndarray:
     """Of each token but the first, float64: ``run`` takes a token, int32 (1), and gives its successor's integer logits.
 
-    They have as many fraction bits as the residual stream.
+    They have RESIDUAL_BITS fraction bits.
     """
     found = np.empty(len(tokens) - 1)
     for n, (token, following) in enumerate(pairwise(tokens)):
