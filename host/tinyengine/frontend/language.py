@@ -294,6 +294,8 @@ def _graph(model: LanguageModel, name: str) -> Graph:
     )
     for index, layer in enumerate(model.layers):
         at = f"layers.{index}."
+        if layer.query_multipliers.size * model.key_heads != layer.key_multipliers.size * model.heads:
+            raise ValueError(f"layer {index} has other heads than {model.heads} on {model.key_heads}, or parts of them")
         groups = layer.key_multipliers.size // head
         keys = b.state(at + "keys", (groups, model.window, head), "int8")
         values = b.state(at + "values", (groups, model.window // 2, head // 2, 2, 2), "int8")
