@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from tinyengine.cores import MVE
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, Window
 from tinyengine.kernels import access, params
@@ -60,6 +61,11 @@ class Field:
     def groups(self) -> int:
         """Groups of 4 values: whole ones of each run, then the tails of all runs."""
         return self.runs * (self.run_bytes // 4) + ceil_div(self.runs * (self.run_bytes % 4), 4)
+
+    @property
+    def vector_groups(self) -> int:
+        """Two for every 16 values."""
+        return 2 * ceil_div(self.runs * self.run_bytes, 16)
 
     def order(self) -> np.ndarray:
         """Index into the field (run by run) of each packed weight byte; -1 where nothing corresponds."""
@@ -150,6 +156,18 @@ def pack_quads(
     return np.concatenate(streams)
 
 
+def pack_vectors(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
+    """The stream of te_conv_vectors.h as uint32; ``weights`` (channels, field), ``bias`` (channels,)."""
+    channels = len(weights)
+    quads = np.minimum(np.arange(0, channels, QUAD), channels - QUAD)[:, None] + np.arange(QUAD)
+    padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 16))).astype(np.int8)
+    body = padded[quads].reshape(len(quads), QUAD, -1, 16).transpose(0, 2, 1, 3)  # (quads, vectors, 4, 16)
+    body = np.ascontiguousarray(body).reshape(len(quads), -1).view("<u4")
+    columns = [rounding.l - 1, rounding.m, rounding.s, -rounding.e]
+    used = [rounding.m] if rounding.fast else columns if rounding.wide else [rounding.m, -rounding.e]
+    return np.concatenate([words(bias)[:, 0][quads], body, *(words(each)[:, 0][quads] for each in used)], axis=1).ravel()
+
+
 def _quad_rounding(rounding: FixedRounding, own: slice, exact: bool, zero: int) -> np.ndarray:
     m, e = rounding.m[own], rounding.e[own]
     if rounding.fast:  # the formula multiplies the doubled sum: here the multiplier is doubled instead
@@ -186,7 +204,8 @@ class Matrix:
     time.
 
     ``doubled``: columns hold doubled values. ``compact``: one kernel of each kind, with little code. ``narrow``: a
-    pixel's few values stay in registers: no columns, no scratch memory. ``quads``: on te_conv_quads.h.
+    pixel's few values stay in registers: no columns, no scratch memory. ``quads``: on te_conv_quads.h. ``vectors``: on
+    te_conv_vectors.h.
     """
 
     layer: Layer
@@ -199,6 +218,17 @@ class Matrix:
     compact: bool
     narrow: bool = False
     quads: bool = False
+    vectors: bool = False
+
+    @property
+    def by_pixels(self) -> bool:
+        """Whether the picture's own bytes are multiplied: no columns."""
+        return self.narrow or (self.vectors and is_pointwise(self.window))
+
+    @property
+    def groups(self) -> int:
+        """te_conv_fast_params.groups: an eighth of a pixel's bytes in columns."""
+        return self.field.vector_groups if self.vectors else self.field.groups
 
     @property
     def rounding(self) -> str:
@@ -208,10 +238,10 @@ class Matrix:
     @property
     def scratch_bytes(self) -> int:
         """Columns, widened weights, runs, a run outside the picture, and those that cross its edges."""
-        if self.narrow:
-            return 0
-        field, window = self.field, self.window
-        words = self.block // 2 * (4 * field.groups + 2) + 4 * field.groups + WIDE_WORDS + 3 * field.runs
+        field, window, groups = self.field, self.window, self.groups
+        if self.by_pixels:  # the last pixels once more, where vectors reach beyond them
+            return 0 if self.narrow or field.run_bytes % 16 == 0 else 16 * groups
+        words = self.block // 2 * (4 * groups + 2) + 4 * groups + WIDE_WORDS + 3 * field.runs
         crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and self._leaves_row()
         return 4 * words + field.run_bytes * (1 + 2 * field.runs * crosses)
 
@@ -239,6 +269,8 @@ class Matrix:
         """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
         field, channels = self.field, self.in_shape[2]
         suffix = "_doubled" * self.doubled
+        if self.vectors:
+            return ("te_conv_gather_vectors",) * 2
         general = f"te_conv_gather{suffix}"
         if self.compact:
             return general, general
@@ -253,6 +285,8 @@ class Matrix:
         """Name of the kernel that computes tiles, behind te_conv_."""
         if self.narrow:
             return f"narrow_{self.rounding}"
+        if self.vectors:
+            return f"{'pixels' if self.by_pixels else 'vectors'}_{self.rounding}"
         if self.compact:
             return f"tiles_small_{self.rounding}"
         if self.quads:
@@ -262,8 +296,8 @@ class Matrix:
     @property
     def note(self) -> str:
         """For the generated comment."""
-        if self.narrow:
-            return f"narrow, {self.rounding}"
+        if self.by_pixels:
+            return f"{'narrow' if self.narrow else 'pixels'}, {self.rounding}"
         kind = "pointwise" if is_pointwise(self.window) else "columns"
         return f"{kind}, {self.block} pixels, {self.tiles.removeprefix('tiles_')}"
 
@@ -275,14 +309,23 @@ def matrix_of(
     ``trained``: the constants may change, so no narrow kernel."""
     depth, (_, columns, channels), rounding = shapes[0][2], shapes[1], layer.rounding.kind
     compact = target.optimize == "flash"
+    if target.features >= MVE and channels >= QUAD and not trained:
+        return _vector_matrix(shapes, window, layer, target, rows)
     if not (trained or compact or rounding == "wide") and is_pointwise(window) and depth == NARROW_CHANNELS:
         return Matrix(layer, *shapes, window, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
     quads = layer.paired and channels >= QUAD and not (trained or compact)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not (compact or quads)
-    block = sized_block(rows * columns, field, target)
+    block = sized_block(rows * columns, field.groups, target)
     return Matrix(layer, *shapes, window, field, block, doubled, compact, quads=quads)
+
+
+def _vector_matrix(shapes: tuple[Shape, Shape], window: Window, layer: Layer, target: Target, rows: int) -> Matrix:
+    """On te_conv_vectors.h."""
+    field = field_of(window, shapes[0][2])
+    block = 2 if is_pointwise(window) else sized_block(rows * shapes[1][1], field.vector_groups, target)
+    return Matrix(layer, *shapes, window, field, block, doubled=False, compact=False, vectors=True)
 
 
 def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, trained: bool = False) -> Matrix:
@@ -297,9 +340,11 @@ def layer_matrix(op: Operator, graph: Graph, layer: Layer, target: Target, train
 def matrix_call(op: Operator, matrix: Matrix, pack: Packer) -> KernelCall:
     """The call for whole tensors, with the constants that ``pack`` packs."""
     touched = block_access(matrix.in_shape, matrix.out_shape, matrix.window, matrix.block)
+    if matrix.vectors and matrix.by_pixels:  # outputs of a pair are written while its inputs are still read
+        touched = access.interleaved([touched.reads[0]], touched.writes[0])
     return KernelCall(
         op,
-        "te_conv_narrow_s8" if matrix.narrow else "te_conv_fast_s8",
+        "te_conv_fast_s8" if matrix.scratch_bytes else "te_conv_narrow_s8",
         HEADER,
         PARAMS_TYPE,
         pack,
@@ -329,6 +374,9 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
     folded = rounding.bias(bias - zero * weights.sum(axis=1))
     if matrix.narrow:
         packed = pack_narrow(weights, folded if rounding.fast else 2 * folded, rounding)
+    elif matrix.vectors:
+        weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
+        packed = pack_vectors(weights, folded, rounding)
     elif matrix.quads:
         weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
         packed = pack_quads(weights, folded, rounding, field.order(), requant.zero)
@@ -336,7 +384,7 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
         if not rounding.wide:
             weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
         packed = pack_weights(weights, 2 * folded if matrix.doubled else folded, rounding, field.order())
-    gather, gather_any = (0, 0) if matrix.narrow else matrix.gathers
+    gather, gather_any = (0, 0) if matrix.by_pixels else matrix.gathers
     return {
         "in": params.extent(matrix.in_shape),
         "out": params.extent(matrix.out_shape),
@@ -347,7 +395,7 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
         "max": requant.high,
         "n_runs": field.runs,
         "run_bytes": field.run_bytes,
-        "groups": field.groups,
+        "groups": matrix.groups,
         "block": matrix.block,
         "gather": gather,
         "gather_any": gather_any,
@@ -361,12 +409,12 @@ def one_row(shape: Shape) -> Shape:
     return 1, shape[0] * shape[1], shape[2]
 
 
-def sized_block(pixels: int, field: Field, target: Target) -> int:
-    """Output pixels per block: even, all blocks of about the same size."""
+def sized_block(pixels: int, groups: int, target: Target) -> int:
+    """Output pixels per block: even, all blocks of about the same size. ``groups`` as te_conv_fast_params."""
     limit = COLUMN_BYTES[target.optimize]
     if target.column_bytes is not None:
         limit = min(limit, target.column_bytes)
-    pair_bytes = 16 * field.groups + 8
+    pair_bytes = 16 * groups + 8
     most = min(limit // pair_bytes * 2, max(ENOUGH_PIXELS, MEDIUM_COLUMNS // pair_bytes * 2))
     most = min(max(most, MIN_BLOCK[target.optimize]), MAX_BLOCK)
     return round_up(ceil_div(pixels, ceil_div(pixels, most)), 2)

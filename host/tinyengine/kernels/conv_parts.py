@@ -180,7 +180,7 @@ def _matrix(layer: Layer, shapes: tuple[Shape, Shape], window: Window, field: Fi
     compact = target.optimize == "flash"
     quads = layer.paired and channels >= QUAD and not compact
     doubled = layer.rounding.kind == "exact" and 2 * channels > field.groups * 4 and not compact
-    block = sized_block(rows * columns, field, target)
+    block = sized_block(rows * columns, field.groups, target)
     return Matrix(layer, *shapes, window, field, block, doubled and not quads, compact, quads=quads)
 
 

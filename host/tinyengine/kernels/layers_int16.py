@@ -81,7 +81,7 @@ def lower_conv_int16(op: Operator, graph: Graph, target: Target) -> KernelCall |
         shapes = one_row(shapes[0]), one_row(shapes[1])
     if field.run_bytes > MAX_EXTENT or field.groups > MAX_EXTENT:
         return None
-    block = sized_block(shapes[1][0] * shapes[1][1], field, target)
+    block = sized_block(shapes[1][0] * shapes[1][1], field.groups, target)
     last = (shapes[1][1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
     leaves = window.pad[2] > 0 or last > shapes[0][1]
     crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and leaves

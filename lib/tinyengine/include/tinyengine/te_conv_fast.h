@@ -108,7 +108,7 @@ te_conv_tiles_fn te_conv_tiles_exact, te_conv_tiles_exact_doubled, te_conv_tiles
 te_conv_tiles_fn te_conv_tiles_small_exact, te_conv_tiles_small_fast, te_conv_tiles_small_wide;
 te_conv_tiles_fn te_conv_tiles_fast;
 
-/* The pixels themselves at `columns`, `pairs` of them; groups, wide and odd are not used. */
+/* The pixels themselves at `columns`, `pairs` of them; groups, wide, odd and zero are not used. */
 te_conv_tiles_fn te_conv_narrow_fast, te_conv_narrow_exact;
 #define TE_CONV_NARROW_FAST 7 /* words per channel */
 #define TE_CONV_NARROW_EXACT 8
@@ -125,7 +125,7 @@ typedef struct te_conv_fast_params {
     uint16_t n_runs, run_bytes;
     uint16_t groups;               /* of 4 values in a receptive field */
     uint16_t block;                /* output pixels per block, even */
-    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Narrow kernels: null */
+    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Null: tiles take pixels */
     te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
@@ -136,11 +136,13 @@ typedef struct te_conv_fast_params {
  * field reaches beyond the left or right edge and dilation is 1. */
 void te_conv_fast_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y, void *scratch);
 
-/* The same for narrow kernels, which need no scratch memory; blocks of one pixel. */
+/* The same without scratch memory: for narrow kernels, with blocks of one pixel, and for pixels that fill vectors
+ * (te_conv_vectors.h). */
 void te_conv_narrow_s8(const te_conv_fast_params *p, const int8_t *x, int8_t *y);
 
 TE_END_C
 
 #include "tinyengine/te_conv_quads.h"
+#include "tinyengine/te_conv_vectors.h"
 
 #endif

@@ -5,7 +5,7 @@
  * state, allocate nothing, and have no globals.
  *
  * TE_PORTABLE, when defined, builds the portable C twin of every kernel even where the core has the DSP
- * extension; both twins read the same packed constants and give the same bytes.
+ * extension (TE_DSP) or Helium (TE_MVE); both twins read the same packed constants and give the same bytes.
  */
 #ifndef TE_TYPES_H
 #define TE_TYPES_H
@@ -36,6 +36,12 @@
 #define TE_DSP 1
 #else
 #define TE_DSP 0
+#endif
+
+#if defined(__ARM_FEATURE_MVE) && !defined(TE_PORTABLE)
+#define TE_MVE 1
+#else
+#define TE_MVE 0
 #endif
 
 /* For what the inner loops call: out of line it would cost more than they do. */

@@ -133,11 +133,12 @@ static void aim_outputs(const te_conv_fast_params *p, const layout *s, int32_t c
 }
 
 /* Pixel by pixel, without columns. */
-static void run_narrow(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
-                       uint32_t rows) {
+static void run_pixels(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
+                       uint32_t rows, void *scratch) {
     for (uint32_t i = 0; i < rows; i++, y += p->out.w * p->out.c) {
         const uint32_t *pixels = (const uint32_t *)(const void *)te_row_of(x, row + i);
-        const te_conv_tiles_args args = {pixels, p->weights, 0, y, p->out.w, 0, p->out.c, p->groups, 0};
+        const te_conv_tiles_args args = {pixels,  p->weights, scratch,   y,          p->out.w,
+                                         p->in.c, p->out.c,   p->groups, p->out_zero};
         p->tiles(&args);
     }
     y -= rows * p->out.w * p->out.c;
@@ -171,7 +172,7 @@ void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t
     if (p->gather)
         run_blocks(p, x, y, row, rows, scratch, 0, 0);
     else
-        run_narrow(p, x, y, row, rows);
+        run_pixels(p, x, y, row, rows, scratch);
 }
 
 void te_conv_fast_run_blocks(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, void *scratch,
