@@ -14,7 +14,13 @@ from tinyengine.boards import Board, Camera, SpiCamera, load, names
 from tinyengine.project.pio import environments
 
 ROOT = Path(__file__).resolve().parents[1]
-CORES = {"cortex-m4": "Cortex-M4F", "cortex-m7": "Cortex-M7", "cortex-m7-sp": "Cortex-M7", "cortex-m33": "Cortex-M33"}
+CORES = {
+    "cortex-m4": "Cortex-M4F",
+    "cortex-m7": "Cortex-M7",
+    "cortex-m7-sp": "Cortex-M7",
+    "cortex-m33": "Cortex-M33",
+    "cortex-m55": "Cortex-M55",
+}
 UPLOADS = {"openocd": "ST-LINK (OpenOCD, pyOCD)", "dfu": "USB (dfu-util)", "none": ""}
 
 

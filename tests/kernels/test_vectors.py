@@ -20,6 +20,8 @@ CPU = "cortex-m55"
 MODES = ("exact", "fast")
 CONV_VARIANTS = {f"te_conv_{kind}_{mode}" for kind in ("vectors", "pixels") for mode in ("exact", "fast", "wide")}
 
+STRIP_VARIANTS = {f"te_depthwise_strip_{k}{by_2}_{mode}" for k in (3, 5, 7) for by_2 in ("", "_by_2") for mode in MODES}
+
 
 def target(requant: str) -> Target:
     return Target(core(CPU).features, requant)
@@ -36,10 +38,30 @@ def point_cases(draw: Draw, count: int) -> list[OpCase]:
     return cases
 
 
+def strip_cases(draw: Draw, count: int) -> list[OpCase]:
+    """Depthwise 3 x 3 to 7 x 7: one to several strips, every rest of the loop over columns, any padding."""
+    cases = []
+    for _ in range(count):
+        k, stride = draw.one_of(3, 5, 7), draw.one_of(1, 1, 2)
+        same = (k // 2,) * 4
+        pad = draw.one_of(same, same, (0,) * 4, tuple(draw.integer(0, k - 1) for _ in range(4)))
+        size = (draw.integer(1, 20), draw.one_of(draw.integer(1, 13), draw.integer(14, 26)), 4 * draw.integer(1, 3))
+        window = Window((k, k), (stride, stride), (1, 1), pad)
+        if min(window.output_size(*size[:2])) < 1:
+            continue
+        numbers = draw.one_of(SMALL, SMALL, LARGE, Numbers("ends", "ends"), Numbers(multiplier=(0.4, 20.0)))
+        case = fast_cases.depthwise(draw, size, window, numbers, draw.one_of("none", "none", "relu6"))
+        if draw.integer(0, 5) == 0:  # a dead channel
+            case.graph.tensor("w").data[..., 1] = 0
+            case.graph.tensor("b").data[1] = draw.one_of(-(1 << 31), (1 << 31) - 1, 5000)
+        cases.append(case)
+    return cases
+
+
 def batches(seed: int, count: int) -> list[Batch]:
     """The same cases, rounded exactly and fast, with outputs apart and over inputs as far as the kernels allow."""
     draw = Draw(np.random.default_rng(seed))
-    cases = fast_cases.conv_cases(draw, count) + point_cases(draw, count)
+    cases = fast_cases.conv_cases(draw, count) + point_cases(draw, count) + strip_cases(draw, 2 * count)
     return [
         build_batch(cases, f"{mode}_{placement}", placement, target=target(mode))
         for mode in MODES
@@ -58,6 +80,9 @@ def test_portable_twins(seed: int) -> None:
 def test_every_variant_is_reached() -> None:
     calls = [call for batch in batches(1, 40) for call in batch.calls]
     assert {str(call.params["tiles"]) for call in calls if "tiles" in call.params} >= CONV_VARIANTS
+    strips = [call.params for call in calls if call.function == "te_depthwise_strips_s8"]
+    assert {str(each["run"]) for each in strips} == STRIP_VARIANTS
+    assert {each["ahead"] for each in strips} >= {0, 1, 2}
 
 
 @pytest.mark.parametrize("cpu", [pytest.param(CPU, marks=needs.simulated_core)])

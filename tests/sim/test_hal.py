@@ -14,7 +14,7 @@ from tinyengine.errors import DeviceError
 
 from tests.helpers.probe import Probe, build_probe
 
-BOARDS = ["sim_stm32f405", "sim_cortex_m7", "sim_mps2_an505"]
+BOARDS = ["sim_stm32f405", "sim_cortex_m7", "sim_mps2_an505", "sim_mps3_an547"]
 
 
 @pytest.fixture(scope="module", params=BOARDS)

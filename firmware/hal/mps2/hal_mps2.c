@@ -1,8 +1,10 @@
-/* Arm's MPS2 board with a Cortex-M7 or M33, as QEMU's mps2-an500 and mps2-an505 model it.
+/* Arm's MPS2 board with a Cortex-M7 or M33 and MPS3 board with a Cortex-M55, as QEMU's mps2-an500, mps2-an505 and
+ * mps3-an547 model them.
  *
  * UART and timer are those of the Cortex-M System Design Kit (its technical reference manual, DDI 0479, 4.2
- * and 4.3). With -icount shift=0 an instruction takes 1 ns of virtual time, so a tick of the timer is 40
- * instructions at 25 MHz, 50 at 20 MHz.
+ * and 4.3); on the MPS3 the system counter of the SSE-300 (its technical reference manual, 101773) serves as timer.
+ * With -icount shift=0 an instruction takes 1 ns of virtual time, so a tick of the timer is 40 instructions at
+ * 25 MHz, 50 at 20 MHz, 31.25 at 32 MHz.
  */
 #include "../common/cortex_m.h"
 #include "../common/system.h"
@@ -11,9 +13,15 @@
 
 #include "board.h"
 
+#if defined COUNTER_BASE
+#define COUNTER_CONTROL REG32(COUNTER_BASE + 0x00u)
+#define COUNTER_LOW REG32(COUNTER_BASE + 0x08u)
+#define COUNTER_HIGH REG32(COUNTER_BASE + 0x0Cu)
+#else
 #define TIMER0_CTRL REG32(TIMER0_BASE + 0x00u)
 #define TIMER0_VALUE REG32(TIMER0_BASE + 0x04u)
 #define TIMER0_RELOAD REG32(TIMER0_BASE + 0x08u)
+#endif
 
 #define UART_DATA REG32(BOARD_UART(BASE) + 0x00u)
 #define UART_STATE REG32(BOARD_UART(BASE) + 0x04u)
@@ -77,6 +85,25 @@ bool hal_uart_set_baud(uint32_t baud) {
     return true;
 }
 
+#if defined COUNTER_BASE
+
+void hal_counter_start(uint32_t core_hz) {
+    (void)core_hz;
+    COUNTER_CONTROL = 1;
+}
+
+/* The counter counts up, in 64 bits. */
+uint32_t hal_count(void) {
+    uint32_t high = COUNTER_HIGH, low = COUNTER_LOW;
+    if (COUNTER_HIGH != high) {
+        low = COUNTER_LOW;
+        high = COUNTER_HIGH;
+    }
+    return (uint32_t)(((uint64_t)high << 32 | low) * (COUNT_HZ / 1000000u) / (BOARD_CORE_HZ / 1000000u));
+}
+
+#else
+
 void hal_counter_start(uint32_t core_hz) {
     (void)core_hz;
     TIMER0_RELOAD = 0xFFFFFFFFu;
@@ -84,17 +111,19 @@ void hal_counter_start(uint32_t core_hz) {
     TIMER0_CTRL = 1;
 }
 
+/* The timer counts down; the product wraps where the 32-bit count does, so differences stay right. */
+uint32_t hal_count(void) {
+    return (0xFFFFFFFFu - TIMER0_VALUE) * COUNTS_PER_TICK;
+}
+
+#endif
+
 void hal_watchdog_feed(void) {}
 
 void hal_init(void) {
     hal_counter_start(BOARD_CORE_HZ);
     hal_system_tick_start(BOARD_CORE_HZ);
     hal_uart_start(BOARD_CORE_HZ);
-}
-
-/* The timer counts down; the product wraps where the 32-bit count does, so differences stay right. */
-uint32_t hal_count(void) {
-    return (0xFFFFFFFFu - TIMER0_VALUE) * COUNTS_PER_TICK;
 }
 
 const char *hal_count_unit(void) {

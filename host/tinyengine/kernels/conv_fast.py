@@ -165,7 +165,9 @@ def pack_vectors(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding)
     body = np.ascontiguousarray(body).reshape(len(quads), -1).view("<u4")
     columns = [rounding.l - 1, rounding.m, rounding.s, -rounding.e]
     used = [rounding.m] if rounding.fast else columns if rounding.wide else [rounding.m, -rounding.e]
-    return np.concatenate([words(bias)[:, 0][quads], body, *(words(each)[:, 0][quads] for each in used)], axis=1).ravel()
+    return np.concatenate(
+        [words(bias)[:, 0][quads], body, *(words(each)[:, 0][quads] for each in used)], axis=1
+    ).ravel()
 
 
 def _quad_rounding(rounding: FixedRounding, own: slice, exact: bool, zero: int) -> np.ndarray:

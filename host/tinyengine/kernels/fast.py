@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyengine.cores import ANY, DSP
+from tinyengine.cores import ANY, DSP, MVE
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.kernels.activation import lower_softmax_fast
 from tinyengine.kernels.base import KernelCall, Target
@@ -19,6 +19,7 @@ from tinyengine.kernels.depthwise_column import lower_depthwise_column
 from tinyengine.kernels.depthwise_direct import lower_depthwise_direct
 from tinyengine.kernels.depthwise_fast import lower_depthwise_fast
 from tinyengine.kernels.depthwise_quads import lower_depthwise_quads
+from tinyengine.kernels.depthwise_strips import lower_depthwise_strips
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
 from tinyengine.kernels.matmul import lower_matmul_fast
@@ -39,6 +40,7 @@ FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering
         (ANY, lower_scalar),
     ],
     (OpKind.DEPTHWISE_CONV_2D, "int8"): [
+        (MVE, lower_depthwise_strips),
         (DSP, lower_depthwise_column),
         (DSP, lower_depthwise_quads),
         (DSP, lower_depthwise_direct),

@@ -13,11 +13,11 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from tinyengine.cores import ANY, DSP
+from tinyengine.cores import ANY, DSP, MVE
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.unary import TABLES
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, MeanAttrs, PoolAttrs, Window
-from tinyengine.kernels import conv_fast, depthwise_direct, depthwise_fast
+from tinyengine.kernels import conv_fast, depthwise_direct, depthwise_fast, depthwise_strips
 from tinyengine.kernels.activation import lower_lut
 from tinyengine.kernels.base import CValue, Packer, ScratchPart, Target
 from tinyengine.kernels.checks import MAX_EXTENT
@@ -25,6 +25,7 @@ from tinyengine.kernels.conv import is_pointwise
 from tinyengine.kernels.conv_fast import Matrix, Shape, conv_layer, conv_params, matrix_of
 from tinyengine.kernels.depthwise_direct import is_direct
 from tinyengine.kernels.depthwise_fast import Way, layer_params, layer_way
+from tinyengine.kernels.depthwise_strips import Strips, strips_of
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
 from tinyengine.kernels.select import rounds_fast
@@ -249,6 +250,21 @@ def _conv(request: _Request) -> RowOp | None:
 
 def _depthwise(request: _Request) -> RowOp | None:
     [op] = request.ops
+    strips = _strips(op, request)
+    if strips is not None:
+        return replace(
+            request.make(
+                "te_depthwise_strips_rows",
+                depthwise_strips.PARAMS_TYPE,
+                depthwise_strips.strips_pack(strips, op, request.graph, request.turned),
+                macs=_depthwise_macs(op, request),
+                scratch_bytes=strips.scratch_bytes(),
+                order=Order.INTERLEAVED,  # four channels at a time
+                note=strips.note,
+                **_windowed(strips.window),
+            ),
+            header=depthwise_strips.HEADER,
+        )
     if is_direct(op, request.graph, request.target, request.turned):
         return _direct(op, request)
     depthwise = _way(op, request)
@@ -265,6 +281,13 @@ def _depthwise(request: _Request) -> RowOp | None:
         note=way.note,
         **_windowed(way.window),
     )
+
+
+def _strips(op: Operator, request: _Request) -> Strips | None:
+    """DEPTHWISE_CONV_2D on the kernel for cores with Helium."""
+    if not request.target.features >= MVE:
+        return None
+    return strips_of(op, request.graph, _requant(op, request), request.shapes(op), request.turned)
 
 
 def _direct(op: Operator, request: _Request) -> RowOp:
