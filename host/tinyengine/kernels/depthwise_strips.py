@@ -34,8 +34,7 @@ MOST_AHEAD = 3
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``; ``ahead``: None where outputs must
-    not take the input's place."""
+    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``."""
 
     layer: Layer
     window: Window
@@ -62,13 +61,14 @@ class Strips:
         if self.stride == 2:
             read = 2 * round_up(outputs, 4)
         else:
-            read = round_up(outputs, 4) if self.kernel < 7 else 2 * round_up(ceil_div(outputs, 2), 4) + 1
+            read = round_up(outputs, 2) if self.kernel < 7 else 2 * round_up(ceil_div(outputs, 2), 4) + 1
         written = self.window.pad[2] + round_up(self.in_shape[1], 2)
-        return max(read + 2 * vectors + 1, written)  # rows begin up to a column later
+        return max(read + 2 * vectors + 1, written)  # the last rows begin almost a column later
 
     @property
     def ahead(self) -> int | None:
-        """Strips to stage before outputs are written so that none is written over a pixel that is yet to be staged."""
+        """Strips to stage before outputs are written so that none takes the place of a pixel that is yet to be staged;
+        None where outputs must not take the input's place."""
         (height, width, _), (rows, columns, _) = self.in_shape, self.out_shape
         strip = np.arange(ceil_div(rows, self.band))
         written = np.minimum((strip + 1) * self.band, rows) * columns
@@ -78,9 +78,9 @@ class Strips:
                 return ahead
         return None
 
-    def scratch_bytes(self, rows: int | None = None) -> int:
-        """For batches of ``rows`` output rows, all by default."""
-        del rows
+    @property
+    def scratch_bytes(self) -> int:
+        """Of four channels, all strips that are kept."""
         return ((self.ahead or 0) + 1) * 4 * ROWS * self.columns
 
     @property
@@ -152,7 +152,7 @@ def lower_depthwise_strips(op: Operator, graph: Graph, target: Target) -> Kernel
         strips_pack(strips, op, graph),
         inputs=[x.name],
         outputs=[y.name],
-        scratch_bytes=strips.scratch_bytes(),
+        scratch_bytes=strips.scratch_bytes,
         overlaps=(None if strips.ahead is None else Overlap(0, exact=True),),
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * strips.kernel**2,

@@ -258,7 +258,7 @@ def _depthwise(request: _Request) -> RowOp | None:
                 depthwise_strips.PARAMS_TYPE,
                 depthwise_strips.strips_pack(strips, op, request.graph, request.turned),
                 macs=_depthwise_macs(op, request),
-                scratch_bytes=strips.scratch_bytes(),
+                scratch_bytes=strips.scratch_bytes,
                 order=Order.INTERLEAVED,  # four channels at a time
                 note=strips.note,
                 **_windowed(strips.window),

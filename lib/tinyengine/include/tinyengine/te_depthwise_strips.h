@@ -13,9 +13,12 @@
  * CONSTANTS, per channel: bias less (zero point of x) * (sum of the weights) | F (fast), or left shift, M, 1 (0 where a
  * multiplier of 0.5 or more rounds once), -e (te_conv_vectors.h).
  *
- * BUDGET, in instructions per output in long rows: 6.5 for 3 x 3, 8 for 5 x 5, 9 for 7 x 7 (stride 2: 7.5, 9.5, 13),
- * rounding fast; 1.2 more exactly; a row of n outputs costs as much as round_up(n, 4). Staging takes 20 of them per 64
- * bytes. Gathered loads and scattered bytes take a Cortex-M55 longer than their number says.
+ * TILES: four outputs at a time: at stride 1, 2 rows x 2 columns (3 x 3, 5 x 5) or every second of a row (7 x 7); at
+ * stride 2, four of a row. Sums leave through general registers, one VMLADAV each.
+ *
+ * BUDGET, in instructions per four outputs, rounding fast: 26 for 3 x 3, 34 for 5 x 5, 38 for 7 x 7 (stride 2: 28, 32, 38);
+ * 3 more exactly. Per 2 columns of a strip, 26 to stage four channels; per strip and channel about 50. Gathered
+ * loads and scattered bytes take a Cortex-M55 longer than their number says.
  */
 #ifndef TE_DEPTHWISE_STRIPS_H
 #define TE_DEPTHWISE_STRIPS_H
@@ -25,9 +28,10 @@
 
 TE_BEGIN_C
 
-/* One channel of a strip. */
+/* Four channels of a strip. */
 typedef struct te_depthwise_strip_args {
     const int8_t *strip;
+    uint32_t strip_bytes; /* from one channel to the next */
     const int8_t *weights;
     const int32_t *constants;
     int8_t *y;
@@ -47,14 +51,16 @@ te_depthwise_strip_fn te_depthwise_strip_5_exact, te_depthwise_strip_5_by_2_exac
 te_depthwise_strip_fn te_depthwise_strip_7_exact, te_depthwise_strip_7_by_2_exact;
 
 #define TE_DEPTHWISE_STRIP_ROWS 8
+#define TE_DEPTHWISE_STRIP_FAST 2 /* constants per channel */
+#define TE_DEPTHWISE_STRIP_EXACT 5
 
 typedef struct te_depthwise_strips_params {
     te_hwc in, out; /* channels are a multiple of 4 */
     uint16_t kernel, stride, pad_top, pad_left;
     uint16_t columns; /* of a strip */
     uint16_t ahead;
-    uint16_t words; /* of constants per channel */
     int16_t in_zero, out_zero, min, max;
+    uint16_t words; /* of constants per channel */
     te_depthwise_strip_fn *run;
     const int32_t *constants;
     const int8_t *weights;

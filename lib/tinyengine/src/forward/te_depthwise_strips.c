@@ -20,11 +20,12 @@ typedef struct strip_rows {
 
 static strip_rows rows_from(const params *p, const te_row_view *x, int32_t first) {
     strip_rows rows = {x->data, {0}, 0};
-    for (int32_t i = 0; i < ROWS; i++) {
-        const int32_t row = first + i;
-        if (row < 0 || row >= p->in.h) continue;
-        rows.offset[i] = (uint32_t)(te_row_of(x, (uint32_t)row) - x->data);
+    int32_t i = first < 0 ? -first : 0;
+    uint32_t slot = (uint32_t)(first + i) % x->capacity;
+    for (; i < ROWS && first + i < p->in.h; i++) {
+        rows.offset[i] = slot * x->row_bytes;
         rows.inside |= 1u << i;
+        if (++slot == x->capacity) slot = 0;
     }
     return rows;
 }
@@ -32,14 +33,20 @@ static strip_rows rows_from(const params *p, const te_row_view *x, int32_t first
 #if TE_MVE
 #include <arm_mve.h>
 
-/* A bit per row becomes one per byte of its word. */
-static inline mve_pred16_t words_of(uint32_t bits) {
-    return (mve_pred16_t)((bits & 1) * 0xf + (bits >> 1 & 1) * 0xf0 + (bits >> 2 & 1) * 0xf00 +
-                          (bits >> 3 & 1) * 0xf000);
+/* Four bits per word. Hidden, because GCC 12 takes a constant with different bits for one with all of them. */
+static inline mve_pred16_t words_where(uint32_t bits) {
+    TE_HIDE(bits);
+    return (mve_pred16_t)bits;
 }
 
-/* `rows` rows of one column, four channels each. The buffer's words are of two columns, so VLD4 sorts channels. A picture
- * whose rows may be missing is told apart: `whole` 0. */
+/* From a bit per row. */
+static inline mve_pred16_t words_of(uint32_t bits) {
+    return words_where((bits & 1) * 0xf + (bits >> 1 & 1) * 0xf0 + (bits >> 2 & 1) * 0xf00 +
+                       (bits >> 3 & 1) * 0xf000);
+}
+
+/* Eight rows of four channels, two columns at a time: their words in a row, so that VLD4 sorts them by channels.
+ * Behind an odd last column comes padding. `whole`: all rows are inside. */
 TE_INLINE void stage_columns(const strip_rows *rows, uint32_t columns, uint32_t pixel, uint32_t zeros,
                              int8_t *to, uint32_t strip_bytes, int whole) {
     const uint32x4_t top = vld1q_u32(rows->offset), bottom = vld1q_u32(rows->offset + 4);
@@ -53,6 +60,7 @@ TE_INLINE void stage_columns(const strip_rows *rows, uint32_t columns, uint32_t 
         uint32x4_t b = vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, bottom);
         uint32x4_t c = vldrwq_gather_offset_u32((const uint32_t *)(const void *)next, top);
         uint32x4_t d = vldrwq_gather_offset_u32((const uint32_t *)(const void *)next, bottom);
+        if (left == 1) c = d = outside;
         if (!whole) {
             a = vpselq_u32(a, outside, in_top);
             c = vpselq_u32(c, outside, in_top);
@@ -79,74 +87,141 @@ static void stage_inside(const params *p, const strip_rows *rows, int8_t *to) {
         stage_columns(rows, p->in.w, p->in.c, zeros, to, bytes, 0);
 }
 
-/* Four outputs. In `pairs` they are columns c .. c + 3, of which every second has the weights w1; else they are
- * two columns apart. */
-TE_INLINE int32x4_t four(const int8_t *x, const int8x16_t *w0, const int8x16_t *w1, int vectors, int pairs) {
-    int32_t sum[4] = {0, 0, 0, 0};
-    const int step = pairs ? 2 : 1, loads = vectors + (pairs ? 1 : 3);
-#pragma GCC unroll 8
-    for (int i = 0; i < loads; i++) {
-        const int8x16_t here = vld1q_s8(x + 16 * i);
-#pragma GCC unroll 4
-        for (int o = 0; o < 4; o++) {
-            const int at = i - o / step;
-            if (at < 0 || at >= vectors) continue;
-            const int8x16_t w = pairs && o % 2 ? w1[at] : w0[at];
-            sum[o] = at ? vmladavaq_s8(sum[o], here, w) : vmladavq_s8(here, w);
-        }
-    }
+/* Constants of a channel, in registers. */
+typedef struct rounding {
+    int32_t bias, left, m, sign, right, zero;
+} rounding;
+
+static inline rounding rounding_of(const int32_t *k, int32_t zero, int fast) {
+    if (fast) return (rounding){k[0], 0, k[1], 0, 0, zero};
+    return (rounding){k[0], k[1], k[2], k[3], k[4], zero};
+}
+
+/* Rounded and saturated, in the low byte of each word. */
+TE_INLINE int32x4_t finish(int32_t s0, int32_t s1, int32_t s2, int32_t s3, const rounding *r, int fast) {
     int32x4_t sums;
     __asm__("vmov %q0[2], %q0[0], %1, %3\n\tvmov %q0[3], %q0[1], %2, %4"
             : "=&t"(sums)
-            : "r"(sum[0]), "r"(sum[1]), "r"(sum[2]), "r"(sum[3]));
+            : "r"(s0), "r"(s1), "r"(s2), "r"(s3));
+    sums = vaddq_n_s32(sums, r->bias);
+    if (fast) {
+        sums = vqrdmulhq_n_s32(sums, r->m);
+    } else {
+        sums = vqrdmulhq_n_s32(vshlq_r_s32(sums, r->left), r->m);
+        sums = vrshlq_n_s32(vqdmlahq_n_s32(sums, sums, r->sign), r->right);
+    }
+    sums = vaddq_n_s32(sums, r->zero);
+    __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnb.s16 %q0, %q0" : "+t"(sums));
     return sums;
 }
 
-TE_INLINE int32x4_t rounded(int32x4_t sums, const int32_t *k, int32_t zero, int fast) {
-    sums = vaddq_n_s32(sums, k[0]);
-    if (fast) return vaddq_n_s32(vqrdmulhq_n_s32(sums, k[1]), zero);
-    sums = vqrdmulhq_n_s32(vshlq_r_s32(sums, k[1]), k[2]);
-    sums = vqdmlahq_n_s32(sums, sums, k[3]);
-    return vaddq_n_s32(vrshlq_n_s32(sums, k[4]), zero);
+/* Two rows x two columns; `w1`: weights of the second column. */
+TE_INLINE int32x4_t block(const int8_t *x, const int8x16_t *w0, const int8x16_t *w1, int vectors,
+                          const rounding *r, int fast) {
+    int32_t sum[4] = {0, 0, 0, 0};
+#pragma GCC unroll 4
+    for (int i = 0; i < vectors; i++)
+#pragma GCC unroll 2
+        for (int row = 0; row < 2; row++) {
+            const int8x16_t here = vld1q_s8(x + 16 * i + row);
+            sum[2 * row] = i ? vmladavaq_s8(sum[2 * row], here, w0[i]) : vmladavq_s8(here, w0[i]);
+            sum[2 * row + 1] = i ? vmladavaq_s8(sum[2 * row + 1], here, w1[i]) : vmladavq_s8(here, w1[i]);
+        }
+    return finish(sum[0], sum[1], sum[2], sum[3], r, fast);
 }
 
-/* Every output (`every` 1) or every second one of a row. */
-TE_INLINE void make_row(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, uint32_t columns,
-                        uint32_t every, const int8x16_t *w0, const int8x16_t *w1, int vectors, int pairs,
-                        int fast) {
-    const uint32_t step = every * a->pixel;
-    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), step);
-    for (; columns; x += pairs ? 4 * ROWS : 8 * ROWS, y += 4 * step) {
-        const int32x4_t sums = rounded(four(x, w0, w1, vectors, pairs), a->constants, a->zero, fast);
-        const int16x8_t halves = vqmovnbq_s32(vreinterpretq_s16_s32(sums), sums);
-        const int8x16_t bytes = vqmovnbq_s16(vreinterpretq_s8_s16(halves), halves);
-        if (columns < 4) {
-            vstrbq_scatter_offset_p_s32(y, offsets, vreinterpretq_s32_s8(bytes), vctp32q(columns));
-            return;
+/* Four outputs of a row, two columns of the strip apart. */
+TE_INLINE int32x4_t apart(const int8_t *x, const int8x16_t *w, int vectors, const rounding *r, int fast) {
+    int32_t sum[4] = {0, 0, 0, 0};
+#pragma GCC unroll 8
+    for (int i = 0; i < vectors + 3; i++) {
+        const int8x16_t here = vld1q_s8(x + 16 * i);
+#pragma GCC unroll 4
+        for (int o = 0; o < 4; o++) {
+            if (i < o || i >= o + vectors) continue;
+            sum[o] = i > o ? vmladavaq_s8(sum[o], here, w[i - o]) : vmladavq_s8(here, w[0]);
         }
-        vstrbq_scatter_offset_s32(y, offsets, vreinterpretq_s32_s8(bytes));
-        columns -= 4;
+    }
+    return finish(sum[0], sum[1], sum[2], sum[3], r, fast);
+}
+
+/* All rows of a channel, by 2 x 2. */
+TE_INLINE void run_blocks(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, const int8_t *weights,
+                          const rounding *r, int vectors, int fast) {
+    const uint32_t pixel = a->pixel, line = a->line, columns = a->columns;
+    const uint32_t at[4] = {0, pixel, line, line + pixel};
+    const uint32x4_t offsets = vld1q_u32(at);
+    int8x16_t w0[3], w1[3];
+#pragma GCC unroll 3
+    for (int i = 0; i < vectors; i++) {
+        w0[i] = vld1q_s8(weights + ROWS + 16 * i);
+        w1[i] = vld1q_s8(weights + 16 * i);
+    }
+    for (uint32_t rows = a->rows; rows; rows -= rows > 1 ? 2 : 1, x += 2, y += 2 * line) {
+        const int8_t *from = x;
+        int8_t *to = y;
+        uint32_t left = columns / 2;
+        if (rows > 1) {
+            for (; left; left--, from += 2 * ROWS, to += 2 * pixel)
+                vstrbq_scatter_offset_s32(to, offsets, block(from, w0, w1, vectors, r, fast));
+            if (columns % 2)
+                vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
+                                            words_where(0x0f0f));
+            continue;
+        }
+        for (; left; left--, from += 2 * ROWS, to += 2 * pixel)
+            vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
+                                        words_where(0x00ff));
+        if (columns % 2)
+            vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
+                                        words_where(0x000f));
+    }
+}
+
+/* `columns` outputs of a row, `step` bytes apart. */
+TE_INLINE void run_row(const int8_t *x, int8_t *y, uint32_t columns, uint32_t step, const int8x16_t *w,
+                       const rounding *r, int vectors, int fast) {
+    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), step);
+    for (uint32_t left = columns / 4; left; left--, x += 8 * ROWS, y += 4 * step)
+        vstrbq_scatter_offset_s32(y, offsets, apart(x, w, vectors, r, fast));
+    if (columns % 4)
+        vstrbq_scatter_offset_p_s32(y, offsets, apart(x, w, vectors, r, fast), vctp32q(columns % 4));
+}
+
+/* All rows of a channel, row by row: with stride 1, first every second output, then those between. */
+TE_INLINE void run_rows(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, const int8_t *weights,
+                        const rounding *r, int vectors, int stride, int fast) {
+    int8x16_t w[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < vectors; i++) w[i] = vld1q_s8(weights + ROWS + 16 * i);
+    for (uint32_t row = a->rows; row; row--, x += stride, y += a->line) {
+        if (stride == 2) {
+            run_row(x, y, a->columns, a->pixel, w, r, vectors, fast);
+            continue;
+        }
+        for (uint32_t odd = 0; odd < 2; odd++)
+            run_row(x + ROWS * odd, y + a->pixel * odd, (a->columns + 1 - odd) / 2, 2 * a->pixel, w, r,
+                    vectors, fast);
     }
 }
 
 TE_INLINE void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
-    const int vectors = (kernel + 1) / 2, pairs = stride == 1 && kernel < 7;
-    int8x16_t w0[4], w1[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < vectors; i++) {
-        w0[i] = vld1q_s8(a->weights + ROWS + 16 * i);
-        w1[i] = vld1q_s8(a->weights + 16 * i);
+    const int vectors = (kernel + 1) / 2;
+    const int8_t *x = a->strip, *weights = a->weights;
+    const int32_t *k = a->constants;
+    for (uint32_t c = 0; c < 4; c++, x += a->strip_bytes, weights += ROWS * (kernel + 1)) {
+        const rounding r = rounding_of(k, a->zero, fast);
+        if (stride == 1 && kernel < 7)
+            run_blocks(a, x, a->y + c, weights, &r, vectors, fast);
+        else
+            run_rows(a, x, a->y + c, weights, &r, vectors, stride, fast);
+        k += fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
     }
-    int8_t *y = a->y;
-    const int8_t *x = a->strip;
-    for (uint32_t row = 0; row < a->rows; row++, y += a->line, x += stride) {
-        if (stride == 2 || pairs) {
-            make_row(a, x, y, a->columns, 1, w0, w1, vectors, pairs, fast);
-            continue;
-        }
-        make_row(a, x, y, (a->columns + 1) / 2, 2, w0, w1, vectors, 0, fast);
-        make_row(a, x + ROWS, y + a->pixel, a->columns / 2, 2, w0, w1, vectors, 0, fast);
-    }
+}
+
+static void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    const int8x16_t all = vdupq_n_s8((int8_t)value);
+    for (; bytes; bytes -= 16, to += 16) vst1q_s8(to, all);
 }
 
 #else
@@ -168,14 +243,22 @@ static int32_t rounded(int32_t sum, const int32_t *k, int32_t zero, int fast) {
 }
 
 static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
-    for (uint32_t row = 0; row < a->rows; row++)
-        for (uint32_t column = 0; column < a->columns; column++) {
-            const int8_t *x = a->strip + (column * ROWS + row) * (uint32_t)stride, *w = a->weights + ROWS;
-            int32_t sum = a->constants[0];
-            for (int i = 0; i < kernel; i++)
-                for (int j = 0; j < kernel; j++) sum += x[ROWS * i + j] * w[ROWS * i + j];
-            a->y[row * a->line + column * a->pixel] = (int8_t)rounded(sum, a->constants, a->zero, fast);
-        }
+    const uint32_t words = fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
+    for (uint32_t c = 0; c < 4; c++)
+        for (uint32_t row = 0; row < a->rows; row++)
+            for (uint32_t column = 0; column < a->columns; column++) {
+                const int8_t *x = a->strip + c * a->strip_bytes + (column * ROWS + row) * (uint32_t)stride;
+                const int8_t *w = a->weights + ROWS * (c * ((uint32_t)kernel + 1) + 1);
+                int32_t sum = a->constants[c * words];
+                for (int i = 0; i < kernel; i++)
+                    for (int j = 0; j < kernel; j++) sum += x[ROWS * i + j] * w[ROWS * i + j];
+                a->y[row * a->line + column * a->pixel + c] =
+                    (int8_t)rounded(sum, a->constants + c * words, a->zero, fast);
+            }
+}
+
+static void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    memset(to, value, bytes);
 }
 
 #endif
@@ -194,47 +277,36 @@ STRIP(te_depthwise_strip_3_by_2, 3, 2)
 STRIP(te_depthwise_strip_5_by_2, 5, 2)
 STRIP(te_depthwise_strip_7_by_2, 7, 2)
 
-/* Rows `first` .. first + 7 of four channels. */
-static void stage(const params *p, const te_row_view *x, uint32_t channel, int32_t first, int8_t *to) {
-    const te_row_view four_channels = {x->data + channel, x->row_bytes, x->capacity};
-    const strip_rows rows = rows_from(p, &four_channels, first);
-    const uint32_t bytes = ROWS * (uint32_t)p->columns, left = ROWS * (uint32_t)p->pad_left;
-    const uint32_t end = left + ROWS * (uint32_t)p->in.w;
-    stage_inside(p, &rows, to + left);
-    for (int i = 0; i < 4; i++, to += bytes) { /* behind: an odd column is staged twice */
-        memset(to, p->in_zero, left);
-        memset(to + end, p->in_zero, bytes - end);
-    }
-}
-
 /* Output rows row .. row + count - 1. */
 static void run(const params *p, const te_row_view *x, const te_row_view *y, uint32_t row, uint32_t count,
                 int8_t *scratch) {
     const uint32_t band = (uint32_t)(ROWS - p->kernel) / p->stride + 1, strips = (count + band - 1) / band;
     const uint32_t bytes = ROWS * (uint32_t)p->columns, slots = p->ahead + 1u;
-    const uint32_t channel_bytes = ROWS * (p->kernel + 1u);
+    te_depthwise_strip_args args = {0, bytes,    p->weights, p->constants, 0, (uint32_t)p->out.w * p->out.c,
+                                    0, p->out.w, p->out.c,   p->out_zero};
+    fill(scratch, p->in_zero, slots * 4 * bytes); /* only pixels are staged over that */
     for (uint32_t channel = 0; channel < p->in.c; channel += 4) {
-        te_depthwise_strip_args args = {0, 0,        0,        0,          (uint32_t)p->out.w * p->out.c,
-                                        0, p->out.w, p->out.c, p->out_zero};
-        uint32_t staged = 0;
+        const te_row_view four_channels = {x->data + channel, x->row_bytes, x->capacity};
+        int32_t first = (int32_t)(row * p->stride) - p->pad_top; /* row of the next strip to stage */
+        uint32_t staged = 0, slot = 0, next = 0;                 /* slots of this strip and of that */
         for (uint32_t i = 0; i < strips; i++) {
-            for (; staged < strips && staged < i + slots; staged++)
-                stage(p, x, channel, (int32_t)((row + staged * band) * p->stride) - p->pad_top,
-                      scratch + staged % slots * 4 * bytes);
+            for (; staged < strips && staged < i + slots; staged++, first += (int32_t)(band * p->stride)) {
+                const strip_rows rows = rows_from(p, &four_channels, first);
+                stage_inside(p, &rows, scratch + next * 4 * bytes + ROWS * p->pad_left);
+                if (++next == slots) next = 0;
+            }
             const uint32_t rows = count - i * band < band ? count - i * band : band;
             for (uint32_t made = 0; made < rows; made += args.rows) {
                 const uint32_t at = row + i * band + made;
-                int8_t *to = te_row_of(y, at) + channel;
                 args.rows = te_rows_in_line(y, at, rows - made);
-                for (uint32_t c = 0; c < 4; c++) {
-                    args.strip = scratch + (i % slots * 4 + c) * bytes + made * p->stride;
-                    args.weights = p->weights + (channel + c) * channel_bytes;
-                    args.constants = p->constants + (channel + c) * p->words;
-                    args.y = to + c;
-                    p->run(&args);
-                }
+                args.strip = scratch + slot * 4 * bytes + made * p->stride;
+                args.y = te_row_of(y, at) + channel;
+                p->run(&args);
             }
+            if (++slot == slots) slot = 0;
         }
+        args.weights += 4 * ROWS * (p->kernel + 1u);
+        args.constants += 4 * p->words;
     }
     for (uint32_t i = 0; i < count; i++)
         te_clamp_s8(te_row_of(y, row + i), (uint32_t)p->out.w * p->out.c, p->min, p->max);
