@@ -1,5 +1,5 @@
-/* Inner kernels of te_add_fast.h for Armv7E-M. */
-#if defined(__ARM_FEATURE_DSP) && !defined(TE_PORTABLE)
+/* Inner kernels of te_add_fast.h for Armv7E-M; those for Helium are in te_add_fast.c. */
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE) && !defined(TE_PORTABLE)
 
 #include "../support/te_dsp.inc"
 

@@ -8,29 +8,35 @@
 #if TE_MVE
 #include <arm_mve.h>
 
-static inline void copy(int8_t *to, const int8_t *from, uint32_t bytes) {
-    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) vst1q_s8(to, vld1q_s8(from));
-    if (bytes) {
-        const mve_pred16_t left = vctp8q(bytes);
-        vstrbq_p_s8(to, vldrbq_z_s8(from, left), left);
+/* Two times `bytes` to `to` and `apart` bytes behind it. */
+TE_INLINE void copy_two(int8_t *to, uint32_t apart, const int8_t *x0, const int8_t *x1, uint32_t bytes) {
+    for (; bytes > 16; bytes -= 16, to += 16, x0 += 16, x1 += 16) {
+        vst1q_s8(to, vld1q_s8(x0));
+        vst1q_s8(to + apart, vld1q_s8(x1));
     }
+    const mve_pred16_t left = vctp8q(bytes);
+    vstrbq_p_s8(to, vldrbq_z_s8(x0, left), left);
+    vstrbq_p_s8(to + apart, vldrbq_z_s8(x1, left), left);
 }
 #else
-static inline void copy(int8_t *to, const int8_t *from, uint32_t bytes) {
-    memcpy(to, from, bytes);
+static inline void copy_two(int8_t *to, uint32_t apart, const int8_t *x0, const int8_t *x1, uint32_t bytes) {
+    memcpy(to, x0, bytes);
+    memcpy(to + apart, x1, bytes);
 }
 #endif
 
 void te_conv_gather_vectors(const te_conv_gather_args *a) {
     const uint32_t bytes = 4 * a->run_groups + a->run_tail, pixel = 8 * a->groups;
+    const int8_t *const base = a->base;
+    te_conv_run *const end = a->runs + a->n_runs;
     int8_t *column = (int8_t *)a->columns;
-    for (uint32_t pair = 0; pair < a->pairs; pair++, column += 2 * pixel + 8) {
+    for (uint32_t pair = a->pairs; pair; pair--, column += 2 * pixel + 8) {
         int8_t *to = column;
-        for (te_conv_run *run = a->runs; run < a->runs + a->n_runs; run++, to += bytes) {
-            copy(to, a->base + run->p0, bytes);
-            copy(to + pixel, a->base + run->p1, bytes);
-            run->p0 += run->step;
-            run->p1 += run->step;
+        for (te_conv_run *run = a->runs; run != end; run++, to += bytes) {
+            const int32_t p0 = run->p0, p1 = run->p1, step = run->step;
+            copy_two(to, pixel, base + p0, base + p1, bytes);
+            run->p0 = p0 + step;
+            run->p1 = p1 + step;
         }
     }
 }
@@ -76,8 +82,7 @@ TE_INLINE void pixels(const te_conv_tiles_args *a, te_conv_pair_fn *pair, uint32
         const int8_t *x0 = x, *x1 = left > 1 ? x + bytes : x; /* an odd last pixel is its own partner */
         int8_t *y1 = left > 1 ? y + a->channels : y;
         if ((uint32_t)(end - x1) < reach) {
-            copy(copied, x0, bytes);
-            copy(copied + reach, x1, bytes);
+            copy_two(copied, reach, x0, x1, bytes);
             x0 = copied, x1 = copied + reach;
         }
         run_pair(&l, pair, x0, x1, y, y1);

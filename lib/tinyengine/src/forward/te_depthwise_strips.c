@@ -10,24 +10,32 @@
 
 typedef te_depthwise_strips_params params;
 
-/* Where the rows of a strip lie: in bytes behind the first channel of `base`; of rows outside the picture, any
- * place in it. */
+/* Where the rows of a strip lie, in bytes from `base`. */
 typedef struct strip_rows {
     const int8_t *base;
-    uint32_t offset[ROWS];
-    uint32_t inside; /* a bit per row */
+    uint32_t offset[ROWS]; /* of rows outside the picture: nothing that may be read */
+    uint32_t inside;       /* a bit per row */
 } strip_rows;
 
-static strip_rows rows_from(const params *p, const te_row_view *x, int32_t first) {
-    strip_rows rows = {x->data, {0}, 0};
-    int32_t i = first < 0 ? -first : 0;
-    uint32_t slot = (uint32_t)(first + i) % x->capacity;
-    for (; i < ROWS && first + i < p->in.h; i++) {
-        rows.offset[i] = slot * x->row_bytes;
-        rows.inside |= 1u << i;
-        if (++slot == x->capacity) slot = 0;
-    }
+/* As they lie in a whole picture. */
+static strip_rows rows_apart(uint32_t row_bytes) {
+    strip_rows rows = {0, {0}, 0};
+    for (uint32_t i = 1; i < ROWS; i++) rows.offset[i] = rows.offset[i - 1] + row_bytes;
     return rows;
+}
+
+/* Rows first .. first + 7; `x`: of the first of four channels. */
+static void aim(strip_rows *rows, const params *p, const te_row_view *x, int32_t first) {
+    const uint32_t above = first < 0 ? (uint32_t)-first : 0;
+    const uint32_t below = first + ROWS > p->in.h ? (uint32_t)(first + ROWS - p->in.h) : 0;
+    rows->inside = 0xffu << above & 0xffu >> below;
+    if (x->capacity >= p->in.h) {
+        rows->base = x->data + first * (int32_t)x->row_bytes;
+        return;
+    }
+    rows->base = x->data;
+    for (uint32_t i = above; i + below < ROWS; i++)
+        rows->offset[i] = (uint32_t)(te_row_of(x, (uint32_t)(first + (int32_t)i)) - x->data);
 }
 
 #if TE_MVE
@@ -45,46 +53,50 @@ static inline mve_pred16_t words_of(uint32_t bits) {
                        (bits >> 3 & 1) * 0xf000);
 }
 
-/* Eight rows of four channels, two columns at a time: their words in a row, so that VLD4 sorts them by channels.
- * Behind an odd last column comes padding. `whole`: all rows are inside. */
-TE_INLINE void stage_columns(const strip_rows *rows, uint32_t columns, uint32_t pixel, uint32_t zeros,
-                             int8_t *to, uint32_t strip_bytes, int whole) {
+/* One word of each of four rows; `zeros` for those that are not in the picture. */
+TE_INLINE uint32x4_t four_rows(const int8_t *x, uint32x4_t offsets, uint32x4_t zeros, mve_pred16_t in,
+                               int whole) {
+    const uint32_t *base = (const uint32_t *)(const void *)x;
+    if (whole) return vldrwq_gather_offset_u32(base, offsets);
+    return vpselq_u32(vldrwq_gather_offset_z_u32(base, offsets, in), zeros, in);
+}
+
+/* Words of two columns in a row: VLD4 sorts them by channels. */
+TE_INLINE void store_sorted(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d, uint32_t *sorted,
+                            int8_t *to, uint32_t bytes) {
+    vst1q_u32(sorted, a);
+    vst1q_u32(sorted + 4, b);
+    vst1q_u32(sorted + 8, c);
+    vst1q_u32(sorted + 12, d);
+    const int8x16x4_t channels = vld4q_s8((const int8_t *)sorted);
+    vst1q_s8(to, channels.val[0]);
+    vst1q_s8(to + bytes, channels.val[1]);
+    vst1q_s8(to + 2 * bytes, channels.val[2]);
+    vst1q_s8(to + 3 * bytes, channels.val[3]);
+}
+
+/* Eight rows of four channels. Behind an odd last column comes padding. `whole`: all rows are inside. */
+TE_INLINE void stage_columns(const params *p, const strip_rows *rows, int8_t *to, int whole) {
+    const uint32_t bytes = ROWS * (uint32_t)p->columns, pixel = p->in.c;
     const uint32x4_t top = vld1q_u32(rows->offset), bottom = vld1q_u32(rows->offset + 4);
-    const uint32x4_t outside = vdupq_n_u32(zeros);
+    const uint32x4_t zeros = vreinterpretq_u32_s8(vdupq_n_s8((int8_t)p->in_zero));
     const mve_pred16_t in_top = words_of(rows->inside), in_bottom = words_of(rows->inside >> 4);
     const int8_t *x = rows->base;
     uint32_t sorted[16];
-    for (uint32_t left = columns; left; left -= left > 1 ? 2 : 1, to += 2 * ROWS, x += 2 * pixel) {
-        const int8_t *next = left > 1 ? x + pixel : x;
-        uint32x4_t a = vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, top);
-        uint32x4_t b = vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, bottom);
-        uint32x4_t c = vldrwq_gather_offset_u32((const uint32_t *)(const void *)next, top);
-        uint32x4_t d = vldrwq_gather_offset_u32((const uint32_t *)(const void *)next, bottom);
-        if (left == 1) c = d = outside;
-        if (!whole) {
-            a = vpselq_u32(a, outside, in_top);
-            c = vpselq_u32(c, outside, in_top);
-            b = vpselq_u32(b, outside, in_bottom);
-            d = vpselq_u32(d, outside, in_bottom);
-        }
-        vst1q_u32(sorted, a);
-        vst1q_u32(sorted + 4, b);
-        vst1q_u32(sorted + 8, c);
-        vst1q_u32(sorted + 12, d);
-        const int8x16x4_t channels = vld4q_s8((const int8_t *)sorted);
-        vst1q_s8(to, channels.val[0]);
-        vst1q_s8(to + strip_bytes, channels.val[1]);
-        vst1q_s8(to + 2 * strip_bytes, channels.val[2]);
-        vst1q_s8(to + 3 * strip_bytes, channels.val[3]);
-    }
+    for (uint32_t pairs = p->in.w / 2; pairs; pairs--, to += 2 * ROWS, x += 2 * pixel)
+        store_sorted(four_rows(x, top, zeros, in_top, whole), four_rows(x, bottom, zeros, in_bottom, whole),
+                     four_rows(x + pixel, top, zeros, in_top, whole),
+                     four_rows(x + pixel, bottom, zeros, in_bottom, whole), sorted, to, bytes);
+    if (p->in.w % 2)
+        store_sorted(four_rows(x, top, zeros, in_top, whole), four_rows(x, bottom, zeros, in_bottom, whole),
+                     zeros, zeros, sorted, to, bytes);
 }
 
-static void stage_inside(const params *p, const strip_rows *rows, int8_t *to) {
-    const uint32_t zeros = (uint8_t)p->in_zero * 0x01010101u, bytes = ROWS * (uint32_t)p->columns;
+static void stage(const params *p, const strip_rows *rows, int8_t *to) {
     if (rows->inside == 0xff)
-        stage_columns(rows, p->in.w, p->in.c, zeros, to, bytes, 1);
+        stage_columns(p, rows, to, 1);
     else
-        stage_columns(rows, p->in.w, p->in.c, zeros, to, bytes, 0);
+        stage_columns(p, rows, to, 0);
 }
 
 /* Constants of a channel, in registers. */
@@ -147,10 +159,8 @@ TE_INLINE int32x4_t apart(const int8_t *x, const int8x16_t *w, int vectors, cons
 
 /* All rows of a channel, by 2 x 2. */
 TE_INLINE void run_blocks(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, const int8_t *weights,
-                          const rounding *r, int vectors, int fast) {
+                          uint32x4_t offsets, const rounding *r, int vectors, int fast) {
     const uint32_t pixel = a->pixel, line = a->line, columns = a->columns;
-    const uint32_t at[4] = {0, pixel, line, line + pixel};
-    const uint32x4_t offsets = vld1q_u32(at);
     int8x16_t w0[3], w1[3];
 #pragma GCC unroll 3
     for (int i = 0; i < vectors; i++) {
@@ -209,10 +219,12 @@ TE_INLINE void run_strip(const te_depthwise_strip_args *a, int kernel, int strid
     const int vectors = (kernel + 1) / 2;
     const int8_t *x = a->strip, *weights = a->weights;
     const int32_t *k = a->constants;
+    const uint32_t block[4] = {0, a->pixel, a->line, a->line + a->pixel};
+    const uint32x4_t offsets = vld1q_u32(block);
     for (uint32_t c = 0; c < 4; c++, x += a->strip_bytes, weights += ROWS * (kernel + 1)) {
         const rounding r = rounding_of(k, a->zero, fast);
         if (stride == 1 && kernel < 7)
-            run_blocks(a, x, a->y + c, weights, &r, vectors, fast);
+            run_blocks(a, x, a->y + c, weights, offsets, &r, vectors, fast);
         else
             run_rows(a, x, a->y + c, weights, &r, vectors, stride, fast);
         k += fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
@@ -226,13 +238,14 @@ static void fill(int8_t *to, int32_t value, uint32_t bytes) {
 
 #else
 
-static void stage_inside(const params *p, const strip_rows *rows, int8_t *to) {
+static void stage(const params *p, const strip_rows *rows, int8_t *to) {
     for (uint32_t column = 0; column < p->in.w; column++)
         for (uint32_t row = 0; row < ROWS; row++)
             for (uint32_t channel = 0; channel < 4; channel++) {
-                const int8_t *x = rows->base + rows->offset[row] + column * p->in.c + channel;
-                to[(channel * p->columns + column) * ROWS + row] =
-                    rows->inside >> row & 1 ? *x : (int8_t)p->in_zero;
+                int8_t value = (int8_t)p->in_zero;
+                if (rows->inside >> row & 1)
+                    value = (rows->base + rows->offset[row])[column * p->in.c + channel];
+                to[(channel * p->columns + column) * ROWS + row] = value;
             }
 }
 
@@ -284,6 +297,7 @@ static void run(const params *p, const te_row_view *x, const te_row_view *y, uin
     const uint32_t bytes = ROWS * (uint32_t)p->columns, slots = p->ahead + 1u;
     te_depthwise_strip_args args = {0, bytes,    p->weights, p->constants, 0, (uint32_t)p->out.w * p->out.c,
                                     0, p->out.w, p->out.c,   p->out_zero};
+    strip_rows rows = rows_apart(x->row_bytes);
     fill(scratch, p->in_zero, slots * 4 * bytes); /* only pixels are staged over that */
     for (uint32_t channel = 0; channel < p->in.c; channel += 4) {
         const te_row_view four_channels = {x->data + channel, x->row_bytes, x->capacity};
@@ -291,14 +305,14 @@ static void run(const params *p, const te_row_view *x, const te_row_view *y, uin
         uint32_t staged = 0, slot = 0, next = 0;                 /* slots of this strip and of that */
         for (uint32_t i = 0; i < strips; i++) {
             for (; staged < strips && staged < i + slots; staged++, first += (int32_t)(band * p->stride)) {
-                const strip_rows rows = rows_from(p, &four_channels, first);
-                stage_inside(p, &rows, scratch + next * 4 * bytes + ROWS * p->pad_left);
+                aim(&rows, p, &four_channels, first);
+                stage(p, &rows, scratch + next * 4 * bytes + ROWS * p->pad_left);
                 if (++next == slots) next = 0;
             }
-            const uint32_t rows = count - i * band < band ? count - i * band : band;
-            for (uint32_t made = 0; made < rows; made += args.rows) {
+            const uint32_t made_here = count - i * band < band ? count - i * band : band;
+            for (uint32_t made = 0; made < made_here; made += args.rows) {
                 const uint32_t at = row + i * band + made;
-                args.rows = te_rows_in_line(y, at, rows - made);
+                args.rows = te_rows_in_line(y, at, made_here - made);
                 args.strip = scratch + slot * 4 * bytes + made * p->stride;
                 args.y = te_row_of(y, at) + channel;
                 p->run(&args);

@@ -10,6 +10,9 @@
 #if TE_DSP
 #include <arm_acle.h>
 #endif
+#if TE_MVE
+#include <arm_mve.h>
+#endif
 
 /* ---- pools --------------------------------------------------------------------------------------------- */
 
@@ -110,7 +113,26 @@ TE_INLINE void maximum_four(const te_pool_params *p, const view *v, int32_t chan
 }
 #endif
 
+#if TE_MVE
+/* Sixteen channels at once: 4 instructions per pixel. */
+TE_INLINE void maximum_vector(const te_pool_params *p, const view *v, int32_t channel, int8_t *y) {
+    int8x16_t best = vdupq_n_s8((int8_t)p->min);
+    const int8_t *row = v->corner + channel;
+    for (int32_t r = 0; r < v->rows; r++, row += v->row_bytes) {
+        const int8_t *pixel = row - (r >= v->wrap ? v->wrapped : 0);
+        for (int32_t k = v->columns; k; k--, pixel += v->channels) best = vmaxq_s8(best, vld1q_s8(pixel));
+    }
+    vst1q_s8(y, vminq_s8(best, vdupq_n_s8((int8_t)p->max)));
+}
+#endif
+
 TE_INLINE int32_t maximum_of(const te_pool_params *p, const view *v, int32_t channel, int8_t *y) {
+#if TE_MVE
+    if (channel + 16 <= v->channels) {
+        maximum_vector(p, v, channel, y);
+        return 16;
+    }
+#endif
 #if TE_DSP
     if (channel + 4 <= v->channels) {
         maximum_four(p, v, channel, y);

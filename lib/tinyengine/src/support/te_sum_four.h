@@ -1,4 +1,5 @@
-/* Sums of four neighbouring channels over many pixels: SXTAB16 adds two channels at a time as int16. */
+/* Sums of four neighbouring channels over many pixels: SXTAB16 adds two channels at a time as int16; with Helium, four
+ * at a time as int32. */
 #ifndef TE_SUM_FOUR_H
 #define TE_SUM_FOUR_H
 
@@ -6,16 +7,26 @@
 
 #include <string.h>
 
-#if TE_DSP
+#if TE_MVE
+#include <arm_mve.h>
+#elif TE_DSP
 #include <arm_acle.h>
 #endif
 
 #define TE_SUM_FOUR_MAX 255 /* values of -128 whose sum fits int16 */
 
 /* sums[c] += values c of `rows` x `columns` pixels, the first at x. columns <= TE_SUM_FOUR_MAX. BUDGET (DSP):
- * 6 instructions per pixel, 15 per row. */
+ * 6 instructions per pixel, 15 per row; Helium: 4 per pixel. */
 static inline void te_sum_four(const int8_t *x, uint32_t rows, uint32_t row_bytes, uint32_t columns,
                                uint32_t column_bytes, int32_t sums[4]) {
+#if TE_MVE
+    int32x4_t all = vld1q_s32(sums);
+    for (uint32_t r = 0; r < rows; r++, x += row_bytes) {
+        const int8_t *pixel = x;
+        for (uint32_t k = columns; k; k--, pixel += column_bytes) all = vaddq_s32(all, vldrbq_s32(pixel));
+    }
+    vst1q_s32(sums, all);
+#else
     for (uint32_t r = 0; r < rows; r++, x += row_bytes) {
         const int8_t *pixel = x;
 #if TE_DSP
@@ -35,6 +46,7 @@ static inline void te_sum_four(const int8_t *x, uint32_t rows, uint32_t row_byte
             for (uint32_t c = 0; c < 4; c++) sums[c] += pixel[c];
 #endif
     }
+#endif
 }
 
 #endif
