@@ -14,6 +14,7 @@ from tinyengine.measure.target_runner import BenchImage, Job
 from tests.helpers import fast_cases, needs
 from tests.helpers.batch import Batch, build_batch, run_native
 from tests.helpers.cases import Draw, OpCase
+from tests.helpers.chain_cases import random_chains
 from tests.helpers.fast_cases import EXAMPLES, LARGE, SMALL, Numbers
 
 CPU = "cortex-m55"
@@ -62,11 +63,17 @@ def batches(seed: int, count: int) -> list[Batch]:
     """The same cases, rounded exactly and fast, with outputs apart and over inputs as far as the kernels allow."""
     draw = Draw(np.random.default_rng(seed))
     cases = fast_cases.conv_cases(draw, count) + point_cases(draw, count) + strip_cases(draw, 2 * count)
+    cases += fast_cases.add_cases(draw, count // 2)
     return [
         build_batch(cases, f"{mode}_{placement}", placement, target=target(mode))
         for mode in MODES
         for placement in ("apart", "tight")
-    ]
+    ] + chains(seed, count)
+
+
+def chains(seed: int, count: int) -> list[Batch]:
+    """By rows."""
+    return [build_batch(random_chains(seed, count), f"chains_{mode}", "tight", target=target(mode)) for mode in MODES]
 
 
 @EXAMPLES
@@ -75,6 +82,11 @@ def test_portable_twins(seed: int) -> None:
     made = batches(seed, 24)
     for batch, outputs in zip(made, run_native(made), strict=True):
         batch.check(outputs)
+
+
+def test_chains_use_the_kernels() -> None:
+    code = "".join(batch.sources[name] for batch in chains(2, 24) for name in batch.sources)
+    assert "te_depthwise_strips_rows" in code and "te_conv_vectors_fast" in code and "te_conv_pixels_exact" in code
 
 
 def test_every_variant_is_reached() -> None:

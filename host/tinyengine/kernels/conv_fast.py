@@ -162,11 +162,11 @@ def pack_vectors(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding)
     quads = np.minimum(np.arange(0, channels, QUAD), channels - QUAD)[:, None] + np.arange(QUAD)
     padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 16))).astype(np.int8)
     body = padded[quads].reshape(len(quads), QUAD, -1, 16).transpose(0, 2, 1, 3)  # (quads, vectors, 4, 16)
-    body = np.ascontiguousarray(body).reshape(len(quads), -1).view("<u4")
+    stream = np.ascontiguousarray(body).reshape(len(quads), -1).view("<u4")
     columns = [rounding.l - 1, rounding.m, rounding.s, -rounding.e]
     used = [rounding.m] if rounding.fast else columns if rounding.wide else [rounding.m, -rounding.e]
     return np.concatenate(
-        [words(bias)[:, 0][quads], body, *(words(each)[:, 0][quads] for each in used)], axis=1
+        [words(bias)[:, 0][quads], stream, *(words(each)[:, 0][quads] for each in used)], axis=1
     ).ravel()
 
 

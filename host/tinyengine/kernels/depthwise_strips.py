@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyengine.ir import Graph, Operator
-from tinyengine.ir.ops import Window
+from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target
 from tinyengine.kernels.checks import require_image, require_int8
@@ -114,24 +114,26 @@ class Strips:
 
 def strips_of(op: Operator, graph: Graph, requant: str, shapes: tuple[Shape, Shape], turned: bool) -> Strips | None:
     """None for other kernels and strides, channels that are no multiple of 4, and where sums or multipliers exceed the
-    fixed-point formulas."""
+    fixed-point formulas. ``turned``: rows and columns are exchanged, and pictures have no padding at the sides."""
     if not is_plain_depthwise(op):
         return None
-    window, layer = effective_window(op, graph), layer_of(op, graph, requant)
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    window = op.attrs.window.turned() if turned else effective_window(op, graph)
+    layer = layer_of(op, graph, requant)
     size, stride = window.kernel[0], window.stride[0]
     if layer is None or size not in KERNELS or window.kernel != (size, size) or shapes[0][2] % 4:
         return None
     if stride not in (1, 2) or window.stride != (stride, stride):
         return None
-    return Strips(layer, window.turned() if turned else window, *shapes)
+    return Strips(layer, window, *shapes)
 
 
 def strips_pack(strips: Strips, op: Operator, graph: Graph, turned: bool = False) -> Packer:
     """Constants, packed when code is generated."""
 
     def pack() -> dict[str, CValue]:
-        taps = effective_taps(op, graph)
-        return strips.pack(taps.transpose(0, 2, 1) if turned else taps, bias_of(op, graph, len(taps)))
+        taps = effective_taps(op, graph, turned)
+        return strips.pack(taps, bias_of(op, graph, len(taps)))
 
     return pack
 
