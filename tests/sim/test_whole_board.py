@@ -29,6 +29,7 @@ needs_renode = pytest.mark.skipif(shutil.which("renode") is None, reason="renode
     [
         "sim_stm32f405",
         "sim_mps2_an505",
+        "sim_mps3_an547",
         pytest.param("disco_f746ng", marks=needs_renode),
         pytest.param("nucleo_h743zi", marks=needs_renode),
     ],
