@@ -5,7 +5,7 @@
 #if defined BOARD_CHIP_MPS2_AN505 /* the core starts in secure state: these are the secure addresses */
 #define TIMER0_BASE 0x50000000u
 #define UART0_BASE 0x50200000u
-#define UART0_IRQ 32 /* its receive interrupt */
+#define UART0_IRQ 32                /* its receive interrupt */
 #elif defined BOARD_CHIP_MPS3_AN547 /* secure addresses as well */
 #define COUNTER_BASE 0x58100000u    /* the control frame of the SSE-300's system counter */
 #define UART0_BASE 0x59303000u

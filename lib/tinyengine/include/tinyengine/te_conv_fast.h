@@ -123,9 +123,9 @@ typedef struct te_conv_fast_params {
     te_window window;
     int16_t in_zero, out_zero, min, max;
     uint16_t n_runs, run_bytes;
-    uint16_t groups;               /* of 4 values in a receptive field */
-    uint16_t block;                /* output pixels per block, even */
-    te_conv_gather_fn *gather;     /* the variants to run; unused ones are not linked. Null: tiles take pixels */
+    uint16_t groups;           /* of 4 values in a receptive field */
+    uint16_t block;            /* output pixels per block, even */
+    te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked. Null: tiles take pixels */
     te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
     const uint32_t *weights;
