@@ -79,7 +79,7 @@ def chains(seed: int, count: int) -> list[Batch]:
 @EXAMPLES
 @given(seed=st.integers(0, 2**32 - 1))
 def test_portable_twins(seed: int) -> None:
-    made = batches(seed, 24)
+    made = batches(seed, 12)
     for batch, outputs in zip(made, run_native(made), strict=True):
         batch.check(outputs)
 
