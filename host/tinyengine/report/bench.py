@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from tinyengine.cores import DSP, core
+from tinyengine.cores import DSP, MVE, core
 from tinyengine.measure.bench import BenchReport, CyclesEstimate, LayerCost
 from tinyengine.measure.training import TrainingReport
 from tinyengine.sizes import format_size
@@ -82,7 +82,9 @@ def _short(kernel: str) -> str:
 def _kernels(report: BenchReport | TrainingReport) -> str:
     if not core(report.cpu).features >= DSP:
         return "generic kernels"
-    return "portable C kernels" if report.portable else "DSP kernels"
+    if report.portable:
+        return "portable C kernels"
+    return "Helium kernels" if core(report.cpu).features >= MVE else "DSP kernels"
 
 
 def _totals(report: BenchReport) -> Table:
