@@ -106,6 +106,7 @@ class OpKind(StrEnum):
     SIGNAL_FILTER_BANK_LOG = "SignalFilterBankLog"
     DETECTION_POST_PROCESS = "TFLite_Detection_PostProcess"  # a custom operator of TFLite's and TFLite Micro's
     LINEAR_ATTENTION = "TinyengineLinearAttention"  # ours: a custom operator, see LinearAttentionAttrs
+    LAYER_NORM = "LAYER_NORM"  # ours: what a pass makes of a dozen operators (passes/layer_norm.py)
     LM_EMBEDDING = "LM_EMBEDDING"  # ours, this one to LM_GATE: parts of a language model (ir/operators/language.py)
     LM_POSITION = "LM_POSITION"
     LM_NORM = "LM_NORM"

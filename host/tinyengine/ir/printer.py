@@ -58,6 +58,8 @@ def _quantization(quant: Quantization | None) -> str:
 def _attrs(attrs: Attrs) -> str:
     texts = []
     for field in fields(attrs):
+        if not field.repr:
+            continue
         value = getattr(attrs, field.name)
         if isinstance(value, Window):
             texts.append(_window(value))

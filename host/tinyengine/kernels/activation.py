@@ -10,6 +10,7 @@ from tinyengine.ir.requant import softmax_params
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.checks import require_int8, unsupported
+from tinyengine.kernels.view import view
 
 HEADER = "te_elementwise.h"
 MAX_DEPTH = 2048
@@ -19,14 +20,22 @@ MAX_DEPTH = 2048
 @lowering(*(kind for kind in TABLES if kind is not OpKind.QUANTIZE))
 def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """256 results, computed here."""
-    x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    return table_call(op, graph, unary_lut(graph, op))
+
+
+def table_call(op: Operator, graph: Graph, table: np.ndarray, unchanged: bool = False) -> KernelCall:
+    """Of the only input that is no constant; ``unchanged``: the table changes nothing."""
+    [x] = [tensor for tensor in map(graph.tensor, op.inputs) if not tensor.is_constant]
+    y = graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
+    if unchanged:
+        return view(op, x, y)
     return KernelCall(
         op,
         "te_lut_s8",
         HEADER,
         "te_lut_params",
-        lambda: {"count": y.elements, "table": params.array("table", unary_lut(graph, op), "int8")},
+        lambda: {"count": y.elements, "table": params.array("table", table, "int8")},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(Overlap(0),),

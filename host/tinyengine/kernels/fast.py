@@ -23,7 +23,7 @@ from tinyengine.kernels.depthwise_strips import lower_depthwise_strips
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.layers_int16 import lower_conv_int16, lower_dense_int16, lower_depthwise_int16
 from tinyengine.kernels.matmul import lower_matmul_fast
-from tinyengine.kernels.mul_fast import lower_mul_fast
+from tinyengine.kernels.mul_fast import lower_mul_fast, lower_mul_scalar
 from tinyengine.kernels.scalar import lower_scalar
 
 FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
@@ -31,7 +31,7 @@ FastLowering = Callable[[Operator, Graph, Target], KernelCall | None]
 FAST_LOWERINGS: dict[tuple[OpKind, str], list[tuple[frozenset[str], FastLowering]]] = {  # by kind and leading dtype
     (OpKind.ADD, "int8"): [(DSP, lower_add_fast)],
     (OpKind.SUB, "int8"): [(DSP, lower_add_fast)],
-    (OpKind.MUL, "int8"): [(DSP, lower_mul_fast)],
+    (OpKind.MUL, "int8"): [(ANY, lower_mul_scalar), (DSP, lower_mul_fast)],
     (OpKind.BATCH_MATMUL, "int8"): [(DSP, lower_matmul_fast)],
     (OpKind.CONV_2D, "int8"): [
         (DSP, lower_single_pixel),

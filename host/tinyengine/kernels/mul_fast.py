@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinyengine.ir import Graph, Operator
+from tinyengine.ir.quantize import INT8_MAX, INT8_MIN
 from tinyengine.ir.requant import mul_params
 from tinyengine.kernels import access, params
+from tinyengine.kernels.activation import table_call
 from tinyengine.kernels.axes import repeats_after
 from tinyengine.kernels.base import CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.fixed import MAX_SHIFT
 
 HEADER = "te_mul_fast.h"
+
+
+def lower_mul_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
+    """MUL by one constant value: a table, or nothing where every byte stays what it is (converters scale what a product
+    with a constant results in by that constant, too)."""
+    [x], constants = ([t for t in map(graph.tensor, op.inputs) if t.is_constant is known] for known in (False, True))
+    y = graph.tensor(op.outputs[0])
+    if not constants or constants[0].elements != 1 or {x.dtype, y.dtype} != {"int8"} or x.shape != y.shape:
+        return None
+    p, data = mul_params(graph, op), constants[0].data
+    assert data is not None
+    first, second = (p.zero1, p.zero2) if op.inputs[0] == x.name else (p.zero2, p.zero1)
+    values = np.arange(INT8_MIN, INT8_MAX + 1)
+    table = p.requant.apply((values - first) * (int(data.flat[0]) - second))
+    return table_call(op, graph, table.astype(np.int8), unchanged=bool((table == values).all()))
 
 
 def lower_mul_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:

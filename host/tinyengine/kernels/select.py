@@ -16,6 +16,7 @@ from tinyengine.kernels import (  # noqa: F401
     language,
     layout,
     matmul,
+    normalization,
     pool,
     recurrent,
     signal,

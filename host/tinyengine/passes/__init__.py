@@ -12,6 +12,7 @@ from tinyengine.passes.constants import fold_constants
 from tinyengine.passes.dead import remove_dead_code
 from tinyengine.passes.detections import detect_in_bytes
 from tinyengine.passes.islands import islands_to_tables
+from tinyengine.passes.layer_norm import fuse_layer_norm
 from tinyengine.passes.one_channel import depthwise_of_one_channel
 from tinyengine.passes.pad import fold_pad
 from tinyengine.passes.split_channels import merge_split_depthwise
@@ -28,6 +29,7 @@ PASSES: list[Pass] = [
     move_conversions_to_border,
     islands_to_tables,
     fold_constants,
+    fuse_layer_norm,
     detect_in_bytes,
     fuse_activation,
     sink_transposes,

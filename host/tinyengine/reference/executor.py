@@ -20,6 +20,7 @@ from tinyengine.reference import (  # noqa: F401 - importing them registers thei
     language,
     lines,
     movement,
+    normalization,
     pooling,
     recurrent,
     signal,

@@ -8,6 +8,7 @@ from tinyengine.ir.operators import (  # noqa: F401 - importing them fills DEFIN
     language,
     lines,
     movement,
+    normalization,
     recurrent,
     reductions,
     signal,

@@ -3,7 +3,7 @@
 
 #include "../support/te_dsp.inc"
 
-/* uint32_t te_softmax_largest(const int8_t *x, uint32_t quads) */
+/* int32_t te_softmax_largest(const int8_t *x, uint32_t quads) */
 .macro LARGER word
     ssub8   r12, \word, r2
     sel     r2, \word, r2
@@ -12,18 +12,20 @@
 FUNCTION te_softmax_largest
     push    {r4-r6, lr}
     ldr     r2, [r0]
-    subs    r1, #4
+    subs    r1, #8
     blo     .Llargest_rest
-.Llargest_four:
+.Llargest_eight:
+    .rept   2
     ldm     r0!, {r3-r6}
     LARGER  r3
     LARGER  r4
     LARGER  r5
     LARGER  r6
-    subs    r1, #4
-    bhs     .Llargest_four
+    .endr
+    subs    r1, #8
+    bhs     .Llargest_eight
 .Llargest_rest:
-    adds    r1, #4
+    adds    r1, #8
     beq     .Llargest_done
 .Llargest_one:
     ldr     r3, [r0], #4
@@ -31,7 +33,11 @@ FUNCTION te_softmax_largest
     subs    r1, #1
     bne     .Llargest_one
 .Llargest_done:
-    mov     r0, r2
+    ror     r3, r2, #16
+    LARGER  r3
+    ror     r3, r2, #8
+    LARGER  r3
+    sxtb    r0, r2
     pop     {r4-r6, pc}
     .size te_softmax_largest, . - te_softmax_largest
 
@@ -56,18 +62,17 @@ FUNCTION te_softmax_gather
     push    {r4-r7, lr}
     mov     r12, #0
     mov     lr, #(1 << 19)
-    subs    r2, #4
+    subs    r2, #8
     blo     .Lgather_rest
-.Lgather_four:
-    GATHER  0
-    GATHER  4
-    GATHER  8
-    GATHER  12
-    adds    r0, #16
-    subs    r2, #4
-    bhs     .Lgather_four
+.Lgather_eight:
+    .irp    at, 0, 4, 8, 12, 16, 20, 24, 28
+    GATHER  \at
+    .endr
+    adds    r0, #32
+    subs    r2, #8
+    bhs     .Lgather_eight
 .Lgather_rest:
-    adds    r2, #4
+    adds    r2, #8
     beq     .Lgather_done
 .Lgather_one:
     GATHER  0
@@ -106,17 +111,16 @@ FUNCTION te_softmax_gather
 FUNCTION \name
     push    {r4-r10, lr}
     ldm     r0, {r0-r3, r8-r10}
-    subs    r2, #4
+    subs    r2, #8
     blo     .Lshares_rest\@
-.Lshares_four\@:
+.Lshares_eight\@:
+    .rept   8
     SHARE   \product, \doubled
-    SHARE   \product, \doubled
-    SHARE   \product, \doubled
-    SHARE   \product, \doubled
-    subs    r2, #4
-    bhs     .Lshares_four\@
+    .endr
+    subs    r2, #8
+    bhs     .Lshares_eight\@
 .Lshares_rest\@:
-    adds    r2, #4
+    adds    r2, #8
     beq     .Lshares_done\@
 .Lshares_one\@:
     SHARE   \product, \doubled
