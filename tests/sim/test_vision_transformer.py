@@ -32,7 +32,8 @@ def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
             return x + self.places
 
     def normalized(x):
-        return layers.LayerNormalization(epsilon=1e-5, gamma_initializer=keras.initializers.RandomUniform(0.5, 1.5))(x)
+        gains, shifts = keras.initializers.RandomUniform(0.5, 1.5), keras.initializers.RandomUniform(-0.3, 0.3)
+        return layers.LayerNormalization(epsilon=1e-5, gamma_initializer=gains, beta_initializer=shifts)(x)
 
     inputs = layers.Input((SIZE, SIZE, 3))
     x = layers.Reshape((TOKENS, WIDTH))(layers.Conv2D(WIDTH, PATCH, PATCH)(inputs))

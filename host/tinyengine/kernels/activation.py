@@ -13,6 +13,7 @@ from tinyengine.kernels.checks import require_int8, unsupported
 from tinyengine.kernels.view import view
 
 HEADER = "te_elementwise.h"
+FEWEST_ROWS = 4
 MAX_DEPTH = 2048
 """Of a softmax whose sums and scratch memory are small."""
 
@@ -45,10 +46,10 @@ def table_call(op: Operator, graph: Graph, table: np.ndarray, unchanged: bool = 
 
 
 def lower_softmax_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
-    """By te_softmax_fast.h; None for rows that no word or no sum of 32 bits holds, and for other types."""
+    """By te_softmax_fast.h; None for other types and lengths, and for few rows, which are not worth its code."""
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     depth = x.shape[-1]
-    whole = depth % 4 == 0 and 8 <= depth <= MAX_DEPTH
+    whole = depth % 4 == 0 and 8 <= depth <= MAX_DEPTH and x.elements >= FEWEST_ROWS * depth
     if y.dtype != "int8" or y.quant is None or y.quant.scalar() != (1.0 / 256.0, -128) or not whole:
         return None
 

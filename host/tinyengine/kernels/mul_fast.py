@@ -19,12 +19,11 @@ HEADER = "te_mul_fast.h"
 def lower_mul_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """MUL by one constant value: a table, or nothing where every byte stays what it is (converters scale what a product
     with a constant results in by that constant, too)."""
-    [x], constants = ([t for t in map(graph.tensor, op.inputs) if t.is_constant is known] for known in (False, True))
-    y = graph.tensor(op.outputs[0])
-    if not constants or constants[0].elements != 1 or {x.dtype, y.dtype} != {"int8"} or x.shape != y.shape:
+    a, b, y = (graph.tensor(name) for name in (*op.inputs, op.outputs[0]))
+    x, data = (b, a.data) if a.is_constant else (a, b.data)
+    if data is None or x.is_constant or data.size != 1 or {x.dtype, y.dtype} != {"int8"} or x.shape != y.shape:
         return None
-    p, data = mul_params(graph, op), constants[0].data
-    assert data is not None
+    p = mul_params(graph, op)
     first, second = (p.zero1, p.zero2) if op.inputs[0] == x.name else (p.zero2, p.zero1)
     values = np.arange(INT8_MIN, INT8_MAX + 1)
     table = p.requant.apply((values - first) * (int(data.flat[0]) - second))
