@@ -150,3 +150,19 @@ def test_person_tiny_needs_no_frame_and_12_kb(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="for lines of the board's camera"):
         judge(model, full)
     judge(model, replace(full, reserved_sram_bytes=full.reserved_sram_bytes - lines))
+
+
+def test_the_schedule_leaves_room_for_the_lines() -> None:
+    """What a whole frame leaves of the board's memory is not all the arena's."""
+    board = load(BOARD)
+    path = project_root() / "models" / "person_boxes.tflite"
+    fits = compile_model(
+        path, CompileOptions(board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width)
+    )
+    judge(fits, board)
+    fills = compile_model(path, CompileOptions(board.cpu, sram_available=board.network_sram_bytes))
+    assert (
+        fits.sram_bytes + camera_bytes(fits, board)
+        <= board.network_sram_bytes
+        < fills.sram_bytes + camera_bytes(fills, board)
+    )

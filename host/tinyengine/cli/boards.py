@@ -44,7 +44,11 @@ def command(model: Path | None, chosen: tuple[str, ...], as_json: bool, **option
             progress(f"building for {board.name}", count, len(boards))
             found.append(
                 firmware_sizes(
-                    model, board, to_compile_options(board.cpu, sram_available=board.network_sram_bytes, **options)
+                    model,
+                    board,
+                    to_compile_options(
+                        board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width, **options
+                    ),
                 )
             )
     click.echo(json.dumps(sizes_figures(found), indent=2)) if as_json else console.print(sizes_table(found))

@@ -143,11 +143,12 @@ def to_compile_options(
     gradients: str = "int16",
     segment: int = CompileOptions.segment,
     sram_available: int | None = None,
+    camera_width: int = 0,
     prefix: str = "network",
 ) -> CompileOptions:
     """CompileOptions from the values of :func:`compile_options`.
 
-    ``sram_available``: what the board has for the arena.
+    ``sram_available``: what the board has for the arena, and for lines of its camera of ``camera_width`` pixels.
     """
     if train_scheme is None and (classes is not None or residual or velocity or gradients != "int16"):
         raise TinyEngineError(
@@ -161,6 +162,7 @@ def to_compile_options(
         requant=requant or (core(cpu).requant if train_scheme is None else "exact"),
         sram=sram,
         sram_available=sram_available,
+        camera_width=camera_width,
         flash=flash,
         max_recompute=max_recompute,
         prefix=prefix,

@@ -11,7 +11,7 @@ from tinyengine.compiler.boxes import box_plan, check_trained
 from tinyengine.compiler.budget import check_sram
 from tinyengine.compiler.identity import identify, meaning_on_device, model_hash
 from tinyengine.compiler.options import CompileOptions
-from tinyengine.compiler.picture import image_input
+from tinyengine.compiler.picture import camera_line_bytes, image_input
 from tinyengine.compiler.result import CompiledModel
 from tinyengine.data.metadata import parse_metadata
 from tinyengine.errors import ModelError
@@ -73,11 +73,17 @@ def compile_graph(
         graph = _with_trained_bias(graph, options)
     graph = prepare(graph, options.classes, observer)
 
+    on_device = meaning_on_device(metadata_json, options)
+    image, boxes = image_input(graph, on_device), box_plan(graph, on_device, options)
+    aim = options.sram_cap
+    if options.sram is None and aim is not None:  # what lies beside the arena
+        aim -= camera_line_bytes(options.camera_width, image) + (boxes.nbytes if boxes else 0)
+
     # Both lower operators to kernel calls, order them, place their buffers and replay the placement byte by byte.
     rows = options.input == "rows"
     if scheme is None:
         program = None
-        chosen = schedule(graph, options.target, rows=rows, sram=options.sram_cap, max_recompute=options.max_recompute)
+        chosen = schedule(graph, options.target, rows=rows, sram=aim, max_recompute=options.max_recompute)
     elif isinstance(scheme, LanguageScheme):
         program = language_program(graph, scheme, options.target, options.segment, options.velocity)
         graph, chosen = program.graph, program.schedule
@@ -90,17 +96,15 @@ def compile_graph(
             velocity=options.velocity,
             gradients=options.gradients,
             rows=rows,
-            sram=options.sram_cap,
+            sram=aim,
         )
         graph, chosen = program.graph, program.schedule
     check_sram(options.sram, chosen.plan, program)
 
     known_as = model_hash(identity, options, metadata_json)
     layout = layout_hash(identity, scheme, options.classes, options.residual) if scheme else ""
-    metadata_json = meaning_on_device(metadata_json, options)
+    metadata_json = on_device
     calls, prefix = chosen.calls, options.prefix
-    image = image_input(graph, metadata_json)
-    boxes = box_plan(graph, metadata_json, options)
     source = NetworkSource(
         graph,
         calls,

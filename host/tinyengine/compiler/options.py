@@ -23,6 +23,7 @@ class CompileOptions:
     sram: int | None = None
     sram_available: int | None = None  # what the board has: schedules try to fit it, ``project.budget`` judges
     flash: int | None = None
+    camera_width: int = 0  # pixels of a line of the board's camera, for whose lines SRAM is kept; 0: there is none
     max_recompute: float = 1.0
     prefix: str = "network"  # of all names and files
     bound: bool = False  # constants are a file that the program finds at run time

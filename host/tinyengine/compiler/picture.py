@@ -8,6 +8,15 @@ from tinyengine.codegen.image import ImageInput
 from tinyengine.data.metadata import parse_metadata
 from tinyengine.ir import Graph
 
+DRIVER_BYTES = 1280
+"""Of a camera's driver that a network without pictures does without: a line, and where in a picture it is."""
+
+
+def camera_line_bytes(camera_width: int, image: ImageInput | None) -> int:
+    """What the firmware keeps of a picture where the board has a camera, whose lines have ``camera_width`` pixels (0:
+    none), and the network takes pictures: the memory of te_image.h (its TE_IMAGE_BYTES), and some of the driver's."""
+    return 19 * camera_width + 30 * image.width + 64 + DRIVER_BYTES if camera_width and image else 0
+
 
 def image_input(graph: Graph, metadata_json: str) -> ImageInput | None:
     """The same as ``data.images.InputForm`` has on the host. None for a network without a MODEL.json, and for one whose

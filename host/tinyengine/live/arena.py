@@ -47,6 +47,7 @@ def _candidates(identity: Identity, info: TrainingInfo | None) -> Iterator[Compi
             optimize=optimize,
             requant="exact" if info else "fast",
             sram_available=board.network_sram_bytes,
+            camera_width=board.camera_width,
             train=info.scheme if info else None,
             classes=info.classes if info and head else None,
             residual=residual,

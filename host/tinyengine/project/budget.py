@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
+from tinyengine.compiler.picture import camera_line_bytes, image_input
 from tinyengine.errors import BudgetError
 from tinyengine.project.toolchain import footprint, has_arm_toolchain
 from tinyengine.sizes import exact_size
-
-DRIVER_BYTES = 1280
-"""Of a camera's driver that a network without pictures does without: a line, and where in a picture it is."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,8 @@ def fits_sram(compiled: CompiledModel, board: Board) -> bool:
 
 
 def camera_bytes(compiled: CompiledModel, board: Board) -> int:
-    """What the firmware keeps of a picture where the board has a camera and the network takes pictures: the memory of
-    te_image.h (its TE_IMAGE_BYTES), and some of the driver's."""
-    if not board.camera_width or not any(name.endswith("_image.h") for name in compiled.sources):
-        return 0
-    width = compiled.graph.tensor(compiled.graph.inputs[0].tensor).shape[2]
-    return 19 * board.camera_width + 30 * width + 64 + DRIVER_BYTES
+    """What the firmware keeps beside the arena for lines of the board's camera."""
+    return camera_line_bytes(board.camera_width, image_input(compiled.graph, compiled.metadata_json))
 
 
 def keeps_state(compiled: CompiledModel, board: Board) -> bool:
