@@ -91,7 +91,7 @@ def test_chips_are_told_apart(name: str) -> None:
     board = load(name)
     chip = re.search(r"#define BOARD_CHIP_(\w+) 1", files.header(board))
     assert chip
-    assert chip[1] in ("MPS2_AN500", "MPS2_AN505") or re.fullmatch(r"STM32[FHLU]\w{3}", chip[1])
+    assert chip[1] in ("MPS2_AN500", "MPS2_AN505", "MPS3_AN547") or re.fullmatch(r"STM32[FHLU]\w{3}", chip[1])
 
 
 def macros(*paths: Path) -> set[str]:

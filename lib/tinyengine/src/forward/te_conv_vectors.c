@@ -89,16 +89,16 @@ TE_INLINE void pixels(const te_conv_tiles_args *a, te_conv_pair_fn *pair, uint32
     }
 }
 
-#define KERNELS(kind, round_words)                                                                           \
-    void te_conv_vectors_##kind(const te_conv_tiles_args *args) {                                            \
-        columns(args, te_conv_pair_##kind, round_words);                                                     \
-    }                                                                                                        \
-    void te_conv_pixels_##kind(const te_conv_tiles_args *args) {                                             \
-        pixels(args, te_conv_pair_##kind, round_words);                                                      \
+#define KERNEL(name, walk, pair, round_words)                                                                \
+    void name(const te_conv_tiles_args *args) {                                                              \
+        walk(args, pair, round_words);                                                                       \
     }
-KERNELS(fast, TE_CONV_VECTORS_FAST)
-KERNELS(exact, TE_CONV_VECTORS_EXACT)
-KERNELS(wide, TE_CONV_VECTORS_WIDE)
+KERNEL(te_conv_vectors_fast, columns, te_conv_pair_fast, TE_CONV_VECTORS_FAST)
+KERNEL(te_conv_vectors_exact, columns, te_conv_pair_exact, TE_CONV_VECTORS_EXACT)
+KERNEL(te_conv_vectors_wide, columns, te_conv_pair_wide, TE_CONV_VECTORS_WIDE)
+KERNEL(te_conv_pixels_fast, pixels, te_conv_pair_fast, TE_CONV_VECTORS_FAST)
+KERNEL(te_conv_pixels_exact, pixels, te_conv_pair_exact, TE_CONV_VECTORS_EXACT)
+KERNEL(te_conv_pixels_wide, pixels, te_conv_pair_wide, TE_CONV_VECTORS_WIDE)
 
 #if !TE_MVE
 

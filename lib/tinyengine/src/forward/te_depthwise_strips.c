@@ -276,19 +276,22 @@ static void fill(int8_t *to, int32_t value, uint32_t bytes) {
 
 #endif
 
-#define STRIP(name, kernel, stride)                                                                          \
-    void name##_fast(const te_depthwise_strip_args *args) {                                                  \
-        run_strip(args, kernel, stride, 1);                                                                  \
-    }                                                                                                        \
-    void name##_exact(const te_depthwise_strip_args *args) {                                                 \
-        run_strip(args, kernel, stride, 0);                                                                  \
+#define STRIP(name, kernel, stride, fast)                                                                    \
+    void name(const te_depthwise_strip_args *args) {                                                         \
+        run_strip(args, kernel, stride, fast);                                                               \
     }
-STRIP(te_depthwise_strip_3, 3, 1)
-STRIP(te_depthwise_strip_5, 5, 1)
-STRIP(te_depthwise_strip_7, 7, 1)
-STRIP(te_depthwise_strip_3_by_2, 3, 2)
-STRIP(te_depthwise_strip_5_by_2, 5, 2)
-STRIP(te_depthwise_strip_7_by_2, 7, 2)
+STRIP(te_depthwise_strip_3_fast, 3, 1, 1)
+STRIP(te_depthwise_strip_3_exact, 3, 1, 0)
+STRIP(te_depthwise_strip_5_fast, 5, 1, 1)
+STRIP(te_depthwise_strip_5_exact, 5, 1, 0)
+STRIP(te_depthwise_strip_7_fast, 7, 1, 1)
+STRIP(te_depthwise_strip_7_exact, 7, 1, 0)
+STRIP(te_depthwise_strip_3_by_2_fast, 3, 2, 1)
+STRIP(te_depthwise_strip_3_by_2_exact, 3, 2, 0)
+STRIP(te_depthwise_strip_5_by_2_fast, 5, 2, 1)
+STRIP(te_depthwise_strip_5_by_2_exact, 5, 2, 0)
+STRIP(te_depthwise_strip_7_by_2_fast, 7, 2, 1)
+STRIP(te_depthwise_strip_7_by_2_exact, 7, 2, 0)
 
 /* Output rows row .. row + count - 1. */
 static void run(const params *p, const te_row_view *x, const te_row_view *y, uint32_t row, uint32_t count,
