@@ -41,14 +41,14 @@ static void shares(const te_softmax_shares_args *p, int64_t half, int32_t down) 
 }
 
 #define TE_SHARES(name, half, down)                                                                          \
-    void te_softmax_shares_##name(const te_softmax_shares_args *args) {                                      \
+    void name(const te_softmax_shares_args *args) {                                                          \
         shares(args, half, down);                                                                            \
     }
 
-TE_SHARES(even, INT64_C(1) << 31, (int32_t)args->shift + 24)
-TE_SHARES(odd, 0, (int32_t)args->shift + 24)
-TE_SHARES(even_23, INT64_C(1) << 31, 23)
-TE_SHARES(odd_23, 0, 23)
+TE_SHARES(te_softmax_shares_even, INT64_C(1) << 31, (int32_t)args->shift + 24)
+TE_SHARES(te_softmax_shares_odd, 0, (int32_t)args->shift + 24)
+TE_SHARES(te_softmax_shares_even_23, INT64_C(1) << 31, 23)
+TE_SHARES(te_softmax_shares_odd_23, 0, 23)
 #endif
 
 TE_INLINE int32_t closer(int32_t guess, int32_t half) {
