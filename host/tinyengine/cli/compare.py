@@ -42,7 +42,9 @@ def command(model: Path, board_name: str | None, run: int, seed: int, as_json: b
     from tinyengine.measure.bench import inside_values, random_inputs
     from tinyengine.native import build
 
-    connection = {name: settings.pop(name) for name in ("port", "elf", "simulator", "highest_baud", "flash")}
+    connection = {
+        name: settings.pop(name) for name in ("port", "elf", "simulator", "highest_baud", "flash", "pictures")
+    }
 
     def inputs(compiled: CompiledModel) -> list[list[Any]]:
         graph = compiled.graph
