@@ -212,3 +212,12 @@ def test_both_engines_compute_the_same_attention() -> None:
     theirs = _attention(*[torch.tensor(value).permute(0, 3, 1, 2) for value in values], 3).permute(0, 2, 3, 1).numpy()
     assert np.allclose(ours, theirs, atol=1e-5)
     assert np.allclose(ours[:1], formula(*[value[:1] for value in values], 3), atol=1e-5)
+
+
+def test_int8_files_do_not_tell_queries_from_keys(tmp_path: Path) -> None:
+    from tinyengine.recipes.start import begin
+
+    path = tmp_path / "network.tflite"
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="queries .* keys: start with the run's best.npz"):
+        begin(None, find("efficientvit-tiny"), path, np.zeros((1, 80, 80, 3), np.uint8))

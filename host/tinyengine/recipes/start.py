@@ -20,7 +20,7 @@ from tinyengine.data.images import to_pixels
 from tinyengine.errors import DataError, ModelError
 from tinyengine.optional import tensorflow
 from tinyengine.zoo.export import load_weights
-from tinyengine.zoo.table import Convolution, Network, convolutions
+from tinyengine.zoo.table import Attention, Convolution, Network, convolutions
 
 if TYPE_CHECKING:
     import keras
@@ -60,6 +60,11 @@ def some_pictures(pictures: np.ndarray, count: int, size: int, seed: int) -> np.
 
 
 def _begin_with_network(model: keras.Model, network: Network, start: Path, pictures: np.ndarray) -> None:
+    if any(isinstance(block, Attention) for block in network.blocks):
+        raise ModelError(
+            f"{start.name} does not say which of its layers are queries and which are keys: "
+            "start with the run's best.npz or model.keras instead"
+        )
     *layers, classifier = convolutions(network)
     real = real_layers(start)
     if len(real) not in (len(layers), len(layers) + 1):
