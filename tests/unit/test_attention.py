@@ -219,5 +219,5 @@ def test_int8_files_do_not_tell_queries_from_keys(tmp_path: Path) -> None:
 
     path = tmp_path / "network.tflite"
     path.write_bytes(b"")
-    with pytest.raises(ModelError, match="queries .* keys: start with the run's best.npz"):
+    with pytest.raises(ModelError, match=r"queries .* keys: start with the run's best\.npz"):
         begin(None, find("efficientvit-tiny"), path, np.zeros((1, 80, 80, 3), np.uint8))
