@@ -35,11 +35,13 @@ def test_networks_of_uint8_are_too(seed: int, steps: int, zero: int) -> None:
 
 
 def test_all_kinds_of_operators_occur() -> None:
-    """But for rare ones, those of the signal library, of which only some have random cases, and language models'."""
+    """But for rare ones, those of the signal library, of which only some have random cases, language models', and what
+    passes and conversions make of several."""
     found = set()
     for seed in range(150):
         for theme in (ANY, FLOAT):
             found |= {op.kind for op in random_graph(seed, 6, theme)[0].operators}
     rare = {OpKind.DYNAMIC_UPDATE_SLICE, OpKind.SQUARE, OpKind.SVDF, OpKind.TABLE}
+    rare |= {OpKind.LAYER_NORM, OpKind.LINEAR_ATTENTION}
     rare |= {kind for kind in OpKind if kind.name.startswith(("SIGNAL", "DETECTION", "LM_"))}
     assert set(OpKind) - found <= rare, f"missing: {sorted(set(OpKind) - found - rare)}"
