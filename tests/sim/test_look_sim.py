@@ -23,6 +23,13 @@ from tinyengine.errors import BoardError, BudgetError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
+from tinyengine.live.board import Board, Options
+from tinyengine.live.collecting import Collecting
+from tinyengine.live.collection import Collection
+from tinyengine.live.inbox import Inbox
+from tinyengine.live.looking import Looking
+from tinyengine.live.pages import Pages
+from tinyengine.live.sources import HostSource
 from tinyengine.paths import project_root
 from tinyengine.project.budget import camera_bytes, judge
 from tinyengine.project.toolchain import symbols
@@ -89,6 +96,27 @@ def test_the_answers_are_those_of_infer(network: tuple[Path, Path], pictures: Pa
 
     again = run("stream", "--source", "board", *device, "--pictures", pictures, "--frames", "4")  # begins anew
     assert "board #4" in again.stdout and f"looking on {BOARD}" in again.stdout
+
+
+def test_the_page_shows_what_the_board_sees(network: tuple[Path, Path], pictures: Path, tmp_path: Path) -> None:
+    """``live --source board``: answers and pictures are those of ``stream``; a picture that is held stays the same."""
+    published: list[object] = []
+    pages = Pages(published.append, lambda: {})
+    source = HostSource("board")
+    with open_device(f"sim:{BOARD}", elf=network[1], pictures=pictures) as device:
+        board = Board(device, Options(), lambda name: None)
+        looking = Looking(Collecting(Collection(tmp_path / "samples"), Inbox(lambda: True), pages), pages)
+        shots = []
+        for hold in (False, False, True):
+            source.hold = hold
+            shots.append(looking.look(board, source.next(), "host"))
+            source.seen(shots[-1])
+        told = [event for event in published if isinstance(event, dict) and event["is"] == "answer"]
+    assert [np.asarray(shot.image).shape for shot in shots] == [(SIDE, SIDE, 3)] * 3
+    a, b, held = (np.asarray(shot.image) for shot in shots)
+    assert (a != b).any() and (b == held).all()
+    first, second, again = (event["numbers"][0]["values"] for event in told)
+    assert first != second and second == again
 
 
 def test_who_has_no_camera_is_told_so(network: tuple[Path, Path], pictures: Path) -> None:

@@ -26,7 +26,8 @@ from tinyengine.optional import starlette, uvicorn
 @device_options
 @click.option(
     "--source",
-    help="camera of this computer (camera:1: the second), a camera's http:// or rtsp:// address, a video, or pictures.",
+    help="camera of this computer (camera:1: the second), a camera's http:// or rtsp:// address, a video, pictures, or "
+    "board: the camera on the board itself.",
 )
 @click.option(
     "--rate",
@@ -77,6 +78,7 @@ def command(
     Example:
       tinyengine live --port /dev/ttyACM0 --open
       tinyengine live --port sim:sim_stm32f405 --flash-file flash.bin --source holiday/
+      tinyengine live --port sim:sim_stm32f405 --source board --pictures holiday/
     """
     starlette("serve a page")  # before the work, not after it
     uvicorn("serve a page")

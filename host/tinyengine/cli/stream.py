@@ -21,12 +21,9 @@ from tinyengine.cli.device_options import (
 )
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition
-from tinyengine.device.sources import open_source
+from tinyengine.device.sources import BOARD, open_source
 from tinyengine.report.boxes import draw_boxes, write_drawn
 from tinyengine.report.recognition import StreamView
-
-BOARD = "board"
-"""The source that is the board's own camera."""
 
 
 @click.command("stream")

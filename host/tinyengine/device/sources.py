@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 MICROPHONE = "mic"
+BOARD = "board"
+"""The source that is the board's own camera (Recognizer.watch)."""
 WRONG_LINES = 100
 """Wrong lines one after the other, from a port, behind which nobody waits for right ones."""
 

@@ -74,15 +74,22 @@ class Board:
     def again(self) -> None:
         """Begin a new stream: states of the network have their initial values."""
         self._results = self.recognizer.stream(self._pictures())
+        self._sights: Iterator[Recognition] | None = None
 
     def _pictures(self) -> Iterator[NamedPicture]:
-        while self._shot is not None:
+        while self._shot is not None and self._shot.image is not None:
             yield self._shot.name, self._shot.image
+
+    def _look(self) -> Recognition:
+        """What it says of what its own camera sees, and that."""
+        if self._sights is None:
+            self._sights = self.recognizer.watch(pictures=True)
+        return next(self._sights)
 
     def judge(self, shot: Shot) -> tuple[Recognition, bool]:
         """What it says of the next picture of its stream; whether it has begun to count its runs anew."""
         self._shot = shot
-        result = next(self._results)
+        result = next(self._results) if shot.image is not None else self._look()
         restarted = result.inference.run <= self._last_run
         self._last_run = result.inference.run
         self._heard = time.monotonic()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinyengine.device.recognition import Recognition
+from tinyengine.errors import DataError
 from tinyengine.live.board import Board
 from tinyengine.live.collecting import Collecting
 from tinyengine.live.pages import Pages
@@ -23,9 +24,13 @@ class Looking:
         self._pages = pages
         self._number = 0
 
-    def look(self, board: Board, shot: Shot, source: str) -> None:
-        """Let the board judge a picture; tell everybody; keep it where a key is held."""
+    def look(self, board: Board, shot: Shot, source: str) -> Shot:
+        """Let the board judge a picture; tell everybody; keep it where a key is held. Returns what it has seen."""
         result, restarted = board.judge(shot)
+        if shot.image is None:
+            if result.picture is None:
+                raise DataError("a piece of the board's picture was lost on the line: show the board again")
+            shot = replace(shot, image=result.picture)
         self._number += 1
         if restarted:
             relearn(board, self._pages)
@@ -35,6 +40,7 @@ class Looking:
         self._pages.publish(event)
         if changed:
             self._pages.tell_state()
+        return shot
 
 
 def relearn(board: Board, pages: Pages) -> None:

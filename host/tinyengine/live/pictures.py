@@ -58,6 +58,11 @@ class Pictures:
         sent = self._inbox.take_picture() if self.source == "browser" else None
         return received(*sent) if sent is not None else None
 
+    def seen(self, shot: Shot) -> None:
+        """What the board has looked at."""
+        if self._host and self.source == "host":
+            self._host.seen(shot)
+
     def report(self) -> dict[str, Any]:
         """Part of a page's state."""
         return {

@@ -169,6 +169,6 @@ class Session:
         board that has gone is missed, even where nobody wants anything of it."""
         shot = self._pictures.next()
         if shot is not None:
-            self._looking.look(board, shot, self._pictures.source)
+            self._pictures.seen(self._looking.look(board, shot, self._pictures.source))
         elif board.quiet and self._inside.refresh(board):
             relearn(board, self._pages)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tinyengine.data.images import SUFFIXES, Picture
 from tinyengine.device.mjpeg import without_password
-from tinyengine.device.sources import NamedPicture, frames
+from tinyengine.device.sources import BOARD, NamedPicture, frames
 from tinyengine.errors import DataError
 from tinyengine.live.messages import SentPicture
 
@@ -32,10 +32,11 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A picture that the board looks at. ``sent``: what a browser has sent, None for the host's own."""
+    """A picture that the board looks at. ``sent``: what a browser has sent, None for the host's own. ``image`` is None
+    of what the board's own camera will see, until it has looked."""
 
     name: str
-    image: Image.Image
+    image: Image.Image | None
     moment: Moment = Moment()
     sent: SentPicture | None = None
 
@@ -43,6 +44,7 @@ class Shot:
         """Content and suffix of the file that keeps it: no pixel is lost on the way."""
         if self.sent is not None:
             return self.sent.content, self.sent.suffix
+        assert self.image is not None
         memory = io.BytesIO()
         self.image.save(memory, "PNG")
         return memory.getvalue(), ".png"
@@ -51,6 +53,7 @@ class Shot:
         """A JPEG for pages."""
         if self.sent is not None and self.sent.suffix == ".jpg":
             return self.sent.content
+        assert self.image is not None
         small = self.image.copy()
         small.thumbnail((PREVIEW, PREVIEW))
         memory = io.BytesIO()
@@ -66,7 +69,7 @@ def received(sent: SentPicture, moment: Moment) -> Shot:
 
 class HostSource:
     """What ``--source`` names: opened when it is wanted, again and again from its beginning, at most ``rate`` pictures
-    a second; held, it shows one picture until the next is asked for."""
+    a second; held, it shows one picture until the next is asked for. ``board``: what the board's own camera sees."""
 
     def __init__(self, name: str, rate: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """``rate`` None: 30 of a camera, 2 of pictures in files. DataError for an address that is none."""
@@ -89,6 +92,8 @@ class HostSource:
         self._due = self._clock() + 1 / self._rate
         if self.hold and self._held is not None:
             return replace(self._held, moment=moment)
+        if self.name == BOARD:
+            return Shot(BOARD, None, moment)
         if self._pictures is None:
             self._pictures = frames(self.name)
         found = next(self._pictures, None)
@@ -99,6 +104,11 @@ class HostSource:
             raise DataError(f"{self.shown} gives no pictures: give another --source")
         self._held = Shot(*found, moment)
         return self._held
+
+    def seen(self, shot: Shot) -> None:
+        """What the board has looked at: where it has seen that by itself, this is what is held."""
+        if shot.name == BOARD:
+            self._held = shot
 
     def step(self) -> None:
         """Let go of the picture that is held."""
