@@ -102,7 +102,8 @@ status fw_look(const uint8_t *request, uint32_t length, writer *answer) {
     if (seen == HAL_CAMERA_OK && !too_wide) seen = capture(&look);
     put_u32(answer, too_wide ? LOOK_TOO_WIDE : (uint32_t)seen);
     if (seen != HAL_CAMERA_OK || too_wide) {
-        state.started = state.started && seen == HAL_CAMERA_TORN; /* anything else may want a new start */
+        /* A new start puts the pace back; anything else may want one. */
+        state.started = state.started && (seen == HAL_CAMERA_TORN || seen == HAL_CAMERA_OVERRUN);
         return STATUS_OK;
     }
     fw_inference_finish_rows(request[0], look.count - look.resting, since, answer);

@@ -160,6 +160,14 @@ def test_objects_that_are_there(case: object) -> None:
     assert all(apart(*pair) < NEAR and pair[0].index == pair[1].index for pair in zip(found, reference, strict=True))
 
 
+@pytest.mark.parametrize(("count", "there"), [(np.inf, 3), (1.9, 1), (np.nan, 0), (-1, 0)])
+def test_a_number_of_boxes_that_is_none(count: float, there: int) -> None:
+    """te_boxes.h takes it so, too."""
+    made, _ = ssd(np.random.default_rng(4))
+    made.outputs[3][:] = count
+    assert len(made.expected) == there
+
+
 def test_what_has_no_plan_and_what_is_no_head() -> None:
     assert plan_boxes([OutputOf((3, 3, 2), "float32")], BoxHead("heatmap"), (9, 9), 1) is None
     assert plan_boxes([OutputOf((300, 300, 2))], BoxHead("heatmap"), (9, 9), 1) is None

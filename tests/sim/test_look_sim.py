@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tinyengine.boards import load
+from tinyengine.boards import load, names
 from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.compiler.identity import identify
 from tinyengine.data.images import InputForm
@@ -32,6 +32,7 @@ from tinyengine.live.pages import Pages
 from tinyengine.live.sources import HostSource
 from tinyengine.paths import project_root
 from tinyengine.project.budget import camera_bytes, judge
+from tinyengine.project.sizes import firmware_sizes
 from tinyengine.project.toolchain import symbols
 from tinyengine.reference import run as reference
 from tinyengine.sim.camera_file import SIZE
@@ -178,6 +179,18 @@ def test_person_tiny_needs_no_frame_and_12_kb(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="for lines of the board's camera"):
         judge(model, full)
     judge(model, replace(full, reserved_sram_bytes=full.reserved_sram_bytes - lines))
+
+
+def test_reserves_cover_cameras_and_what_reads_them(network: tuple[Path, Path]) -> None:
+    """Of each board with a camera: what its firmware takes around a network of pictures, fed by rows."""
+    for board in (load(name) for name in names() if load(name).camera_width):
+        options = CompileOptions(cpu=board.cpu, input="rows")
+        taken = firmware_sizes(network[0], board, options)
+        assert taken.fits
+        stack = 0 if board.stack_shares_sram else board.stack_bytes
+        lines = camera_bytes(compile_model(network[0], options), board)
+        assert taken.sram_bytes - taken.arena_bytes - stack - lines <= board.reserved_sram_bytes, board.name
+        assert taken.flash_bytes - taken.weight_bytes - taken.code_bytes <= board.reserved_flash_bytes, board.name
 
 
 def test_the_schedule_leaves_room_for_the_lines() -> None:

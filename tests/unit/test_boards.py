@@ -156,8 +156,8 @@ def with_camera(
         (("sensors",), [["ov2640"]], r'sensors has \["ov2640"\], not one of'),
         (("sensors",), [], "sensors takes one or several different ones"),
         (("sensors",), ["ov2640", "ov2640"], "sensors takes one or several different ones"),
-        (("data",), CAMERA["data"][1:], "camera takes 8 data pins, and no pin twice"),
-        (("data", 0), "PA4", "camera takes 8 data pins, and no pin twice"),
+        (("data",), CAMERA["data"][1:], "camera takes 8 data pins"),
+        (("data", 0), "PA4", "PA4 is the pin of two things"),
         (("data", 0), "C6", "data is 'C6', not a pin such as PA9"),
         (("data", 0), 6, "data is 6, not a text"),
         (("hsync",), "", "hsync is '', not a pin such as PA9"),
@@ -168,7 +168,7 @@ def with_camera(
         (("i2c", "function"), -1, "function is -1, not 0 to 15"),
         (("clock", "timer"), "TIM2", "timer is 'TIM2', not one of TIM1"),
         (("clock", "hz"), 0, "hz is 0, not a positive number"),
-        (("clock", "pin"), "PA6", "camera takes 8 data pins, and no pin twice"),
+        (("clock", "pin"), "PA6", "PA6 is the pin of two things"),
         (("clock", "pin"), None, "camera.clock has a timer and its pin, or neither"),
         (("reset", "active"), 2, "reset takes a pin, and active 0 or 1"),
         (("power_down", "pin"), "low", "pin is 'low', not a pin"),
@@ -192,6 +192,25 @@ def test_an_incomplete_camera_is_refused(checkout: Path) -> None:
     assert load("mine").camera
     damage(checkout, "tinyengine", "camera", "vsync")
     with pytest.raises(BoardError, match="lacks the field 'vsync'"):
+        load("mine")
+
+
+@pytest.mark.parametrize("part", [(), ("i2c",), ("clock",)])
+def test_pins_of_a_camera_need_their_function(checkout: Path, part: tuple[str, ...]) -> None:
+    """0 is a function too, and the wrong one."""
+    with_camera(checkout)
+    damage(checkout, "tinyengine", "camera", *part, "function")
+    with pytest.raises(BoardError, match="lacks the field 'function'"):
+        load("mine")
+
+
+@pytest.mark.parametrize("other", [("serial", "transmit"), ("serial", "receive"), ("led", "pin")])
+def test_a_camera_leaves_the_pins_of_others(checkout: Path, other: tuple[str, str]) -> None:
+    with_camera(checkout)
+    damage(checkout, "tinyengine", "led", value={"pin": "PA5"})
+    assert load("mine").camera
+    damage(checkout, "tinyengine", *other, value=CAMERA["hsync"])
+    with pytest.raises(BoardError, match=f"{CAMERA['hsync']} is the pin of two things"):
         load("mine")
 
 
@@ -223,8 +242,8 @@ def test_a_camera_with_a_memory_becomes_macros() -> None:
     [
         (("spi", "unit"), "SPI 4", "unit is 'SPI 4', not a name"),
         (("spi", "data_in"), "E5", "data_in is 'E5', not a pin"),
-        (("spi", "data_out"), "PE5", "camera takes no pin twice"),
-        (("select",), "PB8", "camera takes no pin twice"),
+        (("spi", "data_out"), "PE5", "PE5 is the pin of two things"),
+        (("select",), "PB8", "PB8 is the pin of two things"),
         (("idle_bytes",), 2, "camera.idle_bytes is 0 or 1"),
     ],
 )

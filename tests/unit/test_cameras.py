@@ -81,6 +81,7 @@ def test_start_capture_and_every_failure(name: str, tmp_path: Path) -> None:
             "    return stop(true);",
             "status 3",
         ),
+        ("nucleo_f446re", "    return left(arrived);", "    return stop(arrived);", "a second stop"),
         ("nucleo_f446re", "    hal_sensor_wait_ms(AWAKE_MS);", "", "too soon after the reset"),
     ],
 )

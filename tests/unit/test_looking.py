@@ -152,8 +152,8 @@ def test_every_failure_of_a_camera_is_a_sentence(
 def test_a_camera_that_is_too_fast_is_asked_again(
     model: CompiledModel, executable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrun = STATUSES.index("OVERRUN")
-    monkeypatch.setenv("NATIVE_CAMERA", " ".join(map(str, [0, overrun, overrun, 0, *[overrun] * 8, 0])))
+    overrun, stopped = STATUSES.index("OVERRUN"), STATUSES.index("STOPPED")
+    monkeypatch.setenv("NATIVE_CAMERA", " ".join(map(str, [0, overrun, overrun, 0, *[overrun] * 8, 0, stopped])))
     with native_device(executable=executable) as running:
         device = Device.connect(SocketTransport(running.url))
         seen, said = expected(model, device)
@@ -162,6 +162,7 @@ def test_a_camera_that_is_too_fast_is_asked_again(
         np.testing.assert_array_equal(sight.inference.outputs[0].ravel(), said)
         with pytest.raises(BlindError, match="half its pace"):
             device.look()
+        # without a new start, which would put the pace back
         np.testing.assert_array_equal(device.look().inference.outputs[0].ravel(), said)
 
 

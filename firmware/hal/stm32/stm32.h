@@ -5,9 +5,9 @@
  * U_IRQ, U_ENABLE and U_ENABLE_BIT (register of RCC, number of the bit), U_CLOCK_HZ (at full speed). Families whose UARTs
  * are those of stm32_usart_v2 also say U_LOW_POWER (1: an LPUART) and STM32_UART_FIFO.
  *
- * Families with cameras define of each I2C unit that they know I2CN_BASE, I2CN_ENABLE, I2CN_ENABLE_BIT and I2CN_CLOCK_HZ;
- * the like of DCMI, DMA2 and TIM1, and of the SPI units for cameras with one; and DCMI_DMA_REQUEST (in the control register of DMA2's stream 1) and DCMI_ROUTE(),
- * which connect the two.
+ * Families with cameras define of each I2C unit that they know I2CN_BASE, I2CN_ENABLE, I2CN_ENABLE_BIT and I2CN_CLOCK_HZ,
+ * and the like of DCMI, DMA2 and TIM1, and of SPI units for cameras with a memory. DCMI_DMA_REQUEST (bits of the control
+ * register of DMA2's stream 1) and DCMI_ROUTE() connect camera interface and DMA.
  */
 #ifndef STM32_H
 #define STM32_H

@@ -257,7 +257,7 @@ hal_camera_status hal_camera_start(hal_camera_picture *picture) {
     return HAL_CAMERA_OK;
 }
 
-/* Hands over what is filled. OK: there was a line, or nothing to do. */
+/* Hands over the oldest line that is filled; false: there is none. */
 static bool take_line(hal_camera_line take, void *context) {
     if (filled <= taken) return false;
     const uint32_t *line = ring[taken % LINES];

@@ -43,11 +43,16 @@ static bool event(uint32_t flag) {
     return hal_system_wait_for(&I2C_SR1, flag, flag) && !(I2C_SR1 & SR1_FAILED);
 }
 
+/* Waits until the stop that was asked for has freed the bus. */
+static bool left(bool success) {
+    I2C_SR1 = 0; /* the flags of failures are cleared by zeros */
+    return hal_system_wait_for(&I2C_SR2, SR2_BUSY, 0u) && success;
+}
+
 /* Leaves the bus, after success as after a failure. */
 static bool stop(bool success) {
     I2C_CR1 = CR1_PE | CR1_STOP;
-    I2C_SR1 = 0; /* the flags of failures are cleared by zeros */
-    return hal_system_wait_for(&I2C_SR2, SR2_BUSY, 0u) && success;
+    return left(success);
 }
 
 static bool address_device(uint8_t address, uint32_t direction) {
@@ -77,5 +82,5 @@ bool hal_i2c_read(uint8_t address, uint8_t *byte) {
     I2C_CR1 = CR1_PE | CR1_STOP; /* 27.3.3: before the only byte has arrived */
     const bool arrived = event(SR1_RXNE);
     *byte = (uint8_t)I2C_DR;
-    return stop(arrived);
+    return left(arrived); /* a second stop is forbidden (27.6.1) */
 }

@@ -132,6 +132,12 @@ class Camera:
         """All that the interface takes."""
         return (*self.data, self.hsync, self.vsync, self.pixel_clock)
 
+    @property
+    def wires(self) -> tuple[str, ...]:
+        """Every pin of the camera's; an empty one for a clock of its own."""
+        switches = (switch.pin for switch in (self.reset, self.power_down) if switch)
+        return (*self.pins, self.i2c.clock, self.i2c.data, self.clock.pin, *switches)
+
 
 @dataclass(frozen=True)
 class Spi:
@@ -161,6 +167,11 @@ class SpiCamera:
     @property
     def title(self) -> str:
         return "ArduCAM Mini 2MP" if self.idle_bytes else "ArduCAM Mini 2MP Plus"
+
+    @property
+    def wires(self) -> tuple[str, ...]:
+        """Every pin of the module's."""
+        return (*self.spi.pins, self.select, self.i2c.clock, self.i2c.data)
 
 
 @dataclass(frozen=True)

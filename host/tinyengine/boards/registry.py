@@ -218,7 +218,17 @@ def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
         raise ValueError("watchdog_seconds is for boards with an STM32")
     if "stm32" in hal and not (board.serial.transmit and board.serial.receive):
         raise ValueError("serial has no pins: transmit and receive")
+    _check_pins(board)
     return board
+
+
+def _check_pins(board: Board) -> None:
+    """ValueError where two things are at one pin."""
+    pins = [board.serial.transmit, board.serial.receive, board.led.pin if board.led else ""]
+    pins += board.camera.wires if board.camera else ()
+    for pin in filter(None, pins):
+        if pins.count(pin) > 1:
+            raise ValueError(f"{pin} is the pin of two things")
 
 
 def _field(entry: Any, key: str, kind: type[T]) -> T:
@@ -282,6 +292,11 @@ def _needed_pin(entry: dict[str, Any], key: str) -> str:
     if not pin:
         raise ValueError(f"{key} is '', not a pin such as PA9")
     return pin
+
+
+def _needed_function(entry: dict[str, Any]) -> int:
+    _field(entry, "function", int)
+    return _function(entry)
 
 
 def _function(entry: dict[str, Any]) -> int:
@@ -409,7 +424,7 @@ def _spi_camera(entry: dict[str, Any], hal: Sequence[str]) -> SpiCamera:
             clock=_needed_pin(spi, "clock"),
             data_in=_needed_pin(spi, "data_in"),
             data_out=_needed_pin(spi, "data_out"),
-            function=_function(spi),
+            function=_needed_function(spi),
         ),
         select=_needed_pin(entry, "select"),
         i2c=_camera_i2c(entry),
@@ -417,15 +432,12 @@ def _spi_camera(entry: dict[str, Any], hal: Sequence[str]) -> SpiCamera:
     )
     if camera.idle_bytes not in (0, 1):
         raise ValueError("camera.idle_bytes is 0 or 1")
-    pins = (*camera.spi.pins, camera.select, camera.i2c.clock, camera.i2c.data)
-    if len(set(pins)) < len(pins):
-        raise ValueError("camera takes no pin twice")
     return camera
 
 
 def _camera_i2c(entry: dict[str, Any]) -> I2c:
     bus = _part(entry, "i2c", "camera")
-    return I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _function(bus))
+    return I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _needed_function(bus))
 
 
 def _parallel_camera(entry: dict[str, Any]) -> Camera:
@@ -451,21 +463,19 @@ def _parallel_camera(entry: dict[str, Any]) -> Camera:
         sensors=tuple(sensors),
         data=tuple(data),
         **{key: _needed_pin(entry, key) for key in ("hsync", "vsync", "pixel_clock")},
-        function=_function(entry),
+        function=_needed_function(entry),
         i2c=_camera_i2c(entry),
         clock=CameraClock(
             _positive(clock, "hz"),
             _one_of(clock, "timer", ("TIM1",)) if driven else "",
             _needed_pin(clock, "pin") if driven else "",
-            _function(clock),
+            _needed_function(clock) if driven else 0,
         ),
         reset=_switch(entry, "reset", "camera"),
         power_down=_switch(entry, "power_down", "camera"),
     )
-    pins = [*camera.pins, camera.i2c.clock, camera.i2c.data, *([camera.clock.pin] if driven else [])]
-    pins += [switch.pin for switch in (camera.reset, camera.power_down) if switch]
-    if len(data) != CAMERA_DATA_PINS or len(set(pins)) < len(pins):
-        raise ValueError(f"camera takes {CAMERA_DATA_PINS} data pins, and no pin twice")
+    if len(data) != CAMERA_DATA_PINS:
+        raise ValueError(f"camera takes {CAMERA_DATA_PINS} data pins")
     return camera
 
 

@@ -304,9 +304,9 @@ def _patches(plan: BoxPlan, values: np.ndarray) -> list[_Found]:
 
 def _listed(plan: BoxPlan, outputs: Sequence[np.ndarray]) -> list[_Found]:
     corners, classes, scores, count = (np.asarray(values, np.float32).reshape(-1) for values in outputs)
-    there = int(count[0]) if count[0] > 0 else 0
+    there = int(min(count[0], plan.count)) if count[0] > 0 else 0
     found = []
-    for i in range(min(there, plan.count)):
+    for i in range(there):
         score = _share(scores[i])
         if score >= plan.threshold:
             top, left, bottom, right = map(_share, corners[4 * i : 4 * i + 4])

@@ -280,7 +280,7 @@ static void i2c_read(uint32_t address) {
 #else
 static const uint32_t CR1 = I2C, CR2 = I2C + 4u, DR = I2C + 0x10u, SR1 = I2C + 0x14u, SR2 = I2C + 0x18u,
                       CCR = I2C + 0x1Cu, TRISE = I2C + 0x20u;
-static bool addressed, status_read;
+static bool addressed, status_read, stopped;
 
 static void i2c_wrote(uint32_t address, uint32_t value, uint32_t) {
     if (address == CR1 && value & BIT(15)) {
@@ -299,6 +299,7 @@ static void i2c_wrote(uint32_t address, uint32_t value, uint32_t) {
     if (address == CR1 && value & BIT(8)) {
         check(value & 1u, "a start of a unit that is off");
         check(!(registers[SR2] & BIT(1)), "a start while the bus is busy");
+        stopped = false;
         registers[CR1] = value & ~BIT(8);
         if (bus_stuck) return;
         registers[SR1] |= BIT(0);
@@ -307,6 +308,8 @@ static void i2c_wrote(uint32_t address, uint32_t value, uint32_t) {
         sent.clear();
     }
     if (address == CR1 && value & BIT(9)) {
+        check(!stopped, "a second stop");
+        stopped = true;
         registers[CR1] = value & ~BIT(9);
         if (addressed && reading) {
             registers[DR] = asked();
