@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyengine.compiler import compile_graph
+from tinyengine.errors import ModelError
 from tinyengine.frontend.language import language_graph, save_language
 from tinyengine.ir.tokenizer import BEGIN, END, LONGEST_PIECE
 from tinyengine.native import NativeModel, build
@@ -142,6 +144,27 @@ def test_perplexity_is_that_of_the_oracle(tmp_path: Path) -> None:
     assert figures["nats_per_token"] == pytest.approx(np.mean(nats), rel=1e-9)
     short = json.loads(run("perplexity", path, text, "--json", "--tokens", "3").stdout)
     assert short["tokens"] == 3
+    assert run("perplexity", path, text).stdout.endswith(f"perplexity {figures['perplexity']:.3f}\n")
+
+
+def test_a_text_that_is_all_but_impossible_has_a_perplexity(tmp_path: Path) -> None:
+    """A bias of 128 nats, the most that a board learns, against scores below: JSON has no infinity."""
+    model = random_language(SHAPE, 4)
+    text = tmp_path / "text.txt"
+    text.write_text("once upon a time")
+    ids = model.tokenizer.encode(text.read_text())
+    bias = np.full(SHAPE.tokens, 1 << 23, np.int32)
+    bias[ids] = 0
+    path = tmp_path / "random.lm"
+    path.write_bytes(save_language(replace(model, bias=bias)))
+    figures = json.loads(run("perplexity", path, text, "--json").stdout)
+    assert figures["nats_per_token"] > 1000 and 1e300 < figures["perplexity"] < float("inf")
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    for command in ("generate", "perplexity"):
+        with pytest.raises(ModelError, match=r"is a directory: name the \.tflite or \.lm file in it"):
+            run(command, tmp_path, *[tmp_path] * (command == "perplexity"))
 
 
 def test_who_cannot_write_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

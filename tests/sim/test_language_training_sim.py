@@ -98,6 +98,8 @@ def test_a_text_is_learned_saved_and_pulled(tmp_path: Path, path: Path, elf: Pat
     assert there == here
     assert here != json.loads(run("perplexity", path, words, "--json").stdout)
     json.loads(run("reset", *port, "--json").stdout)
+    with pytest.raises(DataError, match="name a text file"):
+        run("train", *port, "--data", tmp_path)
     with pytest.raises(DataError, match="leave it out"):
         run("train", *port, "--data", notes, "--flip")
 

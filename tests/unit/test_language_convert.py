@@ -95,6 +95,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path, content: bytes, words: st
         ({"width": 24, "vocabulary": 268}, "heads' size is 6: train a model where it is a multiple of 4"),
         ({"width": 12, "heads": 2, "kv_heads": 1, "vocabulary": 268}, "width is 12: .* multiple of 8 from 8 to 1016"),
         ({"width": 1024, "layers": 1, "vocabulary": 268}, "width is 1024: .* to 1016"),
+        ({"width": 512, "heads": 1, "kv_heads": 1, "vocabulary": 268}, "heads' size is 512: .* from 4 to 508"),
         ({"vocabulary": 262}, "vocabulary is 262: .* multiple of 4 from 260 to 65536"),
         ({"vocabulary": 200}, "vocabulary is 200: "),
         ({"vocabulary": 65540}, "vocabulary is 65540: "),
@@ -105,6 +106,20 @@ def test_sizes_that_no_file_can_have_are_refused(tmp_path: Path, sizes: dict[str
     (tmp_path / "odd.bin").write_bytes(checkpoint(random_llama(1, **sizes)))
     with pytest.raises(TinyEngineError, match=words):
         load_llama2c(tmp_path / "odd.bin")
+
+
+def test_weights_beyond_32_bits_are_refused_and_smaller_ones_taken(tmp_path: Path, path: Path, model: Llama) -> None:
+    first, *others = model.layers
+    options = ["--window", "16", "--brief", "-o", tmp_path / "x.lm"]
+    for factor in (1e6, 1.0):
+        layers = replace(first, gate=first.gate * factor), *others
+        path.write_bytes(checkpoint(replace(model, layers=layers)))
+        if factor > 1:
+            with pytest.raises(TinyEngineError, match=r"numbers of 'gate' are too large .*: scale the model"):
+                run("lm", "convert", path, *options)
+        else:
+            run("lm", "convert", path, *options)
+            assert load_network(tmp_path / "x.lm").tokenizer is not None
 
 
 @pytest.mark.parametrize(("width", "vocabulary"), [(16, 260), (1016, 264)])
@@ -219,17 +234,19 @@ def test_convert_says_what_is_wrong(
     short.write_text("too short")
     for arguments, words in (
         (["--window", "12"], "multiple of 8"),
-        (["--window", "16", "--sinks", "16"], "fewer sinks"),
+        (["--window", "16", "--sinks", "16"], "fewer of them"),
         (
             ["--window", "16", "--sinks", "8", "--evict", "attention", "--keep", "8"],
             "8 sinks and 8 tokens that are kept",
         ),
+        (["--window", "16", "--evict", "attention", "--keep", "16"], "give fewer of them or a wider window"),
         (["--keep", "8"], "--keep says how many tokens attention keeps: give --evict attention as well"),
         (["--prune-heads", "3"], "give --prune-heads 2"),
         (["--tokenizer", short], "no tokenizer"),
         (["--method", "awq"], "--method says how weights of 4 bits are found: give --weights w4 as well"),
         (["--weights", "w8", "--group", "32"], "--group says"),
         (["--calibrate", short], "only"),
+        (["--calibrate", tmp_path], "is a directory: name a text file"),
     ):
         assert words in fails(monkeypatch, capsys, "lm", "convert", path, *arguments, "-o", tmp_path / "x.lm")
     assert "end the name of what is written in .lm" in fails(

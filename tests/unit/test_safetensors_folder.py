@@ -208,6 +208,7 @@ def changed(**keys: object) -> Callable[[dict[str, Any], Arrays], object]:
         (changed(model_type="gpt2"), 'model_type "gpt2": give a model where it is "llama"'),
         (changed(rope_scaling={"factor": 2}), "rope_scaling"),
         (changed(rope_parameters={"rope_type": "yarn"}), "rope_type"),
+        (changed(rope_parameters=["default"]), "its rope_parameters are no object"),
         (changed(attention_bias=True), "attention_bias true: give a model where it is false"),
         (changed(hidden_act="gelu"), "hidden_act"),
         (changed(head_dim=16), "do not make a width of 24"),
@@ -232,7 +233,7 @@ def test_other_models_are_refused(tmp_path: Path, damage: Callable[..., object],
 
 
 def test_damaged_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match=r"has no config.json: give a folder with config.json, model.safetensors and"):
         load_folder(tmp_path)
     written(tmp_path, CONFIG, random_arrays(CONFIG))
     (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:-5])
@@ -333,7 +334,12 @@ def test_a_folder_is_converted(
 ) -> None:
     folder = written(tmp_path / "mine", CONFIG, random_arrays(CONFIG))
     common = "--window", 16, "--brief", "-o", tmp_path / "mine.lm"
-    assert "cannot read" in fails(monkeypatch, capsys, "lm", "convert", folder, *common)
+    assert "no tokenizer.json: name the tokenizer with --tokenizer" in fails(
+        monkeypatch, capsys, "lm", "convert", folder, *common
+    )
+    elsewhere = tmp_path / "mine.json"
+    elsewhere.write_text(save_tokenizer(tokenizer), encoding="utf-8")
+    run("lm", "convert", folder, "--tokenizer", elsewhere, *common)
     (folder / "tokenizer.json").write_text(save_tokenizer(tokenizer), encoding="utf-8")
     for model in (folder, folder / "model.safetensors"):
         report = json.loads(run("lm", "convert", model, *common, "--json").stdout)

@@ -176,7 +176,7 @@ FOLLOWED: dict[str, tuple[Follow, ...]] = {
 TESTED: dict[str, str] = {
     "name the file in which the array's numbers stand": "test_files.py::test_commands_take_c_arrays",
     "leave one of the arrays in the file": "test_files.py::test_a_c_array_is_the_file_that_it_was_made_of",
-    "name the .tflite file in it": "test_cli_compile.py::test_json_has_the_contract_keys",
+    "name the .tflite or .lm file in it": "test_cli_compile.py::test_json_has_the_contract_keys",
     "use {}a smaller resolution or width, or a board with more SRAM": "test_check.py::test_a_supported_network",
     "use --requant exact": "test_ways_out.py::test_the_way_out_is_accepted",  # on a Cortex-M3, which rounds exactly
     "convert the model with a current TensorFlow": "test_int16_networks.py::test_old_additions_are_refused",
@@ -283,6 +283,78 @@ TESTED: dict[str, str] = {
         "test_language_convert.py::test_integers_stay_near_the_float_model",
     ),
     "leave out --classes and --residual": "test_language_learning.py::test_a_scheme_names_what_is_trained",
+    # language models
+    **dict.fromkeys(
+        ("give the .bin file", "download it again, or export it with version 0", "download it again"),
+        "test_language_convert.py::test_a_checkpoint_is_read",
+    ),
+    "train a tokenizer whose pieces have at most {}": "test_language_convert.py::test_sizes_at_the_limits",
+    "train a model where it is a multiple of {} from {} to {}": "test_language_convert.py::test_sizes_at_the_limits",
+    "give the one of this model": "test_language_convert.py::test_a_checkpoint_is_read",
+    "scale the model's weights down": "test_language_convert.py::test_weights_beyond_32_bits",
+    "give them all 8 or all 4": "test_lm_weights.py::test_choices_leave_other_matrices",
+    **dict.fromkeys(
+        (
+            "end the name of what is written in {}",
+            "give a multiple of {} up to {}",
+            "give fewer of them or a wider window",
+            "give --prune-heads {}",
+            "convert without --prune-heads",
+        ),
+        "test_language_convert.py::test_heads_are_dropped_and_tokens_kept",
+    ),
+    "name the tokenizer with --tokenizer": "test_safetensors_folder.py::test_a_folder_is_converted",
+    "name a text file": "test_language_convert.py::test_a_text_calibrates",
+    "give a text of {} or more": "test_language_convert.py::test_a_text_calibrates",
+    **dict.fromkeys(
+        (
+            "give a folder with {}, {} and {}, or a .bin of llama2.c",
+            "save the model in one file of that name",
+            "save the model in one file",
+            "give this model's {}",
+            "give a model of the type llama",
+            "give a model where it is {}",
+            "give a model whose width is heads times channels",
+            "give one where it is a whole number from 1",
+            "give one where it is a number above 0",
+            "give the tokenizer.json of this model",
+        ),
+        "test_safetensors_folder.py::test_a_folder_is_converted",
+    ),
+    "save the model as float32": "test_safetensors_folder.py::test_types_of_floats",
+    **dict.fromkeys(
+        (
+            "train a tokenizer with SentencePiece (BPE, byte fallback) or 'lm train'",
+            "give a file with one text per line, at least two",
+            "give other --heads",
+            "give a --width that is a multiple of 8 up to {}, and a --vocabulary that is a multiple of 4 up to {}",
+            "name a folder with -o",
+        ),
+        "test_language_training.py::test_the_command_trains_what_convert_reads",
+    ),
+    **dict.fromkeys(
+        ("give a --vocabulary of at least {}", "give more text, or a --vocabulary of at most {}"),
+        "test_safetensors_folder.py::test_a_text_of_few_pieces_trains_no_large_tokenizer",
+    ),
+    # training on a computer
+    **dict.fromkeys(
+        (
+            "add --resume, or name another --run folder",
+            "name another --run folder, or repeat the settings it was started with",
+        ),
+        "test_language_training.py::test_a_run_that_was_interrupted",
+    ),
+    "use a smaller --batch": "test_language_training.py::test_a_run_learns_and_its_model",
+    "give --epochs": "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues",
+    "start with the run's best.npz or model.keras instead": "test_recipes.py::test_a_run_may_begin_with_the_weights",
+    "it has {}; give --arch its own (tinyengine zoo list)": "test_start.py::test_a_run_begins_with_an_int8_network",
+    "name them with --start": "test_start.py::test_no_passes_only_measure_the_normalization",
+    "name another --cache folder": "test_teach.py::test_a_damaged_part_of_the_cache",
+    **dict.fromkeys(
+        ("take them out of one of the two", "name a file that ends in .npz", "name another file"),
+        "test_teach.py::test_teach_writes_a_data_set",
+    ),
+    "run pip install {}": "test_teach.py::test_the_published_teacher_sees_pictures",
     "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",
 }
 """Where a way out is tested that is no matter of operators: a file of tests/unit, and how the test's name begins."""

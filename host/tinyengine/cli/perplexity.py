@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def command(model: Path, text: Path, port: str | None, tokens: int | None, as_js
     Example: tinyengine perplexity stories.lm tale.txt
     """
     from tinyengine.compiler import compile_language
-    from tinyengine.language.text import nats, read_text
+    from tinyengine.language.text import nats, perplexity, read_text
     from tinyengine.progress import part
 
     compiled = compile_language(model)
@@ -50,10 +49,9 @@ def command(model: Path, text: Path, port: str | None, tokens: int | None, as_js
             with step_progress() as progress:
                 found = nats(ids, lambda token: board.infer(token).outputs[0], part(progress, "reading"))
     mean = float(found.mean())
-    figures = {"tokens": len(found), "nats_per_token": mean, "perplexity": math.exp(mean)}
+    figures = {"tokens": len(found), "nats_per_token": mean, "perplexity": perplexity(mean)}
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        click.echo(
-            f"{len(found):,} token{'s' * (len(found) != 1)}, {mean:.4f} nats each: perplexity {math.exp(mean):.3f}"
-        )
+        count = f"{len(found):,} token{'s' * (len(found) != 1)}"
+        click.echo(f"{count}, {mean:.4f} nats each: perplexity {perplexity(mean):.3f}")

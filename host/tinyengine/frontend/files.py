@@ -22,7 +22,7 @@ def network_bytes(path: Path) -> bytes:
     """The flatbuffer in the file ``path``. ModelError, which names the file, if it cannot be read or holds none."""
     try:
         if path.is_dir():
-            raise ModelError(f"{path} is a directory: name the .tflite file in it")
+            raise ModelError(f"{path} is a directory: name the .tflite or .lm file in it")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelError(f"{path.name} has {path.stat().st_size} bytes, far too many for a microcontroller")
         data = path.read_bytes()

@@ -33,6 +33,8 @@ MAX_WINDOW = 504
 """Slots: a sum of so many weights times values fits 32 bits; a multiple of SLOTS."""
 MAX_WIDTH = 1016
 """Of a model: a norm's squares fit 30 bits; a multiple of 8."""
+MAX_HEAD = 508
+"""Channels of a head: a sum of so many products of 16 and 8 bits fits 32 bits; a multiple of 4."""
 SLOTS = 8
 """Slots are looked at by eights."""
 RECEIVED_BITS = 16

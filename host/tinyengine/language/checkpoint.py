@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyengine.errors import ModelError
-from tinyengine.ir.language import MAX_WIDTH
+from tinyengine.ir.language import MAX_HEAD, MAX_WIDTH
 from tinyengine.ir.operators.language import COLUMNS, HEAD, ROWS
 from tinyengine.ir.tokenizer import FIRST_PIECE, LONGEST_PIECE, MAX_TOKENS, Tokenizer
 from tinyengine.language.llama import Llama, LlamaLayer
@@ -84,7 +84,7 @@ def check_sizes(name: str, width: int, head: int, vocabulary: int) -> None:
     """ModelError for a model of sizes that no .lm file can have. ``head``: channels of one."""
     for what, size, step, least, most in (
         ("width", width, COLUMNS, COLUMNS, MAX_WIDTH),
-        ("heads' size", head, HEAD, HEAD, MAX_WIDTH),
+        ("heads' size", head, HEAD, HEAD, MAX_HEAD),
         ("vocabulary", vocabulary, ROWS, FIRST_PIECE + 1, MAX_TOKENS),
     ):
         if size % step or not least <= size <= most:

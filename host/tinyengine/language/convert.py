@@ -74,7 +74,7 @@ def convert(options: ConvertOptions, activity: Activity) -> Conversion:
     front = options.sinks + options.kept
     if front >= options.window:
         what = f"{options.sinks} sinks" + (f" and {options.kept} tokens that are kept" if options.kept else "")
-        raise ModelError(f"{what} leave no slot of {options.window}: give fewer sinks or a wider window")
+        raise ModelError(f"{what} leave no slot of {options.window}: give fewer of them or a wider window")
     original, tokenizer = _load(options.model, options.tokenizer)
     activity("reading or writing text", 0, 1)
     if options.text is None:
@@ -135,6 +135,8 @@ def _load(path: Path, tokenizer: Path | None) -> tuple[Llama, Tokenizer]:
     if path.is_dir() or path.suffix in (".safetensors", ".json"):
         folder = path if path.is_dir() else path.parent
         model = load_folder(folder)
+        if tokenizer is None and not (folder / TOKENIZER).is_file():
+            raise ModelError(f"{folder} has no {TOKENIZER}: name the tokenizer with --tokenizer")
         return model, load_tokenizer(tokenizer or folder / TOKENIZER, model.vocabulary)
     model = load_llama2c(path)
     return model, load_llama2c_tokenizer(tokenizer or _beside(path), model.vocabulary)

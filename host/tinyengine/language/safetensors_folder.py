@@ -52,6 +52,10 @@ def load_folder(folder: Path) -> Llama:
     """Reads config.json and model.safetensors. ModelError, one sentence, if they are none of a Llama, or of one that
     no .lm file can have; ToolError without the package."""
     library = safetensors("read safetensors")
+    if not (folder / CONFIG).is_file():
+        raise ModelError(
+            f"{folder} has no {CONFIG}: give a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}, or a .bin of llama2.c"
+        )
     config = _config(folder / CONFIG)
     heads, width, layers = (
         _whole(config, name) for name in ("num_attention_heads", "hidden_size", "num_hidden_layers")
@@ -118,9 +122,11 @@ def _config(path: Path) -> dict[str, Any]:
         config = json.loads(read_bytes(path))
         if not isinstance(config, dict):
             raise ValueError("it is no object")
+        rope = config.get("rope_parameters") or {}
+        if not isinstance(rope, dict):
+            raise ValueError("its rope_parameters are no object")
     except ValueError as error:  # also a UnicodeDecodeError
         raise ModelError(f"{path.name} is no JSON ({error}): download it again") from error
-    rope = config.get("rope_parameters") or {}
     for key, accepted in {**ONLY, "rope_type": ("default",)}.items():
         value = {**rope, **config}.get(key, accepted[0])
         if value not in accepted:

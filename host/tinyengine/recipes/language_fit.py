@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tinyengine.errors import DataError
-from tinyengine.ir.language import MAX_WIDTH
+from tinyengine.ir.language import MAX_HEAD, MAX_WIDTH
+from tinyengine.ir.tokenizer import MAX_TOKENS
 from tinyengine.language.safetensors_folder import save_folder
 from tinyengine.language.text import read_text
 from tinyengine.language.tokenizer_json import train_tokenizer
@@ -50,6 +51,8 @@ def fit_language(options: LanguageFitOptions, activity: Activity = silent, say: 
     """Train and write ``options.out``. Raises DataError, ModelError or ToolError; nothing is written before the end."""
     recipe = options.recipe
     _check(recipe)
+    if options.out.exists() and not options.out.is_dir():
+        raise DataError(f"{options.out} is a file: name a folder with -o")
     if (options.run / "checkpoint.npz").is_file() and not options.resume:
         raise DataError(
             f"{options.run} holds an unfinished or finished run: add --resume, or name another --run folder"
@@ -99,13 +102,14 @@ def _texts(path: Path) -> list[str]:
 
 def _check(recipe: LanguageRecipe) -> None:
     """ModelError for sizes that no .lm file can have comes before the training."""
-    if recipe.width % recipe.heads or recipe.heads % recipe.kv_heads or recipe.width // recipe.heads % 4:
+    head = recipe.width // recipe.heads
+    if recipe.width % recipe.heads or recipe.heads % recipe.kv_heads or head % 4 or head > MAX_HEAD:
         raise DataError(
             f"{recipe.heads} heads on {recipe.kv_heads} key heads do not divide a width of {recipe.width} into heads "
-            "of 4, 8, 12 ... channels: give other --heads"
+            f"of 4, 8, 12 ... {MAX_HEAD} channels: give other --heads"
         )
-    if recipe.width % 8 or recipe.width > MAX_WIDTH or recipe.vocabulary % 4:
+    if recipe.width % 8 or recipe.width > MAX_WIDTH or recipe.vocabulary % 4 or recipe.vocabulary > MAX_TOKENS:
         raise DataError(
             f"a width of {recipe.width} with {recipe.vocabulary} tokens is not possible: give a --width that is a "
-            f"multiple of 8 up to {MAX_WIDTH}, and a --vocabulary that is a multiple of 4"
+            f"multiple of 8 up to {MAX_WIDTH}, and a --vocabulary that is a multiple of 4 up to {MAX_TOKENS}"
         )

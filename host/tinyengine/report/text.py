@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from tinyengine.device import Identity
 from tinyengine.device.training import TrainingInfo
 from tinyengine.finetune.session import TuneOptions
 from tinyengine.finetune.text import TextEvaluation, TextResult
+from tinyengine.language.text import perplexity
 from tinyengine.report.training import info_report
 
 
@@ -20,7 +20,7 @@ def _evaluation(found: TextEvaluation) -> dict[str, Any]:
         "steps": found.steps,
         "tokens": found.tokens,
         "nats_per_token": found.loss,
-        "perplexity": math.exp(min(found.loss, 700.0)),
+        "perplexity": perplexity(found.loss),
     }
 
 

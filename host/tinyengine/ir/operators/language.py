@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyengine.ir.graph import Graph, Operator, Tensor
-from tinyengine.ir.language import MAX_WINDOW, SLOTS
+from tinyengine.ir.language import MAX_HEAD, MAX_WINDOW, SLOTS
 from tinyengine.ir.operators.base import A, Contradiction, Definition, Shape
 from tinyengine.ir.ops import LmGateAttrs, LmMatrixAttrs, LmNormAttrs, NoAttrs, OpKind, RingAttrs
 from tinyengine.sizes import ceil_div, round_up
@@ -20,6 +20,11 @@ HEAD = 4
 GROUPS = (32, 64)
 """Columns that may share a scale."""
 INT32 = 1 << 31
+
+
+def _is_head(channels: int) -> bool:
+    """Whether a head may have so many."""
+    return channels % HEAD == 0 and channels <= MAX_HEAD
 
 
 class Language(Definition[A]):
@@ -157,7 +162,7 @@ class LmRotate(Language[RingAttrs], kind=OpKind.LM_ROTATE):
         width = y.elements - 2 * groups * head
         shapes = angles.shape, position.elements, values.shape
         wanted = (attrs.variants, head // 2, 2), 1, (groups, window // 2, head // 2, 2, 2)
-        if shapes != wanted or head % HEAD or width <= 0 or width % (groups * head):
+        if shapes != wanted or not _is_head(head) or width <= 0 or width % (groups * head):
             raise Contradiction(
                 f"has {list(y.shape)}, {list(angles.shape)} and {list(values.shape)} for {list(keys.shape)}"
             )
@@ -187,7 +192,7 @@ class LmAttention(Language[RingAttrs], kind=OpKind.LM_ATTENTION):
         _, heads, head = queries.shape
         groups = keys.shape[0] if keys.shape else 0
         wanted = (groups, attrs.window, head), (groups, attrs.window // 2, head // 2, 2, 2), 1
-        if (keys.shape, values.shape, position.elements) != wanted or head % HEAD or heads % groups:
+        if (keys.shape, values.shape, position.elements) != wanted or not _is_head(head) or heads % groups:
             raise Contradiction(f"has queries {list(queries.shape)} for {list(keys.shape)} and {list(values.shape)}")
         return [(1, heads * head), *(each.shape for each in received)]
 

@@ -72,9 +72,9 @@ enum {
     TE_LM_GRADIENT /* float, changed */
 };
 
-/* Sums gain those of the block's gains; the gradient of what is behind the block becomes that of its input. Scratch memory in bytes, W the
- * width, K that of all keys, F the hidden width, T tokens, V variants of angles, all rounded up to 4: 4 per W, 8 per K
- * and T, 8 per T; 8 per the larger of 2 F and W + 2 K; 4 per hidden value filled up; 2 per W and 2 V per W and per
+/* Sums gain those of the block's gains; the gradient of what is behind the block becomes that of its input. Scratch
+ * memory in bytes, W the width, K that of all keys, F the hidden width, T tokens, V variants of angles, all rounded up to
+ * 4: 8 per W, 8 per K and T, 8 per T; 8 per the larger of 2 F and W + 2 K; 4 per hidden value filled up; 2 per V and
  * channel of a head; for 4 bits the stream of a vector of W. */
 void te_lm_block_gradient(const te_lm_block_params *p, const void *const *inputs, void *nothing,
                           void *scratch, te_train_context *context);
