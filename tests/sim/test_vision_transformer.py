@@ -65,9 +65,9 @@ def test_every_byte_is_tflites_at_this_cost(transformer: Path, cpu: str) -> None
     products = [layer for layer in found.per_layer if layer.kernel == "te_matmul_s8"]
     assert all(layer.macs == TOKENS * TOKENS * WIDTH for layer in products)
     # heads of 16 channels round once in 16 products; sums over 64 tokens do not
-    assert sum(layer.instructions for layer in products) < 1.12 * sum(layer.macs for layer in products)
+    assert sum(layer.instructions for layer in products) <= 1.0 * sum(layer.macs for layer in products)
     per_score = [layer.instructions / (HEADS * TOKENS**2) for layer in found.per_layer if "softmax" in layer.kernel]
-    assert max(per_score) < 9.6
+    assert max(per_score) <= 9.0
     norms = [layer.instructions / (TOKENS * WIDTH) for layer in found.per_layer if "norm" in layer.kernel]
-    assert max(norms) < 85
-    assert found.instructions < 4_100_000
+    assert max(norms) < 53
+    assert found.instructions < 3_600_000

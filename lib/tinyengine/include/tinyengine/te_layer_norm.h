@@ -1,7 +1,8 @@
 /* Layer normalization of int8 in the arithmetic of the operators that converters make of it: mean, squared difference,
  * mean, reciprocal root (a table), four products and sums, each rounded to int8.
  *
- * BUDGET: 45 instructions per element where both additions are linear (te_add_fast.h).
+ * BUDGET on Armv7E-M, where both additions are linear (te_add_fast.h): 45 instructions per element, of which 34 are in the
+ * loop of te_layer_norm_parts.h; 200 per row.
  */
 #ifndef TE_LAYER_NORM_H
 #define TE_LAYER_NORM_H

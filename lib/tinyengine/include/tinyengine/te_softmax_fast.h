@@ -7,7 +7,7 @@
  *     floor((E(d) F + ((F + 1) << 31) + 2^(31+e)) / 2^(32+e))
  * one SMMLAR where F is even, one SMMLA where it is odd, and a shift. What S sums is round(E(d) / 2^13) + 2^18.
  *
- * BUDGET per 4 scores: 3.5 for the largest, 13.8 for the sum, 13.8 for the results (17.8 where S < 2); 80 per row.
+ * BUDGET per 4 scores: 3.5 for the largest, 13.8 for the sum, 13.8 for the results; 80 per row, 30 more where S < 2.
  */
 #ifndef TE_SOFTMAX_FAST_H
 #define TE_SOFTMAX_FAST_H

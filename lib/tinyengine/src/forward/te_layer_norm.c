@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "../support/te_layer_norm_parts.h"
+#include "../support/te_pairs.h"
 #include "../support/te_requant_fixed.h"
 #include "tinyengine/te_add_fast.h"
 #include "tinyengine/te_requant.h"
@@ -15,15 +17,6 @@ static int32_t average(const te_scale_params *s, int32_t sum) {
     return te_clamp(te_scale(sum, s->multiplier, s->shift) + s->zero, INT8_MIN, INT8_MAX);
 }
 
-/* sum + m * x / 2^8, rounded down; x is a byte. */
-TE_INLINE int32_t plus_part(int32_t sum, int32_t m, int32_t x) {
-#if TE_DSP
-    return __builtin_arm_smlawb(m, x * 256, sum);
-#else
-    return sum + (int32_t)((int64_t)m * (x * 256) >> 16);
-#endif
-}
-
 static int32_t operand(const te_scale_params *s, int32_t q) {
     return te_scale((q - s->zero) * (1 << 20), s->multiplier, s->shift);
 }
@@ -33,9 +26,20 @@ static int32_t exact_sum(const te_layer_norm_add *p, int32_t a, int32_t b) {
     return te_saturate8(te_scale(sum, p->out.multiplier, p->out.shift) + p->out.zero);
 }
 
-TE_INLINE int32_t sum_of(const te_layer_norm_add *p, int32_t a, int32_t b, bool linear) {
-    if (!linear) return exact_sum(p, a, b);
-    return te_saturate8(plus_part(plus_part(p->c, p->ma, a), p->mb, b) >> TE_ADD_LINEAR_SHIFT);
+static int32_t sum_of(const int8_t *x, uint32_t count) {
+    const uint32_t ones = 0x00010001u;
+    int32_t sum = 0;
+    for (; count >= 4; count -= 4, x += 4) {
+        const uint32_t bytes = te_load_word(x);
+        sum = te_smlad(te_widen_odd(bytes), ones, te_smlad(te_widen_even(bytes), ones, sum));
+    }
+    for (; count; count--) sum += *x++;
+    return sum;
+}
+
+TE_INLINE int32_t spread_of(const te_layer_norm_round *r, int32_t x, int32_t centre) {
+    const int32_t distance = 64 * x - centre;
+    return rounded(r, 2 * distance * distance);
 }
 
 /* The mean of squared differences, of a row with this mean. */
@@ -44,39 +48,73 @@ static int32_t variance_of(const te_layer_norm_params *p, const int8_t *x, int32
         te_scale((mean - p->mean.zero) * 128, p->distance.multiplier, p->distance.shift) + 64 * p->x_zero;
     const te_layer_norm_round r = p->spread;
     int32_t sum = -p->spread_zero * (int32_t)p->channels;
-    for (uint32_t i = 0; i < p->channels; i++) {
-        const int32_t distance = 64 * x[i] - centre;
-        sum += rounded(&r, 2 * distance * distance);
+    uint32_t count = p->channels;
+    for (; count >= 4; count -= 4, x += 4) {
+        sum += spread_of(&r, x[0], centre);
+        sum += spread_of(&r, x[1], centre);
+        sum += spread_of(&r, x[2], centre);
+        sum += spread_of(&r, x[3], centre);
     }
+    for (; count; count--) sum += spread_of(&r, *x++, centre);
     return average(&p->variance, sum);
 }
 
-TE_INLINE void scale_row(const te_layer_norm_params *p, const int8_t *x, int8_t *y, int32_t root,
-                         int32_t negative, bool linear) {
-    const te_layer_norm_round factors = p->factor, moves = p->moved, scales = p->scaled;
-    const te_layer_norm_add offsets = p->offset, sums = p->y;
-    const int32_t x_zero = p->x_zero, factor_zero = p->factor_zero;
-    const int16_t *gains = p->gains;
-    const int8_t *shifts = p->shifts;
-    negative *= 2;
-    for (uint32_t i = 0; i < p->channels; i++) {
-        const int32_t factor = rounded(&factors, root * gains[i]) - factor_zero;
-        const int32_t offset = sum_of(&offsets, rounded(&moves, negative * factor), shifts[i], linear);
-        const int32_t scaled = rounded(&scales, 2 * (x[i] - x_zero) * factor);
-        y[i] = (int8_t)sum_of(&sums, scaled, offset, linear);
+#if !TE_DSP
+/* Both products rounded down; a and b are bytes. */
+static int32_t linear_sum(const te_layer_norm_linear *k, int32_t a, int32_t b) {
+    const int32_t sum = k->c + (int32_t)((int64_t)k->ma * (a * 256) >> 16);
+    return te_saturate8((sum + (int32_t)((int64_t)k->mb * (b * 256) >> 16)) >> TE_ADD_LINEAR_SHIFT);
+}
+
+void te_layer_norm_pairs(te_layer_norm_args *args) {
+    const int16_t *gain = args->gains;
+    const int8_t *shift = args->shifts;
+    for (const int8_t *x = args->x; x != args->end; x++) {
+        const int32_t factor = rounded(&args->factor, args->root * *gain++) - args->factor_zero;
+        const int32_t moved = rounded(&args->moved, args->negative * factor);
+        const int32_t offset = linear_sum(&args->offset, moved, *shift++);
+        const int32_t scaled = rounded(&args->scaled, (2 * *x - args->x_zero) * factor);
+        *args->y++ = (int8_t)linear_sum(&args->sum, scaled, offset);
     }
+}
+#endif
+
+/* One element whatever the scales are. */
+static int8_t element(const te_layer_norm_params *p, uint32_t i, int32_t x, int32_t root, int32_t negative) {
+    const int32_t factor = rounded(&p->factor, root * p->gains[i]) - p->factor_zero;
+    const int32_t offset = exact_sum(&p->offset, rounded(&p->moved, negative * factor), p->shifts[i]);
+    const int32_t scaled = rounded(&p->scaled, 2 * (x - p->x_zero) * factor);
+    return (int8_t)exact_sum(&p->y, scaled, offset);
+}
+
+static te_layer_norm_linear linear_of(const te_layer_norm_add *p) {
+    const te_layer_norm_linear linear = {p->ma, p->mb, p->c};
+    return linear;
 }
 
 void te_layer_norm_s8(const te_layer_norm_params *p, const int8_t *x, int8_t *y) {
-    for (uint32_t row = 0; row < p->rows; row++, x += p->channels, y += p->channels) {
-        int32_t sum = -p->x_zero * (int32_t)p->channels;
-        for (uint32_t i = 0; i < p->channels; i++) sum += x[i];
+    const uint32_t channels = p->channels, in_pairs = p->offset.ma && p->y.ma ? channels & ~UINT32_C(1) : 0;
+    te_layer_norm_args args = {0,
+                               p->factor,
+                               p->factor_zero,
+                               0,
+                               p->moved,
+                               linear_of(&p->offset),
+                               2 * p->x_zero,
+                               p->scaled,
+                               linear_of(&p->y),
+                               y,
+                               NULL,
+                               p->gains,
+                               p->shifts,
+                               x};
+    for (uint32_t row = 0; row < p->rows; row++, x += channels, y += channels) {
+        const int32_t sum = sum_of(x, channels) - p->x_zero * (int32_t)channels;
         const int32_t mean = average(&p->mean, sum), variance = variance_of(p, x, mean);
-        const int32_t root = p->roots[variance - INT8_MIN] - p->root_zero;
-        const int32_t negative = p->negated[mean - INT8_MIN] - p->negative_zero;
-        if (p->offset.ma && p->y.ma)
-            scale_row(p, x, y, root, negative, true);
-        else
-            scale_row(p, x, y, root, negative, false);
+        args.root = p->roots[variance - INT8_MIN] - p->root_zero;
+        args.negative = 2 * (p->negated[mean - INT8_MIN] - p->negative_zero);
+        args.x = x, args.y = y, args.end = x + in_pairs;
+        if (in_pairs) te_layer_norm_pairs(&args);
+        for (uint32_t i = in_pairs; i < channels; i++) y[i] = element(p, i, x[i], args.root, args.negative);
     }
 }

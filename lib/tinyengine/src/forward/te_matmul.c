@@ -16,33 +16,33 @@ static uint32_t pack_all(const te_lines_of *from, uint32_t first, uint32_t lines
 }
 
 /* Two rows of a, or one of them twice. */
-static void pack_rows(const te_lines_of *a, const int8_t *first, const int8_t *second, uint32_t less,
-                      uint32_t *to) {
-    if (a->step == 1 && a->depth % 4 == 0) {
-        te_pack_pair(first, second, a->depth / 4, less, to);
-        return;
-    }
+static void pack_rows(const te_lines_of *a, const int8_t *first, int32_t line, uint32_t *to) {
     te_lines_of from = *a;
-    from.at = first, from.line = (int32_t)(second - first);
+    from.at = first, from.line = line;
     te_pack_lines(&from, 0, 1, to);
 }
 
 static void multiply(const te_matmul_params *p, const te_lines_of *a, const te_lines_of *b, int8_t *y,
                      uint32_t *scratch) {
     const uint32_t groups = te_groups(p->depth), less = te_pack_low((uint32_t)-a->zero, (uint32_t)-a->zero);
-    te_products_args args = {.a = scratch, .groups = groups, .m = p->m, .c = p->c, .e = p->e};
+    const int direct = a->step == 1 && p->depth % 4 == 0;
+    te_products_args args = {.a = scratch, .groups = groups, .m = p->m, .c = p->c, .e = p->e, .less = less};
     uint32_t *const packed = scratch + 4 * groups;
     for (uint32_t column = 0; column < p->columns; column += p->block) {
         uint32_t columns = least(p->block, p->columns - column);
         if (columns == 1) columns = 2, column--; /* a pair at least */
         te_double_lines(packed, 4 * groups * pack_all(b, column, columns, packed));
-        const int8_t *x = a->at;
-        int8_t *line = y + column;
-        for (uint32_t row = 0; row < p->rows; row += 2, x += 2 * a->line, line += 2 * p->columns) {
+        for (uint32_t row = 0; row < p->rows; row += 2 * args.rows) {
             const int several = row + 1 < p->rows;
-            pack_rows(a, x, several ? x + a->line : x, less, scratch);
-            args.b = packed, args.pairs = columns / 2;
-            args.y = line, args.stride = several ? p->columns : 0;
+            const int8_t *const x = a->at + (int32_t)row * a->line;
+            int8_t *const line = y + column + row * p->columns;
+            args.rows = direct && several ? (p->rows - row) / 2 : 1;
+            args.line = several ? a->line : 0, args.stride = several ? p->columns : 0;
+            if (direct)
+                args.x = x;
+            else
+                pack_rows(a, x, args.line, scratch);
+            args.b = packed, args.pairs = columns / 2, args.y = line;
             te_products_s8(&args);
             if (columns % 2) {
                 args.b += columns / 2 * 4 * groups, args.pairs = 1, args.y = line + columns - 2;

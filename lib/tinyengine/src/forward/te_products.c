@@ -25,26 +25,11 @@ static void pack_two(const te_lines_of *from, uint32_t line, uint32_t less, uint
 
 /* Lines lie side by side: four of them, two pairs that begin `pair` words apart. */
 static void pack_four(const te_lines_of *from, uint32_t line, uint32_t less, uint32_t pair, uint32_t *to) {
-    const int8_t *x = from->at + line;
-    uint32_t k = 0;
-    for (; k + 4 <= from->depth; k += 4, to += 4) {
-        uint32_t even[4], odd[4];
-        for (uint32_t i = 0; i < 4; i++, x += from->step) {
-            const uint32_t bytes = te_load_word(x);
-            even[i] = te_widen_even_plus(less, bytes);
-            odd[i] = te_widen_odd_plus(less, bytes);
-        }
-        to[0] = te_pack_low(even[0], even[2]);
-        to[1] = te_pack_low(even[1], even[3]);
-        to[2] = te_pack_low(odd[0], odd[2]);
-        to[3] = te_pack_low(odd[1], odd[3]);
-        to[pair] = te_pack_high(even[0], even[2]);
-        to[pair + 1] = te_pack_high(even[1], even[3]);
-        to[pair + 2] = te_pack_high(odd[0], odd[2]);
-        to[pair + 3] = te_pack_high(odd[1], odd[3]);
-    }
-    if (k < from->depth)
-        for (uint32_t i = 0; i < 4; i++) pack_values(from, line + i, k, to + i / 2 * pair + i % 2 * 2);
+    const uint32_t groups = from->depth / 4;
+    te_pack_four(from->at + line, from->step, groups, less, to, pair);
+    if (from->depth % 4)
+        for (uint32_t i = 0; i < 4; i++)
+            pack_values(from, line + i, 4 * groups, to + 4 * groups + i / 2 * pair + i % 2 * 2);
 }
 
 void te_pack_lines(const te_lines_of *from, uint32_t first, uint32_t pairs, uint32_t *to) {
@@ -60,12 +45,11 @@ void te_pack_lines(const te_lines_of *from, uint32_t first, uint32_t pairs, uint
                 for (uint32_t i = 0; i < 2; i++) pack_values(from, first + i, k, to + k + 2 * i);
 }
 
+#if !TE_DSP
 void te_double_lines(uint32_t *packed, uint32_t words) {
-    for (; words; words -= 4, packed += 4)
-        for (uint32_t i = 0; i < 4; i++) packed[i] = te_add_halves(packed[i], packed[i]);
+    for (uint32_t i = 0; i < words; i++) packed[i] = te_add_halves(packed[i], packed[i]);
 }
 
-#if !TE_DSP
 void te_pack_pair(const int8_t *x0, const int8_t *x1, uint32_t groups, uint32_t less, uint32_t *to) {
     for (; groups; groups--, x0 += 4, x1 += 4, to += 4) {
         const uint32_t first = te_load_word(x0), second = te_load_word(x1);
@@ -73,6 +57,26 @@ void te_pack_pair(const int8_t *x0, const int8_t *x1, uint32_t groups, uint32_t 
         to[1] = te_widen_odd_plus(less, first);
         to[2] = te_widen_even_plus(less, second);
         to[3] = te_widen_odd_plus(less, second);
+    }
+}
+
+void te_pack_four(const int8_t *x, int32_t step, uint32_t groups, uint32_t less, uint32_t *to,
+                  uint32_t pair) {
+    for (; groups; groups--, to += 4) {
+        uint32_t even[4], odd[4];
+        for (uint32_t i = 0; i < 4; i++, x += step) {
+            const uint32_t bytes = te_load_word(x);
+            even[i] = te_widen_even_plus(less, bytes);
+            odd[i] = te_widen_odd_plus(less, bytes);
+        }
+        to[0] = te_pack_low(even[0], even[2]);
+        to[1] = te_pack_low(even[1], even[3]);
+        to[2] = te_pack_low(odd[0], odd[2]);
+        to[3] = te_pack_low(odd[1], odd[3]);
+        to[pair] = te_pack_high(even[0], even[2]);
+        to[pair + 1] = te_pack_high(even[1], even[3]);
+        to[pair + 2] = te_pack_high(odd[0], odd[2]);
+        to[pair + 3] = te_pack_high(odd[1], odd[3]);
     }
 }
 
@@ -84,14 +88,26 @@ static int32_t product(const uint32_t *a, const uint32_t *b, uint32_t groups) {
     return sum;
 }
 
-void te_products_s8(const te_products_args *p) {
-    int8_t *y = p->y;
+static void products_of_pair(const te_products_args *p, int8_t *y) {
     for (uint32_t j = 0; j < 2 * p->pairs; j++)
         for (uint32_t i = 0; i < 2; i++) {
             const uint32_t *b = p->b + j / 2 * 4 * p->groups + j % 2 * 2;
             const int32_t sum = product(p->a + 2 * i, b, p->groups);
             y[i * p->stride + j] = (int8_t)te_round_exact(sum, p->m, p->c, p->e);
         }
+}
+
+void te_products_s8(const te_products_args *p) {
+    const int8_t *x = p->x;
+    int8_t *y = p->y;
+    if (x == NULL) {
+        products_of_pair(p, y);
+        return;
+    }
+    for (uint32_t row = 0; row < p->rows; row++, x += 2 * p->line, y += 2 * p->stride) {
+        te_pack_pair(x, x + p->line, p->groups, p->less, p->a);
+        products_of_pair(p, y);
+    }
 }
 
 void te_products_s32(const te_products_args *p) {

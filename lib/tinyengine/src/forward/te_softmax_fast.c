@@ -82,7 +82,7 @@ static void rare_row(te_softmax_shares_args *args, const int8_t *x, int32_t larg
     const int all = ((uint32_t)(most >> 32) + (uint32_t)args->add) >> 23 > 255;
     int32_t at = all ? (int32_t)depth - 1 : -1;
     while (at >= 0 && x[at] != largest) at--;
-    args->mask = 0xff00ff00u, args->shift = 0;
+    args->mask = 0x7f807f80u;
     (odd ? te_softmax_shares_odd_23 : te_softmax_shares_even_23)(args);
     if (at >= 0) args->y[at] = INT8_MAX;
 }

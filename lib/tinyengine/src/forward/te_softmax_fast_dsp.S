@@ -91,18 +91,17 @@ FUNCTION te_softmax_gather
     \product r5, r5, r3, r8
     \product r6, r6, r3, r8
     \product r7, r7, r3, r8
-    .if     \doubled
-    lsls    r4, #1
-    lsls    r5, #1
-    lsls    r6, #1
-    lsls    r7, #1
-    .endif
     pkhtb   r7, r7, r5, asr #16
     pkhtb   r6, r6, r4, asr #16
     and     r7, r7, r9
     and     r6, r6, r9
+    .if     \doubled
+    lsl     r7, r7, #1
+    orr     r7, r7, r6, lsr #7
+    .else
     orr     r7, r7, r6, lsr #8
     lsr     r7, r7, r10
+    .endif
     eor     r7, r7, #0x80808080
     str     r7, [r1], #4
 .endm

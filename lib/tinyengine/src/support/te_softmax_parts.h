@@ -16,7 +16,7 @@ typedef struct te_softmax_shares_args {
     uint32_t quads;
     int32_t factor, add;
     uint32_t mask,
-        shift; /* of the results' bits in bytes 1 and 3 of a word, 2^(32-e) - 1 on top of each; e - 24 */
+        shift; /* of the results' bits in both halves of a word, below bit 15, in the _23 ones 14; e - 24 */
 } te_softmax_shares_args;
 
 /* y = (((from * factor [+ 2^31]) >> 32) + add) >> e, less 128; odd: without 2^31. e is 24 or more, in the _23 ones 23, and
