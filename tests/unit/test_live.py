@@ -25,6 +25,7 @@ from tinyengine.compiler import CompileOptions, compile_model
 from tinyengine.data.boxes import Box
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.device import Device, Inference, TensorInfo, open_device
+from tinyengine.device.camera import check_outcome
 from tinyengine.device.recognition import Recognition, Recognizer
 from tinyengine.errors import BoardError, DataError
 from tinyengine.finetune.classes import Outputs
@@ -773,6 +774,21 @@ def test_the_hosts_pictures(bench: Bench, tmp_path: Path) -> None:
     kept = len(list((tmp_path / "samples" / "red").iterdir()))
     time.sleep(0.3)
     assert len(list((tmp_path / "samples" / "red").iterdir())) == kept
+
+
+@pytest.mark.parametrize(("camera", "sentence"), [("none", "has no camera"), ("broken", "sends no pictures")])
+def test_a_board_that_sees_nothing_is_not_lost(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: str, sentence: str
+) -> None:
+    if camera == "broken":
+        monkeypatch.setattr(Device, "look", lambda *_, **__: check_outcome((6).to_bytes(4, "little")))
+    with live(bench, tmp_path / "samples", "board") as running, running.tab(ONE) as tab:
+        assert sentence in tab.until("notice")["text"]
+        for _ in range(2):
+            state = tab.until("state", lambda state: state["source"] == "none")
+            assert (state["link"], state["problem"]) == ("connected", "")
+            tab.send("source", source="host")
+            tab.until("state", lambda state: state["source"] == "host")
 
 
 # ---- the command

@@ -107,6 +107,9 @@ def test_the_board_sees_what_the_host_would(model: CompiledModel, executable: Pa
         assert first.answer is not None and first.answer.index == int(said.argmax())
         assert first.picture is not None and first.picture.size == (COLUMNS, ROWS)
         np.testing.assert_array_equal(form_of(device).values(first.picture), seen)
+        other = Recognizer(device, device.identity.metadata.override(mapping="pixel/255"))  # of which it knows nothing
+        [same] = other.watch(1, pictures=True)
+        np.testing.assert_array_equal(form_of(device).values(same.picture), seen)
 
 
 def test_a_lost_piece_costs_the_picture_only(model: CompiledModel, executable: Path) -> None:

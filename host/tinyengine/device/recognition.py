@@ -218,8 +218,9 @@ class Recognizer:
         return _with_rate(map(found, items), limit)
 
     def watch(self, limit: int | None = None, pictures: bool = False) -> Iterator[Recognition]:
-        """As :meth:`stream`, of what the board's own camera sees; ``pictures``: of each also the picture."""
-        form = input_form(self.device, self.metadata)
+        """As :meth:`stream`, of what the board's own camera sees; ``pictures``: of each also the picture. How pixels
+        become its input the firmware knows, whatever the metadata say."""
+        form = input_form(self.device, self.device.identity.metadata)
         self._rewind()
 
         def look(number: int) -> Recognition:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from tinyengine.device import Device
-from tinyengine.device.errors import RefusedError
+from tinyengine.device.errors import BlindError, RefusedError
 from tinyengine.errors import DeviceError, TinyEngineError
 from tinyengine.live.board import Board, Options, board_report
 from tinyengine.live.collecting import Collecting
@@ -151,8 +151,9 @@ class Session:
                 continue
             try:
                 self._show(board)
-            except RefusedError as error:
+            except (RefusedError, BlindError) as error:  # the board itself is well
                 self._pages.complain(str(error))
+                board.again()
                 self._pictures.give_up()
                 self._pages.tell_state()
             except DeviceError:
