@@ -120,9 +120,10 @@ def test_yolo_beside_its_pictures_and_what_is_no_box(tmp_path: Path) -> None:
     (path / "classes.txt").write_text("cat\n")
     with pytest.raises(DataError, match="names 1 classes, and a box is of class 1"):
         read_boxes(path)
-    (path / "images" / "a.txt").write_text("0 0.5 0.5 0.1\n")
-    with pytest.raises(DataError, match="not YOLO's form"):
-        read_boxes(path)
+    for line in ("0 0.5 0.5 0.1", "-1 0.5 0.5 0.1 0.1"):
+        (path / "images" / "a.txt").write_text(line + "\n")
+        with pytest.raises(DataError, match="not YOLO's form"):
+            read_boxes(path)
     (path / "images" / "a.txt").unlink()
     with pytest.raises(DataError, match="holds no boxes"):
         read_boxes(path)
@@ -136,6 +137,22 @@ def test_yolo_beside_its_pictures_and_what_is_no_box(tmp_path: Path) -> None:
         read_boxes(path / "classes.txt")
 
 
+def test_pictures_of_any_name_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = as_voc(tmp_path)
+    text = (path / "Annotations" / "a.xml").read_text()
+    for name in ("a[1].png", "b.png"):
+        picture().save(path / "JPEGImages" / name)
+        (path / "Annotations" / name).with_suffix(".xml").write_text(text.replace("a.png", name))
+    walks: list[str] = []
+    rglob = Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: walks.append(pattern) or rglob(self, pattern))
+    assert [Path(each.name).name for each in read_boxes(path).pictures.values] == ["a.png", "a[1].png", "b.png"]
+    assert len(walks) <= 2, "one for the notes, one for the pictures"
+    (path / "JPEGImages" / "b.png").unlink()
+    with pytest.raises(DataError, match=r"the picture b\.png is neither in .* nor below it"):
+        read_boxes(path)
+
+
 def test_an_archive_has_a_part_that_is_held_out_and_may_be_damaged(tmp_path: Path) -> None:
     path = as_npz(tmp_path)
     assert len(read_boxes(path)) == len(read_boxes(path, held_out=True)) == 1
@@ -144,6 +161,7 @@ def test_an_archive_has_a_part_that_is_held_out_and_may_be_damaged(tmp_path: Pat
     for name, value, reason in (
         ("boxes", data["boxes"][:, :3], "must be"),
         ("box_image", data["box_image"] + 2, "names a picture or a class"),
+        ("box_class", data["box_class"].astype(np.int8) - 2, "names a picture or a class"),
         ("boxes", data["boxes"] * np.float32(np.nan), "not finite"),
         ("boxes", None, "lacks boxes"),
     ):

@@ -785,7 +785,7 @@ def test_a_board_that_sees_nothing_is_not_lost(
     with live(bench, tmp_path / "samples", "board") as running, running.tab(ONE) as tab:
         assert sentence in tab.until("notice")["text"]
         for _ in range(2):
-            state = tab.until("state", lambda state: state["source"] == "none")
+            state = tab.until("state", lambda state: state["link"] != "connected" or state["source"] == "none")
             assert (state["link"], state["problem"]) == ("connected", "")
             tab.send("source", source="host")
             tab.until("state", lambda state: state["source"] == "host")

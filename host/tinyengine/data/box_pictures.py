@@ -110,7 +110,9 @@ def _of_archive(path: Path, held_out: bool) -> BoxPictures:
             f"{path} is damaged: boxes must be (M, 4), and box_class and box_image have one number for each"
         )
     if edges.size and not (
-        images.min() >= 0 and images.max() < len(pictures) and classes.max() < len(data["class_names"])
+        min(images.min(), classes.min()) >= 0
+        and images.max() < len(pictures)
+        and classes.max() < len(data["class_names"])
     ):
         raise DataError(f"{path} is damaged: a box names a picture or a class that is not there")
     ignored = data["box_ignore"] if "box_ignore" in data else np.zeros(len(edges))
@@ -134,19 +136,24 @@ def _of_coco(path: Path) -> BoxPictures:
             rows[note["image_id"]].append(
                 [*edges, number[note["category_id"]], IGNORED if note.get("iscrowd") else COUNTS]
             )
-        files = [_file(path.parent, str(entry["file_name"])) for entry in data["images"]]
+        files = _files(path.parent, [str(entry["file_name"]) for entry in data["images"]])
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise DataError(f"{path} is not COCO's form of boxes: {type(error).__name__} {error}") from error
     return _gathered(path, _pictures(files, tuple(names.values())), [rows[entry["id"]] for entry in data["images"]])
 
 
-def _file(folder: Path, name: str) -> Path:
-    """A picture beside the notes, or anywhere below them. DataError where there is none."""
-    if (folder / name).is_file():
-        return folder / name
-    found = next((path for path in sorted(folder.rglob(Path(name).name)) if path.is_file()), None)
-    if found is None:
-        raise DataError(f"the picture {name} is neither in {folder} nor below it")
+def _files(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Pictures beside the notes, or anywhere below them, which are looked through once. DataError where one is not."""
+    beside = [folder / name for name in names]
+    if all(path.is_file() for path in beside):
+        return beside
+    below = {path.name: path for path in sorted(folder.rglob("*"), reverse=True) if path.is_file()}  # the first counts
+    found = []
+    for name, path in zip(names, beside, strict=True):
+        place = path if path.is_file() else below.get(Path(name).name)
+        if place is None:
+            raise DataError(f"the picture {name} is neither in {folder} nor below it")
+        found.append(place)
     return found
 
 
@@ -165,6 +172,8 @@ def _of_yolo(path: Path) -> BoxPictures:
                 [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2, int(index), COUNTS]
                 for index, x, y, wide, high in numbers
             ]
+            if any(row[4] < 0 for row in of_one):
+                raise ValueError("a class is below 0")
         except ValueError as error:
             raise DataError(f"{note} is not YOLO's form of boxes (class, x, y, width, height): {error}") from error
         most = max([most, *(int(row[4]) for row in of_one)])
@@ -180,7 +189,7 @@ def _of_yolo(path: Path) -> BoxPictures:
 
 
 def _of_voc(path: Path, notes: Sequence[Path]) -> BoxPictures:
-    files, rows = [], []
+    pictures, rows = [], []
     names: list[str] = []
     for note in notes:
         try:
@@ -197,13 +206,13 @@ def _of_voc(path: Path, notes: Sequence[Path]) -> BoxPictures:
                 of_one.append([*edges, float(names.index(name)), IGNORED if ignored else COUNTS])
         except (ElementTree.ParseError, ValueError, ZeroDivisionError) as error:
             raise DataError(f"{note} is not VOC's form of boxes: {error}") from error
-        files.append(_file(path, root.findtext("filename", note.with_suffix(".jpg").name)))
+        pictures.append(root.findtext("filename", note.with_suffix(".jpg").name))
         rows.append(of_one)
     order = sorted(range(len(names)), key=names.__getitem__)
     for of_one in rows:
         for row in of_one:
             row[4] = order.index(int(row[4]))
-    return _gathered(path, _pictures(files, tuple(names[k] for k in order)), rows)
+    return _gathered(path, _pictures(_files(path, pictures), tuple(names[k] for k in order)), rows)
 
 
 def _pictures(files: Sequence[Path], classes: tuple[str, ...]) -> Pictures:
