@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,7 +146,12 @@ def test_pictures_of_any_name_are_looked_for_once(tmp_path: Path, monkeypatch: p
         (path / "Annotations" / name).with_suffix(".xml").write_text(text.replace("a.png", name))
     walks: list[str] = []
     rglob = Path.rglob
-    monkeypatch.setattr(Path, "rglob", lambda self, pattern: walks.append(pattern) or rglob(self, pattern))
+
+    def walk(folder: Path, pattern: str) -> Iterator[Path]:
+        walks.append(pattern)
+        return rglob(folder, pattern)
+
+    monkeypatch.setattr(Path, "rglob", walk)
     assert [Path(each.name).name for each in read_boxes(path).pictures.values] == ["a.png", "a[1].png", "b.png"]
     assert len(walks) <= 2, "one for the notes, one for the pictures"
     (path / "JPEGImages" / "b.png").unlink()
