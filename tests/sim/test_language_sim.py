@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tinyengine.cli import demo
-from tinyengine.compiler import compile_graph, compile_model
+from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.device import open_device, open_port
 from tinyengine.device.errors import RefusedError
 from tinyengine.device.transport import Transport
@@ -135,8 +135,8 @@ def test_stories260k_keeps_its_budget(tmp_path: Path, weights: str, instructions
     """Window of 128: logits across the ring's wrap, instructions, SRAM and flash; then a text over the port."""
     path = tmp_path / "stories.lm"
     run("lm", "convert", stories260k(), "--weights", weights, "--brief", "-o", path)
-    report = bench(compile_model(path), path, check=136, profile=False)
-    assert report.check is not None and not report.check.mismatched and report.check.outputs == 136 * 512
+    report = bench(compile_model(path), path, check=320, profile=False)
+    assert report.check is not None and not report.check.mismatched and report.check.outputs == 320 * 512
     assert report.context == 128 and not report.hints
     assert 0.9 * instructions < report.instructions and report.instructions_max <= instructions
     assert report.sram_bytes["total"] <= 48 * 1024 and report.flash_bytes.total <= flash_kb * 1024
@@ -146,3 +146,14 @@ def test_stories260k_keeps_its_budget(tmp_path: Path, weights: str, instructions
     options = "--port", f"sim:{BOARD}", "--elf", elf, "--temperature", 0, "--tokens", 20, "--json"
     figures = json.loads(run("generate", "--prompt", "Once upon a time", *options).stdout)
     assert figures["text"].startswith(", there was a little girl named Lily. She")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["w8", "w4"])
+@pytest.mark.parametrize(("cpu", "portable"), [("cortex-m7", False), ("cortex-m4", True)])
+def test_stories260k_is_the_same_on_other_cores(tmp_path: Path, weights: str, cpu: str, portable: bool) -> None:
+    """Logits of 320 tokens, across the ring's wrap."""
+    path = tmp_path / "stories.lm"
+    run("lm", "convert", stories260k(), "--weights", weights, "--brief", "-o", path)
+    report = bench(compile_model(path, CompileOptions(cpu)), path, check=320, portable=portable, profile=False)
+    assert report.check is not None and (report.check.mismatched, report.check.outputs) == (0, 320 * 512)

@@ -90,6 +90,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (("restore", "--port", "PORT"), "nothing has been saved"),
         (("pull", "-o", "OUT", "--port", "PORT"), "which network"),
         (("pull", "MODEL", "-o", "mine.onnx", "--port", "PORT"), ".tflite"),
+        (("pull", "MODEL", "-o", "mine.lm", "--port", "PORT"), "give -o a name that ends in .tflite"),
+        (("pull", "tales.lm", "-o", "OUT", "--port", "PORT"), "give -o a name that ends in .lm"),
         (("pull", "MODEL", "-o", "OUT", "--port", "PORT"), "was not built from"),
         (("pull", "nowhere.tflite", "-o", "OUT", "--port", "PORT"), "nowhere.tflite"),
         (("push", "STATE", "--port", "PORT"), "another network"),

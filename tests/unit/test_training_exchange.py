@@ -237,6 +237,10 @@ def test_a_pulled_network_and_a_pulled_state_can_be_pushed(native: NativeDevice,
     command("pull", model, "-o", network, "--port", native.url)
     command("pull", "-o", state, "--port", native.url)
     assert read_state(state).data == trained
+    array, again = tmp_path / "array.cc", tmp_path / "again.tflite"  # the same network as people link it in
+    array.write_text(f"const unsigned char model[] = {{{', '.join(map(str, model.read_bytes()))}}};")
+    command("pull", array, "-o", again, "--port", native.url)
+    assert again.read_bytes() == network.read_bytes()
     for push in (("push", state, "--save"), ("push", network, "--model", model)):
         assert "factory" in command("reset", "--port", native.url).stdout
         said = command(*push, "--port", native.url).stdout

@@ -13,9 +13,10 @@ from tinyengine.cli.options import json_option
 from tinyengine.cli.training_options import trainer
 from tinyengine.errors import DataError
 from tinyengine.finetune.exchange import STATE_SUFFIX, TrainedState, find_network, write_state, write_trained
+from tinyengine.frontend.language import SUFFIX
 from tinyengine.report.training import info_report
 
-NETWORKS = (".tflite", ".lm")
+NETWORKS = (".tflite", SUFFIX)
 
 
 @click.command("pull")
@@ -51,8 +52,10 @@ def command(
         raise DataError(
             f"for a {out.suffix}, say which network the firmware was built from: tinyengine pull MODEL -o {out}"
         )
-    if out.suffix in NETWORKS and model is not None and model.suffix != out.suffix:
-        raise DataError(f"{model} does not become a {out.suffix}: give -o a name that ends in {model.suffix}")
+    if out.suffix in NETWORKS and model is not None:
+        own = SUFFIX if model.suffix.lower() == SUFFIX else ".tflite"
+        if out.suffix != own:
+            raise DataError(f"{model} does not become a {out.suffix}: give -o a name that ends in {own}")
     with trainer(**connection) as device_trainer:
         info = device_trainer.info()
         network = None
