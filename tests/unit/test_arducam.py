@@ -97,3 +97,27 @@ def test_the_unit_is_set_up_as_the_manual_wants(unit: Path) -> None:
 @pytest.mark.parametrize("bytes_", [0, 3])
 def test_a_unit_that_stands_still_is_noticed(unit: Path, bytes_: int) -> None:
     assert subprocess.run([unit, str(bytes_)], capture_output=True, text=True).stdout == "6250000 stands still\n"
+
+
+# ---- Clocks and pins of the module's board ----
+
+
+def test_pins_and_clocks_of_the_module(tmp_path: Path) -> None:
+    board = load("nucleo_h743zi")
+    files.write(board, tmp_path)
+    helpers = project_root() / "tests" / "helpers" / "hal"
+    source = (HAL / "stm32_arducam" / "buses.c").read_text()
+    (tmp_path / "buses.c").write_text(source.replace('#include "../', '#include "'))
+    command = ["g++", "-std=c++17", "-O1", "-Wall", "-Werror", "-include", str(helpers / "registers.h")]
+    command += [*(f"-I{path}" for path in (tmp_path, helpers, HAL)), str(helpers / "buses.cpp")]
+    subprocess.run([*command, "-x", "c++", str(tmp_path / "buses.c"), "-o", str(tmp_path / "buses")], check=True)
+
+    def said(*core_hz: str) -> list[str]:
+        return subprocess.run([tmp_path / "buses", *core_hz], capture_output=True, text=True).stdout.splitlines()
+
+    assert said() == [
+        *("SPI 100000000", "I2C 100000000"),
+        *("PE2 2 5 0", "PE4 1 0 0", "PE5 2 5 0", "PE6 2 5 0", "PB8 2 4 1", "PB9 2 4 1"),
+        *("selected 0", "left 1"),
+    ]
+    assert said("64000000")[:2] == ["SPI 64000000", "I2C 64000000"], "where the PLL has not come up"
