@@ -21,11 +21,13 @@ from tinyengine.device.errors import BlindError, RefusedError
 from tinyengine.device.framing import ANSWER, FrameDecoder, Op, Status
 from tinyengine.device.recognition import Recognizer
 from tinyengine.device.transport import SocketTransport
+from tinyengine.errors import DataError
 from tinyengine.frontend.tflite import load_tflite
 from tinyengine.frontend.tflite_writer import write_tflite
 from tinyengine.ir.ops import Window
 from tinyengine.paths import project_root
 
+from tests.helpers.command_line import run
 from tests.helpers.graphs import GraphBuilder
 from tests.helpers.native_device import build_compiled, native_device
 
@@ -178,6 +180,16 @@ def test_a_firmware_without_a_camera_refuses() -> None:
         with pytest.raises(RefusedError) as caught:
             device.connection.request(Op.LOOK, b"\0")
         assert caught.value.status == Status.UNSUPPORTED
+
+
+def test_the_firmware_maps_what_its_own_camera_sees() -> None:
+    with native_device() as running:
+        command = ("stream", "--source", "board", "--port", running.url)
+        for option in (("--mapping", "pixel/255"), ("--color", "luma")):
+            with pytest.raises(DataError, match="leave --mapping and --color out"):
+                run(*command, *option)
+        with pytest.raises(RefusedError, match="has no camera"):  # which is the next question
+            run(*command)
 
 
 def test_pictures_wider_than_the_lines(tmp_path: Path) -> None:

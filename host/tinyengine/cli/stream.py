@@ -22,6 +22,7 @@ from tinyengine.cli.device_options import (
 from tinyengine.data.reader import read_all
 from tinyengine.device.recognition import Recognition
 from tinyengine.device.sources import BOARD, open_source
+from tinyengine.errors import DataError
 from tinyengine.report.boxes import draw_boxes, write_drawn
 from tinyengine.report.recognition import StreamView
 
@@ -74,6 +75,10 @@ def command(
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
     opened = None if source == BOARD else open_source(source)
+    if opened is None and (device["mapping"] or device["color"]):
+        raise DataError(
+            "the firmware knows how pixels of the board's own camera become numbers: leave --mapping and --color out"
+        )
     pictures = device["pictures"]
     if opened is None and limit is None and pictures is not None:
         limit = len(read_all([pictures]))
