@@ -492,6 +492,9 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
         put_bytes(&w, any(8) ? LAYOUT : "0123456789abcdeF", 16);
         break;
     }
+    case OP_RUN:
+        put_u8(&w, (uint8_t)(any(16) == 0)); /* boxes, which this network has none of */
+        break;
     default:
         put_u8(&w, (uint8_t)any(2));
     }

@@ -8,7 +8,7 @@ from tinyengine.codegen.image import ImageInput
 from tinyengine.data.metadata import parse_metadata
 from tinyengine.ir import Graph
 
-DRIVER_BYTES = 1280
+DRIVER_BYTES = 1152
 """Of a camera's driver that a network without pictures does without: a line, and where in a picture it is."""
 
 

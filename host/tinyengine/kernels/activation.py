@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinyengine.ir import Graph, Operator, OpKind
@@ -21,10 +23,10 @@ MAX_DEPTH = 2048
 @lowering(*(kind for kind in TABLES if kind is not OpKind.QUANTIZE))
 def lower_lut(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """256 results, computed here."""
-    return table_call(op, graph, unary_lut(graph, op))
+    return table_call(op, graph, lambda: unary_lut(graph, op))
 
 
-def table_call(op: Operator, graph: Graph, table: np.ndarray, unchanged: bool = False) -> KernelCall:
+def table_call(op: Operator, graph: Graph, table: Callable[[], np.ndarray], unchanged: bool = False) -> KernelCall:
     """Of the only input that is no constant; ``unchanged``: the table changes nothing."""
     [x] = [tensor for tensor in map(graph.tensor, op.inputs) if not tensor.is_constant]
     y = graph.tensor(op.outputs[0])
@@ -36,7 +38,7 @@ def table_call(op: Operator, graph: Graph, table: np.ndarray, unchanged: bool = 
         "te_lut_s8",
         HEADER,
         "te_lut_params",
-        lambda: {"count": y.elements, "table": params.array("table", table, "int8")},
+        lambda: {"count": y.elements, "table": params.array("table", table(), "int8")},
         inputs=[x.name],
         outputs=[y.name],
         overlaps=(Overlap(0),),

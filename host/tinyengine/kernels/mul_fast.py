@@ -27,7 +27,7 @@ def lower_mul_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall |
     first, second = (p.zero1, p.zero2) if op.inputs[0] == x.name else (p.zero2, p.zero1)
     values = np.arange(INT8_MIN, INT8_MAX + 1)
     table = p.requant.apply((values - first) * (int(data.flat[0]) - second))
-    return table_call(op, graph, table.astype(np.int8), unchanged=bool((table == values).all()))
+    return table_call(op, graph, lambda: table.astype(np.int8), unchanged=bool((table == values).all()))
 
 
 def lower_mul_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
