@@ -493,7 +493,7 @@ static uint32_t make_payload(uint8_t op, uint8_t *p) {
         break;
     }
     case OP_RUN:
-        put_u8(&w, (uint8_t)(any(16) == 0)); /* boxes, which this network has none of */
+        put_u8(&w, (uint8_t)(any(64) == 0)); /* boxes, which this network has none of */
         break;
     default:
         put_u8(&w, (uint8_t)any(2));

@@ -61,6 +61,8 @@ def test_little_sram_takes_no_column() -> None:
     calls = build_batch(cases, "sram", target=Target(ANY, optimize="sram")).calls
     assert [call.function for call in calls] == ["te_pointwise_scalar_s8", "te_conv2d_s8"]
     assert not any(call.scratch_bytes for call in calls)
+    calls = build_batch(cases, "flash", target=Target(ANY, optimize="flash")).calls
+    assert {call.function for call in calls} == {"te_conv2d_s8"}  # with less constants
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tinyengine.ir import OpKind
+from tinyengine.compiler import compile_graph
+from tinyengine.frontend.tflite import parse_tflite
+from tinyengine.frontend.tflite_writer import tflite_bytes
+from tinyengine.ir import OpKind, Quantization
+from tinyengine.ir.ops import NoAttrs
+from tinyengine.passes import optimize
 
+from tests.helpers.graphs import GraphBuilder
 from tests.helpers.tflite_reference import require_tensorflow
 from tests.helpers.whole_check import against_tflite, against_tflite_in_uint8
 from tests.helpers.whole_graphs import ANY, FLOAT, INT8, OLD, WRITABLE, Theme, random_graph
@@ -32,6 +38,16 @@ def test_networks_are_bit_identical_to_tflite(theme: Theme, seed: int, steps: in
 def test_networks_of_uint8_are_too(seed: int, steps: int, zero: int) -> None:
     require_tensorflow()
     assert not against_tflite_in_uint8(*random_graph(seed, steps, OLD), zero)
+
+
+def test_a_network_of_nothing_but_its_border_keeps_it() -> None:
+    """A QUANTIZE at the border belongs to whoever gives the input, unless the network has nothing else."""
+    b = GraphBuilder(1, "border")
+    x = b.input(1, 3, 4, 2)
+    b.output(b.op(OpKind.QUANTIZE, [x], NoAttrs(), (1, 3, 4, 2), Quantization((0.03,), (5,))))
+    graph = parse_tflite(tflite_bytes(b.graph))
+    assert [op.kind for op in optimize(graph).operators] == [OpKind.QUANTIZE]
+    assert compile_graph(graph).plan.arena_bytes > 0
 
 
 def test_all_kinds_of_operators_occur() -> None:

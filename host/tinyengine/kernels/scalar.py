@@ -28,10 +28,11 @@ MAX_TAPS = 49
 
 def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """The generic call, with constants prepared for the loops of te_scalar.h. None on cores with DSP extension, whose
-    own kernels are faster and whose generic ones are rare; for groups; for depthwise convolutions with dilation,
+    own kernels are faster and whose generic ones are rare; where flash is what counts, of which their constants take
+    seven bytes more per output channel; for groups; for depthwise convolutions with dilation,
     multiplier or large kernel; where the fixed-point formulas do not reach; and where the values under a window would
     need memory and SRAM is what counts."""
-    if target.features >= DSP:
+    if target.features >= DSP or target.optimize == "flash":
         return None
     window, name, column = None, "dense", 0
     if isinstance(op.attrs, Conv2DAttrs):

@@ -45,12 +45,14 @@ PASSES: list[Pass] = [
 
 
 def optimize(graph: Graph, observer: Callable[[str, Graph], None] | None = None) -> Graph:
-    """``graph`` after all passes; ``observer`` sees each pass's name and result.
+    """``graph`` after all passes; ``observer`` sees each pass's name and result. A pass that would leave no operator,
+    because all of them belong to the border, does nothing.
 
     UnsupportedOperatorError if an input is converted to int8 in two ways.
     """
     for step in PASSES:
-        graph = step(graph)
+        changed = step(graph)
+        graph = changed if changed.operators else graph
         verify(graph)
         if observer is not None:
             observer(step.__name__, graph)
