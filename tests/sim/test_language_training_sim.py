@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_model
 from tinyengine.device import open_device
-from tinyengine.device.errors import RefusedError
+from tinyengine.device.errors import ModelMismatchError, RefusedError
 from tinyengine.device.training import DeviceTrainer
 from tinyengine.device.writing import DeviceWriter
 from tinyengine.errors import BudgetError, DataError
@@ -97,6 +97,8 @@ def test_a_text_is_learned_saved_and_pulled(tmp_path: Path, path: Path, elf: Pat
     )
     assert there == here
     assert here != json.loads(run("perplexity", path, words, "--json").stdout)
+    with pytest.raises(ModelMismatchError, match="name the one that it runs"):  # as above
+        run("perplexity", pulled, words, *port)
     json.loads(run("reset", *port, "--json").stdout)
     with pytest.raises(DataError, match="name a text file"):
         run("train", *port, "--data", tmp_path)

@@ -173,7 +173,7 @@ class Device:
         if models is not None and identity.model_hash not in models:
             raise ModelMismatchError(
                 f"the device runs {identity.model} ({identity.model_hash}), another network than the one given: "
-                f"build and flash that network, or leave the option out"
+                "build and flash that network, or name the one that it runs"
             )
         return cls(connection, identity)
 
