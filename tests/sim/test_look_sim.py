@@ -207,3 +207,5 @@ def test_the_schedule_leaves_room_for_the_lines() -> None:
         <= board.network_sram_bytes
         < fills.sram_bytes + camera_bytes(fills, board)
     )
+    with pytest.raises(BudgetError, match=r"2,400 bytes \(2\.3 KB\) for boxes, .* for lines of the board's camera"):
+        judge(fills, board)

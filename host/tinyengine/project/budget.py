@@ -71,6 +71,7 @@ def judge(compiled: CompiledModel, board: Board | None, code: Code | None = None
             what = f"{exact_size(sram)} to be trained ({parts})"
         else:
             what += f" and {exact_size(compiled.states_bytes)} of states" if compiled.states_bytes else " of SRAM"
+        what += f", {exact_size(compiled.boxes_bytes)} for boxes" if compiled.boxes_bytes else ""
         what += f", {exact_size(lines)} for lines of the board's camera" if lines else ""
         raise BudgetError(
             f"{compiled.graph.name} does not fit {place}: it needs {what} and {exact_size(sram_cap)} are there "
