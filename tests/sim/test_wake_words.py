@@ -113,3 +113,12 @@ def test_networks_of_whole_windows_take_half_of_both_below_a_cap(name: str) -> N
     report = bench(compile_graph(load_tflite(path), CompileOptions(sram=theirs["arena_bytes"] // 2)))
     assert 2 * report.instructions <= theirs["m4_instructions"]
     assert 2 * report.arena_bytes <= theirs["arena_bytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cpu", "most"), [("cortex-m3", 9_000_000), ("cortex-m0plus", 15_000_000)])
+def test_what_they_take_without_dsp_extension(cpu: str, most: int) -> None:
+    path = path_of("kws_ref_model")
+    report = bench(compile_graph(load_tflite(path), CompileOptions(cpu=cpu)), path, check=1)
+    assert report.check is not None and report.check.mismatched == 0
+    assert report.instructions <= most
