@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from tinyengine.data.boxes import (
     points_width,
     say_what_it_is,
 )
+from tinyengine.data.numbers import Quantized
 from tinyengine.errors import DataError
 
 ONE = 1 << 15
@@ -36,19 +36,6 @@ _CANDIDATES = 10
 _LARGEST = (1 << 31) - 1
 _OF_SSD = 4
 _MOST_CELLS = (1 << 16) - 1
-
-
-class OutputPort(Protocol):
-    """An output: ``shape`` without the batch; real = scale * (value - zero_point)."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def zero_point(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +77,7 @@ class BoxPlan:
         return 12 * self.capacity + 2 * self.cells
 
 
-def plan_boxes(ports: Sequence[OutputPort], head: BoxHead, size: tuple[int, int], classes: int = 0) -> BoxPlan | None:
+def plan_boxes(ports: Sequence[Quantized], head: BoxHead, size: tuple[int, int], classes: int = 0) -> BoxPlan | None:
     """The plan for outputs of 8 bits, and for those of an ``ssd`` head in float32; None for others.
 
     ``size``: rows and columns of the input; ``classes``: how many have names, 0 if none has. DataError where the
@@ -166,7 +153,7 @@ def plan_boxes(ports: Sequence[OutputPort], head: BoxHead, size: tuple[int, int]
     )
 
 
-def _factor(port: OutputPort, side: int) -> int:
+def _factor(port: Quantized, side: int) -> int:
     return min(round(port.scale * (ONE << 16) / side), _LARGEST)
 
 

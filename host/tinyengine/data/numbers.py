@@ -25,11 +25,9 @@ SUFFIXES = frozenset({".npy", ".npz", ".csv", SUFFIX})
 Opened = TypeVar("Opened", np.ndarray, NpzFile)
 
 
-class Port(Protocol):
-    """An input or output of a network: ``shape`` without the batch; real = scale * (value - zero_point)."""
+class Quantized(Protocol):
+    """What numbers of a network stand for: ``shape`` without the batch; real = scale * (value - zero_point)."""
 
-    @property
-    def name(self) -> str: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -38,6 +36,13 @@ class Port(Protocol):
     def scale(self) -> float: ...
     @property
     def zero_point(self) -> int: ...
+
+
+class Port(Quantized, Protocol):
+    """An input or output of a network."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
