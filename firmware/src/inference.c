@@ -196,7 +196,7 @@ static void put_result(writer *answer, uint32_t milliseconds, bool boxes) {
 }
 
 bool fw_inference_can(uint32_t flags) {
-    return !(flags & RUN_BOXES) || state.model->boxes != NULL;
+    return flags == 0 || (flags == RUN_BOXES && state.model->boxes != NULL);
 }
 
 /* Request: flags, which may be missing. */

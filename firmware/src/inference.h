@@ -29,7 +29,7 @@ status fw_inference_take_rows(uint32_t offset, uint8_t *data, uint32_t length);
 void fw_inference_begin_rows(void);
 void fw_inference_finish_rows(uint32_t flags, uint32_t count, uint32_t since, writer *answer);
 
-/* Whether the network has what the flags of a run ask for. */
+/* Whether the flags of a run are known, and the network has what they ask for. */
 bool fw_inference_can(uint32_t flags);
 
 status fw_inference_rewind(const uint8_t *request, uint32_t length, writer *answer);

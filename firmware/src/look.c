@@ -91,7 +91,8 @@ bool fw_look_supported(void) {
 /* Request: flags. Answer: outcome, three zeros; if that is 0, what RUN answers. */
 status fw_look(const uint8_t *request, uint32_t length, writer *answer) {
     (void)length;
-    if (!fw_look_supported() || !fw_inference_can(request[0])) return STATUS_UNSUPPORTED;
+    if (!fw_look_supported() || !fw_inference_can(request[0] & ~(uint32_t)LOOK_PICTURE))
+        return STATUS_UNSUPPORTED;
     const uint32_t since = hal_millis();
     looking look = {.sends = request[0] & LOOK_PICTURE,
                     .row_bytes = NETWORK_IMAGE_WIDTH * (uint32_t)network_image.channels};

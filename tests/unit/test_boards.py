@@ -132,7 +132,7 @@ def test_a_camera_becomes_macros() -> None:
 
 
 MODULE = manifest("nucleo_h743zi")["tinyengine"]["camera"]
-MODULE_FOLDERS = ["arducam", "stm32_arducam", "camera_sensors", "stm32_i2c_v2", "stm32_spi_v3"]
+MODULE_FOLDERS = ["arducam", "stm32_arducam", "camera_sensors", "stm32_i2c_v1", "stm32_spi_v3"]
 
 
 def with_camera(
@@ -164,7 +164,7 @@ def with_camera(
         (("place",), 1, "place is 1, not a text"),
         (("function",), 16, "function is 16, not 0 to 15"),
         (("i2c",), "I2C1", 'i2c is "I2C1", not an object'),
-        (("i2c", "unit"), "I2C 1", "unit is 'I2C 1', not a name"),
+        (("i2c", "unit"), "I2C 1", "unit is 'I2C 1', not one of I2C1, I2C2, I2C3"),
         (("i2c", "function"), -1, "function is -1, not 0 to 15"),
         (("clock", "timer"), "TIM2", "timer is 'TIM2', not one of TIM1"),
         (("clock", "hz"), 0, "hz is 0, not a positive number"),
@@ -217,7 +217,20 @@ def test_a_camera_leaves_the_pins_of_others(checkout: Path, other: tuple[str, st
 @pytest.mark.parametrize("folder", CAMERA_FOLDERS)
 def test_a_camera_needs_its_drivers(checkout: Path, folder: str) -> None:
     with_camera(checkout, folder)
-    with pytest.raises(BoardError, match=f"camera needs the folder {folder}(| or stm32_i2c_v2) in build.hal"):
+    with pytest.raises(BoardError, match=f"camera needs the folder {folder} in build.hal"):
+        load("mine")
+
+
+def test_a_camera_takes_the_units_that_its_chip_s_driver_knows(checkout: Path) -> None:
+    with_camera(checkout)
+    damage(checkout, "tinyengine", "camera", "i2c", "unit", value="I2C4")
+    with pytest.raises(BoardError, match="unit is 'I2C4', not one of I2C1, I2C2, I2C3"):
+        load("mine")
+
+
+def test_a_camera_needs_the_driver_of_its_chip(checkout: Path) -> None:
+    with_camera(checkout, "stm32_i2c_v1", folders=(*CAMERA_FOLDERS, "stm32_i2c_v2"))  # which other chips have
+    with pytest.raises(BoardError, match="camera needs the folder stm32_i2c_v1 in build.hal"):
         load("mine")
 
 

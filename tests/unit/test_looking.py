@@ -114,6 +114,16 @@ def test_the_board_sees_what_the_host_would(model: CompiledModel, executable: Pa
         np.testing.assert_array_equal(form_of(device).values(same.picture), seen)
 
 
+def test_flags_that_the_firmware_does_not_know_are_refused(executable: Path) -> None:
+    with native_device(executable=executable) as running:
+        device = Device.connect(SocketTransport(running.url))
+        for op, flags in ((Op.RUN, 1), (Op.RUN, 2), (Op.RUN, 128), (Op.LOOK, 1), (Op.LOOK, 4)):  # it finds no boxes
+            with pytest.raises(RefusedError) as refusal:
+                device.connection.request(op, bytes([flags]))
+            assert refusal.value.status == Status.UNSUPPORTED
+        assert device.look().inference.run == 1
+
+
 def test_a_lost_piece_costs_the_picture_only(model: CompiledModel, executable: Path) -> None:
     with native_device(executable=executable) as running:
         device = Device.connect(LosesPieces(running.url, lost=7), Timing(first=2, shortest=1))
@@ -185,8 +195,8 @@ def test_a_firmware_without_a_camera_refuses() -> None:
 def test_the_firmware_maps_what_its_own_camera_sees() -> None:
     with native_device() as running:
         command = ("stream", "--source", "board", "--port", running.url)
-        for option in (("--mapping", "pixel/255"), ("--color", "luma")):
-            with pytest.raises(DataError, match="leave --mapping and --color out"):
+        for option in (("--mapping", "pixel/255"), ("--color", "luma"), ("--frame",), ("--hop", "2")):
+            with pytest.raises(DataError, match="leave --mapping, --color, --rows, --frame, --hop and --window out"):
                 run(*command, *option)
         with pytest.raises(RefusedError, match="has no camera"):  # which is the next question
             run(*command)

@@ -221,7 +221,9 @@ TESTED: dict[str, str] = {
     "calibrate it with numbers, an .npy of N samples say": "test_convert.py::test_other_inputs_than_pictures_calibrate",
     "only models with one can be converted": "test_convert.py::test_a_keras_model_becomes_int8",
     "leave --equalize out": "test_pytorch.py::test_a_program_becomes_int8",
-    "leave --mapping and --color out": "test_looking.py::test_the_firmware_maps_what_its_own_camera_sees",
+    "leave --mapping, --color, --rows, --frame, --hop and --window out": (
+        "test_looking.py::test_the_firmware_maps_what_its_own_camera_sees"
+    ),
     "leave --train out, and go on training it on a PC by tinyengine fit --task detection --start": (
         "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues"
     ),

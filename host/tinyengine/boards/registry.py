@@ -17,21 +17,31 @@ from typing import Any, TypeVar
 from tinyengine.boards.board import (
     SPEED,
     Board,
-    Camera,
-    CameraClock,
     Clock,
     Flash,
-    I2c,
     Led,
     Memory,
     Serial,
     Simulator,
-    Spi,
-    SpiCamera,
-    Switch,
     Upload,
     largest,
     regions,
+)
+from tinyengine.boards.cameras import camera_of
+from tinyengine.boards.fields import (
+    ADDRESSES,
+    SIZES,
+    UnknownField,
+    address_of,
+    field_of,
+    function_of,
+    name_of,
+    object_of,
+    one_of,
+    only_known,
+    optional,
+    pin_of,
+    positive,
 )
 from tinyengine.cores import CORES
 from tinyengine.errors import BoardError
@@ -39,51 +49,10 @@ from tinyengine.paths import project_root
 
 T = TypeVar("T")
 
-SIZES = ("reserved_sram_bytes", "reserved_flash_bytes", "stack_bytes")
-KINDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
-FIELDS = {
-    "": {"name", "url", "vendor", "build", "upload", "tinyengine"},
-    "build": {"cpu", "mcu", "hal"},
-    "upload": {"protocol", "openocd_target", "pyocd_target"},
-    "tinyengine": {
-        *SIZES,
-        *("interrupts", "clock", "memories", "flash", "serial", "simulators"),
-        *("led", "camera", "price", "watchdog_seconds"),
-    },
-    "clock": {"core_hz", "crystal_hz", "signal_hz"},
-    "memories": {"name", "kind", "address", "bytes"},
-    "flash": {"address", "banks", "sectors", "numbered", "called", "unit_bytes", "slot_bytes"},
-    "serial": {"port", "uart", "transmit", "receive", "function", "baud", "max_baud"},
-    "led": {"pin", "lit_by"},
-    "camera": {
-        *("place", "bus", "sensors", "data", "hsync", "vsync", "pixel_clock", "function"),
-        *("i2c", "clock", "reset", "power_down"),
-    },
-    "camera of arducam": {"place", "bus", "spi", "select", "i2c", "idle_bytes"},
-    "camera.spi": {"unit", "clock", "data_in", "data_out", "function"},
-    "camera.i2c": {"unit", "clock", "data", "function"},
-    "camera.clock": {"hz", "timer", "pin", "function"},
-    "camera.reset": {"pin", "active"},
-    "camera.power_down": {"pin", "active"},
-}
-"""What a description may say, by object."""
-
 PROTOCOLS = ("openocd", "pyocd", "dfu", "custom", "none")
 SIMULATORS = ("qemu", "renode")
 PRICES = ("low", "middle", "high")
 LONGEST_WATCHDOG_SECONDS = 32  # 12 bits of 125 Hz
-NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-"""Of what becomes part of C or of the linker script."""
-HIGHEST_FUNCTION = 15
-CAMERA_BUSES = ("dcmi", "arducam")
-CAMERA_DATA_PINS = 8
-CAMERA_FOLDERS = {
-    "dcmi": ("stm32_dcmi", "camera_sensors"),
-    "arducam": ("arducam", "stm32_arducam", "camera_sensors"),
-}
-"""Of firmware/hal, what drives a camera, by its bus; besides folders with the units of I2C and SPI."""
-ADDRESSES = 1 << 32
-"""What no address and no number of a board reaches."""
 
 
 def boards_dir() -> Path:
@@ -143,7 +112,7 @@ def _read(path: Path, told: str, own: str = "") -> Board:
         raise BoardError(f"{told} is not JSON (nested too deeply): repair it") from error
     except OSError as error:
         raise BoardError(f"{told} cannot be read ({error.strerror or error}): make it readable") from error
-    except _Unknown as error:
+    except UnknownField as error:
         raise BoardError(f"{told} has the unknown field '{error}': see docs/boards.md") from error
     except _NoFolder as error:
         raise BoardError(
@@ -155,59 +124,55 @@ def _read(path: Path, told: str, own: str = "") -> Board:
         raise BoardError(f"{told} has a field with a wrong value ({error}): see docs/boards.md") from error
 
 
-class _Unknown(Exception):
-    """A field that no description has."""
-
-
 class _NoFolder(Exception):
     """A folder of the HAL that does not exist."""
 
 
 def _parse(name: str, manifest: dict[str, Any], own: str) -> Board:
-    _only(manifest, "")
-    build, upload, ours = (_object(manifest, key) for key in ("build", "upload", "tinyengine"))
-    hal = tuple(map(str, _field(build, "hal", list)))
+    only_known(manifest, "")
+    build, upload, ours = (object_of(manifest, key) for key in ("build", "upload", "tinyengine"))
+    hal = tuple(map(str, field_of(build, "hal", list)))
     for folder in hal:
         if not re.fullmatch(r"\w+", folder):
             raise ValueError(f"build.hal has '{folder}', not the name of a folder of firmware/hal")
         if not (project_root() / "firmware" / "hal" / folder).is_dir():
             raise _NoFolder(folder)
-    if _field(build, "cpu", str) not in CORES:
+    if field_of(build, "cpu", str) not in CORES:
         raise ValueError(f"cpu is {build['cpu']}, not one of {', '.join(CORES)}")
-    chip = _field(build, "mcu", str)
+    chip = field_of(build, "mcu", str)
     if not re.fullmatch(r"\w[\w-]*", chip):
         raise ValueError(f"mcu is '{chip}', not the name of a chip")
-    memories = tuple(_memory(entry) for entry in _field(ours, "memories", list))
+    memories = tuple(_memory(entry) for entry in field_of(ours, "memories", list))
     if not memories:
         raise ValueError("memories is empty")
-    flash = _flash(_object(ours, "flash"))
+    flash = _flash(object_of(ours, "flash"))
     _check_apart(memories, flash)
     found = regions(memories)
-    simulators = _object(ours, "simulators")
+    simulators = object_of(ours, "simulators")
     for kind in simulators.keys() - set(SIMULATORS):
         raise ValueError(f"simulators has '{kind}', not one of {', '.join(SIMULATORS)}")
     board = Board(
         name=name,
-        title=_field(manifest, "name", str),
+        title=field_of(manifest, "name", str),
         cpu=build["cpu"],
         chip=chip.lower(),
         hal=hal,
-        interrupts=_positive(ours, "interrupts"),
-        clock=_clock(_object(ours, "clock")),
+        interrupts=positive(ours, "interrupts"),
+        clock=_clock(object_of(ours, "clock")),
         memories=memories,
         flash=flash,
         sram_bytes=largest(found).bytes,
         flash_bytes=flash.bytes,
-        **{key: _positive(ours, key) for key in SIZES},
+        **{key: positive(ours, key) for key in SIZES},
         stack_shares_sram=largest(found) == found[0],
-        serial=_serial(_object(ours, "serial")),
+        serial=_serial(object_of(ours, "serial")),
         upload=_upload(upload),
         storage=flash.storage(),
-        simulators=tuple(Simulator(kind, _field(simulators, kind, dict)) for kind in simulators),
-        led=_led(_object(ours, "led")) if "led" in ours else None,
-        camera=_camera(_field(ours, "camera", dict), hal) if "camera" in ours else None,
-        price=_one_of(ours, "price", ("", *PRICES), ""),
-        watchdog_seconds=_optional(ours, "watchdog_seconds", 0),
+        simulators=tuple(Simulator(kind, field_of(simulators, kind, dict)) for kind in simulators),
+        led=_led(object_of(ours, "led")) if "led" in ours else None,
+        camera=camera_of(field_of(ours, "camera", dict), hal) if "camera" in ours else None,
+        price=one_of(ours, "price", ("", *PRICES), ""),
+        watchdog_seconds=optional(ours, "watchdog_seconds", 0),
         file=own,
     )
     if board.network_sram_bytes <= 0 or board.training_flash_bytes <= 0 or board.stack_bytes > found[0].bytes:
@@ -231,92 +196,9 @@ def _check_pins(board: Board) -> None:
             raise ValueError(f"{pin} is the pin of two things")
 
 
-def _field(entry: Any, key: str, kind: type[T]) -> T:
-    if type(entry) is not dict:
-        raise ValueError(f"what should have {key} is no object")
-    value = entry[key]
-    if type(value) is not kind:
-        raise ValueError(f"{key} is {json.dumps(value)}, not {KINDS[kind]}")
-    return value
-
-
-def _optional(entry: dict[str, Any], key: str, default: T) -> T:
-    return _field(entry, key, type(default)) if key in entry else default
-
-
-def _positive(entry: dict[str, Any], key: str) -> int:
-    value = _field(entry, key, int)
-    if not 0 < value < ADDRESSES:
-        raise ValueError(f"{key} is {value}, not a positive number of 32 bits")
-    return value
-
-
-def _one_of(entry: dict[str, Any], key: str, choices: tuple[str, ...], default: str | None = None) -> str:
-    value = _field(entry, key, str) if default is None else _optional(entry, key, default)
-    if value not in choices:
-        raise ValueError(f"{key} is '{value}', not one of {', '.join(filter(None, choices))}")
-    return value
-
-
-def _only(entry: Any, what: str) -> None:
-    if type(entry) is not dict:
-        raise ValueError(f"{what or 'the description'} is no object")
-    for unknown in entry.keys() - FIELDS[what]:
-        raise _Unknown(unknown)
-
-
-def _object(entry: Any, key: str) -> dict[str, Any]:
-    """An object whose fields are all known."""
-    value = _field(entry, key, dict)
-    if key in FIELDS:
-        _only(value, key)
-    return value
-
-
-def _address(entry: dict[str, Any]) -> int:
-    text = _field(entry, "address", str)
-    if not re.fullmatch("0x[0-9A-Fa-f]{8}", text):
-        raise ValueError(f"address is {text}, not a number such as 0x08000000")
-    return int(text, 16)
-
-
-def _pin(entry: dict[str, Any], key: str) -> str:
-    pin = _optional(entry, key, "")
-    if pin and not re.fullmatch(r"P[A-K](\d|1[0-5])", pin):
-        raise ValueError(f"{key} is '{pin}', not a pin such as PA9")
-    return pin
-
-
-def _needed_pin(entry: dict[str, Any], key: str) -> str:
-    pin = _pin({key: _field(entry, key, str)}, key)
-    if not pin:
-        raise ValueError(f"{key} is '', not a pin such as PA9")
-    return pin
-
-
-def _needed_function(entry: dict[str, Any]) -> int:
-    _field(entry, "function", int)
-    return _function(entry)
-
-
-def _function(entry: dict[str, Any]) -> int:
-    """An alternate function of pins; 0 where there is none."""
-    function = _optional(entry, "function", 0)
-    if not 0 <= function <= HIGHEST_FUNCTION:
-        raise ValueError(f"function is {function}, not 0 to {HIGHEST_FUNCTION}")
-    return function
-
-
-def _name(entry: dict[str, Any], key: str) -> str:
-    name = _field(entry, key, str)
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{key} is '{name}', not a name of letters, digits and _")
-    return name
-
-
 def _memory(entry: Any) -> Memory:
-    _only(entry, "memories")
-    return Memory(_name(entry, "name"), _one_of(entry, "kind", SPEED), _address(entry), _positive(entry, "bytes"))
+    only_known(entry, "memories")
+    return Memory(name_of(entry, "name"), one_of(entry, "kind", SPEED), address_of(entry), positive(entry, "bytes"))
 
 
 def _check_apart(memories: Sequence[Memory], flash: Flash) -> None:
@@ -341,23 +223,23 @@ def _clock(entry: dict[str, Any]) -> Clock:
     if "crystal_hz" in entry and "signal_hz" in entry:
         raise ValueError("clock has both a crystal and a signal")
     source = next((key for key in ("crystal_hz", "signal_hz") if key in entry), None)
-    external = _positive(entry, source) if source else 0
-    return Clock(_positive(entry, "core_hz"), external, source == "signal_hz")
+    external = positive(entry, source) if source else 0
+    return Clock(positive(entry, "core_hz"), external, source == "signal_hz")
 
 
 def _flash(entry: dict[str, Any]) -> Flash:
-    sectors = _field(entry, "sectors", list)
+    sectors = field_of(entry, "sectors", list)
     for group in sectors:
         if type(group) is not list or [type(number) for number in group] != [int, int] or min(group) <= 0:
             raise ValueError(f"sectors has {json.dumps(group)}, not [how many, bytes of each]")
     flash = Flash(
-        address=_address(entry),
+        address=address_of(entry),
         sectors=tuple((count, size) for count, size in sectors),
-        unit_bytes=_positive(entry, "unit_bytes"),
-        slot_bytes=_optional(entry, "slot_bytes", 0),
-        banks=_optional(entry, "banks", 1),
-        through=_one_of(entry, "numbered", ("by bank", "through"), "by bank") == "through",
-        word=_one_of(entry, "called", ("sector", "page"), "sector"),
+        unit_bytes=positive(entry, "unit_bytes"),
+        slot_bytes=optional(entry, "slot_bytes", 0),
+        banks=optional(entry, "banks", 1),
+        through=one_of(entry, "numbered", ("by bank", "through"), "by bank") == "through",
+        word=one_of(entry, "called", ("sector", "page"), "sector"),
     )
     if not sectors or flash.banks not in (1, 2):
         raise ValueError("flash takes one or two banks of sectors")
@@ -369,116 +251,22 @@ def _flash(entry: dict[str, Any]) -> Flash:
 
 def _serial(entry: dict[str, Any]) -> Serial:
     return Serial(
-        port=_field(entry, "port", str),
-        uart=_name(entry, "uart"),
-        transmit=_pin(entry, "transmit"),
-        receive=_pin(entry, "receive"),
-        function=_function(entry),
-        **{key: _positive(entry, key) for key in ("baud", "max_baud") if key in entry},
+        port=field_of(entry, "port", str),
+        uart=name_of(entry, "uart"),
+        transmit=pin_of(entry, "transmit"),
+        receive=pin_of(entry, "receive"),
+        function=function_of(entry),
+        **{key: positive(entry, key) for key in ("baud", "max_baud") if key in entry},
     )
 
 
 def _led(entry: dict[str, Any]) -> Led:
-    led = Led(_pin(entry, "pin"), _optional(entry, "lit_by", 1))
+    led = Led(pin_of(entry, "pin"), optional(entry, "lit_by", 1))
     if not led.pin or led.lit_by not in (0, 1):
         raise ValueError("led takes a pin, and lit_by 0 or 1")
     return led
 
 
-def _part(entry: dict[str, Any], key: str, of: str) -> dict[str, Any]:
-    """An object inside of the object ``of``, whose fields are all known."""
-    value = _field(entry, key, dict)
-    _only(value, f"{of}.{key}")
-    return value
-
-
-def _switch(entry: dict[str, Any], key: str, of: str) -> Switch | None:
-    if key not in entry:
-        return None
-    part = _part(entry, key, of)
-    switch = Switch(_needed_pin(part, "pin"), _field(part, "active", int))
-    if switch.active not in (0, 1):
-        raise ValueError(f"{key} takes a pin, and active 0 or 1")
-    return switch
-
-
-def _camera(entry: dict[str, Any], hal: Sequence[str]) -> Camera | SpiCamera:
-    bus = _one_of(entry, "bus", CAMERA_BUSES)
-    for folder in CAMERA_FOLDERS[bus]:
-        if folder not in hal:
-            raise ValueError(f"camera needs the folder {folder} in build.hal")
-    if not any(folder.startswith("stm32_i2c_") for folder in hal):
-        raise ValueError("camera needs the folder stm32_i2c_v1 or stm32_i2c_v2 in build.hal")
-    return _spi_camera(entry, hal) if bus == "arducam" else _parallel_camera(entry)
-
-
-def _spi_camera(entry: dict[str, Any], hal: Sequence[str]) -> SpiCamera:
-    _only(entry, "camera of arducam")
-    if not any(folder.startswith("stm32_spi_") for folder in hal):
-        raise ValueError("camera needs the folder stm32_spi_v3 in build.hal")
-    spi = _part(entry, "spi", "camera")
-    camera = SpiCamera(
-        place=_field(entry, "place", str),
-        spi=Spi(
-            unit=_name(spi, "unit"),
-            clock=_needed_pin(spi, "clock"),
-            data_in=_needed_pin(spi, "data_in"),
-            data_out=_needed_pin(spi, "data_out"),
-            function=_needed_function(spi),
-        ),
-        select=_needed_pin(entry, "select"),
-        i2c=_camera_i2c(entry),
-        idle_bytes=_optional(entry, "idle_bytes", 0),
-    )
-    if camera.idle_bytes not in (0, 1):
-        raise ValueError("camera.idle_bytes is 0 or 1")
-    return camera
-
-
-def _camera_i2c(entry: dict[str, Any]) -> I2c:
-    bus = _part(entry, "i2c", "camera")
-    return I2c(_name(bus, "unit"), _needed_pin(bus, "clock"), _needed_pin(bus, "data"), _needed_function(bus))
-
-
-def _parallel_camera(entry: dict[str, Any]) -> Camera:
-    _only(entry, "camera")
-    known = sorted(
-        path.stem
-        for path in (project_root() / "firmware" / "hal" / "camera_sensors").glob("*.c")
-        if path.stem != "sensor"
-    )
-    sensors = _field(entry, "sensors", list)
-    for sensor in sensors:
-        if sensor not in known:
-            raise ValueError(f"sensors has {json.dumps(sensor)}, not one of {', '.join(known)}")
-    if not sensors or len(set(sensors)) < len(sensors):
-        raise ValueError("sensors takes one or several different ones")
-    data = [_needed_pin({"data": pin}, "data") for pin in _field(entry, "data", list)]
-    clock = _part(entry, "clock", "camera")
-    driven = "timer" in clock
-    if driven != ("pin" in clock):
-        raise ValueError("camera.clock has a timer and its pin, or neither where an oscillator does it")
-    camera = Camera(
-        place=_field(entry, "place", str),
-        sensors=tuple(sensors),
-        data=tuple(data),
-        **{key: _needed_pin(entry, key) for key in ("hsync", "vsync", "pixel_clock")},
-        function=_needed_function(entry),
-        i2c=_camera_i2c(entry),
-        clock=CameraClock(
-            _positive(clock, "hz"),
-            _one_of(clock, "timer", ("TIM1",)) if driven else "",
-            _needed_pin(clock, "pin") if driven else "",
-            _needed_function(clock) if driven else 0,
-        ),
-        reset=_switch(entry, "reset", "camera"),
-        power_down=_switch(entry, "power_down", "camera"),
-    )
-    if len(data) != CAMERA_DATA_PINS:
-        raise ValueError(f"camera takes {CAMERA_DATA_PINS} data pins")
-    return camera
-
-
 def _upload(entry: dict[str, Any]) -> Upload:
-    targets = (_optional(entry, key, "") or None for key in ("openocd_target", "pyocd_target"))
-    return Upload(_one_of(entry, "protocol", PROTOCOLS), *targets)
+    targets = (optional(entry, key, "") or None for key in ("openocd_target", "pyocd_target"))
+    return Upload(one_of(entry, "protocol", PROTOCOLS), *targets)

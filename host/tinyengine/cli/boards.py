@@ -46,9 +46,7 @@ def command(model: Path | None, chosen: tuple[str, ...], as_json: bool, **option
                 firmware_sizes(
                     model,
                     board,
-                    to_compile_options(
-                        board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width, **options
-                    ),
+                    to_compile_options(board, **options),
                 )
             )
     click.echo(json.dumps(sizes_figures(found), indent=2)) if as_json else console.print(sizes_table(found))

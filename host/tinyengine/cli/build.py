@@ -45,9 +45,7 @@ def command(model: Path, board_name: str, mlperf: str | None, as_json: bool, **o
         firmware = build(
             model,
             board,
-            to_compile_options(
-                board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width, **options
-            ),
+            to_compile_options(board, **options),
             status.update,
             *((benchmark.defines, benchmark.accept) if benchmark else ()),
         )

@@ -57,9 +57,7 @@ def command(model: Path, board_name: str | None, run: int, seed: int, as_json: b
         else:
             with connected(model=model, **connection) as device:
                 board = load(board_name or device.identity.board)
-                options = to_compile_options(
-                    board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width, **settings
-                )
+                options = to_compile_options(board, **settings)
                 compiled = compile_model(model, options)
                 found = compare_layers(compiled, DeviceTarget(device, compiled), inputs(compiled), progress)
     if as_json:

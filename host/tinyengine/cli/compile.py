@@ -53,10 +53,7 @@ def command(
         raise click.UsageError("say what the code is for: either --board BOARD (see boards/) or --cpu CORE")
     console = Console(highlight=False)
     target = load(board) if board is not None else None
-    available, lines = (target.network_sram_bytes, target.camera_width) if target else (None, 0)
-    settings = to_compile_options(
-        target.cpu if target else str(cpu), sram_available=available, camera_width=lines, prefix=prefix, **options
-    )
+    settings = to_compile_options(target or str(cpu), prefix=prefix, **options)
 
     def show(name: str, graph: Graph) -> None:
         console.print(f"-- after {name}", style="bold")

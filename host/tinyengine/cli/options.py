@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tinyengine.boards import Board
 from tinyengine.compiler import CompileOptions
 from tinyengine.cores import core
 from tinyengine.errors import TinyEngineError
@@ -129,7 +130,7 @@ def built_with_options(function: F) -> F:
 
 
 def to_compile_options(
-    cpu: str,
+    place: Board | str,
     input_mode: str,
     optimize: str,
     sram: int | None,
@@ -142,27 +143,24 @@ def to_compile_options(
     velocity: bool = False,
     gradients: str = "int16",
     segment: int = CompileOptions.segment,
-    sram_available: int | None = None,
-    camera_width: int = 0,
     prefix: str = "network",
 ) -> CompileOptions:
-    """CompileOptions from the values of :func:`compile_options`.
-
-    ``sram_available``: what the board has for the arena, and for lines of its camera of ``camera_width`` pixels.
-    """
+    """CompileOptions from the values of :func:`compile_options`. ``place``: a board, or the name of a core alone."""
     if train_scheme is None and (classes is not None or residual or velocity or gradients != "int16"):
         raise TinyEngineError(
             "--classes, --residual, --velocity and --gradients say how a network is trained: give --train SCHEME as "
             "well"
         )
+    board = None if isinstance(place, str) else place
+    cpu = place if isinstance(place, str) else place.cpu
     return CompileOptions(
         cpu=cpu,
         input=input_mode,
         optimize=optimize,
         requant=requant or (core(cpu).requant if train_scheme is None else "exact"),
         sram=sram,
-        sram_available=sram_available,
-        camera_width=camera_width,
+        sram_available=board.network_sram_bytes if board else None,
+        camera_width=board.camera_width if board else 0,
         flash=flash,
         max_recompute=max_recompute,
         prefix=prefix,

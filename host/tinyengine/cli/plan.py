@@ -50,9 +50,7 @@ def command(
       tinyengine plan models/person_tiny.tflite --board sim_stm32f405 --optimize sram --input rows --html plan.html
     """
     board = load(board_name)
-    compile_for = to_compile_options(
-        board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width, **options
-    )
+    compile_for = to_compile_options(board, **options)
     compiled = compile_model(model, compile_for)
     rows = compile_for.input == "rows"
     front = sweep(compiled.graph, compile_for.target, rows=rows, recompute=RECOMPUTE) if with_front else None

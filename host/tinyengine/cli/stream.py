@@ -75,9 +75,11 @@ def command(
       tinyengine stream --port sim:sim_stm32f405 --source holiday/ --frames 20 --json
     """
     opened = None if source == BOARD else open_source(source)
-    if opened is None and (device["mapping"] or device["color"]):
+    said = (device["mapping"], device["color"], device["by_rows"], hop, window)
+    if opened is None and any(value is not None for value in said):
         raise DataError(
-            "the firmware knows how pixels of the board's own camera become numbers: leave --mapping and --color out"
+            "the firmware knows how to look through the board's own camera: leave --mapping, --color, --rows, --frame, "
+            "--hop and --window out"
         )
     pictures = device["pictures"]
     if opened is None and limit is None and pictures is not None:
@@ -95,7 +97,7 @@ def command(
                 click.echo(result.json_line())
             return
         view = StreamView(board.device.identity, board.device.baud)
-        with Live(view.table(), console=Console(highlight=False), refresh_per_second=10) as live:
+        with Live(console=Console(highlight=False), refresh_per_second=10) as live:
             for result in results:
                 live.update(view.add(result))
 

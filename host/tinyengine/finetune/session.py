@@ -186,18 +186,26 @@ def train(
     not end would be lost.
     """
     rng = np.random.default_rng(options.seed)
-    total = max(1, round(options.epochs * len(labels)))
-    order = np.empty(0, np.int64)
-    for number in range(total):
-        update = options.update_at(number, total, len(labels))
-        if update.sample == 0 and stop():
-            raise Interrupted
-        if number % len(labels) == 0:
-            order = rng.permutation(len(labels))
-        index = order[number % len(labels)]
+    for index, update, number, total in shuffled(len(labels), options, rng, stop):
         values, label = forms[int(rng.integers(len(forms)))][index], int(labels[index])
         outcome = learner.step(values, Sample(label, options.classes), update)
-        yield TakenStep(number + 1, total, outcome.loss, outcome.predicted == label)
+        yield TakenStep(number, total, outcome.loss, outcome.predicted == label)
+
+
+def shuffled(
+    count: int, options: TuneOptions, rng: np.random.Generator, stop: Stop = never
+) -> Iterator[tuple[int, Update, int, int]]:
+    """For each step which of ``count`` samples it takes, in an order shuffled anew each epoch, its update, its number
+    (from 1) and how many there are. Interrupted when ``stop`` says so between two batches."""
+    total = max(1, round(options.epochs * count))
+    order = np.empty(0, np.int64)
+    for number in range(total):
+        update = options.update_at(number, total, count)
+        if update.sample == 0 and stop():
+            raise Interrupted
+        if number % count == 0:
+            order = rng.permutation(count)
+        yield int(order[number % count]), update, number + 1, total
 
 
 def fine_tune(

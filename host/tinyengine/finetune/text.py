@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from tinyengine.errors import DataError
-from tinyengine.finetune.session import DIVERGED, RECENT, Interrupted, Stop, TuneOptions, never
+from tinyengine.finetune.session import DIVERGED, RECENT, Interrupted, Stop, TuneOptions, never, shuffled
 from tinyengine.progress import Activity, Progress, part, silent
 from tinyengine.step import TextOutcome, Update
 
@@ -129,19 +129,12 @@ def _run(
     result.evaluations.append(before)
     kept, highest = learner.state, DIVERGED * before.loss
     rng = np.random.default_rng(options.seed)
-    total = max(1, round(options.epochs * len(segments)))
-    order = np.empty(0, np.int64)
-    for number in range(total):
-        update = options.update_at(number, total, len(segments))
-        if update.sample == 0 and stop():
-            raise Interrupted
-        if number % len(segments) == 0:
-            order = rng.permutation(len(segments))
-        found = learner.learn(segments[order[number % len(segments)]], update)
+    for index, update, number, total in shuffled(len(segments), options, rng, stop):
+        found = learner.learn(segments[index], update)
         result.losses.append(found.loss)
         result.counts.append(found.count)
         loss = np.mean(result.losses[-RECENT:])
-        activity("training", number + 1, total, f"{loss:.3f} nats per token")
+        activity("training", number, total, f"{loss:.3f} nats per token")
         if len(result.losses) >= RECENT and not loss <= highest:
             result.diverged = True
             break

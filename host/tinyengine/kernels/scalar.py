@@ -8,17 +8,11 @@ from math import prod
 import numpy as np
 
 from tinyengine.cores import DSP
-from tinyengine.ir import Graph, Operator, OpKind
+from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
 from tinyengine.kernels import params
-from tinyengine.kernels.base import CValue, KernelCall, Target
-from tinyengine.kernels.conv import (
-    bias_of,
-    channel_weights,
-    lower_conv2d,
-    lower_depthwise,
-    lower_fully_connected,
-)
+from tinyengine.kernels.base import LOWERINGS, CValue, KernelCall, Target
+from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.layer import layer_of
 
 HEADER = "te_scalar.h"
@@ -46,7 +40,9 @@ def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | Non
         window, name = op.attrs.window, "depthwise"
         if op.attrs.multiplier != 1 or window.dilation != (1, 1) or prod(window.kernel) > MAX_TAPS:
             return None
-    generic = LOWERED[op.kind](op, graph, target)
+    lowering = LOWERINGS.of(op, graph)
+    assert lowering is not None
+    generic = lowering(op, graph, target)
     layer = layer_of(op, graph, "exact")
     if layer is None or layer.rounding.wide:
         return None
@@ -79,10 +75,3 @@ def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | Non
     if generic.weight_rows is not None:
         call.weight_rows = replace(generic.weight_rows, array=lambda: call.params["weights"])
     return call
-
-
-LOWERED = {
-    OpKind.CONV_2D: lower_conv2d,
-    OpKind.DEPTHWISE_CONV_2D: lower_depthwise,
-    OpKind.FULLY_CONNECTED: lower_fully_connected,
-}

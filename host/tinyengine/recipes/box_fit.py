@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.box_pictures import join_boxes, read_boxes
 from tinyengine.data.metadata import ModelMetadata
-from tinyengine.data.network_file import check_output, write_network
 from tinyengine.errors import DataError
-from tinyengine.optional import tensorflow
 from tinyengine.progress import Activity, Say, part, silent
 from tinyengine.recipes.box_training import BoxArrays, BoxTraining, precision
 from tinyengine.recipes.evaluate import keras_outputs, tflite_outputs
-from tinyengine.recipes.fit import CALIBRATION_PICTURES, FitOptions, check_run
-from tinyengine.recipes.start import some_pictures
-from tinyengine.zoo.arch_file import find_or_load
+from tinyengine.recipes.fit import FitOptions, chosen_network, keep_result, write_int8
 from tinyengine.zoo.detector import Detector, detector_macs
 
 
@@ -49,11 +43,7 @@ class BoxFitResult:
 
 def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = silent) -> BoxFitResult:
     """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
-    tensorflow("train a network", options.threads)
-    check_output(options.out)
-    check_run(options.run, options.resume)
-    network = find_or_load(options.arch)
-    network = replace(network, resolution=options.resolution or network.resolution)
+    network = chosen_network(options)
     data = _load(activity, options, options.data, network.resolution * 3 // 2, options.limit)
     names = data.pictures.classes
     validation = None
@@ -69,12 +59,8 @@ def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = si
     if options.resume:
         training.resume()
     training.run(validation, activity, say)
-    say("converting to int8 ...")
-    model = training.model
-    pixels = some_pictures(data.pictures.values, CALIBRATION_PICTURES, network.resolution, options.recipe.seed)
-    content = quantize(model, picture_samples(pixels))
-    write_network(options.out, content, ModelMetadata(task="detection", classes=names, boxes=detector.head))
-    model.save(options.run / "model.keras")
+    model, meaning = training.model, ModelMetadata(task="detection", classes=names, boxes=detector.head)
+    write_int8(options, say, model, data.pictures.values, network.resolution, meaning)
     boxes = sum(len(each) for each in data.boxes)
     size = detector_macs(model), model.count_params()
     result = BoxFitResult(options.out, options.arch, *size, len(data.boxes), boxes, training.steps, None, None)
@@ -88,8 +74,7 @@ def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = si
         for name, found in (("float", result.float_precision), ("int8", result.int8_precision)):
             sizes = "; ".join(f"{size} {_per_cent(ap)}" for size, (ap, _) in found["by_size"].items())
             say(f"{name}: AP50 {_per_cent(found['ap50'])} of {found['count']} boxes; by share of the picture {sizes}")
-    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
-    say(f"wrote {options.out}")
+    keep_result(options, say, result)
     return result
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.data.network_file import check_output, write_network
@@ -58,11 +60,7 @@ class FitResult:
 
 def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> FitResult:
     """Train, convert, measure. Raises DataError or ToolError; the output appears only when everything succeeded."""
-    tensorflow("train a network", options.threads)
-    check_output(options.out)
-    check_run(options.run, options.resume)
-    network = find_or_load(options.arch)
-    network = replace(network, resolution=options.resolution or network.resolution)
+    network = chosen_network(options)
     # pictures are kept larger than the network's input, so that crops of them still have detail
     with_embedding = options.recipe.embedding_weight > 0
     data = _load(activity, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
@@ -75,6 +73,31 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
         training.resume()
     training.run(validation, activity, say)
     return _finish(options, say, network, training, data, validation)
+
+
+def chosen_network(options: FitOptions) -> Network:
+    """The architecture that is wanted. DataError, ToolError where the work would be for nothing."""
+    tensorflow("train a network", options.threads)
+    check_output(options.out)
+    check_run(options.run, options.resume)
+    network = find_or_load(options.arch)
+    return replace(network, resolution=options.resolution or network.resolution)
+
+
+def write_int8(
+    options: FitOptions, say: Say, model: Any, pictures: np.ndarray, resolution: int, meaning: ModelMetadata
+) -> None:
+    """Convert ``model`` (Keras), calibrated on some of ``pictures``; keep it as it is with the run."""
+    say("converting to int8 ...")
+    pixels = some_pictures(pictures, CALIBRATION_PICTURES, resolution, options.recipe.seed)
+    write_network(options.out, quantize(model, picture_samples(pixels)), meaning)
+    model.save(options.run / "model.keras")
+
+
+def keep_result(options: FitOptions, say: Say, result: Any) -> None:
+    """Keep what ``--json`` prints (a dataclass) with the run."""
+    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
+    say(f"wrote {options.out}")
 
 
 def check_run(folder: Path, resume: bool) -> None:
@@ -114,11 +137,7 @@ def _finish(
     model = keras_model(network)
     for ours, trained in zip(model.weights, training.model.weights, strict=True):
         ours.assign(trained)
-    say("converting to int8 ...")
-    pixels = some_pictures(data.values, CALIBRATION_PICTURES, network.resolution, options.recipe.seed)
-    content = quantize(model, picture_samples(pixels))
-    write_network(options.out, content, ModelMetadata(classes=data.classes))
-    model.save(options.run / "model.keras")
+    write_int8(options, say, model, data.values, network.resolution, ModelMetadata(classes=data.classes))
     result = FitResult(
         options.out, options.arch, macs(network), parameters(network), len(data), training.steps, None, None
     )
@@ -132,6 +151,5 @@ def _finish(
         )
         if agreed := result.int8_accuracy["agreed"]:
             say(f"int8 {agreed[0]:.2f} % of the {agreed[1]} whose label the answers in the data share")
-    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
-    say(f"wrote {options.out}")
+    keep_result(options, say, result)
     return result
