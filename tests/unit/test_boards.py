@@ -230,7 +230,7 @@ def test_a_camera_takes_the_units_that_its_chip_s_driver_knows(checkout: Path) -
 
 def test_a_camera_needs_the_driver_of_its_chip(checkout: Path) -> None:
     with_camera(checkout, "stm32_i2c_v1", folders=(*CAMERA_FOLDERS, "stm32_i2c_v2"))  # which other chips have
-    with pytest.raises(BoardError, match="camera needs the folder stm32_i2c_v1 in build.hal"):
+    with pytest.raises(BoardError, match=r"camera needs the folder stm32_i2c_v1 in build\.hal"):
         load("mine")
 
 
