@@ -100,6 +100,17 @@ ensure_speech() {
         echo "espeak-ng is not there: the tests that need speech are skipped"
 }
 
+# What compiles and simulates for RISC-V (200 MB to fetch); where it cannot be had the tests that need it are skipped.
+ensure_riscv() {
+    local missing=()
+    [ "$(riscv64-unknown-elf-gcc -print-file-name=picolibc.specs 2>/dev/null)" != picolibc.specs ] &&
+        command -v riscv64-unknown-elf-gcc >/dev/null ||
+        missing+=(gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf)
+    command -v "${TINYENGINE_QEMU_RISCV32:-qemu-system-riscv32}" >/dev/null || missing+=(qemu-system-misc)
+    [ ${#missing[@]} = 0 ] || { can_apt && apt_install "${missing[@]}"; } ||
+        echo "${missing[*]} are not there: the tests that need them are skipped"
+}
+
 # ensure_venv EXTRAS: .venv with this package, editable, and its extras; nothing to do when pyproject.toml, Python and
 # the extras are those of the last time.
 ensure_venv() {

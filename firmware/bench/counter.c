@@ -1,12 +1,11 @@
 #include "counter.h"
 
-#ifdef BENCH_SYSTEM_COUNTER
-
-#define COUNTER_CONTROL bench_timers[0]
-#define COUNTER_ENABLE 1u
+#if defined(BENCH_SYSTEM_COUNTER) || defined(__riscv)
 
 void bench_counter_start(void) {
-    COUNTER_CONTROL = COUNTER_ENABLE;
+#ifdef BENCH_SYSTEM_COUNTER
+    bench_timers[0] = 1; /* enabled */
+#endif
 }
 
 /* If the upper word changed between its two readings, it is the second that belongs to a small lower word. */

@@ -7,7 +7,25 @@
 /* Where it lies says the linker script, as the table of cores has it (host/tinyengine/cores.py). */
 extern volatile uint32_t bench_timers[];
 
-#ifdef BENCH_SYSTEM_COUNTER
+#if defined(__riscv)
+/* The core's count of instructions, in 64 bits: QEMU counts nanoseconds of its clock in its place. */
+static inline uint32_t counter_low(void) {
+    uint32_t value;
+    __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, minstret\n\t.option pop"
+                     : "=r"(value));
+    return value;
+}
+
+static inline uint32_t counter_high(void) {
+    uint32_t value;
+    __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, minstreth\n\t.option pop"
+                     : "=r"(value));
+    return value;
+}
+
+#define COUNTER_FINE counter_low()
+#define COUNTER_COARSE counter_high()
+#elif defined(BENCH_SYSTEM_COUNTER)
 /* The control frame of the SSE's system counter, which counts up in 64 bits. */
 #define COUNTER_FINE bench_timers[0x08 / 4]
 #define COUNTER_COARSE bench_timers[0x0C / 4]

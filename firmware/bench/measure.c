@@ -13,7 +13,11 @@ static uint32_t stack_at_call; /* the stack pointer at the measured call */
 
 static inline uint32_t stack_pointer(void) {
     uint32_t sp;
+#ifdef __riscv
+    __asm__ volatile("mv %0, sp" : "=r"(sp));
+#else
     __asm__ volatile("mov %0, sp" : "=r"(sp));
+#endif
     return sp;
 }
 
@@ -47,7 +51,11 @@ bench_measure_profile(measure_times *times, void (*run_profiled)(te_layer_hook h
 }
 
 __attribute__((naked)) void bench_measure_nothing(void) {
+#ifdef __riscv
+    __asm__ volatile("ret");
+#else
     __asm__ volatile("bx lr");
+#endif
 }
 
 void bench_measure_nothing_profiled(te_layer_hook hook, void *context) {

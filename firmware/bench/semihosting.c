@@ -12,12 +12,26 @@ enum {
 enum { MODE_READ_BINARY = 1, MODE_WRITE_BINARY = 5 };
 #define APPLICATION_EXIT 0x20026u
 
+#ifdef __riscv
+/* RISC-V's takes Arm's operations: a breakpoint between two shifts that do nothing, none of them compressed. */
+static int32_t semihost(uint32_t operation, const void *argument) {
+    register uint32_t a0 __asm__("a0") = operation;
+    register const void *a1 __asm__("a1") = argument;
+    __asm__ volatile(".option push\n\t.option norvc\n\tslli zero, zero, 0x1f\n\tebreak\n\t"
+                     "srai zero, zero, 7\n\t.option pop"
+                     : "+r"(a0)
+                     : "r"(a1)
+                     : "memory");
+    return (int32_t)a0;
+}
+#else
 static int32_t semihost(uint32_t operation, const void *argument) {
     register uint32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
     return (int32_t)r0;
 }
+#endif
 
 static int32_t open_file(const char *path, uint32_t mode) {
     uint32_t length = 0;

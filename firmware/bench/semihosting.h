@@ -1,4 +1,4 @@
-/* Files and exit of the simulator's host, through Arm semihosting (bkpt 0xAB). Only for simulated boards. */
+/* Files and exit of the simulator's host, through semihosting. Only for simulated boards. */
 #ifndef SEMIHOSTING_H
 #define SEMIHOSTING_H
 

@@ -32,6 +32,37 @@ MVE = frozenset({"dsp", "mve"})
 
 
 @dataclass(frozen=True)
+class Compiler:
+    """A GCC for bare metal."""
+
+    name: str  # of its gcc
+    variable: str  # of the environment: names one that is not on PATH
+    install: str  # what to do where it is missing
+    machine: int  # e_machine of its ELF files
+    link: tuple[str, ...]  # flags that bring its small C library
+    script: str = ""  # linker script for sizes, where its own is for a board
+
+
+ARM = Compiler(
+    "arm-none-eabi-gcc",
+    "TINYENGINE_ARM_GCC",
+    "install it (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi), or let PlatformIO fetch it (pio pkg "
+    "install -g -t platformio/toolchain-gccarmnoneeabi)",
+    machine=40,
+    link=("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm"),
+)
+RISCV = Compiler(
+    "riscv64-unknown-elf-gcc",
+    "TINYENGINE_RISCV_GCC",
+    "install it (Debian: apt install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf)",
+    machine=243,
+    link=("-Wl,--gc-sections", "-lm"),
+    script="SECTIONS { .text : { *(.text .text.*) } .rodata : { *(.rodata .rodata.* .srodata .srodata.*) } "
+    ".data : { *(.data .data.* .sdata .sdata.*) } .bss : { *(.bss .bss.* .sbss .sbss.* COMMON) } }\n",
+)
+
+
+@dataclass(frozen=True)
 class Region:
     """A memory: ``length`` bytes from address ``origin``."""
 
@@ -43,13 +74,15 @@ class Region:
 class Machine:
     """A machine of QEMU with room for every network, and what the bench image needs to know of it."""
 
-    name: str  # qemu-system-arm -M
+    name: str  # of QEMU's -M
     code: Region  # the core takes its vector table from its origin
     ram: Region
     constants: Region
     timers: int = 0x40000000  # address of the CMSDK timer 0; the dual timer lies 0x2000 behind it
     tick_ps: int = 40000  # between two ticks of the timers
     system_counter: bool = False  # `timers` is the control frame of the SSE's system counter instead
+    program: str = "qemu-system-arm"
+    arguments: tuple[str, ...] = ()  # further ones
 
     @property
     def defines(self) -> tuple[str, ...]:
@@ -66,6 +99,7 @@ class Core:
     features: frozenset[str] = ANY  # of dsp, mve
     machine: Machine | None = None  # None: code is compiled for it, and not run
     cycle_model: str | None = None  # one of measure.cycles.estimate.MODELS: the timings of its instructions
+    compiler: Compiler = ARM
 
     @property
     def requant(self) -> str:
@@ -134,6 +168,23 @@ _TABLE = (
             tick_ps=31250,
             system_counter=True,
         ),
+    ),
+    Core(
+        "rv32imc",
+        # No section for small data, which no linker script of ours has. The library is named here for its headers.
+        ("-march=rv32imc", "-mabi=ilp32", "-msmall-data-limit=0", "--specs=picolibc.specs"),
+        # The core counts instructions itself, in units of QEMU's clock.
+        machine=Machine(
+            "virt",
+            Region(0x80000000, 4 * _MB),
+            Region(0x81000000, 4 * _MB),
+            Region(0x82000000, 16 * _MB),
+            timers=0,
+            tick_ps=1000,
+            program="qemu-system-riscv32",
+            arguments=("-bios", "none"),
+        ),
+        compiler=RISCV,
     ),
 )
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyengine.boards import load, names
+from tinyengine.cores import ARM
 from tinyengine.device.discovery import FoundPort, list_devices
 from tinyengine.errors import TinyEngineError, ToolError
 from tinyengine.native.build import host_compiler
 from tinyengine.progress import Say, silent
 from tinyengine.project import pio
-from tinyengine.project.toolchain import arm_toolchain
+from tinyengine.project.toolchain import find_compiler
 from tinyengine.sim import qemu, renode
 
 QEMU_AT_LEAST = (7, 2)
@@ -84,7 +85,7 @@ def _python() -> Finding:
 def _arm_compiler() -> Finding:
     name, serves = "arm-none-eabi-gcc", "firmware, code sizes, the bench"
     try:
-        toolchain = arm_toolchain()
+        toolchain = find_compiler(ARM)
         specs = _first_line([toolchain.tool("gcc"), "-print-file-name=nano.specs"])
     except TinyEngineError as error:
         return Finding(name, serves, "none", str(error), essential=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from tinyengine.compiler import CompiledModel
-from tinyengine.cores import core, machine
+from tinyengine.cores import ARM, core, machine
 from tinyengine.errors import ToolError
 from tinyengine.export import Library, Network, export
 from tinyengine.project import micropython
-from tinyengine.project.toolchain import arm_toolchain
+from tinyengine.project.toolchain import find_compiler
 from tinyengine.sim import qemu
 
 PORT = Path(__file__).with_name("micropython_port")
@@ -78,7 +78,7 @@ def build_port(networks: Sequence[CompiledModel], cpu: str, folder: Path) -> Pat
         "TOP": top,
         "BUILD": folder / "build",
         "USER_C_MODULES": _write_module(networks, folder),
-        "CROSS_COMPILE": arm_toolchain().prefix,
+        "CROSS_COMPILE": find_compiler(ARM).prefix,
         "CORE_FLAGS": " ".join(core(cpu).flags),
         "HEAP_BYTES": HEAP_BYTES,
         "PYTHON": sys.executable,

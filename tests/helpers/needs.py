@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 
 import pytest
-from tinyengine.project.toolchain import has_arm_toolchain
+from _pytest.mark import ParameterSet
+from tinyengine.cores import ARM, SIMULATED, core
+from tinyengine.measure.target_runner import simulated
+from tinyengine.project.toolchain import has_compiler
 from tinyengine.sim import qemu
 
-arm_gcc = pytest.mark.skipif(not has_arm_toolchain(), reason="arm-none-eabi-gcc is not installed")
+arm_gcc = pytest.mark.skipif(not has_compiler(ARM), reason="arm-none-eabi-gcc is not installed")
 simulated_core = [arm_gcc, pytest.mark.skipif(qemu.installed() is None, reason="qemu-system-arm is not installed")]
 """What it takes to run code on a simulated Cortex-M."""
 cycles = [
@@ -19,6 +23,32 @@ cycles = [
     pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for this host"),
 ]
 """What it takes to estimate cycles."""
+
+
+def compiled(cpus: Iterable[str]) -> list[ParameterSet]:
+    """Parameters: cores, each skipped where its compiler is missing."""
+    return [pytest.param(cpu, marks=_compiler(cpu)) for cpu in cpus]
+
+
+def run(cpus: Iterable[str] = SIMULATED) -> list[ParameterSet]:
+    """Parameters: cores, each skipped where its compiler or its simulator is missing."""
+    return [
+        pytest.param(
+            cpu,
+            marks=[
+                _compiler(cpu),
+                pytest.mark.skipif(not simulated(cpu), reason=f"{SIMULATED[cpu].program} is not installed"),
+            ],
+        )
+        for cpu in cpus
+    ]
+
+
+def _compiler(cpu: str) -> pytest.MarkDecorator:
+    compiler = core(cpu).compiler
+    return pytest.mark.skipif(not has_compiler(compiler), reason=f"{compiler.name} is not installed")
+
+
 thorough_cores = pytest.mark.parametrize(
     "cpu", [pytest.param(cpu, marks=simulated_core) for cpu in ("cortex-m4", "cortex-m7")]
 )

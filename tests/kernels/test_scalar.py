@@ -43,9 +43,7 @@ def test_every_kernel_equals_the_oracle() -> None:
         batch.check(outputs)
 
 
-@pytest.mark.parametrize(
-    "cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in ("cortex-m3", "cortex-m0plus")]
-)
+@pytest.mark.parametrize("cpu", needs.run(("cortex-m3", "cortex-m0plus", "rv32imc")))
 def test_assembly_equals_the_oracle(cpu: str) -> None:
     made = batches()
     with BenchImage(made, cpu) as image:

@@ -20,8 +20,11 @@ from tests.helpers.hand_made import ARENA, HandMade, X
 pytestmark = needs.simulated_core
 
 
-def spin(prefix: str, loops: int) -> HandMade:
-    """run() executes exactly 2 * loops + 3 instructions."""
+def spin(prefix: str, loops: int, cpu: str = "cortex-m4") -> HandMade:
+    """run() executes exactly 2 * loops + 3 instructions; on RISC-V ``loops`` is a power of two, or small."""
+    if cpu == "rv32imc":
+        body = f"li a0, {loops}\\n\\tnop\\n1: addi a0, a0, -1\\n\\tbnez a0, 1b\\n\\tret"
+        return HandMade(prefix, f'__attribute__((naked)) static void run(void) {{ __asm__ volatile("{body}"); }}')
     body = (
         f"__attribute__((naked)) static void run(void) {{ __asm__ volatile("
         f'".syntax unified\\n\\tldr r0, ={loops}\\n\\tnop\\n1: subs r0, #1\\n\\tbne 1b\\n\\tbx lr\\n\\t.ltorg"); }}'
@@ -29,19 +32,20 @@ def spin(prefix: str, loops: int) -> HandMade:
     return HandMade(prefix, body)
 
 
-@pytest.mark.parametrize("cpu", SIMULATED)
+@pytest.mark.parametrize("cpu", needs.run())
 def test_counts_every_instruction(cpu: str) -> None:
     loops = [1, 2, 3, 1000, 65536]
-    with BenchImage([spin(f"spin_{n}", n) for n in loops], cpu) as image:
+    with BenchImage([spin(f"spin_{n}", n, cpu) for n in loops], cpu) as image:
         for _ in range(2):
             runs = image.run([Job(index, [X]) for index in range(len(loops))])
             assert [run.instructions for run in runs] == [2 * n + 3 for n in loops]
 
 
-def test_counts_beyond_the_wrap_of_the_timer() -> None:
-    """The 25 MHz timer wraps after 671 million instructions."""
-    loops = 350_000_000
-    with BenchImage([spin("spin", loops)], "cortex-m4") as image:
+@pytest.mark.parametrize("cpu", needs.run(["cortex-m4", "rv32imc"]))
+def test_counts_beyond_the_wrap_of_the_timer(cpu: str) -> None:
+    """The 25 MHz timer wraps after 671 million instructions, nanoseconds in 32 bits after 17 million."""
+    loops = 350_000_000 if cpu == "cortex-m4" else 1 << 24
+    with BenchImage([spin("spin", loops, cpu)], cpu) as image:
         assert image.run([Job(0, [X])])[0].instructions == 2 * loops + 3
 
 
@@ -103,11 +107,12 @@ def test_counting_is_optional() -> None:
     assert run.instructions is None and not run.layers
 
 
-def test_a_crash_is_one_sentence() -> None:
+@pytest.mark.parametrize("cpu", needs.run(["cortex-m4", "rv32imc"]))
+def test_a_crash_is_one_sentence(cpu: str) -> None:
     body = "__attribute__((noinline)) static void run(void) { *(volatile uint32_t *)0xF0000000u = 1; }"
     with (
-        BenchImage([HandMade("network", body)], "cortex-m4") as image,
-        pytest.raises(ToolError, match="crashed the simulated cortex-m4 in run, which is a bug"),
+        BenchImage([HandMade("network", body)], cpu) as image,
+        pytest.raises(ToolError, match=f"crashed the simulated {cpu} in run, which is a bug"),
     ):
         image.run([Job(0, [X])])
 

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
-from tinyengine.project.toolchain import arm_toolchain
+from tinyengine.cores import ARM
+from tinyengine.project.toolchain import find_compiler
 
 from tests.helpers import bench_script, needs
 
@@ -27,8 +28,8 @@ def test_nothing_got_worse(run: ModuleType, requant: str) -> None:
     if not run.default_models():
         pytest.skip("no networks: models/ is empty and TINYENGINE_SHARED is not there")
     compilers = {entry.compiler.rsplit(" ", 1)[0] for entry in run.load_baseline().values()}
-    if arm_toolchain().version not in compilers:
-        pytest.skip(f"the baseline was made by {', '.join(compilers)}, not by {arm_toolchain().version}")
+    if find_compiler(ARM).version not in compilers:
+        pytest.skip(f"the baseline was made by {', '.join(compilers)}, not by {find_compiler(ARM).version}")
     models = [str(path) for path in run.default_models() if requant == "exact" or path.stat().st_size < LARGE]
     assert models
     result = CliRunner().invoke(run.main, [*models, "--requant", requant])

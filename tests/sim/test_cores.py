@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tinyengine import reference
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph, compile_model
-from tinyengine.cores import CORES, DSP, SIMULATED, core
+from tinyengine.cores import CORES, DSP, core
 from tinyengine.errors import ToolError
 from tinyengine.kernels.base import Target
 from tinyengine.measure.bench import inside_values, random_inputs
@@ -36,13 +36,13 @@ def functions(compiled: CompiledModel) -> set[str]:
 def int16_functions(cpu: str) -> set[str]:
     """Functions of the library that read layouts made for the DSP extension."""
     sources = [path for path in library_sources() if "fast" in path.name or "map" in path.name]
-    objects = compile_objects(sources, device_flags(cpu), [library_dir() / "include"])
+    include = [library_dir() / "include"]
+    objects = compile_objects(sources, device_flags(cpu), include, compiler=core(cpu).compiler)
     return {name for path in objects for name, kind, *_ in symbols(path) if kind == "T"}
 
 
 @pytest.mark.slow(but=1)
-@needs.arm_gcc
-@pytest.mark.parametrize("cpu", CORES)
+@pytest.mark.parametrize("cpu", needs.compiled(CORES))
 def test_a_small_network_links(cpu: str) -> None:
     """All of the library is compiled, with warnings as errors."""
     fast = int16_functions(cpu) & functions(small(cpu))
@@ -50,8 +50,7 @@ def test_a_small_network_links(cpu: str) -> None:
 
 
 @pytest.mark.slow(but=2)
-@needs.arm_gcc
-@pytest.mark.parametrize("cpu", WITHOUT_DSP)
+@pytest.mark.parametrize("cpu", needs.compiled(WITHOUT_DSP))
 @pytest.mark.parametrize(
     "options", [{"input": "rows"}, {"optimize": "sram", "max_recompute": 1.2}, {"train": "last-4"}]
 )
@@ -67,7 +66,7 @@ def test_a_core_without_dsp_rounds_exactly() -> None:
 
 
 @pytest.mark.slow(but=1)
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
+@pytest.mark.parametrize("cpu", needs.run())
 def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
     target = Target(core(cpu).features)
     batches = [build_batch(random_cases(7, family, 3), family, "tight", target=target) for family in FAMILIES]
@@ -85,7 +84,7 @@ def test_operators_and_a_network_equal_the_oracle(cpu: str) -> None:
 
 
 @pytest.mark.slow(but=2)
-@pytest.mark.parametrize("cpu", [pytest.param(cpu, marks=needs.simulated_core) for cpu in SIMULATED])
+@pytest.mark.parametrize("cpu", needs.run())
 def test_a_training_step_equals_the_oracle(cpu: str) -> None:
     report = bench_training(compile_graph(network(), CompileOptions(cpu=cpu, train=SCHEME)), steps=1)
     assert report.check is not None and report.check.mismatched == 0

@@ -10,7 +10,7 @@ import pytest
 from tinyengine import doctor
 from tinyengine.device.discovery import FoundPort
 from tinyengine.doctor import Finding, examine
-from tinyengine.project.toolchain import arm_toolchain
+from tinyengine.project.toolchain import find_compiler
 
 from tests.helpers.command_line import fails, tinyengine
 from tests.helpers.native_device import native_device
@@ -21,7 +21,7 @@ def no_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever is connected to this computer has no say here."""
     monkeypatch.setattr(doctor, "list_devices", lambda ask, say: [])
     monkeypatch.setattr(doctor, "USB_DEVICES", tmp_path / "usb")
-    arm_toolchain.cache_clear()
+    find_compiler.cache_clear()
 
 
 def named(name: str) -> Finding:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tinyengine import native
 from tinyengine.compiler import CompileOptions
-from tinyengine.cores import core
+from tinyengine.cores import ARM, core
 from tinyengine.data.metadata import ModelMetadata
 from tinyengine.errors import ToolError
 from tinyengine.export import TARGETS, Library, compile_library, export
@@ -114,22 +114,19 @@ def test_the_folder_is_all_that_a_program_needs(models: Path, tmp_path: Path, ca
     assert exported and not [name for name in exported if not name.startswith(("te_", *(f"{n}_" for n in names)))]
 
 
-@needs.arm_gcc
-@pytest.mark.parametrize("cpu", ["cortex-m0plus", "cortex-m4"])
+@pytest.mark.parametrize("cpu", needs.compiled(["cortex-m0plus", "cortex-m4", "rv32imc"]))
 def test_it_links_for_the_core_without_a_linker_that_drops_functions(models: Path, tmp_path: Path, cpu: str) -> None:
     folder = tmp_path / "networks"
     export(library(models, "cat", "dog", cpu=cpu), "c", folder)
     sources = [*folder.rglob("src/**/*.c"), *folder.rglob("src/**/*.S"), folder / "examples" / "main.c"]
-    made = toolchain.compile_objects(sorted(sources), toolchain.device_flags(cpu), [folder / "include"])
-    arm = toolchain.arm_toolchain()
-    flags = [
-        *core(cpu).flags,
-        "-nostartfiles",
-        "--specs=nano.specs",
-        "--specs=nosys.specs",
-        "-Wl,--entry=main",
-    ]
-    run(arm.tool("gcc"), *flags, *made, "-lm", "-o", tmp_path / "program.elf")
+    made = toolchain.compile_objects(
+        sorted(sources), toolchain.device_flags(cpu), [folder / "include"], compiler=core(cpu).compiler
+    )
+    flags = [*core(cpu).flags, "-nostartfiles", "-Wl,--entry=main"]
+    if script := core(cpu).compiler.script:
+        (tmp_path / "program.ld").write_text(script)
+        flags += ["-T", str(tmp_path / "program.ld")]
+    toolchain.link(made, [*flags, "-Wl,--no-gc-sections"], tmp_path / "program.elf")
 
 
 def linked(source: Path, portable: bool) -> tuple[set[str], set[str]]:
@@ -137,7 +134,7 @@ def linked(source: Path, portable: bool) -> tuple[set[str], set[str]]:
     [made] = toolchain.compile_objects(
         [source], toolchain.device_flags("cortex-m4", portable), [toolchain.library_dir() / "include"]
     )
-    words = [line.split() for line in run(toolchain.arm_toolchain().tool("nm"), "-g", made).splitlines()]
+    words = [line.split() for line in run(toolchain.find_compiler(ARM).tool("nm"), "-g", made).splitlines()]
     wanted = {word[-1] for word in words if word[-2] == "U"}
     return {word[-1] for word in words} - wanted, wanted
 
@@ -210,7 +207,7 @@ def test_arduino_lint_accepts_it(models: Path, tmp_path: Path) -> None:
 def test_arduino_keeps_float32_products_apart(models: Path, tmp_path: Path) -> None:
     """Its compiler would contract them, and there are no flags that forbid it."""
     export(library(models, "fish"), "arduino", tmp_path / "fish")
-    arm = toolchain.arm_toolchain()
+    arm = toolchain.find_compiler(ARM)
     flags = [*core("cortex-m4").flags, "-Os", f"-I{tmp_path / 'fish' / 'src'}"]
     for source in (tmp_path / "fish" / "src").rglob("*.c"):
         made = tmp_path / f"{source.name}.o"

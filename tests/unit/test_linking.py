@@ -13,6 +13,7 @@ from tinyengine import __version__, native, reference
 from tinyengine.boards import files, load
 from tinyengine.codegen.generated import Generated
 from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.cores import ARM
 from tinyengine.native.library import FLAGS, compile_options, library_archive
 from tinyengine.paths import project_root
 from tinyengine.project import toolchain
@@ -43,7 +44,7 @@ def test_the_firmware_exports_names_of_its_own(board: str, tmp_path: Path) -> No
     sources = [*sorted((ROOT / "firmware" / "src").glob("*.c")), *hal_sources(load(board))]
     include = [tmp_path, *headers(), network]
     objects = toolchain.compile_objects(sources, toolchain.device_flags(load(board).cpu), include)
-    names = exported(objects, toolchain.arm_toolchain().tool("nm"))
+    names = exported(objects, toolchain.find_compiler(ARM).tool("nm"))
     assert {"fw_crc32", "hal_vectors"} < names
     assert not {name for name in names if not name.startswith(("fw_", "hal_"))} - {"main"}
 
@@ -53,7 +54,7 @@ def test_the_bench_exports_names_of_its_own() -> None:
     folder = ROOT / "firmware" / "bench"
     include = [folder, ROOT / "lib" / "tinyengine" / "include"]
     objects = toolchain.compile_objects(sorted(folder.glob("*.c")), toolchain.device_flags("cortex-m7"), include)
-    names = exported(objects, toolchain.arm_toolchain().tool("nm"))
+    names = exported(objects, toolchain.find_compiler(ARM).tool("nm"))
     assert "bench_measure_run" in names
     assert not {name for name in names if not name.startswith("bench_")} - {"main"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tinyengine.codegen.generated import Generated
-from tinyengine.cores import core
+from tinyengine.cores import ARM, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.ir import Graph
 from tinyengine.project import toolchain
@@ -22,9 +22,9 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cache = tmp_path / "cache"
     cache.mkdir()
     monkeypatch.setattr(toolchain, "cache_dir", lambda: cache)
-    toolchain.arm_toolchain.cache_clear()
+    toolchain.find_compiler.cache_clear()
     yield
-    toolchain.arm_toolchain.cache_clear()
+    toolchain.find_compiler.cache_clear()
 
 
 def objects(source: Path, *flags: str, include: Path | None = None) -> Path:
@@ -75,8 +75,7 @@ def test_warnings_are_errors_and_errors_are_one_sentence(tmp_path: Path) -> None
 
 
 @pytest.mark.slow(but=1)
-@needs.arm_gcc
-@pytest.mark.parametrize("cpu", ["cortex-m0plus", "cortex-m7"])
+@pytest.mark.parametrize("cpu", needs.compiled(["cortex-m0plus", "cortex-m7", "rv32imc"]))
 def test_sizes_of_a_program(cpu: str) -> None:
     source = (
         "#include <string.h>\n"
@@ -114,10 +113,10 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
     with pytest.raises(ToolError, match=r"arm-none-eabi-gcc was not found: install it"):
-        toolchain.arm_toolchain()
+        toolchain.find_compiler(ARM)
     monkeypatch.setenv("TINYENGINE_ARM_GCC", "/nowhere/gcc")
     with pytest.raises(ToolError, match="TINYENGINE_ARM_GCC names /nowhere/gcc"):
-        toolchain.arm_toolchain()
+        toolchain.find_compiler(ARM)
 
 
 def test_finds_platformio_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -129,7 +128,7 @@ def test_finds_platformio_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.delenv("TINYENGINE_ARM_GCC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
-    assert toolchain.arm_toolchain().tool("size") == str(folder / "arm-none-eabi-size")
+    assert toolchain.find_compiler(ARM).tool("size") == str(folder / "arm-none-eabi-size")
 
 
 def test_unknown_core() -> None:

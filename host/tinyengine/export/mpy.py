@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyengine.compiler import CompiledModel, CompileOptions
-from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
+from tinyengine.cores import ARM, C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.errors import ToolError
 from tinyengine.export.python import MODULE, glue, glue_dir
 from tinyengine.export.sources import kernels_of
 from tinyengine.native import host_compiler
 from tinyengine.project import micropython
-from tinyengine.project.toolchain import arm_toolchain, compile_objects, library_dir
+from tinyengine.project.toolchain import compile_objects, find_compiler, library_dir
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class _Arm:
 
     def __init__(self, cpu: str) -> None:
         self._flags = (*core(cpu).flags, *C_FLAGS, *_PIC)
-        self.linker = [arm_toolchain().tool("gcc"), *core(cpu).flags]
+        self.linker = [find_compiler(ARM).tool("gcc"), *core(cpu).flags]
 
     def compile(self, sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], _: Path) -> list[Path]:
         return compile_objects(sources, (*self._flags, *flags), include)

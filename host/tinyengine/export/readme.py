@@ -8,7 +8,7 @@ from tinyengine import __version__
 from tinyengine.cores import OPTIMIZATION, OPTIMIZATION_SMALL, core
 from tinyengine.export.library import Library, Network
 from tinyengine.ir import Port
-from tinyengine.project.toolchain import compiler_label, has_arm_toolchain
+from tinyengine.project.toolchain import compiler_label, has_compiler
 from tinyengine.sizes import format_size
 
 _ROUNDING = {
@@ -59,7 +59,7 @@ def _sizes(library: Library) -> str:
             f"{compiled.weight_bytes:,} | {code} |"
         )
     text = "\n".join(rows) + "\n\nBytes. Code is that of a network alone, with all that it calls"
-    text += f" ({compiler_label(library.small)}). " if has_arm_toolchain() else ". "
+    text += f" ({compiler_label(library.cpu, library.small)}). " if has_compiler(core(library.cpu).compiler) else ". "
     total = f"SRAM in all: {format_size(library.sram_bytes)}"
     return f"{text}{total}{', in one shared arena' if library.shared_arena else ''}.\n"
 

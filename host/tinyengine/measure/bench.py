@@ -226,7 +226,7 @@ def bench(
         hash=compiled.model_hash,
         cpu=cpu,
         machine=image.machine.name,
-        compiler=compiler_label(compiled.options.small),
+        compiler=compiler_label(cpu, compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
         portable=image.portable,

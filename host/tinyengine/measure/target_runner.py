@@ -1,4 +1,4 @@
-"""Networks on a simulated Cortex-M: one bare-metal image with any number of networks, one QEMU launch for all runs.
+"""Networks on a simulated core: one bare-metal image with any number of networks, one QEMU launch for all runs.
 
 The image (firmware/bench) reads jobs from a file and writes results to a file through semihosting. With ``exact``
 counting QEMU advances its clock by 256 ns per instruction, so that a fast timer tells instructions without error.
@@ -90,9 +90,9 @@ class RunResult:
     step: StepOutcome | None = None
 
 
-def simulated_cores_available() -> bool:
-    """Whether compiler and simulator are there."""
-    return toolchain.has_arm_toolchain() and qemu.installed() is not None
+def simulated(cpu: str) -> bool:
+    """Whether the compiler and the simulator of a core are there."""
+    return toolchain.has_compiler(core(cpu).compiler) and qemu.installed(machine(cpu).program) is not None
 
 
 class BenchImage:
@@ -146,9 +146,10 @@ class BenchImage:
         include = [toolchain.library_dir() / "include", bench, self.sources[0].parent]
         flags = toolchain.device_flags(self.cpu, self.portable, all(model.small for model in self.models))
         own = (*flags, *self.machine.defines)
-        objects = toolchain.compile_objects(sorted(bench.glob("*.c")), own, include)
+        compiler = core(self.cpu).compiler
+        objects = toolchain.compile_objects(sorted(bench.glob("*.c")), own, include, compiler=compiler)
         sources = [*self.sources, *toolchain.library_sources()]
-        objects += toolchain.compile_objects(sources, flags, include, progress)
+        objects += toolchain.compile_objects(sources, flags, include, progress, compiler)
         script = Path(self._folder.name) / "bench.ld"
         script.write_text(_linker_script(self.machine))
         toolchain.link(objects, [*core(self.cpu).flags, "-nostartfiles", "-T", str(script)], self.program, [bench])
@@ -200,7 +201,8 @@ class BenchImage:
         progress: Progress,
         extra: Sequence[str],
     ) -> None:
-        command = [qemu.find(), *QEMU_QUIET, *extra, "-M", self.machine.name, "-kernel", str(self.program.resolve())]
+        command = [qemu.find(self.machine.program), *QEMU_QUIET, *extra, "-M", self.machine.name]
+        command += [*self.machine.arguments, "-kernel", str(self.program.resolve())]
         if exact:
             command += ["-icount", f"shift={ICOUNT_SHIFT},sleep=off"]
         with SimulatorProcess(command, folder) as process:

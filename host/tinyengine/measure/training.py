@@ -128,7 +128,7 @@ def bench_training(
         gradients=program.gradients,
         cpu=cpu,
         machine=image.machine.name,
-        compiler=compiler_label(compiled.options.small),
+        compiler=compiler_label(compiled.options.cpu, compiled.options.small),
         requant=compiled.options.requant,
         optimize=compiled.options.optimize,
         portable=image.portable,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tinyengine.boards import Board
 from tinyengine.compiler import CompiledModel, CompileOptions
 from tinyengine.compiler.picture import camera_line_bytes, image_input
+from tinyengine.cores import core
 from tinyengine.errors import BudgetError
-from tinyengine.project.toolchain import footprint, has_arm_toolchain
+from tinyengine.project.toolchain import footprint, has_compiler
 from tinyengine.sizes import exact_size
 
 
@@ -38,10 +39,11 @@ class Verdict:
 
 
 def measure_code(compiled: CompiledModel) -> Code | None:
-    """By compiling for the device. None where there is no Arm compiler: compiling a network to C does not need one."""
-    if not has_arm_toolchain():
+    """By compiling for the device. None where its compiler is missing: compiling a network to C does not need one."""
+    cpu = compiled.options.cpu
+    if not has_compiler(core(cpu).compiler):
         return None
-    sections = footprint(compiled, compiled.options.cpu)
+    sections = footprint(compiled, cpu)
     return Code(sections.flash - compiled.weight_bytes, sections.data + sections.bss - compiled.sram_bytes)
 
 

@@ -14,7 +14,7 @@ from tinyengine.paths import cache_dir, firmware_elf
 from tinyengine.progress import Say, silent
 from tinyengine.project import pio
 from tinyengine.project.budget import Verdict, judge, measure_code
-from tinyengine.project.toolchain import arm_toolchain, section_sizes
+from tinyengine.project.toolchain import find_compiler, section_sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def build(
         environment["PLATFORMIO_BUILD_FLAGS"] = " ".join(f"-D{define}" for define in defines)
     pio.run(board, environment=environment, on_line=_brief(say))
     elf = firmware_elf(board.name)
-    arm_toolchain.cache_clear()  # PlatformIO may just have fetched one
+    find_compiler.cache_clear()  # PlatformIO may just have fetched one
     sizes = section_sizes(elf)
     stack = board.stack_bytes if board.stack_shares_sram else 0
     return Firmware(board, compiled, verdict, elf, sizes.flash, sizes.data + sizes.bss + stack)

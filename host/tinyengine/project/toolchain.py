@@ -19,12 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyengine.codegen.generated import Generated
-from tinyengine.cores import C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, core
+from tinyengine.cores import ARM, C_FLAGS, OPTIMIZATION, OPTIMIZATION_SMALL, RISCV, Compiler, core
 from tinyengine.errors import BudgetError, ToolError
 from tinyengine.paths import cache_dir, platformio_dir, project_root
 from tinyengine.progress import Progress, silent
 
-LINK_LIBRARY = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
 CACHE_LIMIT = 512 << 20  # bytes of objects kept
 JOBS = 2
 
@@ -33,6 +32,7 @@ JOBS = 2
 class Toolchain:
     """One GCC: the path of ``gcc`` without that word, e.g. /usr/bin/arm-none-eabi-."""
 
+    compiler: Compiler
     prefix: str
     suffix: str = ""  # ".exe" on Windows
 
@@ -66,39 +66,42 @@ class Sections:
 
 
 @functools.cache
-def arm_toolchain() -> Toolchain:
-    """arm-none-eabi-gcc: ``TINYENGINE_ARM_GCC``, else on PATH, else in PlatformIO's package folder."""
-    override = os.environ.get("TINYENGINE_ARM_GCC")
+def find_compiler(compiler: Compiler) -> Toolchain:
+    """Where it is: its environment variable, else on PATH, else (Arm's) in PlatformIO's package folder. ToolError."""
+    override = os.environ.get(compiler.variable)
     if override:
         found = shutil.which(override)
         if not found:
-            raise ToolError(f"TINYENGINE_ARM_GCC names {override}, which cannot be run: set it to arm-none-eabi-gcc")
-        return _toolchain_of(found)
+            raise ToolError(f"{compiler.variable} names {override}, which cannot be run: set it to {compiler.name}")
+        return _toolchain_of(compiler, found)
     package = platformio_dir() / "packages" / "toolchain-gccarmnoneeabi" / "bin"
-    found = shutil.which("arm-none-eabi-gcc") or shutil.which("arm-none-eabi-gcc", path=str(package))
+    found = shutil.which(compiler.name) or shutil.which(compiler.name, path=str(package))
     if not found:
-        raise ToolError(
-            "arm-none-eabi-gcc was not found: install it (Debian: apt install gcc-arm-none-eabi "
-            "libnewlib-arm-none-eabi), or let PlatformIO fetch it (pio pkg install -g -t "
-            "platformio/toolchain-gccarmnoneeabi)"
-        )
-    return _toolchain_of(found)
+        raise ToolError(f"{compiler.name} was not found: {compiler.install}")
+    return _toolchain_of(compiler, found)
 
 
-def has_arm_toolchain() -> bool:
-    """Whether :func:`arm_toolchain` would find one."""
+def has_compiler(compiler: Compiler) -> bool:
+    """Whether :func:`find_compiler` would find one."""
     try:
-        arm_toolchain()
+        find_compiler(compiler)
     except ToolError:
         return False
     return True
 
 
-def _toolchain_of(gcc: str) -> Toolchain:
+def _toolchain_of(compiler: Compiler, gcc: str) -> Toolchain:
     match = re.fullmatch(r"(.*)gcc(-[\d.]+)?(\.exe)?", gcc)
     if not match:
         raise ToolError(f"{gcc} does not look like a GCC: its name must end in gcc")
-    return Toolchain(match[1], (match[2] or "") + (match[3] or ""))
+    return Toolchain(compiler, match[1], (match[2] or "") + (match[3] or ""))
+
+
+def _maker(product: Path) -> Toolchain:
+    """The toolchain that made an object or a program, by the machine that it is for."""
+    with product.open("rb") as file:
+        machine = int.from_bytes(file.read(20)[18:], "little")
+    return find_compiler(RISCV if machine == RISCV.machine else ARM)
 
 
 def library_dir() -> Path:
@@ -121,18 +124,22 @@ def device_flags(cpu: str, portable: bool = False, small: bool = False) -> tuple
     return (*core(cpu).flags, optimization, *C_FLAGS, *(("-DTE_PORTABLE",) if portable else ()))
 
 
-def compiler_label(small: bool = False) -> str:
-    """The compiler and its optimization, for reports."""
-    return f"{arm_toolchain().version} {OPTIMIZATION_SMALL if small else OPTIMIZATION}"
+def compiler_label(cpu: str, small: bool = False) -> str:
+    """The compiler of code for ``cpu`` and its optimization, for reports."""
+    return f"{find_compiler(core(cpu).compiler).version} {OPTIMIZATION_SMALL if small else OPTIMIZATION}"
 
 
 def compile_objects(
-    sources: Sequence[Path], flags: Sequence[str], include: Sequence[Path], progress: Progress = silent
+    sources: Sequence[Path],
+    flags: Sequence[str],
+    include: Sequence[Path],
+    progress: Progress = silent,
+    compiler: Compiler = ARM,
 ) -> list[Path]:
     """Objects of ``sources``, in order. An object is reused when the compiler, the flags, the source and the headers
     it includes are the same, wherever the files lie. Raises ToolError with the compiler's first error.
     """
-    toolchain = arm_toolchain()
+    toolchain = find_compiler(compiler)
     common = hashlib.sha256("\0".join([toolchain.version, *flags]).encode())
     headers: dict[Path, list[Path]] = {}
     store = cache_dir() / "objects"
@@ -202,13 +209,14 @@ def link(objects: Sequence[Path], flags: Sequence[str], product: Path, script_di
     # A response file: the objects of a batch of networks would not fit a command line everywhere.
     listing = product.with_suffix(".objects")
     listing.write_text("\n".join(f'"{path.as_posix()}"' for path in objects))
-    command = [arm_toolchain().tool("gcc"), *flags, *paths, f"@{listing}", *LINK_LIBRARY, "-o", str(product)]
+    maker = _maker(objects[0])
+    command = [maker.tool("gcc"), *flags, *paths, f"@{listing}", *maker.compiler.link, "-o", str(product)]
     _run(command, what=product.name)
 
 
 def section_sizes(program: Path) -> Sections:
     """Sizes of a linked ELF file, by the kind of section."""
-    text = _run([arm_toolchain().tool("size"), "-A", "-d", str(program)])
+    text = _run([_maker(program).tool("size"), "-A", "-d", str(program)])
     totals = dict.fromkeys(("code", "rodata", "data", "bss"), 0)
     kinds = {".text": "code", ".init": "code", ".fini": "code", ".rodata": "rodata", ".ARM": "rodata"}
     kinds |= {".data": "data", ".bss": "bss", ".arena": "bss"}
@@ -226,29 +234,35 @@ def footprint(network: Generated, cpu: str, portable: bool = False) -> Sections:
         network.write(folder)
         sources = [*sorted(folder.glob("*.c")), *library_sources()]
         flags = device_flags(cpu, portable, network.small)
-        objects = compile_objects(sources, flags, [library_dir() / "include", folder])
+        compiler = core(cpu).compiler
+        objects = compile_objects(sources, flags, [library_dir() / "include", folder], compiler=compiler)
         product = Path(scratch) / "footprint.elf"
         # Entered at the network's table, nothing else keeps anything alive; the addresses do not matter.
-        link(objects, [*core(cpu).flags, "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"], product)
+        options = [*core(cpu).flags, "-nostartfiles", f"-Wl,--entry={root}", f"-Wl,--undefined={root}"]
+        if compiler.script:
+            script = Path(scratch) / "footprint.ld"
+            script.write_text(compiler.script)
+            options += ["-T", str(script)]
+        link(objects, options, product)
         functions = {name: size for name, kind, _, size in symbols(product) if kind in "tTwW"}
         return replace(section_sizes(product), functions=functions)
 
 
 def symbols(program: Path) -> list[tuple[str, str, int, int]]:
     """Name, kind (as nm writes it), address and size in bytes of the symbols of an ELF file that have a size."""
-    text = _run([arm_toolchain().tool("nm"), "-S", "--defined-only", str(program)])
+    text = _run([_maker(program).tool("nm"), "-S", "--defined-only", str(program)])
     rows = (line.split(maxsplit=3) for line in text.splitlines())
     return [(row[3], row[2], int(row[0], 16), int(row[1], 16)) for row in rows if len(row) == 4]
 
 
 def disassemble(program: Path) -> str:
     """What objdump prints of the code of an ELF file, without the bytes."""
-    return _run([arm_toolchain().tool("objdump"), "-d", "-w", "--no-show-raw-insn", str(program)])
+    return _run([_maker(program).tool("objdump"), "-d", "-w", "--no-show-raw-insn", str(program)])
 
 
 def locate(program: Path, address: int) -> str:
     """The function that holds ``address``, for messages."""
-    text = _run([arm_toolchain().tool("addr2line"), "-f", "-e", str(program), f"{address:#x}"])
+    text = _run([_maker(program).tool("addr2line"), "-f", "-e", str(program), f"{address:#x}"])
     return text.splitlines()[0] if text.strip() else "an unknown place"
 
 

@@ -13,7 +13,7 @@ from tinyengine.boards import Board
 from tinyengine.data.reader import read_pictures
 from tinyengine.errors import DataError
 from tinyengine.measure.bench import bench
-from tinyengine.measure.target_runner import simulated_cores_available
+from tinyengine.measure.target_runner import simulated
 from tinyengine.progress import Activity, part, silent
 from tinyengine.search import proxy
 from tinyengine.search.checkpoint import Checkpoint
@@ -93,7 +93,7 @@ def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
         part(activity, "evolution"),
     )
     members = front(scored)
-    if options.measure and simulated_cores_available():
+    if options.measure and simulated(options.board.cpu):
         members = _measured(members, options, classes, activity)
     kept = [each for each in members if options.budget.holds(each.costs)]
     best = max(kept or members, key=lambda each: each.score)

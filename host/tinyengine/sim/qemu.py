@@ -17,12 +17,16 @@ from tinyengine.errors import ToolError
 from tinyengine.sim.process import SimulatorProcess
 
 PROGRAM = "qemu-system-arm"
+VARIABLES = {PROGRAM: "TINYENGINE_QEMU", "qemu-system-riscv32": "TINYENGINE_QEMU_RISCV32"}
+"""Of the environment: each names its program where that is not on PATH."""
+PACKAGES = {PROGRAM: PROGRAM, "qemu-system-riscv32": "qemu-system-misc"}
+"""Debian's."""
 LISTENING = "waiting for connection on"
 
 
-def installed() -> str | None:
-    """Path of QEMU (``TINYENGINE_QEMU`` overrides the search), None where there is none."""
-    wanted = os.environ.get("TINYENGINE_QEMU") or PROGRAM
+def installed(program: str = PROGRAM) -> str | None:
+    """Path of QEMU (one of ``VARIABLES`` overrides the search), None where there is none."""
+    wanted = os.environ.get(VARIABLES[program]) or program
     found = shutil.which(wanted)
     if found is None and os.name == "nt":  # the installer does not put it on PATH
         programs = Path(os.environ.get("PROGRAMFILES", "C:\\Program Files"))
@@ -30,14 +34,15 @@ def installed() -> str | None:
     return found
 
 
-def find() -> str:
+def find(program: str = PROGRAM) -> str:
     """Path of QEMU. Raises ToolError with how to install it."""
-    found = installed()
+    found = installed(program)
     if found is None:
+        variable = VARIABLES[program]
         raise ToolError(
-            f"{os.environ.get('TINYENGINE_QEMU') or PROGRAM} was not found: install QEMU (Debian and Ubuntu: apt "
-            "install qemu-system-arm, macOS: brew install qemu, Windows: winget install "
-            "SoftwareFreedomConservancy.QEMU), or set TINYENGINE_QEMU to its path"
+            f"{os.environ.get(variable) or program} was not found: install QEMU (Debian and Ubuntu: apt "
+            f"install {PACKAGES[program]}, macOS: brew install qemu, Windows: winget install "
+            f"SoftwareFreedomConservancy.QEMU), or set {variable} to its path"
         )
     return found
 

@@ -20,8 +20,8 @@ target_link_libraries(firmware PRIVATE {_target(library)})
 ```
 
 `cmake -DCMAKE_TOOLCHAIN_FILE={library.name}/{library.cpu}.cmake ...` compiles the whole project for the
-{library.cpu} with arm-none-eabi-gcc; without it, the same sources run on this computer. Built by itself there, the
-folder makes a program, `example`, of `examples/main.c`.
+{library.cpu} with {core(library.cpu).compiler.name}; without it, the same sources run on this
+computer. Built by itself there, the folder makes a program, `example`, of `examples/main.c`.
 """
     return plain(library, building) | {
         "CMakeLists.txt": _lists(library),
@@ -54,12 +54,13 @@ endif()
 
 def _toolchain(library: Library) -> str:
     flags = " ".join(core(library.cpu).flags)
-    return f"""# {library.cpu}, bare metal, arm-none-eabi-gcc.
+    gcc = core(library.cpu).compiler.name
+    return f"""# {library.cpu}, bare metal, {gcc}.
 set(CMAKE_SYSTEM_NAME Generic)
-set(CMAKE_SYSTEM_PROCESSOR arm)
-set(CMAKE_C_COMPILER arm-none-eabi-gcc)
-set(CMAKE_CXX_COMPILER arm-none-eabi-g++)
-set(CMAKE_ASM_COMPILER arm-none-eabi-gcc)
+set(CMAKE_SYSTEM_PROCESSOR {"arm" if gcc.startswith("arm") else "riscv"})
+set(CMAKE_C_COMPILER {gcc})
+set(CMAKE_CXX_COMPILER {gcc.removesuffix("gcc")}g++)
+set(CMAKE_ASM_COMPILER {gcc})
 foreach(language C CXX ASM)
     set(CMAKE_${{language}}_FLAGS_INIT "{flags}")
 endforeach()
