@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tinyengine.cores import core
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
+from tinyengine.kernels.conv_fast import PARAMS_TYPE
 from tinyengine.measure.target_runner import BenchImage, Job
 
 from tests.helpers import fast_cases, needs
@@ -19,7 +20,7 @@ from tests.helpers.fast_cases import EXAMPLES, LARGE, SMALL, Numbers
 
 CPU = "cortex-m55"
 MODES = ("exact", "fast")
-CONV_VARIANTS = {f"te_conv_{kind}_{mode}" for kind in ("vectors", "pixels") for mode in ("exact", "fast", "wide")}
+CONV_VARIANTS = {f"te_conv_vectors_{mode}" for mode in ("exact", "fast", "wide")}
 
 STRIP_VARIANTS = {f"te_depthwise_strip_{k}{by_2}_{mode}" for k in (3, 5, 7) for by_2 in ("", "_by_2") for mode in MODES}
 
@@ -32,7 +33,11 @@ def point_cases(draw: Draw, count: int) -> list[OpCase]:
     """1 x 1 of few and of many channels, pixels that fill vectors and pixels that do not, sums at their ends."""
     cases = []
     for _ in range(count):
-        size = (draw.integer(1, 4), draw.integer(1, 5), draw.one_of(8, 16, 32, draw.integer(1, 70)))
+        size = (
+            draw.integer(1, 4),
+            draw.integer(1, 5),
+            draw.one_of(8, 16, 32, draw.integer(1, 70), draw.integer(225, 290)),
+        )
         numbers = draw.one_of(SMALL, LARGE, Numbers("ends", "ends"), Numbers("random", "against the weights"))
         outputs = draw.one_of(4, 8, draw.integer(4, 13))
         cases.append(fast_cases.conv(draw, size, outputs, Window((1, 1)), numbers, draw.one_of("none", "relu6")))
@@ -86,12 +91,14 @@ def test_portable_twins(seed: int) -> None:
 
 def test_chains_use_the_kernels() -> None:
     code = "".join(batch.sources[name] for batch in chains(2, 24) for name in batch.sources)
-    assert "te_depthwise_strips_rows" in code and "te_conv_vectors_fast" in code and "te_conv_pixels_exact" in code
+    assert "te_depthwise_strips_rows" in code and "te_conv_vectors_fast" in code and "te_conv_vectors_exact" in code
 
 
 def test_every_variant_is_reached() -> None:
     calls = [call for batch in batches(1, 40) for call in batch.calls]
-    assert {str(call.params["tiles"]) for call in calls if "tiles" in call.params} >= CONV_VARIANTS
+    assert {
+        str(call.params["run"]) for call in calls if "run" in call.params and call.params_type == PARAMS_TYPE
+    } == CONV_VARIANTS
     strips = [call.params for call in calls if call.function == "te_depthwise_strips_s8"]
     assert {str(each["run"]) for each in strips} == STRIP_VARIANTS
     assert {each["ahead"] for each in strips} >= {0, 1, 2}

@@ -43,6 +43,9 @@ MEDIUM_COLUMNS = 6144
 
 ENOUGH_PIXELS = 96
 
+VECTOR_BLOCK = 64
+"""Pixels of a single vector each that are copied at a time: a kernel begins anew for each four channels of a block."""
+
 NARROW_CHANNELS = 8
 """Input channels of the narrow kernels."""
 
@@ -162,11 +165,12 @@ def pack_vectors(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding)
     quads = np.minimum(np.arange(0, channels, QUAD), channels - QUAD)[:, None] + np.arange(QUAD)
     padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 16))).astype(np.int8)
     body = padded[quads].reshape(len(quads), QUAD, -1, 16).transpose(0, 2, 1, 3)  # (quads, vectors, 4, 16)
+    body = np.concatenate([body[:, :1], body[:, :0:-1]], axis=1)
     stream = np.ascontiguousarray(body).reshape(len(quads), -1).view("<u4")
     columns = [rounding.l - 1, rounding.m, rounding.s, -rounding.e]
     used = [rounding.m] if rounding.fast else columns if rounding.wide else [rounding.m, -rounding.e]
     return np.concatenate(
-        [words(bias)[:, 0][quads], stream, *(words(each)[:, 0][quads] for each in used)], axis=1
+        [stream, words(bias)[:, 0][quads], *(words(each)[:, 0][quads] for each in used)], axis=1
     ).ravel()
 
 
@@ -225,7 +229,7 @@ class Matrix:
     @property
     def by_pixels(self) -> bool:
         """Whether the picture's own bytes are multiplied: no columns."""
-        return self.narrow or (self.vectors and is_pointwise(self.window))
+        return self.narrow or (self.vectors and is_pointwise(self.window) and self.block == 2)
 
     @property
     def groups(self) -> int:
@@ -243,6 +247,8 @@ class Matrix:
         field, window, groups = self.field, self.window, self.groups
         if self.by_pixels:  # the last pixels once more, where vectors reach beyond them
             return 0 if self.narrow or field.run_bytes % 16 == 0 else 16 * groups
+        if self.vectors:
+            return 8 * self.block * groups
         words = self.block // 2 * (4 * groups + 2) + 4 * groups + WIDE_WORDS + 3 * field.runs
         crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and self._leaves_row()
         return 4 * words + field.run_bytes * (1 + 2 * field.runs * crosses)
@@ -271,8 +277,6 @@ class Matrix:
         """Names of the kernels that gather columns (te_conv_fast.h): for pairs within a row, and for any."""
         field, channels = self.field, self.in_shape[2]
         suffix = "_doubled" * self.doubled
-        if self.vectors:
-            return ("te_conv_gather_vectors",) * 2
         general = f"te_conv_gather{suffix}"
         if self.compact:
             return general, general
@@ -288,7 +292,7 @@ class Matrix:
         if self.narrow:
             return f"narrow_{self.rounding}"
         if self.vectors:
-            return f"{'pixels' if self.by_pixels else 'vectors'}_{self.rounding}"
+            return f"vectors_{self.rounding}"
         if self.compact:
             return f"tiles_small_{self.rounding}"
         if self.quads:
@@ -299,7 +303,7 @@ class Matrix:
     def note(self) -> str:
         """For the generated comment."""
         if self.by_pixels:
-            return f"{'narrow' if self.narrow else 'pixels'}, {self.rounding}"
+            return f"{'narrow' if self.narrow else 'vectors'}, {self.rounding}"
         kind = "pointwise" if is_pointwise(self.window) else "columns"
         return f"{kind}, {self.block} pixels, {self.tiles.removeprefix('tiles_')}"
 
@@ -324,9 +328,11 @@ def matrix_of(
 
 
 def _vector_matrix(shapes: tuple[Shape, Shape], window: Window, layer: Layer, target: Target, rows: int) -> Matrix:
-    """On te_conv_vectors.h."""
+    """On te_conv_vectors.h. Pixels of 16 values at most are copied in blocks, unless SRAM is what counts."""
     field = field_of(window, shapes[0][2])
-    block = 2 if is_pointwise(window) else sized_block(rows * shapes[1][1], field.vector_groups, target)
+    block = sized_block(rows * shapes[1][1], field.vector_groups, target)
+    if is_pointwise(window):
+        block = 2 if field.vector_groups > 2 or target.optimize == "sram" else min(block, VECTOR_BLOCK)
     return Matrix(layer, *shapes, window, field, block, doubled=False, compact=False, vectors=True)
 
 
@@ -386,7 +392,7 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
         if not rounding.wide:
             weights, folded, rounding = without_constants(weights, folded, rounding, requant.zero)
         packed = pack_weights(weights, 2 * folded if matrix.doubled else folded, rounding, field.order())
-    gather, gather_any = (0, 0) if matrix.by_pixels else matrix.gathers
+    gather, gather_any = (0, 0) if matrix.by_pixels or matrix.vectors else matrix.gathers
     return {
         "in": params.extent(matrix.in_shape),
         "out": params.extent(matrix.out_shape),
@@ -401,7 +407,7 @@ def matrix_params(matrix: Matrix, weights: np.ndarray, bias: np.ndarray) -> dict
         "block": matrix.block,
         "gather": gather,
         "gather_any": gather_any,
-        "tiles": f"te_conv_{matrix.tiles}",
+        "run" if matrix.vectors else "tiles": f"te_conv_{matrix.tiles}",
         "weights": CArray("weights", packed),
     }
 

@@ -64,6 +64,13 @@
 
 TE_BEGIN_C
 
+struct te_conv_fast_params;
+struct te_row_view;
+
+/* Output rows row .. row + rows - 1, one after the other at y. */
+typedef void te_conv_run_fn(const struct te_conv_fast_params *p, const struct te_row_view *x, int8_t *y,
+                            uint32_t row, uint32_t rows, void *scratch);
+
 /* A run of the receptive fields of two neighbouring pixels: offsets from `base`, which advance by step to the
  * next pair. (Offsets, so that the struct is 12 bytes and needs no alignment beyond 4 on 64-bit hosts.) */
 typedef struct te_conv_run {
@@ -128,6 +135,7 @@ typedef struct te_conv_fast_params {
     te_conv_gather_fn *gather; /* the variants to run; unused ones are not linked. Null: tiles take pixels */
     te_conv_gather_fn *gather_any; /* for pairs whose fields leave the picture, or lie in different rows */
     te_conv_tiles_fn *tiles;
+    te_conv_run_fn *run; /* what computes in place of gather and tiles, or null (te_conv_vectors.h) */
     const uint32_t *weights;
 } te_conv_fast_params;
 

@@ -169,7 +169,9 @@ static inline void run_blocks(const te_conv_fast_params *p, const te_row_view *x
 
 void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
                       uint32_t rows, void *scratch) {
-    if (p->gather)
+    if (p->run)
+        p->run(p, x, y, row, rows, scratch);
+    else if (p->gather)
         run_blocks(p, x, y, row, rows, scratch, 0, 0);
     else
         run_pixels(p, x, y, row, rows, scratch);

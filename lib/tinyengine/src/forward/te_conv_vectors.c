@@ -1,106 +1,175 @@
-/* Columns and pixels of te_conv_vectors.h, pair by pair; portable twins of te_conv_vectors_mve.S. */
+/* Columns and pixels of te_conv_vectors.h; portable twins of te_conv_vectors_mve.S. */
 #include "tinyengine/te_conv_vectors.h"
 
+#include "../support/te_clamp_s8.h"
 #include "../support/te_requant_fixed.h"
+#include "tinyengine/te_rows.h"
 
 #include <string.h>
 
-#if TE_MVE
-#include <arm_mve.h>
+typedef te_conv_fast_params params;
 
-/* Two times `bytes` to `to` and `apart` bytes behind it. */
-TE_INLINE void copy_two(int8_t *to, uint32_t apart, const int8_t *x0, const int8_t *x1, uint32_t bytes) {
-    for (; bytes > 16; bytes -= 16, to += 16, x0 += 16, x1 += 16) {
-        vst1q_s8(to, vld1q_s8(x0));
-        vst1q_s8(to + apart, vld1q_s8(x1));
+typedef struct kernel {
+    te_conv_pairs_fn *pairs, *vector; /* `vector`: of columns with one vector per pixel */
+    uint32_t round_words;
+} kernel;
+
+static inline uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* Outputs of `count` pixels, of which two neighbours lie `second` bytes apart: pair by pair. */
+static void run_pairs(te_conv_pairs_fn *pairs, te_conv_vectors_args *args, uint32_t count) {
+    args->pairs = count / 2;
+    if (args->pairs) pairs(args);
+    if (count % 2 == 0) return;
+    te_conv_vectors_args last = *args; /* an odd last pixel is its own partner */
+    last.x += last.pairs * last.next;
+    last.y += 2 * last.pairs * last.channels;
+    last.second = last.channels = 0;
+    last.pairs = 1;
+    pairs(&last);
+}
+
+/* The same of all channels: whole quads, and the last four once more. */
+static void run_channels(const params *p, const kernel *k, te_conv_pairs_fn *pairs, const int8_t *x,
+                         uint32_t second, uint32_t count, int8_t *y) {
+    const uint32_t channels = p->out.c, vectors = p->groups / 2, quads = channels / 4;
+    te_conv_vectors_args args = {x, second,     2 * second, y,     channels,
+                                 0, p->weights, vectors,    quads, p->out_zero};
+    run_pairs(pairs, &args, count);
+    if (channels % 4 == 0) return;
+    args.y = y + channels - 4;
+    args.weights += quads * (16 * vectors + 4 + k->round_words);
+    args.quads = 1;
+    run_pairs(pairs, &args, count);
+}
+
+static void run_columns(const params *p, const kernel *k, int8_t *columns, uint32_t count, int8_t *y) {
+    const uint32_t bytes = 8u * p->groups;
+    if (bytes > 16) {
+        run_channels(p, k, k->pairs, columns, bytes, count, y);
+        return;
     }
-    const mve_pred16_t left = vctp8q(bytes);
-    vstrbq_p_s8(to, vldrbq_z_s8(x0, left), left);
-    vstrbq_p_s8(to + apart, vldrbq_z_s8(x1, left), left);
+    if (count % 2) memcpy(columns + 16 * count, columns + 16 * (count - 1), 16); /* its own partner */
+    run_channels(p, k, k->vector, columns, bytes, count, y);
 }
-#else
-static inline void copy_two(int8_t *to, uint32_t apart, const int8_t *x0, const int8_t *x1, uint32_t bytes) {
-    memcpy(to, x0, bytes);
-    memcpy(to + apart, x1, bytes);
+
+/* The pixels of a row. */
+static void run_pixels(const params *p, const kernel *k, const int8_t *x, int8_t *y, int8_t *scratch) {
+    const uint32_t bytes = p->run_bytes, reach = 8u * p->groups, channels = p->out.c, block = p->block;
+    uint32_t left = p->out.w;
+    if (block == 2 && channels % 4 == 0) {
+        const uint32_t beyond =
+            bytes < reach ? (reach - 1) / bytes : 0; /* pixels that reach beyond the row */
+        const uint32_t direct = left > beyond ? (left - beyond) & (beyond ? ~1u : ~0u) : 0;
+        if (direct) run_channels(p, k, k->pairs, x, bytes, direct, y);
+        left -= direct, x += direct * bytes, y += direct * channels;
+    }
+    while (left) {
+        const uint32_t count = least(block, left);
+        if (block > 2 || (left - count + 1) * bytes < reach) {
+            te_conv_gather_vectors(scratch, reach, x, bytes, count, bytes);
+            if (block > 2)
+                run_columns(p, k, scratch, count, y);
+            else
+                run_channels(p, k, k->pairs, scratch, reach, count, y);
+        } else {
+            run_channels(p, k, k->pairs, x, bytes, count, y);
+        }
+        left -= count, x += count * bytes, y += count * channels;
+    }
 }
+
+static void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i++) to[i] = (int8_t)value;
+}
+
+/* A run of a row (null: outside) that begins at byte `at`, with the zero point beyond the row's ends. */
+static void clip(const params *p, const int8_t *row, int32_t at, int8_t *to) {
+    const int32_t bytes = p->run_bytes, end = p->in.w * p->in.c - at;
+    const int32_t first = at < 0 ? -at : 0, last = end < bytes ? end : bytes;
+    fill(to, p->in_zero, (uint32_t)bytes);
+    if (row && first < last)
+        te_conv_gather_vectors(to + first, 0, row + (at + first), 0, 1, (uint32_t)(last - first));
+}
+
+/* A run of `count` pixels in a row, that of the first at byte `at` of the input row. */
+static void gather_run(const params *p, const int8_t *row, int32_t at, uint32_t count, int8_t *to) {
+    const uint32_t pixel = 8u * p->groups, bytes = p->run_bytes, step = (uint32_t)p->window.sw * p->in.c;
+    const int32_t room = p->in.w * p->in.c - (int32_t)bytes;
+    for (; count && (!row || at < 0); count--, at += (int32_t)step, to += pixel) clip(p, row, at, to);
+    if (count && at <= room) {
+        const uint32_t inside = least(count, (uint32_t)(room - at) / step + 1);
+        te_conv_gather_vectors(to, pixel, row + at, step, inside, bytes);
+        count -= inside, at += (int32_t)(inside * step), to += inside * pixel;
+    }
+    for (; count; count--, at += (int32_t)step, to += pixel) clip(p, row, at, to);
+}
+
+/* Columns of pixels first .. first + count - 1 of the output flattened from row `row` on. */
+static void gather_block(const params *p, const te_row_view *x, uint32_t row, uint32_t first, uint32_t count,
+                         int8_t *columns) {
+    const te_window *k = &p->window;
+    const int32_t taps = p->n_runs == k->kh ? 1 : k->kw; /* runs per kernel row */
+    int32_t oy = (int32_t)(row + first / p->out.w), ox = (int32_t)(first % p->out.w);
+    while (count) {
+        const uint32_t here = least(count, (uint32_t)(p->out.w - ox));
+        int32_t iy = oy * k->sh - k->pad_top;
+        int8_t *to = columns;
+        for (int32_t ky = 0; ky < k->kh; ky++, iy += k->dh) {
+            const int8_t *line = iy >= 0 && iy < p->in.h ? te_row_of(x, (uint32_t)iy) : 0;
+            for (int32_t kx = 0; kx < taps; kx++, to += p->run_bytes)
+                gather_run(p, line, (ox * k->sw - k->pad_left + kx * k->dw) * p->in.c, here, to);
+        }
+        count -= here, columns += here * 8u * p->groups;
+        ox = 0, oy++;
+    }
+}
+
+static int by_pixels(const params *p) {
+    const te_window *k = &p->window;
+    return k->kh == 1 && k->kw == 1 && k->sh == 1 && k->sw == 1 && !k->pad_top && !k->pad_left;
+}
+
+static void run(const params *p, const te_row_view *x, int8_t *y, uint32_t row, uint32_t rows, void *scratch,
+                const kernel *k) {
+    const uint32_t pixels = rows * p->out.w;
+    if (by_pixels(p)) {
+        for (uint32_t i = 0; i < rows; i++)
+            run_pixels(p, k, te_row_of(x, row + i), y + i * p->out.w * p->out.c, scratch);
+    } else {
+        for (uint32_t first = 0; first < pixels; first += p->block) {
+            const uint32_t count = least(pixels - first, p->block);
+            gather_block(p, x, row, first, count, scratch);
+            run_columns(p, k, scratch, count, y + first * p->out.c);
+        }
+    }
+    te_clamp_s8(y, pixels * p->out.c, p->min, p->max);
+}
+
+#if !TE_MVE /* columns need no kernel of their own */
+#define te_conv_vector_fast te_conv_pairs_fast
+#define te_conv_vector_exact te_conv_pairs_exact
+#define te_conv_vector_wide te_conv_pairs_wide
 #endif
 
-void te_conv_gather_vectors(const te_conv_gather_args *a) {
-    const uint32_t bytes = 4 * a->run_groups + a->run_tail, pixel = 8 * a->groups;
-    const int8_t *const base = a->base;
-    te_conv_run *const end = a->runs + a->n_runs;
-    int8_t *column = (int8_t *)a->columns;
-    for (uint32_t pair = a->pairs; pair; pair--, column += 2 * pixel + 8) {
-        int8_t *to = column;
-        for (te_conv_run *run = a->runs; run != end; run++, to += bytes) {
-            const int32_t p0 = run->p0, p1 = run->p1, step = run->step;
-            copy_two(to, pixel, base + p0, base + p1, bytes);
-            run->p0 = p0 + step;
-            run->p1 = p1 + step;
-        }
+#define KERNEL(name, pairs, vector, round_words)                                                             \
+    void name(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row, uint32_t rows,    \
+              void *scratch) {                                                                               \
+        const kernel k = {pairs, vector, round_words};                                                       \
+        run(p, x, y, row, rows, scratch, &k);                                                                \
     }
-}
-
-/* All channels of a layer: whole quads, and the last four once more. */
-typedef struct layer {
-    te_conv_vectors_args whole, rest;
-    uint32_t last; /* where the rest begins; 0: there is none */
-} layer;
-
-static layer layer_of(const te_conv_tiles_args *a, uint32_t round_words) {
-    const uint32_t vectors = a->groups / 2, quads = a->channels / 4;
-    const uint32_t *behind = a->weights + quads * (4 + 16 * vectors + round_words);
-    const layer all = {{a->weights, vectors, quads, a->zero},
-                       {behind, vectors, 1, a->zero},
-                       a->channels % 4 ? a->channels - 4 : 0};
-    return all;
-}
-
-TE_INLINE void run_pair(const layer *l, te_conv_pair_fn *pair, const int8_t *x0, const int8_t *x1, int8_t *y0,
-                        int8_t *y1) {
-    pair(&l->whole, x0, x1, y0, y1);
-    if (l->last) pair(&l->rest, x0, x1, y0 + l->last, y1 + l->last);
-}
-
-TE_INLINE void columns(const te_conv_tiles_args *a, te_conv_pair_fn *pair, uint32_t round_words) {
-    const layer l = layer_of(a, round_words);
-    const uint32_t pixel = 8 * a->groups;
-    int8_t *last = a->out + 2 * ((int32_t)a->pairs - 1) * (int32_t)a->channels; /* last whole pair */
-    const int8_t *column = (const int8_t *)a->columns;
-    for (uint32_t i = 0; i < a->pairs + a->odd; i++, column += 2 * pixel + 8) {
-        const int32_t *to = (const int32_t *)(const void *)(column + 2 * pixel);
-        run_pair(&l, pair, column, column + pixel, last + to[0], last + to[1]);
-    }
-}
-
-TE_INLINE void pixels(const te_conv_tiles_args *a, te_conv_pair_fn *pair, uint32_t round_words) {
-    const layer l = layer_of(a, round_words);
-    const uint32_t bytes = a->odd, reach = 8 * a->groups;
-    const int8_t *x = (const int8_t *)a->columns, *const end = x + a->pairs * bytes;
-    int8_t *copied = (int8_t *)a->wide, *y = a->out;
-    for (uint32_t left = a->pairs; left; left -= left > 1 ? 2 : 1, x += 2 * bytes, y += 2 * a->channels) {
-        const int8_t *x0 = x, *x1 = left > 1 ? x + bytes : x; /* an odd last pixel is its own partner */
-        int8_t *y1 = left > 1 ? y + a->channels : y;
-        if ((uint32_t)(end - x1) < reach) {
-            copy_two(copied, reach, x0, x1, bytes);
-            x0 = copied, x1 = copied + reach;
-        }
-        run_pair(&l, pair, x0, x1, y, y1);
-    }
-}
-
-#define KERNEL(name, walk, pair, round_words)                                                                \
-    void name(const te_conv_tiles_args *args) {                                                              \
-        walk(args, pair, round_words);                                                                       \
-    }
-KERNEL(te_conv_vectors_fast, columns, te_conv_pair_fast, TE_CONV_VECTORS_FAST)
-KERNEL(te_conv_vectors_exact, columns, te_conv_pair_exact, TE_CONV_VECTORS_EXACT)
-KERNEL(te_conv_vectors_wide, columns, te_conv_pair_wide, TE_CONV_VECTORS_WIDE)
-KERNEL(te_conv_pixels_fast, pixels, te_conv_pair_fast, TE_CONV_VECTORS_FAST)
-KERNEL(te_conv_pixels_exact, pixels, te_conv_pair_exact, TE_CONV_VECTORS_EXACT)
-KERNEL(te_conv_pixels_wide, pixels, te_conv_pair_wide, TE_CONV_VECTORS_WIDE)
+KERNEL(te_conv_vectors_fast, te_conv_pairs_fast, te_conv_vector_fast, TE_CONV_VECTORS_FAST)
+KERNEL(te_conv_vectors_exact, te_conv_pairs_exact, te_conv_vector_exact, TE_CONV_VECTORS_EXACT)
+KERNEL(te_conv_vectors_wide, te_conv_pairs_wide, te_conv_vector_wide, TE_CONV_VECTORS_WIDE)
 
 #if !TE_MVE
+
+void te_conv_gather_vectors(int8_t *to, uint32_t apart, const int8_t *x, uint32_t step, uint32_t count,
+                            uint32_t bytes) {
+    for (; count; count--, to += apart, x += step) memcpy(to, x, bytes);
+}
 
 typedef int32_t round_fn(int32_t acc, const int32_t *constants, int32_t zero);
 
@@ -119,31 +188,35 @@ static int32_t round_wide(int32_t acc, const int32_t *r, int32_t zero) {
     return te_round_wide(acc, r[4], c, e, r[0] + 1, r[8]);
 }
 
+/* The first vector's weights come first, then the last's. */
 static int32_t dot(const int8_t *x, const int8_t *w, uint32_t vectors, int32_t acc) {
-    for (uint32_t v = 0; v < vectors; v++, x += 16, w += 64)
-        for (uint32_t k = 0; k < 16; k++) acc += x[k] * w[k];
+    for (uint32_t v = 0; v < vectors; v++, w += 64)
+        for (uint32_t k = 0; k < 16; k++) acc += x[16 * (v ? vectors - v : 0) + k] * w[k];
     return acc;
 }
 
-static void run(const te_conv_vectors_args *a, const int8_t *x0, const int8_t *x1, int8_t *y0, int8_t *y1,
-                uint32_t round_words, round_fn *round) {
+/* One pair. */
+static void run_pair(const te_conv_vectors_args *a, const int8_t *x, int8_t *y, uint32_t round_words,
+                     round_fn *round) {
     const uint32_t *w = a->weights;
     for (uint32_t q = 0; q < a->quads; q++, w += 4 + 16 * a->vectors + round_words)
         for (uint32_t c = 0; c < 4; c++) {
-            const int8_t *weights = (const int8_t *)(w + 4) + 16 * c;
-            const int32_t *constants = (const int32_t *)(w + 4 + 16 * a->vectors) + c;
-            y0[4 * q + c] = (int8_t)round(dot(x0, weights, a->vectors, (int32_t)w[c]), constants, a->zero);
-            y1[4 * q + c] = (int8_t)round(dot(x1, weights, a->vectors, (int32_t)w[c]), constants, a->zero);
+            const int8_t *weights = (const int8_t *)w + 16 * c;
+            const int32_t *constants = (const int32_t *)(w + 16 * a->vectors) + c;
+            for (uint32_t i = 0; i < 2; i++) {
+                const int32_t sum = dot(x + i * a->second, weights, a->vectors, constants[0]);
+                y[i * a->channels + 4 * q + c] = (int8_t)round(sum, constants + 4, a->zero);
+            }
         }
 }
 
-#define PAIR(name, round_words, round)                                                                       \
-    void name(const te_conv_vectors_args *args, const int8_t *x0, const int8_t *x1, int8_t *y0,              \
-              int8_t *y1) {                                                                                  \
-        run(args, x0, x1, y0, y1, round_words, round);                                                       \
+#define PAIRS(name, round_words, round)                                                                      \
+    void name(const te_conv_vectors_args *a) {                                                               \
+        for (uint32_t i = 0; i < a->pairs; i++)                                                              \
+            run_pair(a, a->x + i * a->next, a->y + 2 * i * a->channels, round_words, round);                 \
     }
-PAIR(te_conv_pair_fast, TE_CONV_VECTORS_FAST, round_fast)
-PAIR(te_conv_pair_exact, TE_CONV_VECTORS_EXACT, round_exact)
-PAIR(te_conv_pair_wide, TE_CONV_VECTORS_WIDE, round_wide)
+PAIRS(te_conv_pairs_fast, TE_CONV_VECTORS_FAST, round_fast)
+PAIRS(te_conv_pairs_exact, TE_CONV_VECTORS_EXACT, round_exact)
+PAIRS(te_conv_pairs_wide, TE_CONV_VECTORS_WIDE, round_wide)
 
 #endif

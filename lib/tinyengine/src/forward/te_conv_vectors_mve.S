@@ -3,109 +3,263 @@
 
 #include "../support/te_dsp.inc"
 
-.macro ROUND_FAST
-    vldrw.32 q2, [r5], #16
-    vqrdmlash.s32 q0, q2, r0
-    vqrdmlash.s32 q1, q2, r0
+/* Rounding of the sums \a and \b: \t and \u are free, constants at \from, \zero of the output; \one is free. */
+.macro ROUND_FAST a, b, t, u, from, zero, one
+    vldrw.32 \t, [\from], #16
+    vqrdmlash.s32 \a, \t, \zero
+    vqrdmlash.s32 \b, \t, \zero
 .endm
 
-.macro SHIFT_DOWN
-    vrshl.s32 q0, q0, q3
-    vrshl.s32 q1, q1, q3
-    vadd.i32 q0, q0, r0
-    vadd.i32 q1, q1, r0
+.macro SHIFT_DOWN a, b, u, zero
+    vrshl.s32 \a, \a, \u
+    vrshl.s32 \b, \b, \u
+    vadd.i32 \a, \a, \zero
+    vadd.i32 \b, \b, \zero
 .endm
 
-.macro ROUND_EXACT
-    vldrw.32 q2, [r5], #16
-    vldrw.32 q3, [r5], #16
-    vqrdmulh.s32 q0, q0, q2
-    movs    r6, #1
-    vqrdmulh.s32 q1, q1, q2
-    vqdmlah.s32 q0, q0, r6
-    vqdmlah.s32 q1, q1, r6
-    SHIFT_DOWN
+.macro ROUND_EXACT a, b, t, u, from, zero, one
+    vldrw.32 \t, [\from], #16
+    vldrw.32 \u, [\from], #16
+    vqrdmulh.s32 \a, \a, \t
+    mov     \one, #1
+    vqrdmulh.s32 \b, \b, \t
+    vqdmlah.s32 \a, \a, \one
+    vqdmlah.s32 \b, \b, \one
+    SHIFT_DOWN \a, \b, \u, \zero
 .endm
 
-.macro ROUND_WIDE
-    vldrw.32 q2, [r5], #16
-    vshl.s32 q0, q0, q2
-    vshl.s32 q1, q1, q2
-    vldrw.32 q2, [r5], #16
-    vqrdmulh.s32 q0, q0, q2
-    vqrdmulh.s32 q1, q1, q2
-    vldrw.32 q3, [r5], #16
-    vshr.s32 q2, q0, #31
-    vand    q2, q2, q3
-    vadd.i32 q0, q0, q2
-    vshr.s32 q2, q1, #31
-    vand    q2, q2, q3
-    vadd.i32 q1, q1, q2
-    vldrw.32 q3, [r5], #16
-    SHIFT_DOWN
+.macro ROUND_WIDE a, b, t, u, from, zero, one
+    vldrw.32 \t, [\from], #16
+    vshl.s32 \a, \a, \t
+    vshl.s32 \b, \b, \t
+    vldrw.32 \t, [\from], #16
+    vqrdmulh.s32 \a, \a, \t
+    vqrdmulh.s32 \b, \b, \t
+    vldrw.32 \u, [\from], #16
+    vshr.s32 \t, \a, #31
+    vand    \t, \t, \u
+    vadd.i32 \a, \a, \t
+    vshr.s32 \t, \b, #31
+    vand    \t, \t, \u
+    vadd.i32 \b, \b, \t
+    vldrw.32 \u, [\from], #16
+    SHIFT_DOWN \a, \b, \u, \zero
 .endm
 
-/* r0 te_conv_vectors_args, r1 r2 pixels, r3 and on the stack outputs. Stack frame, as one LDM reads it: zero, bytes of a
- * pixel, end of the first pixel's outputs, vectors of a pixel. */
-.macro PAIR name, round
+.macro NARROW a, b
+    vqmovnb.s32 \a, \a
+    vqmovnb.s32 \b, \b
+    vqmovnb.s16 \a, \a
+    vqmovnb.s16 \b, \b
+.endm
+
+/* 16 values of both pixels: loads of weights and of a pixel lie between the products. */
+.macro PRODUCTS op, first, second
+    vldrb.8 q0, \first
+    vldrb.8 q2, [r5], #64
+    vldrb.8 q1, \second
+    \op\().s8 r0, q0, q2
+    vldrb.8 q3, [r5, #-48]
+    \op\().s8 r8, q1, q2
+    \op\().s8 r2, q0, q3
+    vldrb.8 q2, [r5, #-32]
+    \op\().s8 r10, q1, q3
+    \op\().s8 r4, q0, q2
+    vldrb.8 q3, [r5, #-16]
+    \op\().s8 r12, q1, q2
+    \op\().s8 r6, q0, q3
+    \op\().s8 lr, q1, q3
+.endm
+
+.set CHAIN, 15 /* vectors of a pixel in one piece */
+.set PRODUCTS_BYTES, 56
+
+/* Stack frame: zero, end of the first pixel's outputs | bytes to the next outputs, to the next pixels, weights, pairs |
+ * bytes of a pixel's outputs, bytes from the 8th vector to the last, r1 while vectors beyond the chain are multiplied. */
+.set FRAME, 40
+.macro PAIRS name, round
 FUNCTION \name
     push    {r4-r11, lr}
-    ldm     r0, {r5, r7, r8, r10}
-    mov     r9, r1
-    mov     r11, r2
-    mov     r1, r3
-    ldr     r3, [sp, #36]
-    mov     r0, r10
-    lsl     r2, r7, #4
-    add     r4, r1, r8, lsl #2
-    sub     sp, #16
-    stm     sp, {r0, r2, r4, r7}
+    ldm     r0, {r1-r8}
+    ldrd    r10, r12, [r0, #32]
+    sub     sp, #FRAME
+    lsl     r10, r10, #2             /* bytes of all quads */
+    add     lr, r4, r10
+    strd    r12, lr, [sp]
+    rsb     r12, r10, r5, lsl #1
+    strd    r12, r3, [sp, #8]
+    strd    r7, r6, [sp, #16]
+    lsl     r12, r8, #4
+    sub     r12, #16 + 112
+    strd    r10, r12, [sp, #24]
+    add     r9, r1, #112
+    add     r11, r9, r2
+    mov     r1, r4
+    add     r3, r4, r5
+    mov     r5, r7
+    adr.w   r7, .Lbeyond\@
+    cmp     r8, #CHAIN
+    bhi     .Lentry\@
+    adr.w   r7, .Lsums\@
+    sub     r8, #1
+    movs    r0, #PRODUCTS_BYTES
+    mls     r7, r8, r0, r7
+.Lentry\@:
+    orr     r7, #1
 .Lquad\@:
-    ldm     r5!, {r0, r2, r4, r6}
-    mov     r8, r0
-    mov     r10, r2
-    mov     r12, r4
-    mov     lr, r6
+    PRODUCTS vmladav, "[r9, #-112]", "[r11, #-112]"
+    bx      r7
+    .p2align 2
+.Lbeyond\@:
+    str     r1, [sp, #32]
+    ldr     r1, [sp, #28]
+    add     r9, r1
+    add     r11, r1
+    lsrs    r1, #4
+    subs    r1, #CHAIN - 8
 .Lvector\@:
-    vldrb.8 q0, [r9], #16
-    vldrb.8 q2, [r5], #64
-    vldrb.8 q1, [r11], #16
-    vmladava.s8 r0, q0, q2
-    vldrb.8 q3, [r5, #-48]
-    vmladava.s8 r8, q1, q2
-    vmladava.s8 r2, q0, q3
-    vldrb.8 q2, [r5, #-32]
-    vmladava.s8 r10, q1, q3
-    vmladava.s8 r4, q0, q2
-    vldrb.8 q3, [r5, #-16]
-    vmladava.s8 r12, q1, q2
-    subs    r7, #1
-    vmladava.s8 r6, q0, q3
-    vmladava.s8 lr, q1, q3
+    PRODUCTS vmladava, "[r9], #-16", "[r11], #-16"
+    subs    r1, #1
     bne     .Lvector\@
+    sub     r9, #112
+    sub     r11, #112
+    ldr     r1, [sp, #32]
+    .set    offset, 16 * (CHAIN - 8)
+    .rept   CHAIN - 1
+    PRODUCTS vmladava, "[r9, #offset]", "[r11, #offset]"
+    .set    offset, offset - 16
+    .endr
+.Lsums\@:
+    vldrw.32 q2, [r5], #16
     vmov    q0[2], q0[0], r0, r4
     vmov    q0[3], q0[1], r2, r6
+    ldrd    r0, r4, [sp]
     vmov    q1[2], q1[0], r8, r12
+    vadd.i32 q0, q0, q2
     vmov    q1[3], q1[1], r10, lr
-    ldm     sp, {r0, r2, r4, r7}
-    sub     r9, r9, r2
-    sub     r11, r11, r2
-    \round
-    vqmovnb.s32 q0, q0
-    vqmovnb.s32 q1, q1
-    vqmovnb.s16 q0, q0
-    vqmovnb.s16 q1, q1
+    vadd.i32 q1, q1, q2
+    \round q0, q1, q2, q3, r5, r0, r6
+    NARROW q0, q1
     vstrb.32 q0, [r1], #4
     vstrb.32 q1, [r3], #4
     cmp     r1, r4
     bne     .Lquad\@
-    add     sp, #16
+    ldrd    r2, r4, [sp, #8]
+    ldrd    r5, r6, [sp, #16]
+    ldr     r0, [sp, #24]
+    add     r1, r2
+    add     r3, r2
+    add     r9, r4
+    add     r11, r4
+    add     r0, r1
+    str     r0, [sp, #4]
+    subs    r6, #1
+    str     r6, [sp, #20]
+    bne     .Lquad\@
+    add     sp, #FRAME
     pop     {r4-r11, pc}
 .endm
 
-PAIR te_conv_pair_fast, ROUND_FAST
-PAIR te_conv_pair_exact, ROUND_EXACT
-PAIR te_conv_pair_wide, ROUND_WIDE
+PAIRS te_conv_pairs_fast, ROUND_FAST
+PAIRS te_conv_pairs_exact, ROUND_EXACT
+PAIRS te_conv_pairs_wide, ROUND_WIDE
+
+/* The same for pixels of one vector each, one after the other. r1 x, r3 y, r5 constants, r7 from output to output,
+ * r9 zero, r11 constants behind the weights; stack: x, y, end of the first pixel's outputs, pairs. */
+.macro VECTOR name, round
+FUNCTION \name
+    push    {r4-r11, lr}
+    vpush   {d8-d15}
+    ldr     r1, [r0]
+    ldrd    r4, r7, [r0, #12]
+    ldrd    r6, r5, [r0, #20]
+    ldrd    r8, r9, [r0, #32]
+    add     r8, r4, r8, lsl #2
+    sub     sp, #16
+    strd    r1, r4, [sp]
+    strd    r8, r6, [sp, #8]
+.Lchannels\@:
+    ldrd    r1, r3, [sp]
+    ldr     lr, [sp, #12]
+    vldrb.8 q0, [r5], #64
+    vldrb.8 q1, [r5, #-48]
+    vldrb.8 q2, [r5, #-32]
+    vldrb.8 q3, [r5, #-16]
+    .ifc \round, ROUND_FAST
+    vldrw.32 q6, [r5], #16
+    vldrw.32 q7, [r5], #16
+    .else
+    mov     r11, r5
+    .endif
+    dls     lr, lr
+.Lpair\@:
+    vldrb.8 q4, [r1], #16
+    vmladav.s8 r0, q4, q0
+    vldrb.8 q5, [r1], #16
+    vmladav.s8 r2, q4, q1
+    vmladav.s8 r4, q4, q2
+    vmladav.s8 r6, q4, q3
+    vmladav.s8 r8, q5, q0
+    vmov    q4[2], q4[0], r0, r4
+    vmladav.s8 r10, q5, q1
+    vmladav.s8 r12, q5, q2
+    vmov    q4[3], q4[1], r2, r6
+    vmladav.s8 r0, q5, q3
+    vmov    q5[2], q5[0], r8, r12
+    vmov    q5[3], q5[1], r10, r0
+    .ifc \round, ROUND_FAST
+    vadd.i32 q4, q4, q6
+    vadd.i32 q5, q5, q6
+    vqrdmlash.s32 q4, q7, r9
+    vqrdmlash.s32 q5, q7, r9
+    .else
+    mov     r5, r11
+    vldrw.32 q6, [r5], #16
+    vadd.i32 q4, q4, q6
+    vadd.i32 q5, q5, q6
+    \round q4, q5, q6, q7, r5, r9, r0
+    .endif
+    NARROW q4, q5
+    vstrb.32 q4, [r3]
+    add     r3, r7
+    vstrb.32 q5, [r3]
+    add     r3, r7
+    le      lr, .Lpair\@
+    ldrd    r2, r4, [sp, #4]
+    adds    r2, #4
+    str     r2, [sp, #4]
+    cmp     r2, r4
+    bne     .Lchannels\@
+    add     sp, #16
+    vpop    {d8-d15}
+    pop     {r4-r11, pc}
+.endm
+
+VECTOR te_conv_vector_fast, ROUND_FAST
+VECTOR te_conv_vector_exact, ROUND_EXACT
+VECTOR te_conv_vector_wide, ROUND_WIDE
+
+/* r0 to, r1 from copy to copy, r2 x, r3 from piece to piece, stack: pieces, bytes of each. */
+FUNCTION te_conv_gather_vectors
+    push    {r4-r7, lr}
+    ldrd    r4, r5, [sp, #20]
+.Lvectors:
+    mov     r6, r0
+    mov     r7, r2
+    vctp.8  r5
+    dls     lr, r4
+.Lpieces:
+    vpstt
+    vldrbt.8 q0, [r7]
+    vstrbt.8 q0, [r6]
+    add     r7, r3
+    add     r6, r1
+    le      lr, .Lpieces
+    adds    r0, #16
+    adds    r2, #16
+    subs    r5, #16
+    bhi     .Lvectors
+    pop     {r4-r7, pc}
 
 #endif
 

@@ -5,9 +5,7 @@
 #include "tinyengine/te_conv_fast.h"
 #include "tinyengine/te_rows.h"
 
-/* Output rows row .. row + rows - 1, one after the other at y. */
-void te_conv_fast_run(const te_conv_fast_params *p, const te_row_view *x, int8_t *y, uint32_t row,
-                      uint32_t rows, void *scratch);
+te_conv_run_fn te_conv_fast_run;
 
 /* Computes all output channels of one block of pixels, whose columns are gathered: `args` as for p->tiles. */
 typedef void te_conv_block_fn(const te_conv_fast_params *p, const te_conv_tiles_args *args, void *context);
