@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import tinyengine  # noqa: F401  before NumPy, whose number of threads it decides
 
 
 @pytest.hookimpl(tryfirst=True)
