@@ -202,7 +202,7 @@ def test_both_engines_compute_the_same_attention() -> None:
     pytest.importorskip("tensorflow")
     torch = pytest.importorskip("torch")
     import keras
-    from tinyengine.recipes.torch_engine import _attention
+    from tinyengine.recipes.torch_network import linear_attention as _attention
     from tinyengine.zoo.build import linear_attention
 
     rng = np.random.default_rng(0)

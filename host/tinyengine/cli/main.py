@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "search": "Find an architecture for a board and an instruction budget.",
     "teach": "Let a large network look at pictures, for a small one to learn from.",
     "fit": "Train a network of the zoo on labelled images.",
+    "supernet": "Train one network whose parts are networks of many sizes.",
 }
 
 

@@ -63,10 +63,10 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
     network = chosen_network(options)
     # pictures are kept larger than the network's input, so that crops of them still have detail
     with_embedding = options.recipe.embedding_weight > 0
-    data = _load(activity, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
-    validation = _load(activity, [options.validate], network.resolution) if options.validate else None
+    data = load_pictures(activity, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
+    validation = load_pictures(activity, [options.validate], network.resolution) if options.validate else None
     if validation is not None:
-        _check_validation(options, data, validation)
+        check_validation(options.validate, data, validation)
     network = replace(network, classes=len(data.classes))
     training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
     if options.resume:
@@ -106,9 +106,10 @@ def check_run(folder: Path, resume: bool) -> None:
         raise DataError(f"{folder} holds an unfinished or finished run: add --resume, or name another --run folder")
 
 
-def _load(
+def load_pictures(
     activity: Activity, paths: list[Path], size: int, limit: int | None = None, with_embedding: bool = False
 ) -> Arrays:
+    """All pictures of ``paths``, squares of ``size``."""
     sets = [read_pictures(path, limit) for path in paths]
     if not with_embedding:
         sets = [replace(each, embedding=None) for each in sets]
@@ -116,12 +117,13 @@ def _load(
     return join(sets).decoded(size, progress=progress)
 
 
-def _check_validation(options: FitOptions, data: Arrays, validation: Arrays) -> None:
+def check_validation(path: Path | None, data: Arrays, validation: Arrays) -> None:
+    """DataError where the ``validation`` pictures of ``path`` cannot judge what is learned from ``data``."""
     if (validation.labels < 0).all():
-        raise DataError(f"{options.validate} has no labels to measure the accuracy with")
+        raise DataError(f"{path} has no labels to measure the accuracy with")
     if validation.classes != data.classes:
         raise DataError(
-            f"{options.validate} has the classes {[*validation.classes]} and the training data {[*data.classes]}"
+            f"{path} has the classes {[*validation.classes]} and the training data {[*data.classes]}"
         )
 
 

@@ -30,6 +30,11 @@ def load_architecture(path: Path) -> Network:
         raise ModelError(f"the architecture {path} does not exist") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not an architecture: {str(error).splitlines()[0]}") from error
+    return architecture_of(data, path)
+
+
+def architecture_of(data: Any, path: Path) -> Network:
+    """What :func:`as_data` made plain, read from ``path``; ModelError for anything else."""
     if not isinstance(data, dict) or not isinstance(data.get("blocks"), str):
         raise ModelError(f"{path} is not an architecture: it lacks 'blocks'")
     for key in (*_NUMBERS, "head"):
@@ -54,7 +59,17 @@ def load_architecture(path: Path) -> Network:
 
 def save_architecture(network: Network, path: Path, figures: dict[str, Any]) -> None:
     """Write ``network`` with the figures of its search; a reader never sees half a file. Raises DataError."""
-    data = {
+    data = as_data(network) | figures
+    try:
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+
+
+def as_data(network: Network) -> dict[str, Any]:
+    """``network`` as JSON knows it."""
+    return {
         "name": network.name,
         "about": network.about,
         "resolution": network.resolution,
@@ -62,13 +77,7 @@ def save_architecture(network: Network, path: Path, figures: dict[str, Any]) -> 
         "blocks": " ".join(_word(block) for block in network.blocks),
         "classes": network.classes,
         **({"head": network.head} if network.head is not None else {}),
-        **figures,
     }
-    try:
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _is_block(block: Block | Attention) -> bool:

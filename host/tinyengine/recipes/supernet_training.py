@@ -1,0 +1,75 @@
+"""Training of a super-network: the loop of ``recipes.train`` with steps that train all sub-networks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyengine.data.samples import Arrays
+from tinyengine.recipes.inherit import Heir
+from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import begin
+from tinyengine.recipes.supernet_engine import SupernetEngine
+from tinyengine.recipes.train import Training
+from tinyengine.supernet.file import is_supernet, load_supernet
+from tinyengine.supernet.space import Space, grown
+from tinyengine.supernet.weights import Layers, by_importance, by_layer, grow, in_order
+from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.table import Network
+
+_JUDGED_ON = 256
+"""Pictures on which normalizations are measured at the end of an epoch."""
+
+
+class SupernetTraining(Training):
+    """One run; ``model`` is the largest sub-network of ``space``, whose weights all others inherit."""
+
+    figure = "mean of the largest and the smallest"
+
+    def __init__(
+        self,
+        base: Network,
+        resolutions: tuple[int, ...],
+        recipe: Recipe,
+        data: Arrays,
+        folder: Path,
+        start: Path | None = None,
+        threads: int = 1,
+    ) -> None:
+        """``start``: a super-network's file, or weights of ``base`` as ``recipes.start.begin`` reads them: its channels
+        are put in the order of their importance, and its kernels grown."""
+        base = replace(base, resolution=resolutions[-1])
+        self.base, self.space = base, Space(grown(base), resolutions)
+        super().__init__(self.space.network, recipe, data, folder, start, "pytorch", threads)
+
+    @property
+    def layers(self) -> Layers:
+        return by_layer(self.space.network, [weight.numpy() for weight in self.model.weights])
+
+    def _begin(self, start: Path) -> bytes:
+        if is_supernet(start):
+            known = load_supernet(start)
+            layers, digest = known.layers, hashlib.sha256(start.read_bytes()).digest()
+            self.space.match(known.space.network)
+        else:
+            model = keras_model(self.base, softmax=False)
+            digest = begin(model, self.base, start, self.data.values, self.recipe.seed)
+            of_base = by_layer(self.base, [weight.numpy() for weight in model.weights])
+            layers = by_importance(self.space, grow(of_base, self.space.network))
+        self.model.set_weights(in_order(layers))
+        return digest
+
+    def _settings(self) -> list[Any]:
+        return [*super()._settings(), self.space.resolutions]
+
+    def _make_engine(self, backend: str, threads: int) -> SupernetEngine:
+        return SupernetEngine(self.model, self.space, self.recipe, self.network.classes, threads)
+
+    def _measure(self, validation: Any, epoch: int) -> float | None:
+        heir = Heir(self.space, self.layers, self.data.values, _JUDGED_ON)
+        ends = self.space.largest(), self.space.smallest()
+        return float(np.mean([heir.judge(end, validation, self.recipe.soft_weight).accuracy for end in ends]))
