@@ -357,6 +357,11 @@ TESTED: dict[str, str] = {
         ("take them out of one of the two", "name a file that ends in .npz", "name another file"),
         "test_teach.py::test_teach_writes_a_data_set",
     ),
+    "take a file that tinyengine supernet train has written": "test_supernet.py::test_a_file_keeps_what_it_is_given",
+    "take an architecture that tinyengine search wrote, or 'largest' or 'smallest'": (
+        "test_supernet.py::test_what_is_no_part"
+    ),
+    "take a network of inverted residuals, such as mbv2-w0.35": "test_supernet.py::test_what_is_no_part",
     "run pip install {}": "test_teach.py::test_the_published_teacher_sees_pictures",
     "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",
 }

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from tinyengine.cli.fit_options import VALIDATE, recipe_options, run_options
 from tinyengine.cli.options import FiniteRange, fields_of, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.recipes.augment import Augmentation
@@ -35,9 +36,7 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
     help="Folder with one subfolder per class, or .npz; may be repeated, also with pictures only a teacher labelled. "
     "For detection: .npz with boxes, .json (COCO), folder (YOLO's .txt, VOC's .xml).",
 )
-@click.option(
-    "--validate", type=click.Path(path_type=Path), help="Pictures to measure the accuracy with, never trained on."
-)
+@VALIDATE
 @click.option(
     "--arch",
     default="person-tiny",
@@ -54,17 +53,13 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
     Recipe().epochs,
     "Passes over all pictures; 0: the weights of --start as they are, with normalization measured anew.",
 )
-@setting("--batch", click.IntRange(2), Recipe().batch, "Pictures per step.")
-@setting("--rate", FiniteRange(0, min_open=True), Recipe().rate, "Peak learning rate.")
-@setting("--soft-weight", FiniteRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label.")
+@recipe_options
 @setting(
     "--embedding-weight",
     FiniteRange(0),
     Recipe().embedding_weight,
     "Weight of the teacher's embedding in the loss, with data from tinyengine teach.",
 )
-@setting("--min-area", FiniteRange(0.01, 1), Augmentation().min_area, "Smallest share of a picture a crop keeps.")
-@setting("--gray", FiniteRange(0, 1), Augmentation().gray, "Share of the pictures turned gray.")
 @setting("--cutout", FiniteRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
 @setting("--mixup", FiniteRange(0, 1), 0.0, "Share of the batches blended in pairs.")
 @click.option("--class", "chosen", multiple=True, metavar="NAME", help="Detection: find these; default: all classes.")
@@ -76,23 +71,21 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
     help="Detection: do without this block of --arch, one that changes no shape (the first is 0).",
 )
 @setting("--mosaic", FiniteRange(0, 1), 0.0, "Detection: share of the pictures put together from four.")
-@setting("--average", FiniteRange(0, 1, max_open=True), Recipe().average, "Weight averaging per step.")
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Begin with these weights of the same architecture instead of random ones: a run's best.npz, a .keras, or an "
-    "int8 network (.tflite, .json); the number of classes may be another.",
+    help="Begin with these weights of the same architecture instead of random ones: a run's best.npz, a .keras, an "
+    "int8 network (.tflite, .json), or a super-network that --arch is a part of (.npz); the number of classes may be "
+    "another.",
 )
-@setting("--seed", int, 0, "Decides every random choice.")
-@setting("--threads", click.IntRange(1), 1, "Processor cores to use.")
 @setting(
     "--backend",
     click.Choice(BACKENDS),
     BACKENDS[0],
     "What computes the steps; pytorch (pip install 'tinyengine[torch]') takes two thirds of the time on x86.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")
+@run_options
 @click.option(
     "--run",
     "run",
@@ -101,7 +94,6 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
     show_default=True,
     help="Folder for checkpoints and log.",
 )
-@click.option("--resume", is_flag=True, help="Continue the run in --run where it stopped.")
 @click.option(
     "-o",
     "--out",

@@ -74,7 +74,7 @@ def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = si
         for name, found in (("float", result.float_precision), ("int8", result.int8_precision)):
             sizes = "; ".join(f"{size} {_per_cent(ap)}" for size, (ap, _) in found["by_size"].items())
             say(f"{name}: AP50 {_per_cent(found['ap50'])} of {found['count']} boxes; by share of the picture {sizes}")
-    keep_result(options, say, result)
+    keep_result(options.run, options.out, say, result)
     return result
 
 

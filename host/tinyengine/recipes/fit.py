@@ -66,7 +66,7 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
     data = load_pictures(activity, options.data, network.resolution * 3 // 2, options.limit, with_embedding)
     validation = load_pictures(activity, [options.validate], network.resolution) if options.validate else None
     if validation is not None:
-        check_validation(options.validate, data, validation)
+        check_validation(options.validate, data.classes, validation)
     network = replace(network, classes=len(data.classes))
     training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
     if options.resume:
@@ -94,10 +94,10 @@ def write_int8(
     model.save(options.run / "model.keras")
 
 
-def keep_result(options: FitOptions, say: Say, result: Any) -> None:
-    """Keep what ``--json`` prints (a dataclass) with the run."""
-    (options.run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
-    say(f"wrote {options.out}")
+def keep_result(run: Path, out: Path, say: Say, result: Any) -> None:
+    """Keep what ``--json`` prints (a dataclass) with the run that has written ``out``."""
+    (run / "result.json").write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
+    say(f"wrote {out}")
 
 
 def check_run(folder: Path, resume: bool) -> None:
@@ -117,14 +117,12 @@ def load_pictures(
     return join(sets).decoded(size, progress=progress)
 
 
-def check_validation(path: Path | None, data: Arrays, validation: Arrays) -> None:
-    """DataError where the ``validation`` pictures of ``path`` cannot judge what is learned from ``data``."""
+def check_validation(path: Path | None, classes: tuple[str, ...], validation: Arrays) -> None:
+    """DataError where the ``validation`` pictures of ``path`` cannot judge a network for ``classes``."""
     if (validation.labels < 0).all():
         raise DataError(f"{path} has no labels to measure the accuracy with")
-    if validation.classes != data.classes:
-        raise DataError(
-            f"{path} has the classes {[*validation.classes]} and the training data {[*data.classes]}"
-        )
+    if validation.classes != classes:
+        raise DataError(f"{path} has the classes {[*validation.classes]} and the training data {[*classes]}")
 
 
 def _finish(
@@ -153,5 +151,5 @@ def _finish(
         )
         if agreed := result.int8_accuracy["agreed"]:
             say(f"int8 {agreed[0]:.2f} % of the {agreed[1]} whose label the answers in the data share")
-    keep_result(options, say, result)
+    keep_result(options.run, options.out, say, result)
     return result

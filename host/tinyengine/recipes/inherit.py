@@ -5,7 +5,6 @@ A sub-network's statistics differ from the largest one's, so its normalization i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from tinyengine.data.samples import Arrays
 from tinyengine.optional import torch
 from tinyengine.recipes.start import some_pictures
 from tinyengine.recipes.torch_network import Tensors, forward, to_keras, to_torch
+from tinyengine.supernet.judged import Inherited
 from tinyengine.supernet.space import Space
 from tinyengine.supernet.weights import Layers, cut
 from tinyengine.zoo.table import Network, convolutions
@@ -23,22 +23,13 @@ MEASURED = 1024
 """Pictures on which the normalization is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """How a sub-network does on pictures that were never trained on: per cent right of those with a label, and the
-    mean cross entropy in nats with what ``fit`` would have it learn (label and teacher averaged)."""
-
-    accuracy: float
-    cross_entropy: float
-
-
 class Heir:
     """The sub-networks of ``space`` with parts of ``layers``, normalized on ``pictures`` (N, S, S, 3), uint8."""
 
     def __init__(self, space: Space, layers: Layers, pictures: np.ndarray, count: int = MEASURED) -> None:
         self._space, self._layers = space, layers
         chosen = np.random.default_rng(0).choice(len(pictures), min(count, len(pictures)), False)
-        self._pictures, self._judged = pictures[np.sort(chosen)], None
+        self._pictures = pictures[np.sort(chosen)]
         self._resized: dict[tuple[int, int], np.ndarray] = {}
 
     def inherit(self, network: Network) -> Layers:
@@ -50,9 +41,9 @@ class Heir:
             for k, first in enumerate(range(0, len(pixels), BATCH)):
                 # the mean of the batches' statistics
                 forward(network, tensors, _input(pixels[first : first + BATCH]), momentum=1 / (k + 1))
-        return {name: [*values[:3], *_statistics(tensors[name])] for name, values in layers.items() if len(values) > 3} | {
-            "classifier": layers["classifier"]
-        }
+        return {
+            name: [*values[:3], *_statistics(tensors[name])] for name, values in layers.items() if len(values) > 3
+        } | {"classifier": layers["classifier"]}
 
     def judge(self, network: Network, judged: Arrays, soft_weight: float) -> Inherited:
         """``judged`` may be of any size."""

@@ -19,6 +19,8 @@ from tinyengine.convert.source import NETWORKS
 from tinyengine.data.images import to_pixels
 from tinyengine.errors import DataError, ModelError
 from tinyengine.optional import tensorflow
+from tinyengine.supernet.file import Supernet, is_supernet, load_supernet
+from tinyengine.supernet.weights import cut
 from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Attention, Convolution, Network, convolutions
 
@@ -37,13 +39,15 @@ _EPSILON = 1e-3  # Keras' default, which the zoo's models use
 def begin(model: keras.Model, network: Network, start: Path, pictures: np.ndarray, seed: int = 0) -> bytes:
     """Give ``model`` (``keras_model(network, softmax=False)``) the weights of ``start``; returns their digest.
 
-    ``start``: an int8 network (.tflite, or the .json of a tiny-training one) or what ``load_weights`` reads. The number
-    of classes may be another. Statistics are measured on MEASURED of ``pictures`` (N, S, S, 3), uint8. DataError or
-    ModelError where the weights are of another architecture.
+    ``start``: an int8 network (.tflite, or the .json of a tiny-training one), a super-network of which ``network`` is a
+    part, or what ``load_weights`` reads. The number of classes may be another. Statistics are measured on some of
+    ``pictures`` (N, S, S, 3), uint8. DataError or ModelError where the weights are of another architecture.
     """
     if not start.is_file():
         raise DataError(f"the weights {start} do not exist")
-    if start.suffix.lower() in NETWORKS:
+    if is_supernet(start):
+        _inherit(model, network, load_supernet(start), some_pictures(pictures, MEASURED_ANEW, network.resolution, seed))
+    elif start.suffix.lower() in NETWORKS:
         _begin_with_network(model, network, start, some_pictures(pictures, MEASURED, network.resolution, seed))
     else:
         load_weights(model, start, other_classes=True)
@@ -92,6 +96,17 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
         _classifier(model, real[-1])
     else:
         _new_classifier(model, layers[-1], means[-1], deviations[-1])
+
+
+def _inherit(model: keras.Model, network: Network, supernet: Supernet, pictures: np.ndarray) -> None:
+    """Give ``model`` its parts of the super-network's weights, the statistics measured on ``pictures``."""
+    for name, (kernel, *vectors) in cut(supernet.space, network, supernet.layers).items():
+        if name != "classifier":
+            model.get_layer(name).set_weights([kernel])
+            model.get_layer(f"{name}_bn").set_weights(vectors)
+        elif len(supernet.classes) == network.classes:
+            model.get_layer(name).set_weights([kernel, *vectors])
+    measure_normalization(model, network, pictures)
 
 
 def _classifier(model: keras.Model, its: RealLayer) -> None:

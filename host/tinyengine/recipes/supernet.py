@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from tinyengine.data.reader import read_pictures
+from tinyengine.convert.keras import picture_samples, quantize
+from tinyengine.data.metadata import ModelMetadata
+from tinyengine.data.network_file import check_output, write_network
 from tinyengine.data.samples import Arrays
 from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow, torch
 from tinyengine.progress import Activity, Say, silent
-from tinyengine.recipes.fit import check_run, check_validation, keep_result, load_pictures
-from tinyengine.recipes.inherit import MEASURED, Heir, Inherited
+from tinyengine.recipes.evaluate import score, tflite_outputs
+from tinyengine.recipes.fit import CALIBRATION_PICTURES, check_run, check_validation, keep_result, load_pictures
+from tinyengine.recipes.inherit import MEASURED, Heir
 from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import begin, some_pictures
 from tinyengine.recipes.supernet_training import SupernetTraining
 from tinyengine.supernet.file import Supernet, load_supernet, save_supernet
+from tinyengine.supernet.judged import Judged
+from tinyengine.supernet.predictor import Predictor, fit_predictor
 from tinyengine.supernet.space import RESOLUTIONS
 from tinyengine.zoo.arch_file import find_or_load
+from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, macs, parameters
 
 
@@ -38,17 +45,6 @@ class SupernetOptions:
     run: Path = Path("runs/supernet")
     resume: bool = False
     start: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A sub-network: what it costs, and how it does with inherited weights (None without validation pictures)."""
-
-    arch: str
-    resolution: int
-    macs: int
-    parameters: int
-    inherited: Inherited | None
 
 
 @dataclass(slots=True)
@@ -73,7 +69,7 @@ def train_supernet(options: SupernetOptions, activity: Activity = silent, say: S
     data = load_pictures(activity, options.data, largest, options.limit)
     validation = load_pictures(activity, [options.validate], largest) if options.validate else None
     if validation is not None:
-        check_validation(options.validate, data, validation)
+        check_validation(options.validate, data.classes, validation)
     base = replace(base, classes=len(data.classes))
     training = SupernetTraining(
         base, options.resolutions, options.recipe, data, options.run, options.start, options.threads
@@ -91,11 +87,108 @@ def train_supernet(options: SupernetOptions, activity: Activity = silent, say: S
     ]
     judged = [judge(heir, name, network, validation, options.recipe.soft_weight) for name, network in ends]
     result = SupernetResult(options.out, len(data), training.steps, judged)
-    keep_result(options, say, result)
+    keep_result(options.run, options.out, say, result)
     return result
+
+
+@dataclass(slots=True)
+class JudgeOptions:
+    """Of ``supernet evaluate`` and ``predict``. ``data``: pictures to measure normalizations on, ``validate``: others
+    to judge with."""
+
+    supernet: Path
+    data: list[Path]
+    validate: Path
+    archs: tuple[str, ...] = ()
+    resolution: int | None = None
+    networks: int = 200
+    seed: int = 0
+    soft_weight: float = Recipe().soft_weight
+    threads: int = 1
+
+
+def evaluate(options: JudgeOptions, activity: Activity = silent) -> list[Judged]:
+    """The sub-networks ``archs`` with inherited weights, in their order."""
+    supernet = load_supernet(options.supernet)
+    networks = [supernet.sub_network(arch, options.resolution) for arch in options.archs]
+    heir, validation = _heir(supernet, options, activity)
+    found = []
+    for k, (arch, network) in enumerate(zip(options.archs, networks, strict=True)):
+        activity("judging", k, len(networks))
+        found.append(judge(heir, arch, network, validation, options.soft_weight))
+    return found
+
+
+def predict(options: JudgeOptions, activity: Activity = silent) -> Predictor:
+    """Judge ``networks`` random sub-networks; fit a predictor to them and keep it in the super-network's file."""
+    supernet = load_supernet(options.supernet)
+    heir, validation = _heir(supernet, options, activity)
+    rng = np.random.default_rng(options.seed)
+    networks = [supernet.space.random(rng) for _ in range(options.networks)]
+    found = []
+    for k, network in enumerate(networks):
+        activity("judging", k, len(networks))
+        found.append(heir.judge(network, validation, options.soft_weight))
+    entropies, accuracies = [each.cross_entropy for each in found], [each.accuracy for each in found]
+    predictor = fit_predictor(supernet.space, networks, entropies, accuracies)
+    save_supernet(replace(supernet, predictor=predictor), options.supernet)
+    return predictor
+
+
+def _heir(supernet: Supernet, options: JudgeOptions, activity: Activity) -> tuple[Heir, Arrays]:
+    torch("judge sub-networks").set_num_threads(options.threads)
+    size = supernet.space.resolutions[-1]
+    limit = max(1, MEASURED // len(options.data))
+    pictures = load_pictures(activity, options.data, size, limit).values
+    validation = load_pictures(activity, [options.validate], size)
+    check_validation(options.validate, supernet.classes, validation)
+    return Heir(supernet.space, supernet.layers, pictures), validation
 
 
 def judge(heir: Heir, name: str, network: Network, validation: Arrays | None, soft_weight: float) -> Judged:
     """What one sub-network costs and does."""
     inherited = None if validation is None else heir.judge(network, validation, soft_weight)
     return Judged(name, network.resolution, macs(network), parameters(network), inherited)
+
+
+@dataclass(slots=True)
+class Exported:
+    """What ``supernet export --json`` prints; ``accuracy`` (``evaluate.Accuracy``) None without pictures."""
+
+    out: Path
+    arch: str
+    resolution: int
+    macs: int
+    parameters: int
+    accuracy: dict[str, Any] | None
+
+
+def export_sub_network(
+    path: Path,
+    arch: str,
+    out: Path,
+    data: list[Path],
+    validate: Path | None,
+    resolution: int | None = None,
+    activity: Activity = silent,
+) -> Exported:
+    """Write a sub-network with inherited weights as int8, calibrated on ``data``; judge it where there are pictures."""
+    tensorflow("write a sub-network")
+    check_output(out)
+    network = load_supernet(path).sub_network(arch, resolution)
+    pictures = load_pictures(activity, data, network.resolution, max(1, MEASURED // len(data))).values
+    validation = load_pictures(activity, [validate], network.resolution) if validate else None
+    write_sub_network(path, network, pictures, out)
+    accuracy = None
+    if validation is not None:
+        activity("judging the int8 network", 0, 1)
+        accuracy = asdict(score(tflite_outputs(out, validation.values).argmax(1), validation))
+    return Exported(out, arch, network.resolution, macs(network), parameters(network), accuracy)
+
+
+def write_sub_network(path: Path, network: Network, pictures: np.ndarray, out: Path) -> None:
+    """The int8 network and its MODEL.json; ``pictures`` are uint8 of its size."""
+    model = keras_model(network)
+    begin(model, network, path, pictures)
+    samples = picture_samples(some_pictures(pictures, CALIBRATION_PICTURES, network.resolution, 0))
+    write_network(out, quantize(model, samples), ModelMetadata(classes=load_supernet(path).classes))

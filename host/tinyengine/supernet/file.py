@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tinyengine.errors import DataError, ModelError
+from tinyengine.errors import DataError, TinyEngineError
 from tinyengine.paths import replacing
+from tinyengine.supernet.predictor import Predictor
 from tinyengine.supernet.space import Space
 from tinyengine.supernet.weights import Layers, by_layer, in_order
 from tinyengine.zoo.arch_file import architecture_of, as_data, find_or_load
@@ -21,11 +22,13 @@ _WEIGHTS = "weight"
 
 @dataclass(frozen=True)
 class Supernet:
-    """What all sub-networks of ``space`` inherit from; ``classes`` are their names."""
+    """What all sub-networks of ``space`` inherit from; ``classes`` are their names. ``predictor``: None where nobody
+    has judged enough of them."""
 
     space: Space
     layers: Layers
     classes: tuple[str, ...]
+    predictor: Predictor | None = None
 
     def sub_network(self, name: str | Path, resolution: int | None = None) -> Network:
         """``largest``, ``smallest``, a network of the zoo or the architecture of a .json file, with the super-network's
@@ -42,6 +45,8 @@ def save_supernet(supernet: Supernet, path: Path) -> None:
     if path.suffix != ".npz":
         raise DataError(f"the super-network {path} must end in .npz")
     about = {**as_data(supernet.space.network), "resolutions": supernet.space.resolutions, "names": supernet.classes}
+    if supernet.predictor is not None:
+        about["predictor"] = asdict(supernet.predictor)
     arrays = {
         f"{_WEIGHTS}{k}": value.astype(np.float16 if value.ndim > 1 else np.float32)
         for k, value in enumerate(in_order(supernet.layers))
@@ -71,6 +76,26 @@ def load_supernet(path: Path) -> Supernet:
             about = json.loads(str(arrays["supernet"]))
             values = [arrays[f"{_WEIGHTS}{k}"].astype(np.float32) for k in range(len(arrays) - 1)]
         network = architecture_of(about, path)
-        return Supernet(Space(network, tuple(about["resolutions"])), by_layer(network, values), tuple(about["names"]))
-    except (OSError, KeyError, ValueError, TypeError, EOFError, StopIteration, zipfile.BadZipFile, ModelError) as error:
-        raise DataError(f"{path} is no super-network: take a file that tinyengine supernet train has written") from error
+        known = about.get("predictor")
+        predictor = known and Predictor(
+            tuple(known["weights"]), tuple(known["line"]), known["error"], known["rank"], known["networks"]
+        )
+        return Supernet(
+            Space(network, tuple(about["resolutions"])),
+            by_layer(network, values),
+            tuple(about["names"]),
+            predictor,
+        )
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        EOFError,
+        StopIteration,
+        zipfile.BadZipFile,
+        TinyEngineError,
+    ) as error:
+        raise DataError(
+            f"{path} is no super-network: take a file that tinyengine supernet train has written"
+        ) from error

@@ -178,8 +178,8 @@ class Space:
 
     def _stranger(self, network: Network, reason: str) -> ModelError:
         return ModelError(
-            f"{network.name} is no part of the super-network {self.network.name}: {reason}; tinyengine search writes "
-            "architectures that are, and 'largest' and 'smallest' name two of them"
+            f"{network.name} is no part of the super-network {self.network.name}, as {reason}: take an architecture "
+            "that tinyengine search wrote, or 'largest' or 'smallest'"
         )
 
     def _is_part(self, block: Block, index: int, widths: tuple[int, ...]) -> bool:

@@ -39,7 +39,8 @@ def cut(space: Space, network: Network, layers: Mapping[str, Sequence[Any]], pyt
         block, _, part = layer.name.partition("_")
         origin = f"block{origins[int(block.removeprefix('block'))]}_{part}" if part else layer.name
         kernel, *vectors = layers[origin]
-        outputs = slice(layer.out_channels)
+        # the number of classes may be another; then the classifier is useless, and whole
+        outputs = slice(layer.out_channels if layer.kind != "dense" else None)
         parts[layer.name] = [kernel[_inside(layer, kernel.shape, pytorch)], *(v[outputs] for v in vectors)]
     return parts
 
@@ -48,7 +49,7 @@ def _inside(layer: Convolution, shape: Sequence[int], pytorch: bool) -> tuple[sl
     """The first channels and the middle of a kernel."""
     inputs, outputs = slice(layer.in_channels), slice(layer.out_channels)
     if layer.kind == "dense":
-        return (outputs, inputs) if pytorch else (inputs, outputs)
+        return (slice(None), inputs) if pytorch else (inputs,)
     side = shape[2] if pytorch else shape[0]
     edge = (side - layer.kernel) // 2
     middle = slice(edge, side - edge)
