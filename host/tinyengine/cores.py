@@ -27,8 +27,9 @@ FIRMWARE_LINK_FLAGS = ("-nostartfiles", "-Wl,-z,noexecstack")
 ANY: frozenset[str] = frozenset()
 DSP = frozenset({"dsp"})
 MVE = frozenset({"dsp", "mve"})
+REGISTERS = frozenset({"registers"})
 """What code asks of a core: nothing; the DSP extension (SMLAD and its kin: products of pairs of int16); Helium besides
-(vectors of 16 bytes)."""
+(vectors of 16 bytes); more than 16 registers, where there is no DSP extension."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Core:
 
     name: str
     flags: tuple[str, ...]  # GCC's, for this core alone
-    features: frozenset[str] = ANY  # of dsp, mve
+    features: frozenset[str] = ANY  # of dsp, mve, registers
     machine: Machine | None = None  # None: code is compiled for it, and not run
     cycle_model: str | None = None  # one of measure.cycles.estimate.MODELS: the timings of its instructions
     compiler: Compiler = ARM
@@ -173,6 +174,7 @@ _TABLE = (
         "rv32imc",
         # No section for small data, which no linker script of ours has. The library is named here for its headers.
         ("-march=rv32imc", "-mabi=ilp32", "-msmall-data-limit=0", "--specs=picolibc.specs"),
+        REGISTERS,
         # The core counts instructions itself, in units of QEMU's clock.
         machine=Machine(
             "virt",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tinyengine.compiler import CompileOptions, compile_graph
-from tinyengine.cores import ANY
+from tinyengine.cores import ANY, REGISTERS, core
 from tinyengine.ir.ops import Window
 from tinyengine.kernels.base import Target
 from tinyengine.measure.bench import bench
@@ -17,10 +17,10 @@ from tests.helpers.cases import Draw
 from tests.helpers.fast_cases import Numbers
 
 SCALAR = Target(ANY)
-KERNELS = {f"te_{name}_scalar_s8" for name in ("conv", "pointwise", "depthwise", "dense")}
+KERNELS = {f"te_{name}_scalar_s8" for name in ("conv", "conv_pairs", "pointwise", "depthwise", "dense")}
 
 
-def batches() -> list[Batch]:
+def batches(target: Target = SCALAR) -> list[Batch]:
     """Counts around the unrolled loops, windows in the padding, strides, odd maps, sums at their ends."""
     draw = Draw(np.random.default_rng(21))
     lengths = [*range(1, 13), 31, 64, 65]
@@ -31,21 +31,24 @@ def batches() -> list[Batch]:
     extreme = fast_cases.extreme_cases(Draw(np.random.default_rng(3)))
     extreme += [fast_cases.dense(draw, 33, 8, Numbers("ends", "ends", 1 << 28, (1e-9, 1e-7))) for _ in range(4)]
     return [
-        build_batch(cases, "scalar", "tight", target=SCALAR),
-        build_batch(extreme, "extreme", target=SCALAR),
+        build_batch(cases, "scalar", "tight", target=target),
+        build_batch(extreme, "extreme", target=target),
     ]
 
 
 def test_every_kernel_equals_the_oracle() -> None:
-    made = batches()
-    assert {call.function for batch in made for call in batch.calls} >= KERNELS
-    for batch, outputs in zip(made, run_native(made), strict=True):
-        batch.check(outputs)
+    found = set()
+    for target in (SCALAR, Target(REGISTERS)):
+        made = batches(target)
+        found |= {call.function for batch in made for call in batch.calls}
+        for batch, outputs in zip(made, run_native(made), strict=True):
+            batch.check(outputs)
+    assert found >= KERNELS
 
 
 @pytest.mark.parametrize("cpu", needs.run(("cortex-m3", "cortex-m0plus", "rv32imc")))
 def test_assembly_equals_the_oracle(cpu: str) -> None:
-    made = batches()
+    made = batches(Target(core(cpu).features))
     with BenchImage(made, cpu) as image:
         runs = image.run([Job(i, batch.inputs) for i, batch in enumerate(made)], exact=False)
     for batch, run in zip(made, runs, strict=True):
@@ -68,6 +71,7 @@ def test_little_sram_takes_no_column() -> None:
     [
         pytest.param("cortex-m3", (2.9, 6.7), marks=needs.simulated_core),
         pytest.param("cortex-m0plus", (4.5, 15.0), marks=needs.simulated_core),
+        pytest.param("rv32imc", (3.7, 8.6), marks=needs.run(["rv32imc"])[0].marks),
     ],
 )
 def test_what_they_cost(cpu: str, caps: tuple[float, float]) -> None:

@@ -28,7 +28,7 @@ def test_the_table_is_read_without_what_is_installed() -> None:
 @pytest.mark.parametrize("name", CORES)
 def test_features_are_known(name: str) -> None:
     assert core(name).name == name
-    assert core(name).features <= {"dsp", "mve"}
+    assert core(name).features <= {"dsp", "mve", "registers"}
     assert core(name).requant == ("fast" if "dsp" in core(name).features else "exact")
 
 

@@ -102,6 +102,14 @@ def window_access(x: Tensor, y: Tensor, window: Window, channelwise: bool = Fals
     return make([(lo.ravel() * channels, hi.ravel() * channels)], (edges[:-1], edges[1:]))
 
 
+def pairs_of_pixels(pixels: int, inputs: int, outputs: int) -> Access:
+    """A convolution of one pixel that completes two of ``pixels`` at a time: their values are read as long as any of
+    theirs are written. ``inputs`` and ``outputs`` in bytes per pixel."""
+    step = 2 * -(-pixels // (2 * MAX_PIXELS))
+    edges = np.append(np.arange(0, pixels, step), pixels)
+    return interleaved([(edges[:-1] * inputs, edges[1:] * inputs)], (edges[:-1] * outputs, edges[1:] * outputs))
+
+
 def elementwise(count: int, same_shape: list[int | None]) -> Access:
     """Access of a kernel that walks ``count`` elements in order.
 

@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from tinyengine.cores import DSP
+from tinyengine.cores import DSP, REGISTERS
 from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
-from tinyengine.kernels import params
+from tinyengine.kernels import access, params
 from tinyengine.kernels.base import LOWERINGS, CValue, KernelCall, Target
 from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.layer import layer_of
@@ -36,6 +36,8 @@ def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | Non
             name, column = "pointwise", 0
         if op.attrs.groups > 1 or (column and target.optimize == "sram"):
             return None
+        if column and target.features >= REGISTERS:
+            name, column = "conv_pairs", 2 * column
     elif isinstance(op.attrs, DepthwiseConv2DAttrs):
         window, name = op.attrs.window, "depthwise"
         if op.attrs.multiplier != 1 or window.dilation != (1, 1) or prod(window.kernel) > MAX_TAPS:
@@ -47,6 +49,11 @@ def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | Non
     if layer is None or layer.rounding.wide:
         return None
     rounding = layer.rounding
+    touched, overlaps = generic.access, generic.overlaps
+    if name == "pointwise" and window and window.stride == (1, 1) and target.features >= REGISTERS:
+        x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+        touched = access.pairs_of_pixels(prod(y.shape[:3]), x.shape[3], y.shape[3])
+        overlaps = (access.overlap(touched, 0, y.nbytes),)
 
     def pack() -> dict[str, CValue]:
         weights = channel_weights(op, graph)
@@ -70,6 +77,8 @@ def lower_scalar(op: Operator, graph: Graph, target: Target) -> KernelCall | Non
         params_type="te_dense_scalar_params" if window is None else "te_scalar_params",
         pack=pack,
         scratch_bytes=generic.scratch_bytes or column,
+        access=touched,
+        overlaps=overlaps,
         note="channel by channel" if name == "depthwise" else "four outputs at a time",
     )
     if generic.weight_rows is not None:

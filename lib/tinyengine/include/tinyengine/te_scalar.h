@@ -5,8 +5,9 @@
  * quad of constants per output: start, M, C, e.
  *
  * One input serves four filters: five loads for four products. In the loop, x, the filters, an input and a weight, and
- * four sums; Armv6-M keeps the sums in its high registers, to which it can still add. BUDGET, instructions per product:
- * Armv7-M 2.4, Armv6-M 3.8, C 2.7. Depthwise: two neighbouring outputs share each weight.
+ * four sums; Armv6-M keeps the sums in its high registers, to which it can still add. RISC-V has registers for two pixels,
+ * which share each weight: six loads for eight products. BUDGET, instructions per product: Armv7-M 2.4, Armv6-M 3.8,
+ * RISC-V 3.1 (a product and its sum are two), C 2.7. Depthwise: two neighbouring outputs share each weight.
  */
 #ifndef TE_SCALAR_H
 #define TE_SCALAR_H
@@ -25,6 +26,9 @@ typedef struct te_scalar_params {
 
 /* Convolution, output pixel by output pixel. scratch: the kh * kw * in.c values under a window. */
 void te_conv_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same for two pixels at a time. scratch: the values under two windows. */
+void te_conv_pairs_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* The same for kernels of one pixel without padding. */
 void te_pointwise_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y);

@@ -20,9 +20,16 @@ static inline int8_t rounded(int32_t sum, const int32_t *output) {
 
 /* ---- products with four filters ------------------------------------------------------------------------------------ */
 
+#if defined(__riscv) && __riscv_xlen == 32 && !defined(TE_PORTABLE)
+#define TE_TWO_PIXELS 1
+#else
+#define TE_TWO_PIXELS 0
+#endif
+
 /* Adds the products of `count` inputs and of filters that are `count` apart. */
-#if defined(__ARM_ARCH_ISA_THUMB) && !defined(TE_PORTABLE)
-void te_dot_four(const int8_t *x, const int8_t *w, uint32_t count, int32_t sums[4]); /* te_scalar_arm.S */
+#if (defined(__ARM_ARCH_ISA_THUMB) && !defined(TE_PORTABLE)) || TE_TWO_PIXELS
+/* te_scalar_arm.S, te_scalar_riscv.S */
+void te_dot_four(const int8_t *x, const int8_t *w, uint32_t count, int32_t sums[4]);
 #else
 typedef struct four {
     const int8_t *x, *a, *b, *c, *d;
@@ -48,6 +55,17 @@ static void te_dot_four(const int8_t *x, const int8_t *w, uint32_t count, int32_
     }
     while (f.x != end) add_input(&f);
     sums[0] = f.sum_a, sums[1] = f.sum_b, sums[2] = f.sum_c, sums[3] = f.sum_d;
+}
+#endif
+
+/* The same for two pixels, whose inputs are `count` apart: four sums of the first, then those of the second. */
+#if TE_TWO_PIXELS
+void te_dot_two_by_four(const int8_t *x, const int8_t *w, uint32_t count,
+                        int32_t sums[8]); /* te_scalar_riscv.S */
+#else
+static void te_dot_two_by_four(const int8_t *x, const int8_t *w, uint32_t count, int32_t sums[8]) {
+    te_dot_four(x, w, count, sums);
+    te_dot_four(x + count, w, count, sums + 4);
 }
 #endif
 
@@ -77,6 +95,22 @@ static void outputs_of(const int8_t *x, const int8_t *w, uint32_t count, const i
         *y++ = rounded(dot(x, w, count, output[START]), output);
 }
 
+/* Those of two neighbours. */
+static void outputs_of_two(const int8_t *x, const te_scalar_params *p, uint32_t count, int8_t *y) {
+    const int8_t *w = p->weights;
+    const int32_t *output = p->outputs;
+    int32_t sums[8];
+    uint32_t outputs = p->out.c;
+    for (; outputs >= 4; outputs -= 4, w += 4 * count, output += 4 * QUAD, y += 4) {
+        for (uint32_t i = 0; i < 4; i++) sums[i] = sums[i + 4] = output[i * QUAD + START];
+        te_dot_two_by_four(x, w, count, sums);
+        te_round_four(sums, output, y);
+        te_round_four(sums + 4, output, y + p->out.c);
+    }
+    outputs_of(x, w, count, output, outputs, y);
+    outputs_of(x + count, w, count, output, outputs, y + p->out.c);
+}
+
 /* ---- layers -------------------------------------------------------------------------------------------------------- */
 
 static inline int8_t *fill(int8_t *to, int32_t value, int32_t count) {
@@ -102,32 +136,44 @@ static void gather_window(const te_scalar_params *p, const te_taps *v, const te_
     fill(to, p->in_zero, (k->kh - v->end) * line);
 }
 
-/* Inlined with column = NULL for windows of one pixel. */
-TE_INLINE void convolve(const te_scalar_params *p, const int8_t *x, int8_t *y, int8_t *column) {
+/* Inlined with column = NULL for windows of one pixel, and with the pixels that are computed at once, 1 or 2. */
+TE_INLINE void convolve(const te_scalar_params *p, const int8_t *x, int8_t *y, int8_t *column, int32_t most) {
     const te_window *k = &p->window;
     const uint32_t channels = p->in.c, count = channels * k->kh * k->kw;
+    const int32_t flat = !column && k->sh == 1 && k->sw == 1; /* all pixels are one row */
+    const int32_t rows = flat ? 1 : p->out.h, columns = flat ? p->out.h * p->out.w : p->out.w;
     int8_t *out = y;
-    for (int32_t oy = 0; oy < p->out.h; oy++) {
+    for (int32_t oy = 0; oy < rows; oy++) {
         const te_taps v = te_taps_of(oy, k->sh, k->pad_top, k->kh, k->dh, p->in.h);
-        for (int32_t ox = 0; ox < p->out.w; ox++, out += p->out.c) {
+        for (int32_t ox = 0, pixels; ox < columns; ox += pixels, out += pixels * p->out.c) {
             const int8_t *values = x + (uint32_t)(oy * k->sh * p->in.w + ox * k->sw) * channels;
+            pixels = (flat || column) && columns - ox >= most ? most : 1;
             if (column) {
-                const te_taps h = te_taps_of(ox, k->sw, k->pad_left, k->kw, k->dw, p->in.w);
-                gather_window(p, &v, &h, x, column);
+                for (int32_t i = 0; i < pixels; i++) {
+                    const te_taps h = te_taps_of(ox + i, k->sw, k->pad_left, k->kw, k->dw, p->in.w);
+                    gather_window(p, &v, &h, x, column + (uint32_t)i * count);
+                }
                 values = column;
             }
-            outputs_of(values, p->weights, count, p->outputs, p->out.c, out);
+            if (pixels == 2)
+                outputs_of_two(values, p, count, out);
+            else
+                outputs_of(values, p->weights, count, p->outputs, p->out.c, out);
         }
     }
     te_clamp_s8(y, (uint32_t)(out - y), p->min, p->max);
 }
 
 void te_conv_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y, void *scratch) {
-    convolve(p, x, y, scratch);
+    convolve(p, x, y, scratch, 1);
+}
+
+void te_conv_pairs_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y, void *scratch) {
+    convolve(p, x, y, scratch, 2);
 }
 
 void te_pointwise_scalar_s8(const te_scalar_params *p, const int8_t *x, int8_t *y) {
-    convolve(p, x, y, NULL);
+    convolve(p, x, y, NULL, TE_TWO_PIXELS ? 2 : 1);
 }
 
 /* Outputs that are computed at once: neighbours, `step` values apart in the plane; or one, if step = 0. */
