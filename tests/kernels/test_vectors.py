@@ -102,6 +102,7 @@ def test_every_variant_is_reached() -> None:
     strips = [call.params for call in calls if call.function == "te_depthwise_strips_s8"]
     assert {str(each["run"]) for each in strips} == STRIP_VARIANTS
     assert {each["ahead"] for each in strips} >= {0, 1, 2}
+    assert any(each["slots"] > each["ahead"] + 1 for each in strips)
 
 
 @pytest.mark.parametrize("cpu", [pytest.param(CPU, marks=needs.simulated_core)])

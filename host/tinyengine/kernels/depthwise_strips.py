@@ -10,7 +10,7 @@ from tinyengine.ir import Graph, Operator
 from tinyengine.ir.ops import DepthwiseConv2DAttrs, Window
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Packer, Target
-from tinyengine.kernels.checks import require_image, require_int8
+from tinyengine.kernels.checks import MAX_EXTENT, require_image, require_int8
 from tinyengine.kernels.conv import bias_of
 from tinyengine.kernels.depthwise_fast import (
     KERNELS,
@@ -25,8 +25,8 @@ from tinyengine.sizes import ceil_div, round_up
 
 HEADER = "te_depthwise_strips.h"
 PARAMS_TYPE = "te_depthwise_strips_params"
-ROWS = 8
-"""TE_DEPTHWISE_STRIP_ROWS"""
+AT_ONCE = 2048
+"""Bytes of strips that are staged together where SRAM is not what counts: one call computes them all."""
 
 MOST_AHEAD = 3
 """Strips of an input that are kept, at most, so that outputs may take its place."""
@@ -34,12 +34,14 @@ MOST_AHEAD = 3
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``."""
+    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``. Of strips, up to ``at_once`` bytes
+    are kept even where fewer suffice."""
 
     layer: Layer
     window: Window
     in_shape: Shape
     out_shape: Shape
+    at_once: int = 0
 
     @property
     def kernel(self) -> int:
@@ -50,19 +52,26 @@ class Strips:
         return self.window.stride[0]
 
     @property
+    def depth(self) -> int:
+        """Rows of a strip, of which 16 bytes are 4 or 2 columns."""
+        return depth_of(self.kernel, self.stride)
+
+    @property
     def band(self) -> int:
         """Output rows of a strip."""
-        return (ROWS - self.kernel) // self.stride + 1
+        return (self.depth - self.kernel) // self.stride + 1
 
     @property
     def columns(self) -> int:
         """Of a strip: its pixels and the padding, and what the last four outputs of a row read."""
         outputs, vectors = self.out_shape[1], (self.kernel + 1) // 2
+        written = self.window.pad[2] + round_up(self.in_shape[1], 16 // self.depth)
+        if self.depth == 4:
+            return max(round_up(outputs, 4) + 2, written) + 1  # a last row may begin a byte later
         if self.stride == 2:
             read = 2 * round_up(outputs, 4)
         else:
             read = round_up(outputs, 2) if self.kernel < 7 else 2 * round_up(ceil_div(outputs, 2), 4) + 1
-        written = self.window.pad[2] + round_up(self.in_shape[1], 2)
         return max(read + 2 * vectors + 1, written)  # the last rows begin almost a column later
 
     @property
@@ -79,18 +88,28 @@ class Strips:
         return None
 
     @property
+    def slots(self) -> int:
+        """Strips that are kept, at least one and those ahead of it."""
+        most = ceil_div(self.out_shape[0], self.band)
+        return min(most, max((self.ahead or 0) + 1, self.at_once // self.strip_bytes))
+
+    @property
+    def strip_bytes(self) -> int:
+        """Of four channels."""
+        return 4 * self.depth * self.columns
+
+    @property
     def scratch_bytes(self) -> int:
-        """Of four channels, all strips that are kept."""
-        return ((self.ahead or 0) + 1) * 4 * ROWS * self.columns
+        return self.slots * self.strip_bytes
 
     @property
     def note(self) -> str:
         """For the generated comment."""
-        return f"strips of eight rows, {self.layer.rounding.kind}"
+        return f"strips of {self.depth} rows, {self.layer.rounding.kind}"
 
     def pack(self, taps: np.ndarray, bias: np.ndarray) -> dict[str, CValue]:
         """te_depthwise_strips_params; ``taps`` (channels, rows, columns), ``bias`` (channels,)."""
-        constants, weights = pack_channels(taps, bias, self.layer)
+        constants, weights = pack_channels(taps, bias, self.layer, self.depth)
         by_2, kind = "_by_2" * (self.stride == 2), "fast" if self.layer.rounding.fast else "exact"
         return {
             "in": params.extent(self.in_shape),
@@ -99,8 +118,10 @@ class Strips:
             "stride": self.stride,
             "pad_top": self.window.pad[0],
             "pad_left": self.window.pad[2],
+            "depth": self.depth,
             "columns": self.columns,
-            "ahead": self.ahead or 0,
+            "slots": self.slots,
+            "ahead": min(self.ahead or 0, self.slots - 1),
             "words": constants.shape[1],
             "in_zero": self.layer.zero,
             "out_zero": self.layer.requant.zero,
@@ -112,7 +133,9 @@ class Strips:
         }
 
 
-def strips_of(op: Operator, graph: Graph, requant: str, shapes: tuple[Shape, Shape], turned: bool) -> Strips | None:
+def strips_of(
+    op: Operator, graph: Graph, requant: str, shapes: tuple[Shape, Shape], turned: bool, at_once: int = 0
+) -> Strips | None:
     """None for other kernels and strides, channels that are no multiple of 4, and where sums or multipliers exceed the
     fixed-point formulas. ``turned``: rows and columns are exchanged, and pictures have no padding at the sides."""
     if not is_plain_depthwise(op):
@@ -125,7 +148,9 @@ def strips_of(op: Operator, graph: Graph, requant: str, shapes: tuple[Shape, Sha
         return None
     if stride not in (1, 2) or window.stride != (stride, stride):
         return None
-    return Strips(layer, window, *shapes)
+    if (shapes[1][1] + 3) * shapes[1][2] > MAX_EXTENT:  # offsets of outputs are uint16
+        return None
+    return Strips(layer, window, *shapes, at_once)
 
 
 def strips_pack(strips: Strips, op: Operator, graph: Graph, turned: bool = False) -> Packer:
@@ -143,7 +168,8 @@ def lower_depthwise_strips(op: Operator, graph: Graph, target: Target) -> Kernel
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
     require_image(op, graph, x, y)
-    strips = strips_of(op, graph, target.requant, (x.hwc(), y.hwc()), turned=False)
+    at_once = 0 if target.optimize == "sram" else AT_ONCE
+    strips = strips_of(op, graph, target.requant, (x.hwc(), y.hwc()), turned=False, at_once=at_once)
     if strips is None:
         return None
     return KernelCall(
@@ -163,7 +189,12 @@ def lower_depthwise_strips(op: Operator, graph: Graph, target: Target) -> Kernel
     )
 
 
-def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+def depth_of(kernel: int, stride: int) -> int:
+    """Rows of a strip."""
+    return 4 if (kernel, stride) == (3, 1) else 8
+
+
+def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer, depth: int) -> tuple[np.ndarray, np.ndarray]:
     """Constants, uint32 (channels, words), and weights, int8, of ``taps`` (channels, rows, columns) and ``bias``.
 
     A channel whose result is constant becomes one without taps, whose bias alone gives the result: 8 bias * 2**29 is a
@@ -174,9 +205,11 @@ def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer) -> tuple[np.
     results = (rounding.c if fast else rounding.c >> rounding.e) - zero
     taps = np.where(constant[:, None, None], 0, taps)
     folded = np.where(constant, 4 * results, rounding.bias(bias) - layer.zero * taps.sum(axis=(1, 2)))
-    packed = np.zeros((channels, columns + 1, ROWS), np.int8)
+    packed = np.zeros((channels, columns + 1, depth), np.int8)
     packed[:, 1:, :rows] = taps.transpose(0, 2, 1)
-    weights = np.concatenate([packed.ravel(), np.zeros(ROWS, np.int8)])
+    weights = np.concatenate([packed.ravel(), np.zeros(8, np.int8)])
+    if depth == 4:  # a byte later: the last of the 16 is a zero
+        weights = np.roll(weights, 1)
     if fast:
         return words(folded, np.where(constant, 1 << 29, rounding.m)), weights
     left, e = np.where(constant, 0, rounding.l - 1), np.where(constant, 1, rounding.e)

@@ -1,24 +1,30 @@
-/* Depthwise convolution 3 x 3, 5 x 5, 7 x 7 at stride 1 and 2 for cores with Helium (MVE): 16 bytes of a *strip* are 8
- * rows of 2 columns of one channel, so one VMLADAVA multiplies a window, or the half or quarter of it that two
- * columns are.
+/* Depthwise convolution 3 x 3, 5 x 5, 7 x 7 at stride 1 and 2 for cores with Helium (MVE): 16 bytes of a *strip* are
+ * columns of one channel, so one VMLADAVA multiplies a window, or the part of it that those columns are.
  *
- * STRIPS (scratch), of four channels at a time, [channel][column][8 rows], with the zero point where there is no
- * pixel. Output row j of a strip reads it from byte j * stride on: its window's rows lie at the front of each 8
- * bytes, and what stands behind them meets zero weights. A strip makes (8 - kernel) / stride + 1 rows. `ahead`
- * further strips are staged before one's outputs are written, so that outputs may replace inputs.
+ * STRIPS (scratch), of four channels at a time, [channel][column][`depth` rows], with the zero point where there is no
+ * pixel: four rows, so that 16 bytes are 4 columns, for 3 x 3 at stride 1; else eight rows, 2 columns. Output row j of
+ * a strip reads it from byte j * stride on: its window's rows lie at the front of each column, and what stands behind
+ * them meets zero weights. A strip makes (depth - kernel) / stride + 1 rows. `ahead` further strips are staged before
+ * one's outputs are written, so that outputs may replace inputs; of those that scratch holds, all that are ready are
+ * computed by one call.
  *
- * WEIGHTS, per channel: 8 zeros, then its columns of `kernel` bytes and 8 - kernel zeros; 8 zeros behind the last
- * channel. At byte 8 begin the weights of a window in an even column, at byte 0 those of one in the next column.
+ * WEIGHTS, per channel: `depth` zeros, then its columns of `kernel` bytes and depth - kernel zeros; 8 zeros behind the
+ * last channel. At byte `depth` begin the weights of a window in an even column, at byte 0 those of one in the next
+ * column. With four rows all lie a byte later, and those of the next row begin a byte earlier.
  *
  * CONSTANTS, per channel: bias less (zero point of x) * (sum of the weights) | F (fast), or left shift, M, 1 (0 where a
  * multiplier of 0.5 or more rounds once), -e (te_conv_vectors.h).
  *
- * TILES: four outputs at a time: at stride 1, 2 rows x 2 columns (3 x 3, 5 x 5) or every second of a row (7 x 7); at
- * stride 2, four of a row. Sums leave through general registers, one VMLADAV each.
+ * TILES: 3 x 3 at stride 1: 2 rows x 2 columns from one load, two of them rounded together (te_depthwise_strips_mve.S):
+ * r1 strip, r3 outputs, r0 r2 r4 r6 sums, r5 bias, r7 F, r8 bytes to the next outputs, r9 zero, r10 r11 predicates, r12 rows
+ * (exactly: r7 r10 r11 r12 shift, M, 1, -e), q4-q7 weights, q3 where outputs go. The others, in C: four outputs at a time;
+ * 5 x 5 at stride 1, 2 rows x 2 columns; 7 x 7, every second of a row; at stride 2, four of a row. Sums leave through
+ * general registers, half a VMOV each.
  *
- * BUDGET, in instructions per four outputs, rounding fast: 26 for 3 x 3, 34 for 5 x 5, 38 for 7 x 7 (stride 2: 28, 32, 38);
- * 3 more exactly. Per 2 columns of a strip, 26 to stage four channels; per strip and channel about 50. Gathered
- * loads and scattered bytes take a Cortex-M55 longer than their number says.
+ * BUDGET, in instructions, rounding fast: 3 x 3, 28 per 2 x 4 outputs (exactly 34), 15 per two rows, 24 per channel and call;
+ * per four outputs 34 for 5 x 5, 38 for 7 x 7 (at stride 2 28, 32, 38), 3 more exactly, and about 50 per strip and
+ * channel. Staging takes 20 per 64 bytes, 12 per strip. Gathered loads and scattered bytes take a Cortex-M55 longer
+ * than their number says.
  */
 #ifndef TE_DEPTHWISE_STRIPS_H
 #define TE_DEPTHWISE_STRIPS_H
@@ -39,6 +45,9 @@ typedef struct te_depthwise_strip_args {
     uint32_t rows, columns;
     uint32_t pixel; /* bytes from one output to the next */
     int32_t zero;   /* of the output */
+    uint32_t next;  /* bytes from strip to strip, where there are more rows than those of one */
+    const uint16_t
+        *offsets; /* of outputs, of columns 0 and 2, 0 and 2 of the next row, 1 and 3, 1 and 3 of it */
 } te_depthwise_strip_args;
 
 typedef void te_depthwise_strip_fn(const te_depthwise_strip_args *args);
@@ -50,15 +59,30 @@ te_depthwise_strip_fn te_depthwise_strip_3_exact, te_depthwise_strip_3_by_2_exac
 te_depthwise_strip_fn te_depthwise_strip_5_exact, te_depthwise_strip_5_by_2_exact;
 te_depthwise_strip_fn te_depthwise_strip_7_exact, te_depthwise_strip_7_by_2_exact;
 
-#define TE_DEPTHWISE_STRIP_ROWS 8
+/* Where the rows of a strip lie in the picture: bytes from x, and what takes them to the next column. */
+typedef struct te_depthwise_strip_rows {
+    uint32_t offset[8], step[8];
+    uint32_t zeros; /* four times the zero point of x: what is read of rows outside the picture */
+    uint32_t strips, x_next, to_next; /* bytes from strip to strip */
+} te_depthwise_strip_rows;
+
+#if TE_MVE
+/* Four channels of `columns` pixels to strips of four and of eight rows, `apart` bytes from channel to channel. */
+typedef void te_depthwise_stage_fn(const int8_t *x, int8_t *to, uint32_t apart, uint32_t columns,
+                                   const te_depthwise_strip_rows *rows);
+te_depthwise_stage_fn te_depthwise_stage_4, te_depthwise_stage_8;
+#endif
+
 #define TE_DEPTHWISE_STRIP_FAST 2 /* constants per channel */
 #define TE_DEPTHWISE_STRIP_EXACT 5
 
 typedef struct te_depthwise_strips_params {
     te_hwc in, out; /* channels are a multiple of 4 */
     uint16_t kernel, stride, pad_top, pad_left;
+    uint16_t depth;   /* rows of a strip */
     uint16_t columns; /* of a strip */
-    uint16_t ahead;
+    uint16_t slots,
+        ahead; /* strips that scratch holds; that must be staged before one's outputs are written */
     int16_t in_zero, out_zero, min, max;
     uint16_t words; /* of constants per channel */
     te_depthwise_strip_fn *run;
@@ -66,7 +90,7 @@ typedef struct te_depthwise_strips_params {
     const int8_t *weights;
 } te_depthwise_strips_params;
 
-/* y may be x if `ahead` strips suffice. scratch: (ahead + 1) * 32 * columns bytes. */
+/* y may be x if `ahead` strips suffice. scratch: slots * 4 * depth * columns bytes. */
 void te_depthwise_strips_s8(const te_depthwise_strips_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* The same by rows (te_rows.h); te_depthwise_strips_params, and the same scratch. */

@@ -81,30 +81,78 @@ static void run_pixels(const params *p, const kernel *k, const int8_t *x, int8_t
     }
 }
 
-static void fill(int8_t *to, int32_t value, uint32_t bytes) {
-    for (uint32_t i = 0; i < bytes; i++) to[i] = (int8_t)value;
+#if TE_MVE
+#include <arm_mve.h>
+
+TE_INLINE void copy(int8_t *to, const int8_t *x, uint32_t bytes) {
+    for (; bytes > 16; bytes -= 16, to += 16, x += 16) vst1q_s8(to, vld1q_s8(x));
+    const mve_pred16_t left = vctp8q(bytes);
+    vstrbq_p_s8(to, vldrbq_z_s8(x, left), left);
 }
 
-/* A run of a row (null: outside) that begins at byte `at`, with the zero point beyond the row's ends. */
-static void clip(const params *p, const int8_t *row, int32_t at, int8_t *to) {
+TE_INLINE void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    const int8x16_t all = vdupq_n_s8((int8_t)value);
+    for (; bytes > 16; bytes -= 16, to += 16) vst1q_s8(to, all);
+    vstrbq_p_s8(to, all, vctp8q(bytes));
+}
+#else
+static inline void copy(int8_t *to, const int8_t *x, uint32_t bytes) {
+    memcpy(to, x, bytes);
+}
+
+static inline void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    memset(to, value, bytes);
+}
+#endif
+
+/* The run of a row that begins at byte `at`, with the zero point beyond the row's ends. */
+TE_INLINE void clip(const params *p, const int8_t *row, int32_t at, int8_t *to) {
     const int32_t bytes = p->run_bytes, end = p->in.w * p->in.c - at;
     const int32_t first = at < 0 ? -at : 0, last = end < bytes ? end : bytes;
     fill(to, p->in_zero, (uint32_t)bytes);
-    if (row && first < last)
-        te_conv_gather_vectors(to + first, 0, row + (at + first), 0, 1, (uint32_t)(last - first));
+    if (first < last) copy(to + first, row + (at + first), (uint32_t)(last - first));
 }
 
-/* A run of `count` pixels in a row, that of the first at byte `at` of the input row. */
-static void gather_run(const params *p, const int8_t *row, int32_t at, uint32_t count, int8_t *to) {
+/* Pixels of an output row whose runs begin at byte `at` of their row: those that begin before it, then those inside. */
+typedef struct pixels_of_row {
+    int32_t at;
+    uint32_t before, inside, count;
+} pixels_of_row;
+
+static pixels_of_row divide(const params *p, int32_t at, uint32_t count) {
+    const int32_t step = p->window.sw * p->in.c, room = p->in.w * p->in.c - p->run_bytes;
+    pixels_of_row s = {at, 0, 0, count};
+    if (at < 0) s.before = least(count, (uint32_t)((step - 1 - at) / step));
+    at += (int32_t)s.before * step;
+    if (at <= room) s.inside = least(count - s.before, (uint32_t)((room - at) / step) + 1);
+    return s;
+}
+
+#define NARROW                                                                                               \
+    64 /* bytes of a row that is copied with its padding: that is less than to clip runs one by one */
+
+/* Their runs of one row (null: outside). */
+static void gather_run(const params *p, const int8_t *row, const pixels_of_row *s, int8_t *to) {
     const uint32_t pixel = 8u * p->groups, bytes = p->run_bytes, step = (uint32_t)p->window.sw * p->in.c;
-    const int32_t room = p->in.w * p->in.c - (int32_t)bytes;
-    for (; count && (!row || at < 0); count--, at += (int32_t)step, to += pixel) clip(p, row, at, to);
-    if (count && at <= room) {
-        const uint32_t inside = least(count, (uint32_t)(room - at) / step + 1);
-        te_conv_gather_vectors(to, pixel, row + at, step, inside, bytes);
-        count -= inside, at += (int32_t)(inside * step), to += inside * pixel;
+    uint32_t i = 0;
+    int32_t at = s->at;
+    if (!row) {
+        for (; i < s->count; i++, to += pixel) fill(to, p->in_zero, bytes);
+        return;
     }
-    for (; count; count--, at += (int32_t)step, to += pixel) clip(p, row, at, to);
+    const uint32_t left = (uint32_t)p->window.pad_left * p->in.c, width = (uint32_t)p->in.w * p->in.c;
+    const uint32_t end = (uint32_t)(at + (int32_t)left) + (s->count - 1) * step + bytes;
+    if (s->inside < s->count && left + width <= NARROW && end <= NARROW) {
+        int8_t padded[NARROW];
+        fill(padded, p->in_zero, NARROW);
+        copy(padded + left, row, width);
+        te_conv_gather_vectors(to, pixel, padded + left + at, step, s->count, bytes);
+        return;
+    }
+    for (; i < s->before; i++, at += (int32_t)step, to += pixel) clip(p, row, at, to);
+    if (s->inside) te_conv_gather_vectors(to, pixel, row + at, step, s->inside, bytes);
+    i += s->inside, at += (int32_t)(s->inside * step), to += s->inside * pixel;
+    for (; i < s->count; i++, at += (int32_t)step, to += pixel) clip(p, row, at, to);
 }
 
 /* Columns of pixels first .. first + count - 1 of the output flattened from row `row` on. */
@@ -113,17 +161,15 @@ static void gather_block(const params *p, const te_row_view *x, uint32_t row, ui
     const te_window *k = &p->window;
     const int32_t taps = p->n_runs == k->kh ? 1 : k->kw; /* runs per kernel row */
     int32_t oy = (int32_t)(row + first / p->out.w), ox = (int32_t)(first % p->out.w);
-    while (count) {
-        const uint32_t here = least(count, (uint32_t)(p->out.w - ox));
-        int32_t iy = oy * k->sh - k->pad_top;
-        int8_t *to = columns;
-        for (int32_t ky = 0; ky < k->kh; ky++, iy += k->dh) {
-            const int8_t *line = iy >= 0 && iy < p->in.h ? te_row_of(x, (uint32_t)iy) : 0;
-            for (int32_t kx = 0; kx < taps; kx++, to += p->run_bytes)
-                gather_run(p, line, (ox * k->sw - k->pad_left + kx * k->dw) * p->in.c, here, to);
+    for (uint32_t here; count; count -= here, columns += here * 8u * p->groups, ox = 0, oy++) {
+        here = least(count, (uint32_t)(p->out.w - ox));
+        for (int32_t kx = 0; kx < taps; kx++) {
+            const pixels_of_row s = divide(p, (ox * k->sw - k->pad_left + kx * k->dw) * p->in.c, here);
+            int32_t iy = oy * k->sh - k->pad_top;
+            int8_t *to = columns + kx * p->run_bytes;
+            for (int32_t ky = 0; ky < k->kh; ky++, iy += k->dh, to += taps * p->run_bytes)
+                gather_run(p, iy >= 0 && iy < p->in.h ? te_row_of(x, (uint32_t)iy) : 0, &s, to);
         }
-        count -= here, columns += here * 8u * p->groups;
-        ox = 0, oy++;
     }
 }
 

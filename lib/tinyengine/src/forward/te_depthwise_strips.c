@@ -6,36 +6,17 @@
 
 #include <string.h>
 
-#define ROWS TE_DEPTHWISE_STRIP_ROWS
+#define ROWS 8 /* of a strip, where they are not four */
 
 typedef te_depthwise_strips_params params;
 
-/* Where the rows of a strip lie, in bytes from `base`. */
-typedef struct strip_rows {
-    const int8_t *base;
-    uint32_t offset[ROWS]; /* of rows outside the picture: nothing that may be read */
-    uint32_t inside;       /* a bit per row */
-} strip_rows;
-
-/* As they lie in a whole picture. */
-static strip_rows rows_apart(uint32_t row_bytes) {
-    strip_rows rows = {0, {0}, 0};
-    for (uint32_t i = 1; i < ROWS; i++) rows.offset[i] = rows.offset[i - 1] + row_bytes;
-    return rows;
+static inline uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
 }
 
-/* Rows first .. first + 7; `x`: of the first of four channels. */
-static void aim(strip_rows *rows, const params *p, const te_row_view *x, int32_t first) {
-    const uint32_t above = first < 0 ? (uint32_t)-first : 0;
-    const uint32_t below = first + ROWS > p->in.h ? (uint32_t)(first + ROWS - p->in.h) : 0;
-    rows->inside = 0xffu << above & 0xffu >> below;
-    if (x->capacity >= p->in.h) {
-        rows->base = x->data + first * (int32_t)x->row_bytes;
-        return;
-    }
-    rows->base = x->data;
-    for (uint32_t i = above; i + below < ROWS; i++)
-        rows->offset[i] = (uint32_t)(te_row_of(x, (uint32_t)(first + (int32_t)i)) - x->data);
+/* Output rows of a strip. */
+static inline uint32_t band_of(const params *p) {
+    return (uint32_t)(p->depth - p->kernel) / p->stride + 1;
 }
 
 #if TE_MVE
@@ -47,56 +28,42 @@ static inline mve_pred16_t words_where(uint32_t bits) {
     return (mve_pred16_t)bits;
 }
 
-/* From a bit per row. */
-static inline mve_pred16_t words_of(uint32_t bits) {
-    return words_where((bits & 1) * 0xf + (bits >> 1 & 1) * 0xf0 + (bits >> 2 & 1) * 0xf00 +
-                       (bits >> 3 & 1) * 0xf000);
+/* Rows first .. first + depth - 1 of a view; those outside the picture read the word of zero points again and again. */
+TE_INLINE void aim(te_depthwise_strip_rows *rows, const params *p, const te_row_view *x, int32_t first) {
+    const uint32_t depth = p->depth, pixel = p->in.c, outside = (uint32_t)&rows->zeros - (uint32_t)x->data;
+    if (x->capacity < p->in.h) {
+        for (uint32_t i = 0; i < depth; i++) {
+            const uint32_t row = (uint32_t)first + i, inside = row < p->in.h;
+            rows->offset[i] = inside ? (uint32_t)(te_row_of(x, row) - x->data) : outside;
+            rows->step[i] = inside ? pixel : 0;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < depth; i += 4) {
+        const uint32x4_t row = vaddq_n_u32(vidupq_n_u32(i, 1), (uint32_t)first);
+        const mve_pred16_t inside = vcmphiq_u32(vdupq_n_u32(p->in.h), row);
+        const uint32x4_t offset = vmulq_n_u32(row, x->row_bytes);
+        vst1q_u32(rows->offset + i, vpselq_u32(offset, vdupq_n_u32(outside), inside));
+        vst1q_u32(rows->step + i, vpselq_u32(vdupq_n_u32(pixel), vdupq_n_u32(0), inside));
+    }
 }
 
-/* One word of each of four rows; `zeros` for those that are not in the picture. */
-TE_INLINE uint32x4_t four_rows(const int8_t *x, uint32x4_t offsets, uint32x4_t zeros, mve_pred16_t in,
-                               int whole) {
-    const uint32_t *base = (const uint32_t *)(const void *)x;
-    if (whole) return vldrwq_gather_offset_u32(base, offsets);
-    return vpselq_u32(vldrwq_gather_offset_z_u32(base, offsets, in), zeros, in);
-}
-
-/* Words of two columns in a row: VLD4 sorts them by channels. */
-TE_INLINE void store_sorted(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d, uint32_t *sorted,
-                            int8_t *to, uint32_t bytes) {
-    vst1q_u32(sorted, a);
-    vst1q_u32(sorted + 4, b);
-    vst1q_u32(sorted + 8, c);
-    vst1q_u32(sorted + 12, d);
-    const int8x16x4_t channels = vld4q_s8((const int8_t *)sorted);
-    vst1q_s8(to, channels.val[0]);
-    vst1q_s8(to + bytes, channels.val[1]);
-    vst1q_s8(to + 2 * bytes, channels.val[2]);
-    vst1q_s8(to + 3 * bytes, channels.val[3]);
-}
-
-/* Eight rows of four channels. Behind an odd last column comes padding. `whole`: all rows are inside. */
-TE_INLINE void stage_columns(const params *p, const strip_rows *rows, int8_t *to, int whole) {
-    const uint32_t bytes = ROWS * (uint32_t)p->columns, pixel = p->in.c;
-    const uint32x4_t top = vld1q_u32(rows->offset), bottom = vld1q_u32(rows->offset + 4);
-    const uint32x4_t zeros = vreinterpretq_u32_s8(vdupq_n_s8((int8_t)p->in_zero));
-    const mve_pred16_t in_top = words_of(rows->inside), in_bottom = words_of(rows->inside >> 4);
-    const int8_t *x = rows->base;
-    uint32_t sorted[16];
-    for (uint32_t pairs = p->in.w / 2; pairs; pairs--, to += 2 * ROWS, x += 2 * pixel)
-        store_sorted(four_rows(x, top, zeros, in_top, whole), four_rows(x, bottom, zeros, in_bottom, whole),
-                     four_rows(x + pixel, top, zeros, in_top, whole),
-                     four_rows(x + pixel, bottom, zeros, in_bottom, whole), sorted, to, bytes);
-    if (p->in.w % 2)
-        store_sorted(four_rows(x, top, zeros, in_top, whole), four_rows(x, bottom, zeros, in_bottom, whole),
-                     zeros, zeros, sorted, to, bytes);
-}
-
-static void stage(const params *p, const strip_rows *rows, int8_t *to) {
-    if (rows->inside == 0xff)
-        stage_columns(p, rows, to, 1);
-    else
-        stage_columns(p, rows, to, 0);
+/* Four channels of strips, the first of which begins with row `first`. Those inside a whole picture are staged by one call. */
+static void stage(const params *p, const te_row_view *x, int32_t first, uint32_t strips, int8_t *to) {
+    const uint32_t depth = p->depth, apart = depth * p->columns;
+    const int32_t advance = (int32_t)band_of(p) * p->stride, last = p->in.h - (int32_t)depth;
+    te_depthwise_strip_rows rows;
+    rows.zeros = 0x01010101u * (uint8_t)p->in_zero;
+    rows.x_next = (uint32_t)advance * x->row_bytes;
+    rows.to_next = 4 * apart;
+    for (; strips;
+         strips -= rows.strips, first += (int32_t)rows.strips * advance, to += rows.strips * 4 * apart) {
+        rows.strips = 1;
+        if (x->capacity >= p->in.h && first >= 0 && first <= last)
+            rows.strips = least(strips, (uint32_t)((last - first) / advance) + 1);
+        aim(&rows, p, x, first);
+        (depth == 4 ? te_depthwise_stage_4 : te_depthwise_stage_8)(x->data, to, apart, p->in.w, &rows);
+    }
 }
 
 /* Constants of a channel, in registers. */
@@ -157,9 +124,10 @@ TE_INLINE int32x4_t apart(const int8_t *x, const int8x16_t *w, int vectors, cons
     return finish(sum[0], sum[1], sum[2], sum[3], r, fast);
 }
 
-/* All rows of a channel, by 2 x 2. */
-TE_INLINE void run_blocks(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, const int8_t *weights,
-                          uint32x4_t offsets, const rounding *r, int vectors, int fast) {
+/* Rows of a channel, by 2 x 2. */
+TE_INLINE void run_blocks(const te_depthwise_strip_args *a, uint32_t rows, const int8_t *x, int8_t *y,
+                          const int8_t *weights, uint32x4_t offsets, const rounding *r, int vectors,
+                          int fast) {
     const uint32_t pixel = a->pixel, line = a->line, columns = a->columns;
     int8x16_t w0[3], w1[3];
 #pragma GCC unroll 3
@@ -167,7 +135,7 @@ TE_INLINE void run_blocks(const te_depthwise_strip_args *a, const int8_t *x, int
         w0[i] = vld1q_s8(weights + ROWS + 16 * i);
         w1[i] = vld1q_s8(weights + 16 * i);
     }
-    for (uint32_t rows = a->rows; rows; rows -= rows > 1 ? 2 : 1, x += 2, y += 2 * line) {
+    for (; rows; rows -= rows > 1 ? 2 : 1, x += 2, y += 2 * line) {
         const int8_t *from = x;
         int8_t *to = y;
         uint32_t left = columns / 2;
@@ -198,13 +166,13 @@ TE_INLINE void run_row(const int8_t *x, int8_t *y, uint32_t columns, uint32_t st
         vstrbq_scatter_offset_p_s32(y, offsets, apart(x, w, vectors, r, fast), vctp32q(columns % 4));
 }
 
-/* All rows of a channel, row by row: with stride 1, first every second output, then those between. */
-TE_INLINE void run_rows(const te_depthwise_strip_args *a, const int8_t *x, int8_t *y, const int8_t *weights,
-                        const rounding *r, int vectors, int stride, int fast) {
+/* Rows of a channel, row by row: with stride 1, first every second output, then those between. */
+TE_INLINE void run_rows(const te_depthwise_strip_args *a, uint32_t rows, const int8_t *x, int8_t *y,
+                        const int8_t *weights, const rounding *r, int vectors, int stride, int fast) {
     int8x16_t w[4];
 #pragma GCC unroll 4
     for (int i = 0; i < vectors; i++) w[i] = vld1q_s8(weights + ROWS + 16 * i);
-    for (uint32_t row = a->rows; row; row--, x += stride, y += a->line) {
+    for (; rows; rows--, x += stride, y += a->line) {
         if (stride == 2) {
             run_row(x, y, a->columns, a->pixel, w, r, vectors, fast);
             continue;
@@ -217,16 +185,22 @@ TE_INLINE void run_rows(const te_depthwise_strip_args *a, const int8_t *x, int8_
 
 TE_INLINE void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
     const int vectors = (kernel + 1) / 2;
+    const uint32_t band = (uint32_t)(ROWS - kernel) / (uint32_t)stride + 1;
     const int8_t *x = a->strip, *weights = a->weights;
     const int32_t *k = a->constants;
     const uint32_t block[4] = {0, a->pixel, a->line, a->line + a->pixel};
     const uint32x4_t offsets = vld1q_u32(block);
     for (uint32_t c = 0; c < 4; c++, x += a->strip_bytes, weights += ROWS * (kernel + 1)) {
         const rounding r = rounding_of(k, a->zero, fast);
-        if (stride == 1 && kernel < 7)
-            run_blocks(a, x, a->y + c, weights, offsets, &r, vectors, fast);
-        else
-            run_rows(a, x, a->y + c, weights, &r, vectors, stride, fast);
+        const int8_t *strip = x;
+        int8_t *y = a->y + c;
+        for (uint32_t left = a->rows, here; left; left -= here, strip += a->next, y += here * a->line) {
+            here = least(left, band);
+            if (stride == 1 && kernel < 7)
+                run_blocks(a, here, strip, y, weights, offsets, &r, vectors, fast);
+            else
+                run_rows(a, here, strip, y, weights, &r, vectors, stride, fast);
+        }
         k += fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
     }
 }
@@ -238,15 +212,16 @@ static void fill(int8_t *to, int32_t value, uint32_t bytes) {
 
 #else
 
-static void stage(const params *p, const strip_rows *rows, int8_t *to) {
-    for (uint32_t column = 0; column < p->in.w; column++)
-        for (uint32_t row = 0; row < ROWS; row++)
-            for (uint32_t channel = 0; channel < 4; channel++) {
-                int8_t value = (int8_t)p->in_zero;
-                if (rows->inside >> row & 1)
-                    value = (rows->base + rows->offset[row])[column * p->in.c + channel];
-                to[(channel * p->columns + column) * ROWS + row] = value;
-            }
+static void stage(const params *p, const te_row_view *x, int32_t first, uint32_t strips, int8_t *to) {
+    for (; strips; strips--, first += (int32_t)band_of(p) * p->stride, to += 4 * p->depth * p->columns)
+        for (int32_t row = 0; row < p->depth; row++) {
+            const int32_t at = first + row;
+            const int8_t *line = at >= 0 && at < p->in.h ? te_row_of(x, (uint32_t)at) : 0;
+            for (uint32_t column = 0; column < p->in.w; column++)
+                for (uint32_t channel = 0; channel < 4; channel++)
+                    to[(channel * p->columns + column) * p->depth + (uint32_t)row] =
+                        line ? line[column * p->in.c + channel] : (int8_t)p->in_zero;
+        }
 }
 
 static int32_t rounded(int32_t sum, const int32_t *k, int32_t zero, int fast) {
@@ -257,14 +232,19 @@ static int32_t rounded(int32_t sum, const int32_t *k, int32_t zero, int fast) {
 
 static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
     const uint32_t words = fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
+    const uint32_t depth = kernel == 3 && stride == 1 ? 4 : ROWS,
+                   band = (depth - (uint32_t)kernel) / (uint32_t)stride + 1;
+    const uint32_t front = depth == 4 ? 5 : ROWS, channel = depth * ((uint32_t)kernel + 1);
     for (uint32_t c = 0; c < 4; c++)
         for (uint32_t row = 0; row < a->rows; row++)
             for (uint32_t column = 0; column < a->columns; column++) {
-                const int8_t *x = a->strip + c * a->strip_bytes + (column * ROWS + row) * (uint32_t)stride;
-                const int8_t *w = a->weights + ROWS * (c * ((uint32_t)kernel + 1) + 1);
+                const int8_t *x = a->strip + c * a->strip_bytes + row / band * a->next +
+                                  (column * depth + row % band) * (uint32_t)stride;
+                const int8_t *w = a->weights + c * channel + front;
                 int32_t sum = a->constants[c * words];
-                for (int i = 0; i < kernel; i++)
-                    for (int j = 0; j < kernel; j++) sum += x[ROWS * i + j] * w[ROWS * i + j];
+                for (uint32_t i = 0; i < (uint32_t)kernel; i++)
+                    for (uint32_t j = 0; j < (uint32_t)kernel; j++)
+                        sum += x[depth * i + j] * w[depth * i + j];
                 a->y[row * a->line + column * a->pixel + c] =
                     (int8_t)rounded(sum, a->constants + c * words, a->zero, fast);
             }
@@ -280,8 +260,10 @@ static void fill(int8_t *to, int32_t value, uint32_t bytes) {
     void name(const te_depthwise_strip_args *args) {                                                         \
         run_strip(args, kernel, stride, fast);                                                               \
     }
+#if !TE_MVE /* the twins of te_depthwise_strips_mve.S */
 STRIP(te_depthwise_strip_3_fast, 3, 1, 1)
 STRIP(te_depthwise_strip_3_exact, 3, 1, 0)
+#endif
 STRIP(te_depthwise_strip_5_fast, 5, 1, 1)
 STRIP(te_depthwise_strip_5_exact, 5, 1, 0)
 STRIP(te_depthwise_strip_7_fast, 7, 1, 1)
@@ -296,37 +278,45 @@ STRIP(te_depthwise_strip_7_by_2_exact, 7, 2, 0)
 /* Output rows row .. row + count - 1. */
 static void run(const params *p, const te_row_view *x, const te_row_view *y, uint32_t row, uint32_t count,
                 int8_t *scratch) {
-    const uint32_t band = (uint32_t)(ROWS - p->kernel) / p->stride + 1, strips = (count + band - 1) / band;
-    const uint32_t bytes = ROWS * (uint32_t)p->columns, slots = p->ahead + 1u;
-    te_depthwise_strip_args args = {0, bytes,    p->weights, p->constants, 0, (uint32_t)p->out.w * p->out.c,
-                                    0, p->out.w, p->out.c,   p->out_zero};
-    strip_rows rows = rows_apart(x->row_bytes);
-    fill(scratch, p->in_zero, slots * 4 * bytes); /* only pixels are staged over that */
+    const uint32_t band = band_of(p), strips = (count + band - 1) / band, slots = p->slots;
+    const uint32_t bytes = 4u * p->depth * p->columns, pixel = p->out.c, line = (uint32_t)p->out.w * pixel;
+    const uint16_t offsets[8] = {0,
+                                 (uint16_t)(2 * pixel),
+                                 (uint16_t)line,
+                                 (uint16_t)(line + 2 * pixel),
+                                 (uint16_t)pixel,
+                                 (uint16_t)(3 * pixel),
+                                 (uint16_t)(line + pixel),
+                                 (uint16_t)(line + 3 * pixel)};
+    te_depthwise_strip_args args = {0, bytes / 4, p->weights, p->constants, 0,     line,
+                                    0, p->out.w,  pixel,      p->out_zero,  bytes, offsets};
+    fill(scratch, p->in_zero, least(slots, strips) * bytes); /* only pixels are staged over that */
     for (uint32_t channel = 0; channel < p->in.c; channel += 4) {
         const te_row_view four_channels = {x->data + channel, x->row_bytes, x->capacity};
         int32_t first = (int32_t)(row * p->stride) - p->pad_top; /* row of the next strip to stage */
-        uint32_t staged = 0, slot = 0, next = 0;                 /* slots of this strip and of that */
-        for (uint32_t i = 0; i < strips; i++) {
-            for (; staged < strips && staged < i + slots; staged++, first += (int32_t)(band * p->stride)) {
-                aim(&rows, p, &four_channels, first);
-                stage(p, &rows, scratch + next * 4 * bytes + ROWS * p->pad_left);
-                if (++next == slots) next = 0;
+        uint32_t staged = 0, slot = 0, next = 0; /* slots of the next to compute and to stage */
+        for (uint32_t i = 0, n; i < strips; i += n) {
+            for (; staged < strips && staged < i + slots;
+                 staged += n, first += (int32_t)(n * band * p->stride)) {
+                n = least(least(strips, i + slots) - staged, slots - next);
+                stage(p, &four_channels, first, n, scratch + next * bytes + p->depth * p->pad_left);
+                if ((next += n) == slots) next = 0;
             }
-            const uint32_t made_here = count - i * band < band ? count - i * band : band;
-            for (uint32_t made = 0; made < made_here; made += args.rows) {
-                const uint32_t at = row + i * band + made;
-                args.rows = te_rows_in_line(y, at, made_here - made);
-                args.strip = scratch + slot * 4 * bytes + made * p->stride;
+            n = least(staged == strips ? strips - i : staged - i - p->ahead, slots - slot);
+            const uint32_t rows = least(count - i * band, n * band);
+            for (uint32_t made = 0; made < rows; made += args.rows) {
+                const uint32_t at = row + i * band + made, inside = made % band; /* of a strip */
+                args.rows = te_rows_in_line(y, at, inside ? least(rows - made, band - inside) : rows - made);
+                args.strip = scratch + (slot + made / band) * bytes + inside * p->stride;
                 args.y = te_row_of(y, at) + channel;
                 p->run(&args);
             }
-            if (++slot == slots) slot = 0;
+            if ((slot += n) == slots) slot = 0;
         }
-        args.weights += 4 * ROWS * (p->kernel + 1u);
+        args.weights += 4u * p->depth * (p->kernel + 1u);
         args.constants += 4 * p->words;
     }
-    for (uint32_t i = 0; i < count; i++)
-        te_clamp_s8(te_row_of(y, row + i), (uint32_t)p->out.w * p->out.c, p->min, p->max);
+    for (uint32_t i = 0; i < count; i++) te_clamp_s8(te_row_of(y, row + i), line, p->min, p->max);
 }
 
 void te_depthwise_strips_s8(const params *p, const int8_t *x, int8_t *y, void *scratch) {
