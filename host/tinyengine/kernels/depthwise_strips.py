@@ -34,8 +34,8 @@ MOST_AHEAD = 3
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``. Of strips, up to ``at_once`` bytes
-    are kept even where fewer suffice."""
+    """How a layer with ``window`` runs on pictures of ``in_shape`` and ``out_shape``. Of strips, up to ``at_once``
+    bytes are kept even where fewer suffice."""
 
     layer: Layer
     window: Window
