@@ -410,10 +410,20 @@ def test_pairs_of_weights_reach_their_limits() -> None:
     assert tiles([127] * 516 + [4]) == "te_conv_tiles_fast"
 
 
-@pytest.mark.parametrize("width,optimize,kernel", [(48, "time", "fast"), (50, "time", "quads"), (50, "sram", "fast")])
-def test_wide_maps_take_four_channels_at_a_time(width: int, optimize: str, kernel: str) -> None:
+@pytest.mark.parametrize(
+    "rows,optimize,kernel", [(48, "time", "quads"), (6, "time", "quads"), (5, "time", "fast"), (6, "sram", "fast")]
+)
+def test_all_but_the_smallest_maps_take_four_channels_at_a_time(rows: int, optimize: str, kernel: str) -> None:
     draw = Draw(np.random.default_rng(5))
     same = Window((3, 3), pad=(1, 1, 1, 1))
-    case = fast_cases.depthwise(draw, (4, width, 8), same, fast_cases.Numbers(bias=0, multiplier=(0.001, 0.002)))
+    case = fast_cases.depthwise(draw, (rows, rows, 8), same, fast_cases.Numbers(bias=0, multiplier=(0.001, 0.002)))
     call = lower(case.graph.operators[0], case.graph, Target(optimize=optimize, requant="fast"))
     assert call.function == f"te_depthwise_{kernel}_s8"
+
+
+@pytest.mark.parametrize("optimize,tiles", [("time", "quads"), ("sram", "narrow")])
+def test_eight_input_channels_take_columns_where_time_counts(optimize: str, tiles: str) -> None:
+    case = conv_with(np.ones((8, 8)))
+    call = lower(case.graph.operators[0], case.graph, Target(optimize=optimize, requant="fast"))
+    assert call.params["tiles"] == f"te_conv_{tiles}_fast"
+    assert (call.scratch_bytes == 0) == (optimize == "sram")

@@ -317,10 +317,11 @@ def matrix_of(
     compact = target.optimize == "flash"
     if target.features >= MVE and channels >= QUAD and not trained:
         return _vector_matrix(shapes, window, layer, target, rows)
-    if not (trained or compact or rounding == "wide") and is_pointwise(window) and depth == NARROW_CHANNELS:
+    quads = layer.paired and channels >= QUAD and not (trained or compact)
+    narrow = is_pointwise(window) and depth == NARROW_CHANNELS and not (trained or compact or rounding == "wide")
+    if narrow and not (quads and target.optimize == "time"):  # scratch memory for columns buys cycles
         return Matrix(layer, *shapes, window, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
-    quads = layer.paired and channels >= QUAD and not (trained or compact)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
     doubled = rounding == "exact" and 2 * channels > field.groups * 4 and not (compact or quads)
     block = sized_block(rows * columns, field.groups, target)

@@ -21,15 +21,21 @@ from tinyengine.kernels.fixed import words
 from tinyengine.kernels.layer import Layer, layer_of
 
 HEADER = "te_depthwise_quads.h"
-STEP = 128
-"""TE_DEPTHWISE_STEP: bytes of scratch memory per two columns."""
+STEP = 144
+"""TE_DEPTHWISE_STEP: bytes of scratch memory per column."""
 
-BLOCK = 6
-"""Outputs at a time."""
+SMALL_ROWS = 5
+"""An odd number of output rows, up to this many, takes fewer cycles on te_depthwise_fast.h where that has a kernel for
+the map: there no row is computed in vain, and no padding is multiplied."""
 
 PLAIN = 0.03
-"""Share of plain channels from which on a layer takes more cycles on te_depthwise_fast.h, whose other channels need
-half the products, and whose kernels for one width have short loops."""
+"""Share of plain channels from which on it does not."""
+
+TAP_BYTES = {
+    1: [0, 3, 3, 6, 1, 4, 4, 7, 2, 5, 5, 8],
+    2: [0, 1, 3, 4, 2, 6, 5, 7, 8, 9, 9, 9],
+}
+"""By stride, which of a channel's taps (row by row; 9: none) its packed bytes are."""
 
 MAX_LEFT = 7
 """Larger left shifts leave no room for the taps in 16 bits."""
@@ -38,8 +44,7 @@ MAX_LEFT = 7
 def lower_depthwise_quads(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """None for other kernels, unequal strides, more than one row or column of padding in front, channels that are no
     multiple of 4, where sums or multipliers exceed the fixed-point formulas, and unless time is what counts: it needs
-    more scratch memory than te_depthwise_fast.h does. None too where that is faster: on maps for whose width it has a
-    kernel, with few plain channels."""
+    more scratch memory than te_depthwise_fast.h does. None too where that takes fewer cycles: on the smallest maps."""
     assert isinstance(op.attrs, DepthwiseConv2DAttrs)
     x, y = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
     require_int8(op, graph, x, y)
@@ -51,16 +56,16 @@ def lower_depthwise_quads(op: Operator, graph: Graph, target: Target) -> KernelC
         return None
     if max(window.pad[0], window.pad[2]) > 1 or channels % 4 or layer.rounding.l.max() > MAX_LEFT:
         return None
-    other = layer_way(op, graph, target.requant)
+    rows, outputs, _ = y.hwc()
+    other = layer_way(op, graph, target.requant) if stride == 1 and rows % 2 and rows <= SMALL_ROWS else None
     if other is not None and other.kernel is not None and other.plain.mean() < PLAIN:
         return None
-    outputs = y.hwc()[1]
     if (outputs - 1) * stride + 3 > window.pad[2] + columns + 1:
         return None  # more than one column of padding behind
 
     def pack() -> dict[str, CValue]:
         taps = effective_taps(op, graph)
-        constants = pack_channels(taps, bias_of(op, graph, channels), layer)
+        constants = pack_channels(taps, bias_of(op, graph, channels), layer, stride)
         name = f"te_depthwise_quad{'_by_2' * (stride == 2)}_{'fast' if layer.rounding.fast else 'exact'}"
         return {
             "in": params.extent(x.hwc()),
@@ -85,7 +90,7 @@ def lower_depthwise_quads(op: Operator, graph: Graph, target: Target) -> KernelC
         pack,
         inputs=[x.name],
         outputs=[y.name],
-        scratch_bytes=scratch_bytes(columns, outputs, stride, window.pad[2]),
+        scratch_bytes=STEP * ((outputs - 1) * stride + 3),
         overlaps=(Overlap(0, exact=True) if trails(window, x.hwc(), y.hwc()) else None,),
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * 9,
@@ -94,16 +99,7 @@ def lower_depthwise_quads(op: Operator, graph: Graph, target: Target) -> KernelC
     )
 
 
-def scratch_bytes(columns: int, outputs: int, stride: int, lead: int) -> int:
-    """For rows of ``columns`` pixels behind ``lead`` ones of padding, and ``outputs`` of them."""
-    blocks, rest = divmod(outputs, BLOCK)
-    behind = (rest + 3) // 2 if stride == 1 else rest + 1  # words that the rest reads
-    read = 3 * stride * blocks + (behind if rest else 1)
-    written = lead + (columns - lead) // 2 + 1
-    return STEP * max(read, written)
-
-
-def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer) -> np.ndarray:
+def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer, stride: int) -> np.ndarray:
     """uint32 (channels, words) of ``taps`` (channels, 3, 3) and ``bias`` (channels,).
 
     A channel whose result is constant becomes one without taps, whose bias alone gives the result: 4 bias * 2**30 is
@@ -114,7 +110,8 @@ def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer) -> np.ndarra
     results = (rounding.c if fast else rounding.c >> rounding.e) - zero
     taps = np.where(constant[:, None, None], 0, taps)
     folded = np.where(constant, 4 * results, rounding.bias(bias) - layer.zero * taps.sum(axis=(1, 2)))
-    pairs = np.ascontiguousarray(taps[:, :, [0, 1, 1, 2]], np.int8).view("<u4")[:, :, 0]
+    padded = np.pad(taps.reshape(-1, 9), ((0, 0), (0, 1))).astype(np.int8)
+    pairs = np.ascontiguousarray(padded[:, TAP_BYTES[stride]]).view("<u4")
     if fast:
         return np.concatenate([pairs, words(folded, np.where(constant, 1 << 30, 2 * rounding.m))], axis=1)
     e, left = np.where(constant, 1, rounding.e), np.where(constant, 1, rounding.l)

@@ -50,12 +50,13 @@
  *   gather    per pair of pixels: 7 per 4 values and 12 per run; te_conv_gather_pixels 6 per 4 values and 9;
  *             te_conv_gather_rgb_by_2 54; doubled 4 more per 4 values
  *
- * NARROW: with 8 input channels, stride 1 and a kernel of 1 x 1 there is nothing to gather: a pixel is four
- * words in registers (r2-r5) while all output channels' constants stream by, one LDM each: bias, 8 weights as
- * int16 pairs in the order of COLUMNS, M and zero (fast; words TE_CONV_NARROW_FAST) or M C e (exact, sums
- * doubled). These constants lie in flash as they are read. REGISTERS: r0 output, r1 constants, r6-r12 (exact:
- * and lr) a channel's; fast: lr the constants' end. BUDGET: 8 instructions per output and 8 MACs (exact 10),
- * 2 (3) per TE_CONV_NARROW_UNROLL of them, 13 (16) per pixel.
+ * NARROW, where scratch memory counts, or te_conv_quads.h does not reach: with 8 input channels, stride 1 and
+ * a kernel of 1 x 1 there is nothing to gather: a pixel is four words in registers (r2-r5) while all output
+ * channels' constants stream by, one LDM each: bias, 8 weights as int16 pairs in the order of COLUMNS, M and
+ * zero (fast; words TE_CONV_NARROW_FAST) or M C e (exact, sums doubled). These constants lie in flash as they
+ * are read. REGISTERS: r0 output, r1 constants, r6-r12 (exact: and lr) a channel's; fast: lr the constants'
+ * end. BUDGET: 8 instructions per output and 8 MACs (exact 10), 2 (3) per TE_CONV_NARROW_UNROLL of them, 13
+ * (16) per pixel.
  */
 #ifndef TE_CONV_FAST_H
 #define TE_CONV_FAST_H

@@ -10,32 +10,42 @@
 #define STEP (TE_DEPTHWISE_STEP / 4)
 #define CHANNEL (TE_DEPTHWISE_CHANNEL / 4)
 
-/* Pixel `i` of a channel of a row that begins at `words`: pixel 0 of padding and all behind the row too. */
-static uint32_t pixel(const te_depthwise_stage_args *a, const int8_t *row, uint32_t i, uint32_t channel) {
-    const uint32_t count = 2 * (a->lead + a->words) + a->odd; /* the first word has one of them */
-    if (i < a->lead || i >= count) return a->padding & 0xffffu;
-    return (uint32_t)row[(i - a->lead) * a->pitch + channel] & 0xffffu;
+/* A channel of a pixel of the row `row`, which may lie outside the picture. */
+static uint32_t pixel(const te_depthwise_stage_args *a, int32_t row, uint32_t column, uint32_t channel) {
+    if (row < 0 || row >= a->height) return (uint32_t)(int8_t)(uint8_t)a->padding & 0xffffu;
+    return (uint32_t)a->x[(uint32_t)row * a->line + column * a->pitch + channel] & 0xffffu;
 }
 
 void te_depthwise_stage(const te_depthwise_stage_args *a) {
-    for (uint32_t r = 0; r < a->rows; r++)
-        for (uint32_t i = 0; i < a->words + a->lead + 1; i++)
+    for (uint32_t pair = 0; pair < a->pairs; pair++)
+        for (uint32_t i = 0; i < a->columns; i++)
             for (uint32_t c = 0; c < 4; c++) {
-                const int8_t *row = a->x + r * a->line;
-                a->to[i * STEP + c * CHANNEL + r] = pixel(a, row, 2 * i, c) | pixel(a, row, 2 * i + 1, c)
-                                                                                  << 16;
+                const int32_t row = a->row + 2 * (int32_t)pair;
+                a->to[i * STEP + c * CHANNEL + pair] = pixel(a, row, i, c) | pixel(a, row + 1, i, c) << 16;
             }
 }
 
-/* Products of one output, whose first word in the first row is at `word`; odd: it begins with the second pixel. */
-static int32_t sum_of(const uint32_t *word, uint32_t odd, const uint32_t *taps) {
+/* Of a pixel in row `row` of the staged ones, in the column at `words`. */
+static int32_t staged(const uint32_t *words, uint32_t row) {
+    return (int16_t)(uint16_t)(words[row / 2] >> 16 * (row & 1));
+}
+
+/* Bytes of the constants that are taps of kernel row ky and column kx, by stride. */
+static int32_t tap(const uint32_t *constants, uint32_t stride, uint32_t ky, uint32_t kx) {
+    static const uint8_t by_1[3][3] = {{0, 4, 8}, {1, 5, 9}, {3, 7, 11}};
+    static const uint8_t by_2[3][3] = {{0, 1, 4}, {2, 3, 6}, {5, 7, 8}};
+    const uint32_t byte = stride == 1 ? by_1[ky][kx] : by_2[ky][kx];
+    return (int8_t)(uint8_t)(constants[byte / 4] >> 8 * (byte & 3));
+}
+
+static int32_t sum_of(const te_depthwise_quad_args *a, const uint32_t *constants, uint32_t stride,
+                      uint32_t row, uint32_t column, uint32_t channel) {
     int32_t sum = 0;
-    for (uint32_t ky = 0; ky < 3; ky++, word++) {
-        const uint32_t pixels[4] = {word[0] & 0xffffu, word[0] >> 16, word[STEP] & 0xffffu, word[STEP] >> 16};
-        const int8_t w[3] = {(int8_t)(uint8_t)taps[ky], (int8_t)(uint8_t)(taps[ky] >> 8),
-                             (int8_t)(uint8_t)(taps[ky] >> 24)};
-        for (uint32_t kx = 0; kx < 3; kx++) sum += (int16_t)(uint16_t)pixels[odd + kx] * w[kx];
-    }
+    for (uint32_t ky = 0; ky < 3; ky++)
+        for (uint32_t kx = 0; kx < 3; kx++) {
+            const uint32_t *words = a->staged + (stride * column + kx) * STEP + channel * CHANNEL;
+            sum += staged(words, stride * row + ky) * tap(constants, stride, ky, kx);
+        }
     return sum;
 }
 
@@ -48,12 +58,13 @@ static int32_t round_sum(int32_t sum, const uint32_t *k, int32_t zero, int exact
 }
 
 static void run(const te_depthwise_quad_args *a, uint32_t stride, int exact) {
+    const uint32_t columns =
+        a->blocks * (stride == 1 ? TE_DEPTHWISE_BLOCK : TE_DEPTHWISE_BLOCK_BY_2) + a->rest;
     for (uint32_t c = 0; c < 4; c++) {
         const uint32_t *k = a->constants + c * (exact ? 6 : 5);
         for (uint32_t r = 0; r < a->rows; r++)
-            for (uint32_t i = 0; i < 6 * a->blocks + a->rest; i++) {
-                const uint32_t *word = a->staged + stride * i / 2 * STEP + c * CHANNEL + stride * r;
-                const int32_t sum = sum_of(word, stride * i & 1, k);
+            for (uint32_t i = 0; i < columns; i++) {
+                const int32_t sum = sum_of(a, k, stride, r, i, c);
                 a->y[r * a->line + i * a->pitch + c] = (int8_t)round_sum(sum, k, a->zero, exact);
             }
     }
