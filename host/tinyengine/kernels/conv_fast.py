@@ -319,7 +319,8 @@ def matrix_of(
         return _vector_matrix(shapes, window, layer, target, rows)
     quads = layer.paired and channels >= QUAD and not (trained or compact)
     narrow = is_pointwise(window) and depth == NARROW_CHANNELS and not (trained or compact or rounding == "wide")
-    if narrow and not (quads and target.optimize == "time"):  # scratch memory for columns buys cycles
+    whole = rows == shapes[1][0] and target.optimize == "time"  # then scratch memory for columns buys cycles
+    if narrow and not (quads and whole):
         return Matrix(layer, *shapes, window, Field(1, depth), 1, doubled=False, compact=False, narrow=True)
     field = field_of(window, depth)
     # Doubled columns cost half an instruction per value and save one per output that is rounded exactly.
