@@ -8,9 +8,9 @@
 
 Every --arch (a name of the zoo or a file of `tinyengine search`) is trained with the recipe of `tinyengine fit`, once
 for each seed, and judged in float on the validation pictures. --mobilenetv2 adds the MobileNetV2 whose width (and
-resolution, 8 pixels up or down) brings it closest to the instructions of the first --arch. Every two are compared,
-picture by picture and seed by seed; each interval stands for itself and is not widened for their number. Results are
-kept in .cache/rivals.jsonl under the files' names, so that a stopped run goes on.
+resolution, 8 pixels up or down) brings it closest to the cycles of the first --arch on a Cortex-M4. Every two are
+compared, picture by picture and seed by seed; each interval stands for itself and is not widened for their number.
+Results are kept in .cache/rivals.jsonl under the files' names, so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Difference:
 
 
 def equal_mobilenet(network: Network) -> Network:
-    """The MobileNetV2 whose estimated instructions are closest to the network's, of any width.
+    """The MobileNetV2 whose estimated cycles are closest to the network's, of any width.
 
-    Channels come in multiples of 8, so at one resolution the instructions jump: those beside the network's count too.
+    Channels come in multiples of 8, so at one resolution the cycles jump: those beside the network's count too.
     """
-    wanted = estimate(network).instructions
+    wanted = estimate(network).work
     resolutions = (network.resolution, network.resolution - 8, network.resolution + 8)
     rivals = (mobilenet_v2(step / 1000, r, network.classes) for r in resolutions for step in range(100, 1001, 2))
-    return min(rivals, key=lambda rival: abs(estimate(rival).instructions - wanted))
+    return min(rivals, key=lambda rival: abs(estimate(rival).work - wanted))
 
 
 def difference(name: str, other: str, ours: np.ndarray, theirs: np.ndarray) -> Difference:
@@ -112,13 +112,13 @@ def report(networks: Sequence[Network], right: Sequence[np.ndarray], as_json: bo
         return
     console = Console()
     table = Table(title=f"{right[0].shape[1]} pictures, {right[0].shape[0]} seeds")
-    for head in ("network", "input", "MACs", "instructions (est.)", "params", "accuracy by seed", "mean"):
+    for head in ("network", "input", "MACs", "cycles (est.)", "params", "accuracy by seed", "mean"):
         table.add_column(head, justify="right" if head != "network" else "left")
     for network, answers in zip(networks, right, strict=True):
         cost, accuracy = estimate(network), 100 * answers.mean(1)
         by_seed = "  ".join(f"{value:.2f}" for value in accuracy)
         size, weights = f"{network.resolution}x{network.resolution}", f"{parameters(network) / 1e6:.2f} M"
-        figures = (size, f"{cost.macs / 1e6:.2f} M", f"{cost.instructions / 1e6:.2f} M", weights)
+        figures = (size, f"{cost.macs / 1e6:.2f} M", f"{cost.work / 1e6:.2f} M", weights)
         table.add_row(network.name, *figures, by_seed, f"{accuracy.mean():.2f}")
     console.print(table)
     for d in differences:
@@ -130,7 +130,7 @@ def report(networks: Sequence[Network], right: Sequence[np.ndarray], as_json: bo
 
 @click.command(help=__doc__)
 @click.option("--arch", "archs", multiple=True, required=True, metavar="NAME|FILE", help="Trained and compared.")
-@click.option("--mobilenetv2", is_flag=True, help="Add the MobileNetV2 that takes as many instructions.")
+@click.option("--mobilenetv2", is_flag=True, help="Add the MobileNetV2 that takes as many cycles.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
 @click.option("--validate", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many pictures of each set.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinyengine.paths import project_root
 
-ROOMS = ("frontend", "ir", "kernels", "convert", "compiler", "language", "supernet", "recipes")
+ROOMS = ("frontend", "ir", "kernels", "convert", "compiler", "language", "supernet", "search", "recipes")
 PACKAGE = project_root() / "host" / "tinyengine"
 
 AGAIN = re.compile(r"(convert|quantize) (the model|it) again( with representative data)?$")

@@ -19,29 +19,15 @@ from tinyengine.recipes.recipe import Recipe
 from tinyengine.supernet.file import Supernet, is_supernet, load_supernet, save_supernet
 from tinyengine.supernet.predictor import SHOWN, features, fit_predictor, spearman
 from tinyengine.supernet.space import RESOLUTIONS, Space, grown
-from tinyengine.supernet.weights import Layers, by_importance, by_layer, cut, grow, in_order
+from tinyengine.supernet.weights import by_importance, by_layer, cut, grow, in_order
 from tinyengine.zoo.arch_file import save_architecture
 from tinyengine.zoo.table import Block, Network, convolutions, find, macs, parse_blocks
+
+from tests.helpers.supernets import random_layers
 
 BASE = Network("base", 48, 8, parse_blocks("e1c8k3 e4c24k3s2*2 e6c32k5*2 e4c56k3s2"), 2)
 SPACE = Space(grown(BASE), (32, 48))
 PERSON = Space(grown(replace(find("mbv2-w0.35"), resolution=112, classes=2)), RESOLUTIONS)
-
-
-def random_layers(network: Network, seed: int = 0) -> Layers:
-    """Weights for which every channel does something else."""
-    rng = np.random.default_rng(seed)
-    values: list[np.ndarray] = []
-    for layer in convolutions(network):
-        c, o = layer.in_channels, layer.out_channels
-        if layer.kind == "dense":
-            values += [rng.normal(size=(c, o)), rng.normal(size=o)]
-            continue
-        shape = (layer.kernel, layer.kernel, c, 1 if layer.kind == "depthwise" else o)
-        fan = layer.kernel**2 * (1 if layer.kind == "depthwise" else c)
-        values += [rng.normal(size=shape) / np.sqrt(fan), rng.uniform(0.3, 1.5, o), rng.normal(0.2, 0.3, o)]
-        values += [rng.normal(0, 0.2, o), rng.uniform(0.5, 1.5, o)]
-    return by_layer(network, [value.astype(np.float32) for value in values])
 
 
 def stripes(count: int, seed: int) -> Arrays:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinyengine.cli.options import SIZE, FiniteRange, json_option, setting
+from tinyengine.cli.options import SIZE, json_option, setting
 from tinyengine.cli.progress import step_progress
 from tinyengine.sizes import parse_count
 
@@ -28,65 +28,75 @@ class CountType(click.ParamType):
 
 
 COUNT = CountType()
+_PATH = click.Path(path_type=Path)
 
 
 @click.command("search")
-@click.option("--board", "board_name", required=True, help="Board to find an architecture for (see boards/).")
+@click.option("--board", "board_name", required=True, help="Board to find a network for (see boards/).")
 @click.option("--sram", type=SIZE, help="Cap on the arena, e.g. 64K (default: what the board has).")
 @click.option("--flash", type=SIZE, help="Cap on code and weights, e.g. 512K (default: what the board has).")
-@click.option("--instructions", type=COUNT, help="Cap on the instructions of one inference, e.g. 10M.")
+@click.option(
+    "--cycles",
+    type=COUNT,
+    help="Cap on the cycles of one inference, e.g. 10M; on a core without a model of its cycles, on the instructions.",
+)
 @click.option("--macs", type=COUNT, help="Cap on the multiply-accumulates of one inference, e.g. 7M.")
 @click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Labelled pictures (folder with a subfolder per class, or .npz) that the score looks at.",
+    "--supernet",
+    type=_PATH,
+    metavar="FILE",
+    help="The super-network (.npz) whose parts are searched; default: ours, which finds persons.",
 )
-@click.option("--resolution", type=click.IntRange(32, 224), help="Take this side in pixels instead of surveying.")
-@click.option("--width", type=FiniteRange(0.1, 2.0), help="Take this width multiplier instead of surveying.")
-@setting("--samples", click.IntRange(1), 50, "Architectures per resolution and width.")
-@setting("--population", click.IntRange(4), 16, "New candidates per generation.")
-@setting("--generations", click.IntRange(0), 6, "Rounds of evolution.")
-@setting("--seed", int, 0, "Decides every random choice.")
-@click.option("--no-measure", is_flag=True, help="Do not count the front's instructions on a simulated core.")
 @click.option(
-    "--run",
-    "run",
-    type=click.Path(path_type=Path),
-    default=Path("runs/search"),
-    show_default=True,
-    help="Folder for the checkpoint.",
+    "--data",
+    type=_PATH,
+    multiple=True,
+    help="Pictures (folder or .npz), labelled or not, to measure normalizations on: what an int8 network needs.",
 )
-@click.option("--resume", is_flag=True, help="Continue the search in --run where it stopped.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the front here (.png, .svg, .pdf).")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The architecture to write (.json).")
+@click.option(
+    "--validate",
+    type=_PATH,
+    help="Labelled pictures, never trained on, that judge the front instead of a prediction; needs --data.",
+)
+@setting("--population", click.IntRange(4), 64, "New candidates per generation.")
+@setting("--generations", click.IntRange(0), 20, "Rounds of evolution.")
+@setting("--seed", int, 0, "Decides every random choice; the same seed finds the same network on every machine.")
+@click.option("--no-measure", is_flag=True, help="Do not count the best ones' cycles on a simulated core.")
+@click.option("--plot", type=_PATH, help="Draw the front here (.png, .svg, .pdf).")
+@click.option(
+    "-o",
+    "--out",
+    type=_PATH,
+    help="The network to write: .tflite (needs --data), or .json, the architecture alone. Default: BOARD.tflite with "
+    "--data, else BOARD.json.",
+)
 @json_option
 def command(
     board_name: str,
     sram: int | None,
     flash: int | None,
-    instructions: int | None,
+    cycles: int | None,
     macs: int | None,
-    data: Path,
-    resolution: int | None,
-    width: float | None,
-    samples: int,
+    supernet: Path | None,
+    data: tuple[Path, ...],
+    validate: Path | None,
     population: int,
     generations: int,
     seed: int,
     no_measure: bool,
-    run: Path,
-    resume: bool,
     plot: Path | None,
-    out: Path,
+    out: Path | None,
     as_json: bool,
 ) -> None:
-    """Find an architecture for a board's memory and an instruction budget, without training any.
+    """Find the best network for a board: the part of a super-network that keeps its limits and is right most often.
 
-    First the resolution and width whose fitting networks compute most, then an evolution of kernels, expansions and
-    depths by a score that needs no training. The result is for `fit --arch FILE` and `zoo build --arch FILE`.
+    Nothing is trained: parts inherit their weights, and how well they do is predicted from parts that were judged. The
+    network is ready to be used, or to be trained further: fit --arch FILE --start SUPERNET.
 
-    Example: tinyengine search --board sim_stm32f405 --sram 64K --instructions 10M --data photos/ -o arch.json
+    \b
+    Example:
+      tinyengine search --board nucleo_f446re --data photos/
+      tinyengine search --board sim_stm32f405 --sram 64K --cycles 8M -o arch.json
     """
     from tinyengine.boards import load
     from tinyengine.report.search import plot_search, print_search
@@ -98,22 +108,11 @@ def command(
     budget = Budget(
         board.network_sram_bytes if sram is None else sram,
         board.network_flash_bytes if flash is None else flash,
-        instructions,
+        cycles,
         macs,
     )
-    options = SearchOptions(
-        board,
-        budget,
-        data,
-        out,
-        Plan(population, generations, seed),
-        samples,
-        resolution,
-        width,
-        run,
-        resume,
-        not no_measure,
-    )
+    plan = Plan(population, generations, seed)
+    options = SearchOptions(board, budget, plan, supernet, out, data, validate, not no_measure)
     with step_progress() as progress:
         result = search(options, progress)
     if plot is not None:

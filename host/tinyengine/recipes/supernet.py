@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def evaluate(options: JudgeOptions, activity: Activity = silent) -> list[Judged]
     """The sub-networks ``archs`` with inherited weights, in their order."""
     supernet = load_supernet(options.supernet)
     networks = [supernet.sub_network(arch, options.resolution) for arch in options.archs]
-    heir, validation = _heir(supernet, options, activity)
+    heir, validation = open_heir(supernet, options, activity)
     found = []
     for k, (arch, network) in enumerate(zip(options.archs, networks, strict=True)):
         activity("judging", k, len(networks))
@@ -122,7 +123,7 @@ def evaluate(options: JudgeOptions, activity: Activity = silent) -> list[Judged]
 def predict(options: JudgeOptions, activity: Activity = silent) -> Predictor:
     """Judge ``networks`` random sub-networks; fit a predictor to them and keep it in the super-network's file."""
     supernet = load_supernet(options.supernet)
-    heir, validation = _heir(supernet, options, activity)
+    heir, validation = open_heir(supernet, options, activity)
     rng = np.random.default_rng(options.seed)
     networks = [supernet.space.random(rng) for _ in range(options.networks)]
     found = []
@@ -135,14 +136,19 @@ def predict(options: JudgeOptions, activity: Activity = silent) -> Predictor:
     return predictor
 
 
-def _heir(supernet: Supernet, options: JudgeOptions, activity: Activity) -> tuple[Heir, Arrays]:
+def open_heir(supernet: Supernet, options: JudgeOptions, activity: Activity) -> tuple[Heir, Arrays]:
+    """What judges the parts of ``supernet``, and the pictures for that."""
     torch("judge sub-networks").set_num_threads(options.threads)
     size = supernet.space.resolutions[-1]
-    limit = max(1, MEASURED // len(options.data))
-    pictures = load_pictures(activity, options.data, size, limit).values
+    pictures = load_some(activity, options.data, size)
     validation = load_pictures(activity, [options.validate], size)
     check_validation(options.validate, supernet.classes, validation)
     return Heir(supernet.space, supernet.layers, pictures), validation
+
+
+def load_some(activity: Activity, data: Sequence[Path], size: int) -> np.ndarray:
+    """As many pictures of ``data`` as normalizations are measured on, uint8 squares of ``size``."""
+    return load_pictures(activity, [*data], size, max(1, MEASURED // len(data))).values
 
 
 def judge(heir: Heir, name: str, network: Network, validation: Arrays | None, soft_weight: float) -> Judged:
@@ -176,7 +182,7 @@ def export_sub_network(
     tensorflow("write a sub-network")
     check_output(out)
     network = load_supernet(path).sub_network(arch, resolution)
-    pictures = load_pictures(activity, data, network.resolution, max(1, MEASURED // len(data))).values
+    pictures = load_some(activity, data, network.resolution)
     validation = load_pictures(activity, [validate], network.resolution) if validate else None
     write_sub_network(path, network, pictures, out)
     accuracy = None

@@ -1,1 +1,1 @@
-"""Architecture search: which network of the table's form fits a board and learns best, judged without training it."""
+"""Architecture search: which part of a super-network fits a board and is right most often, without training any."""

@@ -1,43 +1,31 @@
 """What an architecture costs on a device: estimated in a fraction of a millisecond, and judged by the planner.
 
-The estimate of the instructions is a linear model per kind of layer, fitted to the counts of ``tinyengine bench`` on
-the Cortex-M4 (fast requantization) over eleven networks, eight of the space and three of the zoo. Coefficients in
-order:
-
-- pointwise: per MAC, output value, weight, output channel, input value, and call;
-- depthwise, by kernel and stride: per MAC, channel, channel and output row, and call;
-- stem: per MAC; ADD, MEAN, SOFTMAX: per value, and call.
-
+The estimate of the work is in cycles where the core has a model of them, else in instructions: a linear model per kind
+of layer whose coefficients, core by core, ``bench/layer_costs.py`` fits to counts and writes to ``layer_costs.json``.
 Its error, and that of the bytes, is stated in docs/search.md and by every search over what it judged itself.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.cores import core
 from tinyengine.search.skeleton import graph_of
 from tinyengine.zoo.table import Block, Convolution, Network, convolutions
 
-_POINTWISE = (0.8566, 6.241, 1.179, 10.03, 1.185, 1432.0)
-_DEPTHWISE = {
-    (3, 1): (1.535, 58.92, 5.051, 0.0),
-    (3, 2): (2.464, 69.29, 0.0, 2615.0),
-    (5, 1): (0.778, 27.68, 8.507, 1948.0),
-    (5, 2): (1.175, 94.32, 0.0, 1678.0),
-    (7, 1): (0.5497, 6.031, 2.264, 2769.0),
-    (7, 2): (0.7988, 140.3, 1.712, 2515.0),
-}
-_NARROW = (8.25, 13.0)
-"""Pointwise with 8 input channels: per output value, and pixel."""
+COSTS = "layer_costs.json"
+REST = "rest"
+"""What a run costs beside its layers."""
+
+_DEFAULT = "cortex-m4"
 
 _NARROW_CHANNELS = 8
-
-_STEM = 1.29
-_ADD = (5.75, 35.0)
-_MEAN = (11.4, 364.0)
-_DENSE = (3.56, 120.0)
+"""Pointwise convolutions of so many input channels have a kernel of their own."""
 
 _BLOCK = 96
 """Pixels whose columns a convolution widens at a time."""
@@ -53,10 +41,11 @@ _CODE = 28_000
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of one inference: work; and bytes of the arena, layer by layer, and of flash (weights, kernels, calls)."""
+    """Of one inference: ``work`` in the core's unit (:func:`unit`); and bytes of the arena, layer by layer, and of
+    flash (weights, kernels, calls)."""
 
     macs: int
-    instructions: int
+    work: int
     sram: int
     flash: int
 
@@ -67,7 +56,7 @@ class Budget:
 
     sram: int
     flash: int
-    instructions: int | None = None
+    work: int | None = None
     macs: int | None = None
 
     def holds(self, costs: Costs) -> bool:
@@ -75,44 +64,101 @@ class Budget:
         return (
             costs.sram <= self.sram
             and costs.flash <= self.flash
-            and (self.instructions is None or costs.instructions <= self.instructions)
+            and (self.work is None or costs.work <= self.work)
             and (self.macs is None or costs.macs <= self.macs)
         )
 
 
-def estimate(network: Network) -> Costs:
+@cache
+def _table() -> Mapping[str, Mapping[str, object]]:
+    found: Mapping[str, Mapping[str, object]] = json.loads(Path(__file__).with_name(COSTS).read_text())
+    return found
+
+
+def timed_as(cpu: str) -> str:
+    """The core whose coefficients stand for ``cpu``: its own, those of one that it is a variant of (cortex-m7-sp), or
+    the Cortex-M4's."""
+    return max((name for name in _table() if cpu.startswith(name)), key=len, default=_DEFAULT)
+
+
+def unit(cpu: str) -> str:
+    """What the work on a core is counted in: cycles or instructions."""
+    return str(_table()[timed_as(cpu)]["unit"])
+
+
+def estimate(network: Network, cpu: str = _DEFAULT) -> Costs:
     """Costs from the table alone."""
     layers = convolutions(network)
-    instructions = sum(_layer(layer) for layer in layers) + _MEAN[1]
     flash = _CODE + sum(_constants(layer) + _PER_CHANNEL * layer.out_channels for layer in layers)
-    last = layers[-2]
-    instructions += _MEAN[0] * last.out_size**2 * last.out_channels
     sram, at = 0, 1
     first = layers[0]
     sram = max(sram, _bytes(first) + _STEM_SCRATCH)
     for block in network.blocks:
         assert isinstance(block, Block)  # the space that is searched has no others
-        parts = layers[at : at + (2 if block.expansion == 1 else 3)]
-        at += len(parts)
-        start = parts[0].in_size ** 2 * parts[0].in_channels
-        residual = block.stride == 1 and parts[0].in_channels == block.channels
-        for number, layer in enumerate(parts):
+        own = layers[at : at + (2 if block.expansion == 1 else 3)]
+        at += len(own)
+        start = own[0].in_size ** 2 * own[0].in_channels
+        residual = block.stride == 1 and own[0].in_channels == block.channels
+        for number, layer in enumerate(own):
             sram = max(sram, _bytes(layer) + _scratch(layer) + (start if residual and number else 0))
-        if residual:
-            instructions += _ADD[0] * start + _ADD[1]
-    return Costs(sum(layer.macs for layer in layers), round(instructions), sram, flash)
+    coefficients = _table()[timed_as(cpu)]["coefficients"]
+    assert isinstance(coefficients, dict)
+    return Costs(sum(layer.macs for layer in layers), round(total(network, coefficients)), sram, flash)
 
 
-def compiled(network: Network, cpu: str = "cortex-m4") -> CompiledModel:
+def compiled(network: Network, cpu: str = _DEFAULT) -> CompiledModel:
     """The network with empty weights, compiled layer by layer as ``tinyengine compile`` does."""
     return compile_graph(graph_of(network), CompileOptions(cpu=cpu, requant=core(cpu).requant))
 
 
-def judge(network: Network, cpu: str = "cortex-m4") -> Costs:
-    """Costs with the arena and the constants of the real plan; the instructions and the code are still estimated."""
+def judge(network: Network, cpu: str = _DEFAULT) -> Costs:
+    """Costs with the arena and the constants of the real plan; the work and the code are still estimated."""
     model = compiled(network, cpu)
-    guess = estimate(network)
-    return Costs(model.macs, guess.instructions, model.plan.arena_bytes, model.weight_bytes + _CODE)
+    return Costs(model.macs, estimate(network, cpu).work, model.plan.arena_bytes, model.weight_bytes + _CODE)
+
+
+Part = tuple[str, str, tuple[float, ...]]
+"""A layer's name, its kind, and what its cost is a sum of."""
+
+
+def parts(network: Network) -> list[Part]:
+    """The layers that an estimate adds up."""
+    found: list[Part] = []
+    layers = convolutions(network)
+    for layer in layers:
+        outputs, inputs = layer.out_size**2 * layer.out_channels, layer.in_size**2 * layer.in_channels
+        features: tuple[float, ...]
+        if layer.kind == "depthwise":
+            kind = f"depthwise {layer.kernel} {layer.stride}"
+            features = (layer.macs, layer.out_channels, layer.out_channels * layer.out_size, 1)
+        elif layer.kind == "dense":
+            kind, features = "dense", (layer.macs, 1)
+        elif layer.kernel > 1:
+            kind, features = "stem", (layer.macs, layer.out_size**2)
+        elif layer.in_channels == _NARROW_CHANNELS:
+            kind, features = "narrow", (outputs, layer.out_size**2, 1)
+        else:
+            kind, features = "pointwise", (layer.macs, outputs, layer.weights, layer.out_channels, inputs, 1)
+        found.append((layer.name, kind, features))
+    by_name = {layer.name: layer for layer in layers}
+    channels = network.stem
+    for index, block in enumerate(network.blocks):
+        assert isinstance(block, Block)
+        if block.stride == 1 and block.channels == channels:
+            size = by_name[f"block{index}_project"].out_size
+            found.append((f"block{index}_add", "add", (size**2 * channels, 1)))
+        channels = block.channels
+    last = layers[-2]
+    found.append(("average", "mean", (last.out_size**2 * last.out_channels, last.out_channels, 1)))
+    return found
+
+
+def total(network: Network, coefficients: Mapping[str, Sequence[float]]) -> float:
+    """The sum over the layers and the rest."""
+    return coefficients[REST][0] + sum(
+        sum(factor * feature for factor, feature in zip(coefficients[kind], features, strict=True))
+        for _, kind, features in parts(network)
+    )
 
 
 def _bytes(layer: Convolution) -> int:
@@ -133,22 +179,3 @@ def _constants(layer: Convolution) -> int:
         return layer.weights
     kernel = min(layer.kernel, max(3, 2 * layer.in_size - 1))
     return layer.out_channels * kernel * (kernel + 1)
-
-
-def _layer(layer: Convolution) -> float:
-    outputs = layer.out_size**2 * layer.out_channels
-    if layer.kind == "depthwise":
-        factors = _DEPTHWISE[layer.kernel, layer.stride]
-        return _dot(factors, (layer.macs, layer.out_channels, layer.out_channels * layer.out_size, 1))
-    if layer.kind == "dense":
-        return _dot(_DENSE, (layer.macs, 1))
-    if layer.kernel > 1:
-        return _STEM * layer.macs
-    if layer.in_channels == _NARROW_CHANNELS:
-        return _dot(_NARROW, (outputs, layer.out_size**2))
-    inputs = layer.in_size**2 * layer.in_channels
-    return _dot(_POINTWISE, (layer.macs, outputs, layer.weights, layer.out_channels, inputs, 1))
-
-
-def _dot(factors: tuple[float, ...], counts: tuple[int, ...]) -> float:
-    return sum(factor * count for factor, count in zip(factors, counts, strict=True))

@@ -1,62 +1,68 @@
-"""``tinyengine search``: survey, evolution, measurement of the best, and the file of the one that won."""
+"""The search: evolve by estimates, judge by the planner, count on the simulated core, write the winner."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tinyengine.boards import Board
-from tinyengine.data.reader import read_pictures
-from tinyengine.errors import DataError
+from tinyengine.data.network_file import check_output
+from tinyengine.errors import BudgetError, DataError
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import simulated
+from tinyengine.paths import project_root
 from tinyengine.progress import Activity, part, silent
-from tinyengine.search import proxy
-from tinyengine.search.checkpoint import Checkpoint
-from tinyengine.search.cost import Budget, Costs, compiled, estimate, judge
+from tinyengine.search.cost import Budget, Costs, compiled, estimate, judge, timed_as, unit
 from tinyengine.search.evolve import Plan, Scored, evolve, front
-from tinyengine.search.pairs import Pair, Survey, survey
-from tinyengine.search.space import RESOLUTIONS, WIDTHS
+from tinyengine.supernet.file import Supernet, load_supernet
 from tinyengine.zoo.arch_file import save_architecture
 from tinyengine.zoo.table import Network
 
-MEASURED = 6
-"""Members of the front, the best first, whose instructions and flash are counted on the simulated core."""
+SUPERNET = Path("models") / "person_supernet.npz"
+
+JUDGED = 24
+"""Members of the front that the planner judges: the best ones, and others spread over it."""
+MEASURED = 3
+"""Of these, the best ones, whose work and flash are counted on the simulated core."""
+NOTED = 1e-3
+"""Nats to which measured cross entropies are rounded before they are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """``resolution`` and ``width`` replace step 1. ``out`` must end in .json."""
+    """``out`` ends in .json (an architecture) or .tflite (int8, which needs ``data``); None: BOARD.json, or
+    BOARD.tflite with ``data``. ``data``: pictures to measure normalizations on; ``validate``: others, never trained
+    on, that judge the front instead of the predictor."""
 
     board: Board
     budget: Budget
-    data: Path
-    out: Path
-    plan: Plan
-    samples: int = 50
-    resolution: int | None = None
-    width: float | None = None
-    run: Path = Path("runs/search")
-    resume: bool = False
+    plan: Plan = field(default_factory=Plan)
+    supernet: Path | None = None
+    out: Path | None = None
+    data: tuple[Path, ...] = ()
+    validate: Path | None = None
     measure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What ``--json`` prints. ``estimate_error``: largest relative error of the estimate against what was judged
-    (sram, flash) and counted (instructions)."""
+    """What ``--json`` prints. ``unit``: of the work, ``timed_as`` the core whose estimate it is. ``rank``: Spearman's
+    correlation of predicted and inherited cross entropy, over ``networks`` that the predictor was fitted to in turn.
+    ``estimate_error``: largest relative error of the estimate against what was judged (sram, flash) and counted
+    (work)."""
 
     out: Path
     board: str
+    unit: str
+    timed_as: str
     budget: Budget
-    classes: int
-    survey: Survey
-    pair: Pair
     scored: int
+    rank: float
+    networks: int
     front: list[Scored]
     best: Scored
     estimate_error: dict[str, float]
@@ -64,98 +70,127 @@ class SearchResult:
 
 def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
     """Run the whole search. Raises TinyEngineError; the output appears only when everything succeeded."""
-    if options.out.suffix != ".json":
-        raise DataError(f"the output {options.out} must end in .json")
-    classes = _pictures(options.data, min(RESOLUTIONS))[1].shape[1]
-    resolutions = (options.resolution,) if options.resolution else RESOLUTIONS
-    widths = (options.width,) if options.width else WIDTHS
-    found = survey(
-        options.budget,
-        classes,
-        options.samples,
-        options.plan.seed,
-        resolutions,
-        widths,
-        part(activity, "resolutions and widths"),
-    )
-    pair = found.pairs[0]
-    batch, targets = _pictures(options.data, pair.resolution)
-    checkpoint = Checkpoint(options.run, _fingerprint(options, pair, batch, targets), options.resume)
-    scored = evolve(
-        pair,
-        options.budget,
-        classes,
-        options.plan,
-        lambda network: judge(network, options.board.cpu),
-        lambda network: proxy.score(network, batch, targets),
-        dict(checkpoint.known),
-        checkpoint.add,
-        part(activity, "evolution"),
-    )
-    members = front(scored)
-    if options.measure and simulated(options.board.cpu):
-        members = _measured(members, options, classes, activity)
+    out, cpu = _output(options), options.board.cpu
+    path = options.supernet or project_root() / SUPERNET
+    supernet = load_supernet(path)
+    predictor, space = supernet.predictor, supernet.space
+    if predictor is None:
+        raise DataError(f"nobody has judged parts of {path}: run tinyengine supernet predict")
+
+    def score(network: Network, costs: Costs) -> Scored:
+        entropy = predictor.cross_entropy(space, network)
+        return Scored(network, costs, entropy, predictor.accuracy(entropy))
+
+    scored = evolve(space, options.budget, options.plan, partial(estimate, cpu=cpu), score, part(activity, "evolution"))
+    members = _planned(_spread(front(scored)), options, activity)
+    if options.validate is not None:
+        members = _inherited(members, supernet, options, activity)
+    if options.measure and simulated(cpu):
+        members = _measured(members, options, activity)
     kept = [each for each in members if options.budget.holds(each.costs)]
-    best = max(kept or members, key=lambda each: each.score)
-    network = best.architecture.network(classes, options.out.stem)
-    network = replace(network, about=f"found by tinyengine search for {options.board.name}")
-    figures = {"costs": asdict(best.costs), "score": best.score, "proxy": proxy.NAME, "measured": best.measured}
-    save_architecture(network, options.out, figures)
-    errors = _errors(scored, members, classes)
-    board = options.board.name
-    return SearchResult(options.out, board, options.budget, classes, found, pair, len(scored), members, best, errors)
+    if not kept:
+        raise BudgetError(
+            "what the estimate found keeps the budget by a little too little, as planner and core say: allow more of it"
+        )
+    best = min(kept, key=lambda each: each.order)
+    about = f"found by tinyengine search for {options.board.name}"
+    network = replace(best.network, name=out.stem, about=about, classes=len(supernet.classes))
+    if out.suffix == ".json":
+        figures = {"costs": asdict(best.costs), "unit": unit(cpu), "cross_entropy": best.cross_entropy}
+        save_architecture(network, out, figures | {"accuracy": best.accuracy, "measured": best.measured})
+    else:
+        from tinyengine.recipes.supernet import load_some, write_sub_network  # TensorFlow, which .json does not need
+
+        write_sub_network(path, network, load_some(activity, options.data, network.resolution), out)
+    return SearchResult(
+        out,
+        options.board.name,
+        unit(cpu),
+        timed_as(cpu),
+        options.budget,
+        len(scored),
+        predictor.rank,
+        predictor.networks,
+        members,
+        best,
+        _errors(members, cpu),
+    )
 
 
-def _pictures(path: Path, resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, R, R, 3) float32 in [-1, 1) and targets (N, classes) for the score; DataError where too few."""
-    data = read_pictures(path, proxy.PICTURES).decoded(resolution)
-    if len(data) < proxy.PICTURES or len(data.classes) < 2:
-        raise DataError(f"{path} holds {len(data)} pictures: the score needs {proxy.PICTURES} of at least two classes")
-    order = np.random.default_rng(0).permutation(len(data))
-    return data.values[order].astype(np.float32) / 128 - 1, data.targets(0.5)[order]
+def _output(options: SearchOptions) -> Path:
+    out = options.out or Path(f"{options.board.name}{'.tflite' if options.data else '.json'}")
+    if out.suffix not in (".json", ".tflite"):
+        raise DataError(f"the output {out} must end in .json or .tflite")
+    if out.suffix == ".tflite":
+        check_output(out)
+    if (out.suffix == ".tflite" or options.validate) and not options.data:
+        raise DataError(
+            "a part's normalization is measured on pictures, and its int8 ranges too: name some with --data, labelled "
+            "or not"
+        )
+    return out
 
 
-def _measured(members: list[Scored], options: SearchOptions, classes: int, activity: Activity) -> list[Scored]:
+def _spread(members: list[Scored]) -> list[Scored]:
+    """At most JUDGED: the best third, and others evenly over the rest."""
+    sure = JUDGED // 3
+    if len(members) <= JUDGED:
+        return members
+    rest = np.linspace(sure, len(members) - 1, JUDGED - sure).astype(int)
+    return [*members[:sure], *(members[k] for k in rest)]
+
+
+def _planned(members: Sequence[Scored], options: SearchOptions, activity: Activity) -> list[Scored]:
+    """Those that keep the budget by the planner, too."""
+    found = []
+    for number, each in enumerate(members):
+        activity("planning", number, len(members))
+        costs = judge(each.network, options.board.cpu)
+        if options.budget.holds(costs):
+            found.append(replace(each, costs=costs))
+    return found
+
+
+def _inherited(
+    members: Sequence[Scored], supernet: Supernet, options: SearchOptions, activity: Activity
+) -> list[Scored]:
+    """Their true cross entropy and accuracy on held-out pictures, rounded, so that the last bits decide nothing."""
+    from tinyengine.recipes.supernet import JudgeOptions, open_heir  # PyTorch, which a search without pictures spares
+
+    assert options.validate is not None
+    judging = JudgeOptions(Path(), [*options.data], options.validate)
+    heir, validation = open_heir(supernet, judging, activity)
+    found = []
+    for number, each in enumerate(members):
+        activity("judging", number, len(members))
+        inherited = heir.judge(each.network, validation, judging.soft_weight)
+        entropy = round(round(inherited.cross_entropy / NOTED) * NOTED, 3)
+        found.append(replace(each, inherited=inherited, cross_entropy=entropy, accuracy=round(inherited.accuracy, 1)))
+    return sorted(found, key=lambda each: each.order)
+
+
+def _measured(members: Sequence[Scored], options: SearchOptions, activity: Activity) -> list[Scored]:
+    cycles = unit(options.board.cpu) == "cycles"
     counted = []
     for number, each in enumerate(members):
         if number < MEASURED:
-            activity("counting instructions", number, min(MEASURED, len(members)))
-            figures = bench(compiled(_network(each, classes), options.board.cpu), profile=False)
-            costs = Costs(figures.macs, figures.instructions, figures.arena_bytes, figures.flash_bytes.total)
+            activity(f"counting {unit(options.board.cpu)}", number, min(MEASURED, len(members)))
+            figures = bench(compiled(each.network, options.board.cpu), profile=cycles, cycles=cycles)
+            work = figures.cycles.estimate if figures.cycles else figures.instructions
+            costs = Costs(figures.macs, work, figures.arena_bytes, figures.flash_bytes.total)
             each = replace(each, costs=costs, measured=True)
         counted.append(each)
     return counted
 
 
-def _errors(scored: list[Scored], members: list[Scored], classes: int) -> dict[str, float]:
-    """Largest relative errors of the estimate, of the bytes over all scored, of the instructions over the counted."""
+def _errors(members: Sequence[Scored], cpu: str) -> dict[str, float]:
+    """Largest relative errors of the estimate: of the arena over all that were planned, of the rest over the counted
+    ones."""
 
-    def worst(entries: list[Scored], field: str) -> float:
-        errors = [
-            abs(getattr(estimate(_network(each, classes)), field) / getattr(each.costs, field) - 1) for each in entries
-        ]
+    def worst(entries: Sequence[Scored], field: str) -> float:
+        errors = [abs(getattr(estimate(each.network, cpu), field) / getattr(each.costs, field) - 1) for each in entries]
         return round(max(errors, default=0.0), 4)
 
     counted = [each for each in members if each.measured]
-    errors = {"sram": worst(scored, "sram"), "flash": worst(counted or scored, "flash")}
-    return errors | ({"instructions": worst(counted, "instructions")} if counted else {})
-
-
-def _network(each: Scored, classes: int) -> Network:
-    return each.architecture.network(classes)
-
-
-def _fingerprint(options: SearchOptions, pair: Pair, batch: np.ndarray, targets: np.ndarray) -> str:
-    """Of everything that a candidate's entry depends on."""
-    settings = [
-        asdict(options.budget),
-        options.board.cpu,
-        pair.resolution,
-        pair.width,
-        asdict(options.plan),
-        proxy.NAME,
-    ]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(batch.tobytes())
-    digest.update(targets.tobytes())
-    return digest.hexdigest()
+    errors = {"sram": worst(members, "sram"), "flash": worst(counted or members, "flash")}
+    return errors | ({"work": worst(counted, "work")} if counted else {})

@@ -74,10 +74,15 @@ def as_data(network: Network) -> dict[str, Any]:
         "about": network.about,
         "resolution": network.resolution,
         "stem": network.stem,
-        "blocks": " ".join(_word(block) for block in network.blocks),
+        "blocks": blocks_text(network),
         "classes": network.classes,
         **({"head": network.head} if network.head is not None else {}),
     }
+
+
+def blocks_text(network: Network) -> str:
+    """The blocks as ``parse_blocks`` reads them."""
+    return " ".join(map(_word, network.blocks))
 
 
 def _is_block(block: Block | Attention) -> bool:
