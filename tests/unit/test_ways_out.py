@@ -360,6 +360,7 @@ TESTED: dict[str, str] = {
     "allow more of it": "test_search.py::test_evolution_climbs_and_keeps_the_budget",
     "name some with --data, labelled or not": "test_search.py::test_what_a_search_lacks_is_said",
     "run tinyengine supernet predict": "test_search.py::test_what_a_search_lacks_is_said",
+    "train one with tinyengine supernet train": "test_supernet.py::test_from_training_to_an_int8_network",
     "take a file that tinyengine supernet train has written": "test_supernet.py::test_a_file_keeps_what_it_is_given",
     "take an architecture that tinyengine search wrote, or 'largest' or 'smallest'": (
         "test_supernet.py::test_what_is_no_part"

@@ -70,7 +70,7 @@ def is_supernet(path: Path) -> bool:
 def load_supernet(path: Path) -> Supernet:
     """Read a file of :func:`save_supernet`; DataError for another one."""
     if not path.is_file():
-        raise DataError(f"the super-network {path} does not exist")
+        raise DataError(f"the super-network {path} does not exist: train one with tinyengine supernet train")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["supernet"]))
