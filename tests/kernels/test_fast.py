@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -58,12 +59,13 @@ FAST_VARIANTS = {
     "te_conv_narrow_fast",
     "te_conv_tiles_small_fast",
     "te_dense_fast",
+    "te_dense_fast_pairs",
     "te_dense_once_wide",
     *(f"te_depthwise_run_{k}{by_2}_fast" for k in (3, 5, 7) for by_2 in ("", "_by_2")),
     *(f"te_depthwise_quad{by_2}_{mode}" for mode in ("exact", "fast") for by_2 in ("", "_by_2")),
     *(kernel.name(fast=True) for kernel in map_kernels()),
 }
-DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide"}
+DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide", "te_dense_exact_pairs", "te_dense_once_pairs"}
 ADD_VARIANTS = {"te_add_scaled", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 DEPTHWISE_VARIANTS |= {f"te_depthwise_quad{by_2}_exact" for by_2 in ("", "_by_2")}
@@ -123,6 +125,36 @@ def test_fast_requantization_at_its_ends() -> None:
     [outputs] = run_native([batch])
     batch.check(outputs)
     assert largest_difference(batch) == 1
+
+
+@pytest.mark.parametrize(("zero", "fitting"), [(-128, 258), (0, 514), (127, 258)])
+def test_dense_outputs_go_in_pairs_as_long_as_their_sums_keep_24_bits(zero: int, fitting: int) -> None:
+    """Weights and inputs that drive sums to their ends, of either sign."""
+    draw, cases = Draw(np.random.default_rng(5)), []
+    for inputs, x, weight in product((fitting, fitting + 4), ("all -128", "all 127"), (-127, 127)):
+        n = fast_cases.Numbers("all 127", x, 0, (1e-5, 2e-5), zero)
+        cases.append(fast_cases.dense(draw, inputs, 6, n))
+        weights = cases[-1].graph.tensor("w")
+        weights.data = np.full_like(weights.data, weight)
+    for target in (Target(), FAST):
+        batch = build_batch(cases, f"pairs{zero + 128}", target=target)
+        names = [str(call.params["quads"]) for call in batch.calls]
+        assert [name.endswith("_pairs") for name in names] == [True] * 4 + [False] * 4
+        [outputs] = run_native([batch])
+        batch.check(outputs)
+
+
+def test_weights_of_minus_128_go_in_pairs_where_halfwords_hold_them() -> None:
+    draw = Draw(np.random.default_rng(6))
+    cases = [fast_cases.dense(draw, 9, 5, fast_cases.Numbers("all -128", zero_x=0)) for _ in range(3)]
+    for case, above in zip(cases, (0, 5, -1), strict=True):
+        weights = case.graph.tensor("w")
+        weights.data = np.full_like(weights.data, -128)
+        weights.data[::2] = above
+    batch = build_batch(cases, "least", target=FAST)
+    assert [str(call.params["quads"]) for call in batch.calls] == ["te_dense_fast_pairs"] * 2 + ["te_dense_fast"]
+    [outputs] = run_native([batch])
+    batch.check(outputs)
 
 
 def test_multipliers_from_one_half_on_round_exactly() -> None:

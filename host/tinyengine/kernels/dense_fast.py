@@ -9,12 +9,15 @@ import numpy as np
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators import WEIGHTED
 from tinyengine.ir.ops import Conv2DAttrs
+from tinyengine.ir.sums import sum_range
 from tinyengine.kernels import access
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
 from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.fixed import FixedRounding, words
+from tinyengine.kernels.four_sums import PAIR_LIMIT, fits_halfwords, pack_quads, quads
 from tinyengine.kernels.layer import layer_of
+from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_dense_fast.h"
@@ -22,16 +25,25 @@ FEW_PRODUCTS = 256
 """A network whose layers all have no more is left to the generic kernel: see ``lower_dense_fast``."""
 
 
-def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding) -> np.ndarray:
+def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding, pairs: bool) -> np.ndarray:
     """The stream of te_dense_fast.h as uint32; ``weights`` (outputs, inputs), ``bias`` (outputs,)."""
-    outputs, inputs = weights.shape
-    missing = -outputs % 4
-    padded = np.pad(weights, ((0, missing), (0, -inputs % 4))).astype(np.int8)
-    body = np.ascontiguousarray(padded).view("<u4")  # (outputs, groups)
-    body = body.reshape(-1, 4, body.shape[1]).transpose(0, 2, 1)  # (quads, groups, 4)
-    biases = np.pad(words(bias)[:, 0], (0, missing)).reshape(-1, 4)
-    rounds = np.pad(words(*_rounding_columns(rounding)), ((0, missing), (0, 0))).reshape(len(biases), -1)
-    return np.concatenate([biases, body.reshape(len(biases), -1), rounds], axis=1).ravel()
+    body = pack_quads(quads(weights.astype(np.int64)), pairs)
+    missing = -len(bias) % 4
+    biases = np.pad(bias.astype(np.int64), (0, missing)).reshape(-1, 4)
+    if pairs:
+        biases[:, 1::2] = biases[:, 1::2] * 256 + biases[:, ::2]
+    rounds = np.pad(words(*_rounding_columns(rounding)), ((0, missing), (0, 0))).reshape(len(body), -1)
+    return np.concatenate([words(biases.ravel()).reshape(-1, 4), body, rounds], axis=1).ravel()
+
+
+@once_per_graph
+def _in_pairs(op: Operator, graph: Graph, requant: str) -> bool:
+    """Whether outputs go in pairs: their sums keep 24 bits. Large multipliers are too rare for kernels of their own."""
+    layer, weights = layer_of(op, graph, requant), channel_weights(op, graph)
+    if layer is None or layer.rounding.wide or not fits_halfwords(quads(weights)):
+        return False
+    sums = sum_range(weights, layer.rounding.bias(bias_of(op, graph, len(weights))), layer.zero)
+    return bool(sums.magnitude.max() < PAIR_LIMIT)
 
 
 def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
@@ -44,11 +56,11 @@ def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """FULLY_CONNECTED, row by row; None where sums or multipliers exceed the fixed-point formulas.
 
-    None too in networks of nothing but tiny layers: there this kernel's code and its constants per output are most of
-    the flash, and cost more than its speed is worth.
+    None too in networks of nothing but tiny layers, unless time is what counts: there this kernel's code and its
+    constants per output are most of the flash.
     """
     x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
-    if all(_is_tiny(other, graph) for other in graph.operators):
+    if target.optimize != "time" and all(_is_tiny(other, graph) for other in graph.operators):
         return None
     call, rows = _lower(op, graph, target), x.elements // weights.shape[1]
     return call if call is None or rows == 1 else _by_rows(call, rows, *weights.shape)
@@ -110,7 +122,9 @@ def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     zero, requant, rounding = layer.zero, layer.requant, layer.rounding
     outputs = y.shape[-1]
     inputs = graph.tensor(op.inputs[1]).elements // outputs
+    pairs = _in_pairs(op, graph, target.requant)
     variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
+    variant += "_pairs" * pairs
     touched = access.whole(inputs, outputs)
 
     def pack() -> dict[str, CValue]:
@@ -123,7 +137,7 @@ def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
             "max": requant.high,
             "round_words": 4 * len(_rounding_columns(rounding)),
             "quads": f"te_dense_{variant}",
-            "weights": CArray("weights", pack_weights(weights, folded, rounding)),
+            "weights": CArray("weights", pack_weights(weights, folded, rounding, pairs)),
         }
 
     return KernelCall(

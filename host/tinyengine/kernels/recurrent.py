@@ -11,37 +11,9 @@ from tinyengine.ir.operators.recurrent import GATES, Multiplier, lstm_params, sv
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
+from tinyengine.kernels.four_sums import INPUT_MAX, fits_pairs, pack_quads, quads
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
-
-INPUT_MAX = 128
-"""Largest magnitude of an int8 value: zero points are part of the biases."""
-
-
-def fits_pairs(rows: np.ndarray) -> bool:
-    """Whether quads of rows, int64 (quads, 4, inputs), can be packed as te_four_sums.h says: pairs are halfwords, and
-    the sum of a second row keeps 24 bits."""
-    first, second = rows[:, ::2], rows[:, 1::2]
-    pairs = second * 256 + first
-    sums = np.abs(second).sum(axis=2, initial=0)
-    return bool(pairs.min() >= -(1 << 15) and pairs.max() < 1 << 15 and sums.max() * INPUT_MAX < 1 << 23)
-
-
-def pack_quads(rows: np.ndarray, pairs: bool) -> np.ndarray:
-    """uint32 (quads, words) of rows (quads, 4, inputs), as te_four_sums.h wants them."""
-    padded = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % 4)))
-    groups = padded.reshape(len(rows), 4, -1, 4)
-    if not pairs:
-        return np.ascontiguousarray(groups.transpose(0, 2, 1, 3).astype(np.int8)).view("<u4").reshape(len(rows), -1)
-    halves = (groups[:, 1::2] * 256 + groups[:, ::2]).astype("<i2")  # (quads, pair of rows, group, input)
-    halves = halves[..., [0, 2, 1, 3]].reshape(*halves.shape[:3], 2, 2)
-    return np.ascontiguousarray(halves.transpose(0, 2, 3, 1, 4)).view("<u4").reshape(len(rows), -1)
-
-
-def _quads(weights: np.ndarray) -> np.ndarray:
-    """Rows (count, inputs) as (quads, 4, inputs), the last quad filled up with zeros."""
-    return np.pad(weights, ((0, -len(weights) % 4), (0, 0))).reshape(-1, 4, weights.shape[1])
-
 
 def _words(values: np.ndarray) -> np.ndarray:
     return params.wrap_int32(values).astype("<i4").view("<u4")
@@ -141,7 +113,7 @@ def _lstm_access(steps: int, size: int, units: int) -> Access:
 
 @once_per_graph
 def _svdf_pairs(op: Operator, graph: Graph) -> bool:
-    return fits_pairs(_quads(_constant(op, graph, 2)))
+    return fits_pairs(quads(_constant(op, graph, 2)))
 
 
 @lowering(OpKind.SVDF)
@@ -155,8 +127,8 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
     def pack() -> dict[str, CValue]:
         found = svdf_params(graph, op)
         weights, over_time, bias = (_constant(op, graph, i) for i in (2, 3, 4))
-        offsets = _quads(-x.zero_point * weights.sum(axis=1, keepdims=True))[:, :, 0]
-        stream = np.concatenate([_words(offsets), pack_quads(_quads(weights), pairs)], axis=1)
+        offsets = quads(-x.zero_point * weights.sum(axis=1, keepdims=True))[:, :, 0]
+        stream = np.concatenate([_words(offsets), pack_quads(quads(weights), pairs)], axis=1)
         less = state.zero_point * over_time.sum(axis=1).reshape(-1, rank).sum(axis=1)
         return {
             "in": size,
@@ -165,7 +137,7 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "rank": rank,
             "rows": int(not pairs),
             "weights": CArray("weights", stream.ravel()),
-            "over_time": params.array("over_time", _quads(over_time).transpose(0, 2, 1), state.dtype),
+            "over_time": params.array("over_time", quads(over_time).transpose(0, 2, 1), state.dtype),
             "bias": CArray("bias", params.wrap_int32(bias - less)),
             "to_state": _factor(found.state),
             "to_output": _factor(found.output),

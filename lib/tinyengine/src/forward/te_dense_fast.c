@@ -2,29 +2,15 @@
 #include "tinyengine/te_dense_fast.h"
 
 #include "../support/te_clamp_s8.h"
-#include "../support/te_pairs.h"
+#include "../support/te_four_sums.h"
 #include "../support/te_requant_fixed.h"
 
 #include <string.h>
 
-static void widen(const int8_t *x, uint32_t count, uint32_t *to) {
-    uint32_t bytes = 0;
-    for (; count >= 4; count -= 4, x += 4) {
-        memcpy(&bytes, x, 4);
-        *to++ = te_widen_even(bytes);
-        *to++ = te_widen_odd(bytes);
-    }
-    if (!count) return;
-    bytes = 0;
-    memcpy(&bytes, x, count);
-    *to++ = te_widen_even(bytes);
-    *to++ = te_widen_odd(bytes);
-}
-
 void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y, void *scratch) {
     const uint32_t groups = (p->in + 3) / 4, whole = p->out / 4, rest = p->out % 4;
     te_dense_args args = {scratch, p->weights, y, whole, groups};
-    widen(x, p->in, scratch);
+    te_widen(x, p->in, scratch);
     if (whole) p->quads(&args);
     if (rest) {
         int8_t last[4];
@@ -39,15 +25,8 @@ void te_dense_fast_s8(const te_dense_fast_params *p, const int8_t *x, int8_t *y,
 
 #if !TE_DSP /* the twins of te_dense_fast_dsp.S */
 
-static int32_t sum_of(const te_dense_args *a, const uint32_t *w, uint32_t output) {
-    int32_t sum = (int32_t)w[output];
-    for (uint32_t g = 0; g < a->groups; g++) {
-        const uint32_t bytes = w[4 + 4 * g + output];
-        sum = te_smlad(a->x[2 * g], te_widen_even(bytes), sum);
-        sum = te_smlad(a->x[2 * g + 1], te_widen_odd(bytes), sum);
-    }
-    return sum;
-}
+typedef const uint32_t *sums_fn(const uint32_t *w, const uint32_t *x, uint32_t groups, const uint32_t *bias,
+                                int32_t *sums);
 
 typedef int32_t round_fn(int32_t sum, const int32_t *constants);
 
@@ -71,33 +50,39 @@ static int32_t fast(int32_t sum, const int32_t *r) {
     return te_round_fast(sum, r[0], r[1]);
 }
 
-static void quads(const te_dense_args *a, uint32_t round_words, round_fn *round) {
+static void quads(const te_dense_args *a, sums_fn *sums_of, uint32_t round_words, round_fn *round) {
     const uint32_t *w = a->weights;
-    for (uint32_t q = 0; q < a->quads; q++, w += 4 + 4 * a->groups + round_words)
-        for (uint32_t i = 0; i < 4; i++) {
-            const int32_t *constants = (const int32_t *)(w + 4 + 4 * a->groups + round_words / 4 * i);
-            a->y[4 * q + i] = (int8_t)round(sum_of(a, w, i), constants);
-        }
+    for (uint32_t q = 0; q < a->quads; q++, w += round_words) {
+        int32_t sums[4];
+        w = sums_of(w + 4, a->x, a->groups, w, sums);
+        for (uint32_t i = 0; i < 4; i++)
+            a->y[4 * q + i] = (int8_t)round(sums[i], (const int32_t *)(w + round_words / 4 * i));
+    }
 }
 
-void te_dense_exact(const te_dense_args *args) {
-    quads(args, TE_DENSE_ROUND, exact);
+/* The biases of a pair's second output are packed as its weights are. */
+static const uint32_t *pairs(const uint32_t *w, const uint32_t *x, uint32_t groups, const uint32_t *bias,
+                             int32_t *sums) {
+    uint32_t each[4];
+    for (uint32_t i = 0; i < 4; i += 2) {
+        each[i] = bias[i];
+        each[i + 1] = (uint32_t)((int32_t)(bias[i + 1] - bias[i]) >> 8);
+    }
+    return te_four_sums(w, x, groups, each, sums);
 }
 
-void te_dense_exact_wide(const te_dense_args *args) {
-    quads(args, TE_DENSE_ROUND_WIDE, exact_wide);
-}
+#define DENSE(name, sums_of, round_words, round)                                                             \
+    void name(const te_dense_args *args) {                                                                   \
+        quads(args, sums_of, round_words, round);                                                            \
+    }
 
-void te_dense_once(const te_dense_args *args) {
-    quads(args, TE_DENSE_ROUND, once);
-}
-
-void te_dense_once_wide(const te_dense_args *args) {
-    quads(args, TE_DENSE_ROUND_WIDE, once_wide);
-}
-
-void te_dense_fast(const te_dense_args *args) {
-    quads(args, TE_DENSE_ROUND_FAST, fast);
-}
+DENSE(te_dense_exact, te_four_rows, TE_DENSE_ROUND, exact)
+DENSE(te_dense_exact_wide, te_four_rows, TE_DENSE_ROUND_WIDE, exact_wide)
+DENSE(te_dense_once, te_four_rows, TE_DENSE_ROUND, once)
+DENSE(te_dense_once_wide, te_four_rows, TE_DENSE_ROUND_WIDE, once_wide)
+DENSE(te_dense_fast, te_four_rows, TE_DENSE_ROUND_FAST, fast)
+DENSE(te_dense_exact_pairs, pairs, TE_DENSE_ROUND, exact)
+DENSE(te_dense_once_pairs, pairs, TE_DENSE_ROUND, once)
+DENSE(te_dense_fast_pairs, pairs, TE_DENSE_ROUND_FAST, fast)
 
 #endif

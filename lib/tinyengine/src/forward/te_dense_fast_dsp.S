@@ -14,13 +14,45 @@
     smlad   \sum, r3, r12, \sum
 .endm
 
-.macro GROUP
+.macro GROUP_OF_ROWS
     ldrd    r2, r3, [r0], #8
     ldmia.w r1!, {r4-r7}
     TIMES_X r4, r8
     TIMES_X r5, r9
     TIMES_X r6, r10
     TIMES_X r7, r11
+.endm
+
+/* Products of a word of pairs of rows with x: `both` of the raw halfwords, `first` of their low bytes. */
+.macro TIMES_PAIRS w0, w1, x
+    smlad   r9, \w0, \x, r9
+    smlad   r11, \w1, \x, r11
+    sxtb16  \w0, \w0
+    sxtb16  \w1, \w1
+    smlad   r8, \w0, \x, r8
+    smlad   r10, \w1, \x, r10
+.endm
+
+/* Single loads, of which a Cortex-M4 overlaps all but the first. */
+.macro GROUP_OF_PAIRS
+    ldr.w   r3, [r0, #4]
+    ldr.w   r2, [r0], #8
+    ldr.w   r5, [r1, #4]
+    ldr.w   r6, [r1, #8]
+    ldr.w   r7, [r1, #12]
+    ldr.w   r4, [r1], #16
+    TIMES_PAIRS r4, r5, r2
+    TIMES_PAIRS r6, r7, r3
+.endm
+
+.macro SUMS_OF_ROWS
+.endm
+
+.macro SUMS_OF_PAIRS
+    sub     r9, r9, r8
+    sub     r11, r11, r10
+    asr     r9, r9, #8
+    asr     r11, r11, #8
 .endm
 
 /* Rounding of one sum; r12 and lr are free. */
@@ -96,7 +128,7 @@
 #define FRAME 24
 
 /* void name(const te_dense_args *args) */
-.macro DENSE name, round, rounding
+.macro DENSE name, of, round, rounding
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -119,10 +151,11 @@ FUNCTION \name
     .p2align 2
 .Lgroups\@:                         /* the hot loop */
     .rept TE_DENSE_UNROLL
-    GROUP
+    GROUP_\of
     .endr
     cmp     r0, lr
     bne     .Lgroups\@
+    SUMS_\of
     \round  \rounding
     ldrd    r2, r3, [sp, #F_Y]
     bfi     r8, r9, #8, #8
@@ -137,11 +170,14 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
-    DENSE te_dense_exact, ROUND_FOUR, EXACT
-    DENSE te_dense_once, ROUND_FOUR, ONCE
-    DENSE te_dense_exact_wide, ROUND_FOUR_WIDE, EXACT_WIDE
-    DENSE te_dense_once_wide, ROUND_FOUR_WIDE, ONCE_WIDE
-    DENSE te_dense_fast, ROUND_FOUR_FAST, FAST
+    DENSE te_dense_exact, OF_ROWS, ROUND_FOUR, EXACT
+    DENSE te_dense_once, OF_ROWS, ROUND_FOUR, ONCE
+    DENSE te_dense_exact_wide, OF_ROWS, ROUND_FOUR_WIDE, EXACT_WIDE
+    DENSE te_dense_once_wide, OF_ROWS, ROUND_FOUR_WIDE, ONCE_WIDE
+    DENSE te_dense_fast, OF_ROWS, ROUND_FOUR_FAST, FAST
+    DENSE te_dense_exact_pairs, OF_PAIRS, ROUND_FOUR, EXACT
+    DENSE te_dense_once_pairs, OF_PAIRS, ROUND_FOUR, ONCE
+    DENSE te_dense_fast_pairs, OF_PAIRS, ROUND_FOUR_FAST, FAST
 
 #endif
 
