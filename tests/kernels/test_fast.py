@@ -65,7 +65,13 @@ FAST_VARIANTS = {
     *(f"te_depthwise_quad{by_2}_{mode}" for mode in ("exact", "fast") for by_2 in ("", "_by_2")),
     *(kernel.name(fast=True) for kernel in map_kernels()),
 }
-DENSE_VARIANTS = {"te_dense_exact", "te_dense_once", "te_dense_once_wide", "te_dense_exact_pairs", "te_dense_once_pairs"}
+DENSE_VARIANTS = {
+    "te_dense_exact",
+    "te_dense_once",
+    "te_dense_once_wide",
+    "te_dense_exact_pairs",
+    "te_dense_once_pairs",
+}
 ADD_VARIANTS = {"te_add_scaled", "te_add_linear"}
 DEPTHWISE_VARIANTS = {f"te_depthwise_run_{k}{by_2}" for k in (3, 5, 7) for by_2 in ("", "_by_2")}
 DEPTHWISE_VARIANTS |= {f"te_depthwise_quad{by_2}_exact" for by_2 in ("", "_by_2")}

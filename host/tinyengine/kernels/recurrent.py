@@ -15,6 +15,7 @@ from tinyengine.kernels.four_sums import INPUT_MAX, fits_pairs, pack_quads, quad
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
 
+
 def _words(values: np.ndarray) -> np.ndarray:
     return params.wrap_int32(values).astype("<i4").view("<u4")
 
