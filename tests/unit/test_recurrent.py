@@ -119,7 +119,7 @@ def test_svdf_with_a_state_of_bytes_is_that_of_tflite_micro(seed: int) -> None:
 def test_c_is_the_oracle_run_after_run(seed: int) -> None:
     for graph in (one_lstm(seed), float_lstm(seed), one_svdf(seed, "int16"), one_svdf(seed, "int8")):
         inputs, wanted = answers(graph)
-        network = build(compile_graph(graph))
+        network = build(compile_graph(graph, CompileOptions(optimize=("time", "flash")[seed % 2])))
         for _ in range(2):
             check_against(graph, wanted, [network.run(values)[0] for values in inputs])
             network.reset()
@@ -152,6 +152,35 @@ def test_weights_are_packed_where_pairs_fit() -> None:
     rows[0, 1, 0] = -128  # -128 * 256 - 127
     assert not fits_pairs(rows)
     assert not fits_pairs(np.full((1, 4, 600), 127))
+
+
+def svdf_of(weights: np.ndarray, over_time: np.ndarray, state: np.ndarray, scale: float) -> Graph:
+    """Given weights and first state; ``scale`` of the output's."""
+    b = GraphBuilder(4, "given")
+    b.output(svdf(b, b.input(1, weights.shape[1]), len(weights), memory=over_time.shape[1], dtype=str(over_time.dtype)))
+    [op] = [op for op in b.graph.operators if op.kind is OpKind.SVDF]
+    b.graph.tensor(op.inputs[2]).data = weights
+    b.graph.tensor(op.inputs[3]).data = over_time
+    b.graph.states[0] = replace(b.graph.states[0], initial=state)
+    quant = b.graph.tensor(op.outputs[0]).quant
+    b.graph.tensor(op.outputs[0]).quant = replace(quant, scale=(quant.scale[0] * scale,))
+    return b.graph
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_sums_of_an_svdf_at_their_ends(dtype: str) -> None:
+    """Those over time of 16 bits wrap; scales of outputs from large to small shift to either side."""
+    most = np.iinfo(dtype).max
+    weights = np.where(np.arange(5)[:, None] % 2, -127, 127).astype(np.int8) * np.ones((5, 9), np.int8)
+    over_time = np.full((5, 4), most, dtype)
+    for state in (most, -most - 1):
+        for scale in (1.0, 0.001):
+            graph = svdf_of(weights, over_time, np.full((4, 5), state, dtype), scale)
+            inputs, wanted = answers(graph)
+            models = [compile_graph(graph, CompileOptions(optimize=o, prefix=o)) for o in ("time", "flash")]
+            assert [model.calls[0].params["sums"] for model in models] == ["te_dense_sums_pairs", "NULL"]
+            for got in run_many(models, [inputs[0], inputs[0]]):
+                check_against(graph, wanted[:1], [got[0]])
 
 
 def test_states_are_written_where_they_lie() -> None:

@@ -15,7 +15,7 @@ from tinyengine.kernels.base import CArray, CValue, KernelCall, Target
 from tinyengine.kernels.checks import require_int8
 from tinyengine.kernels.conv import bias_of, channel_weights
 from tinyengine.kernels.fixed import FixedRounding, words
-from tinyengine.kernels.four_sums import PAIR_LIMIT, fits_halfwords, pack_quads, quads
+from tinyengine.kernels.four_sums import PAIR_LIMIT, fits_halfwords, pack_quads, pair_biases, quads
 from tinyengine.kernels.layer import layer_of
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import ceil_div
@@ -31,7 +31,7 @@ def pack_weights(weights: np.ndarray, bias: np.ndarray, rounding: FixedRounding,
     missing = -len(bias) % 4
     biases = np.pad(bias.astype(np.int64), (0, missing)).reshape(-1, 4)
     if pairs:
-        biases[:, 1::2] = biases[:, 1::2] * 256 + biases[:, ::2]
+        biases = pair_biases(biases)
     rounds = np.pad(words(*_rounding_columns(rounding)), ((0, missing), (0, 0))).reshape(len(body), -1)
     return np.concatenate([words(biases.ravel()).reshape(-1, 4), body, rounds], axis=1).ravel()
 

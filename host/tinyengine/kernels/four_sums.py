@@ -13,7 +13,7 @@ PAIR_LIMIT = 1 << 23
 
 
 def fits_halfwords(rows: np.ndarray) -> bool:
-    """Whether all pairs of quads of rows, int64 (quads, 4, inputs), are halfwords: -128 above a negative one is none."""
+    """Whether all pairs of quads of rows, int64 (quads, 4, inputs), are halfwords: not -128 above a negative one."""
     pairs = rows[:, 1::2] * 256 + rows[:, ::2]
     return bool(pairs.min(initial=0) >= -(1 << 15))
 
@@ -34,6 +34,13 @@ def pack_quads(rows: np.ndarray, pairs: bool) -> np.ndarray:
     halves = (groups[:, 1::2] * 256 + groups[:, ::2]).astype("<i2")  # (quads, pair of rows, group, input)
     halves = halves[..., [0, 2, 1, 3]].reshape(*halves.shape[:3], 2, 2)
     return np.ascontiguousarray(halves.transpose(0, 2, 3, 1, 4)).view("<u4").reshape(len(rows), -1)
+
+
+def pair_biases(biases: np.ndarray) -> np.ndarray:
+    """``biases`` (quads, 4) as te_dense_fast.h wants them: those of second rows as their weights are."""
+    result = biases.copy()
+    result[:, 1::2] = biases[:, 1::2] * 256 + biases[:, ::2]
+    return result
 
 
 def quads(weights: np.ndarray) -> np.ndarray:

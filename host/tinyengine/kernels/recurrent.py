@@ -6,12 +6,13 @@ from math import prod
 
 import numpy as np
 
+from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.recurrent import GATES, Multiplier, lstm_params, svdf_params
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
-from tinyengine.kernels.four_sums import INPUT_MAX, fits_pairs, pack_quads, quads
+from tinyengine.kernels.four_sums import INPUT_MAX, fits_pairs, pack_quads, pair_biases, quads
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
 
@@ -124,11 +125,14 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, state, y = (graph.tensor(name) for name in (*op.inputs[:2], op.outputs[0]))
     rank, (memory, filters), size = op.attrs.rank, state.shape, x.elements
     pairs = _svdf_pairs(op, graph)
+    by_dense = target.optimize == "time" and DSP <= target.features
 
     def pack() -> dict[str, CValue]:
         found = svdf_params(graph, op)
         weights, over_time, bias = (_constant(op, graph, i) for i in (2, 3, 4))
         offsets = quads(-x.zero_point * weights.sum(axis=1, keepdims=True))[:, :, 0]
+        if by_dense and pairs:
+            offsets = pair_biases(offsets)
         stream = np.concatenate([_words(offsets), pack_quads(quads(weights), pairs)], axis=1)
         less = state.zero_point * over_time.sum(axis=1).reshape(-1, rank).sum(axis=1)
         return {
@@ -137,6 +141,7 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
             "memory": memory,
             "rank": rank,
             "rows": int(not pairs),
+            "sums": f"te_dense_sums{'_pairs' * pairs}" if by_dense else "NULL",
             "weights": CArray("weights", stream.ravel()),
             "over_time": params.array("over_time", quads(over_time).transpose(0, 2, 1), state.dtype),
             "bias": CArray("bias", params.wrap_int32(bias - less)),

@@ -24,7 +24,7 @@ TE_BEGIN_C
 typedef struct te_dense_args {
     const uint32_t *x;
     const uint32_t *weights;
-    int8_t *y;
+    void *y; /* int8, or int32 where sums are wanted */
     uint32_t quads;  /* of outputs */
     uint32_t groups; /* of 4 inputs */
 } te_dense_args;
@@ -35,6 +35,9 @@ typedef void te_dense_fn(const te_dense_args *args);
  * fast: for either, multipliers below 0.5. */
 te_dense_fn te_dense_exact, te_dense_exact_wide, te_dense_once, te_dense_once_wide, te_dense_fast;
 te_dense_fn te_dense_exact_pairs, te_dense_once_pairs, te_dense_fast_pairs;
+
+/* The sums themselves, from weights without rounding behind them. */
+te_dense_fn te_dense_sums, te_dense_sums_pairs;
 
 #define TE_DENSE_ROUND 12 /* words of rounding per four outputs */
 #define TE_DENSE_ROUND_WIDE 20

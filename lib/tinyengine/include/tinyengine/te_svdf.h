@@ -1,10 +1,12 @@
 /* SVDF: its state is an input and an output; the next state may lie where the state lies.
  *
- * Weights are quads of rows (../src/support/te_four_sums.h): packed, or with `rows` set one row after the other.
+ * Weights are quads of rows (../src/support/te_four_sums.h): packed, or with `rows` set one row after the other. With
+ * `sums` set they are what that wants (te_dense_fast.h).
  */
 #ifndef TE_SVDF_H
 #define TE_SVDF_H
 
+#include "tinyengine/te_dense_fast.h"
 #include "tinyengine/te_requant.h"
 
 TE_BEGIN_C
@@ -15,11 +17,12 @@ TE_BEGIN_C
 typedef struct te_svdf_params {
     uint32_t in, filters, memory, rank;
     uint32_t rows;
+    te_dense_fn *sums; /* te_dense_sums, te_dense_sums_pairs, or NULL */
     const uint32_t *weights;
     const void *over_time;
     const int32_t *bias; /* [filters / rank], less zero point of the state * sum of the weights over time */
     te_factor to_state, to_output;
-    int32_t state_zero, zero; /* the latter of the output */
+    int32_t state_zero, zero;             /* the latter of the output */
 } te_svdf_params;
 
 /* Scratch: 8 bytes per 4 inputs, rounded up, and 16 per 4 filters; y may lie anywhere over x. */

@@ -56,7 +56,7 @@ static void quads(const te_dense_args *a, sums_fn *sums_of, uint32_t round_words
         int32_t sums[4];
         w = sums_of(w + 4, a->x, a->groups, w, sums);
         for (uint32_t i = 0; i < 4; i++)
-            a->y[4 * q + i] = (int8_t)round(sums[i], (const int32_t *)(w + round_words / 4 * i));
+            ((int8_t *)a->y)[4 * q + i] = (int8_t)round(sums[i], (const int32_t *)(w + round_words / 4 * i));
     }
 }
 
@@ -84,5 +84,18 @@ DENSE(te_dense_fast, te_four_rows, TE_DENSE_ROUND_FAST, fast)
 DENSE(te_dense_exact_pairs, pairs, TE_DENSE_ROUND, exact)
 DENSE(te_dense_once_pairs, pairs, TE_DENSE_ROUND, once)
 DENSE(te_dense_fast_pairs, pairs, TE_DENSE_ROUND_FAST, fast)
+
+static void sums_only(const te_dense_args *a, sums_fn *sums_of) {
+    const uint32_t *w = a->weights;
+    for (uint32_t q = 0; q < a->quads; q++) w = sums_of(w + 4, a->x, a->groups, w, (int32_t *)a->y + 4 * q);
+}
+
+void te_dense_sums(const te_dense_args *args) {
+    sums_only(args, te_four_rows);
+}
+
+void te_dense_sums_pairs(const te_dense_args *args) {
+    sums_only(args, pairs);
+}
 
 #endif

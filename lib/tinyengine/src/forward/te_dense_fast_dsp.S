@@ -107,6 +107,20 @@
     \rounding r11
 .endm
 
+.macro ROUND_NONE rounding
+.endm
+
+.macro STORE_BYTES
+    bfi     r8, r9, #8, #8
+    bfi     r10, r11, #8, #24
+    pkhbt   r8, r8, r10, lsl #16
+    str     r8, [r2], #4
+.endm
+
+.macro STORE_WORDS
+    stmia   r2!, {r8-r11}
+.endm
+
 .macro FAST sum, m, zero
     smmlar  \sum, \sum, \m, \zero
     ssat    \sum, #8, \sum
@@ -128,7 +142,7 @@
 #define FRAME 24
 
 /* void name(const te_dense_args *args) */
-.macro DENSE name, of, round, rounding
+.macro DENSE name, of, round, rounding, store=STORE_BYTES
 FUNCTION \name
     push    {r4-r11, lr}
     sub     sp, #FRAME
@@ -158,10 +172,7 @@ FUNCTION \name
     SUMS_\of
     \round  \rounding
     ldrd    r2, r3, [sp, #F_Y]
-    bfi     r8, r9, #8, #8
-    bfi     r10, r11, #8, #24
-    pkhbt   r8, r8, r10, lsl #16
-    str     r8, [r2], #4
+    \store
     subs    r3, #1
     strd    r2, r3, [sp, #F_Y]
     bne     .Lquad\@
@@ -178,6 +189,8 @@ FUNCTION \name
     DENSE te_dense_exact_pairs, OF_PAIRS, ROUND_FOUR, EXACT
     DENSE te_dense_once_pairs, OF_PAIRS, ROUND_FOUR, ONCE
     DENSE te_dense_fast_pairs, OF_PAIRS, ROUND_FOUR_FAST, FAST
+    DENSE te_dense_sums, OF_ROWS, ROUND_NONE, , STORE_WORDS
+    DENSE te_dense_sums_pairs, OF_PAIRS, ROUND_NONE, , STORE_WORDS
 
 #endif
 

@@ -57,13 +57,8 @@ static inline int32_t hyperbolic_tangent(int32_t a, int32_t bits) {
     return a > 0 ? y : -y;
 }
 
-/* As te_scale, for sums that keep their sign when they are shifted to the left by shift + 1, if `narrow`. */
 static inline int32_t scale(int32_t x, const te_factor *f, uint32_t narrow) {
-    if (!narrow) return te_scale(x, f->multiplier, f->shift);
-    const int32_t shift = f->shift;
-    if (shift >= 0) return te_high_mul_doubled((int32_t)((uint32_t)x << (shift + 1)), f->multiplier);
-    const int32_t high = te_high_mul_doubled(x * 2, f->multiplier);
-    return (high + (high >> 31) + f->half) >> -shift;
+    return narrow ? te_scale_narrow(x, f) : te_scale(x, f->multiplier, f->shift);
 }
 
 /* Sum of the input's part and the hidden state's, each rounded for itself. */

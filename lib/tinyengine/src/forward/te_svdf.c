@@ -41,52 +41,61 @@ static void shift(const te_svdf_params *p, const void *state, void *next, uint32
         memmove(next, from, bytes * (p->memory - 1));
 }
 
-/* What the filters give for x, clamped to the type of the state; sums: scratch. */
-static const uint32_t *filter(const te_svdf_params *p, const uint32_t *w, const uint32_t *x, int32_t low,
-                              int32_t high, int32_t *sums) {
-    const uint32_t groups = (p->in + 3) / 4;
-    const uint32_t *const bias = w;
-    w = p->rows ? te_four_rows(w + 4, x, groups, bias, sums) : te_four_sums(w + 4, x, groups, bias, sums);
-    for (uint32_t i = 0; i < 4; i++) {
-        const int32_t scaled = te_scale(sums[i], p->to_state.multiplier, p->to_state.shift);
-        sums[i] = te_clamp(te_wrap_add(scaled, p->state_zero), low, high);
+/* Sums of all filters. */
+static void filter(const te_svdf_params *p, const uint32_t *x, int32_t *sums) {
+    const uint32_t groups = (p->in + 3) / 4, quads = (p->filters + 3) / 4;
+    const uint32_t *w = p->weights;
+    if (p->sums) {
+        const te_dense_args args = {x, w, sums, quads, groups};
+        p->sums(&args);
+        return;
     }
-    return w;
+    for (uint32_t q = 0; q < quads; q++, sums += 4)
+        w = p->rows ? te_four_rows(w + 4, x, groups, w, sums) : te_four_sums(w + 4, x, groups, w, sums);
 }
 
-static void finish(const te_svdf_params *p, const int32_t *sums, int8_t *y) {
-    for (uint32_t unit = 0; unit < p->filters / p->rank; unit++) {
-        int32_t sum = p->bias[unit];
-        for (uint32_t i = 0; i < p->rank; i++) sum = te_wrap_add(sum, *sums++);
-        const int32_t scaled = te_scale(sum, p->to_output.multiplier, p->to_output.shift);
-        *y++ = (int8_t)te_clamp(te_wrap_add(scaled, p->zero), -128, 127);
+/* te_scale of each, without its branch; with the zero point, and clamped to -most - 1 .. most. */
+static void scale_all(int32_t *values, uint32_t count, te_factor by, int32_t zero, int32_t most) {
+    const int32_t up = by.shift > 0 ? by.shift : 0, down = up - by.shift;
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t x = te_high_mul((int32_t)((uint32_t)values[i] << up), by.multiplier);
+        values[i] = te_clamp(te_wrap_add(te_round_shift(x, down), zero), -most - 1, most);
     }
+}
+
+static void finish(const te_svdf_params *p, int32_t *sums, int8_t *y) {
+    const uint32_t rank = p->rank, units = p->filters / rank;
+    const int32_t *from = sums;
+    for (uint32_t unit = 0; unit < units; unit++) {
+        int32_t sum = p->bias[unit];
+        for (uint32_t i = 0; i < rank; i++) sum = te_wrap_add(sum, *from++);
+        sums[unit] = sum;
+    }
+    scale_all(sums, units, p->to_output, p->zero, INT8_MAX);
+    for (uint32_t unit = 0; unit < units; unit++) y[unit] = (int8_t)sums[unit];
 }
 
 #define SVDF(bits)                                                                                           \
     static void svdf_s##bits(const te_svdf_params *p, const int8_t *x, const int##bits##_t *state,           \
                              int8_t *y, int##bits##_t *state_next, void *scratch) {                          \
+        const uint32_t filters = p->filters;                                                                 \
         uint32_t *const wide = scratch;                                                                      \
         int32_t *const sums = (int32_t *)wide + 2 * ((p->in + 3) / 4);                                       \
-        int##bits##_t *const newest = state_next + (p->memory - 1) * p->filters;                             \
+        int##bits##_t *const newest = state_next + (p->memory - 1) * filters;                                \
         const int##bits##_t *over_time = p->over_time;                                                       \
-        const uint32_t *w = p->weights;                                                                      \
         te_widen(x, p->in, wide);                                                                            \
-        shift(p, state, state_next, p->filters *(uint32_t)sizeof *state);                                    \
-        for (uint32_t f = 0; f < p->filters; f += 4, over_time += 4 * p->memory) {                           \
-            const uint32_t count = p->filters - f < 4 ? p->filters - f : 4;                                  \
-            w = filter(p, w, wide, INT##bits##_MIN, INT##bits##_MAX, sums + f);                              \
-            for (uint32_t i = 0; i < count; i++) newest[f + i] = (int##bits##_t)sums[f + i];                 \
-            if (count == 4) {                                                                                \
-                over_time_s##bits(p, state_next + f, over_time, sums + f);                                   \
-                continue;                                                                                    \
-            }                                                                                                \
-            for (uint32_t i = 0; i < count; i++) {                                                           \
-                sums[f + i] = 0;                                                                             \
-                for (uint32_t row = 0; row < p->memory; row++) {                                             \
-                    const int32_t product = state_next[row * p->filters + f + i] * over_time[4 * row + i];   \
-                    sums[f + i] = te_wrap_add(sums[f + i], product);                                         \
-                }                                                                                            \
+        shift(p, state, state_next, filters *(uint32_t)sizeof *state);                                       \
+        filter(p, wide, sums);                                                                               \
+        scale_all(sums, filters, p->to_state, p->state_zero, INT##bits##_MAX);                               \
+        for (uint32_t f = 0; f < filters; f++) newest[f] = (int##bits##_t)sums[f];                           \
+        uint32_t f = 0;                                                                                      \
+        for (; f + 4 <= filters; f += 4, over_time += 4 * p->memory)                                         \
+            over_time_s##bits(p, state_next + f, over_time, sums + f);                                       \
+        for (uint32_t i = 0; f + i < filters; i++) {                                                         \
+            sums[f + i] = 0;                                                                                 \
+            for (uint32_t row = 0; row < p->memory; row++) {                                                 \
+                const int32_t product = state_next[row * filters + f + i] * over_time[4 * row + i];          \
+                sums[f + i] = te_wrap_add(sums[f + i], product);                                             \
             }                                                                                                \
         }                                                                                                    \
         finish(p, sums, y);                                                                                  \

@@ -28,6 +28,14 @@ static inline int32_t te_high_mul_doubled(int32_t x, int32_t m) {
 }
 #endif
 
+/* As te_scale, for values that keep their sign when they are shifted to the left by max(shift, 0) + 1. */
+static inline int32_t te_scale_narrow(int32_t x, const te_factor *f) {
+    const int32_t shift = f->shift;
+    if (shift >= 0) return te_high_mul_doubled((int32_t)((uint32_t)x << (shift + 1)), f->multiplier);
+    const int32_t high = te_high_mul_doubled(x * 2, f->multiplier);
+    return (high + (high >> 31) + f->half) >> -shift;
+}
+
 /* int8 to int16: 8 bytes of `to` per group of 4, the last one filled up with zeros. */
 static inline void te_widen(const int8_t *x, uint32_t count, uint32_t *to) {
     for (; count >= 4; count -= 4, x += 4) {

@@ -31,6 +31,13 @@ static inline uint32_t te_widen_even(uint32_t bytes) {
     return (uint32_t)__sxtb16((int8x4_t)bytes);
 }
 
+/* GCC rotates in an instruction of its own. */
+static inline uint32_t te_widen_odd(uint32_t bytes) {
+    uint32_t halves;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
+    return halves;
+}
+
 static inline uint32_t te_widen_even_plus(uint32_t halves, uint32_t bytes) {
     return (uint32_t)__sxtab16((int16x2_t)halves, (int8x4_t)bytes);
 }
@@ -80,6 +87,10 @@ static inline uint32_t te_widen_even(uint32_t bytes) {
     return te_widen_byte(bytes) | te_widen_byte(bytes >> 16) << 16;
 }
 
+static inline uint32_t te_widen_odd(uint32_t bytes) {
+    return te_widen_even(bytes >> 8 | bytes << 24);
+}
+
 static inline uint32_t te_add_halves(uint32_t a, uint32_t b) {
     return ((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u));
 }
@@ -113,10 +124,6 @@ static inline uint32_t te_pack_high(uint32_t low, uint32_t high) {
     return low >> 16 | (high & 0xffff0000u);
 }
 #endif
-
-static inline uint32_t te_widen_odd(uint32_t bytes) {
-    return te_widen_even(bytes >> 8 | bytes << 24);
-}
 
 static inline uint32_t te_widen_odd_plus(uint32_t halves, uint32_t bytes) {
     return te_widen_even_plus(halves, bytes >> 8 | bytes << 24);
