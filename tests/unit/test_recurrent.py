@@ -177,7 +177,7 @@ def test_sums_of_an_svdf_at_their_ends(dtype: str) -> None:
         for scale in (1.0, 0.001):
             graph = svdf_of(weights, over_time, np.full((4, 5), state, dtype), scale)
             inputs, wanted = answers(graph)
-            models = [compile_graph(graph, CompileOptions(optimize=o, prefix=o)) for o in ("time", "flash")]
+            models = [compile_graph(graph, CompileOptions(optimize=o, prefix=f"svdf_{o}")) for o in ("time", "flash")]
             assert [model.calls[0].params["sums"] for model in models] == ["te_dense_sums_pairs", "NULL"]
             for got in run_many(models, [inputs[0], inputs[0]]):
                 check_against(graph, wanted[:1], [got[0]])

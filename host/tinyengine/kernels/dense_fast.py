@@ -96,6 +96,10 @@ def _by_rows(call: KernelCall, rows: int, outputs: int, inputs: int) -> KernelCa
     )
 
 
+def _is_dense(op: Operator, graph: Graph) -> bool:
+    return op.kind is OpKind.FULLY_CONNECTED and graph.tensor(op.inputs[0]).dtype == "int8"
+
+
 def _is_tiny(op: Operator, graph: Graph) -> bool:
     """Whether ``op`` is a FULLY_CONNECTED of few products, or has no weights."""
     few = op.kind is OpKind.FULLY_CONNECTED and graph.tensor(op.inputs[1]).elements <= FEW_PRODUCTS
@@ -123,6 +127,10 @@ def _lower(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     outputs = y.shape[-1]
     inputs = graph.tensor(op.inputs[1]).elements // outputs
     pairs = _in_pairs(op, graph, target.requant)
+    if target.optimize == "flash":  # not two kernels
+        pairs = pairs and all(
+            _in_pairs(other, graph, target.requant) for other in graph.operators if _is_dense(other, graph)
+        )
     variant = "fast" if rounding.fast else f"{'once' if requant.once else 'exact'}{'_wide' * rounding.wide}"
     variant += "_pairs" * pairs
     touched = access.whole(inputs, outputs)

@@ -125,7 +125,7 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, state, y = (graph.tensor(name) for name in (*op.inputs[:2], op.outputs[0]))
     rank, (memory, filters), size = op.attrs.rank, state.shape, x.elements
     pairs = _svdf_pairs(op, graph)
-    by_dense = target.optimize == "time" and DSP <= target.features
+    by_dense = target.optimize == "time" and target.features >= DSP
 
     def pack() -> dict[str, CValue]:
         found = svdf_params(graph, op)
