@@ -24,7 +24,7 @@ TE_BEGIN_C
 typedef struct te_dense_args {
     const uint32_t *x;
     const uint32_t *weights;
-    void *y; /* int8, or int32 where sums are wanted */
+    void *y;         /* int8, or int32 where sums are wanted */
     uint32_t quads;  /* of outputs */
     uint32_t groups; /* of 4 inputs */
 } te_dense_args;

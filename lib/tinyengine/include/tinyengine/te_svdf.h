@@ -22,7 +22,7 @@ typedef struct te_svdf_params {
     const void *over_time;
     const int32_t *bias; /* [filters / rank], less zero point of the state * sum of the weights over time */
     te_factor to_state, to_output;
-    int32_t state_zero, zero;             /* the latter of the output */
+    int32_t state_zero, zero; /* the latter of the output */
 } te_svdf_params;
 
 /* Scratch: 8 bytes per 4 inputs, rounded up, and 16 per 4 filters; y may lie anywhere over x. */
