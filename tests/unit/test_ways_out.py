@@ -348,6 +348,15 @@ TESTED: dict[str, str] = {
         "test_language_training.py::test_a_run_that_was_interrupted",
     ),
     "use a smaller --batch": "test_language_training.py::test_a_run_learns_and_its_model",
+    "add --backend pytorch": "test_online_teacher.py::test_a_run_learns_from_a_teacher",
+    "name a teacher of the same classes": "test_online_teacher.py::test_pictures_of_another_size",
+    "name a network that was trained with one of them, such as models/person_small.tflite": (
+        "test_online_teacher.py::test_a_teacher_of_other_classes"
+    ),
+    "its blocks are e1c16k3 e6c24k3 e6c40k5 e6c80k3 e6c112k5 e6c192k5 e6c320k3 behind a stem of 32 channels; give "
+    "--arch a network of some of these, such as person-best": "test_start.py::test_person_best_is_made_of_the_published_blocks",
+    "name those to begin with by --start": "test_online_teacher.py::test_frozen_blocks_keep",
+    "at most {}": "test_online_teacher.py::test_frozen_blocks_keep",
     "give --epochs": "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues",
     "start with the run's best.npz or model.keras instead": "test_recipes.py::test_a_run_may_begin_with_the_weights",
     "it has {}; give --arch its own (tinyengine zoo list)": "test_start.py::test_a_run_begins_with_an_int8_network",

@@ -21,7 +21,7 @@ from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.train import BACKENDS
 
 TASKS = ("classification", "detection")
-_OF_CLASSIFIERS = ("soft_weight", "embedding_weight", "cutout", "mixup", "backend")
+_OF_CLASSIFIERS = ("soft_weight", "embedding_weight", "cutout", "mixup", "backend", "teacher", "freeze")
 _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
 
 
@@ -77,7 +77,22 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
     metavar="FILE",
     help="Begin with these weights of the same architecture instead of random ones: a run's best.npz, a .keras, an "
     "int8 network (.tflite, .json), or a super-network that --arch is a part of (.npz); the number of classes may be "
-    "another.",
+    "another. Or efficientnet-lite0, for a network of its blocks (pip install 'tinyengine[teacher]').",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="An int8 network of the zoo (.tflite) that answers for each picture as it is shown, cropped and recoloured, "
+    "instead of the answers in the data; of several the mean. Needs --backend pytorch.",
+)
+@setting(
+    "--freeze",
+    click.IntRange(0),
+    0,
+    "Leave so many first blocks of --start, and the stem, as they are: a third less time where these are the large "
+    "pictures. Needs --backend pytorch.",
 )
 @setting(
     "--backend",

@@ -42,6 +42,7 @@ class FitOptions:
     resume: bool = False
     start: Path | None = None
     backend: str = BACKENDS[0]
+    teacher: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,7 +69,8 @@ def fit(options: FitOptions, activity: Activity = silent, say: Say = silent) -> 
     if validation is not None:
         check_validation(options.validate, data.classes, validation)
     network = replace(network, classes=len(data.classes))
-    training = Training(network, options.recipe, data, options.run, options.start, options.backend, options.threads)
+    how = (options.backend, options.threads, options.teacher)
+    training = Training(network, options.recipe, data, options.run, options.start, *how)
     if options.resume:
         training.resume()
     training.run(validation, activity, say)

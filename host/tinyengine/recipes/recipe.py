@@ -20,5 +20,6 @@ class Recipe:
     soft_weight: float = 0.5  # share of the teacher in the target where a label exists too
     embedding_weight: float = 1.0  # of the squared difference to the teacher's embedding, where the data has one
     average: float = 0.999  # weight averaging: share of the old average kept at each step
+    freeze: int = 0  # so many blocks, and the stem before them, stay as the training found them
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -19,6 +19,8 @@ from tinyengine.convert.source import NETWORKS
 from tinyengine.data.images import to_pixels
 from tinyengine.errors import DataError, ModelError
 from tinyengine.optional import tensorflow
+from tinyengine.recipes.imagenet_start import kernel_shape, take_weights
+from tinyengine.recipes.teacher import TEACHERS
 from tinyengine.supernet.file import Supernet, is_supernet, load_supernet
 from tinyengine.supernet.weights import cut
 from tinyengine.zoo.export import load_weights
@@ -40,9 +42,12 @@ def begin(model: keras.Model, network: Network, start: Path, pictures: np.ndarra
     """Give ``model`` (``keras_model(network, softmax=False)``) the weights of ``start``; returns their digest.
 
     ``start``: an int8 network (.tflite, or the .json of a tiny-training one), a super-network of which ``network`` is a
-    part, or what ``load_weights`` reads. The number of classes may be another. Statistics are measured on some of
+    part, a name of TEACHERS or what ``load_weights`` reads. The number of classes may be another. Statistics are measured on some of
     ``pictures`` (N, S, S, 3), uint8. DataError or ModelError where the weights are of another architecture.
     """
+    if str(start) in TEACHERS:
+        _begin_with_imagenet(model, network, str(start), some_pictures(pictures, MEASURED, network.resolution, seed))
+        return str(start).encode()
     if not start.is_file():
         raise DataError(f"the weights {start} do not exist")
     if is_supernet(start):
@@ -63,6 +68,15 @@ def some_pictures(pictures: np.ndarray, count: int, size: int, seed: int) -> np.
     return np.stack([to_pixels(Image.fromarray(pictures[k]), size, size, 3) for k in np.sort(chosen)])
 
 
+def _begin_with_imagenet(model: keras.Model, network: Network, name: str, pictures: np.ndarray) -> None:
+    take_weights(model, network, name)
+    measure_normalization(model, network, pictures)
+    last = convolutions(network)[-2]
+    taps = [_normalization(model, last).output, model.get_layer("average").output]
+    means, deviations = _moments(model, taps, pictures, False)
+    _new_classifier(model, network, means[-1], deviations[-1])
+
+
 def _begin_with_network(model: keras.Model, network: Network, start: Path, pictures: np.ndarray) -> None:
     if any(isinstance(block, Attention) for block in network.blocks):
         raise ModelError(
@@ -74,7 +88,7 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
     if len(real) not in (len(layers), len(layers) + 1):
         raise _other(start, network, f"{len(real)} layers with weights instead of {len(layers) + 1}")
     for layer, its in zip(layers, real, strict=False):
-        shape = _keras_shape(layer)
+        shape = kernel_shape(layer)
         if its.kernel.shape != shape or its.stride != (layer.stride, layer.stride):
             ours, theirs = (
                 f"{'x'.join(map(str, shape))} with stride {stride}"
@@ -95,7 +109,7 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
     if len(real) > len(layers) and real[-1].kernel.shape == (1, 1, classifier.in_channels, classifier.out_channels):
         _classifier(model, real[-1])
     else:
-        _new_classifier(model, layers[-1], means[-1], deviations[-1])
+        _new_classifier(model, network, means[-1], deviations[-1])
 
 
 def _inherit(model: keras.Model, network: Network, supernet: Supernet, pictures: np.ndarray) -> None:
@@ -113,22 +127,39 @@ def _classifier(model: keras.Model, its: RealLayer) -> None:
     model.get_layer("classifier").set_weights([its.kernel[0, 0], its.bias])
 
 
-def _new_classifier(model: keras.Model, last: Convolution, mean: np.ndarray, deviation: np.ndarray) -> None:
-    """``mean``, ``deviation`` are those of the averaged features, which the ``last`` convolution alone decides where
-    it is not added to anything; where it is, its own part is scaled."""
+def _new_classifier(model: keras.Model, network: Network, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """``mean``, ``deviation`` are those of the averaged features. All convolutions that add to them are scaled, and
+    those that read them on the way take the scale back."""
     scale = _FEATURE_DEVIATION / np.maximum(deviation, 1e-3)
-    gamma, beta, *statistics = _normalization(model, last).get_weights()
-    _normalization(model, last).set_weights([gamma * scale, (beta - mean) * scale, *statistics])
+    writers, readers = _last_stream(network)
+    for layer in writers:
+        gamma, beta, *statistics = _normalization(model, layer).get_weights()
+        beta = beta - mean if layer is writers[-1] else beta
+        _normalization(model, layer).set_weights([gamma * scale, beta * scale, *statistics])
+    for layer in readers:
+        (kernel,) = model.get_layer(layer.name).get_weights()
+        model.get_layer(layer.name).set_weights([kernel / scale[:, None]])
+
+
+def _last_stream(network: Network) -> tuple[list[Convolution], list[Convolution]]:
+    """The convolutions whose sum the averaged features are, and those that read a part of this sum."""
+    layers = {layer.name: layer for layer in convolutions(network)}
+    if network.head is not None:
+        return [layers["head"]], []
+    writers: list[Convolution] = []
+    readers: list[Convolution] = []
+    for index in reversed(range(len(network.blocks))):
+        expand, project = layers.get(f"block{index}_expand"), layers[f"block{index}_project"]
+        first = expand or layers[f"block{index}_depthwise"]
+        writers.insert(0, project)
+        if first.in_channels != project.out_channels or first.in_size != project.in_size:
+            break
+        readers.append(first)
+    return writers, readers
 
 
 def _normalization(model: keras.Model, layer: Convolution) -> keras.Layer:
     return model.get_layer(f"{layer.name}_bn")
-
-
-def _keras_shape(layer: Convolution) -> tuple[int, ...]:
-    if layer.kind == "depthwise":
-        return layer.kernel, layer.kernel, layer.in_channels, 1
-    return layer.kernel, layer.kernel, layer.in_channels, layer.out_channels
 
 
 def measure_normalization(model: keras.Model, network: Network, pictures: np.ndarray) -> None:

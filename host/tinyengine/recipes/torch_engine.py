@@ -15,27 +15,39 @@ import numpy as np
 from tinyengine.optional import tensorflow, torch
 from tinyengine.recipes.augment import augment
 from tinyengine.recipes.engine import State, decays
+from tinyengine.recipes.online_teacher import OnlineTeacher
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.torch_network import Tensors, forward, to_keras, to_torch
+from tinyengine.recipes.torch_network import Tensors, folded, forward, to_keras, to_torch
 from tinyengine.zoo.table import Network, convolutions
 
 
 class TorchEngine:
     """Steps of the network, activations in channels-last order."""
 
-    def __init__(self, model: Any, network: Network, recipe: Recipe, classes: int, threads: int) -> None:
-        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``."""
+    def __init__(
+        self,
+        model: Any,
+        network: Network,
+        recipe: Recipe,
+        classes: int,
+        threads: int,
+        teacher: OnlineTeacher | None = None,
+    ) -> None:
+        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``. ``teacher``
+        completes the targets of each step."""
         self._torch = torch("train a network with --backend pytorch")
         self._torch.set_num_threads(threads)
         _keep_memory()
         self._tf = tf = tensorflow("augment pictures", threads)
         how, size = recipe.augmentation, network.resolution
         self._augment = tf.function(lambda pixels, targets, seed: augment(pixels, targets, size, how, seed))
-        self._network, self._recipe, self._classes = network, recipe, classes
+        self._network, self._recipe, self._classes, self._teacher = network, recipe, classes, teacher
         self._layers = {layer.name: layer for layer in convolutions(network)}
         names = [weight.path for weight in model.weights]
         trainable = {variable.path for variable in model.trainable_variables}
-        self._trained = [k for k, name in enumerate(names) if name in trainable]
+        frozen = _first_layers(network, recipe.freeze)
+        moving = [name in trainable and _layer_of(name) not in frozen for name in names]
+        self._trained = [k for k, moves in enumerate(moving) if moves]
         self._kinds = [self._kind(name) for name in names]
         self._decayed = {k for k in self._trained if decays(names[k], tuple(model.weights[k].shape))}
         self._weights = [to_torch(w.numpy(), kind) for w, kind in zip(model.weights, self._kinds, strict=True)]
@@ -45,13 +57,18 @@ class TorchEngine:
         self._velocity = [self._torch.zeros_like(self._weights[k]) for k in self._trained]
         self._by_layer: Tensors = {}
         for name, weight in zip(names, self._weights, strict=True):
-            self._by_layer.setdefault(name.split("/")[0].removesuffix("_bn"), []).append(weight)
+            self._by_layer.setdefault(_layer_of(name), []).append(weight)
+        self._frozen = {name: self._by_layer[name] for name in frozen}
+        self._fold()
 
     def step(self, pixels: np.ndarray, targets: np.ndarray, rate: float, keep: float, seed: tuple[int, int]) -> float:
         torch = self._torch
         arguments = (self._tf.constant(value) for value in (pixels, targets, np.array(seed, np.int32)))
         images, answers = (torch.from_numpy(t.numpy()) for t in self._augment(*arguments))
-        outputs, classes = forward(self._network, self._by_layer, images.permute(0, 3, 1, 2)), self._classes
+        images = images.permute(0, 3, 1, 2)
+        if self._teacher is not None:
+            answers = self._teacher.complete(images, answers)
+        outputs, classes = forward(self._network, self._by_layer, images), self._classes
         loss = torch.nn.functional.cross_entropy(outputs[:, :classes], answers[:, :classes])
         if outputs.shape[1] > classes:
             difference = torch.nn.functional.mse_loss(outputs[:, classes:], answers[:, classes:])
@@ -91,10 +108,26 @@ class TorchEngine:
             ):
                 for tensor, value, kind in zip(tensors, values, their, strict=True):
                     tensor.copy_(to_torch(value, kind))
+        self._fold()
+
+    def _fold(self) -> None:
+        """Frozen layers need their normalization no more."""
+        self._by_layer.update({name: folded(*tensors) for name, tensors in self._frozen.items()})
 
     def _kind(self, path: str) -> str:
         layer = self._layers.get(path.split("/")[0])
         return layer.kind if layer is not None and path.endswith("kernel") else "vector"
+
+
+def _layer_of(path: str) -> str:
+    """The convolution that a weight belongs to, by itself or by the normalization behind it."""
+    return path.split("/")[0].removesuffix("_bn")
+
+
+def _first_layers(network: Network, blocks: int) -> list[str]:
+    """The names of the stem's and the first ``blocks``' layers; of none where ``blocks`` is 0."""
+    parts = ["stem", *(f"block{k}" for k in range(blocks))] if blocks else []
+    return [layer.name for layer in convolutions(network) if layer.name.split("_")[0] in parts]
 
 
 def _keep_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,11 @@ from tinyengine.optional import torch
 from tinyengine.zoo.table import EPSILON, Attention, Convolution, Network, convolutions
 
 Tensors = dict[str, list[Any]]
-"""By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier kernel, bias."""
+"""By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier, and of layers whose
+normalization is folded into them, kernel, bias."""
+
+#: by layer name, what is added at the top, bottom, left and right
+Padding = Mapping[str, tuple[int, ...]]
 
 # Keras' defaults, which the zoo's models use
 _EPSILON, _KEEP_STATISTICS = 1e-3, 0.99
@@ -20,22 +25,31 @@ _AXES_BACK = {"conv": (2, 3, 1, 0), "depthwise": (2, 3, 0, 1), "dense": (1, 0)}
 
 
 def forward(
-    network: Network, tensors: Tensors, x: Any, training: bool = True, momentum: float = 1 - _KEEP_STATISTICS
+    network: Network,
+    tensors: Tensors,
+    x: Any,
+    training: bool = True,
+    momentum: float = 1 - _KEEP_STATISTICS,
+    padding: Padding | None = None,
 ) -> Any:
     """Outputs (N, K) of (N, 3, R, R) pictures. In ``training`` they are normalized with the statistics of the batch,
-    of which the means and variances in ``tensors`` (where they are not None) take the share ``momentum``."""
+    of which the means and variances in ``tensors`` (where they are not None) take the share ``momentum``. ``padding`` is
+    SAME's by default."""
     functional = torch("run a network").nn.functional
     layers = {layer.name: layer for layer in convolutions(network)}
 
     def normalized(x: Any, name: str, activation: bool = True) -> Any:
         layer = layers[name]
-        kernel, gamma, beta, mean, variance = tensors[name]
+        kernel, *behind = tensors[name]
         groups = layer.in_channels if layer.kind == "depthwise" else 1
-        before, after = _padding(layer)
-        if before != after:  # TensorFlow's SAME puts the odd row and column at the end
-            x, before = functional.pad(x, (before, after, before, after)), 0
-        x = functional.conv2d(x, kernel, None, layer.stride, before, 1, groups)
-        x = functional.batch_norm(x, mean, variance, gamma, beta, training, momentum, _EPSILON)
+        top, bottom, left, right = 2 * _padding(layer) if padding is None else padding[name]
+        even = (top, left) if (top, left) == (bottom, right) else (0, 0)
+        if (top, left) != (bottom, right):  # TensorFlow's SAME puts the odd row and column at the end
+            x = functional.pad(x, (left, right, top, bottom))
+        x = functional.conv2d(x, kernel, behind[0] if len(behind) == 1 else None, layer.stride, even, 1, groups)
+        if len(behind) > 1:
+            gamma, beta, mean, variance = behind
+            x = functional.batch_norm(x, mean, variance, gamma, beta, training, momentum, _EPSILON)
         return functional.relu6(x, inplace=True) if activation else x
 
     x = normalized(x, "stem")
@@ -58,6 +72,12 @@ def forward(
         x = normalized(x, "head")
     weight, bias = tensors["classifier"]
     return functional.linear(x.mean(dim=(2, 3)), weight, bias)
+
+
+def folded(kernel: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> list[Any]:
+    """The kernel and the bias of a convolution with its normalization, the statistics as they are."""
+    scale = gamma * torch("fold normalization").rsqrt(variance + _EPSILON)
+    return [kernel * scale[:, None, None, None], beta - mean * scale]
 
 
 def linear_attention(query: Any, key: Any, value: Any, heads: int) -> Any:

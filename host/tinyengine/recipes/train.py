@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tinyengine.optional import tensorflow
 from tinyengine.progress import Activity, Say, silent
 from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs, score
+from tinyengine.recipes.online_teacher import OnlineTeacher, known_part
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.run_folder import learning_rate, write_npz
 from tinyengine.recipes.start import MEASURED_ANEW, begin, measure_normalization, some_pictures
@@ -64,12 +66,16 @@ class Training:
         start: Path | None = None,
         backend: str = BACKENDS[0],
         threads: int = 1,
+        teachers: Sequence[Path] = (),
     ) -> None:
         """``start``: weights to begin with (``recipes.start``), random ones by default; DataError or ModelError where
         they are of another architecture. A classifier for other classes begins with random weights all the same.
-        ``backend``: one of BACKENDS; ToolError where its package is missing."""
+        ``backend``: one of BACKENDS; ToolError where its package is missing. ``teachers``: networks that answer for
+        each picture as a step shows it, instead of the answers in the data (``recipes.online_teacher``)."""
         tensorflow("train a network").keras.utils.set_random_seed(recipe.seed)
         self.network, self.recipe, self.data, self.folder = network, recipe, data, folder
+        self._check(backend, start, teachers)
+        self._teacher = OnlineTeacher(teachers, data.classes) if teachers else None
         self.targets = self._make_targets()
         if len(data) < recipe.batch:
             raise DataError(f"{len(data)} pictures are fewer than one batch of {recipe.batch}: use a smaller --batch")
@@ -163,18 +169,35 @@ class Training:
         digest.update(np.ascontiguousarray(self.targets).tobytes())
         digest.update(np.ascontiguousarray(self.data.values[:: max(1, len(self.data) // 64)]).tobytes())
         digest.update(self._start)
+        if self._teacher is not None:
+            digest.update(self._teacher.digest)
         return digest.hexdigest()
+
+    def _check(self, backend: str, start: Path | None, teachers: Sequence[Path]) -> None:
+        blocks, freeze = len(self.network.blocks), self.recipe.freeze
+        for option, wanted in (("--teacher", teachers), ("--freeze", freeze)):
+            if wanted and backend != "pytorch":
+                raise DataError(f"--backend {backend} knows no {option}: add --backend pytorch")
+        if freeze and start is None:
+            raise DataError("random weights are nothing to --freeze: name those to begin with by --start")
+        if freeze > blocks:
+            raise DataError(f"--freeze {freeze} is more than {self.network.name} has: at most {blocks}")
 
     def _settings(self) -> list[Any]:
         """What decides the result besides the data and the weights that it begins with."""
         recipe = asdict(self.recipe)
         if self.targets.shape[1] == self.network.classes:
             del recipe["embedding_weight"]  # decides nothing
+        if not self.recipe.freeze:
+            del recipe["freeze"]
         return [asdict(self.network), recipe]
 
     def _make_targets(self) -> np.ndarray:
         data, recipe = self.data, self.recipe
-        targets = data.targets(recipe.soft_weight)
+        if self._teacher is not None:
+            targets = known_part(data.labels, len(data.classes), recipe.soft_weight)
+        else:
+            targets = data.targets(recipe.soft_weight)
         if targets.shape[1] != self.network.classes:
             raise DataError(f"the data has {targets.shape[1]} classes and the network {self.network.classes}")
         if data.embedding is not None and recipe.embedding_weight > 0:
@@ -222,7 +245,7 @@ class Training:
         if backend == "pytorch":
             from tinyengine.recipes.torch_engine import TorchEngine  # needs an extra
 
-            return TorchEngine(model, network, self.recipe, classes, threads)
+            return TorchEngine(model, network, self.recipe, classes, threads, self._teacher)
         return TensorflowEngine(model, network, self.recipe, classes)
 
     def _use_average(self) -> None:
