@@ -354,7 +354,9 @@ TESTED: dict[str, str] = {
         "test_online_teacher.py::test_a_teacher_of_other_classes"
     ),
     "its blocks are e1c16k3 e6c24k3 e6c40k5 e6c80k3 e6c112k5 e6c192k5 e6c320k3 behind a stem of 32 channels; give "
-    "--arch a network of some of these, such as person-best": "test_start.py::test_person_best_is_made_of_the_published_blocks",
+    "--arch a network of some of these, such as person-best": (
+        "test_start.py::test_person_best_is_made_of_the_published_blocks"
+    ),
     "name those to begin with by --start": "test_online_teacher.py::test_frozen_blocks_keep",
     "at most {}": "test_online_teacher.py::test_frozen_blocks_keep",
     "give --epochs": "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues",

@@ -42,8 +42,9 @@ def begin(model: keras.Model, network: Network, start: Path, pictures: np.ndarra
     """Give ``model`` (``keras_model(network, softmax=False)``) the weights of ``start``; returns their digest.
 
     ``start``: an int8 network (.tflite, or the .json of a tiny-training one), a super-network of which ``network`` is a
-    part, a name of TEACHERS or what ``load_weights`` reads. The number of classes may be another. Statistics are measured on some of
-    ``pictures`` (N, S, S, 3), uint8. DataError or ModelError where the weights are of another architecture.
+    part, a name of TEACHERS, or what ``load_weights`` reads. The number of classes may be another. Statistics are
+    measured on some of ``pictures`` (N, S, S, 3), uint8. DataError or ModelError where the weights are of another
+    architecture.
     """
     if str(start) in TEACHERS:
         _begin_with_imagenet(model, network, str(start), some_pictures(pictures, MEASURED, network.resolution, seed))

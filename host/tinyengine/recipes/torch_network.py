@@ -11,8 +11,8 @@ from tinyengine.optional import torch
 from tinyengine.zoo.table import EPSILON, Attention, Convolution, Network, convolutions
 
 Tensors = dict[str, list[Any]]
-"""By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier, and of layers whose
-normalization is folded into them, kernel, bias."""
+"""By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier, and of layers
+whose normalization is folded into them, kernel, bias."""
 
 #: by layer name, what is added at the top, bottom, left and right
 Padding = Mapping[str, tuple[int, ...]]
@@ -33,8 +33,8 @@ def forward(
     padding: Padding | None = None,
 ) -> Any:
     """Outputs (N, K) of (N, 3, R, R) pictures. In ``training`` they are normalized with the statistics of the batch,
-    of which the means and variances in ``tensors`` (where they are not None) take the share ``momentum``. ``padding`` is
-    SAME's by default."""
+    of which the means and variances in ``tensors`` (where they are not None) take the share ``momentum``. ``padding``
+    is SAME's by default."""
     functional = torch("run a network").nn.functional
     layers = {layer.name: layer for layer in convolutions(network)}
 
