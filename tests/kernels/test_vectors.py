@@ -68,7 +68,8 @@ def batches(seed: int, count: int) -> list[Batch]:
     """The same cases, rounded exactly and fast, with outputs apart and over inputs as far as the kernels allow."""
     draw = Draw(np.random.default_rng(seed))
     cases = fast_cases.conv_cases(draw, count) + point_cases(draw, count) + strip_cases(draw, 2 * count)
-    cases += fast_cases.add_cases(draw, count // 2)
+    cases += fast_cases.add_cases(draw, count // 2) + fast_cases.direct_cases(draw, count // 2)
+    cases += fast_cases.column_cases(draw, count // 2)
     return [
         build_batch(cases, f"{mode}_{placement}", placement, target=target(mode))
         for mode in MODES

@@ -71,7 +71,7 @@ class Strips:
         if self.stride == 2:
             read = 2 * round_up(outputs, 4)
         else:
-            read = round_up(outputs, 2) if self.kernel < 7 else 2 * round_up(ceil_div(outputs, 2), 4) + 1
+            read = 2 * round_up(ceil_div(outputs, 2), 4) + 1
         return max(read + 2 * vectors + 1, written)  # the last rows begin almost a column later
 
     @property

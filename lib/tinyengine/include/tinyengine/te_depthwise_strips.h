@@ -15,16 +15,18 @@
  * CONSTANTS, per channel: bias less (zero point of x) * (sum of the weights) | F (fast), or left shift, M, 1 (0 where a
  * multiplier of 0.5 or more rounds once), -e (te_conv_vectors.h).
  *
- * TILES: 3 x 3 at stride 1: 2 rows x 2 columns from one load, two of them rounded together (te_depthwise_strips_mve.S):
- * r1 strip, r3 outputs, r0 r2 r4 r6 sums, r5 bias, r7 F, r8 bytes to the next outputs, r9 zero, r10 r11 predicates, r12 rows
- * (exactly: r7 r10 r11 r12 shift, M, 1, -e), q4-q7 weights, q3 where outputs go. The others, in C: four outputs at a time;
- * 5 x 5 at stride 1, 2 rows x 2 columns; 7 x 7, every second of a row; at stride 2, four of a row. Sums leave through
- * general registers, half a VMOV each.
+ * TILES: 3 x 3 at stride 1: 2 rows x 2 columns from one load, two of them rounded together. The others: four outputs
+ * of a row (or the two that are left) two columns of the strip apart; at stride 1 those in even columns, then those in
+ * odd ones. Sums leave through general registers, half a VMOV each.
  *
- * BUDGET, in instructions, rounding fast: 3 x 3, 28 per 2 x 4 outputs (exactly 34), 15 per two rows, 24 per channel and call;
- * per four outputs 34 for 5 x 5, 38 for 7 x 7 (at stride 2 28, 32, 38), 3 more exactly, and about 50 per strip and
- * channel. Staging takes 20 per 64 bytes, 12 per strip. Gathered loads and scattered bytes take a Cortex-M55 longer
- * than their number says.
+ * REGISTERS: r1 strip, r3 outputs, r0 r2 r4 r6 sums, r5 bias, r7 F, r8 bytes to the next outputs, r9 zero, r10 r11 of
+ * 3 x 3 at stride 1 the predicates, r12 its rows left (exactly: r7 r10 r11 r12 shift, M, 1, -e); q0 q1 columns, q3
+ * where outputs go, q4-q7 weights.
+ *
+ * BUDGET, in instructions, rounding fast: 3 x 3 at stride 1, 28 per 2 x 4 outputs (exactly 34), 15 per two rows; 3 x 3,
+ * 5 x 5, 7 x 7 of eight rows 24, 29, 34 per four outputs (exactly 3 more), 26 per row, 13 more at stride 1; 24 per
+ * channel and call. Staging takes 20 per 64 bytes, 12 per strip. Gathered loads and scattered bytes take a Cortex-M55
+ * longer than their number says.
  */
 #ifndef TE_DEPTHWISE_STRIPS_H
 #define TE_DEPTHWISE_STRIPS_H

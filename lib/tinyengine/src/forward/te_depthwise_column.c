@@ -5,9 +5,9 @@
 
 /* Adds the products of four channels: the hot loop. */
 static inline te_four four(const int8_t *x, uint32_t step, const uint32_t *weights, uint32_t taps) {
-    te_four sums = {0, 0, 0, 0};
+    te_four sums = te_no_four();
     for (const uint32_t *end = weights + taps; weights != end; x += step)
-        sums = te_add_four(sums, te_load_word(x), *weights++);
+        sums = te_add_four(sums, te_load_bytes(x), weights++);
     return sums;
 }
 

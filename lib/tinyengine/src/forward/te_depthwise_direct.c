@@ -19,10 +19,11 @@ typedef struct taps_of_window {
 
 /* The hot loop. */
 static inline te_four four(const taps_of_window *taps, const int8_t *x, const uint32_t *weights) {
-    te_four sums = {0, 0, 0, 0};
+    te_four sums = te_no_four();
     const tap *at = taps->list, *met = at + taps->met, *end = at + taps->count;
-    for (; at != met; at++) sums = te_add_four(sums, te_load_word(x + at->offset), weights[at->weight]);
-    for (; at != end; at++) sums = te_add_four(sums, taps->outside, weights[at->weight]);
+    const int8_t *outside = (const int8_t *)&taps->outside;
+    for (; at != met; at++) sums = te_add_four(sums, te_load_bytes(x + at->offset), weights + at->weight);
+    for (; at != end; at++) sums = te_add_four(sums, te_load_bytes(outside), weights + at->weight);
     return sums;
 }
 

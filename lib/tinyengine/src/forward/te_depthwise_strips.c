@@ -22,12 +22,6 @@ static inline uint32_t band_of(const params *p) {
 #if TE_MVE
 #include <arm_mve.h>
 
-/* Four bits per word. Hidden, because GCC 12 takes a constant with different bits for one with all of them. */
-static inline mve_pred16_t words_where(uint32_t bits) {
-    TE_HIDE(bits);
-    return (mve_pred16_t)bits;
-}
-
 /* Rows first .. first + depth - 1 of a view; those outside the picture read the word of zero points again and again. */
 TE_INLINE void aim(te_depthwise_strip_rows *rows, const params *p, const te_row_view *x, int32_t first) {
     const uint32_t depth = p->depth, pixel = p->in.c, outside = (uint32_t)&rows->zeros - (uint32_t)x->data;
@@ -63,145 +57,6 @@ static void stage(const params *p, const te_row_view *x, int32_t first, uint32_t
             rows.strips = least(strips, (uint32_t)((last - first) / advance) + 1);
         aim(&rows, p, x, first);
         (depth == 4 ? te_depthwise_stage_4 : te_depthwise_stage_8)(x->data, to, apart, p->in.w, &rows);
-    }
-}
-
-/* Constants of a channel, in registers. */
-typedef struct rounding {
-    int32_t bias, left, m, sign, right, zero;
-} rounding;
-
-static inline rounding rounding_of(const int32_t *k, int32_t zero, int fast) {
-    if (fast) return (rounding){k[0], 0, k[1], 0, 0, zero};
-    return (rounding){k[0], k[1], k[2], k[3], k[4], zero};
-}
-
-/* Rounded and saturated, in the low byte of each word. */
-TE_INLINE int32x4_t finish(int32_t s0, int32_t s1, int32_t s2, int32_t s3, const rounding *r, int fast) {
-    int32x4_t sums;
-    __asm__("vmov %q0[2], %q0[0], %1, %3\n\tvmov %q0[3], %q0[1], %2, %4"
-            : "=&t"(sums)
-            : "r"(s0), "r"(s1), "r"(s2), "r"(s3));
-    sums = vaddq_n_s32(sums, r->bias);
-    if (fast) {
-        sums = vqrdmulhq_n_s32(sums, r->m);
-    } else {
-        sums = vqrdmulhq_n_s32(vshlq_r_s32(sums, r->left), r->m);
-        sums = vrshlq_n_s32(vqdmlahq_n_s32(sums, sums, r->sign), r->right);
-    }
-    sums = vaddq_n_s32(sums, r->zero);
-    __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnb.s16 %q0, %q0" : "+t"(sums));
-    return sums;
-}
-
-/* Two rows x two columns; `w1`: weights of the second column. */
-TE_INLINE int32x4_t block(const int8_t *x, const int8x16_t *w0, const int8x16_t *w1, int vectors,
-                          const rounding *r, int fast) {
-    int32_t sum[4] = {0, 0, 0, 0};
-#pragma GCC unroll 4
-    for (int i = 0; i < vectors; i++)
-#pragma GCC unroll 2
-        for (int row = 0; row < 2; row++) {
-            const int8x16_t here = vld1q_s8(x + 16 * i + row);
-            sum[2 * row] = i ? vmladavaq_s8(sum[2 * row], here, w0[i]) : vmladavq_s8(here, w0[i]);
-            sum[2 * row + 1] = i ? vmladavaq_s8(sum[2 * row + 1], here, w1[i]) : vmladavq_s8(here, w1[i]);
-        }
-    return finish(sum[0], sum[1], sum[2], sum[3], r, fast);
-}
-
-/* Four outputs of a row, two columns of the strip apart. */
-TE_INLINE int32x4_t apart(const int8_t *x, const int8x16_t *w, int vectors, const rounding *r, int fast) {
-    int32_t sum[4] = {0, 0, 0, 0};
-#pragma GCC unroll 8
-    for (int i = 0; i < vectors + 3; i++) {
-        const int8x16_t here = vld1q_s8(x + 16 * i);
-#pragma GCC unroll 4
-        for (int o = 0; o < 4; o++) {
-            if (i < o || i >= o + vectors) continue;
-            sum[o] = i > o ? vmladavaq_s8(sum[o], here, w[i - o]) : vmladavq_s8(here, w[0]);
-        }
-    }
-    return finish(sum[0], sum[1], sum[2], sum[3], r, fast);
-}
-
-/* Rows of a channel, by 2 x 2. */
-TE_INLINE void run_blocks(const te_depthwise_strip_args *a, uint32_t rows, const int8_t *x, int8_t *y,
-                          const int8_t *weights, uint32x4_t offsets, const rounding *r, int vectors,
-                          int fast) {
-    const uint32_t pixel = a->pixel, line = a->line, columns = a->columns;
-    int8x16_t w0[3], w1[3];
-#pragma GCC unroll 3
-    for (int i = 0; i < vectors; i++) {
-        w0[i] = vld1q_s8(weights + ROWS + 16 * i);
-        w1[i] = vld1q_s8(weights + 16 * i);
-    }
-    for (; rows; rows -= rows > 1 ? 2 : 1, x += 2, y += 2 * line) {
-        const int8_t *from = x;
-        int8_t *to = y;
-        uint32_t left = columns / 2;
-        if (rows > 1) {
-            for (; left; left--, from += 2 * ROWS, to += 2 * pixel)
-                vstrbq_scatter_offset_s32(to, offsets, block(from, w0, w1, vectors, r, fast));
-            if (columns % 2)
-                vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
-                                            words_where(0x0f0f));
-            continue;
-        }
-        for (; left; left--, from += 2 * ROWS, to += 2 * pixel)
-            vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
-                                        words_where(0x00ff));
-        if (columns % 2)
-            vstrbq_scatter_offset_p_s32(to, offsets, block(from, w0, w1, vectors, r, fast),
-                                        words_where(0x000f));
-    }
-}
-
-/* `columns` outputs of a row, `step` bytes apart. */
-TE_INLINE void run_row(const int8_t *x, int8_t *y, uint32_t columns, uint32_t step, const int8x16_t *w,
-                       const rounding *r, int vectors, int fast) {
-    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), step);
-    for (uint32_t left = columns / 4; left; left--, x += 8 * ROWS, y += 4 * step)
-        vstrbq_scatter_offset_s32(y, offsets, apart(x, w, vectors, r, fast));
-    if (columns % 4)
-        vstrbq_scatter_offset_p_s32(y, offsets, apart(x, w, vectors, r, fast), vctp32q(columns % 4));
-}
-
-/* Rows of a channel, row by row: with stride 1, first every second output, then those between. */
-TE_INLINE void run_rows(const te_depthwise_strip_args *a, uint32_t rows, const int8_t *x, int8_t *y,
-                        const int8_t *weights, const rounding *r, int vectors, int stride, int fast) {
-    int8x16_t w[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < vectors; i++) w[i] = vld1q_s8(weights + ROWS + 16 * i);
-    for (; rows; rows--, x += stride, y += a->line) {
-        if (stride == 2) {
-            run_row(x, y, a->columns, a->pixel, w, r, vectors, fast);
-            continue;
-        }
-        for (uint32_t odd = 0; odd < 2; odd++)
-            run_row(x + ROWS * odd, y + a->pixel * odd, (a->columns + 1 - odd) / 2, 2 * a->pixel, w, r,
-                    vectors, fast);
-    }
-}
-
-TE_INLINE void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
-    const int vectors = (kernel + 1) / 2;
-    const uint32_t band = (uint32_t)(ROWS - kernel) / (uint32_t)stride + 1;
-    const int8_t *x = a->strip, *weights = a->weights;
-    const int32_t *k = a->constants;
-    const uint32_t block[4] = {0, a->pixel, a->line, a->line + a->pixel};
-    const uint32x4_t offsets = vld1q_u32(block);
-    for (uint32_t c = 0; c < 4; c++, x += a->strip_bytes, weights += ROWS * (kernel + 1)) {
-        const rounding r = rounding_of(k, a->zero, fast);
-        const int8_t *strip = x;
-        int8_t *y = a->y + c;
-        for (uint32_t left = a->rows, here; left; left -= here, strip += a->next, y += here * a->line) {
-            here = least(left, band);
-            if (stride == 1 && kernel < 7)
-                run_blocks(a, here, strip, y, weights, offsets, &r, vectors, fast);
-            else
-                run_rows(a, here, strip, y, weights, &r, vectors, stride, fast);
-        }
-        k += fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
     }
 }
 
@@ -250,20 +105,12 @@ static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, 
             }
 }
 
-static void fill(int8_t *to, int32_t value, uint32_t bytes) {
-    memset(to, value, bytes);
-}
-
-#endif
-
 #define STRIP(name, kernel, stride, fast)                                                                    \
     void name(const te_depthwise_strip_args *args) {                                                         \
         run_strip(args, kernel, stride, fast);                                                               \
     }
-#if !TE_MVE /* the twins of te_depthwise_strips_mve.S */
 STRIP(te_depthwise_strip_3_fast, 3, 1, 1)
 STRIP(te_depthwise_strip_3_exact, 3, 1, 0)
-#endif
 STRIP(te_depthwise_strip_5_fast, 5, 1, 1)
 STRIP(te_depthwise_strip_5_exact, 5, 1, 0)
 STRIP(te_depthwise_strip_7_fast, 7, 1, 1)
@@ -274,6 +121,12 @@ STRIP(te_depthwise_strip_5_by_2_fast, 5, 2, 1)
 STRIP(te_depthwise_strip_5_by_2_exact, 5, 2, 0)
 STRIP(te_depthwise_strip_7_by_2_fast, 7, 2, 1)
 STRIP(te_depthwise_strip_7_by_2_exact, 7, 2, 0)
+
+static void fill(int8_t *to, int32_t value, uint32_t bytes) {
+    memset(to, value, bytes);
+}
+
+#endif
 
 /* Output rows row .. row + count - 1. */
 static void run(const params *p, const te_row_view *x, const te_row_view *y, uint32_t row, uint32_t count,

@@ -319,6 +319,189 @@ FUNCTION \name
 STRIP_3 te_depthwise_strip_3_fast, ROUND_FAST
 STRIP_3 te_depthwise_strip_3_exact, ROUND_EXACT
 
+/* The others: up to four outputs of a row, two columns of a strip of eight rows apart. Vector \i of the strip meets weights
+ * \i - \output of the output. */
+.macro PRODUCT sum, output, i, x
+    .if \i == \output
+    vmladav.s8 \sum, \x, q4
+    .elseif \i == \output + 1
+    vmladava.s8 \sum, \x, q5
+    .elseif \i == \output + 2 && VECTORS > 2
+    vmladava.s8 \sum, \x, q6
+    .elseif \i == \output + 3 && VECTORS > 3
+    vmladava.s8 \sum, \x, q7
+    .endif
+.endm
+
+.macro VECTOR i, x, outputs
+    .if \i < VECTORS + \outputs - 1
+    .if \i == 0
+    vldrb.8 \x, [r1], #64
+    .else
+    vldrb.8 \x, [r1, #16 * \i - 64]
+    .endif
+    PRODUCT r0, 0, \i, \x
+    PRODUCT r2, 1, \i, \x
+    .if \outputs == 4
+    PRODUCT r4, 2, \i, \x
+    PRODUCT r6, 3, \i, \x
+    .endif
+    .endif
+.endm
+
+/* Rounded, in the low byte of each word of q2. */
+.macro OUTPUTS outputs, round
+    VECTOR 0, q0, \outputs
+    VECTOR 1, q1, \outputs
+    VECTOR 2, q0, \outputs
+    VECTOR 3, q1, \outputs
+    VECTOR 4, q0, \outputs
+    VECTOR 5, q1, \outputs
+    VECTOR 6, q0, \outputs
+    SUMS    q2
+    \round  q2
+    vqmovnb.s32 q2, q2
+    vqadd.s16 q2, q2, r9
+    vqmovnb.s16 q2, q2
+.endm
+
+/* Stack frame: weights, constants | strip, outputs of the channel | those of the row | rows left, of the strip | fours and
+ * rest of outputs in even columns (at stride 2, of all) | the same in odd columns | bytes from channel to channel, of a
+ * pixel | bytes to the next strip, to the next outputs | rows, channels left | rest of these columns, which columns. */
+.macro STRIP name, kernel, stride, round
+    .set VECTORS, (\kernel + 1) / 2
+FUNCTION \name
+    push    {r4-r11, lr}
+    vpush   {d8-d15}
+    sub     sp, #80
+    ldm     r0, {r1-r8}              /* strip, apart, weights, constants, y, line, rows, columns */
+    strd    r3, r4, [sp]
+    strd    r1, r5, [sp, #8]
+    ldrd    r10, r9, [r0, #32]       /* pixel, zero */
+    ldr     r11, [r0, #40]           /* bytes to the next strip */
+    sub     r11, #((8 - \kernel) / \stride + 1) * \stride
+    strd    r2, r10, [sp, #48]
+    strd    r11, r6, [sp, #56]
+    mov     r2, #4
+    strd    r7, r2, [sp, #64]
+    .if \stride == 1
+    lsr     r3, r8, #1
+    and     r2, r3, #3
+    lsr     r3, r3, #2
+    strd    r3, r2, [sp, #40]
+    add     r8, #1
+    lsr     r8, r8, #1
+    lsl     r10, r10, #1
+    mov     r2, #0
+    str     r2, [sp, #76]
+    .endif
+    and     r2, r8, #3
+    lsr     r3, r8, #2
+    strd    r3, r2, [sp, #32]
+    mov     r2, #0
+    vidup.u32 q3, r2, #1
+    vmul.i32 q3, q3, r10
+    lsl     r8, r10, #2
+.Lchannel\@:
+    ldrd    r1, r2, [sp]
+    vldrb.8 q4, [r1, #8]
+    vldrb.8 q5, [r1, #24]
+    .if VECTORS > 2
+    vldrb.8 q6, [r1, #40]
+    .endif
+    .if VECTORS > 3
+    vldrb.8 q7, [r1, #56]
+    .endif
+    add     r1, #8 * (\kernel + 1)
+    .ifc \round, ROUND_FAST
+    ldrd    r5, r7, [r2], #8
+    .else
+    ldm     r2!, {r5, r7, r10, r11, r12}
+    .endif
+    strd    r1, r2, [sp]
+    ldrd    r1, r3, [sp, #8]
+    ldr     r0, [sp, #64]
+    mov     r2, #(8 - \kernel) / \stride + 1
+    strd    r0, r2, [sp, #24]
+.Lrow\@:
+    strd    r1, r3, [sp, #16]
+    ldrd    r0, r2, [sp, #32]
+.Lcolumns\@:
+    str     r2, [sp, #72]
+    wls     lr, r0, .Lrest\@
+.Lfour\@:
+    OUTPUTS 4, \round
+    vstrb.32 q2, [r3, q3]
+    add     r3, r8
+    le      lr, .Lfour\@
+    ldr     r2, [sp, #72]
+.Lrest\@:
+    cmp     r2, #2
+    vctp.32 r2
+    beq     .Ltwo\@
+    bhi     .Lthree\@
+    cmp     r2, #0
+    beq     .Lend\@
+.Ltwo\@:
+    OUTPUTS 2, \round
+    b       .Lstore\@
+.Lthree\@:
+    OUTPUTS 4, \round
+.Lstore\@:
+    vpst
+    vstrbt.32 q2, [r3, q3]
+.Lend\@:
+    .if \stride == 1
+    ldr     r0, [sp, #76]
+    ldrd    r1, r3, [sp, #16]
+    eors    r0, #1
+    str     r0, [sp, #76]
+    beq     .Lrowend\@
+    ldr     r2, [sp, #52]
+    adds    r1, #8
+    add     r3, r2
+    ldrd    r0, r2, [sp, #40]
+    b       .Lcolumns\@
+.Lrowend\@:
+    .else
+    ldrd    r1, r3, [sp, #16]
+    .endif
+    ldrd    r2, r4, [sp, #56]
+    ldrd    r0, r6, [sp, #24]
+    adds    r1, #\stride
+    add     r3, r4
+    subs    r6, #1
+    itt     eq
+    addeq   r1, r2
+    moveq   r6, #(8 - \kernel) / \stride + 1
+    subs    r0, #1
+    strd    r0, r6, [sp, #24]
+    bne     .Lrow\@
+    ldrd    r1, r3, [sp, #8]
+    ldr     r2, [sp, #48]
+    ldr     r0, [sp, #68]
+    add     r1, r2
+    adds    r3, #1
+    strd    r1, r3, [sp, #8]
+    subs    r0, #1
+    str     r0, [sp, #68]
+    bne     .Lchannel\@
+    add     sp, #80
+    vpop    {d8-d15}
+    pop     {r4-r11, pc}
+.endm
+
+STRIP te_depthwise_strip_5_fast, 5, 1, ROUND_FAST
+STRIP te_depthwise_strip_5_exact, 5, 1, ROUND_EXACT
+STRIP te_depthwise_strip_7_fast, 7, 1, ROUND_FAST
+STRIP te_depthwise_strip_7_exact, 7, 1, ROUND_EXACT
+STRIP te_depthwise_strip_3_by_2_fast, 3, 2, ROUND_FAST
+STRIP te_depthwise_strip_3_by_2_exact, 3, 2, ROUND_EXACT
+STRIP te_depthwise_strip_5_by_2_fast, 5, 2, ROUND_FAST
+STRIP te_depthwise_strip_5_by_2_exact, 5, 2, ROUND_EXACT
+STRIP te_depthwise_strip_7_by_2_fast, 7, 2, ROUND_FAST
+STRIP te_depthwise_strip_7_by_2_exact, 7, 2, ROUND_EXACT
+
 #endif
 
 #ifdef __ELF__
