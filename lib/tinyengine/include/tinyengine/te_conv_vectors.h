@@ -27,7 +27,7 @@
  * stream by: q0-q3 weights, q4 q5 pixels, then sums, q6 q7 constants, r0 r2 r4 r6 r8 r10 r12 sums.
  *
  * BUDGET, in instructions: 14 per 128 products (8 of them VMLADAVA, 6 loads; 16 beyond the chain); 20 per tile of
- * 2 x 4 outputs rounding fast, 28 exactly; 14 per pair of pixels. Of a single vector: 27 per tile (exactly 38). Columns:
+ * 2 x 4 outputs rounding fast, 26 exactly; 14 per pair of pixels. Of a single vector: 27 per tile (exactly 34). Columns:
  * 6 per pixel and 16 bytes of a run. Beats are not cycles: a Cortex-M55 takes two for each of the VMLADAVA, and
  * overlaps loads with them.
  */

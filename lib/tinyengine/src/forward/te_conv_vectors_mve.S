@@ -3,28 +3,47 @@
 
 #include "../support/te_dsp.inc"
 
-/* Rounding of the sums \a and \b: \t and \u are free, constants at \from, \zero of the output; \one is free. */
+/* Rounding of the sums \a and \b to the low bytes of their words: \t and \u are free, constants at \from, \zero of the output,
+ * \one 1. */
 .macro ROUND_FAST a, b, t, u, from, zero, one
     vldrw.32 \t, [\from], #16
-    vqrdmlash.s32 \a, \t, \zero
-    vqrdmlash.s32 \b, \t, \zero
+    FAST    \a, \b, \t, \zero
+.endm
+
+.macro FAST a, b, factor, zero
+    vqrdmlash.s32 \a, \factor, \zero
+    vqrdmlash.s32 \b, \factor, \zero
+    vqmovnb.s32 \a, \a
+    vqmovnt.s32 \a, \b
+    APART   \a, \b
+.endm
+
+/* Halfwords of \a to bytes: those of the first pixel in \a, of the second in \b. */
+.macro APART a, b
+    vqmovnb.s16 \a, \a
+    vshr.u32 \b, \a, #16
 .endm
 
 .macro SHIFT_DOWN a, b, u, zero
     vrshl.s32 \a, \a, \u
     vrshl.s32 \b, \b, \u
-    vadd.i32 \a, \a, \zero
-    vadd.i32 \b, \b, \zero
+    vqmovnb.s32 \a, \a
+    vqmovnt.s32 \a, \b
+    vqadd.s16 \a, \a, \zero
+    APART   \a, \b
+.endm
+
+.macro PRODUCT_EXACT a, b, factor, one
+    vqrdmulh.s32 \a, \a, \factor
+    vqrdmulh.s32 \b, \b, \factor
+    vqdmlah.s32 \a, \a, \one
+    vqdmlah.s32 \b, \b, \one
 .endm
 
 .macro ROUND_EXACT a, b, t, u, from, zero, one
     vldrw.32 \t, [\from], #16
     vldrw.32 \u, [\from], #16
-    vqrdmulh.s32 \a, \a, \t
-    mov     \one, #1
-    vqrdmulh.s32 \b, \b, \t
-    vqdmlah.s32 \a, \a, \one
-    vqdmlah.s32 \b, \b, \one
+    PRODUCT_EXACT \a, \b, \t, \one
     SHIFT_DOWN \a, \b, \u, \zero
 .endm
 
@@ -44,13 +63,6 @@
     vadd.i32 \b, \b, \t
     vldrw.32 \u, [\from], #16
     SHIFT_DOWN \a, \b, \u, \zero
-.endm
-
-.macro NARROW a, b
-    vqmovnb.s32 \a, \a
-    vqmovnb.s32 \b, \b
-    vqmovnb.s16 \a, \a
-    vqmovnb.s16 \b, \b
 .endm
 
 /* 16 values of both pixels: loads of weights and of a pixel lie between the products. */
@@ -74,7 +86,7 @@
 .set CHAIN, 15 /* vectors of a pixel in one piece */
 .set PRODUCTS_BYTES, 56
 
-/* Stack frame: zero, end of the first pixel's outputs | bytes to the next outputs, to the next pixels, weights, pairs |
+/* Stack frame: zero, 1, end of the first pixel's outputs | bytes to the next outputs, to the next pixels, weights, pairs |
  * bytes of a pixel's outputs, bytes from the 8th vector to the last, r1 while vectors beyond the chain are multiplied. */
 .set FRAME, 40
 .macro PAIRS name, round
@@ -85,13 +97,15 @@ FUNCTION \name
     sub     sp, #FRAME
     lsl     r10, r10, #2             /* bytes of all quads */
     add     lr, r4, r10
-    strd    r12, lr, [sp]
+    mov     r9, #1
+    strd    r12, r9, [sp]
+    str     lr, [sp, #8]
     rsb     r12, r10, r5, lsl #1
-    strd    r12, r3, [sp, #8]
-    strd    r7, r6, [sp, #16]
+    strd    r12, r3, [sp, #12]
+    strd    r7, r6, [sp, #20]
     lsl     r12, r8, #4
     sub     r12, #16 + 112
-    strd    r10, r12, [sp, #24]
+    strd    r10, r12, [sp, #28]
     add     r9, r1, #112
     add     r11, r9, r2
     mov     r1, r4
@@ -111,8 +125,8 @@ FUNCTION \name
     bx      r7
     .p2align 2
 .Lbeyond\@:
-    str     r1, [sp, #32]
-    ldr     r1, [sp, #28]
+    str     r1, [sp, #36]
+    ldr     r1, [sp, #32]
     add     r9, r1
     add     r11, r1
     lsrs    r1, #4
@@ -123,7 +137,7 @@ FUNCTION \name
     bne     .Lvector\@
     sub     r9, #112
     sub     r11, #112
-    ldr     r1, [sp, #32]
+    ldr     r1, [sp, #36]
     .set    offset, 16 * (CHAIN - 8)
     .rept   CHAIN - 1
     PRODUCTS vmladava, "[r9, #offset]", "[r11, #offset]"
@@ -133,28 +147,27 @@ FUNCTION \name
     vldrw.32 q2, [r5], #16
     vmov    q0[2], q0[0], r0, r4
     vmov    q0[3], q0[1], r2, r6
-    ldrd    r0, r4, [sp]
+    ldm     sp, {r0, r2, r4}
     vmov    q1[2], q1[0], r8, r12
     vadd.i32 q0, q0, q2
     vmov    q1[3], q1[1], r10, lr
     vadd.i32 q1, q1, q2
-    \round q0, q1, q2, q3, r5, r0, r6
-    NARROW q0, q1
+    \round  q0, q1, q2, q3, r5, r0, r2
     vstrb.32 q0, [r1], #4
     vstrb.32 q1, [r3], #4
     cmp     r1, r4
     bne     .Lquad\@
-    ldrd    r2, r4, [sp, #8]
-    ldrd    r5, r6, [sp, #16]
-    ldr     r0, [sp, #24]
+    ldrd    r2, r4, [sp, #12]
+    ldrd    r5, r6, [sp, #20]
+    ldr     r0, [sp, #28]
     add     r1, r2
     add     r3, r2
     add     r9, r4
     add     r11, r4
     add     r0, r1
-    str     r0, [sp, #4]
+    str     r0, [sp, #8]
     subs    r6, #1
-    str     r6, [sp, #20]
+    str     r6, [sp, #24]
     bne     .Lquad\@
     add     sp, #FRAME
     pop     {r4-r11, pc}
@@ -190,6 +203,8 @@ FUNCTION \name
     vldrw.32 q7, [r5], #16
     .else
     mov     r11, r5
+    mov     r5, #1
+    vldrw.32 q7, [r11, #16]
     .endif
     dls     lr, lr
 .Lpair\@:
@@ -210,21 +225,28 @@ FUNCTION \name
     .ifc \round, ROUND_FAST
     vadd.i32 q4, q4, q6
     vadd.i32 q5, q5, q6
-    vqrdmlash.s32 q4, q7, r9
-    vqrdmlash.s32 q5, q7, r9
+    FAST    q4, q5, q7, r9
     .else
-    mov     r5, r11
-    vldrw.32 q6, [r5], #16
+    vldrw.32 q6, [r11]
     vadd.i32 q4, q4, q6
     vadd.i32 q5, q5, q6
-    \round q4, q5, q6, q7, r5, r9, r0
+    .ifc \round, ROUND_EXACT
+    vldrw.32 q6, [r11, #32]
+    PRODUCT_EXACT q4, q5, q7, r5
+    SHIFT_DOWN q4, q5, q6, r9
+    .else
+    add     r5, r11, #16
+    \round  q4, q5, q6, q7, r5, r9, r0
     .endif
-    NARROW q4, q5
+    .endif
     vstrb.32 q4, [r3]
     add     r3, r7
     vstrb.32 q5, [r3]
     add     r3, r7
     le      lr, .Lpair\@
+    .ifc \round, ROUND_EXACT
+    add     r5, r11, #48
+    .endif
     ldrd    r2, r4, [sp, #4]
     adds    r2, #4
     str     r2, [sp, #4]
