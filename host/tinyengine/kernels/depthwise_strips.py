@@ -68,10 +68,7 @@ class Strips:
         written = self.window.pad[2] + round_up(self.in_shape[1], 16 // self.depth)
         if self.depth == 4:
             return max(round_up(outputs, 4) + 2, written) + 1  # a last row may begin a byte later
-        if self.stride == 2:
-            read = 2 * round_up(outputs, 4)
-        else:
-            read = 2 * round_up(ceil_div(outputs, 2), 4) + 1
+        read = 2 * round_up(outputs, 4) if self.stride == 2 else 2 * round_up(ceil_div(outputs, 2), 4) + 1
         return max(read + 2 * vectors + 1, written)  # the last rows begin almost a column later
 
     @property
@@ -110,7 +107,9 @@ class Strips:
     def pack(self, taps: np.ndarray, bias: np.ndarray) -> dict[str, CValue]:
         """te_depthwise_strips_params; ``taps`` (channels, rows, columns), ``bias`` (channels,)."""
         constants, weights = pack_channels(taps, bias, self.layer, self.depth)
-        by_2, kind = "_by_2" * (self.stride == 2), "fast" if self.layer.rounding.fast else "exact"
+        by_2, kind = "_by_2" * (self.stride == 2), self.layer.rounding.kind
+        if self.depth == 8 and kind == "exact":  # there the kernels for any multiplier serve
+            kind = "wide"
         return {
             "in": params.extent(self.in_shape),
             "out": params.extent(self.out_shape),
@@ -212,6 +211,8 @@ def pack_channels(taps: np.ndarray, bias: np.ndarray, layer: Layer, depth: int) 
         weights = np.roll(weights, 1)
     if fast:
         return words(folded, np.where(constant, 1 << 29, rounding.m)), weights
+    if depth == 4 and not rounding.wide:
+        return words(folded, np.where(constant, 1 << 30, rounding.m), -np.where(constant, 1, rounding.e)), weights
     left, e = np.where(constant, 0, rounding.l - 1), np.where(constant, 1, rounding.e)
     once = np.where(constant, 1, -rounding.s)
     return words(folded, left, np.where(constant, 1 << 30, rounding.m), once, -e), weights

@@ -12,18 +12,18 @@
  * last channel. At byte `depth` begin the weights of a window in an even column, at byte 0 those of one in the next
  * column. With four rows all lie a byte later, and those of the next row begin a byte earlier.
  *
- * CONSTANTS, per channel: bias less (zero point of x) * (sum of the weights) | F (fast), or left shift, M, 1 (0 where a
- * multiplier of 0.5 or more rounds once), -e (te_conv_vectors.h).
+ * CONSTANTS, per channel: bias less (zero point of x) * (sum of the weights) | F (fast), or M, -e (3 x 3 at stride 1),
+ * or, for any multiplier, left shift, M, 1 (0 where a multiplier of 0.5 or more rounds once), -e (te_conv_vectors.h).
  *
  * TILES: 3 x 3 at stride 1: 2 rows x 2 columns from one load, two of them rounded together. The others: four outputs
  * of a row (or the two that are left) two columns of the strip apart; at stride 1 those in even columns, then those in
  * odd ones. Sums leave through general registers, half a VMOV each.
  *
- * REGISTERS: r1 strip, r3 outputs, r0 r2 r4 r6 sums, r5 bias, r7 F, r8 bytes to the next outputs, r9 zero, r10 r11 of
- * 3 x 3 at stride 1 the predicates, r12 its rows left (exactly: r7 r10 r11 r12 shift, M, 1, -e); q0 q1 columns, q3
- * where outputs go, q4-q7 weights.
+ * REGISTERS: r1 strip, r3 outputs, r0 r2 r4 r6 sums, r5 bias, r7 F, r8 bytes to the next outputs, r9 zero; of 3 x 3 at
+ * stride 1 r10 r11 the predicates, r12 the rows left. Exactly, r7 r10 r11 are M, -e, 1; for any multiplier r7 r10 r11
+ * r12 shift, M, 1, -e. q0 q1 columns, q3 where outputs go, q4-q7 weights.
  *
- * BUDGET, in instructions, rounding fast: 3 x 3 at stride 1, 28 per 2 x 4 outputs (exactly 34), 15 per two rows; 3 x 3,
+ * BUDGET, in instructions, rounding fast: 3 x 3 at stride 1, 28 per 2 x 4 outputs (exactly 32), 15 per two rows; 3 x 3,
  * 5 x 5, 7 x 7 of eight rows 24, 29, 34 per four outputs (exactly 3 more), 26 per row, 13 more at stride 1; 24 per
  * channel and call. Staging takes 20 per 64 bytes, 12 per strip. Gathered loads and scattered bytes take a Cortex-M55
  * longer than their number says.
@@ -54,12 +54,13 @@ typedef struct te_depthwise_strip_args {
 
 typedef void te_depthwise_strip_fn(const te_depthwise_strip_args *args);
 
-te_depthwise_strip_fn te_depthwise_strip_3_fast, te_depthwise_strip_3_by_2_fast;
-te_depthwise_strip_fn te_depthwise_strip_5_fast, te_depthwise_strip_5_by_2_fast;
-te_depthwise_strip_fn te_depthwise_strip_7_fast, te_depthwise_strip_7_by_2_fast;
-te_depthwise_strip_fn te_depthwise_strip_3_exact, te_depthwise_strip_3_by_2_exact;
-te_depthwise_strip_fn te_depthwise_strip_5_exact, te_depthwise_strip_5_by_2_exact;
-te_depthwise_strip_fn te_depthwise_strip_7_exact, te_depthwise_strip_7_by_2_exact;
+/* fast; exact: multipliers below 0.5; wide: any multiplier, exactly. */
+te_depthwise_strip_fn te_depthwise_strip_3_fast, te_depthwise_strip_3_exact, te_depthwise_strip_3_wide;
+te_depthwise_strip_fn te_depthwise_strip_5_fast, te_depthwise_strip_5_wide;
+te_depthwise_strip_fn te_depthwise_strip_7_fast, te_depthwise_strip_7_wide;
+te_depthwise_strip_fn te_depthwise_strip_3_by_2_fast, te_depthwise_strip_3_by_2_wide;
+te_depthwise_strip_fn te_depthwise_strip_5_by_2_fast, te_depthwise_strip_5_by_2_wide;
+te_depthwise_strip_fn te_depthwise_strip_7_by_2_fast, te_depthwise_strip_7_by_2_wide;
 
 /* Where the rows of a strip lie in the picture: bytes from x, and what takes them to the next column. */
 typedef struct te_depthwise_strip_rows {
@@ -76,7 +77,8 @@ te_depthwise_stage_fn te_depthwise_stage_4, te_depthwise_stage_8;
 #endif
 
 #define TE_DEPTHWISE_STRIP_FAST 2 /* constants per channel */
-#define TE_DEPTHWISE_STRIP_EXACT 5
+#define TE_DEPTHWISE_STRIP_EXACT 3
+#define TE_DEPTHWISE_STRIP_WIDE 5
 
 typedef struct te_depthwise_strips_params {
     te_hwc in, out; /* channels are a multiple of 4 */

@@ -79,14 +79,17 @@ static void stage(const params *p, const te_row_view *x, int32_t first, uint32_t
         }
 }
 
-static int32_t rounded(int32_t sum, const int32_t *k, int32_t zero, int fast) {
-    if (fast) return te_round_fast((int32_t)((uint32_t)sum << 1), k[1], zero);
+/* `words`: of constants, which say how to round. */
+static int32_t rounded(int32_t sum, const int32_t *k, int32_t zero, uint32_t words) {
+    const int32_t doubled = (int32_t)((uint32_t)sum << 1);
+    if (words == TE_DEPTHWISE_STRIP_FAST) return te_round_fast(doubled, k[1], zero);
+    if (words == TE_DEPTHWISE_STRIP_EXACT)
+        return te_round_exact(doubled, k[1], (int32_t)((uint32_t)(2 * zero + 1) << (-k[2] - 1)), -k[2]);
     const int32_t e = -k[4], c = e ? (int32_t)((uint32_t)(2 * zero + 1) << (e - 1)) : zero;
     return te_round_wide(sum, k[2], c, e, k[1] + 1, -k[3]);
 }
 
-static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, int fast) {
-    const uint32_t words = fast ? TE_DEPTHWISE_STRIP_FAST : TE_DEPTHWISE_STRIP_EXACT;
+static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, uint32_t words) {
     const uint32_t depth = kernel == 3 && stride == 1 ? 4 : ROWS,
                    band = (depth - (uint32_t)kernel) / (uint32_t)stride + 1;
     const uint32_t front = depth == 4 ? 5 : ROWS, channel = depth * ((uint32_t)kernel + 1);
@@ -101,26 +104,27 @@ static void run_strip(const te_depthwise_strip_args *a, int kernel, int stride, 
                     for (uint32_t j = 0; j < (uint32_t)kernel; j++)
                         sum += x[depth * i + j] * w[depth * i + j];
                 a->y[row * a->line + column * a->pixel + c] =
-                    (int8_t)rounded(sum, a->constants + c * words, a->zero, fast);
+                    (int8_t)rounded(sum, a->constants + c * words, a->zero, words);
             }
 }
 
-#define STRIP(name, kernel, stride, fast)                                                                    \
+#define STRIP(name, kernel, stride, words)                                                                   \
     void name(const te_depthwise_strip_args *args) {                                                         \
-        run_strip(args, kernel, stride, fast);                                                               \
+        run_strip(args, kernel, stride, words);                                                              \
     }
-STRIP(te_depthwise_strip_3_fast, 3, 1, 1)
-STRIP(te_depthwise_strip_3_exact, 3, 1, 0)
-STRIP(te_depthwise_strip_5_fast, 5, 1, 1)
-STRIP(te_depthwise_strip_5_exact, 5, 1, 0)
-STRIP(te_depthwise_strip_7_fast, 7, 1, 1)
-STRIP(te_depthwise_strip_7_exact, 7, 1, 0)
-STRIP(te_depthwise_strip_3_by_2_fast, 3, 2, 1)
-STRIP(te_depthwise_strip_3_by_2_exact, 3, 2, 0)
-STRIP(te_depthwise_strip_5_by_2_fast, 5, 2, 1)
-STRIP(te_depthwise_strip_5_by_2_exact, 5, 2, 0)
-STRIP(te_depthwise_strip_7_by_2_fast, 7, 2, 1)
-STRIP(te_depthwise_strip_7_by_2_exact, 7, 2, 0)
+STRIP(te_depthwise_strip_3_fast, 3, 1, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_3_exact, 3, 1, TE_DEPTHWISE_STRIP_EXACT)
+STRIP(te_depthwise_strip_3_wide, 3, 1, TE_DEPTHWISE_STRIP_WIDE)
+STRIP(te_depthwise_strip_5_fast, 5, 1, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_5_wide, 5, 1, TE_DEPTHWISE_STRIP_WIDE)
+STRIP(te_depthwise_strip_7_fast, 7, 1, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_7_wide, 7, 1, TE_DEPTHWISE_STRIP_WIDE)
+STRIP(te_depthwise_strip_3_by_2_fast, 3, 2, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_3_by_2_wide, 3, 2, TE_DEPTHWISE_STRIP_WIDE)
+STRIP(te_depthwise_strip_5_by_2_fast, 5, 2, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_5_by_2_wide, 5, 2, TE_DEPTHWISE_STRIP_WIDE)
+STRIP(te_depthwise_strip_7_by_2_fast, 7, 2, TE_DEPTHWISE_STRIP_FAST)
+STRIP(te_depthwise_strip_7_by_2_wide, 7, 2, TE_DEPTHWISE_STRIP_WIDE)
 
 static void fill(int8_t *to, int32_t value, uint32_t bytes) {
     memset(to, value, bytes);

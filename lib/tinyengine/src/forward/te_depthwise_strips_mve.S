@@ -146,6 +146,13 @@ FUNCTION te_depthwise_stage_8
 
 .macro ROUND_EXACT q
     vadd.i32 \q, \q, r5
+    vqrdmulh.s32 \q, \q, r7
+    vqdmlah.s32 \q, \q, r11
+    vrshl.s32 \q, r10
+.endm
+
+.macro ROUND_WIDE q
+    vadd.i32 \q, \q, r5
     vshl.s32 \q, r7
     vqrdmulh.s32 \q, \q, r10
     vqdmlah.s32 \q, \q, r11
@@ -184,12 +191,13 @@ FUNCTION te_depthwise_stage_8
 
 /* Stack frame: weights, constants | strip, outputs of the channel | bytes to the next strip, outputs | fours of columns,
  * columns that the rest takes | predicates of outputs: all, the rest's | rows, bytes from channel to channel | channels and
- * rows left. Rounding fast, r10 r11 keep the predicates and r12 the rows left. */
+ * rows left | predicates as long as no row is the last. Rounding fast, r10 r11 keep the predicates; unless wide, r12 the rows
+ * left. */
 .macro STRIP_3 name, round
 FUNCTION \name
     push    {r4-r11, lr}
     vpush   {d8-d15}
-    sub     sp, #56
+    sub     sp, #64
     ldm     r0, {r1-r8}              /* strip, apart, weights, constants, y, line, rows, columns */
     ldr     r12, [r0, #44]
     vldrh.16 q3, [r12]
@@ -242,7 +250,23 @@ FUNCTION \name
     beq     .Llast\@
 .Lrows\@:
     vmsr    p0, r10
-    .else
+    .endif
+    .ifc \round, ROUND_EXACT
+    ldm     r2!, {r5, r7, r10}
+    mov     r11, #1
+    strd    r1, r2, [sp]
+    ldrd    r1, r3, [sp, #8]
+    ldrd    r0, r2, [sp, #32]
+    strd    r0, r2, [sp, #56]
+    ldr     r12, [sp, #40]
+.Lrow\@:
+    ldr     r2, [sp, #56]
+    cmp     r12, #1
+    beq     .Llast\@
+.Lrows\@:
+    vmsr    p0, r2
+    .endif
+    .ifc \round, ROUND_WIDE
     ldm     r2!, {r5, r7, r10, r11, r12}
     strd    r1, r2, [sp]
     ldrd    r1, r3, [sp, #8]
@@ -269,7 +293,12 @@ FUNCTION \name
     blo     .Lnext\@
     .ifc \round, ROUND_FAST
     vmsr    p0, r11
-    .else
+    .endif
+    .ifc \round, ROUND_EXACT
+    ldr     r4, [sp, #60]
+    vmsr    p0, r4
+    .endif
+    .ifc \round, ROUND_WIDE
     ldr     r4, [sp, #36]
     ldr     r0, [sp, #52]
     cmp     r0, #1
@@ -288,14 +317,13 @@ FUNCTION \name
     ldrd    r2, r4, [sp, #16]
     add     r1, r2
     add     r3, r4
-    .ifc \round, ROUND_FAST
-    subs    r12, #2
-    bhi     .Lrow\@
-    .else
+    .ifc \round, ROUND_WIDE
     ldr     r0, [sp, #52]
     subs    r0, #2
-    bhi     .Lrow\@
+    .else
+    subs    r12, #2
     .endif
+    bhi     .Lrow\@
     ldrd    r1, r3, [sp, #8]
     ldrd    r2, r0, [sp, #44]
     add     r1, r2
@@ -304,7 +332,7 @@ FUNCTION \name
     subs    r0, #1
     str     r0, [sp, #48]
     bne     .Lchannel\@
-    add     sp, #56
+    add     sp, #64
     vpop    {d8-d15}
     pop     {r4-r11, pc}
     .ifc \round, ROUND_FAST
@@ -314,10 +342,20 @@ FUNCTION \name
     and     r11, r0
     b       .Lrows\@
     .endif
+    .ifc \round, ROUND_EXACT
+.Llast\@:
+    ldr     r4, [sp, #60]
+    movw    r0, #0x0f0f
+    and     r2, r0
+    and     r4, r0
+    strd    r2, r4, [sp, #56]
+    b       .Lrows\@
+    .endif
 .endm
 
 STRIP_3 te_depthwise_strip_3_fast, ROUND_FAST
 STRIP_3 te_depthwise_strip_3_exact, ROUND_EXACT
+STRIP_3 te_depthwise_strip_3_wide, ROUND_WIDE
 
 /* The others: up to four outputs of a row, two columns of a strip of eight rows apart. Vector \i of the strip meets weights
  * \i - \output of the output. */
@@ -492,15 +530,15 @@ FUNCTION \name
 .endm
 
 STRIP te_depthwise_strip_5_fast, 5, 1, ROUND_FAST
-STRIP te_depthwise_strip_5_exact, 5, 1, ROUND_EXACT
+STRIP te_depthwise_strip_5_wide, 5, 1, ROUND_WIDE
 STRIP te_depthwise_strip_7_fast, 7, 1, ROUND_FAST
-STRIP te_depthwise_strip_7_exact, 7, 1, ROUND_EXACT
+STRIP te_depthwise_strip_7_wide, 7, 1, ROUND_WIDE
 STRIP te_depthwise_strip_3_by_2_fast, 3, 2, ROUND_FAST
-STRIP te_depthwise_strip_3_by_2_exact, 3, 2, ROUND_EXACT
+STRIP te_depthwise_strip_3_by_2_wide, 3, 2, ROUND_WIDE
 STRIP te_depthwise_strip_5_by_2_fast, 5, 2, ROUND_FAST
-STRIP te_depthwise_strip_5_by_2_exact, 5, 2, ROUND_EXACT
+STRIP te_depthwise_strip_5_by_2_wide, 5, 2, ROUND_WIDE
 STRIP te_depthwise_strip_7_by_2_fast, 7, 2, ROUND_FAST
-STRIP te_depthwise_strip_7_by_2_exact, 7, 2, ROUND_EXACT
+STRIP te_depthwise_strip_7_by_2_wide, 7, 2, ROUND_WIDE
 
 #endif
 
