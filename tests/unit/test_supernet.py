@@ -323,6 +323,31 @@ def test_from_training_to_an_int8_network_and_its_fine_tuning(tmp_path: Path) ->
     assert [each["resolution"] for each in trained["sub_networks"]] == [32, 32, 48, 48]
     assert trained["steps"] == 6
     assert 0 <= trained["sub_networks"][0]["inherited"]["accuracy"] <= 100
+    # what a run has learned so far can be used
+    begun = (
+        "--data",
+        pictures,
+        "--arch",
+        tmp_path / "base.json",
+        "--resolution",
+        48,
+        "--resolution",
+        32,
+        "--batch",
+        16,
+    )
+    begun += (
+        "--epochs",
+        0,
+        "--start",
+        tmp_path / "run" / "checkpoint.npz",
+        "--run",
+        tmp_path / "b",
+        "--validate",
+        pictures,
+    )
+    again = run("train", *begun, "-o", tmp_path / "again.npz")
+    assert again["sub_networks"][1]["inherited"] == trained["sub_networks"][1]["inherited"]
     arch = tmp_path / "small.json"
     save_architecture(load_supernet(path).space.smallest(), arch, {})
     judged = run("evaluate", path, "--arch", arch, "--arch", "smallest", "--data", pictures, "--validate", pictures)

@@ -84,8 +84,8 @@ def command() -> None:
     "--start",
     type=_PATH,
     metavar="FILE",
-    help="Begin with these weights instead of random ones: those of --arch, as fit --start takes them, or another "
-    "super-network.",
+    help="Begin with these weights instead of random ones: those of --arch, as fit --start takes them, another "
+    "super-network, or a run's checkpoint.npz (with --epochs 0 to use what a run has learned so far).",
 )
 @run_options
 @click.option(
@@ -126,6 +126,7 @@ _JUDGED = [
     click.option("--validate", type=_PATH, required=True, help="Pictures to judge with, never trained on."),
     setting("--soft-weight", FiniteRange(0, 1), Recipe().soft_weight, "Share of the teacher beside a label."),
     setting("--threads", click.IntRange(1), 1, "Processor cores to use."),
+    click.option("--limit", type=click.IntRange(1), help="Judge with at most this many pictures, evenly over all."),
     json_option,
 ]
 

@@ -95,7 +95,7 @@ def train_supernet(options: SupernetOptions, activity: Activity = silent, say: S
 @dataclass(slots=True)
 class JudgeOptions:
     """Of ``supernet evaluate`` and ``predict``. ``data``: pictures to measure normalizations on, ``validate``: others
-    to judge with."""
+    to judge with, at most ``limit``."""
 
     supernet: Path
     data: list[Path]
@@ -106,6 +106,7 @@ class JudgeOptions:
     seed: int = 0
     soft_weight: float = Recipe().soft_weight
     threads: int = 1
+    limit: int | None = None
 
 
 def evaluate(options: JudgeOptions, activity: Activity = silent) -> list[Judged]:
@@ -141,7 +142,7 @@ def open_heir(supernet: Supernet, options: JudgeOptions, activity: Activity) -> 
     torch("judge sub-networks").set_num_threads(options.threads)
     size = supernet.space.resolutions[-1]
     pictures = load_some(activity, options.data, size)
-    validation = load_pictures(activity, [options.validate], size)
+    validation = load_pictures(activity, [options.validate], size, options.limit)
     check_validation(options.validate, supernet.classes, validation)
     return Heir(supernet.space, supernet.layers, pictures), validation
 

@@ -19,8 +19,10 @@ from tinyengine.supernet.file import is_supernet, load_supernet
 from tinyengine.supernet.space import Space, grown
 from tinyengine.supernet.weights import Layers, by_importance, by_layer, grow, in_order
 from tinyengine.zoo.build import keras_model
+from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Network
 
+_FORM = "super-network"
 _JUDGED_ON = 256
 """Pictures on which normalizations are measured at the end of an epoch."""
 
@@ -28,6 +30,7 @@ _JUDGED_ON = 256
 class SupernetTraining(Training):
     """One run; ``model`` is the largest sub-network of ``space``, whose weights all others inherit."""
 
+    form = _FORM
     figure = "mean of the largest and the smallest"
 
     def __init__(
@@ -40,8 +43,9 @@ class SupernetTraining(Training):
         start: Path | None = None,
         threads: int = 1,
     ) -> None:
-        """``start``: a super-network's file, or weights of ``base`` as ``recipes.start.begin`` reads them: its channels
-        are put in the order of their importance, and its kernels grown."""
+        """``start``: a super-network's file, the checkpoint of another run, or weights of ``base`` as
+        ``recipes.start.begin`` reads them: its channels are put in the order of their importance, and its kernels
+        grown."""
         base = replace(base, resolution=resolutions[-1])
         self.base, self.space = base, Space(grown(base), resolutions)
         super().__init__(self.space.network, recipe, data, folder, start, "pytorch", threads)
@@ -55,6 +59,9 @@ class SupernetTraining(Training):
             known = load_supernet(start)
             layers, digest = known.layers, hashlib.sha256(start.read_bytes()).digest()
             self.space.match(known.space.network)
+        elif _is_checkpoint(start):
+            load_weights(self.model, start)
+            return hashlib.sha256(start.read_bytes()).digest()
         else:
             model = keras_model(self.base, softmax=False)
             digest = begin(model, self.base, start, self.data.values, self.recipe.seed)
@@ -73,3 +80,11 @@ class SupernetTraining(Training):
         heir = Heir(self.space, self.layers, self.data.values, _JUDGED_ON)
         ends = self.space.largest(), self.space.smallest()
         return float(np.mean([heir.judge(end, validation, self.recipe.soft_weight).accuracy for end in ends]))
+
+
+def _is_checkpoint(start: Path) -> bool:
+    """Whether ``start`` is the checkpoint of a super-network's run, whose channels have their order."""
+    if start.suffix != ".npz" or not start.is_file():
+        return False
+    with np.load(start, allow_pickle=False) as arrays:
+        return "form" in arrays and str(arrays["form"]) == _FORM

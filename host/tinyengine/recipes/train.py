@@ -56,6 +56,7 @@ class Training:
     """
 
     figure = "accuracy"
+    form = "network"
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint; a reader sees the old or the new one, never half of one."""
-        arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint()}
+        arrays: dict[str, Any] = {"step": self.step, "fingerprint": self.fingerprint(), "form": self.form}
         arrays["classes"] = self.model.weights[-1].shape[-1]  # a classifier's other outputs are the embedding's
         arrays["history"] = json.dumps(self.history)
         for prefix, variables in self._engine.state().items():
