@@ -27,8 +27,11 @@
  * loads, four in a row: a Cortex-M4 takes 5 cycles for them, for a load of n registers at once n + 1. A
  * Cortex-M7 issues a load beside a multiplication: there they lie in between, and read half a group ahead.
  *
- * BUDGET (M4, cycles): 30 per group of 32 products, 6 per pass of the loop; 54 per tile of 2 x 4 outputs
- * rounding fast, 88 exactly, 5 to enter the loop; 0.65 per weight and block for the copy. M7: 16 per group.
+ * An odd last pixel has a loop of its own over the same columns.
+ *
+ * BUDGET (M4, cycles): 30 per group of 32 products (odd pixel: 24 per 16), 6 per pass of the loop; 54 per tile
+ * of 2 x 4 outputs rounding fast, 88 exactly, 5 to enter the loop; 0.65 per weight and block for the copy. M7:
+ * 16 per group.
  */
 #ifndef TE_CONV_QUADS_H
 #define TE_CONV_QUADS_H

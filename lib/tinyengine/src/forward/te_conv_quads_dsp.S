@@ -4,9 +4,9 @@
 
 #include "../support/te_dsp.inc"
 
-/* Groups of 4 k per pass of the product's loop; up to one less need no loop. Loop and end stay below 1 KB, the cache
- * in front of an STM32F4's flash. */
-#define QUADS_UNROLL 6
+/* Groups of 4 k per pass of the product's loop; up to one less need no loop. The loop stays below 1 KB, the cache in
+ * front of an STM32F4's flash. */
+#define QUADS_UNROLL 8
 
 /* Bytes of code of one group: only 32-bit instructions, so that the groups behind the loop can be entered at any. */
 #define QUADS_GROUP_BYTES 112
@@ -131,6 +131,46 @@
     smlad   r11, r3, r5, r10
     smlad   r10, r2, r5, r10
     QUADS_HALF 12, 12, !
+#endif
+.endm
+
+/* All groups of the odd pixel that is left over: its sums in r6 r8 r10 r12, then as those of both pixels. */
+.macro QUADS_ODD
+    ldr     r2, [sp, #Q_GROUPS]
+    ldr.w   r6, [r1, #4]
+    ldr.w   r10, [r1, #8]!
+    add     lr, r1, r2, lsl #4
+    mov     r8, r6
+    mov     r12, r10
+.Lgroup\@:
+    ldr.w   r2, [r0, #4]
+    ldr.w   r4, [r1, #4]
+    ldr.w   r5, [r1, #8]
+    ldr.w   r7, [r1, #12]
+    ldr.w   r3, [r0, #12]
+    ldr.w   r9, [r1, #16]!
+    smlad   r8, r2, r4, r8
+    smlad   r12, r2, r5, r12
+    sxtb16  r4, r4
+    sxtb16  r5, r5
+    sxtb16  r11, r7
+    smlad   r6, r2, r4, r6
+    smlad   r10, r2, r5, r10
+    smlad   r8, r3, r7, r8
+    smlad   r12, r3, r9, r12
+    sxtb16  r9, r9
+    adds    r0, #16
+    cmp     r1, lr
+    smlad   r6, r3, r11, r6
+    smlad   r10, r3, r9, r10
+    bne     .Lgroup\@
+    mov     r7, r6
+    mov     r9, r8
+    mov     r11, r10
+    mov     lr, r12
+#if QUADS_AHEAD
+    adds    r0, #8
+    adds    r1, #4
 #endif
 .endm
 
@@ -359,7 +399,7 @@ FUNCTION \name
     bne     .Lnext\@                /* that was the odd pixel, its own partner */
     ldr     r2, [sp, #Q_ODD]
     cmp     r2, #0
-    bne     .Ltile\@
+    bne.w   .Lodd\@
 
 .Lnext\@:                           /* four channels on; the last ones are the last four */
     ldr     r4, [sp, #Q_BASE]
@@ -378,6 +418,9 @@ FUNCTION \name
 .Ldone\@:
     add     sp, #Q_FRAME
     pop     {r4-r11, pc}
+.Lodd\@:
+    QUADS_ODD
+    b.w     .Lround\@
     .if \exact
 .Lwide\@:
     QUADS_ADD_BIAS 8
