@@ -71,7 +71,8 @@ void te_chain_begin(const te_chain *c, void *scratch);
 void te_chain_push(const te_chain *c, const int8_t *x, int8_t *y, void *scratch, uint32_t count);
 
 static inline int8_t *te_row_of(const te_row_view *v, uint32_t row) {
-    return v->data + row % v->capacity * v->row_bytes;
+    if (row >= v->capacity) row %= v->capacity; /* whole pictures need no division */
+    return v->data + row * v->row_bytes;
 }
 
 /* How many of the `count` rows from `row` on lie one after the other. */

@@ -86,6 +86,13 @@ static uint32_t plain_pairs(const te_conv_fast_params *p, int32_t ox, uint32_t m
     return pairs < most ? pairs : most;
 }
 
+/* Whether the field of column ox, behind plain pairs of its row, ends inside the row: then gather left its runs as those
+ * of a first pixel. */
+static int still_inside(const te_conv_fast_params *p, int32_t ox) {
+    const te_window *k = &p->window;
+    return ox < p->out.w && ox * k->sw - k->pad_left + (k->kw - 1) * k->dw < p->in.w;
+}
+
 /* Whether all kernel rows over output row oy lie in the picture. */
 static int rows_inside(const te_conv_fast_params *p, int32_t oy) {
     const te_window *k = &p->window;
@@ -99,15 +106,18 @@ static void gather_block(const te_conv_fast_params *p, const te_row_view *x, con
     te_conv_gather_args args = {x->data,           s->runs,    p->n_runs, p->run_bytes / 4u,
                                 p->run_bytes % 4u, s->columns, 0,         p->groups};
     int32_t oy = first / p->out.w, ox = first - oy * p->out.w;
+    int aimed = 0;
     oy += row;
     for (; count > 0; count -= 2 * (int32_t)args.pairs) {
         const uint32_t plain = plain_pairs(p, ox, (uint32_t)count / 2);
         te_conv_gather_fn *gather = p->gather_any;
-        aim(p, x, s, oy, ox, 0);
+        if (!aimed) aim(p, x, s, oy, ox, 0);
+        aimed = 0;
         if (plain) {
             aim_beside(p, s);
             args.pairs = plain;
             ox += 2 * (int32_t)plain;
+            aimed = still_inside(p, ox);
             if (rows_inside(p, oy)) gather = p->gather;
         } else {
             if (count > 1 && ++ox == p->out.w) oy++, ox = 0;
