@@ -30,6 +30,9 @@ from tinyengine.zoo.arch_file import find_or_load
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.table import Network, macs, parameters
 
+FEWER = 512
+"""Pictures on which normalizations are measured where hundreds of parts are judged."""
+
 
 @dataclass(slots=True)
 class SupernetOptions:
@@ -124,7 +127,7 @@ def evaluate(options: JudgeOptions, activity: Activity = silent) -> list[Judged]
 def predict(options: JudgeOptions, activity: Activity = silent) -> Predictor:
     """Judge ``networks`` random sub-networks; fit a predictor to them and keep it in the super-network's file."""
     supernet = load_supernet(options.supernet)
-    heir, validation = open_heir(supernet, options, activity)
+    heir, validation = open_heir(supernet, options, activity, FEWER)
     rng = np.random.default_rng(options.seed)
     networks = [supernet.space.random(rng) for _ in range(options.networks)]
     found = []
@@ -137,14 +140,16 @@ def predict(options: JudgeOptions, activity: Activity = silent) -> Predictor:
     return predictor
 
 
-def open_heir(supernet: Supernet, options: JudgeOptions, activity: Activity) -> tuple[Heir, Arrays]:
-    """What judges the parts of ``supernet``, and the pictures for that."""
+def open_heir(
+    supernet: Supernet, options: JudgeOptions, activity: Activity, count: int = MEASURED
+) -> tuple[Heir, Arrays]:
+    """What judges the parts of ``supernet``, on statistics of ``count`` pictures, and the pictures to judge with."""
     torch("judge sub-networks").set_num_threads(options.threads)
     size = supernet.space.resolutions[-1]
     pictures = load_some(activity, options.data, size)
     validation = load_pictures(activity, [options.validate], size, options.limit)
     check_validation(options.validate, supernet.classes, validation)
-    return Heir(supernet.space, supernet.layers, pictures), validation
+    return Heir(supernet.space, supernet.layers, pictures, count), validation
 
 
 def load_some(activity: Activity, data: Sequence[Path], size: int) -> np.ndarray:
