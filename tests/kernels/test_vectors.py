@@ -110,6 +110,26 @@ def test_every_variant_is_reached() -> None:
     assert any(each["slots"] > each["ahead"] + 1 for each in strips)
 
 
+@pytest.mark.parametrize(
+    "case, most",  # of instructions per output: the budgets in the kernels' headers, with their edges
+    [
+        pytest.param(("conv", (10, 10, 64), 16, Window((1, 1))), 10.2, marks=needs.simulated_core, id="4 vectors"),
+        pytest.param(("conv", (10, 10, 16), 16, Window((1, 1))), 4.3, marks=needs.simulated_core, id="1 vector"),
+        pytest.param(
+            ("depthwise", (16, 16, 8), Window((3, 3), pad=(1, 1, 1, 1))), 6.0, marks=needs.simulated_core, id="3 x 3"
+        ),
+    ],
+)
+def test_instructions_per_output(case: tuple, most: float) -> None:
+    kind, *shape = case
+    made = getattr(fast_cases, kind)(Draw(np.random.default_rng(4)), *shape, Numbers())
+    batch = build_batch([made], "one", target=target("fast"))
+    with BenchImage([batch], CPU) as image:
+        [run] = image.run([Job(0, batch.inputs)])
+    batch.check(run.outputs)
+    assert run.instructions / batch.expected()[0].size <= most
+
+
 @pytest.mark.parametrize("cpu", [pytest.param(CPU, marks=needs.simulated_core)])
 def test_same_bytes_on_the_core(cpu: str) -> None:
     made = batches(2, 24)
