@@ -17,9 +17,10 @@ from tinyengine.boards import load, names
 from tinyengine.cli.search import command
 from tinyengine.errors import BudgetError, DataError, ModelError
 from tinyengine.ir.verify import verify
+from tinyengine.paths import project_root
 from tinyengine.search.cost import Budget, Costs, estimate, judge, timed_as, unit
 from tinyengine.search.evolve import ALL, Plan, Scored, evolve, front
-from tinyengine.search.run import JUDGED, _spread
+from tinyengine.search.run import JUDGED, SUPERNET, _spread
 from tinyengine.search.skeleton import graph_of
 from tinyengine.sizes import parse_count
 from tinyengine.supernet.file import Supernet, load_supernet, save_supernet
@@ -45,7 +46,6 @@ def drawn(count: int) -> list[Network]:
 def test_the_skeleton_is_what_the_converter_makes() -> None:
     """Same arena and constants as the trained network in the repository, which came through TensorFlow."""
     from tinyengine.compiler import CompileOptions, compile_model
-    from tinyengine.paths import project_root
 
     graph = graph_of(find("person-tiny"))
     verify(graph)
@@ -266,3 +266,14 @@ def test_what_a_search_lacks_is_said(tmp_path: Path, supernet: Path) -> None:
     assert "must end in .json or .tflite" in refused("-o", "net.bin")
     save_supernet(replace(load_supernet(supernet), predictor=None), tmp_path / "plain.npz")
     assert "run tinyengine supernet predict" in refused("--supernet", tmp_path / "plain.npz")
+
+
+def test_our_super_network_has_what_its_card_says() -> None:
+    path = project_root() / SUPERNET
+    ours = load_supernet(path)
+    assert ours.space.network.blocks == SPACE.network.blocks
+    assert ours.classes == ("no_person", "person")
+    assert path.stat().st_size < 1e6
+    assert path.with_suffix(".md").is_file()
+    for name in ("person-tiny", "person-small", "largest", "smallest"):
+        assert ours.sub_network(name).classes == 2
