@@ -31,7 +31,7 @@
  * bias until it begins. Loads stand in batches, which a Cortex-M4 pipelines; for a Cortex-M7 they stand behind
  * multiplications, two words ahead.
  *
- * BUDGET (M4, cycles): staging 2.25 per value and 40 per two rows, 0.3 more per output to move rows; per 2 x 4
+ * BUDGET (M4, cycles): staging 2.25 per value and 40 per two rows; 0.1 (by 2: 0.6) more per output to move rows; per 2 x 4
  * outputs 73 for the products (by 2, 2 x 3: 70), 5.6 each to round and store (exact: 7.6); 24 per two rows, 65
  * per channel and band.
  */
