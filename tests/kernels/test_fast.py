@@ -300,6 +300,8 @@ def long_fields() -> list[OpCase]:
     pixel = Window((1, 1))
     cases = [fast_cases.conv(draw, (1, 3, k), 3, pixel, fast_cases.SMALL) for k in lengths]
     cases += [fast_cases.conv(draw, (1, 1, k), 5, pixel, fast_cases.SMALL) for k in lengths[::5]]
+    # few pixels read four channels' weights where they lie, more read a copy
+    cases += [fast_cases.conv(draw, (1, n, k), 4, pixel, fast_cases.SMALL) for n in (6, 7) for k in lengths[::8]]
     # many outputs for few values make doubled columns pay
     cases += [fast_cases.conv(draw, (2, 3, k), k, pixel, fast_cases.SMALL) for k in range(2, 33)]
     cases += [fast_cases.conv(draw, (2, 3, 8), n, pixel, fast_cases.SMALL) for n in (*range(2, 20), 24)]

@@ -19,7 +19,8 @@
  *     the same, where one of the four has a multiplier of 0.5 or more: TE_CONV_QUADS_WIDE, then M C e l s of
  *         each
  *
- * Before the product all that is copied to scratch memory, because reading flash takes longer on most chips.
+ * Before the product all that is copied to scratch memory, because reading flash takes longer on most chips;
+ * unless there are few pairs of pixels (up to three), which read it less often than the copy would pay for.
  * There the rounding of te_conv_quads_exact is M0 C0 M1 C1 M2 C2 M3 C3 and the word of e; a wide one stays.
  *
  * REGISTERS: r0 columns, r1 weights, r2 r3 the word of each pixel, r4 r5 that of two channels each, the sums
@@ -30,7 +31,7 @@
  * An odd last pixel has a loop of its own over the same columns.
  *
  * BUDGET (M4, cycles): 30 per group of 32 products (odd pixel: 24 per 16), 6 per pass of the loop; 54 per tile
- * of 2 x 4 outputs rounding fast, 88 exactly, 5 to enter the loop; 0.65 per weight and block for the copy. M7:
+ * of 2 x 4 outputs rounding fast, 88 exactly, 5 to enter the loop; 0.69 per weight and block for the copy. M7:
  * 16 per group.
  */
 #ifndef TE_CONV_QUADS_H

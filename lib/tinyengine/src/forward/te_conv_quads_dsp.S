@@ -22,7 +22,7 @@
 
 /* The stack frame. */
 #define Q_COLUMNS 0     /* less a word */
-#define Q_QUAD 4        /* constants of the four channels in scratch memory, less a word */
+#define Q_QUAD 4        /* constants of the four channels in scratch memory, or in flash, less a word */
 #define Q_BASE 8        /* outputs of the four channels at the last pair of pixels: offsets are relative to it */
 #define Q_WEIGHTS 12
 #define Q_LEFT 16       /* channels that are left, these four included */
@@ -32,8 +32,14 @@
 #define Q_ENTRY 32      /* where a tile goes on behind its first group */
 #define Q_REST 36       /* where whole passes of the loop go on */
 #define Q_LOOP_END 40   /* r1 behind whole passes */
-#define Q_TABLE 44      /* exact: null, or constants of channels that round in the wide way */
+#define Q_TABLE 44      /* exact: null, or constants of channels that round in the wide way, or, with bit 0 set, r1 of the
+                           rounding's loads */
+#define Q_IN_FLASH 48   /* null, or scratch memory for the rounding: the weights are read from flash */
 #define Q_FRAME 52
+
+/* Pairs of pixels up to which weights are not copied before the product: copying takes as long as reading them from
+ * flash three times, even where flash waits. */
+#define QUADS_FEW 3
 
 /* ---- product: r0 and r1 are at the word of the columns and of the weights that was read last ----------------------- */
 
@@ -224,13 +230,14 @@
     asr     \p1, \p1, r4
 .endm
 
-.macro QUADS_ROUND_EXACT wide
+.macro QUADS_ROUND_EXACT elsewhere, here
     ldr.w   r2, BEHIND(1)
     ldr.w   r3, BEHIND(2)
     ldr.w   r4, [sp, #Q_TABLE]
     QUADS_APART
     cmp     r4, #0
-    bne.w   \wide
+    bne.w   \elsewhere
+\here:
     QUADS_ADD_BIAS 7
     add     r6, r6, r6
     add     r7, r7, r7
@@ -274,6 +281,12 @@ FUNCTION \name
     add     r9, r9, #1
     .endif
     subs    r1, #4
+    adds    r0, r5, r6
+    cmp     r0, #QUADS_FEW
+    ite     le
+    movle   r0, r3
+    movgt   r0, #0
+    str     r0, [sp, #Q_IN_FLASH]
     subs    r3, #4
     strd    r1, r3, [sp, #Q_COLUMNS]
     subs    r1, r5, #1
@@ -301,10 +314,28 @@ FUNCTION \name
     strd    r1, r2, [sp, #Q_ENTRY]
     str     r3, [sp, #Q_LOOP_END]
 
-.Lchannels\@:                       /* their constants from flash to scratch memory */
+.Lchannels\@:
     ldr     r0, [sp, #Q_WEIGHTS]
     ldr     r1, [sp, #Q_QUAD]
     ldr     r2, [sp, #Q_GROUPS]
+    ldr     r3, [sp, #Q_IN_FLASH]
+    cbz     r3, .Lconstants\@
+    subs    r4, r0, #4              /* they stay where they are */
+    ldr     r5, [sp, #Q_LOOP_END]
+    subs    r1, r4, r1
+    add     r5, r5, r1
+    str     r4, [sp, #Q_QUAD]
+    str     r5, [sp, #Q_LOOP_END]
+    add     r0, r0, r2, lsl #4
+    .if \exact
+    mov     r1, r3
+    adds    r0, #8
+    b       .Lcopied\@
+    .else
+    adds    r0, #32
+    b       .Lready\@
+    .endif
+.Lconstants\@:                      /* from flash to scratch memory */
     adds    r1, #4
     ldmia.w r0!, {r3, r4}
     stmia.w r1!, {r3, r4}
@@ -341,13 +372,16 @@ FUNCTION \name
     asr     \r, \r, #1
     .endr
     stmia.w r1!, {r3-r12, lr}
-    movs    r2, #0
+    ldr     r2, [sp, #Q_IN_FLASH]
+    cbz     r2, .Ltable\@
+    add     r2, r2, #(4 * QUADS_AHEAD - 3)
 .Ltable\@:
     str     r2, [sp, #Q_TABLE]
     .else
     ldmia.w r0!, {r3-r8}
     stmia.w r1!, {r3-r8}
     .endif
+.Lready\@:
     str     r0, [sp, #Q_WEIGHTS]
     ldrd    r0, r1, [sp, #Q_COLUMNS]
 
@@ -369,7 +403,7 @@ FUNCTION \name
     .endr
 .Lround\@:
     .if \exact
-    QUADS_ROUND_EXACT .Lwide\@
+    QUADS_ROUND_EXACT .Lelsewhere\@, .Lhere\@
     .else
     QUADS_ROUND_FAST
     .endif
@@ -422,6 +456,11 @@ FUNCTION \name
     QUADS_ODD
     b.w     .Lround\@
     .if \exact
+.Lelsewhere\@:
+    lsrs    r5, r4, #1
+    bcc     .Lwide\@
+    subs    r1, r4, #1
+    b       .Lhere\@
 .Lwide\@:
     QUADS_ADD_BIAS 8
     mov     r1, r4
