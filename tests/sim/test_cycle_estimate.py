@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tinyengine.cli.main import cli
-from tinyengine.compiler import CompileOptions, compile_graph
+from tinyengine.compiler import CompileOptions, compile_graph, compile_model
 from tinyengine.frontend.tflite_writer import write_tflite
-from tinyengine.measure.bench import inside_values, random_inputs
+from tinyengine.measure.bench import bench, inside_values, random_inputs
 from tinyengine.measure.cycles import estimate_cycles
 from tinyengine.measure.target_runner import BenchImage, Job
+from tinyengine.paths import project_root
+from tinyengine.schedule import cost
 
 from tests.helpers import needs
 from tests.helpers.graphs import block_network
@@ -142,3 +144,24 @@ def test_command(tmp_path: Path) -> None:
     assert re.search(rf"conv_fast +{len(convolutions)} +[\d,]+ +{total:,} ", table)
     refused = CliRunner().invoke(cli, ["bench", str(path), "--cycles", "--cpu", "cortex-m3"])
     assert "cortex-m7-sp only" in str(refused.exception)
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("requant", ["fast", "exact"])
+def test_what_schedules_weigh_time_by(core: str, requant: str) -> None:
+    """The cost model against the cycles of every instruction: over all layers, and the large ones one by one."""
+    options = CompileOptions(cpu=core, requant=requant)
+    compiled = compile_model(project_root() / "models" / "person_tiny.tflite", options)
+    report = bench(compiled, cycles=True)
+    calls = [call for call in compiled.planned if not call.is_view]
+    pairs = [
+        (cost.cycles(call.work, options.target), layer.cycles.estimate)
+        for call, layer in zip(calls, report.per_layer, strict=True)
+        if call.work and layer.cycles is not None
+    ]
+    expected, counted = (sum(column) for column in zip(*pairs, strict=True))
+    assert len(pairs) > 20
+    assert abs(expected / counted - 1) < 0.04
+    large = [(guess, count) for guess, count in pairs if count > counted / 50]
+    assert len(large) > 5
+    assert all(0.8 < guess / count < 1.2 for guess, count in large), large

@@ -105,7 +105,7 @@ def test_front_has_nothing_that_another_point_beats() -> None:
     assert front[0].arena_bytes == compiled("rows").plan.arena_bytes
     for smaller, larger in pairwise(front):
         assert smaller.arena_bytes < larger.arena_bytes
-        assert smaller.extra_instructions > larger.extra_instructions
+        assert smaller.extra_cycles > larger.extra_cycles
     scene = front_scene("blocks", front)
     assert sum(isinstance(shape, Dot) for shape in scene.shapes) == len(front)
 
@@ -123,7 +123,7 @@ def test_points_that_are_better_in_something_beat_nothing_alike() -> None:
     point = FrontPoint(1000, 900, 50, 50, 10)
     assert point.beats(replace(point, arena_bytes=1001))
     assert not point.beats(point)
-    assert not point.beats(replace(point, arena_bytes=1001, extra_instructions=9))
+    assert not point.beats(replace(point, arena_bytes=1001, extra_cycles=9))
     assert replace(point, macs_executed=60).recomputation == 1.2
 
 

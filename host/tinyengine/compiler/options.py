@@ -52,7 +52,8 @@ class CompileOptions:
 
     @property
     def target(self) -> Target:
-        return Target(core(self.cpu).features, requant=self.requant, optimize=self.optimize)
+        cpu = core(self.cpu)
+        return Target(cpu.features, self.requant, self.optimize, cycle_model=cpu.cycle_model)
 
     @property
     def sram_cap(self) -> int | None:

@@ -18,6 +18,7 @@ from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.dispatch import ByType
 from tinyengine.ir.requant import Requant
+from tinyengine.kernels.work import Work
 
 C_TYPES: dict[str, str] = {
     "int8": "int8_t",
@@ -41,6 +42,7 @@ class Target:
     requant: str = "exact"  # exact (TFLite's double rounding), fast
     optimize: str = "time"  # time, sram, flash
     column_bytes: int | None = None  # most scratch memory for the columns of a convolution; None: by ``optimize``
+    cycle_model: str | None = "cortex_m4"  # cores.Core.cycle_model: what schedules weigh time by
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +225,7 @@ class KernelCall:
     patches: bool = False  # of a chain: some of its operators are patches
     pushed: PushedRows | None = None  # instead of an input: the chain's first picture arrives by rows
     role: str = "forward"  # of a training step: keep (for the backward pass), loss, backward
-    blocks: int = 1  # how often the call widens its weights: once per block of pixels
+    work: Work = field(default_factory=Work)  # what takes time
     requant: Requant | None = None  # how it rounds, for the oracle, where that may be fast
     weight_rows: WeightRows | None = None
     code: str = ""  # C that defines ``function``, static, and ``params_type``; calls with the same text share it

@@ -16,6 +16,7 @@ from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, is_pointwise, weights_of
 from tinyengine.kernels.fixed import FixedRounding, words
 from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.kernels.work import Step, Work, pairs_of
 from tinyengine.sizes import ceil_div, round_up
 
 HEADER = "te_conv_fast.h"
@@ -28,6 +29,9 @@ WIDE_QUAD = 0x80000000
 
 QUAD = 4
 """Output channels that te_conv_quads.h computes at a time, and at least."""
+
+QUADS_FEW = 3
+"""As in te_conv_quads_dsp.S: pairs of pixels up to which weights are not copied."""
 
 ROUND_WORDS = {"fast": 2, "exact": 3, "wide": 10}
 """TE_CONV_ROUND_..., per pair of channels"""
@@ -250,18 +254,42 @@ class Matrix:
         if self.vectors:
             return 8 * self.block * groups
         words = self.block // 2 * (4 * groups + 2) + 4 * groups + WIDE_WORDS + 3 * field.runs
-        crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and self._leaves_row()
+        crosses = field.runs == window.kernel[0] and window.kernel[1] > 1 and self._sides_left > 0
         return 4 * words + field.run_bytes * (1 + 2 * field.runs * crosses)
 
-    def _leaves_row(self) -> bool:
+    @property
+    def _sides_left(self) -> int:
+        """Sides of the picture beyond which windows reach."""
         window = self.window
         last = (self.out_shape[1] - 1) * window.stride[1] - window.pad[2] + window.kernel[1]
-        return window.pad[2] > 0 or last > self.in_shape[1]
+        return (window.pad[2] > 0) + (last > self.in_shape[1])
 
-    @property
-    def blocks(self) -> int:
-        """In the whole picture: how often weights are widened."""
-        return ceil_div(self.out_shape[0] * self.out_shape[1], self.block)
+    def work(self, pixels: int) -> Work:
+        """That of a batch of so many output pixels."""
+        channels, depth = self.out_shape[2], self.field.runs * self.field.run_bytes
+        exact = not self.layer.rounding.fast
+        if self.narrow:
+            output = Step.NARROW_OUTPUT_EXACT if exact else Step.NARROW_OUTPUT
+            return Work({Step.NARROW_PIXEL: pixels, output: pixels * channels})
+        pair_count, blocks = pairs_of(pixels, self.block)
+        work = Work() if self.by_pixels else Work({Step.CONV_BLOCK: blocks, Step.GATHERED: 2 * pair_count * depth})
+        if not is_pointwise(self.window):
+            rows, sides = ceil_div(pixels, self.out_shape[1]), self._sides_left
+            work += Work({Step.AIMED: rows * (1 + 2 * sides) * self.field.runs, Step.CLIPPED: rows * sides * depth})
+        if self.vectors:
+            tiles = pair_count * ceil_div(channels, QUAD)
+            tile = Step.VECTOR_TILE_EXACT if exact else Step.VECTOR_TILE
+            return work + Work({Step.VECTOR_GROUP: tiles * ceil_div(depth, 16), tile: tiles})
+        if self.quads:
+            tiles = pair_count * ceil_div(channels, QUAD)
+            tile = Step.QUAD_TILE_EXACT if exact else Step.QUAD_TILE
+            copied = pixels // self.block * (self.block > 2 * QUADS_FEW) + (pixels % self.block > 2 * QUADS_FEW)
+            weights = copied * ceil_div(channels, QUAD) * QUAD * 4 * self.groups
+            return work + Work({Step.QUAD_GROUP: tiles * self.groups, tile: tiles, Step.QUAD_WEIGHT: weights})
+        tiles = pair_count * ceil_div(channels, 2)
+        tile = Step.PAIR_TILE_EXACT if exact else Step.PAIR_TILE
+        weights = blocks * ceil_div(channels, 2) * 2 * 4 * self.groups
+        return work + Work({Step.PAIR_GROUP: tiles * self.groups, tile: tiles, Step.PAIR_WEIGHT: weights})
 
     @property
     def macs(self) -> int:
@@ -365,7 +393,7 @@ def matrix_call(op: Operator, matrix: Matrix, pack: Packer) -> KernelCall:
         access=touched,
         macs=matrix.macs,
         note=matrix.note,
-        blocks=matrix.blocks,
+        work=Work({Step.BATCH: 1}) + matrix.work(prod(matrix.out_shape[:2])),
         requant=matrix.layer.requant,
     )
 

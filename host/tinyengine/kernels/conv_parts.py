@@ -16,6 +16,7 @@ from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.conv_fast import QUAD, Field, Matrix, Shape, field_of, matrix_params, sized_block
 from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.kernels.work import Step, Work, total
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_conv_parts.h"
@@ -210,7 +211,7 @@ def _call(op: Operator, graph: Graph, layer: Layer, parts: Sequence[Part]) -> Ke
         access=access.whole(x.nbytes, y.nbytes),
         macs=sum(prod(part.matrix.out_shape) * part.matrix.field.runs * part.matrix.field.run_bytes for part in parts),
         note=f"in {len(parts)} parts, {layer.rounding.kind}",
-        blocks=sum(part.matrix.blocks for part in parts),
+        work=total([Work({Step.BATCH: 1}), *(part.matrix.work(prod(part.matrix.out_shape[:2])) for part in parts)]),
         requant=layer.requant,
     )
 

@@ -13,6 +13,7 @@ from tinyengine.kernels.conv import bias_of, weights_of
 from tinyengine.kernels.depthwise_column import channel_constants, pack_weights
 from tinyengine.kernels.depthwise_fast import Shape, layer_way
 from tinyengine.kernels.layer import layer_of
+from tinyengine.kernels.work import Step, Work
 
 HEADER = "te_depthwise_direct.h"
 PARAMS_TYPE = "te_depthwise_direct_params"
@@ -48,7 +49,15 @@ def lower_depthwise_direct(op: Operator, graph: Graph, target: Target) -> Kernel
         access=touched,
         macs=y.elements * prod(op.attrs.window.kernel),
         note=NOTE,
+        work=Work({Step.BATCH: 1}) + work(op, y.hwc(), y.hwc()[0]),
     )
+
+
+def work(op: Operator, out_shape: Shape, rows: int) -> Work:
+    """That of a batch of ``rows`` output rows."""
+    assert isinstance(op.attrs, DepthwiseConv2DAttrs)
+    outputs = rows * prod(out_shape[1:])
+    return Work({Step.DIRECT_PRODUCT: outputs * prod(op.attrs.window.kernel), Step.DIRECT_OUTPUT: outputs})
 
 
 def scratch_bytes(op: Operator) -> int:

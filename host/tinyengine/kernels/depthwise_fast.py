@@ -17,6 +17,7 @@ from tinyengine.kernels.depthwise_map import BiasLimits, MapKernel, bias_limits,
 from tinyengine.kernels.fixed import FixedRounding, words
 from tinyengine.kernels.layer import Layer, layer_of
 from tinyengine.kernels.once import once_per_graph
+from tinyengine.kernels.work import Step, Work, repeated
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_depthwise_fast.h"
@@ -138,6 +139,34 @@ class Way:
             return plain
         return max(plain, 4 * kernel_rows * (ring.units * ring.unit_words + len(self.order.columns)))
 
+    def work(self, in_shape: Shape, out_shape: Shape, rows: int) -> Work:
+        """That of a batch of ``rows`` output rows."""
+        window, (_, outputs, channels) = self.window, out_shape
+        (kernel_rows, columns), exact = window.kernel, not self.layer.rounding.fast
+        values = min((rows - 1) * window.stride[0] + kernel_rows, in_shape[0]) * in_shape[1]
+        plain = int(self.plain.sum())
+        alone = {
+            Step.PLAIN_CHANNEL: 1,
+            Step.PLAIN_STAGED: values,
+            Step.PLAIN_PRODUCT: rows * outputs * kernel_rows * columns,
+            Step.PLAIN_OUTPUT: rows * outputs,
+        }
+        tops = np.arange(out_shape[0]) * window.stride[0] - window.pad[0]
+        meeting = np.minimum(tops + kernel_rows, in_shape[0]) - np.maximum(tops, 0)  # the others are left out
+        met = rows * kernel_rows if kernel_rows == 3 else int(meeting.mean() * rows)
+        blocks = ceil_div(outputs, 6) * met
+        field = {
+            Step.FIELD_CHANNEL: 1,
+            Step.FIELD_STAGED: values,
+            Step.FIELD_ROW: rows,
+            Step.FIELD_PRODUCTS: blocks * window.stride[1],
+            Step.FIELD_TAPS: blocks * columns,
+            Step.FIELD_OUTPUT_EXACT if exact else Step.FIELD_OUTPUT: rows * outputs,
+        }
+        if self.kernel is None:
+            field |= {Step.RING_CHANNEL: 1, Step.RING_ROW: rows}
+        return repeated(Work(alone), plain) + repeated(Work(field), channels - plain)
+
     @property
     def note(self) -> str:
         """For the generated comment."""
@@ -241,6 +270,7 @@ def depthwise_call(op: Operator, graph: Graph, way: Way, pack: Packer) -> Kernel
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * prod(op.attrs.window.kernel),  # of which ``way`` may leave out what meets no pixel
         note=way.note,
+        work=Work({Step.BATCH: 1}) + way.work(x.hwc(), y.hwc(), y.hwc()[0]),
         requant=way.layer.requant,
     )
 

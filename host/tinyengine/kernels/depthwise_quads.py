@@ -11,6 +11,7 @@ from tinyengine.kernels.base import CArray, CValue, KernelCall, Overlap, Target
 from tinyengine.kernels.checks import require_image, require_int8
 from tinyengine.kernels.conv import bias_of
 from tinyengine.kernels.depthwise_fast import (
+    Shape,
     effective_taps,
     effective_window,
     is_plain_depthwise,
@@ -19,6 +20,8 @@ from tinyengine.kernels.depthwise_fast import (
 )
 from tinyengine.kernels.fixed import words
 from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.kernels.work import Step, Work
+from tinyengine.sizes import ceil_div
 
 HEADER = "te_depthwise_quads.h"
 STEP = 144
@@ -27,6 +30,12 @@ STEP = 144
 SMALL_ROWS = 5
 """An odd number of output rows, up to this many, takes fewer cycles on te_depthwise_fast.h where that has a kernel for
 the map: there no row is computed in vain, and no padding is multiplied."""
+
+BAND = {1: 16, 2: 8}
+"""TE_DEPTHWISE_BAND, TE_DEPTHWISE_BAND_BY_2: rows at a time, by stride."""
+
+BLOCK = {1: 4, 2: 3}
+"""TE_DEPTHWISE_BLOCK, TE_DEPTHWISE_BLOCK_BY_2: outputs of two rows at a time, by stride."""
 
 PLAIN = 0.03
 """Share of plain channels from which on it does not."""
@@ -95,7 +104,25 @@ def lower_depthwise_quads(op: Operator, graph: Graph, target: Target) -> KernelC
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * 9,
         note="four channels at a time, SMLAD",
+        work=_work(y.hwc(), x.hwc(), stride, layer),
         requant=layer.requant,
+    )
+
+
+def _work(out_shape: Shape, in_shape: Shape, stride: int, layer: Layer) -> Work:
+    rows, outputs, channels = out_shape
+    twos, bands = ceil_div(rows, 2), ceil_div(rows, BAND[stride])
+    output = Step.BAND_OUTPUT if layer.rounding.fast else Step.BAND_OUTPUT_EXACT
+    return Work(
+        {
+            Step.BATCH: 1,
+            Step.BAND_CHANNEL: bands * channels,
+            Step.BAND_STAGED: in_shape[0] * in_shape[1] * channels,
+            Step.BAND_MOVED: (bands - 1) * in_shape[1] * channels,
+            Step.BAND_ROWS: twos * channels,
+            Step.BAND_BLOCK: twos * ceil_div(outputs, BLOCK[stride]) * channels,
+            output: 2 * twos * outputs * channels,
+        }
     )
 
 

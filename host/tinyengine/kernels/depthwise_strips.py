@@ -21,6 +21,7 @@ from tinyengine.kernels.depthwise_fast import (
 )
 from tinyengine.kernels.fixed import words
 from tinyengine.kernels.layer import Layer, layer_of
+from tinyengine.kernels.work import Step, Work
 from tinyengine.sizes import ceil_div, round_up
 
 HEADER = "te_depthwise_strips.h"
@@ -98,6 +99,17 @@ class Strips:
     @property
     def scratch_bytes(self) -> int:
         return self.slots * self.strip_bytes
+
+    def work(self, rows: int) -> Work:
+        """That of a batch of ``rows`` output rows."""
+        channels, strips = self.out_shape[2], ceil_div(rows, self.band)
+        return Work(
+            {
+                Step.VECTOR_STRIP: strips * ceil_div(channels, 4),
+                Step.VECTOR_STAGED: strips * self.depth * self.in_shape[1] * channels,
+                Step.VECTOR_OUTPUT: strips * self.band * round_up(self.out_shape[1], 2) * channels,
+            }
+        )
 
     @property
     def note(self) -> str:
@@ -184,6 +196,7 @@ def lower_depthwise_strips(op: Operator, graph: Graph, target: Target) -> Kernel
         access=access.whole(x.nbytes, y.nbytes),
         macs=y.elements * strips.kernel**2,
         note=strips.note,
+        work=Work({Step.BATCH: 1}) + strips.work(y.hwc()[0]),
         requant=strips.layer.requant,
     )
 

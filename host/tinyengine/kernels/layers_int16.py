@@ -19,6 +19,7 @@ from tinyengine.kernels.conv_fast import WIDE_WORDS, Field, Shape, block_access,
 from tinyengine.kernels.fixed import words
 from tinyengine.kernels.loops.convolution import largest_sum
 from tinyengine.kernels.once import once_per_graph
+from tinyengine.kernels.work import Step, Work, pairs_of
 from tinyengine.sizes import ceil_div
 
 HEADER = "te_layers_s16.h"
@@ -121,7 +122,7 @@ def lower_conv_int16(op: Operator, graph: Graph, target: Target) -> KernelCall |
         access=touched,
         macs=y.elements * prod(window.kernel) * x.shape[3],
         note=f"columns, {block} pixels",
-        blocks=ceil_div(prod(shapes[1][:2]), block),
+        work=_conv_work(shapes[1], block, field.groups),
     )
 
 
@@ -147,6 +148,15 @@ def _pack_conv(op: Operator, graph: Graph, short: Short, groups: int) -> np.ndar
     shifts = (short.e - 1)[pairs]
     rounds = np.concatenate([words(short.m)[:, 0][pairs], words(shifts[:, 0] + (shifts[:, 1] << 8))], axis=1)
     return np.concatenate([biases, streams, rounds], axis=1).ravel()
+
+
+def _conv_work(out_shape: Shape, block: int, groups: int) -> Work:
+    """Of a convolution in blocks of ``block`` pixels; ``groups`` of 4 values under its window."""
+    rows, columns, channels = out_shape[0], out_shape[1], out_shape[2] // SIZE
+    pairs, blocks = pairs_of(rows * columns, block)
+    tiles = pairs * ceil_div(channels, 2)
+    weights = blocks * channels * 4 * groups
+    return Work({Step.BATCH: 1, Step.CONV_BLOCK: blocks, Step.PAIR_GROUP: tiles * groups, Step.PAIR_WEIGHT: weights})
 
 
 def lower_depthwise_int16(op: Operator, graph: Graph, target: Target) -> KernelCall | None:

@@ -37,11 +37,11 @@ class _Axis:
 
 def front_scene(title: str, points: Sequence[FrontPoint]) -> Scene:
     """The picture of ``points``, the smallest arena first. Where no schedule recomputes anything, the cost is the
-    estimated number of instructions beyond those of the layers."""
+    estimated number of cycles beyond those of the layers."""
     scene = Scene(WIDTH, HEIGHT, f"SRAM of {title} against its cost")
     recomputes = any(point.macs_executed != point.macs for point in points)
-    costs = [point.recomputation if recomputes else point.extra_instructions / 1e6 for point in points]
-    what = "executed MACs, multiple of the network's" if recomputes else "estimated extra instructions, millions"
+    costs = [point.recomputation if recomputes else point.extra_cycles / 1e6 for point in points]
+    what = "executed MACs, multiple of the network's" if recomputes else "estimated extra cycles, millions"
     scene.add(Text(LEFT, 20, f"{title}: {what}, against the arena", 15))
     arenas = [point.arena_bytes / 1024 for point in points]
     x_axis = _Axis(0, max(arenas) * 1.05 or 1, LEFT, WIDTH - RIGHT)
@@ -67,5 +67,5 @@ def _hover(point: FrontPoint) -> str:
     return (
         f"arena {format_size(point.arena_bytes)}, activations {format_size(point.activation_peak_bytes)}\n"
         f"{point.macs_executed:,} MACs executed, {point.recomputation:.3f} times the network's\n"
-        f"about {point.extra_instructions:,} instructions beyond the fastest layers"
+        f"about {point.extra_cycles:,} cycles beyond the fastest layers"
     )

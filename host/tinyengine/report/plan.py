@@ -22,7 +22,7 @@ from tinyengine.schedule.sweep import FrontPoint
 from tinyengine.sizes import exact_size, format_size
 
 STAGE_TITLES = ("stage", "operators", "output", "SRAM", "MACs", "recomputed")
-FRONT_TITLES = ("arena", "activations", "MACs executed", "recomputed", "extra instructions, estimated")
+FRONT_TITLES = ("arena", "activations", "MACs executed", "recomputed", "extra cycles, estimated")
 
 
 def plan_figures(compiled: CompiledModel, board: Board, front: Sequence[FrontPoint] | None = None) -> dict[str, object]:
@@ -134,7 +134,7 @@ def _front_rows(front: Sequence[FrontPoint]) -> list[tuple[str, ...]]:
             format_size(point.activation_peak_bytes),
             f"{point.macs_executed:,}",
             f"{point.recomputation:.3f}",
-            f"{point.extra_instructions:,}",
+            f"{point.extra_cycles:,}",
         )
         for point in front
     ]

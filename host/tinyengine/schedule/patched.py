@@ -19,7 +19,7 @@ from tinyengine.kernels.streaming.chain import GRAIN, recomputed_macs, row_bytes
 from tinyengine.kernels.streaming.flow import EarlyAddition, Flow, RowWindow, interned
 from tinyengine.kernels.streaming.patch import Patches, steps_of, window_of
 from tinyengine.kernels.streaming.rows import RowOp
-from tinyengine.schedule.cost import extra_instructions, patch_instructions
+from tinyengine.schedule.cost import cycles
 from tinyengine.schedule.space import Option, Space
 from tinyengine.sizes import round_up
 
@@ -85,7 +85,7 @@ class _Labels:
 
 KEPT, SHARED, MACS, COST = range(4)
 """Bytes of rings and of what operators keep, bytes that operators share, multiply-accumulates executed again,
-estimated instructions."""
+estimated extra cycles."""
 
 _Grown = tuple[np.ndarray, _Piece, "_Labels", np.ndarray]
 """Sums of chains that a piece has made longer, and which chains those were."""
@@ -216,17 +216,17 @@ class Patched:
         scratch = max(round_up(op.scratch_bytes, GRAIN) for op in shared) + spare
         values = max(op.activation_bytes for op in shared) + spare_values
         ops, cost = [], option.cost
-        for op, first in zip(option.ops, option.firsts, strict=True):
+        for op in option.ops:
             best: tuple[int, RowOp] | None = None
             for columns in (op.columns, *WIDER) if op.columns else ():
                 wide = self._made.patch(op.ops, op.x, op.rows, columns)
                 assert wide is not None
                 if columns == op.columns or (wide.scratch_bytes <= scratch and wide.activation_bytes <= values):
-                    instructions = patch_instructions(wide, first, self.space.graph)
+                    taken = cycles(wide.work, self.space.target)
                     if best is None:
-                        cost -= instructions
-                    if best is None or instructions < best[0]:
-                        best = instructions, wide
+                        cost -= taken
+                    if best is None or taken < best[0]:
+                        best = taken, wide
             ops.append(best[1] if best else op)
             cost += best[0] if best else 0
         return replace(option, ops=tuple(ops), cost=cost)
@@ -281,7 +281,7 @@ class Patched:
                     + sum(round_up(op.scratch_bytes, GRAIN) for op in ops if op.keeps_scratch),
                     max((round_up(op.scratch_bytes, GRAIN) for op in ops if not op.keeps_scratch), default=0),
                     0,
-                    sum(extra_instructions(op, space.graph) for op in ops),
+                    sum(link.cost for link in links),
                     self._entrance(position, links[-1].stop, windows[-1]),
                 )
 
@@ -302,7 +302,7 @@ class Patched:
                         return
                     macs = recomputed_macs(op, op.rows)
                     if macs <= self.most:
-                        cost = patch_instructions(op, op.rows, space.graph)
+                        cost = space.extra_cycles(op, position)
                         window = row_window(op, None, op.rows)
                         shared, entrance = round_up(op.scratch_bytes, GRAIN), self._entrance(position, stop, window)
                         found.append(_Piece((op,), (op.rows,), (window,), stop, 0, shared, macs, cost, entrance))

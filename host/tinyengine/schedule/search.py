@@ -1,19 +1,18 @@
-"""Which stages: the shortest path through the space of stages, in bytes or in instructions.
+"""Which stages: the shortest path through the space of stages, in bytes or in cycles.
 
 The bytes that a stage needs do not depend on the others (space.py), so the smallest possible peak is a bottleneck path,
 and the cheapest schedule below a cap a shortest path; both are exact. What they leave open is placement: the arena of a
 schedule is at least its peak, and often equal to it. So the search proposes and the memory planner decides. Where the
 arena of the cheapest schedule comes out larger than its peak, schedules with shorter batches of rows, whose tensors
-follow each other more closely, are planned too; the smallest arena wins, and is then filled with longer batches again
-as long as it does not grow. Where the fast kernels do not fit a cap, those with less scratch memory are tried, and
+follow each other more closely, are planned too; the smallest arena wins, and the fastest schedule is looked for that
+takes no more (hasten.py). Where the fast kernels do not fit a cap, those with less scratch memory are tried, and
 after them, as far as that is allowed, schedules that compute rows twice (recompute.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from tinyengine.errors import ModelError
 from tinyengine.ir import Graph
@@ -23,6 +22,7 @@ from tinyengine.memory.lifetime import lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.plan import MemoryPlan, plan
 from tinyengine.memory.states import states_bytes
+from tinyengine.schedule.hasten import hastened
 from tinyengine.schedule.patched import Patched
 from tinyengine.schedule.recompute import allowance, cheapest_within, least_peak, options_below
 from tinyengine.schedule.space import BATCHES, NEVER, Option, Space
@@ -33,6 +33,9 @@ PROPOSALS = 16
 THOROUGH = 8
 """Schedules that compute rows twice of which the arena is found at most."""
 
+CROSSED = 3
+"""Schedules whose parts are tried in another one."""
+
 GRAIN = 64
 """Bytes by which their peak is raised at least from one proposal to the next."""
 
@@ -40,7 +43,7 @@ GRAIN = 64
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """Calls in order and their addresses. ``pushed``: input 0 arrives by rows and has no place in the arena.
-    ``cost``: estimated instructions beyond those of the layers."""
+    ``cost``: estimated cycles beyond those of the fastest layers."""
 
     calls: list[KernelCall]
     plan: MemoryPlan
@@ -100,8 +103,11 @@ def _search(space: Space, sram: int | None, max_recompute: float) -> Schedule:
 def below(fast: Space, small: Space, cap: int) -> Schedule | None:
     """The cheapest schedule found whose arena is at most ``cap``: of the stages of ``fast`` and, where none of its
     schedules is that small, of ``small``, whose kernels have less scratch memory."""
-    proposals = chain(_below(fast, cap), _below(small, cap))
-    return next((proposal for proposal in proposals if proposal.plan.arena_bytes <= cap), None)
+    for space in (fast, small):
+        path = _path_below(space, cap)
+        if path:
+            return planned(space, _hastened_below(space, path, cap))
+    return None
 
 
 def fastest(space: Space) -> list[Option]:
@@ -110,48 +116,54 @@ def fastest(space: Space) -> list[Option]:
     return [*first, *(space.layer(position) for position in range(first[0].stop if first else 0, space.size))]
 
 
-def _below(space: Space, cap: int) -> Iterator[Schedule]:
-    """Cheapest schedules under peaks from ``cap`` down."""
+def _path_below(space: Space, cap: int) -> list[Option]:
+    """The first of the cheapest schedules under peaks from ``cap`` down whose arena is at most that; empty if there is
+    none."""
     peak = cap
     for _ in range(PROPOSALS):
         path = cheapest(space, peak)
         if not path:
-            return
-        proposal = planned(space, path)
-        yield proposal
-        peak = min(peak, max(option.need for option in path)) - max(1, proposal.plan.arena_bytes - cap)
+            return []
+        arena = _plan(space, path).arena_bytes
+        if arena <= cap:
+            return path
+        peak = min(peak, max(option.need for option in path)) - max(1, arena - cap)
+    return []
+
+
+def _hastened_below(space: Space, path: list[Option], cap: int, most_values: int = NEVER) -> list[Option]:
+    """``path``, whose arena is at most ``cap`` and has at most ``most_values`` bytes of activations, made faster."""
+
+    def fits(changed: list[Option]) -> bool:
+        memory = _plan(space, changed)
+        return memory.arena_bytes <= cap and memory.activation_peak_bytes <= most_values
+
+    peaks = sorted({cap, *(option.need for option in path)}, reverse=True)
+    others = (cheapest(space, peak) for peak in peaks[:CROSSED])
+    return hastened(space, path, others, cap, fits)
 
 
 def smallest(space: Space) -> Schedule:
-    """The schedule with the smallest arena that was found, and of those with this arena the cheapest."""
+    """The schedule with the smallest arena that was found, and of those with this arena, and no higher peak of
+    activations, the cheapest."""
     peak = lowest_peak(space)
     best: tuple[int, list[Option]] | None = None
-    for batch in reversed(BATCHES):
-        path = cheapest(space, peak, batch)
+    for path in (*(cheapest(space, peak, batch) for batch in reversed(BATCHES)), tightest(space, peak)):
         if not path:
             continue
         arena = _plan(space, path).arena_bytes
         if best is None or arena < best[0]:
             best = arena, path
-        if arena <= peak:
-            break
     assert best is not None
-    return planned(space, _hasten(space, *best))
-
-
-def _hasten(space: Space, arena: int, path: list[Option]) -> list[Option]:
-    """``path`` with stages replaced by cheaper ones over the same operators, where ``arena`` does not grow."""
-    swaps = [
-        (option.cost - path[index].cost, index, option)
-        for index, stage in enumerate(path)
-        for option in space.options(stage.start, arena)
-        if option.stop == stage.stop and option.cost < stage.cost
-    ]
-    for _, index, option in sorted(swaps, key=lambda swap: swap[:2])[:PROPOSALS]:
-        changed = [*path[:index], option, *path[index + 1 :]]
-        if option.cost < path[index].cost and _plan(space, changed).arena_bytes <= arena:
-            path = changed
-    return path
+    while best[0] > peak and (path := _path_below(space, best[0] - 1)):
+        best = _plan(space, path).arena_bytes, path
+    arena, path = best
+    values = _plan(space, path).activation_peak_bytes
+    found = [_hastened_below(space, path, arena, values)]
+    other = _path_below(space, arena)
+    if other and _plan(space, other).activation_peak_bytes <= values:
+        found.append(_hastened_below(space, other, arena, values))
+    return planned(space, min(found, key=lambda path: sum(option.cost for option in path)))
 
 
 def smallest_of_each(space: Space, caps: Sequence[float]) -> Iterator[Schedule]:
@@ -251,6 +263,16 @@ def cheapest(space: Space, peak: int, batch: int = NEVER) -> list[Option]:
 
     Its chains make at most ``batch`` rows at a time. Of equally cheap ones that with fewer stages.
     """
+    return _least(space, peak, batch, lambda option: option.cost)
+
+
+def tightest(space: Space, peak: int) -> list[Option]:
+    """As ``cheapest``, but the stages of the schedule need as little as they can, all together."""
+    return _least(space, peak, NEVER, lambda option: option.need)
+
+
+def _least(space: Space, peak: int, batch: int, weight: Callable[[Option], int]) -> list[Option]:
+    """The path with the least sum of ``weight``, and of these one with the fewest stages."""
     best: list[tuple[int, int, list[Option]] | None] = [None] * (space.size + 1)
     best[0] = (0, 0, [])
     for start in range(space.size):
@@ -260,7 +282,7 @@ def cheapest(space: Space, peak: int, batch: int = NEVER) -> list[Option]:
         for option in space.options(start, peak):
             if option.batch > batch:
                 continue
-            cost = here[0] + option.cost, here[1] + 1
+            cost = here[0] + weight(option), here[1] + 1
             there = best[option.stop]
             if there is None or cost < there[:2]:
                 best[option.stop] = (*cost, [*here[2], option])

@@ -21,11 +21,20 @@ from tinyengine.kernels.streaming.rows import RowOp, row_op
 from tinyengine.memory.lifetime import SCRATCH_ALIGN, lifetimes
 from tinyengine.memory.placement import place
 from tinyengine.memory.states import TENSOR_ALIGN
-from tinyengine.schedule.cost import extra_instructions, smaller_blocks
+from tinyengine.schedule.cost import cycles
 from tinyengine.sizes import round_up
 
 BATCHES = (1, 2, 4, 8)
 """Rows that the operators of a chain make at a time: more take less time and longer rings."""
+
+LAYER_COLUMNS = (MEDIUM_COLUMNS, 4096, 3072, 2048)
+"""Limits on the scratch memory for columns of layers, besides that of the fastest kernel and of the smallest one."""
+
+ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)
+"""Rows that an operator may make at a time where each has a number of its own."""
+
+MORE_ROWS = 2
+"""How many of the next larger ones are tried at once."""
 
 LONGEST_GROUP = 3
 """Operators that one row operator computes at most."""
@@ -39,8 +48,8 @@ class Option:
     """Operators ``start`` .. ``stop`` - 1 as one stage: a layer, or, with ``ops``, a chain.
 
     ``need``: no arena that executes it is smaller, whatever waits beside it included; of a network with states some
-    are, for next values count here even where they lie beside the arena. ``cost``: estimated instructions beyond those
-    of the layers.
+    are, for next values count here even where they lie beside the arena. ``cost``: estimated cycles beyond those of the
+    fastest layers.
     """
 
     start: int
@@ -57,7 +66,7 @@ class Option:
 
 @dataclass(frozen=True, eq=False)
 class _Link:
-    """A row operator at its place: the position behind it, rows of its first batch, estimated extra instructions."""
+    """A row operator at its place: the position behind it, rows of its first batch, estimated extra cycles."""
 
     op: RowOp
     stop: int
@@ -76,6 +85,8 @@ class Space:
         self.size = len(graph.operators)
         fast = replace(target, optimize="time") if target.optimize == "sram" else target
         self.calls: list[KernelCall] = [lower(op, graph, fast) for op in graph.operators]
+        self._layer_cycles = [cycles(call.work, target) for call in self.calls]
+        self.total_cycles = sum(self._layer_cycles)
         self._known: dict[int, tuple[int, list[Option]]] = {}  # position -> (limit, at least the stages below it)
         self._links_at: dict[tuple[int, str, bool, int], list[_Link]] = {}
         home = {name: name for name in graph.sources()}
@@ -123,16 +134,18 @@ class Space:
         return Option(position, position + 1, self._layer_need(position, call), call=call)
 
     def _layers(self, start: int) -> Iterator[Option]:
-        """The fastest kernel, and the same one with less scratch memory."""
+        """The fastest kernel, and the same one, or another, with less scratch memory."""
         if self.pushed and start == 0:
             return
         yield self.layer(start)
         op, fast = self.graph.operators[start], self.calls[start]
         scratch_bytes = fast.scratch_bytes
-        for optimize in ("time", "sram"):  # medium, small blocks
-            small = lower(op, self.graph, replace(self.target, optimize=optimize))
+        for limit in (*LAYER_COLUMNS, None):
+            smaller = replace(self.target, optimize="time", column_bytes=limit) if limit else self.target
+            small = lower(op, self.graph, smaller)
             if small.scratch_bytes < scratch_bytes:
-                cost = smaller_blocks(fast, small, self.graph)
+                # never 0: of two calls that take as long, the one with more scratch memory counts as faster
+                cost = max(1, cycles(small.work, self.target) - self._layer_cycles[start])
                 yield Option(start, start + 1, self._layer_need(start, small), cost, call=small)
                 scratch_bytes = small.scratch_bytes
 
@@ -200,30 +213,34 @@ class Space:
         key = (position, x, ring, batch)
         if key not in self._links_at:
             self._links_at[key] = [
-                self._link(op, position + length, batch)
+                self._link(op, position, position + length, batch)
                 for length in range(min(LONGEST_GROUP, self.size - position), 0, -1)
                 if (op := self._row_op(position, length, x, ring, batch)) is not None
             ]
         return self._links_at[key]
 
-    def _row_op(self, position: int, length: int, x: str, ring: bool, batch: int) -> RowOp | None:
+    def _row_op(
+        self, position: int, length: int, x: str, ring: bool, batch: int, target: Target | None = None
+    ) -> RowOp | None:
         """Where the operator's input lies in a ring that nobody else reads, it may consume that."""
         group = self.graph.operators[position : position + length]
         last_uses = (self._last_use[self._home[op.outputs[0]]] for op in group[:-1])
         if any(last != position + index + 1 for index, last in enumerate(last_uses)):
             return None  # what is made inside is wanted elsewhere as well
         consume = ring and len(self.graph.consumers(x)) == 1 and x not in self.graph.results()
-        return row_op(group, self.graph, self.target, x=x, rows=batch, consume=consume)
+        return row_op(group, self.graph, target or self.target, x=x, rows=batch, consume=consume)
 
-    def _link(self, op: RowOp, stop: int, batch: int) -> _Link:
-        """Its first batch is such that its batches end where those of the operator behind it begin."""
+    def extra_cycles(self, op: RowOp, start: int) -> int:
+        """About what ``op`` takes more than the layers from ``start`` on that compute the same."""
+        return cycles(op.work, self.target) - sum(self._layer_cycles[start : start + len(op.ops)])
+
+    def _link(self, op: RowOp, position: int, stop: int, batch: int) -> _Link:
         first = op.rows
         if first > 1 and stop < self.size:
             behind = next(iter(self._possible(stop, op.y, True, batch)), None)
             if behind is not None:
-                window = row_window(behind.op, None, behind.first)
-                first = min((int(window.need[0]) - 1) % op.rows + 1, op.out_h)
-        return _Link(op, stop, first, extra_instructions(op, self.graph))
+                first = _first_rows(op, behind.op, behind.first)
+        return _Link(op, stop, first, self.extra_cycles(op, position))
 
     @staticmethod
     def _pictures(links: list[_Link], op: RowOp) -> list[str]:
@@ -263,6 +280,41 @@ class Space:
         total = layout(ops, flow.keep, pushed).total
         return outside + round_up(total, SCRATCH_ALIGN), outside + activation_bytes(ops, flow.keep, pushed)
 
+    def changes(self, option: Option) -> Iterator[Option]:
+        """The chain ``option`` with one operator that makes other batches of rows, or takes other scratch memory. None
+        for layers and chains with patches."""
+        position = option.start
+        for index, op in enumerate(() if option.recomputed else option.ops):
+            ring = index > 0 or (self.pushed and option.start == 0)
+            larger = [rows for rows in ROWS if op.rows < rows <= max(op.rows + 1, op.out_shape[0])]
+            for rows in (op.rows, *larger[:MORE_ROWS], *(rows for rows in ROWS if rows < op.rows)):
+                for target in (self.target, replace(self.target, optimize="time")):
+                    other = self._row_op(position, len(op.ops), op.x, ring, rows, target)
+                    if other is not None and (other.rows, other.scratch_bytes) != (op.rows, op.scratch_bytes):
+                        changed = self._with(option, index, other)
+                        if changed is not None:
+                            yield changed
+            position += len(op.ops)
+
+    def _with(self, option: Option, index: int, op: RowOp) -> Option | None:
+        """The chain ``option`` with ``op`` as its operator ``index``; None if it then adds rows before they come."""
+        ops = [*option.ops[:index], op, *option.ops[index + 1 :]]
+        firsts = [*option.firsts[:index], op.rows, *option.firsts[index + 1 :]]
+        for i in range(min(index, len(ops) - 2), -1, -1):
+            firsts[i] = _first_rows(ops[i], ops[i + 1], firsts[i + 1])
+        pictures = [ops[0].x, *(each.y for each in ops)]
+        skips = [None if each.skip is None else pictures.index(each.skip) for each in ops]
+        try:
+            flow = Flow.of([row_window(*each) for each in zip(ops, skips, firsts, strict=True)])
+        except EarlyAddition:
+            return None
+        need, activations = self.chain_need(option.start, ops, flow)
+        cost = option.cost + cycles(op.work, self.target) - cycles(option.ops[index].work, self.target)
+        batch = max(each.rows for each in ops)
+        return replace(
+            option, need=need, cost=cost, ops=tuple(ops), firsts=tuple(firsts), batch=batch, activations=activations
+        )
+
     # --- for chains with patches (schedule/patched.py) ---
 
     def alone(self, position: int) -> str | None:
@@ -298,3 +350,10 @@ class Space:
             if link.stop == self.size or self.narrow(link.stop) or link.op.accumulates:
                 return
             following = iter(self._possible(link.stop, link.op.y, True, batch))
+
+
+def _first_rows(op: RowOp, behind: RowOp, first: int) -> int:
+    """Rows of the first batch of ``op``, such that its batches end where those of the operator behind it begin, whose
+    first batch has ``first`` rows."""
+    window = row_window(behind, None, first)
+    return min((int(window.need[0]) - 1) % op.rows + 1, op.out_h)

@@ -15,13 +15,14 @@ CAPS = 6
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """One schedule. ``extra_instructions``: estimated, beyond those of the layers with the fastest kernels."""
+    """One schedule. ``extra_cycles``: of the target's core, estimated, beyond those of the layers with the fastest
+    kernels."""
 
     arena_bytes: int
     activation_peak_bytes: int
     macs: int
     macs_executed: int
-    extra_instructions: int
+    extra_cycles: int
 
     @property
     def recomputation(self) -> float:
@@ -30,8 +31,8 @@ class FrontPoint:
 
     def beats(self, other: FrontPoint) -> bool:
         """At least as good in everything, and better in something."""
-        mine = self.arena_bytes, self.macs_executed, self.extra_instructions
-        others = other.arena_bytes, other.macs_executed, other.extra_instructions
+        mine = self.arena_bytes, self.macs_executed, self.extra_cycles
+        others = other.arena_bytes, other.macs_executed, other.extra_cycles
         return mine != others and all(a <= b for a, b in zip(mine, others, strict=True))
 
 

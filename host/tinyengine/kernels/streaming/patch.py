@@ -21,6 +21,7 @@ from tinyengine.kernels.conv_fast import Shape
 from tinyengine.kernels.streaming.chain import GRAIN, activation_bytes, chain_params, layout, row_bytes, row_window
 from tinyengine.kernels.streaming.flow import EarlyAddition, Flow, RowWindow
 from tinyengine.kernels.streaming.rows import HEADER, Order, RowOp, row_op
+from tinyengine.kernels.work import Step, Work, total
 from tinyengine.sizes import ceil_div, round_up
 
 LONGEST_GROUP = 3  # operators that one row operator computes at most
@@ -149,6 +150,9 @@ class Patches:
                 "reach": reach,
             }
 
+        first, last = strips[0].rows, strips[-1].rows
+        copied = first * graph.tensor(names[0]).hwc()[1] + last * graph.tensor(names[-1]).hwc()[1]
+
         return RowOp(
             "te_patch_rows",
             HEADER,
@@ -172,6 +176,8 @@ class Patches:
             scratch_parts=_parts(inside.ops, keep, places.rings),
             order=Order.INTERLEAVED,  # columns of the output are stored while others of the input are still to be read
             note=f"patch of {strips[-1].rows} rows, {columns} columns at a time",
+            # all of a strip, whatever the rows that are wanted of it
+            batch_work=lambda _: total([Work({Step.COPIED: copied}), *(op.work for op in inside.ops)]),
         )
 
     def _inside(

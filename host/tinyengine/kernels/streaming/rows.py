@@ -7,7 +7,7 @@ of each picture and how many rows an operator makes at a time; the bytes compute
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from math import prod
@@ -29,6 +29,7 @@ from tinyengine.kernels.depthwise_strips import Strips, strips_of
 from tinyengine.kernels.elementwise_fast import lower_add_fast
 from tinyengine.kernels.pool import lower_mean, lower_pool
 from tinyengine.kernels.select import rounds_fast
+from tinyengine.kernels.work import Step, Work, batches, repeated, total
 from tinyengine.sizes import round_up
 
 HEADER = "te_row_ops.h"
@@ -79,6 +80,7 @@ class RowOp:
     inside: tuple[RowOp, ...] = ()  # of a patch: its operators, which make columns of a strip
     columns: int = 0  # of a patch: how many it makes at a time
     scratch_parts: tuple[ScratchPart, ...] = ()  # of a patch: its columns
+    batch_work: Callable[[int], Work] = field(default=lambda _: Work())  # that of a batch of so many rows
 
     @cached_property
     def params(self) -> Mapping[str, CValue]:
@@ -89,6 +91,14 @@ class RowOp:
     def macs_per_batch(self) -> int:
         """Of a patch: executed for each batch, whatever its number of rows."""
         return sum(op.macs for op in self.inside)
+
+    @cached_property
+    def work(self) -> Work:
+        """That of all its batches."""
+        return total(
+            repeated(Work({Step.BATCH: 1}) + self.batch_work(rows), count)
+            for count, rows in batches(self.out_h, self.rows)
+        )
 
     @property
     def in_h(self) -> int:
@@ -244,6 +254,7 @@ def _conv(request: _Request) -> RowOp | None:
         scratch_bytes=matrix.scratch_bytes,
         order=Order.READS_FIRST if whole else Order.INTERLEAVED,
         note=matrix.note,
+        batch_work=lambda rows: matrix.work(rows * matrix.out_shape[1]),
         **_windowed(matrix.window),
     )
 
@@ -261,6 +272,7 @@ def _depthwise(request: _Request) -> RowOp | None:
                 scratch_bytes=strips.scratch_bytes,
                 order=Order.INTERLEAVED,  # four channels at a time
                 note=strips.note,
+                batch_work=strips.work,
                 **_windowed(strips.window),
             ),
             header=depthwise_strips.HEADER,
@@ -279,6 +291,7 @@ def _depthwise(request: _Request) -> RowOp | None:
         scratch_bytes=way.scratch_bytes(*request.shapes(op), request.rows),
         order=Order.INTERLEAVED,  # channel by channel
         note=way.note,
+        batch_work=lambda rows: way.work(*request.shapes(op), rows),
         **_windowed(way.window),
     )
 
@@ -302,6 +315,7 @@ def _direct(op: Operator, request: _Request) -> RowOp:
             scratch_bytes=depthwise_direct.scratch_bytes(op),
             order=Order.INTERLEAVED,  # pixel by pixel
             note=depthwise_direct.NOTE,
+            batch_work=lambda rows: depthwise_direct.work(op, request.shape(op.outputs[0]), rows),
             **_windowed(op.attrs.window.turned() if request.turned else op.attrs.window),
         ),
         header=depthwise_direct.HEADER,
@@ -356,6 +370,7 @@ def _depthwise_project(request: _Request) -> RowOp | None:
         # without an addition, all of x is read before y is written; with it, skip is read alongside
         order=Order.IN_STEP if add else Order.READS_FIRST,
         note=f"{way.note}; {matrix.note}",
+        batch_work=lambda rows: way.work(*request.shapes(first), rows) + matrix.work(rows * matrix.out_shape[1]),
         **_windowed(way.window),
     )
 
