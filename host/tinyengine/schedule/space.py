@@ -27,7 +27,10 @@ from tinyengine.sizes import round_up
 BATCHES = (1, 2, 4, 8)
 """Rows that the operators of a chain make at a time: more take less time and longer rings."""
 
-LAYER_COLUMNS = (MEDIUM_COLUMNS, 4096, 3072, 2048)
+FEW_COLUMNS = 1024
+"""Scratch memory for the columns of so few pixels that weights are not copied (te_conv_quads.h)."""
+
+LAYER_COLUMNS = (MEDIUM_COLUMNS, 4096, 3072, 2048, FEW_COLUMNS)
 """Limits on the scratch memory for columns of layers, besides that of the fastest kernel and of the smallest one."""
 
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)
@@ -284,11 +287,13 @@ class Space:
         """The chain ``option`` with one operator that makes other batches of rows, or takes other scratch memory. None
         for layers and chains with patches."""
         position = option.start
+        fast = replace(self.target, optimize="time")
+        targets = (self.target, fast, replace(fast, column_bytes=FEW_COLUMNS))
         for index, op in enumerate(() if option.recomputed else option.ops):
             ring = index > 0 or (self.pushed and option.start == 0)
             larger = [rows for rows in ROWS if op.rows < rows <= max(op.rows + 1, op.out_shape[0])]
             for rows in (op.rows, *larger[:MORE_ROWS], *(rows for rows in ROWS if rows < op.rows)):
-                for target in (self.target, replace(self.target, optimize="time")):
+                for target in targets:
                     other = self._row_op(position, len(op.ops), op.x, ring, rows, target)
                     if other is not None and (other.rows, other.scratch_bytes) != (op.rows, op.scratch_bytes):
                         changed = self._with(option, index, other)
