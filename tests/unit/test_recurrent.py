@@ -13,11 +13,11 @@ from tinyengine.errors import ModelError
 from tinyengine.frontend import parse_tflite, tflite_writer
 from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind
+from tinyengine.ir.curves import sigmoid, tanh
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.four_sums import fits_pairs
 from tinyengine.native.build import build, run_many
 from tinyengine.reference import Session
-from tinyengine.reference.recurrent import sigmoid, tanh
 from tinyengine.reference.tflite_runner import open_reference
 
 from tests.helpers.graphs import GraphBuilder, random_inputs

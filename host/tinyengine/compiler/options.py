@@ -53,7 +53,7 @@ class CompileOptions:
     @property
     def target(self) -> Target:
         cpu = core(self.cpu)
-        return Target(cpu.features, self.requant, self.optimize, cycle_model=cpu.cycle_model)
+        return Target(cpu.features, self.requant, self.optimize, flash=self.flash, cycle_model=cpu.cycle_model)
 
     @property
     def sram_cap(self) -> int | None:

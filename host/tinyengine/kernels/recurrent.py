@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -12,9 +13,13 @@ from tinyengine.ir.operators.recurrent import GATES, Multiplier, lstm_params, sv
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
-from tinyengine.kernels.four_sums import INPUT_MAX, fits_pairs, pack_quads, pair_biases, quads
+from tinyengine.kernels.curves import curves
+from tinyengine.kernels.four_sums import INPUT_MAX, PAIR_LIMIT, fits_pairs, pack_quads, pair_biases, quads
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
+
+MUCH_FLASH = 256 << 10
+"""From here on there is room for a table of 16 KB."""
 
 
 def _words(values: np.ndarray) -> np.ndarray:
@@ -48,6 +53,45 @@ def _lstm_pairs(op: Operator, graph: Graph) -> bool:
 def _gates(op: Operator, graph: Graph, first: int) -> np.ndarray:
     """Weights of the four gates, int64 (units, 4, inputs)."""
     return np.stack([_constant(op, graph, first + gate) for gate in range(GATES)], axis=1)
+
+
+@once_per_graph
+def _lstm_dense(op: Operator, graph: Graph) -> bool:
+    """Whether sums with their biases fit te_dense_sums_pairs."""
+    x, hidden = (graph.tensor(name) for name in op.inputs[:2])
+    biases = np.stack([_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)], axis=1)
+    for first, zero, bias in ((3, x.zero_point, biases), (3 + GATES, hidden.zero_point, 0 * biases)):
+        most = np.abs(_gates(op, graph, first)).sum(axis=2) * max(127 - zero, 128 + zero) + np.abs(bias)
+        if most.max() >= PAIR_LIMIT:
+            return False
+    return _lstm_pairs(op, graph)
+
+
+def _lstm_fast(call: KernelCall, graph: Graph, steps: int, size: int, units: int) -> KernelCall:
+    """``call`` on te_lstm_fast_s8."""
+    op = call.op
+
+    def pack() -> dict[str, CValue]:
+        streams, biases = [], [_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)]
+        for first, name, bias in ((3, op.inputs[0], np.stack(biases, axis=1)), (3 + GATES, op.inputs[1], 0)):
+            gates = _gates(op, graph, first)
+            folded = bias - graph.tensor(name).zero_point * gates.sum(axis=2)
+            streams.append(np.concatenate([_words(pair_biases(folded)), pack_quads(gates, True)], axis=1).ravel())
+        return {
+            "lstm": {**call.params, "weights": CArray("weights", streams[0])},
+            "recurrent": CArray("recurrent", streams[1]),
+            "curves": CArray("curves", curves(), shared=True),
+        }
+
+    sums = round_up(units, 4) * 2 + units * 48
+    return replace(
+        call,
+        function="te_lstm_fast_s8",
+        params_type="te_lstm_fast_params",
+        pack=pack,
+        scratch_bytes=4 * round_up(size, 4) + sums,
+        note="two steps of the input at a time, functions by a table of 16 KB",
+    )
 
 
 @lowering(OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM)
@@ -84,7 +128,7 @@ def lower_lstm(op: Operator, graph: Graph, target: Target) -> KernelCall:
     touched = _lstm_access(steps, size, units)
     in_place = Overlap(0)
     over_x = access.overlap(touched, 0, steps * units)
-    return KernelCall(
+    call = KernelCall(
         op,
         "te_lstm_s8",
         "te_lstm.h",
@@ -98,6 +142,10 @@ def lower_lstm(op: Operator, graph: Graph, target: Target) -> KernelCall:
         macs=steps * GATES * units * (size + units),
         note="four gates at a time" if pairs else "four gates at a time, weights one by one",
     )
+    able = target.optimize == "time" and target.features >= DSP and _lstm_dense(op, graph)
+    if not able or (target.flash is not None and target.flash < MUCH_FLASH):
+        return call
+    return _lstm_fast(call, graph, steps, size, units)
 
 
 def _lstm_access(steps: int, size: int, units: int) -> Access:

@@ -98,4 +98,22 @@ void te_dense_sums_pairs(const te_dense_args *args) {
     sums_only(args, pairs);
 }
 
+void te_dense_sums_twice(const te_dense_args *args) {
+    const uint32_t *w = args->weights;
+    int32_t *y = args->y;
+    for (uint32_t q = 0; q < args->quads; q++, w += 4 + 4 * args->groups, y += 8)
+        for (uint32_t row = 0; row < 4; row++) {
+            const uint32_t first = row & ~1u;
+            for (uint32_t input = 0; input < 2; input++) {
+                int32_t both = (int32_t)w[first + 1], low = (int32_t)w[first];
+                for (uint32_t g = 0; g < 2 * args->groups; g++) {
+                    const uint32_t pair = w[4 + 2 * g + row / 2], x = args->x[2 * g + input];
+                    both = te_smlad(pair, x, both);
+                    low = te_smlad(te_widen_even(pair), x, low);
+                }
+                y[4 * input + row] = row == first ? low : (int32_t)((uint32_t)both - (uint32_t)low) >> 8;
+            }
+        }
+}
+
 #endif

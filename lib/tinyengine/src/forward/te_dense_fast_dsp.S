@@ -181,6 +181,74 @@ FUNCTION \name
     .size \name, . - \name
 .endm
 
+/* Pairs of rows with two inputs: r4-r7 sums of the first one, r8-r11 of the second. */
+.macro HALF_GROUP_TWICE
+    ldr.w   r2, [r0, #4]
+    ldr.w   r3, [r0], #8
+    ldr.w   lr, [r1, #4]
+    ldr.w   r12, [r1], #8
+    smlad   r5, r12, r3, r5
+    smlad   r7, lr, r3, r7
+    smlad   r9, r12, r2, r9
+    smlad   r11, lr, r2, r11
+    sxtb16  r12, r12
+    sxtb16  lr, lr
+    smlad   r4, r12, r3, r4
+    smlad   r6, lr, r3, r6
+    smlad   r8, r12, r2, r8
+    smlad   r10, lr, r2, r10
+.endm
+
+.macro SECOND first, both
+    sub     \both, \both, \first
+    asr     \both, \both, #8
+.endm
+
+#define HALF_GROUPS_CODE_BYTES 112 /* of a group */
+
+FUNCTION te_dense_sums_twice
+    push    {r4-r11, lr}
+    sub     sp, #FRAME
+    ldmia   r0, {r0, r1, r4-r6}     /* x weights y quads groups */
+    strd    r4, r5, [sp, #F_Y]
+    add     r2, r0, r6, lsl #4
+    strd    r0, r2, [sp, #F_X]
+    rsb     r6, r6, #0
+    and     r6, r6, #(TE_DENSE_UNROLL - 1)
+    movs    r3, #HALF_GROUPS_CODE_BYTES
+    adr.w   r2, .Lgroups_twice
+    mla     r2, r6, r3, r2
+    orr     r2, r2, #1
+    str     r2, [sp, #F_ENTRY]
+.Lquad_twice:
+    ldr     r0, [sp, #F_X]
+    ldmia   r1!, {r4-r7}            /* biases */
+    mov     r8, r4
+    mov     r9, r5
+    mov     r10, r6
+    mov     r11, r7
+    ldr     pc, [sp, #F_ENTRY]
+    .p2align 2
+.Lgroups_twice:                     /* the hot loop */
+    .rept 2 * TE_DENSE_UNROLL
+    HALF_GROUP_TWICE
+    .endr
+    ldr     r2, [sp, #F_X_END]
+    cmp     r0, r2
+    bne     .Lgroups_twice
+    SECOND  r4, r5
+    SECOND  r6, r7
+    SECOND  r8, r9
+    SECOND  r10, r11
+    ldrd    r2, r3, [sp, #F_Y]
+    stmia   r2!, {r4-r11}
+    subs    r3, #1
+    strd    r2, r3, [sp, #F_Y]
+    bne     .Lquad_twice
+    add     sp, #FRAME
+    pop     {r4-r11, pc}
+    .size te_dense_sums_twice, . - te_dense_sums_twice
+
     DENSE te_dense_exact, OF_ROWS, ROUND_FOUR, EXACT
     DENSE te_dense_once, OF_ROWS, ROUND_FOUR, ONCE
     DENSE te_dense_exact_wide, OF_ROWS, ROUND_FOUR_WIDE, EXACT_WIDE

@@ -68,18 +68,54 @@ static inline int32_t gate(const te_lstm_params *p, uint32_t i, const int32_t *i
     return te_saturate16(part + scale(recurrent[i], p->recurrent + i, !p->rows));
 }
 
+/* Its functions: sigmoid (with GATE_BITS) and tanh. */
+typedef int32_t sigmoid_fn(const uint32_t *curves, int32_t a);
+typedef int32_t tanh_fn(const uint32_t *curves, int32_t a, int32_t bits);
+
+static inline int32_t computed_sigmoid(const uint32_t *curves, int32_t a) {
+    (void)curves;
+    return sigmoid(a);
+}
+
+static inline int32_t computed_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
+    (void)curves;
+    return hyperbolic_tangent(a, bits);
+}
+
+/* At v = (m + 1) / 4096. */
+static inline int32_t at(const uint32_t *curves, uint32_t m) {
+    const uint32_t *const c = curves + m / 32 * 4;
+    const uint32_t i = m % 32, line = c[0];
+    const uint32_t rest = (c[1] >> i & 1) + 2 * (c[2] >> i & 1) + 4 * (c[3] >> i & 1);
+    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + rest);
+}
+
+static inline int32_t table_sigmoid(const uint32_t *curves, int32_t a) {
+    if (a == 0) return 1 << 14;
+    const int32_t y = at_most_one(at(curves, (uint32_t)(a > 0 ? a - 1 : ~a)) * 2);
+    return a > 0 ? y : ONE - y;
+}
+
+/* tanh(a) = 2 sigmoid(2 a) - 1. */
+static inline int32_t table_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
+    const uint32_t v = (uint32_t)(a < 0 ? -a : a) << (bits & 7) >> 2;
+    if (v == 0 || bits < 2 || v > 32 * TE_CURVES) return hyperbolic_tangent(a, bits);
+    const int32_t y = at_most_one((at(curves, v - 1) - (1 << 13)) * 4);
+    return a > 0 ? y : -y;
+}
+
 /* One unit in one step: its cell and its hidden state. */
-static inline int8_t unit(const te_lstm_params *p, const int32_t *input, const int32_t *recurrent,
-                          int16_t *cell) {
-    const int32_t added = sigmoid(gate(p, 0, input, recurrent));
-    const int32_t kept = sigmoid(gate(p, 1, input, recurrent));
-    const int32_t change = hyperbolic_tangent(gate(p, 2, input, recurrent), GATE_BITS);
-    const int32_t shown = sigmoid(gate(p, 3, input, recurrent));
+TE_INLINE int8_t unit(const te_lstm_params *p, const int32_t *input, const int32_t *recurrent, int16_t *cell,
+                      const uint32_t *curves, sigmoid_fn *s, tanh_fn *t) {
+    const int32_t added = s(curves, gate(p, 0, input, recurrent));
+    const int32_t kept = s(curves, gate(p, 1, input, recurrent));
+    const int32_t change = t(curves, gate(p, 2, input, recurrent), GATE_BITS);
+    const int32_t shown = s(curves, gate(p, 3, input, recurrent));
     int32_t c = te_round_shift(kept * *cell, 15) + te_round_shift(added * change, 15 + p->cell_bits);
     c = te_saturate16(c);
     if (p->clip) c = te_clamp(c, -p->clip, p->clip);
     *cell = (int16_t)c;
-    const int32_t product = shown * hyperbolic_tangent(c, p->cell_bits);
+    const int32_t product = shown * t(curves, c, p->cell_bits);
     const int32_t h = te_scale(product, p->hidden.multiplier, p->hidden.shift);
     return (int8_t)te_clamp(te_wrap_add(h, p->zero), -128, 127);
 }
@@ -103,9 +139,56 @@ void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, 
             const uint32_t *const bias = w;
             w = sums_of(p, w + 8, now, in_groups, bias, input);
             w = sums_of(p, w, before, groups, bias + 4, recurrent);
-            *y++ = unit(p, input, recurrent, cell_next + u);
+            *y++ = unit(p, input, recurrent, cell_next + u, NULL, computed_sigmoid, computed_tanh);
         }
         te_widen(y - p->units, p->units, before);
     }
     memcpy(hidden_next, y - p->units, p->units);
+}
+
+/* Two inputs, whose words take turns. */
+static void widen_two(const int8_t *x0, const int8_t *x1, uint32_t count, uint32_t *to) {
+    uint32_t word[2];
+    for (; count >= 4; count -= 4, x0 += 4, x1 += 4, to += 4) {
+        word[0] = te_load_word(x0), word[1] = te_load_word(x1);
+        to[0] = te_widen_even(word[0]), to[1] = te_widen_even(word[1]);
+        to[2] = te_widen_odd(word[0]), to[3] = te_widen_odd(word[1]);
+    }
+    if (!count) return;
+    word[0] = word[1] = 0;
+    memcpy(word, x0, count);
+    memcpy(word + 1, x1, count);
+    to[0] = te_widen_even(word[0]), to[1] = te_widen_even(word[1]);
+    to[2] = te_widen_odd(word[0]), to[3] = te_widen_odd(word[1]);
+}
+
+void te_lstm_fast_s8(const te_lstm_fast_params *p, const int8_t *x, const int8_t *hidden, const int16_t *cell,
+                     int8_t *y, int8_t *hidden_next, int16_t *cell_next, void *scratch) {
+    const te_lstm_params *const lstm = &p->lstm;
+    const uint32_t in = lstm->in, units = lstm->units, in_groups = (in + 3) / 4, groups = (units + 3) / 4;
+    uint32_t *const now = scratch, *const before = now + 4 * in_groups;
+    int32_t *const inputs = (int32_t *)(before + 2 * groups), *const recurrent = inputs + 8 * units;
+    const te_dense_args of_input = {now, lstm->weights, inputs, units, in_groups};
+    const te_dense_args of_hidden = {before, p->recurrent, recurrent, units, groups};
+    if (cell_next != cell) memcpy(cell_next, cell, units * sizeof *cell);
+    te_widen(hidden, units, before);
+    for (uint32_t step = 0; step < lstm->steps; step += 2, x += 2 * in) {
+        const uint32_t count = lstm->steps - step < 2 ? 1 : 2;
+        if (count == 2) {
+            widen_two(x, x + in, in, now);
+            te_dense_sums_twice(&of_input);
+        } else {
+            te_widen(x, in, now);
+            te_dense_sums_pairs(&of_input);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            const int32_t *sums = inputs + 4 * i;
+            te_dense_sums_pairs(&of_hidden);
+            for (uint32_t u = 0; u < units; u++, sums += 4 * count)
+                *y++ =
+                    unit(lstm, sums, recurrent + 4 * u, cell_next + u, p->curves, table_sigmoid, table_tanh);
+            te_widen(y - units, units, before);
+        }
+    }
+    memcpy(hidden_next, y - units, units);
 }
