@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyengine.ir.curves import GATE_BITS, exp_of_negative, two_over_one_plus
 
-CURVES, EACH, BITS = 1024, 32, 3
+CURVES, EACH, BITS = 1025, 32, 3
 """Pieces, values of a piece, bits that a value may be above its line."""
 SLOPES = 121
 """How many are tried for a piece: around the slope from its first value to its last."""
@@ -17,8 +17,8 @@ SLOPES = 121
 @cache
 def curves() -> np.ndarray:
     """uint32 (CURVES * 4,)."""
-    v = np.arange(1, CURVES * EACH + 1)
-    values = two_over_one_plus(exp_of_negative(-v, GATE_BITS)).reshape(CURVES, EACH, 1)
+    v = np.minimum(np.arange(CURVES * EACH), 1 << 15)
+    values = np.where(v, two_over_one_plus(exp_of_negative(-v, GATE_BITS)), 1 << 13).reshape(CURVES, EACH, 1)
     i = np.arange(EACH)[:, None]
     between = (values[:, -1] - values[:, 0]) / (EACH - 1) + np.linspace(-BITS, BITS, SLOPES) / EACH
     slopes = np.clip(np.round(between * 65536), 0, 65535).astype(np.int64)  # (CURVES, SLOPES)

@@ -30,6 +30,12 @@ def _factor(value: Multiplier) -> dict[str, CValue]:
     return {"multiplier": value[0], "shift": value[1], "half": 1 << (-value[1] - 1) if value[1] < 0 else 0}
 
 
+def _down(value: Multiplier) -> dict[str, CValue]:
+    multiplier, shift = value
+    right, left = max(-shift, 0), max(shift, 0) + 1
+    return {"m": multiplier, "c": 1 << right >> 1, "e": right, "l": left, "s": -int(right > 0)}
+
+
 def _constant(op: Operator, graph: Graph, position: int) -> np.ndarray:
     data = graph.tensor(op.inputs[position]).data
     assert data is not None
@@ -57,7 +63,9 @@ def _gates(op: Operator, graph: Graph, first: int) -> np.ndarray:
 
 @once_per_graph
 def _lstm_dense(op: Operator, graph: Graph) -> bool:
-    """Whether sums with their biases fit te_dense_sums_pairs."""
+    """Whether sums with their biases fit te_dense_sums_pairs, and what the hidden state is made of fits te_down."""
+    if lstm_params(graph, op).hidden[1] > 0:
+        return False
     x, hidden = (graph.tensor(name) for name in op.inputs[:2])
     biases = np.stack([_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)], axis=1)
     for first, zero, bias in ((3, x.zero_point, biases), (3 + GATES, hidden.zero_point, 0 * biases)):
@@ -69,7 +77,7 @@ def _lstm_dense(op: Operator, graph: Graph) -> bool:
 
 def _lstm_fast(call: KernelCall, graph: Graph, steps: int, size: int, units: int) -> KernelCall:
     """``call`` on te_lstm_fast_s8."""
-    op = call.op
+    op, found = call.op, lstm_params(graph, call.op)
 
     def pack() -> dict[str, CValue]:
         streams, biases = [], [_constant(op, graph, 3 + 2 * GATES + gate) for gate in range(GATES)]
@@ -81,6 +89,9 @@ def _lstm_fast(call: KernelCall, graph: Graph, steps: int, size: int, units: int
             "lstm": {**call.params, "weights": CArray("weights", streams[0])},
             "recurrent": CArray("recurrent", streams[1]),
             "curves": CArray("curves", curves(), shared=True),
+            "input": [_down(value) for value in found.inputs],
+            "state": [_down(value) for value in found.recurrent],
+            "hidden": _down(found.hidden),
         }
 
     sums = round_up(units, 4) * 2 + units * 48

@@ -28,15 +28,21 @@ typedef struct te_lstm_params {
 void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, const int16_t *cell,
                 int8_t *y, int8_t *hidden_next, int16_t *cell_next, void *scratch);
 
-/* 2 / (1 + exp(-v)) with 13 fraction bits for v = 1 / 4096 to 8, in pieces of 32 values. A piece is a word of which
- * (word + i * (its low half)) >> 16 is value i or up to 7 less, and three words whose bits i count 1, 2 and 4. */
-#define TE_CURVES 1024
+/* 2 / (1 + exp(-v)) with 13 fraction bits for v = 0 to 8 by steps of 1 / 4096, in pieces of 32 values. A piece is a word of
+ * which (word + i * (its low half)) >> 16 is value i or up to 7 less, and three words whose bits i count 1, 2 and 4. */
+#define TE_CURVES 1025
+
+/* A factor as te_round_wide takes it. */
+typedef struct te_down {
+    int32_t m, c, e, l, s;
+} te_down;
 
 /* The same with sums by te_dense_fast.h, two steps of the input at once, and functions by a table. */
 typedef struct te_lstm_fast_params {
     te_lstm_params lstm;       /* its weights: per unit 4 biases and the weights for the input, in pairs */
     const uint32_t *recurrent; /* the same for the hidden state */
     const uint32_t *curves;    /* [TE_CURVES][4] */
+    te_down input[4], state[4], hidden;
 } te_lstm_fast_params;
 
 /* Scratch: per 4 inputs 16 bytes and per 4 units 8, each rounded up; 48 per unit. */

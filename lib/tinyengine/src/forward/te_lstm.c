@@ -2,6 +2,7 @@
 #include "tinyengine/te_lstm.h"
 
 #include "../support/te_four_sums.h"
+#include "../support/te_requant_fixed.h"
 
 #define GATE_BITS 3 /* integer bits of what a gate's sigmoid or tanh is taken of */
 #define ONE 32767
@@ -68,54 +69,24 @@ static inline int32_t gate(const te_lstm_params *p, uint32_t i, const int32_t *i
     return te_saturate16(part + scale(recurrent[i], p->recurrent + i, !p->rows));
 }
 
-/* Its functions: sigmoid (with GATE_BITS) and tanh. */
-typedef int32_t sigmoid_fn(const uint32_t *curves, int32_t a);
-typedef int32_t tanh_fn(const uint32_t *curves, int32_t a, int32_t bits);
-
-static inline int32_t computed_sigmoid(const uint32_t *curves, int32_t a) {
-    (void)curves;
-    return sigmoid(a);
-}
-
-static inline int32_t computed_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
-    (void)curves;
-    return hyperbolic_tangent(a, bits);
-}
-
-/* At v = (m + 1) / 4096. */
-static inline int32_t at(const uint32_t *curves, uint32_t m) {
-    const uint32_t *const c = curves + m / 32 * 4;
-    const uint32_t i = m % 32, line = c[0];
-    const uint32_t rest = (c[1] >> i & 1) + 2 * (c[2] >> i & 1) + 4 * (c[3] >> i & 1);
-    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + rest);
-}
-
-static inline int32_t table_sigmoid(const uint32_t *curves, int32_t a) {
-    if (a == 0) return 1 << 14;
-    const int32_t y = at_most_one(at(curves, (uint32_t)(a > 0 ? a - 1 : ~a)) * 2);
-    return a > 0 ? y : ONE - y;
-}
-
-/* tanh(a) = 2 sigmoid(2 a) - 1. */
-static inline int32_t table_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
-    const uint32_t v = (uint32_t)(a < 0 ? -a : a) << (bits & 7) >> 2;
-    if (v == 0 || bits < 2 || v > 32 * TE_CURVES) return hyperbolic_tangent(a, bits);
-    const int32_t y = at_most_one((at(curves, v - 1) - (1 << 13)) * 4);
-    return a > 0 ? y : -y;
+/* The next value of a cell from its gates. */
+static inline int32_t next_cell(const te_lstm_params *p, int32_t added, int32_t kept, int32_t change,
+                                int32_t cell) {
+    int32_t c = te_round_shift(kept * cell, 15) + te_round_shift(added * change, 15 + p->cell_bits);
+    c = te_saturate16(c);
+    return p->clip ? te_clamp(c, -p->clip, p->clip) : c;
 }
 
 /* One unit in one step: its cell and its hidden state. */
-TE_INLINE int8_t unit(const te_lstm_params *p, const int32_t *input, const int32_t *recurrent, int16_t *cell,
-                      const uint32_t *curves, sigmoid_fn *s, tanh_fn *t) {
-    const int32_t added = s(curves, gate(p, 0, input, recurrent));
-    const int32_t kept = s(curves, gate(p, 1, input, recurrent));
-    const int32_t change = t(curves, gate(p, 2, input, recurrent), GATE_BITS);
-    const int32_t shown = s(curves, gate(p, 3, input, recurrent));
-    int32_t c = te_round_shift(kept * *cell, 15) + te_round_shift(added * change, 15 + p->cell_bits);
-    c = te_saturate16(c);
-    if (p->clip) c = te_clamp(c, -p->clip, p->clip);
+static inline int8_t unit(const te_lstm_params *p, const int32_t *input, const int32_t *recurrent,
+                          int16_t *cell) {
+    const int32_t added = sigmoid(gate(p, 0, input, recurrent));
+    const int32_t kept = sigmoid(gate(p, 1, input, recurrent));
+    const int32_t change = hyperbolic_tangent(gate(p, 2, input, recurrent), GATE_BITS);
+    const int32_t shown = sigmoid(gate(p, 3, input, recurrent));
+    const int32_t c = next_cell(p, added, kept, change, *cell);
     *cell = (int16_t)c;
-    const int32_t product = shown * t(curves, c, p->cell_bits);
+    const int32_t product = shown * hyperbolic_tangent(c, p->cell_bits);
     const int32_t h = te_scale(product, p->hidden.multiplier, p->hidden.shift);
     return (int8_t)te_clamp(te_wrap_add(h, p->zero), -128, 127);
 }
@@ -139,11 +110,57 @@ void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, 
             const uint32_t *const bias = w;
             w = sums_of(p, w + 8, now, in_groups, bias, input);
             w = sums_of(p, w, before, groups, bias + 4, recurrent);
-            *y++ = unit(p, input, recurrent, cell_next + u, NULL, computed_sigmoid, computed_tanh);
+            *y++ = unit(p, input, recurrent, cell_next + u);
         }
         te_widen(y - p->units, p->units, before);
     }
     memcpy(hidden_next, y - p->units, p->units);
+}
+
+/* 2 / (1 + exp(-v / 4096)). */
+static inline int32_t at(const uint32_t *curves, uint32_t v) {
+    const uint32_t *const c = curves + v / 32 * 4;
+    const uint32_t i = v % 32, line = c[0];
+    const uint32_t rest = (c[1] >> i & 1) + 2 * (c[2] >> i & 1) + 4 * (c[3] >> i & 1);
+    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + rest);
+}
+
+/* sigmoid(-a) = 1 - sigmoid(a): of 15 bits all are the other ones. */
+static inline int32_t table_sigmoid(const uint32_t *curves, int32_t a) {
+    const int32_t sign = a >> 31;
+    return ((at(curves, (uint32_t)((a ^ sign) - sign)) * 2) ^ sign) & ONE;
+}
+
+/* tanh(a) = 2 sigmoid(2 a) - 1. */
+static inline int32_t table_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
+    const int32_t sign = a >> 31;
+    const uint32_t v = (uint32_t)((a ^ sign) - sign) << (bits & 7) >> 2;
+    if (bits < 2 || v > 1 << 15) return hyperbolic_tangent(a, bits);
+    const int32_t y = (at(curves, v) - (1 << 13)) * 4;
+    return (y ^ sign) - sign;
+}
+
+static inline int32_t down(int32_t x, const te_down *f) {
+    return te_smmlar((int32_t)((uint32_t)x << f->l), f->m, f->c + ((x >> 31) & f->s)) >> f->e;
+}
+
+static inline int32_t fast_gate(const te_lstm_fast_params *p, uint32_t i, const int32_t *input,
+                                const int32_t *recurrent) {
+    return te_saturate16(te_saturate16(down(input[i], p->input + i)) + down(recurrent[i], p->state + i));
+}
+
+/* As unit. */
+static inline int8_t fast_unit(const te_lstm_fast_params *p, const int32_t *input, const int32_t *recurrent,
+                               int16_t *cell) {
+    const uint32_t *const curves = p->curves;
+    const int32_t added = table_sigmoid(curves, fast_gate(p, 0, input, recurrent));
+    const int32_t kept = table_sigmoid(curves, fast_gate(p, 1, input, recurrent));
+    const int32_t change = table_tanh(curves, fast_gate(p, 2, input, recurrent), GATE_BITS);
+    const int32_t shown = table_sigmoid(curves, fast_gate(p, 3, input, recurrent));
+    const int32_t c = next_cell(&p->lstm, added, kept, change, *cell);
+    *cell = (int16_t)c;
+    const int32_t product = shown * table_tanh(curves, c, p->lstm.cell_bits);
+    return (int8_t)te_saturate8(down(product, &p->hidden) + p->lstm.zero);
 }
 
 /* Two inputs, whose words take turns. */
@@ -185,8 +202,7 @@ void te_lstm_fast_s8(const te_lstm_fast_params *p, const int8_t *x, const int8_t
             const int32_t *sums = inputs + 4 * i;
             te_dense_sums_pairs(&of_hidden);
             for (uint32_t u = 0; u < units; u++, sums += 4 * count)
-                *y++ =
-                    unit(lstm, sums, recurrent + 4 * u, cell_next + u, p->curves, table_sigmoid, table_tanh);
+                *y++ = fast_unit(p, sums, recurrent + 4 * u, cell_next + u);
             te_widen(y - units, units, before);
         }
     }

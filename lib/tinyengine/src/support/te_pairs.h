@@ -17,9 +17,17 @@ static inline uint32_t te_load_word(const void *at) {
     return word;
 }
 
+#if TE_DSP
+static inline int32_t te_saturate16(int32_t x) {
+    int32_t half;
+    __asm__("ssat %0, #16, %1" : "=r"(half) : "r"(x));
+    return half;
+}
+#else
 static inline int32_t te_saturate16(int32_t x) {
     return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
 }
+#endif
 
 /* te_widen_even: bytes 0 and 2 of a word as int16, as SXTB16 does; te_widen_even_plus: added to the halves of another word
  * (SXTAB16). te_add_halves: sums of halves, modulo 2^16. te_smlad: sum + both products of halves.
