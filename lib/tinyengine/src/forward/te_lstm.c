@@ -72,7 +72,9 @@ static inline int32_t gate(const te_lstm_params *p, uint32_t i, const int32_t *i
 /* The next value of a cell from its gates. */
 static inline int32_t next_cell(const te_lstm_params *p, int32_t added, int32_t kept, int32_t change,
                                 int32_t cell) {
-    int32_t c = te_round_shift(kept * cell, 15) + te_round_shift(added * change, 15 + p->cell_bits);
+    const int32_t old = kept * cell, added_change = added * change, shift = 15 + p->cell_bits;
+    int32_t c = (old + (old >> 31) + (1 << 14)) >> 15;
+    c += (added_change + (added_change >> 31) + (1 << (shift - 1))) >> shift;
     c = te_saturate16(c);
     return p->clip ? te_clamp(c, -p->clip, p->clip) : c;
 }
@@ -131,12 +133,15 @@ static inline int32_t table_sigmoid(const uint32_t *curves, int32_t a) {
     return ((at(curves, (uint32_t)((a ^ sign) - sign)) * 2) ^ sign) & ONE;
 }
 
+#define ALL_ONE (11 << 12) /* 2 sigmoid - 1 is one from here on */
+
 /* tanh(a) = 2 sigmoid(2 a) - 1. */
 static inline int32_t table_tanh(const uint32_t *curves, int32_t a, int32_t bits) {
     const int32_t sign = a >> 31;
     const uint32_t v = (uint32_t)((a ^ sign) - sign) << (bits & 7) >> 2;
-    if (bits < 2 || v > 1 << 15) return hyperbolic_tangent(a, bits);
-    const int32_t y = (at(curves, v) - (1 << 13)) * 4;
+    int32_t y = ONE;
+    if (bits < 2 || (v > 1 << 15 && v < ALL_ONE)) return hyperbolic_tangent(a, bits);
+    if (v < ALL_ONE) y = (at(curves, v) - (1 << 13)) * 4;
     return (y ^ sign) - sign;
 }
 
