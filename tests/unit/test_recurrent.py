@@ -15,6 +15,7 @@ from tinyengine.frontend.tflite_writer import tflite_bytes
 from tinyengine.ir import Graph, OpKind
 from tinyengine.ir.curves import sigmoid, tanh
 from tinyengine.ir.verify import verify
+from tinyengine.kernels.curves import CURVES, EACH, curves
 from tinyengine.kernels.four_sums import fits_pairs
 from tinyengine.native.build import build, run_many
 from tinyengine.reference import Session
@@ -39,6 +40,15 @@ def one_lstm(seed: int) -> Graph:
     x = x if shape[0] == 1 else b.reshape(x, *shape)
     b.output(lstm(b, x, units, exponent, float(b.rng.choice([0.0, 0.5])), low))
     return b.graph
+
+
+def saturated(graph: Graph) -> Graph:
+    """An LSTM whose gates leave what its tables hold, and 16 bits."""
+    [op] = [op for op in graph.operators if op.kind is OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM]
+    for name in op.inputs[3:11]:
+        weights = graph.tensor(name)
+        weights.quant = replace(weights.quant, scale=(weights.quant.scale[0] * 8,))
+    return graph
 
 
 def float_lstm(seed: int) -> Graph:
@@ -117,7 +127,8 @@ def test_svdf_with_a_state_of_bytes_is_that_of_tflite_micro(seed: int) -> None:
 @settings(max_examples=3, deadline=None)
 @given(seed=SEEDS)
 def test_c_is_the_oracle_run_after_run(seed: int) -> None:
-    for graph in (one_lstm(seed), float_lstm(seed), one_svdf(seed, "int16"), one_svdf(seed, "int8")):
+    svdfs = one_svdf(seed, "int16"), one_svdf(seed, "int8")
+    for graph in (one_lstm(seed), saturated(one_lstm(seed)), float_lstm(seed), *svdfs):
         inputs, wanted = answers(graph)
         network = build(compile_graph(graph, CompileOptions(optimize=("time", "flash")[seed % 2])))
         for _ in range(2):
@@ -144,6 +155,33 @@ def test_sigmoid_and_tanh_are_what_their_names_say() -> None:
     assert np.abs(sigmoid(values) / 32768 - 1 / (1 + np.exp(-real))).max() < 2e-4
     for bits in range(7):
         assert np.abs(tanh(values, bits) / 32768 - np.tanh(real * 2.0 ** (bits - 3))).max() < 3e-3
+
+
+def test_the_table_of_functions_is_the_functions() -> None:
+    """Every value of it, read as te_lstm.c reads it; what lies behind its end is one, or computed."""
+    v = np.arange((1 << 15) + 1)
+    pieces, i = curves().reshape(CURVES, 4), v % EACH
+    line = pieces[v // EACH, 3].astype(np.int64)
+    low = pieces[v // EACH, :3].astype("<u4").view(np.uint8).astype(np.int64)  # bytes
+    halves = np.pad(low, ((0, 0), (0, 1)))
+    bits = halves[v, 3 * i // 8] | halves[v, 3 * i // 8 + 1] << 8
+    values = (line + i * (line & 0xFFFF) >> 16) + (bits >> (3 * i & 7) & 7)
+    np.testing.assert_array_equal(2 * values[:-1], sigmoid(v[:-1]))
+    np.testing.assert_array_equal(2 * values ^ 0x7FFF, sigmoid(np.where(v, -v, -1)) + (v == 0) * (16383 - sigmoid(-1)))
+    for cell_bits in range(2, 7):
+        a = np.arange(1 << 15)
+        at = a << cell_bits >> 2
+        np.testing.assert_array_equal(4 * (values[at[at < 1 << 15]] - 8192), tanh(a, cell_bits)[at < 1 << 15])
+        assert (tanh(a, cell_bits)[at >= 11 << 12] == 32767).all()
+
+
+def test_the_table_is_for_boards_with_room_for_it() -> None:
+    graph = replace(one_lstm(2), name="room")
+    functions = {
+        flash: compile_graph(graph, CompileOptions(flash=flash)).calls[0].function for flash in (None, 200 << 10)
+    }
+    assert functions == {None: "te_lstm_fast_s8", 200 << 10: "te_lstm_s8"}
+    assert compile_graph(graph, CompileOptions(optimize="flash")).calls[0].function == "te_lstm_s8"
 
 
 def test_weights_are_packed_where_pairs_fit() -> None:

@@ -28,5 +28,6 @@ def curves() -> np.ndarray:
     rest, base = rest[pieces, :, best], rest.min(axis=1)[pieces, best]
     rest = rest - base[:, None]
     assert rest.max() < 1 << BITS and base.min() >= 0
-    planes = [((rest >> bit & 1) << np.arange(EACH)).sum(axis=1) for bit in range(BITS)]
-    return np.stack([base << 16 | slopes[pieces, best], *planes], axis=1).astype(np.uint32).ravel()
+    bits = np.packbits(rest[:, :, None] >> np.arange(BITS) & 1, axis=None, bitorder="little").view("<u4")
+    lines = (base << 16 | slopes[pieces, best]).astype(np.uint32)
+    return np.concatenate([bits.reshape(CURVES, BITS), lines[:, None]], axis=1).astype(np.uint32).ravel()

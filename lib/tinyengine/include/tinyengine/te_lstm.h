@@ -28,8 +28,8 @@ typedef struct te_lstm_params {
 void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, const int16_t *cell,
                 int8_t *y, int8_t *hidden_next, int16_t *cell_next, void *scratch);
 
-/* 2 / (1 + exp(-v)) with 13 fraction bits for v = 0 to 8 by steps of 1 / 4096, in pieces of 32 values. A piece is a word of
- * which (word + i * (its low half)) >> 16 is value i or up to 7 less, and three words whose bits i count 1, 2 and 4. */
+/* 2 / (1 + exp(-v)) with 13 fraction bits for v = 0 to 8 by steps of 1 / 4096, in pieces of 32 values. A piece
+ * is 32 times 3 bits, the first ones lowest, and a word: value i is (word + i * (its low half)) >> 16 and its 3 bits. */
 #define TE_CURVES 1025
 
 /* A factor as te_round_wide takes it. */

@@ -122,9 +122,10 @@ void te_lstm_s8(const te_lstm_params *p, const int8_t *x, const int8_t *hidden, 
 /* 2 / (1 + exp(-v / 4096)). */
 static inline int32_t at(const uint32_t *curves, uint32_t v) {
     const uint32_t *const c = curves + v / 32 * 4;
-    const uint32_t i = v % 32, line = c[0];
-    const uint32_t rest = (c[1] >> i & 1) + 2 * (c[2] >> i & 1) + 4 * (c[3] >> i & 1);
-    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + rest);
+    const uint32_t i = v % 32, line = c[3];
+    uint16_t bits;
+    memcpy(&bits, (const uint8_t *)c + 3 * i / 8, sizeof bits);
+    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + (bits >> (3 * i & 7) & 7u));
 }
 
 /* sigmoid(-a) = 1 - sigmoid(a): of 15 bits all are the other ones. */
