@@ -7,18 +7,23 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from tinyengine.compiler import CompileOptions, compile_model
+from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.box_pictures import COUNTS, IGNORED, join_boxes, read_boxes
 from tinyengine.data.boxes import Box, find_boxes
 from tinyengine.errors import DataError, ModelError
 from tinyengine.recipes.augment import Augmentation, augment_boxes
-from tinyengine.recipes.average_precision import average_precision
+from tinyengine.recipes.average_precision import as_one, average_precision, confused
 from tinyengine.recipes.box_engine import BoxEngine
+from tinyengine.recipes.box_loss import BoxLoss
+from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.recipe import Recipe
+from tinyengine.recipes.start import begin_detector, narrow
 from tinyengine.zoo.arch_file import save_architecture
 from tinyengine.zoo.detector import STRIDE, Detector, detector_macs, detector_model
 from tinyengine.zoo.table import Network, parse_blocks
@@ -108,8 +113,12 @@ def test_the_forms_of_boxes_say_the_same(tmp_path: Path, write: object) -> None:
     assert found.pictures.values[0].rgb().size == (WIDE, HIGH)
     dogs = found.of_classes(["dog"])
     assert dogs.classes == ("dog",) and dogs.boxes[0].shape == (2, 6) and not dogs.boxes[0][:, 4].any()
+    animals = found.of_classes(["animal=cat,dog"])
+    assert animals.classes == ("animal",) and animals.boxes[0].shape == (3, 6) and not animals.boxes[0][:, 4].any()
     with pytest.raises(DataError, match="no box is a 'cow'"):
         found.of_classes(["cow"])
+    with pytest.raises(DataError, match="'dog' would be of two classes"):
+        found.of_classes(["cat=cat,dog", "dog"])
     with pytest.raises(DataError, match="different classes"):
         join_boxes([found, dogs])
     assert len(join_boxes([dogs, dogs])) == 2
@@ -177,6 +186,18 @@ def test_an_archive_has_a_part_that_is_held_out_and_may_be_damaged(tmp_path: Pat
             read_boxes(tmp_path / "changed.npz")
 
 
+def test_pictures_without_boxes_are_background(tmp_path: Path) -> None:
+    archive = dict(np.load(as_npz(tmp_path)))
+    del archive["split"]
+    np.savez(tmp_path / "all.npz", **archive)
+    both = read_boxes(tmp_path / "all.npz")
+    empty = both.background(["horse"])
+    assert [len(each) for each in both.boxes] == [3, 0]
+    assert empty.classes == ("horse",) and [len(each) for each in empty.boxes] == [0]
+    with pytest.raises(DataError, match="leave --background out"):
+        both.take(np.array([0])).background(["horse"])
+
+
 def rows(*boxes: tuple[float, ...]) -> np.ndarray:
     return np.array(boxes, np.float32).reshape(-1, 6)
 
@@ -200,6 +221,15 @@ def test_average_precision() -> None:
     assert both.ap50 == pytest.approx(100)  # nothing to find of the second class
 
 
+def test_what_is_found_of_any_class_and_what_it_is_taken_for() -> None:
+    truth = [rows((0, 0, 0.5, 0.5, 0, COUNTS), (0.5, 0.5, 1, 1, 1, COUNTS), (0, 0.5, 0.5, 1, 1, IGNORED))]
+    found = [[Box(1, 0.9, 0, 0, 0.5, 0.45), Box(0, 0.8, 0, 0, 0.5, 0.5), Box(1, 0.7, 0.5, 0.5, 1, 0.95)]]
+    assert confused(found, truth, 2).tolist() == [[0, 1], [0, 1]]  # the second one comes late for what it fits
+    assert average_precision(found, truth, 2).ap50 == pytest.approx((100 + 50) / 2)
+    one = average_precision(*as_one(found, truth), 1)
+    assert one.count == 2 and one.ap50 == pytest.approx(100 * (1 + 2 / 3) / 2)
+
+
 def test_the_detector_has_the_layers_of_its_backbone() -> None:
     whole = detector_model(Detector(SMALL, 1))
     assert whole.output.shape[1:] == (SMALL.resolution // STRIDE, SMALL.resolution // STRIDE, 5)
@@ -210,6 +240,12 @@ def test_the_detector_has_the_layers_of_its_backbone() -> None:
     block3 = (12 * 24 + 9 * 24 + 24 * 12) * (SMALL.resolution // STRIDE) ** 2
     boxes = 32 * 3 * (SMALL.resolution // STRIDE) ** 2
     assert detector_macs(whole) - detector_macs(less) == block3 - boxes
+    wide = replace(SMALL, blocks=parse_blocks("e1c8k3 e4c8k3s2 e2c12k3s2 e2c12k3 e4c16k3s2"))
+    narrowed = detector_model(Detector(wide, 1, (), ((1, 2), (4, 2))))
+    assert [layer.output.shape for layer in narrowed.layers] == [layer.output.shape for layer in whole.layers]
+    for numbers, sentence in (((1, 4), "cannot have an expansion of 4"), ((9, 2), "does not use block 9")):
+        with pytest.raises(ModelError, match=sentence):
+            detector_model(Detector(wide, 1, (), (numbers,)))
     with pytest.raises(ModelError, match="changes the shape"):
         detector_model(Detector(SMALL, 1, (1,)))
     with pytest.raises(ModelError, match="multiple of 16"):
@@ -246,10 +282,10 @@ def test_boxes_follow_what_a_crop_shows() -> None:
 def test_a_cell_answers_for_the_smallest_box_and_for_no_ignored_one() -> None:
 
     detector = Detector(replace(SMALL, resolution=64), 1)
-    engine = BoxEngine(detector_model(detector), detector, Recipe(), 0.0)
+    loss = BoxLoss(1)
     large, small = (0, 0, 1, 1, 0, COUNTS), (0.26, 0.26, 0.36, 0.36, 0, COUNTS)
     boxes = rows(large, small, (0.7, 0.7, 1, 1, 0, IGNORED))[None]
-    answers, silent, own = (np.asarray(each)[0] for each in engine._assigned(boxes, 8, 8))
+    answers, silent, own = (np.asarray(each)[0] for each in loss.assigned(boxes, 8, 8))
     answers, silent, own = answers.reshape(8, 8), silent.reshape(8, 8), own.reshape(8, 8, 6)
     assert answers[2, 2] and (own[2, 2] == np.float32(small)).all()
     assert {(int(y), int(x)) for y, x in np.argwhere(answers)} == {(2, 2)} | {(y, x) for y in (3, 4) for x in (3, 4)}
@@ -257,12 +293,84 @@ def test_a_cell_answers_for_the_smallest_box_and_for_no_ignored_one() -> None:
     assert silent[6:, 6:].all() and silent.sum() == 4
     # the loss reads the numbers as whoever uses the network does
     cells = np.random.default_rng(2).normal(0, 1, (1, 64, 5)).astype(np.float32)
-    edges = np.asarray(engine._decoded(cells, 8, 8))[0]
+    edges = np.asarray(loss.decoded(cells, 8, 8))[0]
     head = replace(detector.head, threshold=0.0, overlap=1.0, most=64)
     found = find_boxes([cells.reshape(8, 8, 5)], head, (64, 64), 1)
     order = np.argsort(-cells[0, :, 4], kind="stable")
     ours = np.array([[box.left, box.top, box.right, box.bottom] for box in found])
     np.testing.assert_allclose(ours, edges[order].clip(0, 1), atol=1e-5)
+
+
+def coarse(count: int, size: int) -> np.ndarray:
+    """Pictures of large, coloured squares."""
+    squares = np.random.default_rng(7).integers(0, 256, (count, size // 8, size // 8, 3), dtype=np.uint8)
+    return squares.repeat(8, 1).repeat(8, 2)
+
+
+def shaken(model: Any) -> Any:
+    """With weights that are nobody's beginning."""
+    r = np.random.default_rng(4)
+    for weight in model.weights:
+        value = weight.numpy()
+        weight.assign(value + (0.1 * np.abs(r.normal(size=value.shape))).astype(np.float32))
+    return model
+
+
+def test_a_detector_begins_with_an_int8_one_and_may_find_other_classes(tmp_path: Path) -> None:
+    pixels = coarse(32, 32)
+    one, three = Detector(SMALL, 1), Detector(SMALL, 3)
+    model = shaken(detector_model(one))
+    start = tmp_path / "net.tflite"
+    start.write_bytes(quantize(model, picture_samples(pixels)))
+    again, other = detector_model(one), detector_model(three)
+    assert begin_detector(again, start, pixels) and begin_detector(other, start, pixels)
+    theirs = keras_outputs(model, pixels)
+    assert theirs.std() > 0.1
+    np.testing.assert_allclose(keras_outputs(again, pixels), theirs, atol=0.1 * theirs.std())
+    np.testing.assert_allclose(keras_outputs(other, pixels)[..., :5], theirs, atol=0.1 * theirs.std())
+    assert not begin_detector(detector_model(Detector(SMALL, 1, (3,))), start, pixels)  # it has fewer layers
+
+
+def test_a_narrower_detector_keeps_the_channels_that_say_something() -> None:
+    """Half of the wide one's say nothing, so that the narrow one computes the same."""
+    pixels = coarse(64, 32)
+    blocks = parse_blocks("e1c8k3 e4c8k3s2 e2c12k3s2 e2c12k3 e4c16k3s2")
+    detector = Detector(replace(SMALL, blocks=blocks), 1, (), ((1, 2), (4, 2)))
+    wide = shaken(detector_model(replace(detector, narrowed=())))
+    for name in ("block1_project", "block4_project"):
+        [kernel] = wide.get_layer(name).get_weights()
+        kernel[:, :, np.random.default_rng(1).permutation(kernel.shape[2])[: kernel.shape[2] // 2]] = 0
+        wide.get_layer(name).set_weights([kernel])
+    same, model = detector_model(replace(detector, narrowed=())), detector_model(detector)
+    narrow(same, wide, pixels)  # nothing but its normalization is measured
+    narrow(model, wide, pixels)
+    expected = keras_outputs(same, pixels)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(keras_outputs(model, pixels), expected, atol=1e-3)
+
+
+def test_pytorch_takes_the_same_step() -> None:
+    """Why one, and how near: test_recipes.py."""
+    pytest.importorskip("torch")
+    from tinyengine.recipes.torch_box_engine import TorchBoxEngine
+
+    detector = Detector(replace(SMALL, resolution=64), 2, (3,))
+    recipe = Recipe(batch=8, augmentation=Augmentation(0.5))
+    model = shaken(detector_model(detector))
+    twin = detector_model(detector)
+    twin.set_weights(model.get_weights())
+    pixels, boxes = coarse(8, 96), np.zeros((8, 3, 6), np.float32)
+    boxes[:, 1] = [0.2, 0.3, 0.7, 0.8, 1, COUNTS]
+    boxes[:4, 2] = [0.5, 0.5, 0.6, 0.7, 0, COUNTS]
+    engines = BoxEngine(model, detector, recipe, 0.5, 2), TorchBoxEngine(twin, detector, recipe, 0.5, 2, 1)
+    losses = [engine.step(pixels, boxes, 0.01, 0.9, (0, 1)) for engine in engines]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    ours, theirs = (engine.state() for engine in engines)
+    for a, b in zip(ours["velocity"], theirs["velocity"], strict=True):
+        assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(a) + 1e-5
+    for name in ("weight", "average"):
+        for a, b in zip(ours[name], theirs[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -300,6 +408,10 @@ def test_squares_are_learned_found_and_a_run_continues(tmp_path: Path) -> None:
 def test_options_of_the_other_task_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for options, name in ((("--task", "detection", "--mixup", "0.5"), "--mixup"), (("--mosaic", "0.5"), "--mosaic")):
+    for options, name in (
+        (("--task", "detection", "--mixup", "0.5"), "--mixup"),
+        (("--mosaic", "0.5"), "--mosaic"),
+        (("--narrow", "1", "2"), "--narrow"),
+    ):
         said = fails(monkeypatch, capsys, "fit", "--data", tmp_path, *options, "-o", tmp_path / "a.tflite")
         assert f"{name} is not for --task" in said

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinyengine.data.boxes import Box, BoxHead, find_boxes, overlap, suppress
+from tinyengine.data.boxes import Box, BoxHead, find_boxes, overlaps_with, suppress
 from tinyengine.data.images import InputForm
 from tinyengine.data.metadata import ModelMetadata, parse_metadata
 from tinyengine.errors import DataError
@@ -35,13 +35,13 @@ def test_nothing_that_is_kept_overlaps_and_nothing_else_is_lost(seed: int) -> No
     for i, first in enumerate(found):
         assert first.score >= 0.3
         for k, second in enumerate(found[:i]):
-            assert first.index != second.index or overlap(edges[i], edges[k]) <= 0.4
+            assert first.index != second.index or overlaps_with(edges[i], edges[k : k + 1])[0] <= 0.4
     if len(found) < head.most:
         for corner, score in zip(corners.clip(0, 1), scores, strict=True):
             index = int(score.argmax())
             kept = any(box.index == index and np.allclose(edge, corner) for box, edge in zip(found, edges, strict=True))
             covered = any(
-                box.index == index and box.score >= score[index] and overlap(edge, corner) > 0.4
+                box.index == index and box.score >= score[index] and overlaps_with(edge, corner[None])[0] > 0.4
                 for box, edge in zip(found, edges, strict=True)
             )
             assert kept or covered or score[index] < 0.3

@@ -21,8 +21,8 @@ from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.train import BACKENDS
 
 TASKS = ("classification", "detection")
-_OF_CLASSIFIERS = ("soft_weight", "embedding_weight", "cutout", "mixup", "backend", "teacher", "freeze")
-_OF_DETECTORS = ("chosen", "leave_out", "mosaic")
+_OF_CLASSIFIERS = ("soft_weight", "embedding_weight", "cutout", "mixup", "teacher", "freeze")
+_OF_DETECTORS = ("chosen", "background", "leave_out", "narrow", "mosaic")
 
 
 @click.command("fit")
@@ -62,13 +62,33 @@ _OF_DETECTORS = ("chosen", "leave_out", "mosaic")
 )
 @setting("--cutout", FiniteRange(0, 1), 0.0, "Share of the pictures with a square painted over.")
 @setting("--mixup", FiniteRange(0, 1), 0.0, "Share of the batches blended in pairs.")
-@click.option("--class", "chosen", multiple=True, metavar="NAME", help="Detection: find these; default: all classes.")
+@click.option(
+    "--class",
+    "chosen",
+    multiple=True,
+    metavar="NAME[=A,B]",
+    help="Detection: find these, NAME=A,B making one of several; default: all classes.",
+)
+@click.option(
+    "--background",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Detection: boxed pictures, of which those without any box show nothing that is to be found.",
+)
 @click.option(
     "--leave-out",
     type=click.IntRange(0),
     multiple=True,
     metavar="BLOCK",
     help="Detection: do without this block of --arch, one that changes no shape (the first is 0).",
+)
+@click.option(
+    "--narrow",
+    type=(click.IntRange(0), click.IntRange(2)),
+    multiple=True,
+    metavar="BLOCK EXPANSION",
+    help="Detection: give this block of --arch a smaller expansion than its own.",
 )
 @setting("--mosaic", FiniteRange(0, 1), 0.0, "Detection: share of the pictures put together from four.")
 @click.option(

@@ -50,17 +50,32 @@ class BoxPictures:
         """Some of the pictures, in this order."""
         return BoxPictures(self.pictures.take(indices), tuple(self.boxes[k] for k in indices))
 
-    def of_classes(self, names: Sequence[str]) -> BoxPictures:
-        """With the boxes of these classes only, numbered in this order. DataError for a name that there is not."""
-        if missing := [name for name in names if name not in self.classes]:
-            raise DataError(f"no box is a {missing[0]!r}: the classes of this data are {', '.join(self.classes)}")
-        number = {self.classes.index(name): k for k, name in enumerate(names)}
+    def of_classes(self, wanted: Sequence[str]) -> BoxPictures:
+        """With the boxes of these classes only, numbered in this order; ``"mine=cat,dog"`` makes one of several.
+        DataError for a name that there is not, or that stands for two."""
+        number: dict[int, int] = {}
+        names = []
+        for k, each in enumerate(wanted):
+            name, _, parts = each.partition("=")
+            for part in parts.split(",") if parts else [name]:
+                if part not in self.classes:
+                    raise DataError(f"no box is a {part!r}: the classes of this data are {', '.join(self.classes)}")
+                if number.setdefault(self.classes.index(part), k) != k:
+                    raise DataError(f"{part!r} would be of two classes: name it once")
+            names.append(name)
         boxes = []
-        for each in self.boxes:
-            mine = each[np.isin(each[:, 4], list(number))]
+        for rows in self.boxes:
+            mine = rows[np.isin(rows[:, 4], list(number))]
             mine[:, 4] = [number[int(index)] for index in mine[:, 4]]
             boxes.append(mine)
         return BoxPictures(replace(self.pictures, classes=tuple(names)), tuple(boxes))
+
+    def background(self, classes: Sequence[str]) -> BoxPictures:
+        """The pictures in which nothing is boxed, for a set that boxes ``classes``. DataError where there are none."""
+        empty = self.take(np.flatnonzero([not len(each) for each in self.boxes]))
+        if not len(empty):
+            raise DataError("in every picture that should be background something is boxed: leave --background out")
+        return BoxPictures(replace(empty.pictures, classes=tuple(classes)), empty.boxes)
 
 
 def read_boxes(path: Path, limit: int | None = None, held_out: bool = False) -> BoxPictures:

@@ -152,17 +152,17 @@ def suppress(corners: np.ndarray, scores: np.ndarray, head: BoxHead) -> list[Box
     for i in order:
         if len(kept) == head.most:
             break
-        if not any(best[i] == best[k] and overlap(corners[i], corners[k]) > head.overlap for k in kept):
+        mine = [k for k in kept if best[k] == best[i]]
+        if not (overlaps_with(corners[i], corners[mine]) > head.overlap).any():
             kept.append(i)
     return [Box(int(best[i]), float(score[i]), *map(float, corners[i])) for i in kept]
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes; 0 where both are empty."""
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    both = float(sides.clip(0).prod())
-    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - both
-    return both / union if union > 0 else 0.0
+def overlaps_with(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box and each of (N, 4) others; 0 where both are empty."""
+    both = (np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])).clip(0).prod(1)
+    union = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - both
+    return np.where(union > 0, both / np.where(union > 0, union, 1), 0.0)
 
 
 def points_shape(shape: tuple[int, ...], head: BoxHead, classes: int) -> tuple[int, ...]:

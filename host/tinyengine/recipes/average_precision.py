@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyengine.data.box_pictures import COUNTS
-from tinyengine.data.boxes import Box, overlap
+from tinyengine.data.boxes import Box, overlaps_with
 
 SIZES = {"below 1 %": (0.0, 0.01), "1-5 %": (0.01, 0.05), "5-20 %": (0.05, 0.2), "above 20 %": (0.2, 1.01)}
 """Shares of the picture."""
@@ -75,23 +75,51 @@ def _matched(
         area = (truth[:, 2] - truth[:, 0]) * (truth[:, 3] - truth[:, 1])
         counts = (truth[:, 5] == COUNTS) & (area >= limits[0]) & (area < limits[1])
         count += int(counts.sum())
-        taken = np.zeros(len(truth), bool)
-        for box in sorted((box for box in mine if box.index == index), key=lambda box: -box.score):
-            edges = np.array([box.left, box.top, box.right, box.bottom])
-            overlaps = np.array([overlap(edges, other) for other in truth[:, :4]])
-            free = np.where(taken | (truth[:, 5] != COUNTS), -1.0, overlaps)
-            best = int(free.argmax()) if len(free) else -1
-            if best >= 0 and free[best] >= OVERLAP:
-                taken[best] = True
+        for box, best in _paired([box for box in mine if box.index == index], truth):
+            if best is not None:
                 if counts[best]:
                     scores.append(box.score)
                     right.append(True)
                 continue
+            edges = _edges(box)
             own = float((edges[2:] - edges[:2]).prod())
             if limits[0] <= own < limits[1] and not _hidden(edges, truth[truth[:, 5] != COUNTS]):
                 scores.append(box.score)
                 right.append(False)
     return scores, right, count
+
+
+def confused(found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray], classes: int) -> np.ndarray:
+    """(classes, classes) int: of boxes of each class that are found, whatever class that says, as how many of which."""
+    table = np.zeros((classes, classes), int)
+    for mine, truth in zip(found, boxes, strict=True):
+        for box, best in _paired(mine, truth):
+            if best is not None:
+                table[int(truth[best, 4]), box.index] += 1
+    return table
+
+
+def as_one(found: Sequence[Sequence[Box]], boxes: Sequence[np.ndarray]) -> tuple[list[list[Box]], list[np.ndarray]]:
+    """The same, all of class 0."""
+    columns = np.array([1, 1, 1, 1, 0, 1], np.float32)
+    return [[replace(box, index=0) for box in each] for each in found], [each * columns for each in boxes]
+
+
+def _paired(found: Sequence[Box], truth: np.ndarray) -> Iterator[tuple[Box, int | None]]:
+    """Found boxes, best first, and of the ``truth`` (K, 6) the one that each takes."""
+    free = truth[:, 5] == COUNTS
+    for box in sorted(found, key=lambda box: -box.score):
+        overlaps = np.where(free, overlaps_with(_edges(box), truth[:, :4]), -1.0)
+        best = int(overlaps.argmax()) if len(overlaps) else None
+        if best is not None and overlaps[best] < OVERLAP:
+            best = None
+        if best is not None:
+            free[best] = False
+        yield box, best
+
+
+def _edges(box: Box) -> np.ndarray:
+    return np.array([box.left, box.top, box.right, box.bottom])
 
 
 def _hidden(edges: np.ndarray, ignored: np.ndarray) -> bool:

@@ -19,10 +19,14 @@ from tinyengine.zoo.detector import Detector, detector_macs
 
 @dataclass(slots=True)
 class BoxFitOptions(FitOptions):
-    """``classes``: those to find, all of the data's where there are none; ``leave_out``: blocks of the architecture."""
+    """``classes``: those to find, all of the data's where there are none (``BoxPictures.of_classes``);
+    ``background``: sets whose pictures without boxes show none of them; ``leave_out``: blocks of the architecture;
+    ``narrow``: blocks and their expansions."""
 
     classes: tuple[str, ...] = ()
+    background: tuple[Path, ...] = ()
     leave_out: tuple[int, ...] = ()
+    narrow: tuple[tuple[int, int], ...] = ()
     mosaic: float = 0.0
 
 
@@ -54,8 +58,10 @@ def fit_boxes(options: BoxFitOptions, activity: Activity = silent, say: Say = si
                 f"{options.validate} boxes the classes {[*validation.pictures.classes]} and the training data "
                 f"{[*names]}; choose some by --class"
             )
-    detector = Detector(network, len(names), options.leave_out)
-    training = BoxTraining(detector, options.recipe, data, options.run, options.start, options.mosaic)
+    detector = Detector(network, len(names), options.leave_out, options.narrow)
+    training = BoxTraining(
+        detector, options.recipe, data, options.run, options.start, options.mosaic, options.backend, options.threads
+    )
     if options.resume:
         training.resume()
     training.run(validation, activity, say)
@@ -93,4 +99,6 @@ def _load(
     sets = [read_boxes(path, limit, held_out) for path in paths]
     if options.classes:
         sets = [each.of_classes(options.classes) for each in sets]
+    if not held_out:
+        sets += [read_boxes(path, limit).background(sets[0].classes) for path in options.background]
     return BoxArrays.of(join_boxes(sets), size, part(activity, f"reading {', '.join(path.name for path in paths)}"))

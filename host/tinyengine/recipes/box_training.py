@@ -16,16 +16,19 @@ from tinyengine.errors import DataError
 from tinyengine.optional import tensorflow
 from tinyengine.recipes.average_precision import Precision, average_precision
 from tinyengine.recipes.box_engine import BoxEngine
+from tinyengine.recipes.engine import Engine
 from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.recipe import Recipe
-from tinyengine.recipes.start import begin
-from tinyengine.recipes.train import Training
+from tinyengine.recipes.start import MEASURED_ANEW, begin, begin_detector, narrow, some_pictures
+from tinyengine.recipes.train import BACKENDS, Training
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.detector import NAME, Detector, detector_model
 from tinyengine.zoo.export import load_weights
 
-MEASURED = 12
+MEASURED = 5
 """How often in a run the AP is measured, at most: it takes as long as a third of an epoch."""
+PLAIN_END = 0.15
+"""The last share of a run, whose pictures are not put together from others: like those that the network is for."""
 _SUREST = 100
 """Boxes of a picture that the AP is measured on, whatever their score, down to this one:"""
 _LEAST_SCORE = 0.02
@@ -58,11 +61,13 @@ class BoxTraining(Training):
         folder: Path,
         start: Path | None = None,
         mosaic: float = 0.0,
+        backend: str = BACKENDS[0],
+        threads: int = 1,
     ) -> None:
-        """``start``: weights of this detector, from another run or a .keras; or of the whole backbone, of which those
-        of the layers that the detector has are taken."""
+        """``start``: weights of this detector, from another run, a .keras or a .tflite (which may have other classes);
+        or of the whole backbone, of which those of the layers that the detector has are taken."""
         self.detector, self.boxes, self.mosaic = detector, data.boxes, mosaic
-        super().__init__(detector.backbone, recipe, data.pictures, folder, start)
+        super().__init__(detector.backbone, recipe, data.pictures, folder, start, backend, threads)
 
     def _make_targets(self) -> np.ndarray:
         most = max(len(each) for each in self.boxes)
@@ -75,12 +80,26 @@ class BoxTraining(Training):
         return detector_model(self.detector)
 
     def _begin(self, start: Path) -> bytes:
+        if not self.detector.narrowed:
+            return self._begin_whole(self.model, start)
+        wide = detector_model(replace(self.detector, narrowed=()))
+        digest = self._begin_whole(wide, start)
+        narrow(
+            self.model, wide, some_pictures(self.data.values, MEASURED_ANEW, self.network.resolution, self.recipe.seed)
+        )
+        return digest
+
+    def _begin_whole(self, model: Any, start: Path) -> bytes:
+        """``model``: the detector, nothing narrowed."""
+        pictures, seed = self.data.values, self.recipe.seed
+        if start.suffix == ".tflite" and start.is_file() and begin_detector(model, start, pictures, seed):
+            return hashlib.sha256(start.read_bytes()).digest()
         if _is_detector(start):
-            load_weights(self.model, start)
+            load_weights(model, start)
             return hashlib.sha256(start.read_bytes()).digest()
         whole = keras_model(self.network, softmax=False)
-        digest = begin(whole, self.network, start, self.data.values, self.recipe.seed)
-        for layer in self.model.layers:
+        digest = begin(whole, self.network, start, pictures, seed)
+        for layer in model.layers:
             if layer.weights and not layer.name.startswith("boxes"):
                 layer.set_weights(whole.get_layer(layer.name).get_weights())
         return digest
@@ -91,10 +110,15 @@ class BoxTraining(Training):
     def _settings(self) -> list[Any]:
         return [asdict(self.detector), asdict(self.recipe), self.mosaic]
 
-    def _make_engine(self, backend: str, threads: int) -> BoxEngine:
+    def _make_engine(self, backend: str, threads: int) -> Engine:
         model = detector_model(self.detector)
         model.set_weights(self.model.get_weights())
-        return BoxEngine(model, self.detector, self.recipe, self.mosaic)
+        until = round((1 - PLAIN_END) * self.steps)
+        if backend == "pytorch":
+            from tinyengine.recipes.torch_box_engine import TorchBoxEngine  # needs an extra
+
+            return TorchBoxEngine(model, self.detector, self.recipe, self.mosaic, until, threads)
+        return BoxEngine(model, self.detector, self.recipe, self.mosaic, until)
 
     def _measure(self, validation: BoxArrays, epoch: int) -> float | None:
         epochs = -(-self.steps // self.steps_per_epoch)

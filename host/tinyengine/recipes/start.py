@@ -8,6 +8,7 @@ in any new network, and the features before it are scaled to a deviation for whi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tinyengine.recipes.imagenet_start import kernel_shape, take_weights
 from tinyengine.recipes.teacher import TEACHERS
 from tinyengine.supernet.file import Supernet, is_supernet, load_supernet
 from tinyengine.supernet.weights import cut
+from tinyengine.zoo.detector import OF_A_BOX, detector_convolutions
 from tinyengine.zoo.export import load_weights
 from tinyengine.zoo.table import Attention, Convolution, Network, convolutions
 
@@ -71,7 +73,7 @@ def some_pictures(pictures: np.ndarray, count: int, size: int, seed: int) -> np.
 
 def _begin_with_imagenet(model: keras.Model, network: Network, name: str, pictures: np.ndarray) -> None:
     take_weights(model, network, name)
-    measure_normalization(model, network, pictures)
+    measure_normalization(model, convolutions(network)[:-1], pictures)
     last = convolutions(network)[-2]
     taps = [_normalization(model, last).output, model.get_layer("average").output]
     means, deviations = _moments(model, taps, pictures, False)
@@ -87,7 +89,42 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
     *layers, classifier = convolutions(network)
     real = real_layers(start)
     if len(real) not in (len(layers), len(layers) + 1):
-        raise _other(start, network, f"{len(real)} layers with weights instead of {len(layers) + 1}")
+        raise _other(start, network.name, f"{len(real)} layers with weights instead of {len(layers) + 1}")
+    means, deviations = _unfold(model, layers, real, start, network.name, pictures, ["average"])
+    if len(real) > len(layers) and real[-1].kernel.shape == (1, 1, classifier.in_channels, classifier.out_channels):
+        _classifier(model, real[-1])
+    else:
+        _new_classifier(model, network, means[-1], deviations[-1])
+
+
+def begin_detector(model: keras.Model, start: Path, pictures: np.ndarray, seed: int = 0) -> bool:
+    """Give a detector (``zoo.detector``) the weights of an int8 one of the same architecture, which may find other
+    classes; False where ``start`` (.tflite) has no convolution at its end or as many layers as no such detector has."""
+    *layers, last = detector_convolutions(model)
+    real = real_layers(start)
+    if len(real) != len(layers) + 1 or real[-1].kernel.shape[:3] != (1, 1, last.in_channels):
+        return False
+    size = model.input.shape[1]
+    _unfold(model, layers, real, start, model.name, some_pictures(pictures, MEASURED, size, seed))
+    kernel, bias = model.get_layer(last.name).get_weights()
+    same = real[-1].kernel.shape[-1] == last.out_channels
+    shared = last.out_channels if same else OF_A_BOX
+    kernel[..., :shared], bias[:shared] = real[-1].kernel[..., :shared], real[-1].bias[:shared]
+    model.get_layer(last.name).set_weights([kernel, bias])
+    return True
+
+
+def _unfold(
+    model: keras.Model,
+    layers: Sequence[Convolution],
+    real: Sequence[RealLayer],
+    start: Path,
+    name: str,
+    pictures: np.ndarray,
+    more: Sequence[str] = (),
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Give each of ``layers`` its weights, and a normalization that changes nothing; means and deviations of their
+    outputs, and of those of ``more`` layers."""
     for layer, its in zip(layers, real, strict=False):
         shape = kernel_shape(layer)
         if its.kernel.shape != shape or its.stride != (layer.stride, layer.stride):
@@ -95,22 +132,19 @@ def _begin_with_network(model: keras.Model, network: Network, start: Path, pictu
                 f"{'x'.join(map(str, shape))} with stride {stride}"
                 for shape, stride in ((shape, layer.stride), (its.kernel.shape, its.stride[0]))
             )
-            raise _other(start, network, f"{layer.name} of {theirs} instead of {ours}")
+            raise _other(start, name, f"{layer.name} of {theirs} instead of {ours}")
     for layer, its in zip(layers, real, strict=False):
         ones = np.ones(len(its.bias))
         model.get_layer(layer.name).set_weights([its.kernel])
         # adds the bias and changes nothing else
         _normalization(model, layer).set_weights([ones * np.sqrt(1 + _EPSILON), 0 * ones, -its.bias, ones])
-    taps = [_normalization(model, layer).output for layer in layers]
-    means, deviations = _moments(model, [*taps, model.get_layer("average").output], pictures, False)
+    taps = [*(_normalization(model, layer).output for layer in layers), *(model.get_layer(n).output for n in more)]
+    means, deviations = _moments(model, taps, pictures, False)
     for layer, its, mean, deviation in zip(layers, real, means, deviations, strict=False):
         variance = np.square(deviation)
         gamma = np.sqrt(variance + _EPSILON)
         _normalization(model, layer).set_weights([gamma, mean, mean - its.bias, variance])
-    if len(real) > len(layers) and real[-1].kernel.shape == (1, 1, classifier.in_channels, classifier.out_channels):
-        _classifier(model, real[-1])
-    else:
-        _new_classifier(model, network, means[-1], deviations[-1])
+    return means, deviations
 
 
 def _inherit(model: keras.Model, network: Network, supernet: Supernet, pictures: np.ndarray) -> None:
@@ -121,7 +155,7 @@ def _inherit(model: keras.Model, network: Network, supernet: Supernet, pictures:
             model.get_layer(f"{name}_bn").set_weights(vectors)
         elif len(supernet.classes) == network.classes:
             model.get_layer(name).set_weights([kernel, *vectors])
-    measure_normalization(model, network, pictures)
+    measure_normalization(model, convolutions(network)[:-1], pictures)
 
 
 def _classifier(model: keras.Model, its: RealLayer) -> None:
@@ -163,14 +197,40 @@ def _normalization(model: keras.Model, layer: Convolution) -> keras.Layer:
     return model.get_layer(f"{layer.name}_bn")
 
 
-def measure_normalization(model: keras.Model, network: Network, pictures: np.ndarray) -> None:
-    """Replace the statistics of all normalizations by those on uint8 ``pictures`` of the model's size: what a network
-    that was trained at another resolution needs, where features are larger or smaller."""
-    layers = convolutions(network)[:-1]
+def measure_normalization(model: keras.Model, layers: Sequence[Convolution], pictures: np.ndarray) -> None:
+    """Replace the statistics of the normalizations behind ``layers`` by those on uint8 ``pictures`` of the model's
+    size: what a network that was trained at another resolution needs, where features are larger or smaller."""
     means, deviations = _moments(model, [model.get_layer(layer.name).output for layer in layers], pictures, True)
     for layer, mean, deviation in zip(layers, means, deviations, strict=True):
         gamma, beta, _, _ = _normalization(model, layer).get_weights()
         _normalization(model, layer).set_weights([gamma, beta, mean, np.square(deviation)])
+
+
+def narrow(model: keras.Model, wide: keras.Model, pictures: np.ndarray) -> None:
+    """Give a detector the weights of one whose blocks have more channels between their convolutions. Of these, those
+    are kept that say most: by the deviation of what comes out of the depthwise convolution, and by how much the last
+    one makes of it. Normalizations are measured anew on ``pictures`` (N, R, R, 3), uint8."""
+    layers = detector_convolutions(model)
+    inner = [layer for layer in layers if layer.kind == "depthwise" and layer.name.startswith("block")]
+    taps = [wide.get_layer(f"{layer.name}_relu6").output for layer in inner]
+    kept = {}
+    for layer, deviation in zip(inner, _moments(wide, taps, pictures, False)[1], strict=True):
+        block = layer.name.removesuffix("_depthwise")
+        gamma, _, _, variance = wide.get_layer(f"{block}_project_bn").get_weights()
+        made = wide.get_layer(f"{block}_project").get_weights()[0][0, 0] * (gamma / np.sqrt(variance + _EPSILON))
+        says = deviation * np.sqrt(np.square(made).sum(1))
+        kept[block] = np.sort(np.argsort(-says, kind="stable")[: layer.out_channels])
+    for name, its in ((layer.name, layer) for layer in model.layers if layer.weights):
+        block, _, role = name.removesuffix("_bn").partition("_")
+        values = wide.get_layer(name).get_weights()
+        if block in kept:
+            axis = {"expand": -1, "depthwise": -2, "project": -2}[role]
+            if name.endswith("_bn"):
+                values = values if role == "project" else [value[kept[block]] for value in values]
+            else:
+                values = [np.take(values[0], kept[block], axis)]
+        its.set_weights(values)
+    measure_normalization(model, layers[:-1], pictures)
 
 
 def _moments(
@@ -190,8 +250,8 @@ def _moments(
     return [m[0] for m in moments], [np.sqrt(np.maximum(m[1] - m[0] ** 2, 0)) for m in moments]
 
 
-def _other(start: Path, network: Network, difference: str) -> ModelError:
+def _other(start: Path, name: str, difference: str) -> ModelError:
     return ModelError(
-        f"{start.name} does not have the architecture {network.name}: it has {difference}; give --arch its own "
+        f"{start.name} does not have the architecture {name}: it has {difference}; give --arch its own "
         "(tinyengine zoo list)"
     )

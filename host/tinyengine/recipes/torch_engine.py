@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,34 +20,26 @@ from tinyengine.recipes.engine import State, decays
 from tinyengine.recipes.online_teacher import OnlineTeacher
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.torch_network import Tensors, folded, forward, to_keras, to_torch
-from tinyengine.zoo.table import Network, convolutions
+from tinyengine.zoo.table import Convolution, Network, convolutions
 
 
-class TorchEngine:
-    """Steps of the network, activations in channels-last order."""
+class TorchSteps(ABC):
+    """Steps of a network, whatever its loss is; activations in channels-last order."""
 
     def __init__(
-        self,
-        model: Any,
-        network: Network,
-        recipe: Recipe,
-        classes: int,
-        threads: int,
-        teacher: OnlineTeacher | None = None,
+        self, model: Any, layers: Iterable[Convolution], recipe: Recipe, threads: int, frozen: Sequence[str] = ()
     ) -> None:
-        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``. ``teacher``
-        completes the targets of each step."""
+        """``model`` is the Keras model whose weights it begins with, ``layers`` are those with weights, of which
+        ``frozen`` keep theirs."""
         self._torch = torch("train a network with --backend pytorch")
         self._torch.set_num_threads(threads)
         _keep_memory()
-        self._tf = tf = tensorflow("augment pictures", threads)
-        how, size = recipe.augmentation, network.resolution
-        self._augment = tf.function(lambda pixels, targets, seed: augment(pixels, targets, size, how, seed))
-        self._network, self._recipe, self._classes, self._teacher = network, recipe, classes, teacher
-        self._layers = {layer.name: layer for layer in convolutions(network)}
+        self._tf = tensorflow("augment pictures", threads)
+        self._augment = self._tf.function(self._augmented)
+        self._recipe = recipe
+        self._layers = {layer.name: layer for layer in layers}
         names = [weight.path for weight in model.weights]
         trainable = {variable.path for variable in model.trainable_variables}
-        frozen = _first_layers(network, recipe.freeze)
         moving = [name in trainable and _layer_of(name) not in frozen for name in names]
         self._trained = [k for k, moves in enumerate(moving) if moves]
         self._kinds = [self._kind(name) for name in names]
@@ -65,17 +59,18 @@ class TorchEngine:
         torch = self._torch
         arguments = (self._tf.constant(value) for value in (pixels, targets, np.array(seed, np.int32)))
         images, answers = (torch.from_numpy(t.numpy()) for t in self._augment(*arguments))
-        images = images.permute(0, 3, 1, 2)
-        if self._teacher is not None:
-            answers = self._teacher.complete(images, answers)
-        outputs, classes = forward(self._network, self._by_layer, images), self._classes
-        loss = torch.nn.functional.cross_entropy(outputs[:, :classes], answers[:, :classes])
-        if outputs.shape[1] > classes:
-            difference = torch.nn.functional.mse_loss(outputs[:, classes:], answers[:, classes:])
-            loss = loss + self._recipe.embedding_weight * difference
         weights = [self._weights[k] for k in self._trained]
-        self._update(list(torch.autograd.grad(loss, weights)), rate, keep)
-        return float(loss.detach())
+        loss, gradients = self._gradients(images.permute(0, 3, 1, 2), answers, weights)
+        self._update(gradients, rate, keep)
+        return loss
+
+    @abstractmethod
+    def _augmented(self, pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        """The pictures (N, R, R, 3), float32, and their targets, by TensorFlow."""
+
+    @abstractmethod
+    def _gradients(self, images: Any, targets: Any, weights: list[Any]) -> tuple[float, list[Any]]:
+        """The loss of (N, 3, R, R) pictures, and its gradient by each of the weights."""
 
     def _update(self, gradients: list[Any], rate: float, keep: float) -> None:
         """SGD with Nesterov momentum on the trained weights, then the average of all."""
@@ -117,6 +112,38 @@ class TorchEngine:
     def _kind(self, path: str) -> str:
         layer = self._layers.get(path.split("/")[0])
         return layer.kind if layer is not None and path.endswith("kernel") else "vector"
+
+
+class TorchEngine(TorchSteps):
+    """Of a classifier, and of the embedding that it learns beside."""
+
+    def __init__(
+        self,
+        model: Any,
+        network: Network,
+        recipe: Recipe,
+        classes: int,
+        threads: int,
+        teacher: OnlineTeacher | None = None,
+    ) -> None:
+        """``model`` is the Keras model whose weights it begins with; see :class:`Engine` for ``classes``. ``teacher``
+        completes the targets of each step."""
+        self._network, self._classes, self._teacher = network, classes, teacher
+        super().__init__(model, convolutions(network), recipe, threads, _first_layers(network, recipe.freeze))
+
+    def _augmented(self, pixels: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        return augment(pixels, targets, self._network.resolution, self._recipe.augmentation, seed)
+
+    def _gradients(self, images: Any, targets: Any, weights: list[Any]) -> tuple[float, list[Any]]:
+        torch, classes = self._torch, self._classes
+        if self._teacher is not None:
+            targets = self._teacher.complete(images, targets)
+        outputs = forward(self._network, self._by_layer, images)
+        loss = torch.nn.functional.cross_entropy(outputs[:, :classes], targets[:, :classes])
+        if outputs.shape[1] > classes:
+            difference = torch.nn.functional.mse_loss(outputs[:, classes:], targets[:, classes:])
+            loss = loss + self._recipe.embedding_weight * difference
+        return float(loss.detach()), list(torch.autograd.grad(loss, weights))
 
 
 def _layer_of(path: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinyengine.optional import torch
-from tinyengine.zoo.table import EPSILON, Attention, Convolution, Network, convolutions
+from tinyengine.zoo.table import EPSILON, Attention, Block, Convolution, Network, convolutions
 
 Tensors = dict[str, list[Any]]
 """By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier, and of layers
@@ -24,6 +25,48 @@ _AXES = {"conv": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1), "dense": (1, 0)}
 _AXES_BACK = {"conv": (2, 3, 1, 0), "depthwise": (2, 3, 0, 1), "dense": (1, 0)}
 
 
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Convolutions with their normalization, and blocks of them, as functions of (N, C, H, W).
+
+    In ``training`` outputs are normalized with the statistics of the batch, of which the means and variances in
+    ``tensors`` (where they are not None) take the share ``momentum``. ``padding`` is SAME's by default."""
+
+    layers: dict[str, Convolution]
+    tensors: Tensors
+    training: bool = True
+    momentum: float = 1 - _KEEP_STATISTICS
+    padding: Padding | None = None
+
+    def normalized(self, x: Any, name: str, activation: bool = True) -> Any:
+        """The layer of that name, and ReLU6."""
+        functional, layer = torch("run a network").nn.functional, self.layers[name]
+        kernel, *behind = self.tensors[name]
+        groups = layer.in_channels if layer.kind == "depthwise" else 1
+        top, bottom, left, right = 2 * _padding(layer) if self.padding is None else self.padding[name]
+        even = (top, left) if (top, left) == (bottom, right) else (0, 0)
+        if (top, left) != (bottom, right):  # TensorFlow's SAME puts the odd row and column at the end
+            x = functional.pad(x, (left, right, top, bottom))
+        x = functional.conv2d(x, kernel, behind[0] if len(behind) == 1 else None, layer.stride, even, 1, groups)
+        if len(behind) > 1:
+            gamma, beta, mean, variance = behind
+            x = functional.batch_norm(x, mean, variance, gamma, beta, self.training, self.momentum, _EPSILON)
+        return functional.relu6(x, inplace=True) if activation else x
+
+    def block(self, x: Any, index: int, block: Block | Attention) -> Any:
+        """The block of that number."""
+        name, start = f"block{index}", x
+        if isinstance(block, Attention):
+            query, key = (self.normalized(x, f"{name}_{part}") for part in ("query", "key"))
+            mixed = linear_attention(query, key, self.normalized(x, f"{name}_value", activation=False), block.heads)
+            return start + self.normalized(mixed, f"{name}_project", activation=False)
+        if block.expansion != 1:
+            x = self.normalized(x, f"{name}_expand")
+        x = self.normalized(x, f"{name}_depthwise")
+        x = self.normalized(x, f"{name}_project", activation=False)
+        return start + x if block.stride == 1 and start.shape[1] == block.channels else x
+
+
 def forward(
     network: Network,
     tensors: Tensors,
@@ -32,44 +75,14 @@ def forward(
     momentum: float = 1 - _KEEP_STATISTICS,
     padding: Padding | None = None,
 ) -> Any:
-    """Outputs (N, K) of (N, 3, R, R) pictures. In ``training`` they are normalized with the statistics of the batch,
-    of which the means and variances in ``tensors`` (where they are not None) take the share ``momentum``. ``padding``
-    is SAME's by default."""
+    """Outputs (N, K) of (N, 3, R, R) pictures; see :class:`Layers`."""
     functional = torch("run a network").nn.functional
-    layers = {layer.name: layer for layer in convolutions(network)}
-
-    def normalized(x: Any, name: str, activation: bool = True) -> Any:
-        layer = layers[name]
-        kernel, *behind = tensors[name]
-        groups = layer.in_channels if layer.kind == "depthwise" else 1
-        top, bottom, left, right = 2 * _padding(layer) if padding is None else padding[name]
-        even = (top, left) if (top, left) == (bottom, right) else (0, 0)
-        if (top, left) != (bottom, right):  # TensorFlow's SAME puts the odd row and column at the end
-            x = functional.pad(x, (left, right, top, bottom))
-        x = functional.conv2d(x, kernel, behind[0] if len(behind) == 1 else None, layer.stride, even, 1, groups)
-        if len(behind) > 1:
-            gamma, beta, mean, variance = behind
-            x = functional.batch_norm(x, mean, variance, gamma, beta, training, momentum, _EPSILON)
-        return functional.relu6(x, inplace=True) if activation else x
-
-    x = normalized(x, "stem")
-    channels = network.stem
+    run = Layers({layer.name: layer for layer in convolutions(network)}, tensors, training, momentum, padding)
+    x = run.normalized(x, "stem")
     for index, block in enumerate(network.blocks):
-        name, start = f"block{index}", x
-        if isinstance(block, Attention):
-            query, key = (normalized(x, f"{name}_{part}") for part in ("query", "key"))
-            mixed = linear_attention(query, key, normalized(x, f"{name}_value", activation=False), block.heads)
-            x = start + normalized(mixed, f"{name}_project", activation=False)
-            continue
-        if block.expansion != 1:
-            x = normalized(x, f"{name}_expand")
-        x = normalized(x, f"{name}_depthwise")
-        x = normalized(x, f"{name}_project", activation=False)
-        if block.stride == 1 and channels == block.channels:
-            x = start + x
-        channels = block.channels
+        x = run.block(x, index, block)
     if network.head is not None:
-        x = normalized(x, "head")
+        x = run.normalized(x, "head")
     weight, bias = tensors["classifier"]
     return functional.linear(x.mean(dim=(2, 3)), weight, bias)
 

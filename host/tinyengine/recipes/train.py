@@ -30,7 +30,7 @@ from tinyengine.recipes.run_folder import learning_rate, write_npz
 from tinyengine.recipes.start import MEASURED_ANEW, begin, measure_normalization, some_pictures
 from tinyengine.recipes.tensorflow_engine import TensorflowEngine
 from tinyengine.zoo.build import keras_model
-from tinyengine.zoo.table import Network
+from tinyengine.zoo.table import Network, convolutions
 
 #: what computes the steps; the first is the default
 BACKENDS = ("tensorflow", "pytorch")
@@ -214,7 +214,7 @@ class Training:
     def _settle(self) -> None:
         """Of a run of no steps, whose resolution is new to its weights."""
         pictures = some_pictures(self.data.values, MEASURED_ANEW, self.network.resolution, self.recipe.seed)
-        measure_normalization(self.model, self.network, pictures)
+        measure_normalization(self.model, convolutions(self.network)[:-1], pictures)
 
     def _measure(self, validation: Any, epoch: int) -> float | None:
         """The accuracy of the model in per cent; None where this epoch is not measured."""

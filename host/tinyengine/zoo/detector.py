@@ -8,15 +8,14 @@ the classes where there are several.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tinyengine.data.boxes import BoxHead
 from tinyengine.errors import ModelError
 from tinyengine.optional import tensorflow
 from tinyengine.zoo.build import Builder
-from tinyengine.zoo.table import Block, Network
+from tinyengine.zoo.table import Attention, Block, Convolution, Network
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +25,8 @@ NAME = "detector"
 STRIDE = 8
 SIZE = (0.2, 0.4)
 """Width and height of a box whose logarithms are 0: what persons have on the middle, so that numbers remain small."""
+OF_A_BOX = 5
+"""Numbers of a cell before those of the classes."""
 REACH = 4.0
 THRESHOLD = 0.4
 """Scores say how well boxes fit, so they remain low; from here on 70 % of the boxes of `person_boxes` are right."""
@@ -34,11 +35,12 @@ THRESHOLD = 0.4
 @dataclass(frozen=True, slots=True)
 class Detector:
     """``backbone``: resolution, and the blocks of which those up to the stride 16 are used, but for ``left_out``;
-    ``classes`` of its own say nothing."""
+    ``classes`` of its own say nothing. ``narrowed``: blocks, and the expansions that they have instead of their own."""
 
     backbone: Network
     classes: int
     left_out: tuple[int, ...] = ()
+    narrowed: tuple[tuple[int, int], ...] = ()
     channels: int = 32
 
     @property
@@ -58,18 +60,9 @@ def detector_model(detector: Detector) -> keras.Model:
     x = inputs = layers.Input((network.resolution, network.resolution, 3), name="image")
     x = build.convolution(x, "stem", network.stem, 3, 2)
     taps = {}
-    for index, block in enumerate(network.blocks):
-        stride = block.stride if isinstance(block, Block) else 1
-        if network.resolution // x.shape[1] * stride > 2 * STRIDE:
-            break
-        if index in detector.left_out:
-            if isinstance(block, Block) and (stride != 1 or x.shape[-1] != block.channels):
-                raise ModelError(f"block {index} of {network.name} changes the shape, so it cannot be left out")
-            continue
+    for index, block in used_blocks(detector):
         x = build.block(x, index, block)
         taps[network.resolution // x.shape[1]] = x
-    if not {STRIDE, 2 * STRIDE} <= set(taps):
-        raise ModelError(f"{network.name} has no blocks at the strides {STRIDE} and {2 * STRIDE}")
     fine = build.convolution(taps[STRIDE], "boxes_fine", detector.channels, activation=False)
     coarse = build.convolution(taps[2 * STRIDE], "boxes_coarse", detector.channels, activation=False)
     x = layers.Add(name="boxes_add")(
@@ -78,15 +71,50 @@ def detector_model(detector: Detector) -> keras.Model:
     x = layers.ReLU(6.0, name="boxes_add_relu6")(x)
     x = build.depthwise(x, "boxes_depthwise", 3, 1)
     x = build.convolution(x, "boxes_project", detector.channels)
-    numbers = 5 + (detector.classes if detector.classes > 1 else 0)
+    numbers = OF_A_BOX + (detector.classes if detector.classes > 1 else 0)
     return tensorflow("build a detector").keras.Model(inputs, layers.Conv2D(numbers, 1, name="boxes")(x), name=NAME)
+
+
+def used_blocks(detector: Detector) -> list[tuple[int, Block | Attention]]:
+    """The backbone's blocks that run, and their numbers. ModelError where they make no detector."""
+    network, used, strides, narrowed = detector.backbone, [], set(), dict(detector.narrowed)
+    stride, channels = 2, network.stem
+    for index, block in enumerate(network.blocks):
+        own = block.stride if isinstance(block, Block) else 1
+        if stride * own > 2 * STRIDE:
+            break
+        if index in detector.left_out:
+            if isinstance(block, Block) and (own != 1 or channels != block.channels):
+                raise ModelError(f"block {index} of {network.name} changes the shape, so it cannot be left out")
+            continue
+        stride, channels = stride * own, block.channels if isinstance(block, Block) else channels
+        if index in narrowed:
+            if not isinstance(block, Block) or not 1 < narrowed[index] < block.expansion:
+                raise ModelError(f"block {index} of {network.name} cannot have an expansion of {narrowed[index]}")
+            block = replace(block, expansion=narrowed.pop(index))
+        used.append((index, block))
+        strides.add(stride)
+    if narrowed:
+        raise ModelError(f"the detector does not use block {next(iter(narrowed))}, so it cannot be narrowed")
+    if not {STRIDE, 2 * STRIDE} <= strides:
+        raise ModelError(f"{network.name} has no blocks at the strides {STRIDE} and {2 * STRIDE}")
+    return used
+
+
+def detector_convolutions(model: Any) -> list[Convolution]:
+    """The layers with weights of a detector's Keras model but for its normalizations, in the order in which they
+    run."""
+    found = []
+    for layer in model.layers:
+        if layer.weights and not layer.name.endswith("_bn"):
+            kind = "depthwise" if layer.name.endswith("_depthwise") else "conv"
+            (_, size, _, before), (_, out, _, after) = layer.input.shape, layer.output.shape
+            found.append(
+                Convolution(layer.name, kind, layer.kernel_size[0], layer.strides[0], before, after, size, out)
+            )
+    return found
 
 
 def detector_macs(model: Any) -> int:
     """Multiply-accumulates of one run."""
-    total = 0
-    for layer in model.layers:
-        if layer.name.endswith("_bn") or not layer.weights:
-            continue
-        total += prod(layer.weights[0].shape) * prod(layer.output.shape[1:3])
-    return total
+    return sum(layer.macs for layer in detector_convolutions(model))
