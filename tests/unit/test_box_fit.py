@@ -336,12 +336,12 @@ def test_a_narrower_detector_keeps_the_channels_that_say_something() -> None:
     pixels = coarse(64, 32)
     blocks = parse_blocks("e1c8k3 e4c8k3s2 e2c12k3s2 e2c12k3 e4c16k3s2")
     detector = Detector(replace(SMALL, blocks=blocks), 1, (), ((1, 2), (4, 2)))
-    wide = shaken(detector_model(replace(detector, narrowed=())))
+    wide, same, model = (detector_model(each) for each in (*[replace(detector, narrowed=())] * 2, detector))
+    narrow(wide, shaken(detector_model(replace(detector, narrowed=()))), pixels)  # so that no channel is dead
     for name in ("block1_project", "block4_project"):
         [kernel] = wide.get_layer(name).get_weights()
         kernel[:, :, np.random.default_rng(1).permutation(kernel.shape[2])[: kernel.shape[2] // 2]] = 0
         wide.get_layer(name).set_weights([kernel])
-    same, model = detector_model(replace(detector, narrowed=())), detector_model(detector)
     narrow(same, wide, pixels)  # nothing but its normalization is measured
     narrow(model, wide, pixels)
     expected = keras_outputs(same, pixels)

@@ -35,7 +35,7 @@ def test_nothing_that_is_kept_overlaps_and_nothing_else_is_lost(seed: int) -> No
     for i, first in enumerate(found):
         assert first.score >= 0.3
         for k, second in enumerate(found[:i]):
-            assert first.index != second.index or overlaps_with(edges[i], edges[k : k + 1])[0] <= 0.4
+            assert first.index != second.index or overlaps_with(edges[i], edges[k][None])[0] <= 0.4
     if len(found) < head.most:
         for corner, score in zip(corners.clip(0, 1), scores, strict=True):
             index = int(score.argmax())

@@ -79,6 +79,9 @@ def test_faces_are_measured_as_one_and_by_class(
     monkeypatch.setattr(bench, "shared_dir", lambda: tmp_path)
     head = {"head": "grid", "anchors": [[0.4, 0.4]], "reach": 2}
     found = bench.measure(detector(tmp_path / "net.tflite", head, bench.FACES))
+    line = bench._threshold([[bench.Box(1, 0.9, 0, 0, 1, 1)]], [np.array([[0, 0, 1, 1, 1, 1]], np.float32)], 0.5, 2)
+    assert line == bench.Threshold(0.5, 100.0, 100.0, 100.0)
+    monkeypatch.setattr(bench, "_threshold", lambda *_: line)
     assert found.pictures == found.precision.count == 9
     assert {name: each.count for name, each in found.by_class.items()} == {"mask": 3, "no_mask": 6}
     said = CliRunner().invoke(bench.main, [str(tmp_path / "net.tflite")])
