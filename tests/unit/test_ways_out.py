@@ -360,6 +360,8 @@ TESTED: dict[str, str] = {
     "name those to begin with by --start": "test_online_teacher.py::test_frozen_blocks_keep",
     "at most {}": "test_online_teacher.py::test_frozen_blocks_keep",
     "give --epochs": "test_box_fit.py::test_squares_are_learned_found_and_a_run_continues",
+    "name it once": "test_box_fit.py::test_the_forms_of_boxes_say_the_same",
+    "leave --background out": "test_box_fit.py::test_the_forms_of_boxes_say_the_same",
     "start with the run's best.npz or model.keras instead": "test_recipes.py::test_a_run_may_begin_with_the_weights",
     "it has {}; give --arch its own (tinyengine zoo list)": "test_start.py::test_a_run_begins_with_an_int8_network",
     "name them with --start": "test_start.py::test_no_passes_only_measure_the_normalization",
