@@ -367,7 +367,8 @@ def test_pytorch_takes_the_same_step() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     ours, theirs = (engine.state() for engine in engines)
     for a, b in zip(ours["velocity"], theirs["velocity"], strict=True):
-        assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(a) + 1e-5
+        # an offset that the next normalization takes away has a gradient of nothing but rounding
+        assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(a) + 1e-4
     for name in ("weight", "average"):
         for a, b in zip(ours[name], theirs[name], strict=True):
             np.testing.assert_allclose(a, b, atol=1e-3)
