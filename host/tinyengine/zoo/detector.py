@@ -29,8 +29,8 @@ OF_A_BOX = 5
 """Numbers of a cell before those of the classes."""
 REACH = 4.0
 THRESHOLD = 0.4
-"""Scores say how well boxes fit, so they remain low; from here on 81 % of the boxes of `person_boxes` are right and 84 %
-of those of `face_mask`."""
+"""Scores say how well boxes fit, so they remain low; from here on 81 % of the boxes of `person_boxes` are right, of
+`face_mask` 84 %."""
 
 
 @dataclass(frozen=True, slots=True)
