@@ -196,7 +196,7 @@ def test_reserves_cover_cameras_and_what_reads_them(network: tuple[Path, Path]) 
 def test_the_schedule_leaves_room_for_the_lines() -> None:
     """What a whole frame leaves of the board's memory is not all the arena's."""
     board = load(BOARD)
-    path = project_root() / "models" / "person_boxes.tflite"
+    path = project_root() / "models" / "face_mask.tflite"
     fits = compile_model(
         path, CompileOptions(board.cpu, sram_available=board.network_sram_bytes, camera_width=board.camera_width)
     )
