@@ -173,6 +173,7 @@ class WeightRows:
 
     Bytes: weights begin ``offset`` behind the start of ``array()``, a pair of output channels takes ``pair``, four
     weights of a channel are ``quad`` apart, and those of a pair's second channel ``second`` behind the first one's.
+    ``fours``: as te_conv_quads.h has them, where ``pair`` is what four channels take, and ``second`` is unused.
     """
 
     array: Callable[[], CValue]
@@ -180,6 +181,7 @@ class WeightRows:
     pair: int
     quad: int
     second: int
+    fours: bool = False
 
 
 class Form(StrEnum):

@@ -27,6 +27,9 @@ WIDE_WORDS = 14
 WIDE_QUAD = 0x80000000
 """TE_CONV_QUADS_WIDE"""
 
+QUAD_EXACT_WORDS = 5
+"""TE_CONV_QUADS_EXACT_WORDS"""
+
 QUAD = 4
 """Output channels that te_conv_quads.h computes at a time, and at least."""
 
@@ -345,7 +348,7 @@ def matrix_of(
     compact = target.optimize == "flash"
     if target.features >= MVE and channels >= QUAD and not trained:
         return _vector_matrix(shapes, window, layer, target, rows)
-    quads = layer.paired and channels >= QUAD and not (trained or compact)
+    quads = layer.paired and channels >= QUAD and not compact
     narrow = is_pointwise(window) and depth == NARROW_CHANNELS and not (trained or compact or rounding == "wide")
     whole = rows == shapes[1][0] and target.optimize == "time"  # then scratch memory for columns buys cycles
     if narrow and not (quads and whole):

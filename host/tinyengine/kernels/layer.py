@@ -35,9 +35,9 @@ def layer_of(op: Operator, graph: Graph, requant: str) -> Layer | None:
     if requant == "fast":
         constants = fast_requant(constants, sums)
     rounding = fixed_rounding(constants, sums)
-    return None if rounding is None else Layer(zero, constants, rounding, _fits_pairs(weights))
+    return None if rounding is None else Layer(zero, constants, rounding, fits_pairs(weights))
 
 
-def _fits_pairs(weights: np.ndarray) -> bool:
+def fits_pairs(weights: np.ndarray) -> bool:
     """Of ``weights`` (channels, taps): the sum of a channel's products is below 2**23, and no weight is -128."""
     return bool(weights.min(initial=0) > -128 and (np.abs(weights).sum(axis=1) < (1 << 23) // 128).all())

@@ -33,6 +33,7 @@ REPLACED: dict[str, tuple[str, ...]] = {
         "te_gradient_tile",
         "te_depthwise_taps",
         "te_widen_rows",
+        "te_widen_fours",
         "te_magnitude_4",
         "te_round_4",
         "te_scale_16",

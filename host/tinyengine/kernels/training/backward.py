@@ -177,7 +177,7 @@ def layer_call(
     if is_pointwise(window) and op.kind is OpKind.CONV_2D and channels % 4 == 0 and outputs[2] % 8 == 0:
         rows = _weight_rows(forward, weights, layout) if wanted else None
         if rows is not None:
-            block = ceil_div(pixels, ceil_div(pixels, min(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))))
+            block = _block(pixels, max(LEAST_BLOCK, block_bytes // (4 * channels)))
             input_gradient = "te_pointwise_input_gradient"
             scratch = 8 * outputs[2] + 4 * channels * block + 2 * channels
         if weights is not None and pixels < PIXELS_IN_INT32:
@@ -242,18 +242,33 @@ def layer_call(
     )
 
 
+def _block(pixels: int, most: int) -> int:
+    """Pixels at a time, ``most`` or fewer (4 at least): even, for they are computed in pairs, in blocks of one size."""
+    if pixels <= most:
+        return pixels
+    return min(round_up(ceil_div(pixels, ceil_div(pixels, most)), 2), most // 2 * 2)
+
+
 def _weight_rows(forward: KernelCall, weights: TrainedConstant | None, layout: StateLayout) -> Packer | None:
     """te_weight_rows: in the state if all weights are trained, else those that the forward kernel reads, if it can."""
     if weights is not None and len(weights.channels) == weights.layer.in_channels:
         part, depth = layout.part(weights.name), weights.layer.in_channels
         assert part is not None
         base = state_pointer(part)
-        return lambda: {"base": base, "offset": 0, "pair": 2 * depth, "quad": 4, "second": depth, "whole": 1}
+        return lambda: {
+            "base": base,
+            "offset": 0,
+            "pair": 2 * depth,
+            "quad": 4,
+            "second": depth,
+            "whole": 1,
+            "fours": 0,
+        }
     rows = forward.weight_rows
     if rows is None:
         return None
     places: dict[str, CValue] = {"offset": rows.offset, "pair": rows.pair, "quad": rows.quad, "second": rows.second}
-    return lambda: {"base": rows.array(), **places, "whole": 0}
+    return lambda: {"base": rows.array(), **places, "whole": 0, "fours": int(rows.fours)}
 
 
 def layer_note(wanted: bool, weights: bool, bias: bool) -> str:

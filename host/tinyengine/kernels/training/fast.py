@@ -19,7 +19,15 @@ from tinyengine.ir.sums import SumRange, sum_range
 from tinyengine.kernels import params
 from tinyengine.kernels.base import CArray, CValue, KernelCall, Target, WeightRows
 from tinyengine.kernels.conv import bias_of, channel_weights, weights_of
-from tinyengine.kernels.conv_fast import ROUND_WORDS, Matrix, layer_matrix, matrix_call, matrix_params
+from tinyengine.kernels.conv_fast import (
+    QUAD,
+    QUAD_EXACT_WORDS,
+    ROUND_WORDS,
+    Matrix,
+    layer_matrix,
+    matrix_call,
+    matrix_params,
+)
 from tinyengine.kernels.depthwise_fast import (
     depthwise_call,
     depthwise_params,
@@ -31,7 +39,7 @@ from tinyengine.kernels.depthwise_fast import (
 )
 from tinyengine.kernels.depthwise_map import BiasLimits
 from tinyengine.kernels.fixed import fixed_rounding
-from tinyengine.kernels.layer import Layer
+from tinyengine.kernels.layer import Layer, fits_pairs
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
 from tinyengine.training.factors import bias_limit
@@ -92,7 +100,9 @@ def trained_conv(
     layer = _trained(op, graph)
     if layer is None:
         return None
-    matrix = layer_matrix(op, graph, layer, target, trained=True)
+    # Trained weights may become what two channels in a halfword cannot be.
+    paired = weights is None and not layer.rounding.wide and fits_pairs(channel_weights(op, graph))
+    matrix = layer_matrix(op, graph, replace(layer, paired=paired), target, trained=True)
     taps, order = prod(kernel), matrix.field.order()
     trained = np.array([], np.int64) if weights is None else weights.channels
     everything = len(trained) == depth and np.array_equal(order, np.arange(taps * depth))
@@ -111,23 +121,25 @@ def trained_conv(
             "bias": params.state_pointer(bias),
             "values": "NULL" if weights is None else params.state_pointer(weights),
             "places": "NULL" if places else CArray("places", _places(order, taps, depth, trained)),
-            "live": _live(layer.rounding.constant),
+            "live": _live(layer.rounding.constant, QUAD if matrix.quads else 2),
             "count": taps * len(trained),
-            "round_words": ROUND_WORDS[matrix.rounding],
+            "round_words": QUAD_EXACT_WORDS if matrix.quads else ROUND_WORDS[matrix.rounding],
             "doubled": int(matrix.doubled),
             "whole": int(everything),
+            "fours": int(matrix.quads),
         }
 
-    pair = 4 * matrix.pair_words
+    together = 4 * (4 + 4 * matrix.groups + QUAD_EXACT_WORDS if matrix.quads else matrix.pair_words)
+    rows = WeightRows(lambda: call.params["weights"], offset=8, pair=together, quad=8, second=4)
     return replace(
         call,
         function="te_conv_trained_fast_s8",
         header=HEADER,
         params_type="te_conv_trained_fast_params",
         pack=pack,
-        scratch_bytes=call.scratch_bytes + pair,
+        scratch_bytes=call.scratch_bytes + together,
         note=f"{call.note}, trained {'biases' if weights is None else 'weights'}",
-        weight_rows=WeightRows(lambda: call.params["weights"], offset=8, pair=pair, quad=8, second=4),
+        weight_rows=replace(rows, quad=16, fours=True) if matrix.quads else rows,
     )
 
 
@@ -147,14 +159,13 @@ def _places(order: np.ndarray, taps: int, depth: int, trained: np.ndarray) -> np
     return place[(np.arange(taps)[:, None] * depth + trained).ravel()].astype(np.uint16)
 
 
-def _live(constant: np.ndarray) -> CValue:
-    """te_conv_trained_fast_params.live."""
+def _live(constant: np.ndarray, together: int) -> CValue:
+    """te_conv_trained_fast_params.live of so many channels ``together``."""
     if not constant.any():
         return "NULL"
-    first = np.arange(0, len(constant), 2)
-    if len(constant) % 2:
-        first[-1] -= 1
-    return CArray("live", (~constant[first] + 2 * ~constant[first + 1]).astype(np.uint8))
+    first = np.minimum(np.arange(0, len(constant), together), len(constant) - together)
+    each = ~constant[first[:, None] + np.arange(together)]
+    return CArray("live", (each << np.arange(together)).sum(axis=1).astype(np.uint8))
 
 
 def trained_depthwise(op: Operator, graph: Graph, weights: StatePart | None, bias: StatePart) -> KernelCall | None:

@@ -5,42 +5,46 @@
 #include "support/te_block_float.h"
 #include "support/te_pairs.h"
 
-/* Four channels' sums over 8 outputs in each half of a and b: channels 0 1 and 2 3. */
-static void store_tile(int32_t *to, __m256i a, __m256i b) {
-    const __m256i pairs = _mm256_hadd_epi32(a, b);        /* 0 0 2 2 | 1 1 3 3 */
-    const __m256i sums = _mm256_hadd_epi32(pairs, pairs); /* 0 2 .. | 1 3 .. */
-    const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+/* Four channels' sums, of which each half has a part. */
+static void store_tile(int32_t *to, __m256i sums) {
+    const __m128i all = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
     _mm_storeu_si128((__m128i *)(void *)to, all);
 }
 
-static __m256i twice_8(const int16_t *from) {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)from));
+/* Two pixels; per pair of outputs a word of each. */
+static void tile_2(const te_gradient_tile_args *a, const int16_t *g, int32_t *sums) {
+    const __m256i first = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2),
+                  second = _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3);
+    const int16_t *w = (const int16_t *)(const void *)a->weights;
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+    for (uint32_t k = 0; k < 2 * a->groups; k++, w += 16, g += 8) {
+        const __m256i words = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)g));
+        const __m256i both = load_16(w);
+        sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(_mm256_permutevar8x32_epi32(words, first), both));
+        sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(_mm256_permutevar8x32_epi32(words, second), both));
+    }
+    store_tile(sums, sum0);
+    store_tile(sums + a->sums_pitch / 4, sum1);
 }
 
-/* The first `count` of 4 pixels. */
-static void tile_4(const te_gradient_tile_args *a, const int16_t *g, uint32_t count, int32_t *sums) {
-    const uint32_t pitch = 8 * a->groups, step = a->sums_pitch / 4;
+static void tile_1(const te_gradient_tile_args *a, const int16_t *g, int32_t *sums) {
+    const __m256i words = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
     const int16_t *w = (const int16_t *)(const void *)a->weights;
-    __m256i low[4], high[4];
-    for (uint32_t i = 0; i < 4; i++) low[i] = high[i] = _mm256_setzero_si256();
-    const int16_t *from[4];
-    for (uint32_t i = 0; i < 4; i++) from[i] = g + (i < count ? i : 0) * pitch;
-    for (uint32_t k = 0; k < a->groups; k++, w += 32) {
-        const __m256i w01 = load_16(w), w23 = load_16(w + 16);
-        for (uint32_t i = 0; i < 4; i++) {
-            const __m256i x = twice_8(from[i] + 8 * k);
-            low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(x, w01));
-            high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(x, w23));
-        }
+    __m256i sum = _mm256_setzero_si256();
+    for (uint32_t k = 0; k < 2 * a->groups; k++, w += 16, g += 4) {
+        const __m256i x = _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)(const void *)g));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_permutevar8x32_epi32(x, words), load_16(w)));
     }
-    for (uint32_t i = 0; i < count; i++) store_tile(sums + i * step, low[i], high[i]);
+    store_tile(sums, sum);
 }
 
 void te_gradient_tile(const te_gradient_tile_args *a) {
-    for (uint32_t i = 0; i < a->pixels; i += 4) {
-        const uint32_t count = a->pixels - i < 4 ? a->pixels - i : 4;
-        tile_4(a, a->g + i * 8 * a->groups, count, a->sums + i * (a->sums_pitch / 4));
-    }
+    const int16_t *g = a->g;
+    int32_t *sums = a->sums;
+    uint32_t i = 0;
+    for (; i + 2 <= a->pixels; i += 2, g += 16 * a->groups, sums += 2 * (a->sums_pitch / 4))
+        tile_2(a, g, sums);
+    if (i < a->pixels) tile_1(a, g, sums);
 }
 
 void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads) {
@@ -69,19 +73,28 @@ void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sum
 }
 
 void te_widen_rows(const int8_t *from, uint32_t second, uint32_t pair, uint32_t groups, uint32_t *to) {
-    const __m128i by_channel = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    for (; groups > 0; groups--, to += 16) {
-        __m128i rows[2]; /* of 4 outputs, 4 channels each; then of 4 channels */
-        for (uint32_t k = 0; k < 2; k++, from += 2 * pair) {
-            const uint32_t a = te_load_word(from), b = te_load_word(from + second);
-            const uint32_t c = te_load_word(from + pair), d = te_load_word(from + pair + second);
-            rows[k] = _mm_shuffle_epi8(_mm_setr_epi32((int)a, (int)b, (int)c, (int)d), by_channel);
+    for (; groups > 0; groups--)
+        for (uint32_t k = 0; k < 4; k++, from += pair, to += 4) {
+            const __m128i a = _mm_cvtsi32_si128((int)te_load_word(from)),
+                          b = _mm_cvtsi32_si128((int)te_load_word(from + second));
+            _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_unpacklo_epi8(a, b)));
         }
-        const __m256i low = _mm256_cvtepi8_epi16(_mm_unpacklo_epi32(rows[0], rows[1]));
-        const __m256i high = _mm256_cvtepi8_epi16(_mm_unpackhi_epi32(rows[0], rows[1]));
-        _mm256_storeu_si256((__m256i *)(void *)to, low);
-        _mm256_storeu_si256((__m256i *)(void *)(to + 8), high);
-    }
+}
+
+void te_widen_fours(const uint32_t *from, uint32_t pitch, uint32_t groups, uint32_t *to) {
+    const __m128i high = _mm_set1_epi16(-256);
+    for (; groups > 0; groups--)
+        for (uint32_t k = 0; k < 2; k++, from += pitch / 4, to += 8) {
+            /* (k0 k2) (k0 k2) (k1 k3) (k1 k3) of outputs 0 1, 2 3, 0 1, 2 3 -> k0 k1 k2 k3 of 0 1, then of 2 3 */
+            const __m128i both = _mm_loadu_si128((const __m128i *)(const void *)from);
+            const __m128i first = _mm_srai_epi16(_mm_slli_epi16(both, 8), 8);
+            const __m128i second = _mm_srai_epi16(_mm_and_si128(_mm_sub_epi16(both, first), high), 8);
+            const __m128i a = _mm_unpacklo_epi16(first, second), b = _mm_unpackhi_epi16(first, second);
+            /* words of a: k0 k2 of 0 1, k0 k2 of 2 3; of b: k1 k3 */
+            const __m128i low = _mm_unpacklo_epi32(a, b), up = _mm_unpackhi_epi32(a, b); /* k0 k1 k2 k3 */
+            _mm_storeu_si128((__m128i *)(void *)to, low);
+            _mm_storeu_si128((__m128i *)(void *)(to + 4), up);
+        }
 }
 
 uint32_t te_magnitude_4(const int32_t *sums, uint32_t quads) {

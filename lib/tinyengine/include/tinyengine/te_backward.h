@@ -123,11 +123,13 @@ te_input_gradient_fn te_depthwise_fast_input_gradient;
 
 /* Where pointwise weights lie, 4 input channels in a word: the word of channels c .. c + 3 of output o (even)
  * is offset + o / 2 * pair + c / 4 * quad bytes behind `base`, that of output o + 1 `second` bytes further.
+ * With `fours` four outputs' words lie together as in te_conv_quads.h, offset + o / 4 * pair + c / 4 * quad bytes behind.
  */
 typedef struct te_weight_rows {
     const void *base;
     uint32_t offset, pair, quad, second;
     uint32_t whole; /* 1: trained weights are there too */
+    uint32_t fours;
 } te_weight_rows;
 
 typedef struct te_layer_gradient_params {

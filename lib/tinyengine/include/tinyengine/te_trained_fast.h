@@ -25,9 +25,13 @@ typedef struct te_conv_trained_fast_params {
     uint16_t round_words; /* of the variant: TE_CONV_ROUND_EXACT or TE_CONV_ROUND_WIDE */
     uint8_t doubled;      /* of the variant: 1 if biases are doubled */
     uint8_t whole;        /* 1: all weights are trained, and lie in the kernel's order in whole words */
+    /* 1: only biases are trained, and the kernel is te_conv_quads_exact, none of whose channels rounds the wide way. `live`
+     * is then per four channels, and round_words TE_CONV_QUADS_EXACT_WORDS. */
+    uint8_t fours;
 } te_conv_trained_fast_params;
 
-/* Pair of channels by pair of channels. scratch: 2 * groups + 2 + round_words words in front of what
+/* Pair of channels by pair of channels, or four by four. scratch: 2 * groups + 2 + round_words words (four by four
+ * 4 * groups + 4 + round_words) in front of what
  * te_conv_fast_s8 takes. BUDGET per pair and block of pixels: about 110; per weight in flash 0.13, per
  * trained one 6 (with `whole` 1.7). */
 void te_conv_trained_fast_s8(const te_conv_trained_fast_params *p, const int8_t *x, int8_t *y, void *scratch);

@@ -6,17 +6,21 @@
 #include "../support/te_block_float.h"
 #include "../support/te_pairs.h"
 
+/* Sums of one pixel, whose words of gradients are `step` apart. */
+static void tile_pixel(const te_gradient_tile_args *a, const int16_t *g, uint32_t step, int32_t *sums) {
+    for (uint32_t c = 0; c < 4; c++) {
+        const uint32_t *w = a->weights + c;
+        sums[c] = 0;
+        for (uint32_t k = 0; k < 4 * a->groups; k++, w += 4)
+            sums[c] = te_smlad(te_load_word(g + 2 * step * k), *w, sums[c]);
+    }
+}
+
 void te_gradient_tile(const te_gradient_tile_args *a) {
     const int16_t *g = a->g;
     int32_t *sums = a->sums;
-    for (uint32_t i = 0; i < a->pixels; i++, g += 8 * a->groups, sums += a->sums_pitch / 4)
-        for (uint32_t c = 0; c < 4; c++) {
-            const uint32_t *w = a->weights + 4 * c;
-            int32_t sum = 0;
-            for (uint32_t k = 0; k < a->groups; k++, w += 16)
-                for (uint32_t j = 0; j < 4; j++) sum = te_smlad(te_load_word(g + 8 * k + 2 * j), w[j], sum);
-            sums[c] = sum;
-        }
+    for (uint32_t i = 0; i < a->pixels; i++, sums += a->sums_pitch / 4)
+        tile_pixel(a, g + i / 2 * 16 * a->groups + 2 * (i & 1), i + 1 < a->pixels || i & 1 ? 2 : 1, sums);
 }
 
 void te_depthwise_taps(const te_gradient_tap *taps, uint32_t count, int32_t *sums, uint32_t quads) {
@@ -30,11 +34,24 @@ void te_widen_rows(const int8_t *from, uint32_t second, uint32_t pair, uint32_t 
     for (; groups > 0; groups--, to += 16)
         for (uint32_t k = 0; k < 4; k++, from += pair) {
             const uint32_t a = te_load_word(from), b = te_load_word(from + second);
-            to[k] = te_pack_low(te_widen_even(a), te_widen_even(b));
-            to[4 + k] = te_pack_low(te_widen_odd(a), te_widen_odd(b));
-            to[8 + k] = te_pack_high(te_widen_even(a), te_widen_even(b));
-            to[12 + k] = te_pack_high(te_widen_odd(a), te_widen_odd(b));
+            to[4 * k] = te_pack_low(te_widen_even(a), te_widen_even(b));
+            to[4 * k + 1] = te_pack_low(te_widen_odd(a), te_widen_odd(b));
+            to[4 * k + 2] = te_pack_high(te_widen_even(a), te_widen_even(b));
+            to[4 * k + 3] = te_pack_high(te_widen_odd(a), te_widen_odd(b));
         }
+}
+
+/* Words of channels k and k + 2 from those of two outputs, 256 * w1 + w0 each. */
+static void take_apart(uint32_t both, uint32_t *to) {
+    for (uint32_t k = 0; k < 2; k++, both >>= 16) {
+        const int32_t half = (int16_t)(uint16_t)both, first = (int8_t)(uint8_t)both;
+        to[2 * k] = te_pack_low((uint32_t)first, (uint32_t)((half - first) / 256));
+    }
+}
+
+void te_widen_fours(const uint32_t *from, uint32_t pitch, uint32_t groups, uint32_t *to) {
+    for (uint32_t i = 0; i < 2 * groups; i++, from += pitch / 4, to += 8)
+        for (uint32_t k = 0; k < 4; k++) take_apart(from[k], to + 4 * (k & 1) + (k >> 1));
 }
 
 void te_correlate_4(const int8_t *x, const uint32_t *columns, uint32_t groups, int32_t *sums) {

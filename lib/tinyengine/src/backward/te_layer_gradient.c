@@ -38,13 +38,20 @@ static int32_t scale_aligned(const params *p, int16_t *g, const uint8_t *mask) {
 static void column_sums(const params *p, const int16_t *g, uint32_t c, int32_t total[2]) {
     const uint32_t channels = p->out.c, pixels = (uint32_t)p->out.h * p->out.w;
     int32_t low = 0, high = 0;
-    if (c + 1 < channels)
-        for (uint32_t i = 0; i < pixels; i++) {
-            const uint32_t pair = te_load_word(g + i * channels + c);
-            low = te_smlabb(pair, 1, low);
-            high = te_smlatb(pair, 1, high);
+    if (c + 1 < channels) {
+        const int16_t *from = g + c;
+        uint32_t i = 0;
+        for (; i + 4 <= pixels; i += 4, from += 4 * channels) {
+            const uint32_t p0 = te_load_word(from), p1 = te_load_word(from + channels),
+                           p2 = te_load_word(from + 2 * channels), p3 = te_load_word(from + 3 * channels);
+            low = te_smlabb(p3, 1, te_smlabb(p2, 1, te_smlabb(p1, 1, te_smlabb(p0, 1, low))));
+            high = te_smlatb(p3, 1, te_smlatb(p2, 1, te_smlatb(p1, 1, te_smlatb(p0, 1, high))));
         }
-    else
+        for (; i < pixels; i++, from += channels) {
+            low += from[0];
+            high += from[1];
+        }
+    } else
         for (uint32_t i = 0; i < pixels; i++) low += g[i * channels + c];
     total[0] = low;
     total[1] = high;

@@ -7,10 +7,19 @@
  * first element in the mask. */
 static int32_t scale_pixel(const int16_t *g, int32_t exponent, uint32_t channels, const uint32_t *mask,
                            uint32_t bit, int32_t factor, int16_t *out) {
-    uint32_t any = 0;
-    for (uint32_t c = 0; c < channels; c++, bit++) {
+    const int32_t half = 1 << (TE_MANTISSA_BITS - 1);
+    uint32_t any = 0, c = 0;
+    for (; c + 2 <= channels && bit % 2 == 0; c += 2, bit += 2) {
+        const uint32_t two = te_load_word(g + c), bits = mask ? mask[bit >> 5] >> (bit & 31) : 3;
+        const int32_t low = te_smlabb(two, (uint32_t)factor, half) >> TE_MANTISSA_BITS;
+        const int32_t high = te_smlatb(two, (uint32_t)factor, half) >> TE_MANTISSA_BITS;
+        const uint32_t scaled = te_pack_low(bits & 1 ? (uint32_t)low : 0, bits & 2 ? (uint32_t)high : 0);
+        any |= scaled;
+        memcpy(out + c, &scaled, 4);
+    }
+    for (; c < channels; c++, bit++) {
         const int32_t m = !mask || mask[bit >> 5] >> (bit & 31) & 1 ? g[c] : 0;
-        const int32_t scaled = (m * factor + (1 << (TE_MANTISSA_BITS - 1))) >> TE_MANTISSA_BITS;
+        const int32_t scaled = (m * factor + half) >> TE_MANTISSA_BITS;
         any |= (uint32_t)scaled;
         out[c] = (int16_t)scaled;
     }

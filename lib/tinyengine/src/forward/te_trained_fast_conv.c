@@ -1,5 +1,5 @@
 /* Convolution with trained constants: the constants of two channels are put together, then te_conv_fast.h
- * computes these channels. */
+ * computes these channels; or, where weights are not trained, those of four for te_conv_quads.h. */
 #include "tinyengine/te_copy_words.h"
 #include "tinyengine/te_trained_fast.h"
 
@@ -88,10 +88,33 @@ static void run_pairs(const te_conv_fast_params *conv, const te_conv_tiles_args 
     }
 }
 
+/* Four channels of te_conv_quads.h: their biases are those of channels 0 and 2, in front, and, doubled, of 1 and 3, behind
+ * the weights. */
+static void run_fours(const te_conv_fast_params *conv, const te_conv_tiles_args *all, void *context) {
+    const params *p = (const params *)(const void *)conv; /* its first member */
+    const uint32_t channels = conv->out.c, behind = 2 + 4u * conv->groups,
+                   words = behind + 2 + p->round_words;
+    const uint32_t *from = conv->weights;
+    uint32_t *to = context;
+    te_conv_tiles_args four = *all;
+    four.weights = context;
+    four.channels = 4;
+    int8_t *out = all->out + 2 * ((int32_t)all->pairs - 1) * ((int32_t)channels - 4); /* as in run_pairs */
+    for (uint32_t c = 0; c < channels; c += 4, from += words) {
+        const uint32_t first = c + 4 <= channels ? c : channels - 4, live = p->live ? p->live[c / 4] : 15;
+        te_copy_words(to, from, words);
+        for (uint32_t i = 0; i < 4; i++)
+            if (live & 1u << i) to[(i & 1 ? behind : 0) + i / 2] += (uint32_t)p->bias[first + i] << (i & 1);
+        four.out = out + first;
+        conv->tiles(&four);
+    }
+}
+
 void te_conv_trained_fast_s8(const params *p, const int8_t *x, int8_t *y, void *scratch) {
     const te_conv_fast_params *conv = &p->conv;
     const te_row_view whole = {(int8_t *)(uintptr_t)x, (uint32_t)conv->in.w * conv->in.c,
                                conv->in.h}; /* only read */
-    uint32_t *pair = scratch;
-    te_conv_fast_run_blocks(conv, &whole, y, pair + 2 + 2 * conv->groups + p->round_words, run_pairs, pair);
+    uint32_t *put = scratch;
+    const uint32_t words = (p->fours ? 4 : 2) * (1u + conv->groups) + p->round_words;
+    te_conv_fast_run_blocks(conv, &whole, y, put + words, p->fours ? run_fours : run_pairs, put);
 }

@@ -55,7 +55,7 @@ static inline int8_t te_normalize_known(const int32_t *sums, uint32_t channels, 
     const int32_t shift = 32 - __builtin_clz(magnitude) - TE_MANTISSA_BITS;
     if (shift > 0) {
         const int32_t half = (int32_t)(1u << (shift - 1)); /* no overflow: sums stay 2^16 below the limits */
-        if (channels % 4 == 0)
+        if (channels % 4 == 0 && shift > 1)
             te_round_4(sums, out, channels / 4, shift);
         else
             for (uint32_t c = 0; c < channels; c++)
