@@ -85,12 +85,12 @@ def test_cycles_of_a_step_are_those_of_what_it_executes() -> None:
 
 MILLION = 1_000_000
 PUBLISHED = [
-    ("mcunet-5fps/49kb", None, 44.0, 42.0, 104 << 10),
-    ("mcunet-5fps/49kb", 103 << 10, 42.0, 39.7, 104 << 10),
-    ("mcunet-5fps/99kb", None, 49.0, 47.1, 140 << 10),
+    ("mcunet-5fps/49kb", None, 47.5, 37.8, 104 << 10),
+    ("mcunet-5fps/49kb", 103 << 10, 45.5, 35.2, 104 << 10),
+    ("mcunet-5fps/99kb", None, 53.5, 47.1, 140 << 10),
 ]
 """Scheme, --sram, most millions of instructions and of estimated cycles (a few per cent above docs/training.md), most
-bytes of SRAM. With tiles of 2 x 2 outputs it took 39.4 and 44.5 M instructions, but 43.1 and 47.9 M cycles."""
+bytes of SRAM. With tiles of 2 x 2 outputs 49kb took 39.4 M instructions, but 43.1 M cycles."""
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_published_schemes_stay_fast(
 
 
 @pytest.mark.slow(but=1)
-@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 28.5, 246_000)])
+@pytest.mark.parametrize("scheme,instructions,total", [("last-8", 25.0, 198_000), ("bias-only", 31.5, 246_000)])
 def test_our_network_stays_fast(scheme: str, instructions: float, total: int) -> None:
     """Caps a few per cent above what was measured."""
     options = CompileOptions(cpu="cortex-m7", requant="fast", train=scheme, classes=2)
