@@ -30,7 +30,8 @@ class Heir:
         self._space, self._layers = space, layers
         chosen = np.random.default_rng(0).choice(len(pictures), min(count, len(pictures)), False)
         self._pictures = pictures[np.sort(chosen)]
-        self._resized: dict[tuple[int, int], np.ndarray] = {}
+        # by the identity of what was resized, which is kept so that no other array gets it
+        self._resized: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     def inherit(self, network: Network) -> Layers:
         """The weights of a sub-network, its statistics measured."""
@@ -54,8 +55,9 @@ class Heir:
         """Pictures of another size; those that are judged again and again are resized once."""
         key = id(pixels), size
         if key not in self._resized:
-            self._resized[key] = some_pictures(pixels, len(pixels), size, 0) if pixels.shape[1] != size else pixels
-        return self._resized[key]
+            same = pixels.shape[1] == size
+            self._resized[key] = pixels, pixels if same else some_pictures(pixels, len(pixels), size, 0)
+        return self._resized[key][1]
 
 
 def run(network: Network, layers: Layers, pixels: np.ndarray) -> np.ndarray:
