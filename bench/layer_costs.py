@@ -66,7 +66,7 @@ def main(cpus: tuple[str, ...], many: int) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     known = {line["key"]: line["costs"] for line in lines}
     drawn = networks(many)
-    library = [each.read_text() for each in sorted((project_root() / "lib" / "tinyengine").rglob("*.[ch]"))]
+    library = [each.read_text() for each in sorted((project_root() / "lib" / "tinyengine").rglob("*.[chS]"))]
     for cpu in cpus:
         counted = []
         for network in drawn:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tinyengine.compiler import CompiledModel, CompileOptions, compile_graph
 from tinyengine.cores import core
 from tinyengine.search.skeleton import graph_of
+from tinyengine.sizes import ceil_div
 from tinyengine.zoo.table import Block, Convolution, Network, convolutions
 
 COSTS = "layer_costs.json"
@@ -27,10 +28,19 @@ _DEFAULT = "cortex-m4"
 _NARROW_CHANNELS = 8
 """Pointwise convolutions of so many input channels have a kernel of their own."""
 
-_BLOCK = 96
-"""Pixels whose columns a convolution widens at a time."""
+_BLOCK = 256
+"""Pixels whose columns a convolution widens at a time, at most."""
 
-_STEM_SCRATCH = 4100
+_COLUMNS = 5400
+"""Bytes that these columns take, at most."""
+
+_BESIDE_COLUMNS = 80
+"""Bytes that a convolution needs beside its columns and widened weights."""
+
+_BAND = 144
+"""Bytes that a 3x3 depthwise convolution stages per column."""
+
+_STEM_SCRATCH = 6300
 
 _PER_CHANNEL = 8
 """Bytes in flash per output channel beside its weights: bias and rounding."""
@@ -167,10 +177,15 @@ def _bytes(layer: Convolution) -> int:
 
 
 def _scratch(layer: Convolution) -> int:
-    """Bytes beside a layer's tensors: columns of int16 of a block of pixels, or a depthwise map of int16."""
+    """Bytes beside a layer's tensors: a band of rows of four channels or a map of int16, or columns of int16 of a block
+    of pixels and the widened weights of two channels."""
     if layer.kind == "depthwise":
+        if layer.kernel == 3:
+            return _BAND * ((layer.out_size - 1) * layer.stride + 3)
         return 2 * layer.in_size * (layer.in_size + 1) + layer.in_channels
-    return 2 * layer.in_channels * min(_BLOCK, layer.out_size**2)
+    pixels, column = layer.out_size**2, 2 * layer.in_channels + 4
+    blocks = ceil_div(pixels, min(_BLOCK, max(1, _COLUMNS // column)))
+    return ceil_div(pixels, blocks) * column + 4 * layer.in_channels + _BESIDE_COLUMNS
 
 
 def _constants(layer: Convolution) -> int:
