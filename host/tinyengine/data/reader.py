@@ -33,10 +33,20 @@ def read_pictures(path: Path, limit: int | None = None, labelled: bool = True, m
     elif path.is_file():
         found = _without_labels([path], path.stem)
     else:
-        raise DataError(f"there is no picture, folder or archive {path}")
+        raise _missing(path)
     if labelled and path.suffix != ".npz" and len(found.classes) < 2:
         raise no_classes(path)
     return found.spread(limit)
+
+
+def check_pictures(path: Path) -> None:
+    """Raise DataError, before any long work, where there is nothing to read."""
+    if not path.exists():
+        raise _missing(path)
+
+
+def _missing(path: Path) -> DataError:
+    return DataError(f"there is no picture, folder or archive {path}")
 
 
 def read_all(paths: Sequence[Path]) -> list[Picture]:

@@ -27,11 +27,10 @@ def print_search(result: SearchResult) -> None:
         table.add_column(title, justify="right")
     for each in result.front[:_LINES]:
         costs, network = each.costs, each.network
-        guess = "" if each.inherited else " (pred.)"
         table.add_row(
-            f"{each.accuracy:.1f} %{guess}" + (" *" if each is result.best else ""),
+            ("*" if each is result.best else "") + ("" if each.inherited else "~") + f"{each.accuracy:.1f} %",
             f"{each.cross_entropy:.4f}",
-            f"{costs.work / 1e6:.2f} M" + ("" if each.measured else " (est.)"),
+            ("" if each.measured else "~") + f"{costs.work / 1e6:.2f} M",
             format_size(costs.sram),
             format_size(costs.flash),
             f"{costs.macs / 1e6:.2f} M",
@@ -47,6 +46,7 @@ def print_search(result: SearchResult) -> None:
     )
     errors = ", ".join(f"{name} {error:.1%}" for name, error in result.estimate_error.items())
     console.print(f"largest error of the estimate: {errors}")
+    console.print("~ predicted, or estimated")
     console.print(f"wrote {result.out} (*)")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyengine.boards import Board
 from tinyengine.data.network_file import check_output
+from tinyengine.data.reader import check_pictures
 from tinyengine.errors import BudgetError, DataError
 from tinyengine.measure.bench import bench
 from tinyengine.measure.target_runner import simulated
@@ -75,7 +76,9 @@ def search(options: SearchOptions, activity: Activity = silent) -> SearchResult:
     supernet = load_supernet(path)
     predictor, space = supernet.predictor, supernet.space
     if predictor is None:
-        raise DataError(f"nobody has judged parts of {path}: run tinyengine supernet predict")
+        raise DataError(
+            f"nobody has judged parts of {path}: run tinyengine supernet predict {path} --data PHOTOS --validate OTHERS"
+        )
 
     def score(network: Network, costs: Costs) -> Scored:
         entropy = predictor.cross_entropy(space, network)
@@ -128,6 +131,8 @@ def _output(options: SearchOptions) -> Path:
             "a part's normalization is measured on pictures, and its int8 ranges too: name some with --data, labelled "
             "or not"
         )
+    for pictures in (*options.data, *filter(None, [options.validate])):
+        check_pictures(pictures)
     return out
 
 
