@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,6 @@ def test_what_is_no_part_is_refused(tmp_path: Path) -> None:
     assert len(PERSON.match(person)) == len(person.blocks)
     others = [
         replace(person, stem=8),
-        replace(person, resolution=48),
         replace(person, blocks=person.blocks[1:]),
         replace(person, blocks=(*person.blocks, Block(6, 112, 3))),
         replace(person, blocks=(*person.blocks[:-1], Block(5, 112, 3))),
@@ -91,6 +91,10 @@ def test_what_is_no_part_is_refused(tmp_path: Path) -> None:
             ModelError, match=r"is no part of the super-network mbv2-w0\.35, as .*'largest' or 'smallest'"
         ):
             PERSON.match(other)
+    for size in (48, 128):
+        with pytest.raises(ModelError, match=f"of 64 to 112 pixels, .* at {size}: name a --resolution in between"):
+            PERSON.match(replace(person, resolution=size))
+    assert PERSON.match(replace(person, resolution=72)) == PERSON.match(person)
     with pytest.raises(ModelError, match=r"take a network of inverted residuals, such as mbv2-w0\.35"):
         grown(find("efficientvit-tiny"))
     supernet = Supernet(PERSON, {}, ("no", "yes"))
@@ -236,6 +240,31 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
         begun("parts", (48,)).resume()
 
 
+def test_a_training_begins_with_another_super_network(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("torch")
+    from tinyengine.recipes.supernet_training import SupernetTraining
+
+    path, recipe, layers = tmp_path / "super.npz", Recipe(epochs=0, batch=16), random_layers(SPACE.network)
+
+    def begun(base: Network, start: Path = path) -> dict[str, list[np.ndarray]]:
+        data = stripes(16, 0) if base.classes == 2 else replace(stripes(16, 0), classes=("rows", "columns", "dots"))
+        return SupernetTraining(base, (32,), recipe, data, tmp_path / "run", start).layers
+
+    save_supernet(Supernet(SPACE, layers, ("rows", "columns")), path)
+    for base in (BASE, replace(BASE, classes=3)):
+        found = begun(base)
+        assert np.allclose(found["block1_expand"][0], layers["block1_expand"][0], atol=1e-3)
+        assert np.allclose(found["stem"][3], layers["stem"][3])
+        assert (found["classifier"][1].shape == (2,)) == (base.classes == 2)
+    other = replace(BASE, name="other", blocks=(*BASE.blocks[:-1], Block(4, 64, 3, 2)))
+    with pytest.raises(ModelError, match=r"was trained with --arch base, .* not those of other: give its own --arch"):
+        begun(other)
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(DataError, match="does not hold weights of"):
+        begun(BASE, tmp_path / "text.npz")
+
+
 # --- files and the formula ---
 
 
@@ -283,9 +312,16 @@ def test_a_file_keeps_what_it_is_given(tmp_path: Path) -> None:
     for a, b in zip(in_order(supernet.layers), in_order(found.layers), strict=True):
         assert np.allclose(a, b, atol=1e-3)
     np.savez(tmp_path / "other.npz", weight0=np.zeros(3))
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:-200])
-    for other in ("other", "cut"):
-        assert other == "cut" or not is_supernet(tmp_path / f"{other}.npz")
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("weight0.npy").header_offset + 100
+    whole = path.read_bytes()
+    (tmp_path / "damaged.npz").write_bytes(whole[:start] + b"\xff" * 100 + whole[start + 100 :])
+    for other in ("other", "array", "text", "cut", "damaged"):
+        assert other == "damaged" or not is_supernet(tmp_path / f"{other}.npz")
         with pytest.raises(DataError, match="take a file that tinyengine supernet train has written"):
             load_supernet(tmp_path / f"{other}.npz")
     with pytest.raises(DataError, match="does not exist"):

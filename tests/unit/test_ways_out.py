@@ -372,12 +372,16 @@ TESTED: dict[str, str] = {
     ),
     "allow more of it": "test_search.py::test_evolution_climbs_and_keeps_the_budget",
     "name some with --data, labelled or not": "test_search.py::test_what_a_search_lacks_is_said",
-    "run tinyengine supernet predict": "test_search.py::test_what_a_search_lacks_is_said",
+    "run tinyengine supernet predict {} --data PHOTOS --validate OTHERS": (
+        "test_search.py::test_what_a_search_lacks_is_said"
+    ),
     "train one with tinyengine supernet train": "test_supernet.py::test_from_training_to_an_int8_network",
     "take a file that tinyengine supernet train has written": "test_supernet.py::test_a_file_keeps_what_it_is_given",
     "take an architecture that tinyengine search wrote, or 'largest' or 'smallest'": (
         "test_supernet.py::test_what_is_no_part"
     ),
+    "name a --resolution in between": "test_supernet.py::test_what_is_no_part",
+    "give its own --arch": "test_supernet.py::test_a_training_begins_with_another_super_network",
     "take a network of inverted residuals, such as mbv2-w0.35": "test_supernet.py::test_what_is_no_part",
     "run pip install {}": "test_teach.py::test_the_published_teacher_sees_pictures",
     "give a SavedModel folder or a file that ends in one of {}": "test_formats.py::test_a_new_format_is_one_entry",

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from tinyengine.data.samples import Arrays
+from tinyengine.errors import ModelError
 from tinyengine.recipes.inherit import Heir
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.start import begin
 from tinyengine.recipes.supernet_engine import SupernetEngine
 from tinyengine.recipes.train import Training
-from tinyengine.supernet.file import is_supernet, load_supernet
+from tinyengine.supernet.file import UNREADABLE, is_supernet, load_supernet
 from tinyengine.supernet.space import Space, grown
 from tinyengine.supernet.weights import Layers, by_importance, by_layer, grow, in_order
 from tinyengine.zoo.build import keras_model
@@ -56,9 +57,7 @@ class SupernetTraining(Training):
 
     def _begin(self, start: Path) -> bytes:
         if is_supernet(start):
-            known = load_supernet(start)
-            layers, digest = known.layers, hashlib.sha256(start.read_bytes()).digest()
-            self.space.match(known.space.network)
+            layers, digest = self._layers_of(start), hashlib.sha256(start.read_bytes()).digest()
         elif _is_checkpoint(start):
             load_weights(self.model, start)
             return hashlib.sha256(start.read_bytes()).digest()
@@ -69,6 +68,19 @@ class SupernetTraining(Training):
             layers = by_importance(self.space, grow(of_base, self.space.network))
         self.model.set_weights(in_order(layers))
         return digest
+
+    def _layers_of(self, start: Path) -> Layers:
+        """Those of another super-network, whose classes and resolutions may be others."""
+        known, network = load_supernet(start), self.space.network
+        theirs = known.space.network
+        if (theirs.stem, theirs.blocks, theirs.head) != (network.stem, network.blocks, network.head):
+            raise ModelError(
+                f"the super-network {start} was trained with --arch {theirs.name}, whose parts are not those of "
+                f"{network.name}: give its own --arch"
+            )
+        if len(known.classes) == network.classes:
+            return known.layers
+        return known.layers | {"classifier": self.layers["classifier"]}
 
     def _settings(self) -> list[Any]:
         return [*super()._settings(), self.space.resolutions]
@@ -86,5 +98,8 @@ def _is_checkpoint(start: Path) -> bool:
     """Whether ``start`` is the checkpoint of a super-network's run, whose channels have their order."""
     if start.suffix != ".npz" or not start.is_file():
         return False
-    with np.load(start, allow_pickle=False) as arrays:
-        return "form" in arrays and str(arrays["form"]) == _FORM
+    try:
+        with np.load(start, allow_pickle=False) as arrays:
+            return "form" in arrays and str(arrays["form"]) == _FORM
+    except UNREADABLE:  # judged where it is read
+        return False

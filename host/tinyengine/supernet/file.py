@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tinyengine.supernet.space import Space
 from tinyengine.supernet.weights import Layers, by_layer, in_order
 from tinyengine.zoo.arch_file import architecture_of, as_data, find_or_load
 from tinyengine.zoo.table import Network
+
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises for a file that is no whole .npz; TypeError for a single array."""
 
 _WEIGHTS = "weight"
 
@@ -63,7 +67,7 @@ def is_supernet(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return "supernet" in arrays
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError):
+    except UNREADABLE:
         return False
 
 
@@ -87,13 +91,9 @@ def load_supernet(path: Path) -> Supernet:
             predictor,
         )
     except (
-        OSError,
+        *UNREADABLE,
         KeyError,
-        ValueError,
-        TypeError,
-        EOFError,
         StopIteration,
-        zipfile.BadZipFile,
         TinyEngineError,
     ) as error:
         raise DataError(

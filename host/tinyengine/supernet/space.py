@@ -171,8 +171,10 @@ class Space:
         if (network.stem, network.head) != (self.network.stem, self.network.head):
             raise self._stranger(network, "its stem or its head is another")
         if not self.resolutions[0] <= network.resolution <= self.resolutions[-1]:
-            raise self._stranger(
-                network, f"its pictures are not from {self.resolutions[0]} to {self.resolutions[-1]} pixels wide"
+            raise ModelError(
+                f"the parts of {self.network.name} look at pictures of {self.resolutions[0]} to "
+                f"{self.resolutions[-1]} pixels, and {network.name} at {network.resolution}: name a --resolution in "
+                "between"
             )
         return tuple(found)
 
