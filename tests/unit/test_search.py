@@ -63,6 +63,8 @@ def test_the_estimate_is_as_good_as_it_is_said_to_be() -> None:
         assert guess.macs == truth.macs
         assert guess.sram == pytest.approx(truth.sram, rel=0.02)
         assert guess.flash == pytest.approx(truth.flash, rel=0.05)
+    smallest = SPACE.smallest(96)
+    assert estimate(smallest, "cortex-m55").sram == pytest.approx(judge(smallest, "cortex-m55").sram, rel=0.02)
     counted = json.loads((project_root() / "bench" / "baseline.json").read_text())
     for cpu in ("cortex-m4", "cortex-m7"):
         cycles = counted[f"person_tiny/{cpu}/dsp/fast/time"]["cycles"]

@@ -42,6 +42,10 @@ _BAND = 144
 
 _STEM_SCRATCH = 6300
 
+_VECTORS = "cortex-m55"
+_VECTOR_SCRATCH = 1600
+"""Bytes beside a layer's tensors on that core, whose kernels stage little."""
+
 _PER_CHANNEL = 8
 """Bytes in flash per output channel beside its weights: bias and rounding."""
 
@@ -110,7 +114,8 @@ def estimate(network: Network, cpu: str = _DEFAULT) -> Costs:
         start = own[0].in_size ** 2 * own[0].in_channels
         residual = block.stride == 1 and own[0].in_channels == block.channels
         for number, layer in enumerate(own):
-            sram = max(sram, _bytes(layer) + _scratch(layer) + (start if residual and number else 0))
+            scratch = _VECTOR_SCRATCH if timed_as(cpu) == _VECTORS else _scratch(layer)
+            sram = max(sram, _bytes(layer) + scratch + (start if residual and number else 0))
     coefficients = _table()[timed_as(cpu)]["coefficients"]
     assert isinstance(coefficients, dict)
     return Costs(sum(layer.macs for layer in layers), round(total(network, coefficients)), sram, flash)
