@@ -12,7 +12,7 @@ from tinyengine.compiler import CompileOptions, compile_graph
 from tinyengine.errors import ModelError
 from tinyengine.frontend import parse_tflite, tflite_writer
 from tinyengine.frontend.tflite_writer import tflite_bytes
-from tinyengine.ir import Graph, OpKind
+from tinyengine.ir import Graph, OpKind, Quantization
 from tinyengine.ir.curves import sigmoid, tanh
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.curves import CURVES, EACH, curves
@@ -171,7 +171,7 @@ def test_the_table_of_functions_is_the_functions() -> None:
     for cell_bits in range(2, 7):
         a = np.arange(1 << 15)
         at = a << cell_bits >> 2
-        np.testing.assert_array_equal(4 * (values[at[at < 1 << 15]] - 8192), tanh(a, cell_bits)[at < 1 << 15])
+        np.testing.assert_array_equal(4 * (values[at[at <= 1 << 15]] - 8192), tanh(a, cell_bits)[at <= 1 << 15])
         assert (tanh(a, cell_bits)[at >= 11 << 12] == 32767).all()
 
 
@@ -192,10 +192,13 @@ def test_weights_are_packed_where_pairs_fit() -> None:
     assert not fits_pairs(np.full((1, 4, 600), 127))
 
 
-def svdf_of(weights: np.ndarray, over_time: np.ndarray, state: np.ndarray, scale: float) -> Graph:
-    """Given weights and first state; ``scale`` of the output's."""
+def svdf_of(
+    weights: np.ndarray, over_time: np.ndarray, state: np.ndarray, scale: float, zero: int | None = None
+) -> Graph:
+    """Given weights and first state; ``scale`` of the output's; ``zero`` point of the input."""
     b = GraphBuilder(4, "given")
-    b.output(svdf(b, b.input(1, weights.shape[1]), len(weights), memory=over_time.shape[1], dtype=str(over_time.dtype)))
+    x = b.input(1, weights.shape[1], quant=None if zero is None else Quantization((0.05,), (zero,)))
+    b.output(svdf(b, x, len(weights), memory=over_time.shape[1], dtype=str(over_time.dtype)))
     [op] = [op for op in b.graph.operators if op.kind is OpKind.SVDF]
     b.graph.tensor(op.inputs[2]).data = weights
     b.graph.tensor(op.inputs[3]).data = over_time
@@ -219,6 +222,18 @@ def test_sums_of_an_svdf_at_their_ends(dtype: str) -> None:
             assert [model.calls[0].params["sums"] for model in models] == ["te_dense_sums_pairs", "NULL"]
             for got in run_many(models, [inputs[0], inputs[0]]):
                 check_against(graph, wanted[:1], [got[0]])
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(259, "te_dense_sums_pairs"), (260, "NULL")])
+def test_sums_of_an_svdf_with_zero_points_keep_24_bits(size: int, wanted: str) -> None:
+    """Its largest inputs: 255 * 127 * 259 is below 2^23, 255 * 127 * 260 is not."""
+    weights, over_time = np.full((5, size), 127, np.int8), np.full((5, 2), 9, np.int16)
+    graph = svdf_of(weights, over_time, np.zeros((2, 5), np.int16), 1.0, -128)
+    model = compile_graph(graph, CompileOptions(optimize="time"))
+    assert model.calls[0].params["sums"] == wanted
+    x = np.full((1, size), 127, np.int8)
+    [got] = run_many([model], [[x]])
+    check_against(graph, Session(graph).run([x]), [got[0]])
 
 
 def test_states_are_written_where_they_lie() -> None:

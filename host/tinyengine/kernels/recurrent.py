@@ -11,6 +11,7 @@ from tinyengine.cores import DSP
 from tinyengine.ir import Graph, Operator, OpKind
 from tinyengine.ir.operators.recurrent import GATES, Multiplier, lstm_params, svdf_params
 from tinyengine.ir.ops import LstmAttrs, SvdfAttrs
+from tinyengine.ir.sums import sum_range
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.curves import curves
@@ -177,6 +178,12 @@ def _svdf_pairs(op: Operator, graph: Graph) -> bool:
     return fits_pairs(quads(_constant(op, graph, 2)))
 
 
+def _svdf_dense(op: Operator, graph: Graph) -> bool:
+    """Whether sums of pairs fit te_dense_sums_pairs, which adds zero points to them before it takes them apart."""
+    sums = sum_range(_constant(op, graph, 2), np.zeros(1), graph.tensor(op.inputs[0]).zero_point)
+    return bool(sums.magnitude.max() < PAIR_LIMIT)
+
+
 @lowering(OpKind.SVDF)
 def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
     """Any rank, memory and number of filters."""
@@ -184,7 +191,7 @@ def lower_svdf(op: Operator, graph: Graph, target: Target) -> KernelCall:
     x, state, y = (graph.tensor(name) for name in (*op.inputs[:2], op.outputs[0]))
     rank, (memory, filters), size = op.attrs.rank, state.shape, x.elements
     pairs = _svdf_pairs(op, graph)
-    by_dense = target.optimize == "time" and target.features >= DSP
+    by_dense = target.optimize == "time" and target.features >= DSP and (not pairs or _svdf_dense(op, graph))
 
     def pack() -> dict[str, CValue]:
         found = svdf_params(graph, op)

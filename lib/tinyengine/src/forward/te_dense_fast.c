@@ -60,15 +60,26 @@ static void quads(const te_dense_args *a, sums_fn *sums_of, uint32_t round_words
     }
 }
 
-/* The biases of a pair's second output are packed as its weights are. */
+/* Sums of four outputs, where a step takes every `stride`-th word of x. The biases of a pair's second output are packed as
+ * its weights are, and its sum keeps 24 bits. */
+static const uint32_t *sums_of_pairs(const uint32_t *w, const uint32_t *x, uint32_t stride, uint32_t groups,
+                                     const uint32_t *bias, int32_t *sums) {
+    memset(sums, 0, 4 * sizeof *sums);
+    for (uint32_t g = 0; g < 2 * groups; g++, w += 2, x += stride) {
+        te_two_rows(w[0], *x, sums, sums + 1);
+        te_two_rows(w[1], *x, sums + 2, sums + 3);
+    }
+    for (uint32_t i = 0; i < 4; i += 2) {
+        const uint32_t second = bias[i + 1] - bias[i] + ((uint32_t)sums[i + 1] << 8);
+        sums[i] = te_wrap_add(sums[i], (int32_t)bias[i]);
+        sums[i + 1] = (int32_t)second >> 8;
+    }
+    return w;
+}
+
 static const uint32_t *pairs(const uint32_t *w, const uint32_t *x, uint32_t groups, const uint32_t *bias,
                              int32_t *sums) {
-    uint32_t each[4];
-    for (uint32_t i = 0; i < 4; i += 2) {
-        each[i] = bias[i];
-        each[i + 1] = (uint32_t)((int32_t)(bias[i + 1] - bias[i]) >> 8);
-    }
-    return te_four_sums(w, x, groups, each, sums);
+    return sums_of_pairs(w, x, 1, groups, bias, sums);
 }
 
 #define DENSE(name, sums_of, round_words, round)                                                             \
@@ -101,19 +112,10 @@ void te_dense_sums_pairs(const te_dense_args *args) {
 void te_dense_sums_twice(const te_dense_args *args) {
     const uint32_t *w = args->weights;
     int32_t *y = args->y;
-    for (uint32_t q = 0; q < args->quads; q++, w += 4 + 4 * args->groups, y += 8)
-        for (uint32_t row = 0; row < 4; row++) {
-            const uint32_t first = row & ~1u;
-            for (uint32_t input = 0; input < 2; input++) {
-                int32_t both = (int32_t)w[first + 1], low = (int32_t)w[first];
-                for (uint32_t g = 0; g < 2 * args->groups; g++) {
-                    const uint32_t pair = w[4 + 2 * g + row / 2], x = args->x[2 * g + input];
-                    both = te_smlad(pair, x, both);
-                    low = te_smlad(te_widen_even(pair), x, low);
-                }
-                y[4 * input + row] = row == first ? low : (int32_t)((uint32_t)both - (uint32_t)low) >> 8;
-            }
-        }
+    for (uint32_t q = 0; q < args->quads; q++, y += 8) {
+        sums_of_pairs(w + 4, args->x, 2, args->groups, w, y);
+        w = sums_of_pairs(w + 4, args->x + 1, 2, args->groups, w, y + 4);
+    }
 }
 
 #endif
