@@ -19,7 +19,7 @@ from tinyengine.project.toolchain import library_dir
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A compiled network; ``code`` is None where there is no Arm compiler to measure it."""
+    """A compiled network; ``code`` is None where there is no compiler to measure it."""
 
     file: str  # name of the model file
     compiled: CompiledModel

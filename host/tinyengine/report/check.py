@@ -89,7 +89,7 @@ def _sentences(survey: Survey, figures: dict[str, Any]) -> Iterator[str]:
     takes = figures["takes"]
     if takes:
         code = takes["flash_bytes"]["code"]
-        flash = f"{format_size(code)} code" if code is not None else "code not measured, no Arm compiler"
+        flash = f"{format_size(code)} code" if code is not None else "code not measured, no compiler"
         yield f"supported; on a {takes['cpu']} it takes"
         yield f"  work   {takes['macs']:,} MACs"
         states = f", and {format_size(takes['states_bytes'])} of states" if takes["states_bytes"] else ""

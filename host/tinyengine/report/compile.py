@@ -22,7 +22,7 @@ def compile_table(compiled: CompiledModel, verdict: Verdict, board: Board | None
     for call in compiled.calls:
         shape = output_shapes(compiled, call)
         table.add_row(call.op.name[-44:], shape, f"{call.macs:,}" if call.macs else "", call.function)
-    code = format_size(verdict.code.flash) if verdict.code else "not measured, no Arm compiler"
+    code = format_size(verdict.code.flash) if verdict.code else "not measured, no compiler"
     plan = compiled.plan
     totals = Table.grid(padding=(0, 2))
     totals.add_row("work", f"{compiled.macs:,} MACs")

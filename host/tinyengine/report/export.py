@@ -24,7 +24,7 @@ def export_table(library: Library) -> Table:
             f"{compiled.macs:,}",
             format_size(compiled.sram_bytes),
             format_size(compiled.weight_bytes),
-            format_size(network.code.flash) if network.code else "not measured, no Arm compiler",
+            format_size(network.code.flash) if network.code else "not measured, no compiler",
         )
     if len(library.networks) > 1:
         table.add_section()

@@ -77,7 +77,7 @@ def _training(compiled: CompiledModel, code: Code | None) -> dict[str, object]:
             "total": known,
         },
         "sram_note": "total is without the stack, which bench measures"
-        + ("" if code else ", and without static variables, for there is no Arm compiler"),
+        + ("" if code else ", and without static variables, for there is no compiler"),
         "extra_memory_bytes": cost.extra_memory_bytes,
         "trainable_weights": cost.trainable_weights,
         "trainable_biases": cost.trainable_biases,
