@@ -17,10 +17,12 @@ from tinyengine.convert.keras import picture_samples, quantize
 from tinyengine.data.box_pictures import COUNTS, IGNORED, join_boxes, read_boxes
 from tinyengine.data.boxes import Box, find_boxes
 from tinyengine.errors import DataError, ModelError
+from tinyengine.progress import silent
 from tinyengine.recipes.augment import Augmentation, augment_boxes
 from tinyengine.recipes.average_precision import as_one, average_precision, confused
 from tinyengine.recipes.box_engine import BoxEngine
 from tinyengine.recipes.box_loss import BoxLoss
+from tinyengine.recipes.box_training import BoxArrays, BoxTraining
 from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.start import begin_detector, narrow
@@ -329,6 +331,14 @@ def test_a_detector_begins_with_an_int8_one_and_may_find_other_classes(tmp_path:
     np.testing.assert_allclose(keras_outputs(again, pixels), theirs, atol=0.1 * theirs.std())
     np.testing.assert_allclose(keras_outputs(other, pixels)[..., :5], theirs, atol=0.1 * theirs.std())
     assert not begin_detector(detector_model(Detector(SMALL, 1, (3,))), start, pixels)  # it has fewer layers
+
+
+def test_a_start_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.npz"
+    path.write_text("hello")
+    data = BoxArrays.of(read_boxes(as_npz(tmp_path)), 32, silent)
+    with pytest.raises(DataError, match="does not hold weights"):
+        BoxTraining(Detector(SMALL, 2), Recipe(batch=1), data, tmp_path / "run", path)
 
 
 def test_a_narrower_detector_keeps_the_channels_that_say_something() -> None:

@@ -21,6 +21,7 @@ from tinyengine.recipes.evaluate import keras_outputs
 from tinyengine.recipes.recipe import Recipe
 from tinyengine.recipes.start import MEASURED_ANEW, begin, begin_detector, narrow, some_pictures
 from tinyengine.recipes.train import BACKENDS, Training
+from tinyengine.supernet.file import UNREADABLE
 from tinyengine.zoo.build import keras_model
 from tinyengine.zoo.detector import NAME, Detector, detector_model
 from tinyengine.zoo.export import load_weights
@@ -135,9 +136,12 @@ def _is_detector(start: Path) -> bool:
         return bool(tensorflow("read weights").keras.models.load_model(start, compile=False).name == NAME)
     if start.suffix != ".npz" or not start.is_file():
         return False
-    with np.load(start, allow_pickle=False) as arrays:
-        last = max((int(name.removeprefix("weight")) for name in arrays if name.startswith("weight")), default=0)
-        return last > 0 and arrays[f"weight{last - 1}"].ndim == _OF_CONVOLUTION
+    try:
+        with np.load(start, allow_pickle=False) as arrays:
+            last = max((int(name.removeprefix("weight")) for name in arrays if name.startswith("weight")), default=0)
+            return last > 0 and arrays[f"weight{last - 1}"].ndim == _OF_CONVOLUTION
+    except UNREADABLE:
+        return False
 
 
 def precision(outputs: np.ndarray, validation: BoxArrays, head: BoxHead, classes: int) -> Precision:
