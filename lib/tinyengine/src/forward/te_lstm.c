@@ -125,7 +125,7 @@ static inline int32_t at(const uint32_t *curves, uint32_t v) {
     const uint32_t i = v % 32, line = c[3];
     uint16_t bits;
     memcpy(&bits, (const uint8_t *)c + 3 * i / 8, sizeof bits);
-    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + (bits >> (3 * i & 7) & 7u));
+    return (int32_t)(((line + i * (line & 0xffff)) >> 16) + ((uint32_t)bits >> (3 * i & 7) & 7u));
 }
 
 /* sigmoid(-a) = 1 - sigmoid(a): of 15 bits all are the other ones. */
