@@ -53,7 +53,8 @@ class CompileOptions:
     @property
     def target(self) -> Target:
         cpu = core(self.cpu)
-        return Target(cpu.features, self.requant, self.optimize, flash=self.flash, cycle_model=cpu.cycle_model)
+        frugal = self.optimize != "time"
+        return Target(cpu.features, self.requant, self.optimize, frugal, self.flash, cycle_model=cpu.cycle_model)
 
     @property
     def sram_cap(self) -> int | None:

@@ -41,6 +41,7 @@ class Target:
     features: frozenset[str] = DSP  # cores.Core.features; the host lacks DSP, but runs the same code by portable C
     requant: str = "exact"  # exact (TFLite's double rounding), fast
     optimize: str = "time"  # time, sram, flash
+    frugal: bool = False  # memory is what the user wants: also where a schedule weighs the fastest kernels
     flash: int | None = None  # bytes for the network; None: as much as it wants
     column_bytes: int | None = None  # most scratch memory for the columns of a convolution; None: by ``optimize``
     cycle_model: str | None = "cortex_m4"  # cores.Core.cycle_model: what schedules weigh time by

@@ -56,11 +56,11 @@ def _rounding_columns(rounding: FixedRounding) -> list[np.ndarray]:
 def lower_dense_fast(op: Operator, graph: Graph, target: Target) -> KernelCall | None:
     """FULLY_CONNECTED, row by row; None where sums or multipliers exceed the fixed-point formulas.
 
-    None too in networks of nothing but tiny layers, unless time is what counts: there this kernel's code and its
-    constants per output are most of the flash.
+    None too in networks of nothing but tiny layers, unless time is what counts: there this kernel's code, its
+    constants per output and its stack are most of the memory.
     """
     x, weights = graph.tensor(op.inputs[0]), graph.tensor(op.inputs[1])
-    if target.optimize != "time" and all(_is_tiny(other, graph) for other in graph.operators):
+    if target.frugal and all(_is_tiny(other, graph) for other in graph.operators):
         return None
     call, rows = _lower(op, graph, target), x.elements // weights.shape[1]
     return call if call is None or rows == 1 else _by_rows(call, rows, *weights.shape)
