@@ -38,7 +38,7 @@ from tinyengine.errors import DataError
 from tinyengine.frontend import load_tflite
 from tinyengine.paths import project_root, shared_dir
 
-SHIPPED = ("person_tiny", "person_small")
+SHIPPED = ("person_tiny", "person_small", "person_best")
 SIDE = 104  # of the pictures of vww_val
 SMALLEST = 0.005  # share of the picture that a person's box takes at least
 WISHES = (0.95, 0.99)

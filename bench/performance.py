@@ -57,6 +57,7 @@ class Known:
 NETWORKS = {
     "person_tiny": Known(),
     "person_small": Known(),
+    "person_best": Known(),
     "mcunet-vww1": Known(11.6, 13.2, "34.5", "94.0", "48.1", "219.8", 18, 13.0),
     "mcunet-in0": Known(6.7, None, "18.0", "50.1", "25.8", "159", 15),
     "mcunet-in1": Known(13.0, None, "36.7", "98.0", "51.0", "219", 21),
