@@ -11,7 +11,8 @@ import pytest
 from tinyengine.paths import project_root
 
 SETUP = (
-    'setup() { :; }\nensure_clang() { :; }\nensure_chromium() { :; }\nensure_speech() { :; }\nsay() { echo "== $*"; }\n'
+    "setup() { :; }\nensure_clang() { :; }\nensure_chromium() { :; }\nensure_speech() { :; }\nensure_riscv() { :; }\n"
+    'say() { echo "== $*"; }\n'
 )
 CASES = '<testcase name="a"/><testcase name="b"><skipped message="why"/></testcase>'
 TOOLS = ("ruff", "clang-format", "mypy", "pytest")
