@@ -31,11 +31,12 @@ CPUS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
 
 
 def networks(count: int) -> list[Network]:
-    """Parts of two super-networks in turn, of which the second one has kernels of 7x7."""
+    """The largest part of a super-network, which has every kind of layer (kernels of 7x7 at both strides), and random
+    parts of two super-networks in turn."""
     rng = np.random.default_rng(0)
     bases = [replace(find(name), resolution=112, classes=2) for name in ("mbv2-w0.35", "mcunet-5fps")]
     spaces = [Space(grown(base), RESOLUTIONS) for base in bases]
-    return [spaces[k % 2].random(rng) for k in range(count)]
+    return [spaces[1].largest(80), *(spaces[k % 2].random(rng) for k in range(count - 1))]
 
 
 def count(network: Network, cpu: str) -> list[float]:
@@ -58,7 +59,7 @@ def fitted(features: list[tuple[float, ...]], costs: list[float]) -> list[float]
 
 @click.command(help=__doc__)
 @click.option("--cpu", "cpus", type=click.Choice(list(CORES)), multiple=True, default=CPUS)
-@click.option("--networks", "many", type=click.IntRange(3), default=5, show_default=True)
+@click.option("--networks", "many", type=click.IntRange(3), default=6, show_default=True)
 def main(cpus: tuple[str, ...], many: int) -> None:
     path = project_root() / "host" / "tinyengine" / "search" / COSTS
     table = json.loads(path.read_text()) if path.exists() else {}

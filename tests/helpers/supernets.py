@@ -16,8 +16,10 @@ def random_layers(network: Network, seed: int = 0) -> Layers:
         if layer.kind == "dense":
             values += [rng.normal(size=(c, o)), rng.normal(size=o)]
             continue
-        shape = (layer.kernel, layer.kernel, c, 1 if layer.kind == "depthwise" else o)
-        fan = layer.kernel**2 * (1 if layer.kind == "depthwise" else c)
-        values += [rng.normal(size=shape) / np.sqrt(fan), rng.uniform(0.3, 1.5, o), rng.normal(0.2, 0.3, o)]
+        values += [
+            rng.normal(size=layer.kernel_shape) / np.sqrt(layer.weights / o),
+            rng.uniform(0.3, 1.5, o),
+            rng.normal(0.2, 0.3, o),
+        ]
         values += [rng.normal(0, 0.2, o), rng.uniform(0.5, 1.5, o)]
     return by_layer(network, [value.astype(np.float32) for value in values])

@@ -16,7 +16,7 @@ from tinyengine.ir import Graph, OpKind, Quantization
 from tinyengine.ir.curves import sigmoid, tanh
 from tinyengine.ir.verify import verify
 from tinyengine.kernels.curves import CURVES, EACH, curves
-from tinyengine.kernels.four_sums import fits_pairs
+from tinyengine.kernels.four_sums import fits_four_sums
 from tinyengine.native.build import build, run_many
 from tinyengine.reference import Session
 from tinyengine.reference.tflite_runner import open_reference
@@ -186,10 +186,10 @@ def test_the_table_is_for_boards_with_room_for_it() -> None:
 
 def test_weights_are_packed_where_pairs_fit() -> None:
     rows = np.full((1, 4, 8), -127)
-    assert fits_pairs(rows)
+    assert fits_four_sums(rows)
     rows[0, 1, 0] = -128  # -128 * 256 - 127
-    assert not fits_pairs(rows)
-    assert not fits_pairs(np.full((1, 4, 600), 127))
+    assert not fits_four_sums(rows)
+    assert not fits_four_sums(np.full((1, 4, 600), 127))
 
 
 def svdf_of(

@@ -95,8 +95,12 @@ def test_evolution_climbs_and_keeps_the_budget() -> None:
     assert len({each.network for each in found}) == len(found)
     assert all(BUDGET.holds(each.costs) for each in found)
     assert found == sorted(found, key=lambda each: each.order)
-    begun = evolve(SPACE, BUDGET, Plan(16, 0, seed=1), estimate, by_macs)
-    assert found[0].cross_entropy < begun[0].cross_entropy
+    best = [
+        [evolve(SPACE, BUDGET, Plan(16, rounds, seed), estimate, by_macs)[0].cross_entropy for rounds in (0, 6)]
+        for seed in range(4)
+    ]
+    assert all(after <= before for before, after in best)
+    assert sum(after < before for before, after in best) >= 3  # one start may be lucky
     # cheap ones evolve, too: the smallest part is always there, and the front has many members
     assert min(each.costs.work for each in found) == estimate(SPACE.smallest()).work
     assert len(front(found, (lambda costs: costs.work,))) > 10
@@ -206,6 +210,18 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_search(supernet: Path, *more: object) -> list[str]:
     options = ["--board", "sim_stm32f405", "--supernet", supernet, "--population", 8, "--generations", 2]
     return [*map(str, options), *map(str, more)]
+
+
+@pytest.mark.parametrize("plot", ["front.txt", "nowhere/front.png"])
+def test_what_cannot_be_drawn_is_said_before_the_search(
+    plot: str, tmp_path: Path, supernet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(command, small_search(supernet, "--plot", plot))
+    assert isinstance(refused.exception, DataError)
+    assert str(refused.exception).startswith(f"cannot draw the front to {plot}: name a .png")
+    assert not list(tmp_path.glob("sim_*"))
 
 
 def test_a_board_alone_is_enough(tmp_path: Path, supernet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,11 +99,13 @@ def command(
       tinyengine search --board sim_stm32f405 --sram 64K --cycles 8M -o arch.json
     """
     from tinyengine.boards import load
-    from tinyengine.report.search import plot_search, print_search
+    from tinyengine.report.search import check_plot, plot_search, print_search
     from tinyengine.search.cost import Budget
     from tinyengine.search.evolve import Plan
     from tinyengine.search.run import SearchOptions, search
 
+    if plot is not None:
+        check_plot(plot)
     board = load(board_name)
     budget = Budget(
         board.network_sram_bytes if sram is None else sram,

@@ -18,7 +18,7 @@ def fits_halfwords(rows: np.ndarray) -> bool:
     return bool(pairs.min(initial=0) >= -(1 << 15))
 
 
-def fits_pairs(rows: np.ndarray) -> bool:
+def fits_four_sums(rows: np.ndarray) -> bool:
     """Whether quads of rows, int64 (quads, 4, inputs), can be packed as te_four_sums.h says: pairs are halfwords, and
     the sum of a second row keeps 24 bits."""
     sums = np.abs(rows[:, 1::2]).sum(axis=2, initial=0)

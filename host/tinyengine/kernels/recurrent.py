@@ -15,7 +15,7 @@ from tinyengine.ir.sums import sum_range
 from tinyengine.kernels import access, params
 from tinyengine.kernels.base import Access, CArray, CValue, KernelCall, Overlap, Target, lowering
 from tinyengine.kernels.curves import curves
-from tinyengine.kernels.four_sums import INPUT_MAX, PAIR_LIMIT, fits_pairs, pack_quads, pair_biases, quads
+from tinyengine.kernels.four_sums import INPUT_MAX, PAIR_LIMIT, fits_four_sums, pack_quads, pair_biases, quads
 from tinyengine.kernels.once import once_per_graph
 from tinyengine.sizes import round_up
 
@@ -52,7 +52,7 @@ def _lstm_pairs(op: Operator, graph: Graph) -> bool:
         gates = _gates(op, graph, first)
         most = 2 * INPUT_MAX * np.abs(gates).sum(axis=2).T + np.abs(bias)  # zero points included
         shifts = np.array([max(shift, 0) + 1 for _, shift in scales])
-        if not fits_pairs(gates) or (most << shifts[:, None]).max() >= 1 << 31:
+        if not fits_four_sums(gates) or (most << shifts[:, None]).max() >= 1 << 31:
             return False
     return True
 
@@ -175,7 +175,7 @@ def _lstm_access(steps: int, size: int, units: int) -> Access:
 
 @once_per_graph
 def _svdf_pairs(op: Operator, graph: Graph) -> bool:
-    return fits_pairs(quads(_constant(op, graph, 2)))
+    return fits_four_sums(quads(_constant(op, graph, 2)))
 
 
 def _svdf_dense(op: Operator, graph: Graph) -> bool:

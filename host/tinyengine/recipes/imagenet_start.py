@@ -62,11 +62,4 @@ def _to_keras(kernel: np.ndarray) -> np.ndarray:
 
 
 def _same(theirs: list[Layer], layers: list[Convolution]) -> bool:
-    return [layer[0].shape for layer in theirs] == [kernel_shape(layer) for layer in layers]
-
-
-def kernel_shape(layer: Convolution) -> tuple[int, ...]:
-    """Of its kernel in Keras."""
-    if layer.kind == "depthwise":
-        return layer.kernel, layer.kernel, layer.in_channels, 1
-    return layer.kernel, layer.kernel, layer.in_channels, layer.out_channels
+    return [layer[0].shape for layer in theirs] == [layer.kernel_shape for layer in layers]

@@ -21,7 +21,6 @@ from tinyengine.errors import DataError, ModelError
 from tinyengine.ir import Graph
 from tinyengine.ir.ops import Conv2DAttrs, DepthwiseConv2DAttrs, PadAttrs
 from tinyengine.optional import torch
-from tinyengine.recipes.imagenet_start import kernel_shape
 from tinyengine.recipes.torch_network import Tensors, forward, to_torch
 from tinyengine.zoo.table import NETWORKS, Attention, Network, convolutions
 
@@ -108,7 +107,7 @@ def _architecture(graph: Graph, layers: list[RealLayer], name: str) -> Network:
         if any(isinstance(block, Attention) for block in network.blocks) or not layers:
             continue
         candidate = replace(network, resolution=side, classes=layers[-1].kernel.shape[-1])
-        if shapes == [(kernel_shape(layer), layer.stride) for layer in convolutions(candidate)]:
+        if shapes == [(layer.kernel_shape, layer.stride) for layer in convolutions(candidate)]:
             return candidate
     raise ModelError(
         f"the teacher {name} has none of the zoo's architectures (tinyengine zoo list): name a network that was "

@@ -20,13 +20,13 @@ from tinyengine.convert.source import NETWORKS
 from tinyengine.data.images import to_pixels
 from tinyengine.errors import DataError, ModelError
 from tinyengine.optional import tensorflow
-from tinyengine.recipes.imagenet_start import kernel_shape, take_weights
+from tinyengine.recipes.imagenet_start import take_weights
 from tinyengine.recipes.teacher import TEACHERS
 from tinyengine.supernet.file import Supernet, is_supernet, load_supernet
 from tinyengine.supernet.weights import cut
 from tinyengine.zoo.detector import OF_A_BOX, detector_convolutions
 from tinyengine.zoo.export import load_weights
-from tinyengine.zoo.table import Attention, Convolution, Network, convolutions
+from tinyengine.zoo.table import NORM_EPSILON, Attention, Convolution, Network, convolutions
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,6 @@ MEASURED = 256
 MEASURED_ANEW = 1024
 _BATCH = 64
 _FEATURE_DEVIATION = 0.5
-_EPSILON = 1e-3  # Keras' default, which the zoo's models use
 
 
 def begin(model: keras.Model, network: Network, start: Path, pictures: np.ndarray, seed: int = 0) -> bytes:
@@ -126,7 +125,7 @@ def _unfold(
     """Give each of ``layers`` its weights, and a normalization that changes nothing; means and deviations of their
     outputs, and of those of ``more`` layers."""
     for layer, its in zip(layers, real, strict=False):
-        shape = kernel_shape(layer)
+        shape = layer.kernel_shape
         if its.kernel.shape != shape or its.stride != (layer.stride, layer.stride):
             ours, theirs = (
                 f"{'x'.join(map(str, shape))} with stride {stride}"
@@ -137,12 +136,12 @@ def _unfold(
         ones = np.ones(len(its.bias))
         model.get_layer(layer.name).set_weights([its.kernel])
         # adds the bias and changes nothing else
-        _normalization(model, layer).set_weights([ones * np.sqrt(1 + _EPSILON), 0 * ones, -its.bias, ones])
+        _normalization(model, layer).set_weights([ones * np.sqrt(1 + NORM_EPSILON), 0 * ones, -its.bias, ones])
     taps = [*(_normalization(model, layer).output for layer in layers), *(model.get_layer(n).output for n in more)]
     means, deviations = _moments(model, taps, pictures, False)
     for layer, its, mean, deviation in zip(layers, real, means, deviations, strict=False):
         variance = np.square(deviation)
-        gamma = np.sqrt(variance + _EPSILON)
+        gamma = np.sqrt(variance + NORM_EPSILON)
         _normalization(model, layer).set_weights([gamma, mean, mean - its.bias, variance])
     return means, deviations
 
@@ -217,7 +216,7 @@ def narrow(model: keras.Model, wide: keras.Model, pictures: np.ndarray) -> None:
     for layer, deviation in zip(inner, _moments(wide, taps, pictures, False)[1], strict=True):
         block = layer.name.removesuffix("_depthwise")
         gamma, _, _, variance = wide.get_layer(f"{block}_project_bn").get_weights()
-        made = wide.get_layer(f"{block}_project").get_weights()[0][0, 0] * (gamma / np.sqrt(variance + _EPSILON))
+        made = wide.get_layer(f"{block}_project").get_weights()[0][0, 0] * (gamma / np.sqrt(variance + NORM_EPSILON))
         says = deviation * np.sqrt(np.square(made).sum(1))
         kept[block] = np.sort(np.argsort(-says, kind="stable")[: layer.out_channels])
     for name, its in ((layer.name, layer) for layer in model.layers if layer.weights):

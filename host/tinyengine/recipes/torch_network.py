@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyengine.optional import torch
-from tinyengine.zoo.table import EPSILON, Attention, Block, Convolution, Network, convolutions
+from tinyengine.zoo.table import EPSILON, NORM_EPSILON, Attention, Block, Convolution, Network, convolutions
 
 Tensors = dict[str, list[Any]]
 """By layer name of ``zoo.table.convolutions``: kernel, gamma, beta, mean, variance; of the classifier, and of layers
@@ -18,8 +18,8 @@ whose normalization is folded into them, kernel, bias."""
 #: by layer name, what is added at the top, bottom, left and right
 Padding = Mapping[str, tuple[int, ...]]
 
-# Keras' defaults, which the zoo's models use
-_EPSILON, _KEEP_STATISTICS = 1e-3, 0.99
+# Keras' default, which the zoo's models use
+_KEEP_STATISTICS = 0.99
 
 _AXES = {"conv": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1), "dense": (1, 0)}
 _AXES_BACK = {"conv": (2, 3, 1, 0), "depthwise": (2, 3, 0, 1), "dense": (1, 0)}
@@ -50,7 +50,7 @@ class Layers:
         x = functional.conv2d(x, kernel, behind[0] if len(behind) == 1 else None, layer.stride, even, 1, groups)
         if len(behind) > 1:
             gamma, beta, mean, variance = behind
-            x = functional.batch_norm(x, mean, variance, gamma, beta, self.training, self.momentum, _EPSILON)
+            x = functional.batch_norm(x, mean, variance, gamma, beta, self.training, self.momentum, NORM_EPSILON)
         return functional.relu6(x, inplace=True) if activation else x
 
     def block(self, x: Any, index: int, block: Block | Attention) -> Any:
@@ -89,7 +89,7 @@ def forward(
 
 def folded(kernel: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> list[Any]:
     """The kernel and the bias of a convolution with its normalization, the statistics as they are."""
-    scale = gamma * torch("fold normalization").rsqrt(variance + _EPSILON)
+    scale = gamma * torch("fold normalization").rsqrt(variance + NORM_EPSILON)
     return [kernel * scale[:, None, None, None], beta - mean * scale]
 
 

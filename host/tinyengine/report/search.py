@@ -50,6 +50,15 @@ def print_search(result: SearchResult) -> None:
     console.print(f"wrote {result.out} (*)")
 
 
+def check_plot(path: Path) -> None:
+    """Whether ``plot_search`` can draw to ``path``, before a search: ToolError and DataError where it cannot."""
+    plt = pyplot("draw the front")
+    kinds = plt.figure().canvas.get_supported_filetypes()
+    plt.close()
+    if path.suffix[1:] not in kinds or not path.parent.is_dir():
+        raise DataError(f"cannot draw the front to {path}: name a .png, .svg or .pdf in a folder that is there")
+
+
 def plot_search(result: SearchResult, path: Path) -> None:
     """Accuracy against work, coloured by SRAM, sized by flash. Raises ToolError and DataError."""
     plt = pyplot("draw the front")

@@ -171,17 +171,9 @@ def parts(network: Network) -> list[Part]:
 def total(network: Network, coefficients: Mapping[str, Sequence[float]]) -> float:
     """The sum over the layers and the rest."""
     return coefficients[REST][0] + sum(
-        sum(factor * feature for factor, feature in zip(_factors(kind, coefficients), features, strict=True))
+        sum(factor * feature for factor, feature in zip(coefficients[kind], features, strict=True))
         for _, kind, features in parts(network)
     )
-
-
-def _factors(kind: str, coefficients: Mapping[str, Sequence[float]]) -> Sequence[float]:
-    """Of a depthwise kernel that the counted networks have at one stride only, those of that stride."""
-    if kind not in coefficients and kind.startswith("depthwise"):
-        kernel, stride = kind.split()[1:]
-        kind = f"depthwise {kernel} {3 - int(stride)}"
-    return coefficients[kind]
 
 
 def _bytes(layer: Convolution) -> int:

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinyengine.supernet.space import Space
-from tinyengine.zoo.table import Convolution, Network, convolutions
+from tinyengine.zoo.table import NORM_EPSILON, Convolution, Network, convolutions
 
 Layers = dict[str, list[np.ndarray]]
 """By layer name of ``zoo.table.convolutions``, in Keras' layouts: kernel, gamma, beta, mean and variance of a
 convolution with its normalization; kernel and bias of the classifier. float32."""
-
-_EPSILON = 1e-3  # of the normalization, as in the zoo's models
 
 
 def by_layer(network: Network, weights: Sequence[np.ndarray]) -> Layers:
@@ -107,7 +105,7 @@ def _read_by(layers: Layers, names: Iterable[str]) -> np.ndarray:
     total: Any = 0.0
     for name in names:
         kernel = layers[name][0]
-        scale = layers[name][1] / np.sqrt(layers[name][4] + _EPSILON) if len(layers[name]) == 5 else 1.0
+        scale = layers[name][1] / np.sqrt(layers[name][4] + NORM_EPSILON) if len(layers[name]) == 5 else 1.0
         total = total + np.square(kernel.reshape(-1, kernel.shape[-1]) * scale).sum(axis=1)
     return np.asarray(np.sqrt(total))
 

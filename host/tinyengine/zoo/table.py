@@ -28,6 +28,9 @@ from tinyengine.sizes import ceil_div
 _BLOCK = re.compile(r"^e(?P<e>\d+)c(?P<c>\d+)k(?P<k>\d+)(?:s(?P<s>\d+))?(?:\*(?P<n>\d+))?$")
 _ATTENTION = re.compile(r"^a(?P<h>\d+)d(?P<d>\d+)$")
 
+NORM_EPSILON = 1e-3
+"""What normalization adds to variances: Keras' default."""
+
 EPSILON = 1.0
 """What attention adds to its denominators: next to nothing beside the sums of trained networks, but gradients stay
 finite where a query has almost nothing in common with any key."""
@@ -103,6 +106,12 @@ class Convolution:
     def weights(self) -> int:
         per_output = self.kernel**2 * (1 if self.kind == "depthwise" else self.in_channels)
         return per_output * self.out_channels
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """Of its kernel in Keras: (height, width, inputs, outputs), of a depthwise one (height, width, channels, 1)."""
+        outputs = 1 if self.kind == "depthwise" else self.out_channels
+        return self.kernel, self.kernel, self.in_channels, outputs
 
 
 def parse_blocks(text: str) -> tuple[Block | Attention, ...]:
