@@ -184,6 +184,23 @@ def test_the_table_is_for_boards_with_room_for_it() -> None:
     assert compile_graph(graph, CompileOptions(optimize="flash")).calls[0].function == "te_lstm_s8"
 
 
+@pytest.mark.parametrize(("size", "wanted"), [(259, "te_lstm_fast_s8"), (260, "te_lstm_s8")])
+def test_sums_of_an_lstm_with_zero_points_keep_24_bits(size: int, wanted: str) -> None:
+    """As those of an SVDF, below."""
+    b = GraphBuilder(6, "given")
+    b.output(lstm(b, b.input(1, 3, size, quant=Quantization((0.05,), (-128,))), 5))
+    [op] = b.graph.operators
+    for name in op.inputs[3:7]:
+        b.graph.tensor(name).data = np.full((5, size), 127, np.int8)
+    for name in op.inputs[11:15]:
+        b.graph.tensor(name).data = np.zeros(5, np.int32)
+    model = compile_graph(b.graph, CompileOptions(optimize="time"))
+    assert model.calls[0].function == wanted
+    x = np.full((1, 3, size), 127, np.int8)
+    [got] = run_many([model], [[x]])
+    check_against(b.graph, Session(b.graph).run([x]), [got[0]])
+
+
 def test_weights_are_packed_where_pairs_fit() -> None:
     rows = np.full((1, 4, 8), -127)
     assert fits_four_sums(rows)
